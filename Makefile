@@ -1,0 +1,52 @@
+# Everything a developer types. A fresh machine needs python3 (3.11 or later, with venv), make and a C compiler.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Test processes; each gets one thread, so that they do not fight over the cores.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table and the path of an HTML report
+	$(BIN)/isthmus demo
+
+test: $(VENV)/.installed-test ## Install with what the tests need, and run them
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -q $(ARGS)
+
+lint: $(VENV)/.installed-lint ## Check style, docstrings and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-lint ## Rewrite the sources in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link fails
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.installed ## Run every benchmark that needs no other library (leave the machine alone meanwhile)
+	$(BIN)/python benchmarks/run_all.py $(ARGS)
+
+clean: ## Remove the virtual environment, caches and everything built
+	rm -rf $(VENV) site build dist isthmus-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# One stamp for each set of extras; they are redone when pyproject.toml changes.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("isthmus needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@

@@ -1,0 +1,81 @@
+"""Run every benchmark, one after the other, and print what was promised beside what was measured.
+
+Without ``--peer-python`` nothing but isthmus's own dependencies is used, and peers that are not installed are listed as
+missing. The machine should do nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+import harness
+
+OWN = (
+    ("import_time", []),
+    ("linear_equals_pca", []),
+    ("encode_memory", []),
+    ("step_efficiency", []),
+    ("hinton_deep", []),
+)
+# These compare with peers: scikit-learn is always there, the others where --peer-python has them.
+WITH_PEERS = (
+    ("encode_throughput", []),
+    ("dense_time_to_quality", ["--choose"]),
+    ("dense_time_to_quality", []),
+    ("dense_time_to_quality", ["--choose", "--data", "fashion-mnist"]),
+    ("dense_time_to_quality", ["--data", "fashion-mnist"]),
+)
+QUICK = {
+    "linear_equals_pca": ["--epochs", "1"],
+    "encode_memory": ["--gigabytes", "0.5"],
+    "step_efficiency": ["--rounds", "1"],
+    "hinton_deep": ["--epochs", "1"],
+    "encode_throughput": ["--rounds", "1", "--repeats", "3"],
+    "dense_time_to_quality": ["--rounds", "1"],
+    "import_time": ["--rounds", "3"],
+}
+
+
+def main() -> int:
+    """Run the scripts; return 1 when one failed or a promise was not met."""
+    options = parse()
+    environment = os.environ | {"PEER_PYTHON": options.peer_python}
+    broken = []
+    before = {path: path.stat().st_mtime_ns for path in options.out.glob("*.json")}
+    for name, arguments in (*OWN, *WITH_PEERS):
+        if options.only and name not in options.only:
+            continue
+        order = [sys.executable, str(harness.HERE / f"{name}.py"), *arguments, "--out", str(options.out)]
+        order += QUICK[name] if options.quick else []
+        print(f"\n== {name} {' '.join(arguments)}", flush=True)
+        if subprocess.run(order, env=environment, check=False).returncode != 0:
+            broken.append(" ".join([name, *arguments]))
+    claims = []
+    for path in sorted(options.out.glob("*.json")):
+        if before.get(path) != path.stat().st_mtime_ns:
+            document = json.loads(path.read_text())
+            claims += [(document["benchmark"], harness.Claim(**claim)) for claim in document["claims"]]
+    print("\n== all promises")
+    harness.print_claims(claims)
+    if broken:
+        print(f"failed, or a promise not met: {', '.join(broken)}")
+    return int(bool(broken))
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    made = harness.parser(__doc__, peers=True)
+    made.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    made.add_argument("--only", nargs="+", metavar="NAME", help="run these scripts only")
+    options = made.parse_args()
+    if options.quick and options.out == harness.RESULTS:
+        made.error("--quick measures nothing worth keeping: name another folder with --out")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,795 @@
+"""The contract of every model: fit, transform, inverse_transform, reconstruct, score; save and load.
+
+A model file says what its paper says: networks (:meth:`Model.build`), named loss terms (:meth:`Model.losses`) and, where
+there is more than one, players (:meth:`Model.players`). Everything that no paper changes is here, once: reading data,
+preprocessing, held-out records, the engine, batches at inference, saving.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import secrets
+import sys
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from isthmus import artifact, checks, preprocessing, training
+from isthmus import data as isthmus_data
+from isthmus.data import Data, Schema
+from isthmus.errors import ArtifactError, ParameterError, UnavailableError
+from isthmus.training import distributed
+from isthmus.training.callbacks import Callback, FitState, as_callbacks
+
+if TYPE_CHECKING:
+    from isthmus.report import Report
+
+__all__ = ["Model"]
+
+HELD_OUT = 0.1  # share of the records that early stopping looks at
+HELD_OUT_MINIMUM = 20  # records below which none are held out
+ROWS = 4096  # rows of a block at inference
+FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
+# not depend on how many others are with it
+PIXELS = 2**22  # numbers in a block at inference, where records are large
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base of all models: a scikit-learn estimator that learns a code.
+
+    A model is a keyword-only dataclass: its fields are its whole configuration, stored untouched. Those below belong to
+    every model; a subclass adds its own.
+
+    Parameters
+    ----------
+    latent_dim : int, optional
+        Numbers in a code; by default 32, or half of the numbers in a record where that is less.
+    hidden : tuple of int, optional
+        Widths between the record and the code, mirrored in the decoder, as in ``(128, 64)``; ``()`` for none. For
+        convolutional networks channels per stage. By default chosen from the data's size.
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        By the kind of data, or any two ``torch.nn.Module``.
+    likelihood : str or Likelihood, default="auto"
+        "bernoulli", "gaussian" (scale learned), "gaussian-fixed" (squared error), "laplace", "huber",
+        "discretised-logistic", "categorical" or "table"; "auto" picks from the data and says why.
+    scaling : {"auto", "none", "unit", "symmetric", "standard", "quantile"}, default="auto"
+        What the network sees: as the likelihood needs it, as it is, [0, 1], [-1, 1], mean 0 and deviation 1, or
+        quantiles of a standard normal. Undone on the way out.
+    activation : str, default="relu"
+        Between layers: a name of ``isthmus.networks.ACTIVATIONS``.
+    norm : {None, "batch", "layer"}, default=None
+        Normalisation after each hidden layer.
+    dropout : float, default=0
+        Share of hidden units left out at random in training.
+    augment : tuple of {"shift", "flip", "rotate", "elastic"}, default=()
+        Harmless changes of pictures in training.
+    max_epochs : float, optional
+        Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps.
+    max_seconds : float, optional
+        Wall time to train for.
+    patience : int, optional
+        Epochs without a better held-out loss after which to stop; by default a fifth of the epochs, 10 at least.
+    batch_size : int, optional
+        Records a step; by default a power of two from 32 to 512, growing with their number.
+    learning_rate : float, optional
+        Peak of the cycle; by default the optimiser's own.
+    optimizer : {"muon", "adamw", "adam", "sgd", "gradient-descent"}, default="muon"
+        "muon" moves matrices by orthogonal steps and the rest with AdamW; "gradient-descent" takes all records a step.
+    weight_decay : float, default=0
+        L2 penalty on weight matrices.
+    device : str, default="auto"
+        "cpu", "cuda", "mps"; "auto" takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of matrix products in training.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random; global generators are never touched.
+    verbose : int, default=0
+        Whether to show progress.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The networks and the likelihood, with the weights of the best epoch.
+    schema_ : Schema
+        Kind, shape and types of the records it was fitted on.
+    preprocessor_ : Preprocessor
+        From records to what the network sees, and back.
+    likelihood_reason_ : str
+        Which likelihood, and why.
+    code_shape_ : tuple of int
+        Shape of one code before it is flattened; ``None`` for sides that follow the record's size.
+    history_ : list of dict
+        One record an epoch: ``epoch, seconds, learning_rate, train_loss, validation_loss`` and every named term,
+        in nats per example.
+    notes_ : list of str
+        What was converted, set aside or repaired on the way.
+    provenance_ : dict
+        Seed, versions, device, threads, data fingerprint, wall seconds.
+    n_features_in_ : int
+        Columns of arrays and tables.
+    """
+
+    latent_dim: int | None = None
+    hidden: tuple[int, ...] | None = None
+    network: Any = "auto"
+    likelihood: Any = "auto"
+    scaling: str = "auto"
+    activation: str = "relu"
+    norm: str | None = None
+    dropout: float = 0.0
+    augment: tuple[str, ...] = ()
+    max_epochs: float | None = None
+    max_seconds: float | None = None
+    patience: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    optimizer: str = "muon"
+    weight_decay: float = 0.0
+    device: str = "auto"
+    precision: str = "auto"
+    random_state: Any = None
+    verbose: int = 0
+
+    module_: nn.Module = field(init=False)
+    schema_: Schema = field(init=False)
+    preprocessor_: preprocessing.Preprocessor = field(init=False)
+    likelihood_reason_: str = field(init=False)
+    code_shape_: tuple[int | None, ...] = field(init=False)
+    history_: list[dict[str, Any]] = field(init=False)
+    notes_: list[str] = field(init=False)
+    provenance_: dict[str, Any] = field(init=False)
+
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:  # noqa: ANN401
+        """Refuse unknown parameters with the nearest known name, before Python does without it."""
+        checks.known_names(cls.__name__, parameters, list(inspect.signature(cls.__init__).parameters)[1:])
+        return super().__new__(cls)
+
+    # ------------------------------------------------------------------ what a model file says
+
+    @abstractmethod
+    def build(self, rng: torch.Generator) -> nn.Module:
+        """Return the networks for ``self.preprocessor_``, initialised from ``rng``, and set ``likelihood_reason_``.
+
+        The module has ``scale(x)``, ``encode(x)``, ``decode(z, size)``, ``mean(theta)``, ``unscale(x)`` and
+        ``nll(theta, x)``: see :class:`isthmus.networks.Core`.
+        """
+
+    @abstractmethod
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the named terms of the objective on a batch, in nats per example; their sum is minimised.
+
+        Parameters
+        ----------
+        records : tensor, shape (b, ...)
+            As the preprocessor encodes them, not yet scaled.
+        rng : torch.Generator
+            The only source of chance, on the records' device.
+        """
+
+    def players(self) -> list[training.Player]:
+        """Return who trains; one player with everything unless a model says otherwise."""
+        return [training.Player("model", (self.module_,), self.losses)]
+
+    def check_parameters(self) -> None:
+        """Refuse parameters that no data could make right; subclasses add their own."""
+        owner = type(self).__name__
+        checks.integer(owner, "latent_dim", self.latent_dim, low=1, optional=True)
+        checks.number(owner, "max_epochs", self.max_epochs, low=0, above=True, optional=True)
+        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
+        checks.integer(owner, "patience", self.patience, low=1, optional=True)
+        checks.integer(owner, "batch_size", self.batch_size, low=1, optional=True)
+        checks.number(owner, "learning_rate", self.learning_rate, low=0, above=True, optional=True)
+        checks.number(owner, "weight_decay", self.weight_decay, low=0)
+        checks.choice(owner, "optimizer", self.optimizer, tuple(training.OPTIMIZERS))
+        checks.choice(owner, "precision", self.precision, ("auto", "float32", "bfloat16"))
+        checks.choice(owner, "scaling", self.scaling, ("auto", *preprocessing.SCALINGS))
+        checks.widths(owner, "hidden", self.hidden)
+        checks.number(owner, "dropout", self.dropout, low=0, high=1, below=True)
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401, N803
+        y: Any = None,  # noqa: ANN401
+        *,
+        validation: Any = None,  # noqa: ANN401
+        callbacks: Iterable[Callback | Callable[[FitState], str | None]] = (),
+        resume: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Learn preprocessing and weights.
+
+        Parameters
+        ----------
+        X : array, data frame, path, or Data
+            Records: whatever :func:`isthmus.data.open` takes. Arrays ``(n, d)``; images ``(n, height, width)`` or
+            ``(n, height, width, channels)``.
+        y : array of shape (n,), optional
+            Labels; kept out of the training of models that do not learn from them.
+        validation : records, float or None
+            Held-out records, or the share of ``X`` to hold out; 0 for none. By default a tenth, of 20 records or more.
+            Early stopping looks at them, and the weights of their best epoch are kept.
+        callbacks : iterable of Callback or function
+            Called after each epoch; one that returns "stop" ends training.
+        resume : path, optional
+            A checkpoint to go on from; the result is that of a run that was never stopped, bit for bit on a processor.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            A parameter is not allowed.
+        DataError
+            The data cannot be used; the sentence names the row and the column.
+        TrainingError
+            Losses stayed non-finite after every remedy.
+        """
+        started = time.perf_counter()
+        self.check_parameters()
+        device = _device(type(self).__name__, self.device)
+        distributed.start(device.type)
+        data = isthmus_data.open(X, labels=y)
+        checks.enough_records(data, 2)
+        self._learn_schema(data)
+        self.preprocessor_ = preprocessing.for_data(data).fit(data)
+        seed = _seed(self.random_state)
+        self.module_ = self._new_module(seed).to(device)
+        train, held_out = self._split(data, validation, seed)
+        records, train_batches, held_out_batches = self._batches(data, train, held_out, device)
+        self._start_at_the_mean(train_batches)
+        engine = training.Engine(
+            self.module_,
+            self.players(),
+            train_batches,
+            self._plan(train_batches, device, seed),
+            held_out=held_out_batches,
+            callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])],
+        )
+        if resume is not None:
+            engine.load_checkpoint(resume)
+        engine.state.settings = self._settings(engine, records)
+        try:
+            progress = engine.run()
+        finally:
+            self.module_.eval()
+            self.history_ = engine.progress.history
+            self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes]
+            self.batch_size_ = engine.progress.batch_size
+        self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": progress.best_epoch or progress.epoch}
+        return self
+
+    def _learn_schema(self, data: Data) -> None:
+        self.schema_ = data.schema
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if data.schema.kind in ("array", "table"):
+            self.n_features_in_ = int(data.schema.shape[0] or 0)
+        names = data.schema.names or tuple(column.name for column in data.schema.columns)
+        if names:
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+
+    def _new_module(self, seed: int) -> nn.Module:
+        """Build the networks without leaving a trace in torch's global generator."""
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            module = self.build(torch.Generator().manual_seed(seed))
+        self._learn_code_shape(module)
+        return module
+
+    def _learn_code_shape(self, module: nn.Module) -> None:
+        """Find the shape of one code by encoding one empty record."""
+        shape = self.preprocessor_.shape_
+        fixed = tuple(64 if side is None else side for side in shape)
+        module.eval()
+        with torch.inference_mode():
+            code = module.encode(module.scale(torch.zeros((1, *fixed))))
+        sides = tuple(code.shape[1:])
+        self.code_shape_ = (sides[0], *(None for _ in sides[1:])) if None in shape and len(sides) > 1 else sides
+
+    def _start_at_the_mean(self, batches: training.Batches) -> None:
+        """Let the decoder begin at the data's mean, where the best constant answer is."""
+        start = getattr(self.module_, "start_at", None)
+        if start is not None and None not in self.preprocessor_.shape_:
+            rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, 2048)).astype(int)]
+            start(self.module_.scale(batches.read_rows(np.unique(rows))))
+
+    def _split(self, data: Data, validation: Any, seed: int) -> tuple[np.ndarray, Any]:  # noqa: ANN401
+        """Return the rows to train on, and the rows (or other records) to hold out."""
+        n = len(data)
+        if validation is None:
+            validation = HELD_OUT if n >= HELD_OUT_MINIMUM else 0
+        if isinstance(validation, int | float | np.number):
+            checks.number(type(self).__name__, "validation", float(validation), low=0, high=1, below=True)
+            count = round(n * float(validation))
+            order = np.random.default_rng(seed).permutation(n)
+            return np.sort(order[count:]), np.sort(order[:count]) if count else None
+        return np.arange(n), self._open(validation)
+
+    def _batches(
+        self, data: Data, train: np.ndarray, held_out: Any, device: torch.device  # noqa: ANN401
+    ) -> tuple[int, training.Batches, training.Batches | None]:
+        """Return the bytes that the records take on the device, and where batches come from."""
+        source = _Source(data, self.preprocessor_, device)
+        if held_out is None:
+            return source.nbytes, source.batches(train), None
+        if isinstance(held_out, Data):
+            others = _Source(held_out, self.preprocessor_, device)
+            return source.nbytes + others.nbytes, source.batches(train), others.batches(np.arange(len(held_out)))
+        return source.nbytes, source.batches(train), source.batches(held_out)
+
+    def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
+        batch_size = self.batch_size or _usual_batch(batches.n)
+        epochs = self.max_epochs
+        if epochs is None:
+            epochs = training.default_epochs(batches.steps(batch_size)) if self.max_seconds is None else 1000.0
+        precision = self.precision
+        if precision == "auto":
+            precision = "bfloat16" if training.has_fast_bfloat16(device.type) else "float32"
+        return training.Plan(
+            budget=training.Budget(float(epochs), self.max_seconds),
+            batch_size=batch_size,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            weight_decay=float(self.weight_decay),
+            patience=self.patience or max(10, round(epochs / 5)),
+            precision=precision,
+            seed=seed,
+        )
+
+    def _settings(self, engine: training.Engine, nbytes: int) -> dict[str, Any]:
+        weights = sum(parameter.numel() for parameter in self.module_.parameters())
+        return {
+            "model": type(self).__name__,
+            "device": str(engine.device),
+            "precision": engine.plan.precision,
+            "threads": torch.get_num_threads(),
+            "records": engine.batches.n,
+            "held_out_records": engine.held_out.n if engine.held_out else 0,
+            "weights": weights,
+            "batch_size": engine.progress.batch_size,
+            "record_bytes": nbytes,
+            "likelihood": self.likelihood_reason_,
+        }
+
+    def _provenance(self, data: Data, engine: training.Engine, started: float) -> dict[str, Any]:
+        from isthmus import __version__
+
+        return {
+            "isthmus": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "seed": engine.plan.seed,
+            "device": str(engine.device),
+            "precision": engine.plan.precision,
+            "threads": torch.get_num_threads(),
+            "source": data.source,
+            "records": len(data),
+            "train_records": engine.batches.n,
+            "held_out_records": engine.held_out.n if engine.held_out else 0,
+            "fingerprint": _fingerprint(data, self.preprocessor_),
+            "epochs": engine.progress.epoch,
+            "seconds": time.perf_counter() - started,
+        }
+
+    # ------------------------------------------------------------------ use
+
+    def transform(self, X: Any) -> Any:  # noqa: ANN401, N803
+        """Return the codes of records.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Returns
+        -------
+        ndarray of float32, shape (n, latent_dim)
+            Spatial codes are flattened from ``code_shape_``. Records of different sizes give a list of arrays of
+            shape (channels, height, width).
+        """
+        codes = [code.cpu().numpy() for code in self._run(X, self.encode)]
+        if None in self.code_shape_:
+            return [code for block in codes for code in block]
+        return np.concatenate([code.reshape(len(code), -1) for code in codes]) if len(codes) > 1 else codes[0].reshape(
+            len(codes[0]), -1
+        )
+
+    def inverse_transform(self, Z: Any, *, sizes: Sequence[tuple[int, int]] | None = None) -> Any:  # noqa: ANN401, N803
+        """Return the records that codes stand for, in the units, types and container of the data fitted on.
+
+        Parameters
+        ----------
+        Z : array of shape (n, latent_dim), or list of arrays
+            Codes, as :meth:`transform` returns them.
+        sizes : sequence of (height, width), optional
+            Of the records, where they differ; by default the full extent of each code.
+        """
+        check_is_fitted(self, "module_")
+        if None in self.code_shape_:
+            return self._decode_each(Z, sizes)
+        codes = checks.codes(type(self).__name__, Z, int(np.prod(self.code_shape_)))
+        blocks = []
+        for start in range(0, len(codes), self._rows()):
+            block = torch.from_numpy(codes[start : start + self._rows()]).reshape(-1, *self.code_shape_)
+            blocks.append(self._evaluate(block, lambda z: self._to_data_units(self.decode(z))).cpu().numpy())
+        return self._restore([np.concatenate(blocks)])
+
+    def reconstruct(self, X: Any) -> Any:  # noqa: ANN401, N803
+        """Return records after crossing the code, there and back: in the container, types and units of ``X``."""
+        blocks = self._run(X, lambda x: self._to_data_units(self.decode(self.encode(x), tuple(x.shape[2:]))))
+        return self._restore([block.cpu().numpy() for block in blocks])
+
+    def score_samples(self, X: Any) -> np.ndarray:  # noqa: ANN401, N803
+        """Return log p(x | z) at each record's own code, in nats per example and in the units of ``X``.
+
+        Models with a posterior over codes return a bound on log p(x) instead, and say so.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
+        return np.concatenate([block.cpu().double().numpy() for block in self._run(X, self.log_likelihood)])
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ANN401, N803
+        """Return the mean of :meth:`score_samples`: nats per example, higher is better."""
+        return float(self.score_samples(X).mean())
+
+    def report(self, X: Any, y: Any = None, **options: Any) -> Report:  # noqa: ANN401, N803
+        """Return the evaluation of this model on held-out records; see :func:`isthmus.report.evaluate`."""
+        from isthmus.report import evaluate
+
+        check_is_fitted(self, "module_")
+        return evaluate(self, self._open(X, labels=y), **options)
+
+    # ------------------------------------------------------------------ the tensors behind it
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the codes of scaled records: (b, ...) -> (b, *code_shape)."""
+        return self.module_.encode(x)
+
+    def decode(self, z: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+        """Return the likelihood's parameters theta for codes."""
+        return self.module_.decode(z, size or None)
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """Return log p(x | z) of scaled records at their own code: (b, ...) -> (b,)."""
+        return -self.module_.nll(self.decode(self.encode(x), tuple(x.shape[2:])), x)
+
+    def _to_data_units(self, theta: Tensor) -> Tensor:
+        return self.module_.unscale(self.module_.mean(theta))
+
+    def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:  # noqa: ANN401, N803
+        """Return ``function`` of scaled records, block by block, in the order of the records."""
+        check_is_fitted(self, "module_")
+        return [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
+
+    def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Apply ``function`` to a block in inference mode; few rows are filled up and cut off again."""
+        n = len(block)
+        if n < FEWEST_ROWS and None not in self.preprocessor_.shape_:
+            block = torch.cat([block, block[:1].expand(FEWEST_ROWS - n, *block.shape[1:])])
+        device = next(self.module_.parameters()).device
+        with torch.inference_mode(), training.fast_float32(device.type):
+            return function(block.to(device))[:n]
+
+    def _blocks(self, X: Any) -> Iterator[Tensor]:  # noqa: ANN401, N803
+        """Yield encoded records in order: blocks of equal size, single records where sizes differ."""
+        encode = self.preprocessor_.encode
+        if self._is_plain(X):
+            for start in range(0, len(X), self._rows()):
+                yield torch.from_numpy(encode(X[start : start + self._rows()]))
+            return
+        data = self._open(X)
+        for _, block in data.chunks(self._rows()):
+            encoded = encode(block)
+            if isinstance(encoded, list):
+                yield from (torch.from_numpy(record)[None] for record in encoded)
+            else:
+                yield torch.from_numpy(encoded)
+
+    def _rows(self) -> int:
+        """Return how many records go through the network at once."""
+        numbers = int(np.prod([side or 256 for side in self.preprocessor_.shape_]))
+        return max(1, min(ROWS, PIXELS // max(1, numbers)))
+
+    def _is_plain(self, X: Any) -> bool:  # noqa: ANN401, N803
+        """Tell whether ``X`` is an array exactly as fitted, with finite values: the short way, for single rows."""
+        schema = self.schema_
+        if type(X) is not np.ndarray or schema.kind not in ("array", "image"):
+            return False
+        if X.dtype != schema.dtype or X.shape[1:] != schema.shape or not 0 < len(X) <= ROWS or not X.flags.writeable:
+            return False
+        return X.dtype.kind in "iub" or bool(np.isfinite(X.sum(dtype=np.float64)))
+
+    def _open(self, X: Any, labels: Any = None) -> Data:  # noqa: ANN401, N803
+        """Open records for use with this model, and refuse those of another shape."""
+        if self.schema_.kind == "table" and isinstance(X, np.ndarray | list):
+            X = self._with_names(X)  # noqa: N806
+        data = isthmus_data.open(X, labels=labels)
+        checks.same_shape(self.schema_, data, type(self).__name__)
+        return data
+
+    def _with_names(self, X: Any) -> Any:  # noqa: ANN401, N803
+        """Give a plain array the column names of the table that the model was fitted on."""
+        import pyarrow as pa
+
+        array = np.asarray(X)
+        names = [column.name for column in self.schema_.columns]
+        if array.ndim != 2 or array.shape[1] != len(names):
+            return X
+        warnings.warn(
+            f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names",
+            stacklevel=4,
+        )
+        return pa.table(dict(zip(names, array.T, strict=True)))
+
+    def _restore(self, encoded: list[np.ndarray]) -> Any:  # noqa: ANN401
+        """Return encoded records in the units, types and container of the data fitted on."""
+        if None in self.preprocessor_.shape_:
+            block = self.preprocessor_.decode([record for one in encoded for record in one])
+        else:
+            block = self.preprocessor_.decode(encoded[0] if len(encoded) == 1 else np.concatenate(encoded))
+        return isthmus_data.restore(block, self.schema_)
+
+    def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:  # noqa: ANN401
+        sizes = sizes or [()] * len(codes)  # type: ignore[list-item]
+        records = []
+        for code, size in zip(codes, sizes, strict=True):
+            block = torch.from_numpy(np.asarray(code, np.float32))[None]
+            x = self._evaluate(block, lambda z, size=size: self._to_data_units(self.decode(z, tuple(size))))  # type: ignore[misc]
+            records.append(x.cpu().numpy())
+        return self._restore(records)
+
+    # ------------------------------------------------------------------ scikit-learn
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod([side or 1 for side in self.code_shape_]))
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return scikit-learn's tags: codes are float32 whatever the input."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False, scores: dict[str, Any] | None = None) -> None:
+        """Write the fitted model as one safetensors file.
+
+        Parameters
+        ----------
+        path : path
+            Usually ends in ``.safetensors``.
+        force : bool, default=False
+            Whether an existing file may be replaced.
+        scores : dict, optional
+            Held-out scores to keep with the model.
+
+        Raises
+        ------
+        OutputExistsError
+            The file exists and ``force`` is off.
+        """
+        check_is_fitted(self, "module_")
+        state, arrays = self.preprocessor_.state()
+        document = {
+            "parameters": {name: _to_json(name, value) for name, value in self.get_params(deep=False).items()},
+            "schema": self.schema_.to_dict(),
+            "preprocessing": {"class": type(self.preprocessor_).__name__, "state": state},
+            "history": self.history_,
+            "notes": self.notes_,
+            "provenance": self.provenance_,
+            "scores": scores or {},
+        }
+        tensors = {f"module.{name}": t.detach().cpu().numpy() for name, t in self.module_.state_dict().items()}
+        tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
+        artifact.write(path, type(self).__name__, document, tensors, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, network: Any = None) -> Self:  # noqa: ANN401
+        """Return the model of a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        network : (encoder, decoder), optional
+            New instances of the modules of a model that was fitted with a network of the user's own: a file holds
+            their weights, never their code.
+
+        Raises
+        ------
+        ArtifactError
+            The file is damaged or holds another class.
+        FormatNumberError
+            The file is of a later format.
+        """
+        document, arrays = artifact.read(path, cls.__name__)
+        parameters = {name: _from_json(value) for name, value in document["parameters"].items()}
+        if isinstance(document["parameters"].get("network"), dict):
+            parameters["network"] = _same_network(path, document["parameters"]["network"], network)
+        model = cls(**parameters)
+        model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
+        its = document["preprocessing"]
+        model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
+        model.module_ = model._new_module(0)
+        weights = {name: torch.from_numpy(array) for name, array in _under("module.", arrays).items()}
+        try:
+            model.module_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ArtifactError(f"The weights in {os.fspath(path)} do not fit its own description: {error}") from error
+        model.module_.to(_device(cls.__name__, "cpu" if model.device == "auto" else model.device)).eval()
+        model.history_, model.notes_ = document["history"], document["notes"]
+        model.provenance_, model.scores_ = document["provenance"], document["scores"]
+        return model
+
+
+class _Source:
+    """Records for the engine: resident on the device where they fit, streamed otherwise."""
+
+    def __init__(self, data: Data, preprocessor: preprocessing.Preprocessor, device: torch.device) -> None:
+        self.data, self.preprocessor, self.device = data, preprocessor, device
+        self.varies = None in preprocessor.shape_
+        self.tensor = None if self.varies or not self._fits() else self._resident()
+        self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
+
+    def batches(self, rows: np.ndarray) -> training.Batches:
+        if self.tensor is not None:
+            return training.ResidentBatches(self.tensor, rows)
+        if self.varies:
+            return training.GroupedBatches(self._read, rows, [self.data.sizes[row] for row in rows], self.device)
+        block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
+        return training.StreamedBatches(self._read, rows, self.device, block=block)
+
+    def _read(self, rows: np.ndarray) -> Any:  # noqa: ANN401
+        return self.preprocessor.encode(self.data.take(rows))
+
+    def _record_bytes(self) -> int:
+        item = np.dtype(self.data.schema.dtype).itemsize if self.data.schema.kind in ("array", "image") else 4
+        return int(np.prod([side or 1 for side in self.preprocessor.shape_])) * min(item, 4)
+
+    def _fits(self) -> bool:
+        if self.data.resident:
+            return True
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0]
+        else:
+            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return len(self.data) * self._record_bytes() < min(free // 4, 2 * 2**30)
+
+    def _resident(self) -> Tensor:
+        array = self.data.array
+        if array is None:
+            blocks = [self.preprocessor.encode(block) for _, block in self.data.chunks()]
+            encoded = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        else:
+            encoded = self.preprocessor.encode(array)
+        return _tensor(encoded).to(self.device)
+
+
+class _SchemaOnly:
+    """Stands for data of which only the schema is known."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """Return a tensor on an array's memory; torch only wants to hear that nobody writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(array)
+
+
+def _device(owner: str, name: str) -> torch.device:
+    """Return the device of a name; "auto" takes a GPU where there is one, a named one must be there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ParameterError(f"{owner}: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'; it is {name!r}.") from error
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if not there.get(device.type, False) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise UnavailableError(f"{owner}: device {name!r} is not on this machine; use 'auto' or 'cpu'.")
+    return device
+
+
+def _seed(random_state: Any) -> int:  # noqa: ANN401
+    """Return a seed without touching a global generator."""
+    if random_state is None:
+        return secrets.randbits(31)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    checks.integer("random_state", "the seed", random_state, low=0, high=2**63 - 1)
+    return int(random_state)
+
+
+def _usual_batch(n: int) -> int:
+    """Return a power of two near n / 64, at least 32 and at most 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), 5, 9))
+
+
+def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
+    """Return the SHA-256 of the schema, the number of records and up to 64 evenly spaced records as encoded."""
+    digest = hashlib.sha256(json.dumps([data.schema.to_dict(), len(data)], sort_keys=True).encode())
+    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), 64)).astype(int))
+    for record in preprocessor.encode(data.take(rows)):
+        digest.update(np.ascontiguousarray(record).tobytes())
+    return digest.hexdigest()
+
+
+def _to_json(name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return a constructor parameter as JSON: modules by importable name and hash of their source, never as code."""
+    if isinstance(value, tuple | list) and any(isinstance(item, nn.Module) for item in value):
+        return {"modules": [_named_module(item) for item in value]}
+    if isinstance(value, nn.Module):
+        return {"modules": [_named_module(value)]}
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise ParameterError(f"The parameter {name}={value!r} cannot be saved: it is neither JSON nor a module.") from error
+    return value
+
+
+def _from_json(value: Any) -> Any:  # noqa: ANN401
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _named_module(module: nn.Module) -> dict[str, str]:
+    cls = type(module)
+    try:
+        source = inspect.getsource(cls)
+    except (OSError, TypeError):
+        source = ""
+    return {
+        "name": f"{cls.__module__}.{cls.__qualname__}",
+        "source_sha256": hashlib.sha256(source.encode()).hexdigest(),
+    }
+
+
+def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network: Any) -> Any:  # noqa: ANN401
+    """Check that the modules given for a file are those that it was saved with."""
+    names = [module["name"] for module in stored["modules"]]
+    if network is None:
+        raise ArtifactError(
+            f"{os.fspath(path)} was fitted with a network of the user's own ({', '.join(names)}); "
+            f"load it with network=(encoder, decoder) holding new instances of them."
+        )
+    given = [_named_module(module) for module in network]
+    if [module["name"] for module in given] != names:
+        raise ArtifactError(f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}.")
+    if given != stored["modules"]:
+        warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
+    return network
+
+
+def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

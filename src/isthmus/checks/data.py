@@ -1,0 +1,557 @@
+"""The sentences about data: what is wrong, where it is, and how to repair it.
+
+A function that *checks* raises; one that only names a situation returns the error for the caller to raise.
+Rows, columns and pixels are counted from 0, as NumPy counts them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from isthmus.errors import (
+    ArtifactError,
+    DataError,
+    DataTypeError,
+    IsthmusError,
+    OutputExistsError,
+    ParameterError,
+    ShapeError,
+    UnavailableError,
+)
+
+__all__ = [
+    "all_finite",
+    "ambiguous_archive",
+    "at_least_one",
+    "cannot_convert",
+    "colour_depth",
+    "column_types",
+    "column_values",
+    "dense_type",
+    "different_modes",
+    "different_sizes",
+    "duplicate_columns",
+    "enough_records",
+    "feature_names",
+    "finite",
+    "finite_column",
+    "no_columns",
+    "no_such_column",
+    "no_such_file",
+    "not_a_source",
+    "not_empty",
+    "not_storable",
+    "not_writable",
+    "nothing_in_folder",
+    "numeric_dtype",
+    "object_values",
+    "one_dimension",
+    "one_of",
+    "option_not_used",
+    "output_absent",
+    "public_set_absent",
+    "public_set_altered",
+    "rank",
+    "same_length",
+    "same_shape",
+    "split_fractions",
+    "split_size",
+    "too_large",
+    "unreadable_file",
+    "unreadable_object",
+    "unsupported_column",
+    "write_failed",
+    "wrong_width",
+]
+
+
+def _listed(values: Iterable[object], limit: int = 8) -> str:
+    """Write values as a list in a sentence, cut after ``limit``."""
+    texts = [str(value) for value in values]
+    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" where a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else "."
+
+
+# --- what a source is ------------------------------------------------------------------------------------------------
+
+
+def not_a_source(source: object) -> DataTypeError:
+    """Return the error for an object that holds no data we can read."""
+    return DataTypeError(
+        f"data: expected an array, a tensor, a data frame, a list, a path or the name of a built-in set, got "
+        f"{type(source).__module__}.{type(source).__qualname__}."
+    )
+
+
+def one_dimension(source: object, name: str) -> ShapeError:
+    """Return the error for a single column of a data frame."""
+    return ShapeError(
+        f"{name}: Expected a 2-dimensional container but got {type(source).__name__}. Reshape your data to a frame: "
+        f"of one column with {name}.to_frame(), or of one row."
+    )
+
+
+def nothing_in_folder(source: str, files: Sequence[str]) -> DataError:
+    """Return the error for a folder or a list of files in which nothing can be opened as one set."""
+    what = f"only {_listed(files, 4)}" if files else "no files"
+    return DataError(
+        f"data: '{source}' holds {what}, but a folder is opened as images (PNG, JPEG, TIFF, WebP, BMP, PPM) or as "
+        f"Parquet files; name a single file of another format."
+    )
+
+
+def no_such_file(source: str, names: Sequence[str]) -> DataError:
+    """Return the error for a text that is neither a path nor a pattern nor the name of a set."""
+    hint = difflib.get_close_matches(source, names, n=1)
+    repair = f"did you mean '{hint[0]}'?" if hint else f"the built-in sets are {_listed(names)}."
+    return DataError(f"data: there is no file, folder or pattern '{source}'; {repair}")
+
+
+def unreadable_file(path: object, what: str) -> DataError:
+    """Return the error for a file that is truncated, altered or not what its name says."""
+    return DataError(f"data: '{path}' cannot be read: {what}.")
+
+
+def unreadable_object(name: str, what: str) -> DataTypeError:
+    """Return the error for an object of a type that cannot be read as numbers."""
+    return DataTypeError(f"{name}: {what}.")
+
+
+def too_large(path: object, what: str, limit: str) -> DataError:
+    """Return the error for a file that asks for more than a reader is willing to hold."""
+    return DataError(f"data: '{path}' is refused: {what}, and the limit is {limit}.")
+
+
+def ambiguous_archive(path: object, keys: Sequence[str]) -> DataError:
+    """Return the error for an archive of several arrays none of which is plainly the data."""
+    return DataError(
+        f"data: '{path}' holds the arrays {_listed(keys)}, and none is named X, data or x_train; "
+        f"name one as '{path}:{keys[0] if keys else 'name'}'."
+    )
+
+
+def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Check that an option has one of a few values."""
+    if value not in allowed:
+        shown = _listed(repr(item) for item in allowed)
+        hint = _nearest(value, [item for item in allowed if isinstance(item, str)]) if isinstance(value, str) else "."
+        raise ParameterError(f"data: {name} must be one of {shown}, got {value!r}{hint}")
+
+
+def option_not_used(name: str, kind: str, kinds: str) -> ParameterError:
+    """Return the error for an option that means nothing for these data."""
+    return ParameterError(f"data: {name} is for {kinds}, and these data are of kind {kind!r}; leave it out.")
+
+
+def at_least_one(name: str, value: int) -> None:
+    """Check that an option is a whole number of 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ParameterError(f"data: {name} must be a whole number of at least 1, got {value!r}.")
+
+
+# --- arrays ----------------------------------------------------------------------------------------------------------
+
+
+def dense_type(source: object, name: str) -> None:
+    """Check that an object is not one of the array-like things that hold no plain dense numbers."""
+    if hasattr(source, "tocsr") or type(source).__module__.split(".")[0] == "sparse":
+        raise DataTypeError(
+            f"{name}: sparse matrices are not supported, got {type(source).__name__}; pass a dense array, "
+            f"{name}.toarray()."
+        )
+    if isinstance(source, np.ma.MaskedArray) and np.ma.is_masked(source):
+        raise DataTypeError(
+            f"{name}: a masked array hides {int(np.ma.getmaskarray(source).sum())} values; pass a data frame with "
+            f"missing values, or fill them with {name}.filled(value)."
+        )
+
+
+def numeric_dtype(array: np.ndarray, name: str) -> None:
+    """Check that an array holds real numbers."""
+    kind = array.dtype.kind
+    if kind == "c":
+        raise DataError(
+            f"{name}: Complex data not supported, got dtype {array.dtype}; pass the real part, or both as columns."
+        )
+    if kind in "US":
+        where = _position(array, [0] * array.ndim) if array.size else "shape " + str(array.shape)
+        first = f", {array.flat[0]!r}," if array.size else ""
+        raise DataError(
+            f"{name}: strings in a numeric array{first} in {where}; pass a data frame for a table of mixed columns, "
+            f"or a list of str for text."
+        )
+    if kind in "mM":
+        raise DataTypeError(f"{name}: an array of {array.dtype} holds dates, not numbers; pass a data frame.")
+    if kind == "V":
+        raise DataTypeError(f"{name}: an array of structured type {array.dtype} is not a matrix; pass a data frame.")
+
+
+def object_values(array: np.ndarray, name: str) -> None:
+    """Check that an array of Python objects holds numbers only; raise for the first that is none."""
+    for index, value in np.ndenumerate(array):
+        where = _position(array, index)
+        if isinstance(value, (str, bytes)):
+            raise DataError(
+                f"{name}: strings in a numeric array, {value!r} in {where}; pass a data frame for a table of mixed "
+                f"columns."
+            )
+        if isinstance(value, complex):
+            raise DataError(f"{name}: Complex data not supported, got {value!r} in {where}.")
+        if value is not None and not hasattr(value, "__float__"):
+            raise DataTypeError(
+                f"{name}: the argument must be a string or a number, as in float(), not "
+                f"{type(value).__name__!r} in {where}."
+            )
+
+
+def rank(shape: tuple[int, ...], name: str) -> None:
+    """Check that an array is a matrix, or a stack of images with its channels last."""
+    if len(shape) == 0:
+        raise ShapeError(
+            f"{name}: Expected 2D array, got scalar array instead. Reshape your data with {name}.reshape(1, -1)."
+        )
+    if len(shape) == 1:
+        raise ShapeError(
+            f"{name}: Expected 2D array, got 1D array instead, of shape {shape}. Reshape your data with "
+            f"{name}.reshape(-1, 1) if it is one column, or {name}.reshape(1, -1) if it is one record."
+        )
+    if len(shape) > 4:
+        raise ShapeError(
+            f"{name}: an array of {len(shape)} dimensions, of shape {shape}, is neither rows (n, d) nor images "
+            f"(n, height, width) or (n, height, width, channels); reshape it to one of these."
+        )
+    if len(shape) == 4 and not 1 <= shape[3] <= 16 and 0 not in shape:
+        hint = (
+            f"axis 1 has {shape[1]}: move it last with numpy.moveaxis({name}, 1, -1)"
+            if shape[1] <= 16
+            else "transpose it"
+        )
+        raise ShapeError(
+            f"{name}: the last axis of a stack of images holds 1 to 16 channels, but axis 3 of shape {shape} has "
+            f"{shape[3]}; {hint}."
+        )
+
+
+def not_empty(shape: tuple[int, ...], name: str) -> None:
+    """Check that there is at least one record, and something in it."""
+    if shape[0] == 0:
+        raise ShapeError(
+            f"{name}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required; check the source."
+        )
+    if 0 in shape[1:]:
+        raise ShapeError(
+            f"{name}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required; check the source."
+        )
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """Return whether no value is NaN or infinite, in one pass at the speed of memory.
+
+    A matrix-vector product with ones reads every value once and lets NaN and infinities through. A sum of finite values
+    may overflow, so a product that is not finite is only a suspicion, and the values themselves decide.
+    """
+    if array.dtype.kind != "f" or array.size == 0:
+        return True
+    if array.flags.c_contiguous and array.dtype.itemsize in (4, 8) and array.dtype.isnative:
+        flat = array.reshape(-1)
+        width = 1024
+        whole = flat.size // width * width
+        with np.errstate(all="ignore"):
+            sums = flat[:whole].reshape(-1, width) @ np.ones(width, array.dtype)
+            if np.isfinite(sums).all() and np.isfinite(flat[whole:]).all():
+                return True
+    rows = max(1, len(array) * 2**22 // array.size)
+    return all(bool(np.isfinite(array[start : start + rows]).all()) for start in range(0, len(array), rows))
+
+
+def finite(array: np.ndarray, name: str, *, first: int = 0, names: Sequence[str] = ()) -> None:
+    """Check that records hold no NaN and no infinity; name the first bad cell.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, ...)
+        Records.
+    name : str
+        What the array is called in the sentence.
+    first : int, default=0
+        Number of the first record, where the array is a part of a larger one.
+    names : sequence of str, default=()
+        Names of the columns of a matrix.
+    """
+    if all_finite(array):
+        return
+    for row, record in enumerate(array):
+        bad = np.argwhere(~np.isfinite(record))
+        if len(bad):
+            value = "NaN" if np.isnan(record[tuple(bad[0])]) else "infinity"
+            where = _position(array, (first + row, *bad[0]), names)
+            repair = "; fill it or drop the row, or pass a data frame, in which values may be missing"
+            raise DataError(
+                f"{name} contains {value} in {where}{repair if value == 'NaN' else '; replace it or drop the row'}."
+            )
+
+
+def _position(array: np.ndarray, index: Sequence[Any], names: Sequence[str] = ()) -> str:
+    """Say in words where in an array of records a value lies."""
+    index = [int(i) for i in index]
+    if array.ndim == 2:
+        column = f"'{names[index[1]]}'" if names else str(index[1])
+        return f"row {index[0]}, column {column}"
+    words = ("image", "row", "column", "channel") if array.ndim > 2 else ("row",)
+    return ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=False))
+
+
+def enough_records(data: Any, minimum: int) -> None:
+    """Check that data have at least ``minimum`` records."""
+    n = len(data)
+    if n < minimum:
+        shape = (n, *data.schema.shape)
+        raise DataError(
+            f"{data.source}: Found {n} sample(s) (shape={shape}) while a minimum of {minimum} is required; "
+            f"pass more records."
+        )
+
+
+def same_length(n: int, labels: np.ndarray, source: str) -> None:
+    """Check that there is one label a record."""
+    if labels.ndim != 1 or len(labels) != n:
+        got = f"{len(labels)}" if labels.ndim == 1 else f"an array of shape {labels.shape}"
+        raise DataError(f"{source}: labels must hold one value for each of the {n} records, got {got}.")
+
+
+# --- images ----------------------------------------------------------------------------------------------------------
+
+
+def different_sizes(source: str, first: str, one: tuple[int, ...], second: str, other: tuple[int, ...]) -> ShapeError:
+    """Return the error for images of several sizes where nothing was said about them."""
+    return ShapeError(
+        f"{source}: the images differ in size: {first} is {one[0]} x {one[1]} and {second} is {other[0]} x {other[1]} "
+        f"(height x width). Keep their sizes with sizes='group' (--sizes group), or cut or fill them to one size with "
+        f"'crop' or 'pad'."
+    )
+
+
+def different_modes(source: str, first: str, one: str, second: str, other: str) -> ShapeError:
+    """Return the error for images of several colour modes or depths."""
+    return ShapeError(
+        f"{source}: the images differ in their channels: {first} is {one} and {second} is {other}. "
+        f"Convert them with mode='grey', 'rgb' or 'rgba' (--mode rgb), or keep them apart."
+    )
+
+
+def colour_depth(path: object, mode: str) -> DataError:
+    """Return the error for a kind of image whose values would be cut on reading."""
+    return DataError(
+        f"data: '{path}' cannot be read without loss: {mode}. Save it as a PNG file or an uncompressed TIFF file, "
+        f"or accept 8 bits a channel with mode='rgb' (--mode rgb)."
+    )
+
+
+def cannot_convert(path: object, found: str, mode: str) -> DataError:
+    """Return the error for an image that has no plain meaning in the wanted mode."""
+    return DataError(
+        f"data: '{path}' holds {found} values, which have no fixed range to convert to mode={mode!r}; leave mode out."
+    )
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def no_columns(source: str) -> ShapeError:
+    """Return the error for a table without columns."""
+    return ShapeError(f"{source}: Found a table with 0 feature(s) while a minimum of 1 is required; check the source.")
+
+
+def duplicate_columns(source: str, names: Sequence[str]) -> DataError:
+    """Return the error for a table in which a name stands for several columns."""
+    return DataError(f"{source}: the column names {_listed(repr(n) for n in names)} occur more than once; rename them.")
+
+
+def unsupported_column(source: str, name: str, dtype: str) -> DataTypeError:
+    """Return the error for a column of a type that has no place in a table of records."""
+    return DataTypeError(
+        f"{source}: column '{name}' has the type {dtype}, but a column holds numbers, true/false, text or dates; "
+        f"convert it or leave it out with columns=."
+    )
+
+
+def column_values(source: str, name: str, what: str) -> DataTypeError:
+    """Return the error for a column whose cells are of several types."""
+    return DataTypeError(f"{source}: column '{name}' mixes types ({what}); give all its cells one type.")
+
+
+def finite_column(source: str, name: str, row: int) -> DataError:
+    """Return the error for a number in a table that is infinite."""
+    return DataError(f"{source} contains infinity in row {row}, column '{name}'; replace it, or leave the cell empty.")
+
+
+def no_such_column(source: str, name: object, names: Sequence[str]) -> DataError:
+    """Return the error for a column that a table does not have."""
+    hint = _nearest(str(name), names)
+    return DataError(f"{source}: there is no column {name!r} among {_listed(repr(n) for n in names)}{hint}")
+
+
+def feature_names(fitted: Sequence[str], given: Sequence[str]) -> None:
+    """Check column names and their order against those of fit, in scikit-learn's words."""
+    if list(fitted) == list(given):
+        return
+    message = "The feature names should match those that were passed during fit.\n"
+    unseen = sorted(set(given) - set(fitted))
+    missing = sorted(set(fitted) - set(given))
+    for title, names in (
+        ("Feature names unseen at fit time:\n", unseen),
+        ("Feature names seen at fit time, yet now missing:\n", missing),
+    ):
+        if names:
+            message += title + "".join(f"- {name}\n" for name in names[:5]) + ("- ...\n" if len(names) > 5 else "")
+    if not unseen and not missing:
+        message += "Feature names must be in the same order as they were in fit.\n"
+    raise ShapeError(message)
+
+
+def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence[Any]) -> None:
+    """Check that columns mean what they meant in fit: a column may be empty, and whole numbers are numbers."""
+    alike = {"integer": "number"}
+    for old, new in zip(fitted, given, strict=True):
+        if new.dtype == "null" or alike.get(old.type, old.type) == alike.get(new.type, new.type):
+            continue
+        raise ShapeError(
+            f"{source}: column '{new.name}' holds values of type {new.type} ({new.dtype}), but {owner} was fitted on "
+            f"{old.type} ({old.dtype}); convert the column."
+        )
+
+
+# --- against a fitted model ------------------------------------------------------------------------------------------
+
+
+def same_shape(schema: Any, data: Any, owner: str) -> None:
+    """Check that data have the kind, the width, the sizes and the columns that a model was fitted on.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the data in fit.
+    data : Data
+        The data of this call.
+    owner : str
+        Class name of the model, for the sentence.
+    """
+    given = data.schema
+    if schema.kind != given.kind:
+        raise ShapeError(
+            f"{data.source}: {owner} was fitted on data of kind {schema.kind!r} (records of shape {_shape(schema)}), "
+            f"got kind {given.kind!r} (records of shape {_shape(given)})."
+        )
+    if schema.kind == "array" and schema.shape != given.shape:
+        raise wrong_width(given.shape[0], owner, schema.shape[0])
+    if schema.kind == "image":
+        _same_sizes(schema, data, owner)
+    if schema.kind == "table":
+        feature_names([c.name for c in schema.columns], [c.name for c in given.columns])
+        column_types(owner, data.source, schema.columns, given.columns)
+
+
+def wrong_width(width: int | None, owner: str, expected: int | None) -> ShapeError:
+    """Return the error for rows of another width than in fit, in scikit-learn's words."""
+    return ShapeError(f"X has {width} features, but {owner} is expecting {expected} features as input.")
+
+
+def _same_sizes(schema: Any, data: Any, owner: str) -> None:
+    """Check the height, width and channels of images; a side that varied in fit may have any length."""
+    given = data.schema.shape
+    agree = len(schema.shape) == len(given) and all(
+        old is None or old == new for old, new in zip(schema.shape, given, strict=True)
+    )
+    if not agree:
+        raise ShapeError(
+            f"{data.source}: the images have the shape {_shape(data.schema)}, but {owner} is expecting "
+            f"{_shape(schema)} (height x width x channels; 'any' where they vary) as input."
+        )
+
+
+def _shape(schema: Any) -> str:
+    """Write the shape of a record as a person would."""
+    return " x ".join("any" if side is None else str(side) for side in schema.shape)
+
+
+# --- public sets -----------------------------------------------------------------------------------------------------
+
+
+def public_set_absent(name: str, folders: Sequence[str], reason: str = "") -> UnavailableError:
+    """Return the error for a public data set that is not on this machine."""
+    looked = _listed(folders) if folders else "ISTHMUS_DATA, which is not set"
+    if reason:
+        return UnavailableError(
+            f"data: the set '{name}' could not be downloaded ({reason}); copy its files to a folder '{name}' inside "
+            f"the folder that ISTHMUS_DATA names."
+        )
+    return UnavailableError(
+        f"data: the set '{name}' is not on this machine (looked in {looked}); get it with download=True (--download), "
+        f"or let ISTHMUS_DATA name a folder that holds '{name}'."
+    )
+
+
+def public_set_altered(path: object, expected: str, found: str) -> ArtifactError:
+    """Return the error for a file of a public set whose checksum is wrong."""
+    return ArtifactError(
+        f"data: '{path}' is altered or truncated: its sha256 is {found[:16]}..., expected {expected[:16]}...; "
+        f"remove it and get it again."
+    )
+
+
+# --- splits and output -----------------------------------------------------------------------------------------------
+
+
+def split_fractions(fractions: Sequence[float]) -> None:
+    """Check the shares of a split: positive, and together at most 1."""
+    good = len(fractions) > 0 and all(np.isfinite(f) and f > 0 for f in fractions)
+    if not good or sum(fractions) > 1 + 1e-9:
+        raise ParameterError(
+            f"split: fractions must be positive and add up to at most 1, as in (0.8, 0.1, 0.1), got {tuple(fractions)}."
+        )
+
+
+def split_size(n: int, parts: int) -> None:
+    """Check that every part of a split can have a record."""
+    if n < parts:
+        raise DataError(f"split: {n} records cannot be divided into {parts} parts; pass at least {parts} records.")
+
+
+def output_absent(path: Any, force: bool) -> None:
+    """Check that an output is not there yet, unless overwriting was asked for."""
+    if force:
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() or path.is_symlink():
+        raise OutputExistsError(
+            f"'{path}' exists already; give another name, or overwrite it with force=True (--force)."
+        )
+
+
+def write_failed(path: object, reason: str) -> IsthmusError:
+    """Return the error for an output that could not be written."""
+    return IsthmusError(f"'{path}' could not be written: {reason}; nothing was left behind.")
+
+
+def not_writable(path: object, kind: str, suffix: str, allowed: Sequence[str]) -> ParameterError:
+    """Return the error for a file format that does not hold this kind of records."""
+    shown = suffix or "no suffix"
+    return ParameterError(
+        f"'{path}': records of kind {kind!r} are not written as {shown}; choose one of {_listed(allowed)}."
+    )
+
+
+def not_storable(path: object, what: str, repair: str) -> DataError:
+    """Return the error for records that a file format cannot hold exactly."""
+    return DataError(f"'{path}': {what}; {repair}.")

@@ -1,0 +1,377 @@
+"""What preprocessing asks of parameters, records and stored states, and the sentences for what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.errors import ArtifactError, DataError, DataTypeError, ParameterError, ShapeError
+
+__all__ = [
+    "check_categories",
+    "check_channels",
+    "check_columns",
+    "check_finite_range",
+    "check_image_units",
+    "check_missing",
+    "check_scaling",
+    "check_some_fields",
+    "check_state",
+    "check_text_length",
+    "check_width",
+    "refuse_beyond_float32",
+    "refuse_column_type",
+    "refuse_image_rank",
+    "refuse_missing_cell",
+    "refuse_quantiles_without_data",
+    "refuse_state",
+]
+
+
+def check_scaling(owner: str, scaling: str, allowed: Sequence[str]) -> None:
+    """Refuse a scaling that this kind of data does not have.
+
+    Parameters
+    ----------
+    owner : str
+        The preprocessor that asks, for the sentence.
+    scaling : str
+        What was asked for.
+    allowed : sequence of str
+        What the kind of data has.
+
+    Raises
+    ------
+    ParameterError
+        ``scaling`` is not among them.
+    """
+    if scaling not in allowed:
+        raise ParameterError(f"{owner}: scaling must be one of {', '.join(map(repr, allowed))}; got {scaling!r}.")
+
+
+def check_categories(owner: str, categories: object) -> int:
+    """Return the largest number of categories that a column keeps to themselves.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks, for the sentence.
+    categories : "auto" or int
+        ``"auto"`` stands for 256.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ParameterError
+        Neither ``"auto"`` nor a whole number above 0.
+    """
+    if isinstance(categories, str) and categories == "auto":
+        return 256
+    if isinstance(categories, (int, np.integer)) and not isinstance(categories, bool) and categories >= 1:
+        return int(categories)
+    raise ParameterError(f"{owner}: categories must be 'auto' or a whole number of at least 1; got {categories!r}.")
+
+
+def check_missing(owner: str, missing: str) -> None:
+    """Refuse a treatment of missing cells that does not exist.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks, for the sentence.
+    missing : str
+        ``"mask"`` or ``"refuse"``.
+
+    Raises
+    ------
+    ParameterError
+        It is neither.
+    """
+    if missing not in ("mask", "refuse"):
+        raise ParameterError(f"{owner}: missing must be 'mask' or 'refuse'; got {missing!r}.")
+
+
+def check_finite_range(low: NDArray[Any], high: NDArray[Any], names: Iterable[str]) -> None:
+    """Refuse columns or channels whose smallest or largest value is NaN or infinite.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (columns,)
+        The smallest and the largest value of each.
+    names : iterable of str
+        What each is called.
+
+    Raises
+    ------
+    DataError
+        One is not finite; the first is named.
+    """
+    bad = ~(np.isfinite(low) & np.isfinite(high))
+    if bad.any():
+        first = int(np.argmax(bad))
+        what = "NaN" if np.isnan(low[first]) or np.isnan(high[first]) else "infinity"
+        raise DataError(
+            f"the data: every value must be finite; {list(names)[first]} contains {what}. "
+            "Replace or drop the records concerned."
+        )
+
+
+def refuse_missing_cell(name: str, row: int) -> NoReturn:
+    """Refuse a missing cell where the caller asked for that.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    row : int
+        The first row without a value.
+
+    Raises
+    ------
+    DataError
+        Always.
+    """
+    raise DataError(
+        f"the data: missing='refuse' allows no empty cells; column {name!r} has one in row {row}. "
+        "Fill it, or use missing='mask' to model what is missing."
+    )
+
+
+def check_some_fields(fields: Sequence[object], notes: Sequence[str]) -> None:
+    """Refuse a table of which nothing is left to model.
+
+    Parameters
+    ----------
+    fields : sequence
+        The encoded columns.
+    notes : sequence of str
+        Why columns were set aside.
+
+    Raises
+    ------
+    DataError
+        There are no encoded columns.
+    """
+    if not fields:
+        raise DataError(f"the data: at least one column must vary; all were set aside ({'; '.join(notes)}).")
+
+
+def check_columns(wanted: Sequence[str], received: Sequence[str]) -> None:
+    """Refuse a table that lacks a column of the table seen at fit.
+
+    Parameters
+    ----------
+    wanted, received : sequence of str
+        Column names at fit and now.
+
+    Raises
+    ------
+    ShapeError
+        The first absent column is named.
+    """
+    absent = [name for name in wanted if name not in set(received)]
+    if absent:
+        raise ShapeError(
+            f"the data: the table must have the columns seen in training; {absent[0]!r} is absent "
+            f"({len(absent)} of {len(wanted)} are). Add the column; its cells may be empty."
+        )
+
+
+def check_width(shape: tuple[int, ...], width: int) -> None:
+    """Refuse rows of another width than at fit.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the block of records received.
+    width : int
+        Values a record at fit.
+
+    Raises
+    ------
+    ShapeError
+        The block is not a matrix of that width.
+    """
+    if len(shape) != 2 or shape[1] != width:
+        raise ShapeError(
+            f"the data: records must have {width} values each, as in training; got an array of shape {shape}. "
+            "Select the columns seen in training, in their order."
+        )
+
+
+def refuse_column_type(name: str, wanted: str, received: str) -> NoReturn:
+    """Refuse a table's column of another kind than at fit.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    wanted, received : str
+        Its type at fit and now.
+
+    Raises
+    ------
+    DataTypeError
+        Always.
+    """
+    raise DataTypeError(
+        f"the data: column {name!r} must hold {wanted}, as in training; got {received}. Convert the column first."
+    )
+
+
+def refuse_image_rank(shape: tuple[int, ...]) -> NoReturn:
+    """Refuse records that are not pictures.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the records received.
+
+    Raises
+    ------
+    ShapeError
+        Always.
+    """
+    raise ShapeError(
+        "the data: images must be of shape (height, width) or (height, width, channels), one or a block of them; "
+        f"got shape {shape}."
+    )
+
+
+def check_channels(received: int, channels: int) -> None:
+    """Refuse pictures with another number of channels than at fit.
+
+    Parameters
+    ----------
+    received, channels : int
+        Channels now and at fit.
+
+    Raises
+    ------
+    ShapeError
+        They differ.
+    """
+    if received != channels:
+        raise ShapeError(
+            f"the data: images must have {channels} channel(s), as in training; got {received}. "
+            "Convert them to the same colour mode first."
+        )
+
+
+def check_image_units(block: NDArray[Any], dtype: str, high: float) -> None:
+    """Refuse fractions in [0, 1] where the pictures of training were whole numbers on a larger scale.
+
+    Parameters
+    ----------
+    block : ndarray
+        Pictures of a float dtype.
+    dtype : str
+        Of the pictures at fit.
+    high : float
+        The largest value at fit.
+
+    Raises
+    ------
+    DataError
+        All values lie in [0, 1] and some are fractions: they were divided by the full scale beforehand.
+    """
+    if block.size and high > 1 and block.min() >= 0 and block.max() <= 1 and not np.array_equal(block, np.rint(block)):
+        raise DataError(
+            f"the data: images must be on the scale of training, {dtype} up to {high:g}; got {block.dtype} in [0, 1]. "
+            "Pass the original values: the model scales them itself."
+        )
+
+
+def check_text_length(length: int) -> None:
+    """Refuse texts that are all empty.
+
+    Parameters
+    ----------
+    length : int
+        Bytes of the longest text.
+
+    Raises
+    ------
+    DataError
+        It is 0.
+    """
+    if length < 1:
+        raise DataError("the data: at least one text must have at least one byte; all are empty.")
+
+
+def refuse_beyond_float32() -> NoReturn:
+    """Refuse values that do not fit 32-bit floats after centring.
+
+    Raises
+    ------
+    DataError
+        Always.
+    """
+    raise DataError(
+        "the data: values must be within the range of 32-bit floats (3.4e38) of those seen in training; "
+        "a record lies beyond it. Drop it or correct its unit."
+    )
+
+
+def refuse_quantiles_without_data(owner: str) -> NoReturn:
+    """Refuse to learn quantiles after the records of fit were let go.
+
+    Parameters
+    ----------
+    owner : str
+        The preprocessor, for the sentence.
+
+    Raises
+    ------
+    ParameterError
+        Always.
+    """
+    raise ParameterError(
+        f"{owner}: scaling='quantile' must be the first rescale after fit, or be given data; got neither. "
+        "Call rescale('quantile', data)."
+    )
+
+
+def check_state(name: str, classes: Iterable[str]) -> None:
+    """Refuse a preprocessing state of a class that does not exist.
+
+    Parameters
+    ----------
+    name : str
+        The class that wrote it.
+    classes : iterable of str
+        Known class names.
+
+    Raises
+    ------
+    ArtifactError
+        The name is not among them.
+    """
+    if name not in (known := tuple(classes)):
+        raise ArtifactError(f"the model file: preprocessing must be one of {', '.join(known)}; got {name!r}.")
+
+
+def refuse_state(reason: Exception) -> ArtifactError:
+    """Return the error for a preprocessing state that lacks parts or holds other types than it should.
+
+    Parameters
+    ----------
+    reason : Exception
+        What went wrong while it was read.
+
+    Returns
+    -------
+    ArtifactError
+        To be raised from ``reason``.
+    """
+    return ArtifactError(
+        f"the model file: its preprocessing part must be complete and unaltered; reading it failed at {reason!r}. "
+        "Use an intact copy of the file."
+    )

@@ -1,0 +1,31 @@
+"""Data in and out: one way to open anything that holds records, look at it, divide it, and write it back.
+
+Heavy libraries (Arrow, Pillow, pandas, torch) are loaded only when a source needs them.
+"""
+
+from __future__ import annotations
+
+from isthmus.data.conforming import conform
+from isthmus.data.inspection import Inspection, inspect
+from isthmus.data.opening import open
+from isthmus.data.public import NAMES, load
+from isthmus.data.records import Data
+from isthmus.data.restoring import restore
+from isthmus.data.schema import Column, Schema
+from isthmus.data.splitting import split
+from isthmus.data.writing import write
+
+__all__ = [
+    "NAMES",
+    "Column",
+    "Data",
+    "Inspection",
+    "Schema",
+    "conform",
+    "inspect",
+    "load",
+    "open",
+    "restore",
+    "split",
+    "write",
+]

@@ -1,0 +1,79 @@
+"""New data brought to the form that a model was fitted on, where that needs no guess."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from isthmus.checks import data as checks
+from isthmus.data.arrays import from_array
+from isthmus.data.records import Data
+from isthmus.data.schema import Schema
+from isthmus.data.tables import from_table
+
+__all__ = ["conform"]
+
+NUMERIC = ("number", "integer", "boolean")
+
+
+def conform(data: Data, schema: Schema, owner: str) -> Data:
+    """Return data that have the kind and shape of a fitted schema.
+
+    A matrix takes the place of a table of numbers and the other way round, by position, with the warning that
+    scikit-learn gives. Everything else that differs is refused.
+
+    Parameters
+    ----------
+    data : Data
+        The data of this call.
+    schema : Schema
+        Of the data in fit.
+    owner : str
+        Class name of the model, for the sentences.
+
+    Returns
+    -------
+    Data
+        The same records.
+
+    Raises
+    ------
+    ShapeError
+        If kind, width, sizes, or the names, order or types of columns differ.
+    """
+    if schema.kind == "table" and data.schema.kind == "array" and _numeric(schema):
+        data = _as_table(data, schema, owner)
+    elif schema.kind == "array" and data.schema.kind == "table" and _numeric(data.schema):
+        data = _as_matrix(data, owner)
+    checks.same_shape(schema, data, owner)
+    return data
+
+
+def _numeric(schema: Schema) -> bool:
+    return all(column.type in NUMERIC for column in schema.columns)
+
+
+def _as_table(data: Data, schema: Schema, owner: str) -> Data:
+    """Return a matrix as a table with the names of fit."""
+    import pyarrow as pa
+
+    width = data.schema.shape[0]
+    if width != len(schema.columns):
+        raise checks.wrong_width(width, owner, len(schema.columns))
+    warnings.warn(f"X does not have valid feature names, but {owner} was fitted with feature names", stacklevel=3)
+    block = data.chunk(0, len(data))
+    columns = {column.name: np.ascontiguousarray(block[:, i]) for i, column in enumerate(schema.columns)}
+    table = from_table(pa.table(columns), source=data.source, notes=data.notes)
+    return table if data.labels is None else table.labelled(data.labels)
+
+
+def _as_matrix(data: Data, owner: str) -> Data:
+    """Return a table of numbers as a matrix; a missing cell becomes NaN, which is then refused."""
+    import pyarrow as pa
+
+    warnings.warn(f"X has feature names, but {owner} was fitted without feature names", stacklevel=3)
+    block = data.chunk(0, len(data))
+    columns = [column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column for column in block.columns]
+    matrix = from_array(np.stack([column.to_numpy() for column in columns], axis=1), name=data.source, notes=data.notes)
+    return matrix if data.labels is None else matrix.labelled(data.labels)

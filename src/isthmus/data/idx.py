@@ -1,0 +1,104 @@
+"""IDX files, the format of MNIST: a magic number, the sizes, the values in big-endian order.
+
+Reference: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", the section on file formats.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from isthmus.checks import data as checks
+from isthmus.data import stores
+from isthmus.data.arrays import DEFLATE_RATIO, from_array
+from isthmus.data.records import Data
+
+__all__ = ["from_idx", "is_idx", "read"]
+
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def is_idx(head: bytes) -> bool:
+    """Return whether a file that starts with these bytes is an IDX file."""
+    return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
+
+
+def from_idx(path: Path) -> Data:
+    """Open an IDX file of records, with the file of labels beside it (``images-idx3`` and ``labels-idx1``)."""
+    array = read(path)
+    if array.ndim == 1:
+        raise checks.unreadable_file(path, f"it holds {len(array)} labels, not records; open the file of images")
+    data = from_array(array, name=path.name, container="files")
+    labels = _labels_beside(path)
+    if labels is None:
+        return data
+    data.notes.append(f"labels were read from {labels.name}.")
+    return data.labelled(read(labels))
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """Return the file of labels that belongs to a file of images, packed or not."""
+    name = path.name.removesuffix(".gz")
+    for images, labels in (
+        ("images-idx3", "labels-idx1"),
+        ("images.idx3", "labels.idx1"),
+        ("images-idx4", "labels-idx1"),
+    ):
+        if images in name:
+            for suffix in ("", ".gz"):
+                beside = path.with_name(name.replace(images, labels) + suffix)
+                if beside.is_file():
+                    return beside
+    return None
+
+
+def read(path: Path) -> np.ndarray:
+    """Return the array of an IDX file, plain or gzip-packed.
+
+    A plain file larger than memory is fit for is memory-mapped. The sizes in the header are compared with the size of
+    the file before any memory is taken for them.
+    """
+    packed = path.name.endswith(".gz")
+    try:
+        with cast("IO[bytes]", gzip.open(path) if packed else path.open("rb")) as file:
+            dtype, shape = _header(file, path)
+            expected = math.prod(shape) * dtype.itemsize
+            content = DEFLATE_RATIO * path.stat().st_size if packed else path.stat().st_size - file.tell()
+            if expected > content or (not packed and expected < content):
+                raise _wrong_size(path, shape, expected, content)
+            if not packed and expected > stores.RESIDENT_BYTES:
+                return np.memmap(path, dtype, "r", file.tell(), shape)
+            values = file.read(expected + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
+    if len(values) != expected:
+        raise _wrong_size(path, shape, expected, len(values))
+    array = np.frombuffer(values, dtype).reshape(shape)
+    # Data handed out by a reader belong to the user, who may write to them.
+    return array.astype(dtype.newbyteorder("="))
+
+
+def _header(file: IO[bytes], path: Path) -> tuple[np.dtype, tuple[int, ...]]:
+    """Read the type of the values and the sizes."""
+    magic = file.read(4)
+    if not is_idx(magic):
+        raise checks.unreadable_file(path, f"it starts with {magic.hex(' ') or 'nothing'}, which is no IDX file")
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise checks.unreadable_file(path, "it is truncated within its header")
+    return np.dtype(TYPES[magic[2]]), struct.unpack(f">{magic[3]}I", sizes)
+
+
+def _wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) -> Exception:
+    """Return the error for a file that is shorter or longer than its header says."""
+    sizes = " x ".join(str(side) for side in shape)
+    verb = "is truncated" if found < expected else "is too long"
+    found_text = str(found) if found < expected else "more"
+    what = f"it {verb}: its header says {sizes}, {expected} bytes of values, and it holds {found_text}"
+    return checks.unreadable_file(path, what)

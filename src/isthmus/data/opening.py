@@ -1,0 +1,291 @@
+"""One way in: :func:`open` finds out what a source is and opens it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isthmus.checks import data as checks
+from isthmus.data import arrays, idx, images, public, tables, text
+from isthmus.data.records import Data
+
+__all__ = ["open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of :func:`open`, as they were given."""
+
+    columns: Sequence[str | int] | None
+    label_column: str | int | None
+    sizes: str | None
+    mode: str | None
+    skip_bad: bool
+    window: int
+    header: bool | None
+    download: bool
+
+
+def open(
+    source: Any,
+    *,
+    labels: Any = None,
+    columns: Sequence[str | int] | None = None,
+    label_column: str | int | None = None,
+    sizes: str | None = None,
+    mode: str | None = None,
+    skip_bad: bool = False,
+    window: int = 64,
+    header: bool | None = None,
+    download: bool = False,
+) -> Data:
+    """Open anything that holds records.
+
+    Parameters
+    ----------
+    source : object
+        In memory: a NumPy array or memory map, a torch tensor, a list of rows, of images, of texts or of byte strings,
+        a data frame of any library. By name: the path of an array (``.npy``, ``.npz`` or ``archive.npz:name``), an IDX
+        file, a text table (CSV, TSV), a Parquet file, an image, or any file, which is then read as bytes; a folder or
+        a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in set (``digits``,
+        ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, IDX and byte files may be
+        packed (``.gz``). To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
+        already pass through.
+    labels : array-like of shape (n,) or None, default=None
+        One label a record; they replace labels found in the source.
+    columns : sequence of str or int, or None, default=None
+        Of a table or a matrix: the columns to use, in this order.
+    label_column : str, int or None, default=None
+        Of a table or a matrix: the column that holds the labels; it is set aside.
+    sizes : {None, "group", "crop", "pad"}, default=None
+        For images of several sizes: refuse them; keep every size; cut out the middle at the least height and width;
+        repeat the border up to the greatest.
+    mode : {None, "grey", "rgb", "rgba"}, default=None
+        Convert image files to 8 bits and these channels; None keeps what they hold.
+    skip_bad : bool, default=False
+        Leave unreadable image files out and count them, instead of stopping.
+    window : int, default=64
+        Bytes in a record of a text or byte file.
+    header : bool or None, default=None
+        Whether the first row of a text table holds names; None decides from the first rows.
+    download : bool, default=False
+        Fetch a built-in set that is not on this machine.
+
+    Returns
+    -------
+    Data
+        What was converted or decided is said in its ``notes``.
+
+    Raises
+    ------
+    DataError, DataTypeError, ShapeError
+        The data cannot be used; the sentence says which row, column or file, and what to do.
+    ParameterError
+        An option has a value that is not allowed, or means nothing for this source.
+    UnavailableError
+        A built-in set is not on this machine.
+
+    Examples
+    --------
+    >>> import isthmus.data
+    >>> data = isthmus.data.open([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> data
+    Data(X: 3 records of kind array, 2, float64)
+    """
+    checks.one_of("sizes", sizes, images.SIZES)
+    checks.one_of("mode", mode, images.MODES)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, header, download)
+    if isinstance(source, Data):
+        data = source
+    elif isinstance(source, (str, os.PathLike)):
+        data = _open_name(os.fspath(source), options)
+    else:
+        data = _open_object(source, options)
+    _refuse_unused(data, options)
+    return data if labels is None else data.labelled(labels)
+
+
+def _refuse_unused(data: Data, options: Options) -> None:
+    """Check that no option was given that these data have no use for."""
+    kind = data.schema.kind
+    for name in ("columns", "label_column"):
+        if getattr(options, name) is not None and kind not in ("table", "array"):
+            raise checks.option_not_used(name, kind, "tables and matrices")
+    for name in ("sizes", "mode"):
+        if getattr(options, name) is not None and kind != "image":
+            raise checks.option_not_used(name, kind, "images")
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+def _open_object(source: Any, options: Options) -> Data:
+    """Open something that lies in memory."""
+    library = type(source).__module__.split(".")[0]
+    if isinstance(source, np.ndarray):
+        return _open_array(source, options)
+    if library == "torch" and hasattr(source, "detach"):
+        matrix = options.columns if options.label_column is None else None
+        return _with_label_column(arrays.from_tensor(source, columns=matrix), options)
+    checks.dense_type(source, "X")
+    if library in ("pandas", "polars", "pyarrow") and not hasattr(source, "columns") and library != "polars":
+        raise checks.one_dimension(source, "X")
+    if library == "polars" and type(source).__name__ not in ("DataFrame", "LazyFrame"):
+        raise checks.one_dimension(source, "X")
+    if hasattr(source, "__arrow_c_stream__") or library in ("pandas", "polars", "pyarrow"):
+        return tables.from_frame(source, columns=options.columns, label_column=options.label_column)
+    if isinstance(source, (list, tuple)):
+        return _open_list(source, options)
+    if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+        return _open_array(source, options)
+    raise checks.not_a_source(source)
+
+
+def _open_array(source: Any, options: Options) -> Data:
+    """Open an array, or a nested list of numbers."""
+    if options.label_column is not None:
+        return _with_label_column(arrays.from_array(source), options)
+    return arrays.from_array(source, columns=options.columns)
+
+
+def _with_label_column(data: Data, options: Options) -> Data:
+    """Set a column of a matrix aside as the labels, and keep the columns asked for."""
+    if options.label_column is None:
+        return data
+    labels = arrays.take_column(data, options.label_column)
+    if options.columns is None:
+        return labels
+    return arrays.from_array(data.array, name=data.source, columns=options.columns, notes=data.notes).labelled(
+        labels.labels
+    )
+
+
+def _open_list(source: Sequence[Any], options: Options) -> Data:
+    """Open a list: of paths, texts, byte strings, images or rows of numbers."""
+    if not source:
+        checks.not_empty((0, 0), "X")
+    first = source[0]
+    if isinstance(first, os.PathLike):
+        return _open_paths([Path(item) for item in source], "files", options)
+    if isinstance(first, (str, bytes, bytearray)):
+        return text.from_strings(source)
+    if getattr(first, "ndim", None) in (2, 3) or hasattr(first, "getbands"):
+        return images.from_list(source, sizes=options.sizes)
+    return _open_array(source, options)
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+TABLES = (".csv", ".tsv", ".tab")
+PARQUET = (".parquet", ".pq")
+WHOLE = (".npy", ".npz", *PARQUET, *images.SUFFIXES)
+PATTERN = "*?["
+
+
+def _open_name(name: str, options: Options) -> Data:
+    """Open a built-in set, a file, a folder or a pattern."""
+    named = public.split_name(name)
+    if named is not None:
+        return public.load(*named, download=options.download)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _open_folder(path, options)
+    if path.is_file():
+        return _open_file(path, options)
+    archive, _, key = str(path).rpartition(".npz:")
+    if archive and Path(archive + ".npz").is_file():
+        return _open_file(Path(archive + ".npz"), options, key)
+    if any(character in name for character in PATTERN):
+        found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+        if found:
+            return _open_paths(found, name, options)
+    raise checks.no_such_file(name, public.NAMES)
+
+
+def _open_folder(folder: Path, options: Options) -> Data:
+    """Open a folder of images, sub-folders being classes, or of Parquet files."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        # Hidden files and archive litter are nobody's data.
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        found += [Path(parent) / name for name in files if not name.startswith(".")]
+    found.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return _open_paths(found, folder.name or str(folder), options, root=folder)
+
+
+def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path | None = None) -> Data:
+    """Open several files as one set."""
+    if len(paths) == 1 and root is None:
+        return _open_file(paths[0], options)
+    pictures = [path for path in paths if images.is_image(path)]
+    parquet = [path for path in paths if path.suffix.lower() in PARQUET]
+    chosen, kind = (pictures, "images") if len(pictures) >= len(parquet) else (parquet, "Parquet files")
+    if not chosen:
+        raise checks.nothing_in_folder(source, [path.name for path in paths])
+    rest = len(paths) - len(chosen)
+    notes = [f"{rest} of the {len(paths)} files in {source} are no {kind} and were left out."] if rest else []
+    if kind == "images":
+        if root is None and len({path.parent for path in chosen}) > 1:
+            root = Path(os.path.commonpath(chosen))
+        return images.from_files(
+            chosen,
+            source=source,
+            root=root,
+            sizes=options.sizes,
+            mode=options.mode,
+            skip_bad=options.skip_bad,
+            notes=notes,
+        )
+    data = tables.from_parquet(chosen, source=source, columns=options.columns, label_column=options.label_column)
+    data.notes[:0] = notes
+    return data
+
+
+def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
+    """Open one file, by its suffix or, where that says nothing, by its first bytes."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = bool(suffixes) and suffixes[-1] == ".gz"
+    suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes[-1] if suffixes else "")
+    if not os.access(path, os.R_OK):
+        raise checks.unreadable_file(path, "reading it is not permitted")
+    if path.stat().st_size == 0:
+        raise checks.unreadable_file(path, "it is empty")
+    if packed and suffix in WHOLE:
+        raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
+    if suffix in (".npy", ".npz"):
+        matrix = options.columns if options.label_column is None else None
+        read = (
+            arrays.from_npy(path, columns=matrix)
+            if suffix == ".npy"
+            else arrays.from_npz(path, key=key, columns=matrix)
+        )
+        return _with_label_column(read, options)
+    if suffix in TABLES:
+        return tables.from_csv(path, header=options.header, columns=options.columns, label_column=options.label_column)
+    if suffix in PARQUET:
+        return tables.from_parquet([path], source=path.name, columns=options.columns, label_column=options.label_column)
+    if suffix in images.SUFFIXES:
+        return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
+    if _looks_like_idx(path, packed):
+        return idx.from_idx(path)
+    return text.from_bytes_file(path, window=options.window)
+
+
+def _looks_like_idx(path: Path, packed: bool) -> bool:
+    """Return whether a file is, or is named as, an IDX file."""
+    import gzip
+    import zlib
+
+    if "-ubyte" in path.name or ".idx" in path.name:
+        return True
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return idx.is_idx(file.read(4))
+    except (OSError, EOFError, zlib.error):
+        return False

@@ -1,0 +1,229 @@
+"""The class :class:`Data`: records of one kind, wherever they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from isthmus.checks import data as checks
+from isthmus.data.schema import Schema
+from isthmus.data.stores import ArrayStore, Store
+
+__all__ = ["Data"]
+
+CHUNK_BYTES = 16 * 2**20
+
+
+class Data:
+    """Records of one kind: what :func:`isthmus.data.open` returns and every model reads.
+
+    Records come out as *blocks*, always in host memory:
+
+    ========  ==================================================================================================
+    kind      a block of b records
+    ========  ==================================================================================================
+    array     ndarray of shape (b, d), in the source's dtype
+    image     ndarray of shape (b, height, width[, channels]); a list of such images when a side of the schema varies
+    table     pyarrow.Table with the schema's columns in order; a missing cell is null
+    text      list of bytes, each at most ``schema.shape[0]`` long
+    ========  ==================================================================================================
+
+    Parameters
+    ----------
+    schema : Schema
+        What one record looks like.
+    store : Store
+        Where the records lie.
+    labels : ndarray of shape (n,) or None, default=None
+        One label a record.
+    names : sequence of str or None, default=None
+        One name a record, such as its file.
+    source : str, default="X"
+        What the data are called in a sentence.
+    notes : sequence of str, default=()
+        What was converted, skipped or decided while opening.
+    rows : ndarray of int or None, default=None
+        Numbers of the records of the store that belong to these data; None means all. Labels and names are those of
+        the rows already.
+    """
+
+    __slots__ = ("_gathered", "labels", "names", "notes", "rows", "schema", "source", "store")
+
+    def __init__(
+        self,
+        schema: Schema,
+        store: Store,
+        *,
+        labels: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+        source: str = "X",
+        notes: Sequence[str] = (),
+        rows: np.ndarray | None = None,
+    ) -> None:
+        self.schema = schema
+        self.store = store
+        self.rows = rows
+        self.source = source
+        self.notes = list(notes)
+        self.names = names
+        self.labels = labels
+        self._gathered: np.ndarray | None = None
+        if labels is not None:
+            checks.same_length(len(self), labels, source)
+
+    def __len__(self) -> int:
+        return self.store.length if self.rows is None else len(self.rows)
+
+    def __repr__(self) -> str:
+        shape = " x ".join("any" if side is None else str(side) for side in self.schema.shape)
+        return f"Data({self.source}: {len(self)} records of kind {self.schema.kind}, {shape}, {self.schema.dtype})"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that these records take in memory (an estimate where they vary in size)."""
+        return (
+            self.store.nbytes if self.rows is None else int(self.store.nbytes * len(self) / max(self.store.length, 1))
+        )
+
+    @property
+    def resident(self) -> bool:
+        """Whether the records lie in memory."""
+        return self.store.resident
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """All records as one array, where they lie in memory as one; else None.
+
+        Of an opened source it is the source's own memory, uncopied. Of a subset it is a view where the rows are
+        neighbours, and otherwise a copy, made at the first call and kept.
+        """
+        if not isinstance(self.store, ArrayStore):
+            return None
+        if self.rows is None:
+            return self.store.array
+        if self._gathered is None:
+            run = _run(self.rows)
+            self._gathered = self.store.array[self.rows] if run is None else self.store.array[run]
+        return self._gathered
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every image, without decoding any."""
+        sizes = self.store.sizes()
+        return sizes if self.rows is None else [sizes[row] for row in self.rows]
+
+    def take(self, indices: np.ndarray | Sequence[int]) -> Any:
+        """Return the block of the records with the given numbers, in that order."""
+        indices = np.asarray(indices, dtype=np.int64)
+        return self.store.take(indices if self.rows is None else self.rows[indices])
+
+    def chunk(self, start: int, stop: int) -> Any:
+        """Return the block of neighbouring records ``start`` to ``stop`` (cut at the end of the data).
+
+        Cheap: a view in memory, one contiguous read in a file.
+        """
+        stop = min(stop, len(self))
+        if self.rows is None:
+            return self.store.chunk(start, stop)
+        rows = self.rows[start:stop]
+        run = _run(rows)
+        return self.store.take(rows) if run is None else self.store.chunk(run.start, run.stop)
+
+    def chunks(self, rows: int | None = None) -> Iterator[tuple[int, Any]]:
+        """Iterate over all records in order.
+
+        Parameters
+        ----------
+        rows : int or None, default=None
+            Records in a block; None for as many as take about 16 MiB.
+
+        Yields
+        ------
+        start : int
+            Number of the block's first record.
+        block : ndarray, list or pyarrow.Table
+            The records.
+        """
+        if rows is None:
+            rows = max(1, CHUNK_BYTES * len(self) // max(self.nbytes, 1))
+        for start in range(0, len(self), rows):
+            yield start, self.chunk(start, start + rows)
+
+    def subset(self, indices: np.ndarray | Sequence[int]) -> Data:
+        """Return some of the records, as a view.
+
+        Parameters
+        ----------
+        indices : array-like of int, or of bool of shape (n,)
+            Which ones, in which order.
+        """
+        chosen = np.asarray(indices)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        return Data(
+            self.schema,
+            self.store,
+            labels=None if self.labels is None else self.labels[chosen],
+            names=None if self.names is None else [self.names[int(i)] for i in chosen],
+            source=self.source,
+            notes=self.notes,
+            rows=chosen if self.rows is None else self.rows[chosen],
+        )
+
+    def select(self, names: Sequence[str]) -> Data:
+        """Return the data with some of a table's columns, found by name, in the given order.
+
+        Raises
+        ------
+        DataError
+            If a name is not among the columns, or the data are no table.
+        """
+        known = {column.name: column for column in self.schema.columns}
+        for name in names:
+            if name not in known:
+                raise checks.no_such_column(self.source, name, list(known))
+        from isthmus.data.tables import select_schema
+
+        return Data(
+            select_schema(self.schema, names),
+            self.store.select(names),
+            labels=self.labels,
+            names=self.names,
+            source=self.source,
+            notes=self.notes,
+            rows=self.rows,
+        )
+
+    def labelled(self, labels: Any) -> Data:
+        """Return the same records with other labels.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,) or None
+            One a record, of any type.
+        """
+        return Data(
+            self.schema,
+            self.store,
+            labels=None if labels is None else as_labels(labels),
+            names=self.names,
+            source=self.source,
+            notes=self.notes,
+            rows=self.rows,
+        )
+
+
+def as_labels(labels: Any) -> np.ndarray:
+    """Return labels as an array; a single column of them is flattened."""
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu()
+    labels = np.asarray(labels)
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _run(rows: np.ndarray) -> slice | None:
+    """Return rows that follow one another as a slice, others as None."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) == 1 or (np.diff(rows) == 1).all()):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return None

@@ -1,0 +1,72 @@
+"""What a set of records looks like: the part of the data that a fitted model remembers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Column", "Schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table, as its source has it.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    type : {"number", "integer", "boolean", "category", "date"}
+        What the values mean. Strings are categories; dates, times and timestamps are dates.
+    dtype : str
+        The Arrow type, written out (``"int64"``, ``"string"``, ``"timestamp[us, tz=UTC]"``).
+    """
+
+    name: str
+    type: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Kind, shape and types of records; saved with every model.
+
+    Parameters
+    ----------
+    kind : {"array", "image", "table", "text"}
+        Rows of numbers, pictures, rows of mixed columns, or sequences of bytes.
+    shape : tuple of (int or None)
+        Of one record: ``(d,)``, ``(height, width)`` or ``(height, width, channels)``, ``(columns,)``, ``(length,)``.
+        ``None`` stands for a side that differs from record to record.
+    dtype : str
+        NumPy name of the values (``"uint8"``); ``"mixed"`` for tables; ``"str"`` or ``"bytes"`` for text.
+    container : {"numpy", "torch", "pandas", "polars", "arrow", "list", "files"}
+        What the records came in, and go back into.
+    columns : tuple of Column
+        Of a table, in order; empty otherwise.
+    names : tuple of str
+        Of an array's columns, where the source gave names; empty otherwise.
+    arrow : str
+        A table's Arrow schema, serialised and written in base64: it carries categories and data-frame types exactly.
+    """
+
+    kind: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    container: str = "numpy"
+    columns: tuple[Column, ...] = ()
+    names: tuple[str, ...] = ()
+    arrow: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Schema:
+        """Return the schema that :meth:`to_dict` wrote."""
+        document = dict(document)
+        document["shape"] = tuple(document["shape"])
+        document["columns"] = tuple(Column(**column) for column in document["columns"])
+        document["names"] = tuple(document["names"])
+        return cls(**document)

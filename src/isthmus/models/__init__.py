@@ -1,0 +1,41 @@
+"""Models: one file a family. The import below is the registry: names are class names."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from isthmus import artifact
+from isthmus.base import Model
+from isthmus.errors import ArtifactError
+from isthmus.models.autoencoder import Autoencoder
+from isthmus.models.contractive import ContractiveAutoencoder
+from isthmus.models.denoising import DenoisingAutoencoder
+from isthmus.models.sparse import SparseAutoencoder
+
+__all__ = ["Autoencoder", "ContractiveAutoencoder", "DenoisingAutoencoder", "SparseAutoencoder"]
+
+REGISTRY: dict[str, type[Model]] = {name: globals()[name] for name in __all__}
+
+
+def load(path: str | os.PathLike[str], *, network: Any = None) -> Model:  # noqa: ANN401
+    """Return the fitted model of a file, whatever its class.
+
+    Parameters
+    ----------
+    path : path
+        A file that ``save`` or ``isthmus fit`` wrote.
+    network : (encoder, decoder), optional
+        New instances of the user's own modules, for a model that was fitted with such.
+
+    Raises
+    ------
+    ArtifactError
+        The file is damaged, or of a class that this version does not have.
+    FormatNumberError
+        The file is of a later format.
+    """
+    name = artifact.describe(path)["class"]
+    if name not in REGISTRY:
+        raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(REGISTRY)}.")
+    return REGISTRY[name].load(path, network=network)

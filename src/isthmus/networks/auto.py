@@ -1,0 +1,404 @@
+"""What is chosen when nobody says: the likelihood from the values, the network from the kind and size of records."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from isthmus.checks.likelihood import (
+    check_likelihood_kind,
+    check_likelihood_scaling,
+    check_module_runs,
+    check_network,
+    check_one_hot_support,
+    check_one_size,
+    check_pictures_only,
+    check_theta_shape,
+    check_tied,
+    check_unit_support,
+    check_whole_support,
+)
+from isthmus.checks.parameters import choice, integer, number, widths
+from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, usual_channels
+from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, TableInput, TiedDecoder
+from isthmus.networks.layers import ACTIVATIONS, NORMS
+from isthmus.networks.likelihoods import Facts, FieldLike, Likelihood, likelihood_from
+from isthmus.networks.residual import ResidualBlock
+
+__all__ = ["NETWORKS", "build", "choose", "facts_of", "make_likelihood"]
+
+NETWORKS = ("auto", "dense", "convolutional", "residual")
+DENSE_PICTURE = 1024  # numbers in a picture up to which a dense network is chosen
+NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
+LEVELS = 65535  # steps between lowest and highest whole number that are told apart one by one: 16 bits
+UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
+
+Float64 = NDArray[np.float64]
+Network = str | tuple[nn.Module, nn.Module]
+
+
+class SummaryLike(Protocol):
+    """What the values look like, as :class:`isthmus.preprocessing.Summary` has it."""
+
+    kind: str
+    low: Float64
+    high: Float64
+    std: Float64
+    names: tuple[str, ...]
+    integers: bool
+    binary: bool
+    one_hot: bool
+    dtype: str
+
+
+class PreprocessorLike(Protocol):
+    """What a likelihood asks of a fitted :class:`isthmus.preprocessing.Preprocessor`."""
+
+    summary_: Any
+    shape_: tuple[int | None, ...]
+    scaling_: str
+    shift_: NDArray[np.float32]
+    factor_: NDArray[np.float32]
+    step_: NDArray[np.float32] | None
+    classes_: int
+
+    @property
+    def fields_(self) -> Sequence[FieldLike]:
+        """Return what each encoded column of a table is."""
+
+    def rescale(self, scaling: str) -> Any:
+        """Choose the scaling."""
+
+    def encode(self, block: Any) -> Any:
+        """Return records as numbers."""
+
+
+# ----------------------------------------------------------------------------------------------------------- likelihood
+
+
+def choose(
+    summary: SummaryLike, likelihood: str | Likelihood = "auto", owner: str = "likelihood"
+) -> tuple[Likelihood, str]:
+    """Choose the likelihood from the data, or check the one asked for against them.
+
+    Parameters
+    ----------
+    summary : Summary
+        What the values look like.
+    likelihood : str or Likelihood, default="auto"
+        A name in :data:`LIKELIHOODS`, or one of them with its options. "auto" takes, in this order: for tables "table",
+        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for other whole numbers with at most
+        65,535 steps "discretised-logistic", and otherwise "gaussian" with a learned scale.
+    owner : str
+        Whom messages are about.
+
+    Returns
+    -------
+    likelihood : Likelihood
+        Not yet prepared.
+    reason : str
+        One sentence.
+
+    Raises
+    ------
+    ParameterError
+        Nobody knows the name, or it is for other kinds of data.
+    DataError
+        The data lie outside its support; the sentence names column or channel and the range found.
+    """
+    if isinstance(likelihood, str) and likelihood == "auto":
+        name, reason = _choose(summary)
+        return likelihood_from(name), f"{name}, because {reason}"
+    chosen = likelihood_from(likelihood, owner)
+    name = likelihood if isinstance(likelihood, str) else chosen.name
+    check_likelihood_kind(owner, name, summary.kind, tuple(chosen.scaling), _choose(summary)[0])
+    if summary.kind in ("array", "image"):
+        _check_support(summary, chosen, owner)
+    return chosen, f"{name}, as asked"
+
+
+def _choose(summary: SummaryLike) -> tuple[str, str]:
+    if summary.kind == "table":
+        return "table", "the data are a table: normal numbers, coins for what is missing, categories"
+    if summary.kind == "text":
+        return "categorical", "the data are texts"
+    if summary.kind == "array" and summary.one_hot:
+        return "categorical", "each row has exactly one 1 and otherwise zeros"
+    if summary.binary:
+        return "bernoulli", "all values are 0 or 1"
+    if summary.integers and float((summary.high - summary.low).max()) <= LEVELS:
+        low, high = f"{summary.low.min():g}", f"{summary.high.max():g}"
+        return "discretised-logistic", f"all values are whole numbers, from {low} to {high}"
+    if summary.integers:
+        return "gaussian", f"the whole numbers span more than {LEVELS} steps; its scale is learned"
+    return "gaussian", "the values have fractions; its scale is learned"
+
+
+def _check_support(summary: SummaryLike, likelihood: Likelihood, owner: str) -> None:
+    name, low, high, names = likelihood.name, summary.low, summary.high, summary.names
+    if name == "bernoulli":
+        check_unit_support(owner, name, low, high, names, whole=summary.integers)
+    elif name == "discretised-logistic":
+        check_whole_support(owner, name, low, high, names, integers=summary.integers, most=LEVELS)
+    elif name == "categorical":
+        check_one_hot_support(owner, name, low, high, names, one_hot=summary.one_hot)
+
+
+def make_likelihood(
+    likelihood: str | Likelihood, preprocessor: PreprocessorLike, scaling: str = "auto", owner: str = "likelihood"
+) -> tuple[Likelihood, str]:
+    """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
+
+    Parameters
+    ----------
+    likelihood : str or Likelihood
+        As in :func:`choose`.
+    preprocessor : Preprocessor
+        Fitted; it is rescaled here.
+    scaling : str, default="auto"
+        A scaling of the preprocessor's, or "auto" for the likelihood's own.
+    owner : str
+        Whom messages are about.
+
+    Returns
+    -------
+    likelihood : Likelihood
+        A prepared copy.
+    reason : str
+        One sentence.
+    """
+    summary = preprocessor.summary_
+    chosen, reason = choose(summary, likelihood, owner)
+    if scaling == "auto":
+        scaling = chosen.scaling[summary.kind]
+    within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
+    check_likelihood_scaling(owner, chosen.name, scaling, within=within)
+    if scaling != preprocessor.scaling_:
+        preprocessor.rescale(scaling)
+    return chosen.prepare(facts_of(preprocessor)), reason
+
+
+def facts_of(preprocessor: PreprocessorLike) -> Facts:
+    """Return what a fitted and scaled preprocessor knows of its data, in scaled units."""
+    summary, shape, scaling = preprocessor.summary_, preprocessor.shape_, preprocessor.scaling_
+    if summary.kind in ("table", "text"):
+        one = torch.ones(())
+        return Facts(shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.fields_)
+    sides = (-1, 1, 1) if summary.kind == "image" else (-1,)
+    std = summary.std.reshape(sides)
+    standardised = scaling in ("standard", "quantile")
+    std = (std > 0).astype(np.float64) if standardised else std * np.abs(preprocessor.factor_)
+    low, high = _scaled_range(preprocessor)
+    step = preprocessor.step_
+    return Facts(
+        shape,
+        std=torch.as_tensor(std).float(),
+        low=low,
+        high=high,
+        step=None if step is None else torch.as_tensor(np.abs(step)).float(),
+        by_column=preprocessor.factor_.size > 1 or scaling == "quantile",
+    )
+
+
+def _scaled_range(preprocessor: PreprocessorLike) -> tuple[Tensor, Tensor]:
+    """Return the lowest and the highest value that can occur, for each column or channel."""
+    if preprocessor.scaling_ == "symmetric":
+        return torch.tensor(-1.0), torch.tensor(1.0)
+    if preprocessor.scaling_ == "unit":
+        return torch.tensor(0.0), torch.tensor(1.0)
+    summary = preprocessor.summary_
+    rows = np.stack([summary.low, summary.high]).astype(summary.dtype)
+    if summary.kind == "image":
+        rows = rows.reshape(2, 1, 1, -1)
+    scaled = (np.asarray(preprocessor.encode(rows), np.float32) - preprocessor.shift_) * preprocessor.factor_
+    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
+
+
+# -------------------------------------------------------------------------------------------------------------- network
+
+
+def build(
+    network: Network,
+    shape: Sequence[int | None],
+    theta_shape: Sequence[int | None],
+    latent_dim: int,
+    hidden: Sequence[int] | None = None,
+    *,
+    rng: torch.Generator,
+    activation: str = "relu",
+    norm: str | None = None,
+    dropout: float = 0.0,
+    tied: bool = False,
+    fields: Sequence[FieldLike] = (),
+    heads: int = 1,
+    owner: str = "network",
+) -> tuple[nn.Module, nn.Module]:
+    """Return an encoder and a decoder.
+
+    Parameters
+    ----------
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder)
+        "auto" takes "convolutional" for pictures of several sizes and for those of more than 1,024 numbers, otherwise
+        "dense". A pair of modules is copied; it need not know of ``latent_dim`` and the options that follow.
+    shape : tuple of (int or None)
+        Of one scaled record: ``(d,)``, ``(channels, height, width)``, ``(fields,)`` or ``(length,)``.
+    theta_shape : tuple of (int or None)
+        Of the likelihood's parameters for one record. One axis longer than ``shape`` when records hold integer codes.
+    latent_dim : int
+        Numbers in a code; channels of it where sizes differ.
+    hidden : sequence of int, optional
+        Dense: widths of the encoder's layers, mirrored in the decoder; () makes it linear; by default two layers,
+        the first of 64 to 256 units. Convolutional and residual: channels of each stage, each of which halves the
+        sides; by default (32, 64, 128, ...).
+    rng : torch.Generator
+        Source of the first weights.
+    activation : str, default="relu"
+        A name in :data:`isthmus.networks.layers.ACTIVATIONS`; code and output have none.
+    norm : {None, "batch", "layer"}, default=None
+        Normalisation between a layer and its activation.
+    dropout : float, default=0
+        Share of units (of channels, in pictures) silenced at each training step, in [0, 1).
+    tied : bool, default=False
+        Whether a dense decoder uses the encoder's matrices, transposed.
+    fields : sequence of Field, default=()
+        A table's encoded columns.
+    heads : int, default=1
+        Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
+    owner : str
+        Whom messages are about.
+
+    Returns
+    -------
+    encoder, decoder : torch.nn.Module
+        ``encoder(x) -> z`` and ``decoder(z, size=None) -> theta``.
+
+    Raises
+    ------
+    ParameterError
+        An option is not allowed, or not for these records.
+    ShapeError
+        A network of the user's own does not fit the data.
+    """
+    shape, theta_shape = tuple(shape), tuple(theta_shape)
+    check_network(owner, network, NETWORKS)
+    if not isinstance(network, str):
+        return _own(network, shape, theta_shape, owner)
+    integer(owner, "latent_dim", latent_dim, low=1)
+    widths(owner, "hidden", hidden)
+    choice(owner, "activation", activation, tuple(ACTIVATIONS))
+    if norm is not None:
+        choice(owner, "norm", norm, NORMS)
+    number(owner, "dropout", dropout, low=0, high=1, below=True)
+    if network == "auto":
+        network = _choose_network(shape, tied=tied)
+    options: dict[str, Any] = {"activation": activation, "norm": norm, "dropout": float(dropout)}
+    first, inner = _first_layer(shape, theta_shape, fields, rng)
+    if network == "dense":
+        check_one_size(owner, network, shape)
+        return _dense(first, inner, theta_shape, latent_dim, hidden, tied, heads, owner, rng, options)
+    check_tied(owner, tied=tied, dense=False)
+    check_pictures_only(owner, network, shape)
+    stages = usual_channels(*shape[-2:]) if hidden is None else tuple(hidden)
+    if network == "residual":
+        options["refine"] = partial(ResidualBlock, activation=activation, norm=norm, rng=rng)
+    encoder = ConvolutionalEncoder(inner, latent_dim * heads, stages, rng=rng, first=first, **options)
+    return encoder, ConvolutionalDecoder(latent_dim, theta_shape, stages, rng=rng, **options)
+
+
+def _choose_network(shape: tuple[int | None, ...], *, tied: bool) -> str:
+    sides = [side for side in shape if side is not None]
+    if len(shape) < 3 or (tied and len(sides) == len(shape)):
+        return "dense"
+    return "dense" if len(sides) == len(shape) and math.prod(sides) <= DENSE_PICTURE else "convolutional"
+
+
+def _first_layer(
+    shape: tuple[int | None, ...],
+    theta_shape: tuple[int | None, ...],
+    fields: Sequence[FieldLike],
+    rng: torch.Generator,
+) -> tuple[nn.Module | None, tuple[int | None, ...]]:
+    """Return what turns records into plain numbers, if anything must, and the shape after it."""
+    if any(field.kind == "category" for field in fields):
+        table = TableInput(fields, rng)
+        return table, (table.width,)
+    if len(theta_shape) > len(shape):
+        codes = CodesInput(int(theta_shape[0] or 1), rng)
+        return codes, (codes.width * int(shape[0] or 1), *shape[1:])
+    return None, shape
+
+
+def _dense(
+    first: nn.Module | None,
+    inner: tuple[int | None, ...],
+    theta_shape: tuple[int | None, ...],
+    latent_dim: int,
+    hidden: Sequence[int] | None,
+    tied: bool,
+    heads: int,
+    owner: str,
+    rng: torch.Generator,
+    options: dict[str, Any],
+) -> tuple[nn.Module, nn.Module]:
+    inputs = math.prod(int(side or 1) for side in inner)
+    theta = tuple(int(side or 1) for side in theta_shape)
+    if hidden is None:
+        # A power of two at or above twice the inputs, and never a bottleneck before the code.
+        first_width = min(WIDEST, max(NARROWEST, 2 ** math.ceil(math.log2(2 * inputs))))
+        hidden = (max(first_width, latent_dim), max(first_width // 2, latent_dim))
+    encoder = DenseEncoder(inputs, latent_dim * heads, hidden, rng=rng, first=first, **options)
+    if not tied:
+        return encoder, DenseDecoder(latent_dim, theta, hidden[::-1], rng=rng, **options)
+    check_tied(owner, tied=True, dense=True, same=first is None and inputs == math.prod(theta) and heads == 1)
+    return encoder, TiedDecoder(encoder, theta, **options)
+
+
+class OwnDecoder(nn.Module):
+    """A decoder of the user's own, which knows nothing of sizes and may return theta in another arrangement.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(z)`` returns as many numbers as ``theta_shape`` says, in that order.
+    theta_shape : sequence of (int or None)
+        Of the likelihood's parameters for one record.
+    """
+
+    def __init__(self, module: nn.Module, theta_shape: Sequence[int | None]) -> None:
+        super().__init__()
+        self.module = module
+        self.theta_shape = tuple(theta_shape)
+
+    def forward(self, z: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+        """Return theta: codes -> (b, *theta_shape), cropped to ``size`` where sizes differ."""
+        theta: Tensor = self.module(z)
+        if None not in self.theta_shape:
+            return theta.reshape(-1, *(int(side or 1) for side in self.theta_shape))
+        return theta if size is None else theta[..., : size[0], : size[1]]
+
+
+def _own(
+    network: tuple[nn.Module, nn.Module], shape: tuple[int | None, ...], theta_shape: tuple[int | None, ...], owner: str
+) -> tuple[nn.Module, nn.Module]:
+    """Return copies of a pair of modules, after a first try on two empty records."""
+    encoder, decoder = copy.deepcopy(network[0]), copy.deepcopy(network[1])
+    x = torch.zeros((2, *(UNSIZED if side is None else side for side in shape)))
+    if len(theta_shape) > len(shape):
+        x = x.long()
+    modes = [(module, module.training) for part in (encoder, decoder) for module in part.modules()]
+    encoder.eval(), decoder.eval()
+    with torch.no_grad():
+        z = check_module_runs(owner, "encoder", encoder, x)
+        theta = check_module_runs(owner, "decoder", decoder, z)
+    for module, training in modes:
+        module.training = training
+    check_theta_shape(owner, theta.shape[1:], theta_shape)
+    return encoder, OwnDecoder(decoder, theta_shape)

@@ -1,0 +1,127 @@
+"""The core of every model with a code: encoder, decoder and likelihood, and the way from records to what they see.
+
+::
+
+    record --scale--> x --encode--> z --decode--> theta --mean--> x --unscale--> record
+                      |                             |
+                      +------------ nll ------------+      -log p(x | theta) - log |dx / d record|, nats per example
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.networks.likelihoods import Likelihood
+
+__all__ = ["Core"]
+
+
+class Core(nn.Module):
+    """Encoder, decoder and likelihood.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Scaled records (b, *shape) to codes (b, latent_dim) or (b, latent_dim, h', w').
+    decoder : torch.nn.Module
+        ``decoder(z, size)``: codes to the likelihood's parameters (b, *theta_shape). ``size`` is None, or the height
+        and width of the pictures, which decoders for pictures of several sizes need.
+    likelihood : Likelihood
+        Prepared for the data.
+    shift, factor : array of float, broadcastable to a record
+        The network sees ``(record - shift) * factor``. They belong to the preprocessing and are saved there.
+    """
+
+    shift: Tensor
+    factor: Tensor
+    log_factor: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        shift: Any = 0.0,
+        factor: Any = 1.0,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
+        shift, factor = torch.as_tensor(shift), torch.as_tensor(factor)
+        self.register_buffer("shift", shift.float().clone(), persistent=False)
+        self.register_buffer("factor", factor.float().clone(), persistent=False)
+        self.register_buffer("log_factor", factor.double().abs().log().float(), persistent=False)
+        self._shifts, self._scales = bool((shift != 0).any()), bool((factor != 1).any())
+
+    def scale(self, records: Tensor) -> Tensor:
+        """Return (records - shift) * factor as 32-bit floats; integer codes as 64-bit integers.
+
+        Parameters
+        ----------
+        records : Tensor of any real dtype, shape (b, *shape)
+            As the preprocessor encodes them. Returned as they are where there is nothing to do.
+        """
+        if self.likelihood.codes:
+            return records.long()
+        x = records.float()
+        owned = x is not records  # a fresh copy may be changed in place
+        if self._shifts:
+            x, owned = (x.sub_(self.shift) if owned else x - self.shift), True
+        if self._scales:
+            x = x.mul_(self.factor) if owned else x * self.factor
+        return x
+
+    def unscale(self, x: Tensor) -> Tensor:
+        """Return x / factor + shift: what :meth:`scale` came from."""
+        if self.likelihood.codes:
+            return x
+        if self._scales:
+            x = x / self.factor
+        return x + self.shift if self._shifts else x
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the codes of scaled records: (b, *shape) -> (b, latent_dim) or (b, latent_dim, h', w')."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+        """Return the likelihood's parameters for codes: -> (b, *theta_shape).
+
+        Parameters
+        ----------
+        z : Tensor
+            Codes.
+        size : (height, width), optional
+            Of the pictures; without it, pictures of several sizes come out as large as the code reaches.
+        """
+        return self.decoder(z, size or None)
+
+    def nll(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return -log p of each record in the units of the records: nats per example, shape (b,).
+
+        Parameters
+        ----------
+        theta : Tensor, shape (b, *theta_shape)
+        x : Tensor, shape (b, *shape)
+            Scaled records.
+        """
+        return -(self.likelihood.log_prob(theta, x) + self.likelihood.log_det(self.log_factor, x))
+
+    def mean(self, theta: Tensor) -> Tensor:
+        """Return the expected scaled records, (b, *shape)."""
+        return self.likelihood.mean(theta)
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Start learned scales, and the decoder's output, at scaled records' spread and mean.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, *shape)
+            A sample of scaled records, all of one size.
+        """
+        self.likelihood.start_at(x)
+        start = getattr(self.decoder, "start_at", None)
+        if start is not None:
+            start(self.likelihood.initial_theta(self.likelihood.statistics(x)))

@@ -1,0 +1,99 @@
+"""Layers with their first weights drawn from a generator of one's own.
+
+Matrices start orthogonal (Saxe, McClelland and Ganguli, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep
+Linear Neural Networks", ICLR 2014, section 3): no direction of the data is lost or blown up on the way through. Layers
+are made on torch's "meta" device first, where nothing is drawn from the global generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ACTIVATIONS", "NORMS", "activation", "convolution", "embedding", "linear", "normalisation", "upconvolution"]
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "none": nn.Identity,
+}
+NORMS = ("batch", "layer")
+
+
+def activation(name: str) -> nn.Module:
+    """Return the layer of a name in :data:`ACTIVATIONS`."""
+    return ACTIVATIONS[name]()
+
+
+def normalisation(name: str, width: int, *, pictures: bool) -> nn.Module:
+    """Return batch normalisation, or normalisation of each record over all its units.
+
+    Parameters
+    ----------
+    name : {"batch", "layer"}
+        Ioffe and Szegedy (2015), or Ba, Kiros and Hinton (2016).
+    width : int
+        Units, or channels.
+    pictures : bool
+        Whether there are two more axes.
+    """
+    if name == "batch":
+        return nn.BatchNorm2d(width) if pictures else nn.BatchNorm1d(width)
+    return nn.GroupNorm(1, width) if pictures else nn.LayerNorm(width)
+
+
+@torch.no_grad()
+def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
+    """Return a linear layer with an orthogonal matrix and no bias yet."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    _orthogonal(layer.weight, rng)
+    layer.bias.zero_()
+    return layer
+
+
+@torch.no_grad()
+def convolution(
+    inputs: int, outputs: int, rng: torch.Generator, *, kernel: int = 3, stride: int = 1, gain: float = 1.0
+) -> nn.Conv2d:
+    """Return a convolution that keeps the size, divided by the stride; its matrix (outputs, rest) is orthogonal."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, device="meta").to_empty(device="cpu")
+    _orthogonal(layer.weight, rng, gain)
+    if layer.bias is not None:
+        layer.bias.zero_()
+    return layer
+
+
+@torch.no_grad()
+def upconvolution(inputs: int, outputs: int, rng: torch.Generator, *, bias: bool = True) -> nn.ConvTranspose2d:
+    """Return a transposed convolution that doubles both sides: kernel 4, stride 2, four weights a pixel and channel."""
+    layer = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias, device="meta").to_empty(device="cpu")
+    # Each of the four phases of the output (even or odd row and column) has its own 2 x 2 kernel: one orthogonal
+    # matrix (outputs, inputs * 4) each.
+    for row in (0, 1):
+        for column in (0, 1):
+            phase = torch.empty(outputs, inputs * 4)
+            _orthogonal(phase, rng)
+            layer.weight[:, :, row::2, column::2] = phase.view(outputs, inputs, 2, 2).transpose(0, 1)
+    if layer.bias is not None:
+        layer.bias.zero_()
+    return layer
+
+
+@torch.no_grad()
+def embedding(count: int, width: int, rng: torch.Generator) -> nn.Embedding:
+    """Return a table of ``count`` vectors of about unit length."""
+    layer = nn.Embedding(count, width, device="meta").to_empty(device="cpu")
+    layer.weight.normal_(0, width**-0.5, generator=rng)
+    return layer
+
+
+def _orthogonal(weight: Tensor, rng: torch.Generator, gain: float = 1.0) -> None:
+    nn.init.orthogonal_(weight, gain, generator=rng)

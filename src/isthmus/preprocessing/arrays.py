@@ -1,0 +1,178 @@
+"""Rows of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
+from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE, QuantileMap
+from isthmus.preprocessing.scaling import Centring, affine, unit_range
+from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
+from isthmus.preprocessing.summary import Summary
+
+if TYPE_CHECKING:
+    from isthmus.data import Data
+
+__all__ = ["ArrayPreprocessor", "shared"]
+
+Float64 = NDArray[np.float64]
+
+
+class ArrayPreprocessor(Preprocessor):
+    """Rows of numbers, each a vector of ``shape_ = (d,)``.
+
+    All columns are kept, constant ones too (their factor is 1). 8-bit and boolean values stay 8-bit; other dtypes
+    become float32, after centring where their values lie far from zero (see :mod:`isthmus.preprocessing.scaling`).
+    Decoding rounds whole-number dtypes and clips them to the dtype's range; values of a float dtype are left as they
+    are, whole or not.
+
+    The smallest and largest values are exact. Means and spreads of more than 4,096 rows are those of an evenly spaced
+    subset of at most that many rows, except that ``rescale("standard")`` computes exact ones. Quantiles come from an
+    evenly spaced subset of at most 10,000 rows.
+    """
+
+    kind = "array"
+    _centring: Centring
+    _quantiles: tuple[QuantileMap, ...] = ()
+
+    def _fit(self, data: Data) -> None:
+        extremes, moments = Extremes(one_hot=True), Moments()
+        for start, block in blocks(data):
+            extremes.update(block)
+            moments.update(evenly_spaced(block, start, len(data), SAMPLE))
+        names = data.schema.names
+        width = len(extremes.low)
+        labels = tuple(f"column {name!r}" for name in names) if names else tuple(f"column {i}" for i in range(width))
+        check_finite_range(extremes.low, extremes.high, labels)
+        mean, std = moments.of_groups(width, extremes.low, extremes.high)
+        self.shape_ = (width,)
+        self.summary_ = Summary(
+            kind=self.kind,
+            low=extremes.low.astype(np.float64),
+            high=extremes.high.astype(np.float64),
+            mean=mean,
+            std=std,
+            names=labels,
+            integers=extremes.integers,
+            binary=extremes.binary,
+            one_hot=extremes.one_hot,
+            dtype=data.schema.dtype,
+        )
+        self._centring = Centring.choose(extremes.low, extremes.high, np.dtype(data.schema.dtype))
+
+    def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
+        summary, width = self.summary_, len(self.summary_.low)
+        self._quantiles = ()
+        if scaling == "quantile":
+            self._quantiles = self._fit_quantiles(data)
+            return np.zeros(1), np.ones(1)
+        mean, std = summary.mean, summary.std
+        if scaling == "standard" and data is not None and len(data) > SAMPLE:
+            moments = Moments()
+            for _, block in blocks(data):
+                moments.update(block)
+            mean, std = moments.of_groups(width, summary.low, summary.high)
+        start, end, note = unit_range(summary.low, summary.high, summary.dtype, integers=summary.integers)
+        if note and scaling in ("unit", "symmetric"):
+            self._scaling_notes.append(note)
+        shift, factor = affine(scaling, start, end, mean, std)
+        return shared(self._centring.centre(shift)), shared(factor * self._centring.unit)
+
+    def _fit_quantiles(self, data: Data | None) -> tuple[QuantileMap, ...]:
+        if data is None:
+            refuse_quantiles_without_data(type(self).__name__)
+        parts = [evenly_spaced(block, start, len(data), QUANTILE_SAMPLE) for start, block in blocks(data)]
+        columns = np.ascontiguousarray(self._centring.centre(np.concatenate(parts)).T)
+        low, high = (self._centring.centre(x) for x in (self.summary_.low, self.summary_.high))
+        return tuple(QuantileMap.fit(c, a, b) for c, a, b in zip(columns, low, high, strict=True))
+
+    def encode(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Return rows as numbers; 8-bit and float32 rows without a copy where they stay what they are.
+
+        Parameters
+        ----------
+        block : ndarray, shape (b, d)
+            Of any real dtype.
+
+        Returns
+        -------
+        ndarray, shape (b, d)
+            uint8 for 8-bit and boolean rows, otherwise float32.
+
+        Raises
+        ------
+        ShapeError
+            The width differs from training.
+        DataError
+            A value is beyond the range of 32-bit floats.
+        """
+        block = np.asarray(block)
+        check_width(block.shape, len(self.summary_.low))
+        if self._quantiles:
+            centred = self._centring.centre(block)
+            columns = [m.forward(centred[:, i]) for i, m in enumerate(self._quantiles)]
+            return np.stack(columns, axis=1).astype(np.float32)
+        if block.dtype == bool:
+            block = block.view(np.uint8)
+        if block.dtype == np.uint8 and self._centring.identity:
+            return block
+        return self._centring.encode(block)
+
+    def decode(self, x: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """Return rows in the source's units and dtype.
+
+        Parameters
+        ----------
+        x : ndarray, shape (b, d)
+            In encoded units.
+
+        Returns
+        -------
+        ndarray, shape (b, d)
+            Of the source's dtype.
+
+        Raises
+        ------
+        ShapeError
+            The width differs from training.
+        """
+        x = np.asarray(x)
+        check_width(x.shape, len(self.summary_.low))
+        if self._quantiles:
+            columns = [m.inverse(x[:, i].astype(np.float64)) for i, m in enumerate(self._quantiles)]
+            x = np.stack(columns, axis=1)
+        return self._centring.decode(x)
+
+    def _to_scaled(self, values: Float64) -> Float64:
+        centred = self._centring.centre(values)
+        if self._quantiles:
+            return np.array([float(m.forward(value)) for m, value in zip(self._quantiles, centred, strict=True)])
+        return (centred - self.shift_) * self.factor_
+
+    def _log_unit(self) -> Float64:
+        return np.log(self._centring.unit.astype(np.float64))
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        centring, arrays = self._centring.state()
+        if self._quantiles:
+            arrays["knots"] = np.array([len(m.values) for m in self._quantiles])
+            arrays["knot_values"] = np.concatenate([m.values for m in self._quantiles])
+            arrays["knot_scores"] = np.concatenate([m.scores for m in self._quantiles])
+        return {"centring": centring}, arrays
+
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        self._centring = Centring.from_state(document["centring"], arrays)
+        if self.scaling_ == "quantile":
+            ends = np.cumsum(arrays["knots"])[:-1]
+            pairs = zip(np.split(arrays["knot_values"], ends), np.split(arrays["knot_scores"], ends), strict=True)
+            self._quantiles = tuple(QuantileMap(values, scores) for values, scores in pairs)
+
+
+def shared(values: Float64) -> Float64:
+    """Return one element where all are equal, so that the network's layers can share what belongs to the scale."""
+    first = values[:1]
+    return first if (values == first).all() else values

@@ -1,0 +1,283 @@
+"""What every preprocessor is: fitted on data, exactly invertible, and stored as JSON values and arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.checks.preprocessing import check_scaling, refuse_state
+from isthmus.data.schema import Schema
+from isthmus.preprocessing.scaling import SCALINGS
+from isthmus.preprocessing.summary import Field, Summary
+
+if TYPE_CHECKING:
+    from isthmus.data import Data
+
+__all__ = ["Arrays", "Encoded", "Preprocessor"]
+
+Arrays = dict[str, NDArray[Any]]
+Encoded = NDArray[Any] | list[NDArray[Any]]  # the list for pictures whose sizes differ
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+class Preprocessor(ABC):
+    """Records to the numbers that a network sees, and back.
+
+    ::
+
+        block --encode--> encoded --(e - shift_) * factor_--> scaled --network
+        block <--decode-- encoded <--(s / factor_) + shift_-- scaled <--network
+
+    ``encode`` and ``decode`` run on the host and work record by record: the result for a record never depends on the
+    others of its block. The affine step in the middle belongs to the device.
+
+    Attributes
+    ----------
+    schema_ : Schema
+        Of the data at fit.
+    summary_ : Summary
+        Ranges, means and kinds of the values.
+    shape_ : tuple of (int or None)
+        Of one encoded record; ``None`` for the sides of pictures whose sizes differ.
+    fields_ : tuple of Field
+        What each encoded column of a table is; empty for the other kinds.
+    scaling_ : str
+        The scaling in force, ``"none"`` after fit.
+    shift_, factor_ : ndarray of float32, broadcastable to ``shape_``
+        The network sees ``(encoded - shift_) * factor_``. Of one element where all values share one scale.
+    step_ : ndarray of float32 or None
+        Width of one whole-number step in scaled units, shaped like ``factor_``; ``None`` where values are not whole.
+    classes_ : int
+        How many symbols the encoded whole numbers stand for: 257 for texts, 0 for kinds whose numbers are quantities.
+    notes_ : list of str
+        Sentences about what was set aside, pooled, masked or read differently, at fit and since.
+    """
+
+    kind: ClassVar[str]
+    scalings: ClassVar[tuple[str, ...]] = SCALINGS
+
+    schema_: Schema
+    summary_: Summary
+    shape_: tuple[int | None, ...]
+    fields_: tuple[Field, ...] = ()
+    classes_: int = 0
+    scaling_: str
+    shift_: Float32
+    factor_: Float32
+    step_: Float32 | None
+
+    def __init__(self) -> None:
+        self._fit_notes: list[str] = []
+        self._scaling_notes: list[str] = []
+        self._seen_notes: dict[str, str] = {}
+        self._data: Data | None = None
+
+    def fit(self, data: Data) -> Self:
+        """Learn everything but the scaling, in one pass over the data.
+
+        Parameters
+        ----------
+        data : Data
+            Training records. A reference to them is kept until :meth:`rescale` is called.
+
+        Returns
+        -------
+        Preprocessor
+            Itself, with scaling ``"none"``.
+
+        Raises
+        ------
+        DataError
+            A value is not finite, or nothing is left to model.
+        """
+        self._fit_notes, self._scaling_notes, self._seen_notes = [], [], {}
+        self.schema_ = data.schema
+        self._fit(data)
+        self.rescale("none", data)
+        self._data = data
+        return self
+
+    def rescale(self, scaling: str, data: Data | None = None) -> Self:
+        """Choose the scaling: sets ``shift_``, ``factor_`` and ``step_``.
+
+        Parameters
+        ----------
+        scaling : {"none", "unit", "symmetric", "standard", "quantile"}
+            ``"unit"`` maps to [0, 1] and ``"symmetric"`` to [-1, 1] (which interval, says
+            :func:`~isthmus.preprocessing.scaling.unit_range`), ``"standard"`` to mean 0 and standard deviation 1,
+            ``"quantile"`` each column to a standard normal distribution, on the host, within ``encode``. Pictures have
+            no ``"quantile"``, texts only ``"none"``.
+        data : Data, optional
+            The records of fit, for exact means and quantiles; by default those given to :meth:`fit`. The first call
+            lets go of them; a later ``"standard"`` without data uses ``summary_``.
+
+        Returns
+        -------
+        Preprocessor
+            Itself.
+
+        Raises
+        ------
+        ParameterError
+            The kind of data has no such scaling, or quantiles are asked for when the data are gone.
+        """
+        check_scaling(type(self).__name__, scaling, self.scalings)
+        data = self._data if data is None else data
+        self._scaling_notes = []
+        shift, factor = self._rescale(scaling, data)
+        self._data = None
+        self.scaling_ = scaling
+        # Only "none" can ask for more than float32 has, on data that it cannot show to a network as they are anyway.
+        most = float(np.finfo(np.float32).max)
+        shift = np.clip(shift, -most, most).astype(np.float32)
+        self._set_affine(shift, np.clip(factor, 1 / most, most).astype(np.float32))
+        return self
+
+    def _set_affine(self, shift: Float32, factor: Float32) -> None:
+        self.shift_, self.factor_ = shift, factor
+        self.step_ = factor if self.summary_.integers and self.scaling_ != "quantile" else None
+
+    @property
+    def notes_(self) -> list[str]:
+        """Sentences about what was set aside, pooled, masked or read differently, at fit and since."""
+        return [*self._fit_notes, *self._scaling_notes, *self._seen_notes.values()]
+
+    def log_volume(self, shape: tuple[int, ...] | None = None) -> float:
+        """Return the log of the volume change from source to scaled units of one record, in nats.
+
+        A density in source units is the density in scaled units times the exponential of this. The quantile map is not
+        affine and counts as 1 here.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            Of one encoded record; needed where ``shape_`` has ``None``.
+        """
+        whole = tuple(int(side) for side in (self.shape_ if shape is None else shape) if side is not None)
+        return float(np.broadcast_to(np.log(self.factor_.astype(np.float64)) - self._log_unit(), whole).sum())
+
+    def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
+        """Return ``summary_``'s low, high and standard deviation in scaled units, broadcastable to ``shape_``.
+
+        Returns
+        -------
+        low, high, std : ndarray of float64
+            Shape (d,) for arrays and tables, (channels, 1, 1) for pictures, (1,) for texts.
+        """
+        summary = self.summary_
+        low, high = (self._to_scaled(values) for values in (summary.low, summary.high))
+        if self.scaling_ == "quantile":
+            return low, high, np.ones_like(low)
+        slope = self.factor_.astype(np.float64) * np.exp(-self._log_unit())
+        return low, high, summary.std.reshape(low.shape) * slope
+
+    def _to_scaled(self, values: Float64) -> Float64:
+        """Return one value a column or channel, as ``summary_`` has them, in scaled units."""
+        return (values - self.shift_) * self.factor_
+
+    def _log_unit(self) -> Float64:
+        return np.zeros(1)
+
+    @abstractmethod
+    def _fit(self, data: Data) -> None:
+        """Set summary_, shape_, fields_ and mean_."""
+
+    @abstractmethod
+    def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
+        """Return shift and factor."""
+
+    @abstractmethod
+    def encode(self, block: Any) -> Encoded:
+        """Return a block of records as numbers.
+
+        Parameters
+        ----------
+        block : block of records
+            As ``Data.take`` returns it.
+
+        Returns
+        -------
+        ndarray, shape (b, *shape_), or list of ndarray
+            uint8 where the source is 8-bit or boolean, int16 for texts, float32 otherwise; for pictures of different
+            sizes a list, one array (channels, height, width) each.
+        """
+
+    @abstractmethod
+    def decode(self, x: Any) -> Any:
+        """Return encoded records as a block in the source's units, dtypes and order.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (b, *shape_), or list of ndarray
+            In encoded units: ``scaled / factor_ + shift_``.
+
+        Returns
+        -------
+        block of records
+            As ``Data.take`` returns it: rounded and clipped to the source's dtype, categories and dates restored,
+            columns that were set aside put back.
+        """
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """Return everything fitted, as JSON values and arrays."""
+        summary, arrays = self.summary_.state()
+        own, own_arrays = self._state()
+        document = {
+            "schema": self.schema_.to_dict(),
+            "shape": list(self.shape_),
+            "scaling": self.scaling_,
+            "notes": [*self._fit_notes, *self._scaling_notes],
+            "summary": summary,
+            **own,
+        }
+        return document, {**arrays, "shift": self.shift_, "factor": self.factor_, **own_arrays}
+
+    @classmethod
+    def from_state(cls, document: dict[str, Any], arrays: Arrays) -> Self:
+        """Return the preprocessor that :meth:`state` wrote, equal to it bit for bit.
+
+        Parameters
+        ----------
+        document : dict
+            The JSON part.
+        arrays : dict of ndarray
+            The arrays.
+
+        Raises
+        ------
+        ArtifactError
+            The state is incomplete or was altered.
+        """
+        try:
+            return cls._from_state(document, arrays)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as reason:
+            raise refuse_state(reason) from reason
+
+    @classmethod
+    def _from_state(cls, document: dict[str, Any], arrays: Arrays) -> Self:
+        self = cls()
+        self.schema_ = Schema.from_dict(document["schema"])
+        self.summary_ = Summary.from_state(document["summary"], arrays)
+        self.shape_ = tuple(document["shape"])
+        self.scaling_ = document["scaling"]
+        check_scaling(cls.__name__, self.scaling_, cls.scalings)
+        self._fit_notes = list(document["notes"])
+        self._restore(document, arrays)
+        self._set_affine(arrays["shift"], arrays["factor"])
+        return self
+
+    @abstractmethod
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        """Return what the kind adds to the state."""
+
+    @abstractmethod
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        """Set what :meth:`_state` returned."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the training data, which copies and pickles do not carry along."""
+        return {**self.__dict__, "_data": None}

@@ -1,0 +1,282 @@
+"""Tables of mixed columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.checks.preprocessing import (
+    check_categories,
+    check_columns,
+    check_missing,
+    check_some_fields,
+    check_width,
+    refuse_missing_cell,
+    refuse_quantiles_without_data,
+)
+from isthmus.data.restoring import empty_table, restore_table
+from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
+from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
+from isthmus.preprocessing.scaling import affine, unit_range
+from isthmus.preprocessing.scans import scan_for
+from isthmus.preprocessing.summary import Summary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from isthmus.data import Data
+
+__all__ = ["TablePreprocessor"]
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+class TablePreprocessor(Preprocessor):
+    """Rows of mixed columns, each a vector of ``shape_ = (m,)`` with one :class:`Field` for each number.
+
+    =====================  ===========================================================================================
+    column                 becomes
+    =====================  ===========================================================================================
+    numbers                a number; beside it a mask (1 where observed) if cells were missing in training
+    dates, times           a number of days, hours, ... with its mask, and sine and cosine of day, week and year where
+                           the column spans them
+    booleans, 0/1 numbers  a code 0 or 1; 2 where missing
+    strings, categories    a code for each category, one for all rare and unseen ones, one for missing cells
+    constants, ids         nothing; they are put back
+    =====================  ===========================================================================================
+
+    An id is a column of at least 10 strings that are all distinct, or of whole numbers that only rise or only fall.
+    A missing number is encoded as the column's mean. What is not in training (an empty cell in a full column, a new
+    category, a number out of range) is read as said in ``notes_``.
+
+    Going back, numbers have the decimals and lie in the range of training. They are those of the source to the
+    precision of 32-bit floats (see :mod:`isthmus.preprocessing.scaling`): exactly for whole numbers spread over less
+    than 2**25, for decimals with up to about 7 digits, and for dates spread over less than 2**25 days, hours, ...
+    whichever is the coarsest unit that fits them all. Wider ones are off by at most 2**-25 of their spread.
+
+    Parameters
+    ----------
+    max_categories : int, default=256
+        Categories that keep a code of their own; the less frequent share one.
+    missing : {"mask", "refuse"}, default="mask"
+        Whether missing cells are modelled, or refused with the first one named.
+    """
+
+    kind = "table"
+    _columns: tuple[TableColumn, ...]
+
+    def __init__(self, *, max_categories: int = 256, missing: str = "mask") -> None:
+        super().__init__()
+        owner = type(self).__name__
+        self.max_categories = check_categories(owner, max_categories)
+        check_missing(owner, missing)
+        self.missing = missing
+        self._types: dict[str, pa.DataType] = {}
+
+    def _fit(self, data: Data) -> None:
+        self._learn_types()
+        scans = [
+            scan_for(c.name, c.type, self._types[c.name], missing=self.missing, most=self.max_categories)
+            for c in data.schema.columns
+        ]
+        for start, block in data.chunks():
+            for scan in scans:
+                scan.update(block.column(scan.name), start)
+        learned = [scan.column() for scan in scans]
+        self._columns = tuple(column for column, _ in learned)
+        self._fit_notes = [note for _, note in learned if note]
+        self._lay_out()
+        check_some_fields(self.fields_, self._fit_notes)
+        ranges = np.concatenate([column.ranges for column in self._columns])
+        self.summary_ = Summary(
+            kind=self.kind,
+            low=ranges[:, 0].copy(),
+            high=ranges[:, 1].copy(),
+            mean=ranges[:, 2].copy(),
+            std=ranges[:, 3].copy(),
+            names=tuple(f"column {field.name!r}" for field in self.fields_ if field.kind == "number"),
+            integers=False,
+            binary=False,
+            one_hot=False,
+            dtype=data.schema.dtype,
+        )
+        self.shape_ = (len(self.fields_),)
+
+    def _learn_types(self) -> None:
+        schema = empty_table(self.schema_).schema
+        self._types = dict(zip(schema.names, schema.types, strict=True))
+
+    def _lay_out(self) -> None:
+        fields: list[Any] = []
+        for column in self._columns:
+            fields += column.fields(len(fields))
+        self.fields_ = tuple(fields)
+
+    def _places(self) -> Iterator[tuple[TableColumn, slice]]:
+        """Yield each column and its place in the matrix."""
+        start = 0
+        for column in self._columns:
+            width = len(column.fields(start))
+            yield column, slice(start, start + width)
+            start += width
+
+    def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
+        self._columns = self._with_quantiles(data) if scaling == "quantile" else self._without_quantiles()
+        shift, factor = np.zeros(len(self.fields_)), np.ones(len(self.fields_))
+        for column, place in self._places():
+            low, high, mean, std = column.ranges.T
+            start, end, _ = unit_range(low, high, "float64", integers=False) if len(low) else (low, high, "")
+            shifts, factors = affine("standard" if scaling == "quantile" else scaling, start, end, mean, std)
+            if scaling == "quantile":
+                shifts[:1], factors[:1] = 0, 1  # the column's main number; a date's periods are standardised
+            numbers = [field.index for field in self.fields_[place] if field.kind == "number"]
+            shift[numbers], factor[numbers] = shifts, factors
+        return shift, factor
+
+    def _without_quantiles(self) -> tuple[TableColumn, ...]:
+        def plain(column: TableColumn) -> TableColumn:
+            if isinstance(column, Dates):
+                return replace(column, number=replace(column.number, quantiles=None))
+            return replace(column, quantiles=None) if isinstance(column, Numbers) else column
+
+        return tuple(map(plain, self._columns))
+
+    def _with_quantiles(self, data: Data | None) -> tuple[TableColumn, ...]:
+        import pyarrow as pa
+
+        if data is None:
+            refuse_quantiles_without_data(type(self).__name__)
+        stride = -(-len(data) // QUANTILE_SAMPLE)
+        parts = [block.take(np.arange((-start) % stride, len(block), stride)) for start, block in data.chunks()]
+        sample = pa.concat_tables(parts)
+
+        def learned(column: TableColumn) -> TableColumn:
+            if isinstance(column, Dates):
+                return column.with_quantiles(sample.column(column.name), self._types[column.name])
+            return column.with_quantiles(sample.column(column.name)) if isinstance(column, Numbers) else column
+
+        return tuple(map(learned, self._columns))
+
+    def encode(self, block: pa.Table) -> Float32:
+        """Return rows as numbers.
+
+        Parameters
+        ----------
+        block : pyarrow.Table
+            With the columns of training, in any order; others are not looked at.
+
+        Returns
+        -------
+        ndarray of float32, shape (b, m)
+            One column a field.
+
+        Raises
+        ------
+        ShapeError
+            A column is absent.
+        DataTypeError
+            A column holds another kind of values.
+        DataError
+            A cell is empty and that is refused.
+        """
+        check_columns([column.name for column in self._columns if not isinstance(column, SetAside)], block.column_names)
+        matrix = np.empty((len(block), len(self.fields_)), dtype=np.float32)
+        for column, place in self._places():
+            if place.start == place.stop:
+                continue
+            cells = block.column(column.name)
+            if self.missing == "refuse" and cells.null_count:
+                refuse_missing_cell(column.name, int(np.argmin(cells.is_valid().to_numpy())))
+
+            def note(about: str, sentence: str, name: str = column.name) -> None:
+                self._seen_notes[f"{name} {about}"] = sentence
+
+            if isinstance(column, Dates):
+                matrix[:, place] = column.encode_as(cells, self._types[column.name], note)
+            else:
+                matrix[:, place] = column.encode(cells, note)
+        return matrix
+
+    def decode(self, x: NDArray[Any], like: pa.Table | None = None) -> pa.Table:
+        """Return rows in the source's types, with its columns in their order.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (b, m)
+            In encoded units; category codes are rounded, masks cut at one half.
+        like : pyarrow.Table, optional
+            The records that ``x`` came from: ids are copied from there. Otherwise they come back empty, or as 0.
+
+        Returns
+        -------
+        pyarrow.Table
+            Types, categories and metadata as at fit.
+
+        Raises
+        ------
+        ShapeError
+            The width differs from training.
+        """
+        import pyarrow as pa
+
+        x = np.asarray(x)
+        check_width(x.shape, len(self.fields_))
+        arrays = {}
+        for column, place in self._places():
+            if like is not None and isinstance(column, SetAside) and column.id and column.name in like.column_names:
+                arrays[column.name] = like.column(column.name)
+            else:
+                arrays[column.name] = column.decode(x[:, place], self._types[column.name])
+        return restore_table(pa.table(arrays), self.schema_)
+
+    def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
+        """Return low, high and standard deviation of each field in scaled units, shape (m,).
+
+        Those of masks and categories are 0, their largest code, and 1.
+        """
+        numbers = [field.index for field in self.fields_ if field.kind == "number"]
+        low = np.zeros(len(self.fields_))
+        high = np.array([float(max(1, field.size - 1)) for field in self.fields_])
+        std = np.ones(len(self.fields_))
+        low[numbers], high[numbers], std[numbers] = self.summary_.low, self.summary_.high, self.summary_.std
+        for column, place in self._places():
+            number = column.number if isinstance(column, Dates) else column
+            if isinstance(number, Numbers) and number.quantiles is not None:
+                ends = number.quantiles.forward(np.array([low[place.start], high[place.start]]))
+                low[place.start], high[place.start], std[place.start] = ends[0], ends[1], 1.0
+        return self._to_scaled(low), self._to_scaled(high), std * self.factor_
+
+    def _log_unit(self) -> Float64:
+        units = np.zeros(len(self.fields_))
+        for column, place in self._places():
+            number = column.number if isinstance(column, Dates) else column
+            if isinstance(number, Numbers):
+                units[place.start] = np.log(float(number.centring.unit[0]))
+        return units
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        documents: list[dict[str, Any]] = []
+        arrays: Arrays = {}
+        for index, column in enumerate(self._columns):
+            document, its_arrays = column.state()
+            documents.append({"kind": column.kind, **document})
+            arrays |= {f"column.{index}.{name}": array for name, array in its_arrays.items()}
+        own = {"columns": documents, "max_categories": self.max_categories, "missing": self.missing}
+        return own, arrays
+
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        self.max_categories, self.missing = int(document["max_categories"]), document["missing"]
+        columns = []
+        for index, its_document in enumerate(document["columns"]):
+            prefix = f"column.{index}."
+            its_arrays = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            columns.append(column_from_state(its_document, its_arrays))
+        self._columns = tuple(columns)
+        self._learn_types()
+        self._lay_out()

@@ -1,0 +1,120 @@
+"""Texts, as the bytes they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.checks.preprocessing import check_text_length, check_width
+from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.statistics import blocks
+from isthmus.preprocessing.summary import Summary
+
+if TYPE_CHECKING:
+    from isthmus.data import Data
+
+__all__ = ["END", "TextPreprocessor"]
+
+END = 256  # fills a text up to the common length; the symbols before it are the 256 bytes
+SYMBOLS = END + 1
+
+Float64 = NDArray[np.float64]
+
+
+class TextPreprocessor(Preprocessor):
+    """Texts, each of ``shape_ = (length,)`` symbols: the bytes 0 to 255, and 256 after the end.
+
+    ``length`` is that of the data's schema or, where that leaves it open, of the longest text at fit. A longer text is
+    cut, with a note; any other comes back byte for byte.
+    """
+
+    kind = "text"
+    scalings = ("none",)
+    classes_ = SYMBOLS
+
+    def _fit(self, data: Data) -> None:
+        counts, length, texts = np.zeros(SYMBOLS, dtype=np.int64), 0, 0
+        for _, block in blocks(data):
+            counts += np.bincount(np.frombuffer(b"".join(block), dtype=np.uint8), minlength=SYMBOLS)
+            length = max(length, max(map(len, block), default=0))
+            texts += len(block)
+        check_text_length(length)
+        length = data.schema.shape[0] or length
+        counts[END] = texts * length - counts.sum()
+        symbols = np.arange(SYMBOLS, dtype=np.float64)
+        found = np.flatnonzero(counts)
+        shares = counts / counts.sum()
+        mean = float(shares @ symbols)
+        self.shape_ = (length,)
+        self.summary_ = Summary(
+            kind=self.kind,
+            low=symbols[found[:1]],
+            high=symbols[found[-1:]],
+            mean=np.array([mean]),
+            std=np.sqrt(np.array([shares @ (symbols - mean) ** 2])),
+            names=("the texts",),
+            integers=True,
+            binary=False,
+            one_hot=False,
+            dtype=data.schema.dtype,
+        )
+
+    def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
+        return np.zeros(1), np.ones(1)
+
+    def encode(self, block: Sequence[bytes]) -> NDArray[np.int16]:
+        """Return texts as symbols.
+
+        Parameters
+        ----------
+        block : sequence of bytes
+            Texts; those longer than ``length`` are cut, with a note.
+
+        Returns
+        -------
+        ndarray of int16, shape (b, length)
+            Bytes, then 256 to the end.
+        """
+        length = int(self.shape_[0] or 0)
+        longest = max(map(len, block), default=0)
+        if longest > length:
+            block = [text[:length] for text in block]
+            self._seen_notes["long"] = f"texts of up to {longest} bytes are cut to {length}, the length of training"
+        symbols = np.full((len(block), length), END, dtype=np.int16)
+        lengths = np.fromiter(map(len, block), dtype=np.intp, count=len(block))
+        symbols[np.arange(length) < lengths[:, None]] = np.frombuffer(b"".join(block), dtype=np.uint8)
+        return symbols
+
+    def decode(self, x: NDArray[Any]) -> list[bytes]:
+        """Return symbols as texts, each up to its first end symbol.
+
+        Parameters
+        ----------
+        x : ndarray, shape (b, length)
+            Symbols, rounded here.
+
+        Returns
+        -------
+        list of bytes
+            The texts.
+
+        Raises
+        ------
+        ShapeError
+            The length differs from training.
+        """
+        x = np.asarray(x)
+        check_width(x.shape, int(self.shape_[0] or 0))
+        symbols = np.clip(np.rint(x), 0, END).astype(np.int16)
+        ended = np.concatenate([symbols == END, np.ones((len(symbols), 1), dtype=bool)], axis=1)
+        characters = symbols.astype(np.uint8)
+        return [row[:end].tobytes() for row, end in zip(characters, ended.argmax(axis=1), strict=True)]
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        return {}, {}
+
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        """Nothing beyond what all preprocessors have."""

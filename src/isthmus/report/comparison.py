@@ -1,0 +1,267 @@
+"""How records of each kind are compared with their reconstructions, and how they become rows for the baselines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import data as isthmus_data
+from isthmus.data import Data, Schema
+from isthmus.metrics import squared_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Comparison", "NumberComparison", "Rows", "TableComparison", "TextComparison", "comparison_for"]
+
+Float64 = NDArray[np.float64]
+
+
+class Comparison(ABC):
+    """The error of one record, for one kind of data.
+
+    Attributes
+    ----------
+    title : str
+        What the error is called.
+    unit : str
+        Its unit.
+    explanation : str
+        One sentence on how it is counted.
+    """
+
+    title: str
+    unit: str
+    explanation: str
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    @abstractmethod
+    def block(self, records: Any) -> Any:  # noqa: ANN401
+        """Return records, in whatever container a model gave them back, as a canonical block."""
+
+    @abstractmethod
+    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+        """Return the error of every record, shape (n,), from two canonical blocks."""
+
+    @abstractmethod
+    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+        """Return how many values each record of a block has, shape (n,)."""
+
+
+class NumberComparison(Comparison):
+    """Arrays and images: the squared error, summed over a record's values."""
+
+    title = "squared error"
+    unit = "squared units of the data"
+    explanation = "Squared difference between a record and its reconstruction, summed over its values."
+
+    def block(self, records: Any) -> Any:  # noqa: ANN401
+        """Return an array (n, ...), or a list of arrays where the sizes differ."""
+        if None in self.schema.shape:
+            return [np.asarray(record) for record in records]
+        return np.asarray(records) if not isinstance(records, list) else np.stack([np.asarray(r) for r in records])
+
+    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+        """Return the squared error of every record."""
+        if isinstance(original, list):
+            pairs = zip(original, reconstruction, strict=True)
+            return np.array([squared_error(x[np.newaxis], y[np.newaxis])[0] for x, y in pairs])
+        return squared_error(original, reconstruction)
+
+    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+        """Return the number of values of each record."""
+        return np.array([float(np.size(record)) for record in block])
+
+
+class TableComparison(Comparison):
+    """Tables: squared error of numbers and dates in standard deviations, 1 for a wrong category.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the table.
+    reference : pyarrow.Table
+        Rows whose standard deviations are the unit.
+    ignored : collection of str
+        Columns that the model sets aside and does not code.
+    """
+
+    title = "error"
+    unit = "standardised"
+    explanation = (
+        "Number and date columns count their squared error in units of the column's variance, other columns count 1 "
+        "where the value is wrong; a value that is missing on one side only counts 1; summed over the columns."
+    )
+
+    def __init__(self, schema: Schema, reference: pa.Table, ignored: Sequence[str] = ()) -> None:
+        super().__init__(schema)
+        self.columns = [column for column in schema.columns if column.name not in set(ignored)]
+        self.scales = {
+            column.name: _spread(_numbers(reference.column(column.name)))
+            for column in self.columns
+            if column.type in _NUMERIC
+        }
+
+    def block(self, records: Any) -> Any:  # noqa: ANN401
+        """Return a pyarrow table with the schema's columns, in order."""
+        data = isthmus_data.open(records).select([column.name for column in self.schema.columns])
+        return data.take(np.arange(len(data)))
+
+    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+        """Return the sum of the columns' errors."""
+        return np.asarray(self.column_errors(original, reconstruction).sum(axis=1))
+
+    def column_errors(self, original: pa.Table, reconstruction: pa.Table) -> Float64:
+        """Return the error of every cell, shape (n, columns)."""
+        errors = np.zeros((original.num_rows, len(self.columns)))
+        for index, column in enumerate(self.columns):
+            x, y = original.column(column.name), reconstruction.column(column.name)
+            if column.type in _NUMERIC:
+                errors[:, index] = _number_errors(_numbers(x), _numbers(y), self.scales[column.name])
+            else:
+                errors[:, index] = _mismatches(x, y)
+        return errors
+
+    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+        """Return the number of columns, for each record."""
+        return np.full(block.num_rows, float(len(self.columns)))
+
+
+class TextComparison(Comparison):
+    """Text: how many bytes are wrong."""
+
+    title = "wrong bytes"
+    unit = "bytes"
+    explanation = "Bytes that differ from the original at their position, missing and surplus ones included."
+
+    def block(self, records: Any) -> Any:  # noqa: ANN401
+        """Return a list of bytes."""
+        return [record.encode() if isinstance(record, str) else bytes(record) for record in records]
+
+    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+        """Return the number of wrong bytes of every record."""
+        return np.array([_wrong_bytes(x, y) for x, y in zip(original, reconstruction, strict=True)], dtype=np.float64)
+
+    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+        """Return the number of bytes of each record, at least 1."""
+        return np.array([float(max(len(record), 1)) for record in block])
+
+
+def comparison_for(data: Data, reference: Any, ignored: Sequence[str] = ()) -> Comparison:  # noqa: ANN401
+    """Return the comparison for a kind of data.
+
+    Parameters
+    ----------
+    data : Data
+        The records to compare.
+    reference : block
+        Records that say what the standard deviation of a table's column is.
+    ignored : sequence of str, default=()
+        Columns of a table that do not count.
+
+    Returns
+    -------
+    Comparison
+    """
+    if data.schema.kind == "table":
+        return TableComparison(data.schema, reference, ignored)
+    return TextComparison(data.schema) if data.schema.kind == "text" else NumberComparison(data.schema)
+
+
+class Rows:
+    """Records as rows of numbers on the scale that the model's network sees, and back; what the baselines work on.
+
+    Categories of a table become indicator columns, so that no order of theirs is made up.
+
+    Parameters
+    ----------
+    preprocessor : Preprocessor
+        Of the fitted model.
+    """
+
+    def __init__(self, preprocessor: Any) -> None:  # noqa: ANN401
+        self.preprocessor = preprocessor
+        self.fields = tuple(getattr(preprocessor, "fields_", ()))
+        shape = tuple(preprocessor.shape_)
+        self.shift = np.broadcast_to(np.asarray(preprocessor.shift_, np.float64), shape)
+        self.factor = np.broadcast_to(np.asarray(preprocessor.factor_, np.float64), shape)
+
+    def forward(self, block: Any) -> Float64:  # noqa: ANN401
+        """Return a canonical block as a matrix (n, numbers)."""
+        encoded = np.asarray(self.preprocessor.encode(block), np.float64)
+        if not self.fields:
+            return np.asarray(((encoded - self.shift) * self.factor).reshape(len(encoded), -1))
+        columns = []
+        for field in self.fields:
+            column = encoded[:, field.index]
+            if field.kind == "category":
+                columns.append(np.eye(field.size)[column.astype(int)])
+            else:
+                columns.append(((column - self.shift[field.index]) * self.factor[field.index])[:, np.newaxis])
+        return np.concatenate(columns, axis=1)
+
+    def backward(self, rows: Float64) -> Any:  # noqa: ANN401
+        """Return a matrix as a canonical block: in the data's units, rounded and clipped as the model's own output."""
+        shape = self.shift.shape
+        if self.fields:
+            rows = self._compact(rows)
+        encoded = rows.reshape(len(rows), *shape) / self.factor + self.shift
+        return self.preprocessor.decode(encoded.astype(np.float32))
+
+    def _compact(self, rows: Float64) -> Float64:
+        """Turn indicator columns into the number of the largest, on the scale on which codes lie."""
+        compact = np.empty((len(rows), len(self.shift)))
+        start = 0
+        for field in self.fields:
+            if field.kind == "category":
+                code = rows[:, start : start + field.size].argmax(axis=1)
+                compact[:, field.index] = (code - self.shift[field.index]) * self.factor[field.index]
+                start += field.size
+            else:
+                compact[:, field.index] = rows[:, start]
+                start += 1
+        return compact
+
+
+_NUMERIC = ("number", "integer", "date")
+
+
+def _numbers(column: pa.ChunkedArray) -> Float64:
+    """Return an Arrow column of numbers or dates as floats, NaN where it is missing."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_temporal(kind):
+        column = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _spread(values: Float64) -> float:
+    """Return the standard deviation of what is not missing, 1 where there is none."""
+    known = values[np.isfinite(values)]
+    spread = float(known.std()) if len(known) else 0.0
+    return spread if spread > 0.0 else 1.0
+
+
+def _number_errors(x: Float64, y: Float64, scale: float) -> Float64:
+    missing_x, missing_y = np.isnan(x), np.isnan(y)
+    squares = np.square((x - y) / scale)
+    return np.where(missing_x | missing_y, (missing_x != missing_y).astype(np.float64), squares)
+
+
+def _mismatches(x: pa.ChunkedArray, y: pa.ChunkedArray) -> Float64:
+    """Return 1 where two columns of categories differ; missing equals missing."""
+    pairs = zip(x.to_pylist(), y.to_pylist(), strict=True)
+    return np.array([float(a != b) for a, b in pairs])
+
+
+def _wrong_bytes(x: bytes, y: bytes) -> int:
+    shorter = min(len(x), len(y))
+    a, b = np.frombuffer(x[:shorter], np.uint8), np.frombuffer(y[:shorter], np.uint8)
+    return int((a != b).sum()) + abs(len(x) - len(y))

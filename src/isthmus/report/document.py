@@ -1,0 +1,150 @@
+"""The result of an evaluation: figures as a dictionary, as plain text, and as one page of HTML."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.artifact import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMAT", "FORMAT_NUMBER", "Report", "Sample"]
+
+FORMAT = "isthmus-report"
+FORMAT_NUMBER = 1
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The arrays that a report's pictures are drawn from.
+
+    Parameters
+    ----------
+    kind : str
+        Of the records.
+    errors : dict of str to ndarray, shape (n,)
+        Error of every scored record by method, the model first.
+    shown, worst : list of (original, reconstruction, caption)
+        Images or texts chosen at random, and those with the largest error.
+    scores : ndarray, shape (m, 2)
+        Codes along their first two principal components.
+    shares : ndarray, shape (2,)
+        Fractions of the codes' variance along them.
+    labels : ndarray, shape (m,) or None
+        Classes of those records.
+    variance : ndarray, shape (units,)
+        Of every unit of the code over the scored records.
+    parity : tuple of (originals, reconstructions, names, explained shares) or None
+        For arrays: the columns that vary most.
+    """
+
+    kind: str
+    errors: dict[str, Float64]
+    shown: list[tuple[Any, Any, str]]
+    worst: list[tuple[Any, Any, str]]
+    scores: Float64
+    shares: Float64
+    labels: NDArray[Any] | None
+    variance: Float64
+    parity: tuple[Float64, Float64, list[str], list[float]] | None
+
+
+class Report:
+    """The evaluation of a model on held-out records; made by :func:`isthmus.report.evaluate`.
+
+    Parameters
+    ----------
+    document : dict
+        All figures, as JSON values.
+    sample : Sample
+        What the pictures are drawn from.
+    """
+
+    def __init__(self, document: dict[str, Any], sample: Sample) -> None:
+        self.document = document
+        self.sample = sample
+
+    def __repr__(self) -> str:
+        return f"Report({self.document['verdict']!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the page inside a notebook."""
+        from isthmus.report.page import framed
+
+        return framed(self.to_html())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as plain JSON values; what ``report.json`` holds."""
+        copy: dict[str, Any] = json.loads(json.dumps(self.document))
+        return copy
+
+    def figures(self) -> dict[str, Figure]:
+        """Return the pictures by name, as matplotlib figures.
+
+        Returns
+        -------
+        dict of str to matplotlib.figure.Figure
+            ``distribution``, ``codes``, ``units``; ``loss`` where there is a history; ``images`` and ``worst`` for
+            images, ``parity`` for arrays, ``columns`` for tables and narrow arrays.
+        """
+        from isthmus.report.pictures import draw
+
+        return draw(self.document, self.sample)
+
+    def to_html(self) -> str:
+        """Return the whole report as one page that needs no other file and no network."""
+        from isthmus.report.page import render
+
+        return render(self.document, self.sample, self.figures())
+
+    def summary(self) -> str:
+        """Return the scores as plain text for a terminal."""
+        from isthmus.report.terminal import summary
+
+        return summary(self.document)
+
+    def write(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write the page and, beside it, the figures as JSON.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in ``.html``, or a folder (made where it is missing) that gets ``report.html``. The JSON
+            file has the same name with ``.json``.
+        force : bool, default=False
+            Whether files of these names may be replaced.
+
+        Returns
+        -------
+        Path
+            Of the page.
+
+        Raises
+        ------
+        OutputExistsError
+            One of the two files exists and ``force`` is off; nothing is written then.
+        OSError
+            The disk is full or the folder cannot be written; no half-written file stays behind.
+        """
+        page = Path(path)
+        if page.suffix.lower() not in (".html", ".htm"):
+            page = page / "report.html"
+        figures = page.with_suffix(".json")
+        html = self.to_html()
+        text = json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        # Both names are claimed before either file appears.
+        with replacing(figures, force=force) as json_file, replacing(page, force=force) as html_file:
+            json_file.write(text.encode())
+            html_file.write(html.encode())
+        return page

@@ -1,0 +1,161 @@
+"""A report as one page of HTML: the template beside this file, with every picture inside."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import io
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from isthmus.report import plots, wording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from isthmus.report.document import Sample
+
+__all__ = ["framed", "inline_svg", "render"]
+
+
+def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figure]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    document : dict
+        All figures.
+    sample : Sample
+        Texts that are shown side by side.
+    figures : mapping of str to Figure
+        The pictures.
+
+    Returns
+    -------
+    str
+        HTML without a reference to anything outside itself.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("isthmus", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "percent": wording.percent,
+        "interval": wording.interval,
+        "duration": wording.duration,
+        "shape": wording.shape,
+        "value": _value,
+    }
+    texts = sample.kind == "text"
+    return environment.get_template("template.html").render(
+        report=document,
+        cards=_cards(document),
+        pictures={name: inline_svg(figure, name) for name, figure in figures.items()},
+        texts=[_side_by_side(*pair) for pair in sample.shown] if texts else [],
+        worst_texts=[_side_by_side(*pair) for pair in sample.worst] if texts else [],
+    )
+
+
+def framed(page: str) -> str:
+    """Return a page inside a frame, so that its style and a notebook's do not meet."""
+    return f'<iframe srcdoc="{html.escape(page)}" style="width:100%;height:56rem;border:0"></iframe>'
+
+
+def inline_svg(figure: Figure, name: str) -> Any:  # noqa: ANN401 - markup
+    """Return a figure as an SVG element that takes text colour and font from the page around it.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn with :data:`isthmus.report.plots.INK`.
+    name : str
+        Put before every identifier inside, so that those of two pictures on a page never meet.
+
+    Returns
+    -------
+    markupsafe.Markup
+    """
+    from markupsafe import Markup
+
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with plots.style(), warnings.catch_warnings():
+        # The browser's fonts draw the text; that this one lacks a letter of a class name does not matter.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    head, _, body = text.partition(">")
+    box = re.search(r'viewBox="[^"]*"', head)
+    head = f'<svg {box.group(0) if box else ""} class="picture" role="img" aria-label="{html.escape(name)}"'
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', body)
+    body = body.replace("xlink:href=", "href=").replace("url(#", f"url(#{name}-")
+    body = body.replace(plots.INK, "currentColor").replace("'DejaVu Sans'", "var(--sans)")
+    return Markup(f"{head}>{body}")  # noqa: S704 - matplotlib has escaped every text in it.
+
+
+def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the key figures at the top of the page."""
+    scores, data, model, codes = document["scores"], document["data"], document["model"], document["codes"]
+    row, measure = scores["rows"][0], scores["measures"][0]
+    cards = [_card(measure["title"], wording.number(row["error"]["mean"]), _level(scores, row["error"]))]
+    difference = scores["difference_to_pca"]
+    if difference and difference["relative"]:
+        relative = difference["relative"]["mean"]
+        cards.append(
+            _card(
+                "against PCA",
+                f"{100 * relative:+.0f} %".replace("-", "\N{MINUS SIGN}"),
+                f"error, {wording.number(scores['rows'][1]['code_size'])} components",
+                "good" if (difference["relative"]["high"] or 0) < 0 else "bad" if (difference["relative"]["low"] or 0) > 0 else "",
+            )
+        )
+    if row.get("psnr"):
+        cards.append(_card("PSNR", f"{row['psnr']['mean']:.2f} dB", _level(scores, row["psnr"])))
+    elif row.get("share"):
+        cards.append(_card("error left", wording.percent(row["share"]["mean"]), "of what the mean record costs"))
+    likelihood = scores["likelihood"]
+    if likelihood and likelihood["bits_per_dimension"]:
+        bits = likelihood["bits_per_dimension"]
+        cards.append(_card("bits per dimension", wording.number(bits["mean"]), _level(scores, bits)))
+    cards.append(_card("code", wording.number(model["code_size"]), f"for {wording.number(round(data['dimensions']))} values"))
+    cards.append(_card("active units", f"{wording.number(codes['active'])}", f"of {wording.number(codes['units'])}"))
+    seconds = model["provenance"].get("seconds")
+    if isinstance(seconds, int | float):
+        weights = f"{wording.number(model['n_weights'])} weights" if model["n_weights"] else ""
+        cards.append(_card("fitted in", wording.duration(seconds), weights))
+    return cards
+
+
+def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str]:
+    return {"title": title, "figure": figure, "detail": detail, "tone": tone}
+
+
+def _level(scores: dict[str, Any], found: dict[str, Any]) -> str:
+    ends = wording.interval(found)
+    return f"{100 * scores['level']:.0f} %: {ends}" if ends else ""
+
+
+def _value(value: Any) -> str:  # noqa: ANN401
+    """Return a parameter as the user would write it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _side_by_side(original: bytes, reconstruction: bytes, caption: str) -> dict[str, Any]:
+    """Return two texts in pieces, each with whether it is equal on both sides."""
+    x, y = (part[:600].decode("utf-8", "replace") for part in (original, reconstruction))
+    steps = difflib.SequenceMatcher(None, x, y, autojunk=False).get_opcodes()
+    return {
+        "caption": caption,
+        "original": [(x[a:b], tag == "equal") for tag, a, b, _, _ in steps if b > a],
+        "reconstruction": [(y[c:d], tag == "equal") for tag, _, _, c, d in steps if d > c],
+    }

@@ -1,0 +1,461 @@
+"""The pictures of a report: each function takes plain arrays and returns a matplotlib ``Figure``.
+
+Nothing here touches pyplot, shows a window or changes a global setting beyond the drawing itself. Classes take the
+Okabe-Ito colours, which people with any common colour vision tell apart, and a second marker where there are more
+classes than colours; maps take cividis. :data:`INK` is the one colour of all text and lines, so that a page can
+replace it by its own, light or dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+__all__ = [
+    "COLOURS",
+    "INK",
+    "MAX_CLASSES",
+    "code_scatter",
+    "column_errors",
+    "error_distribution",
+    "image_grid",
+    "loss_curves",
+    "parity",
+    "unit_variances",
+]
+
+INK = "#1b2330"
+"""Text, axes and thin lines."""
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#f0e442")
+"""Okabe & Ito 2008, the hardest to see on white last."""
+
+MARKERS = ("o", "^", "s")
+MAX_CLASSES = len(COLOURS) * len(MARKERS)
+"""Classes that a scatter can tell apart; with more it is drawn in one colour."""
+
+MODEL, RIVAL, PLAIN = COLOURS[0], COLOURS[1], "#8a93a3"
+"""The model, the baseline to beat, and what stays in the background."""
+
+STYLE: Mapping[str, Any] = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "grid.alpha": 0.14,
+    "grid.color": INK,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "isthmus",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.color": INK,
+    "ytick.labelsize": 8.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's style inside the block; the user's settings come back at its end."""
+    with mpl.rc_context(dict(STYLE)):
+        yield
+
+
+def _styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Run a plot function inside :func:`style`."""
+    from functools import wraps
+
+    @wraps(function)
+    def inside(*args: Any, **options: Any) -> Figure:
+        with style():
+            return function(*args, **options)
+
+    return inside
+
+
+@_styled
+def loss_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw training and validation loss over the epochs, and the learning rate under them.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        A model's ``history_``: ``epoch``, ``train_loss``, ``validation_loss`` (nats per record), ``learning_rate``.
+
+    Returns
+    -------
+    Figure
+        Two panels over one axis of epochs; one where no learning rate was recorded.
+    """
+    epochs = _column(history, "epoch", default=np.arange(1.0, len(history) + 1))
+    rate = _column(history, "learning_rate")
+    with_rate = bool(np.isfinite(rate).any())
+    figure = Figure(figsize=(9.4, 3.9 if with_rate else 3.1), layout="constrained")
+    if with_rate:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
+        lower.plot(epochs, rate, color=PLAIN, linewidth=1.4, marker="o" if len(epochs) == 1 else None)
+        lower.set(ylabel="learning rate", xlabel="epoch", ylim=(0, None))
+        lower.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+        lower.yaxis.get_offset_text().set_size(8)
+        lower.yaxis.set_major_locator(MaxNLocator(2))
+        lower.grid(axis="y")
+    else:
+        upper = figure.subplots()
+        upper.set_xlabel("epoch")
+    curves = {"training": _column(history, "train_loss"), "validation": _column(history, "validation_loss")}
+    for colour, (name, values) in zip((PLAIN, MODEL), curves.items(), strict=True):
+        if np.isfinite(values).any():
+            upper.plot(epochs, values, color=colour, label=name, marker="o" if len(epochs) == 1 else None)
+    _mark_best(upper, epochs, curves["validation"])
+    upper.set_ylabel("loss, nats per record")
+    _loss_limits(upper, [values[np.isfinite(values)] for values in curves.values()])
+    upper.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    upper.grid(axis="y")
+    upper.legend(loc="upper right")
+    return figure
+
+
+@_styled
+def image_grid(
+    originals: Sequence[NDArray[Any]],
+    reconstructions: Sequence[NDArray[Any]],
+    captions: Sequence[str],
+    *,
+    unit: str = "",
+) -> Figure:
+    """Draw images over their reconstructions over maps of the absolute error, all on one scale.
+
+    Parameters
+    ----------
+    originals, reconstructions : sequence of ndarray, shape (height, width) or (height, width, channels)
+        Pairs of images; one and three channels are shown as they are, four as RGB with opacity, any other number as
+        the mean over the channels.
+    captions : sequence of str
+        A line over each column.
+    unit : str, default=""
+        Of the values, for the scale of the error maps.
+
+    Returns
+    -------
+    Figure
+        Three rows, a column an image, and the scale of the error maps.
+    """
+    count = len(originals)
+    low = min(float(np.min(image)) for image in originals)
+    high = max(float(np.max(image)) for image in originals)
+    maps = [_error_map(x, y) for x, y in zip(originals, reconstructions, strict=True)]
+    worst = max(float(error.max()) for error in maps) or 1.0
+    figure = Figure(figsize=(9.4, 9.4 * 3.1 / max(count, 4) + 0.55), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0.02, hspace=0.02)  # type: ignore[union-attr]
+    grid = figure.subplots(3, count, squeeze=False)
+    drawn = None
+    for column in range(count):
+        grid[0, column].set_title(captions[column], fontweight="normal", fontsize=8.5, loc="center")
+        for row, image in enumerate((originals[column], reconstructions[column])):
+            shown = _displayed(image, low, high)
+            grid[row, column].imshow(shown, cmap="gray", vmin=0.0, vmax=1.0, interpolation="none")
+        drawn = grid[2, column].imshow(_smaller(maps[column]), cmap="cividis", vmin=0.0, vmax=worst, interpolation="none")
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for row, name in enumerate(("original", "reconstruction", "error")):
+        grid[row, 0].set_ylabel(name, fontsize=9)
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=list(grid[2]), orientation="horizontal", aspect=60, pad=0.03, shrink=0.5)
+        bar.set_label(f"absolute error{', ' + unit if unit else ''}", fontsize=8.5)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+@_styled
+def parity(
+    original: NDArray[Any], reconstruction: NDArray[Any], names: Sequence[str], explained: Sequence[float]
+) -> Figure:
+    """Draw reconstructed against original values, a panel a column; a perfect model puts every point on the line.
+
+    Parameters
+    ----------
+    original, reconstruction : ndarray, shape (n, columns)
+        Values in the data's units.
+    names : sequence of str
+        A title for each panel.
+    explained : sequence of float
+        Share of each column's variance that the reconstruction explains, for the titles.
+
+    Returns
+    -------
+    Figure
+        Up to three panels a row.
+    """
+    columns = original.shape[1]
+    across = min(3, columns)
+    down = -(-columns // across)
+    figure = Figure(figsize=(9.4, 2.9 * down + 0.2), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False)
+    for index, axes in enumerate(panels.flat):
+        if index >= columns:
+            axes.set_visible(False)
+            continue
+        x, y = original[:, index], reconstruction[:, index]
+        low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+        margin = 0.04 * (high - low) or 1.0
+        limits = (low - margin, high + margin)
+        axes.plot(limits, limits, color=INK, linewidth=0.8, alpha=0.55)
+        axes.plot(x, y, "o", color=MODEL, markersize=3.2, alpha=0.45, markeredgewidth=0)
+        axes.set(xlim=limits, ylim=limits, aspect="equal")
+        axes.set_title(f"{_tidy(names[index])}   R² {explained[index]:.3f}", fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.grid()
+    figure.supxlabel("original", fontsize=9)
+    figure.supylabel("reconstruction", fontsize=9)
+    return figure
+
+
+@_styled
+def column_errors(names: Sequence[str], errors: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Draw how much of each column is lost, the model beside a baseline.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns, from top to bottom.
+    errors : mapping of str to ndarray, shape (columns,)
+        By method, the model first: error as a share of what giving back the mean record loses (1 is useless).
+
+    Returns
+    -------
+    Figure
+        One line a column.
+    """
+    figure = Figure(figsize=(9.4, 0.27 * len(names) + 1.1), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(names))
+    top = max(1.05, min(1.6, 1.05 * max((float(np.max(values)) for values in errors.values()), default=1.0)))
+    axes.axvline(1.0, color=INK, linewidth=0.8, alpha=0.6, linestyle=(0, (4, 3)))
+    looks = ((MODEL, "o", MODEL, 6.5), (RIVAL, "D", "none", 5.5))
+    for (colour, marker, face, size), (name, values) in zip(looks, errors.items(), strict=False):
+        axes.plot(np.minimum(values, top), places, marker, color=colour, markerfacecolor=face, markersize=size, label=name)
+    both = np.stack([np.minimum(values, top) for values in list(errors.values())[:2]])
+    axes.hlines(places, both.min(axis=0), both.max(axis=0), color=PLAIN, linewidth=1.0, alpha=0.6, zorder=0)
+    axes.set_yticks(places, [_tidy(name, 28) for name in names])
+    axes.set(xlim=(min(0.0, 1.05 * float(both.min())), top), ylim=(len(names) - 0.4, -0.6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_xlabel("error as a share of the mean record's (dashed: nothing learnt)")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+@_styled
+def error_distribution(errors: Mapping[str, NDArray[np.float64]], label: str) -> Figure:
+    """Draw how the error is distributed over the held-out records, by method.
+
+    Parameters
+    ----------
+    errors : mapping of str to ndarray, shape (n,)
+        Error of every record by method, the model first.
+    label : str
+        What is measured, with its unit.
+
+    Returns
+    -------
+    Figure
+        Step histograms over common bins; the last bin holds everything beyond the 99.5 % quantile.
+    """
+    figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+    axes = figure.subplots()
+    together = np.concatenate(list(errors.values()))
+    high = float(np.quantile(together, 0.995)) or 1.0
+    bins = np.linspace(min(0.0, float(together.min())), high, 41)
+    for colour, (name, values) in zip((MODEL, RIVAL, PLAIN), errors.items(), strict=False):
+        counts, _ = np.histogram(np.minimum(values, high), bins)
+        share = 100.0 * counts / max(len(values), 1)
+        axes.stairs(share, bins, color=colour, linewidth=1.6, label=_tidy(name, 30))
+        if colour == MODEL:
+            axes.stairs(share, bins, color=colour, fill=True, alpha=0.18)
+    axes.set(xlabel=label, ylabel="held-out records, %", xlim=(bins[0], bins[-1]), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="y")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@_styled
+def code_scatter(
+    scores: NDArray[np.float64], shares: NDArray[np.float64], labels: NDArray[Any] | None = None
+) -> Figure:
+    """Draw codes along their first two principal components, coloured by class.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, 2)
+        Coordinates along the two directions of largest variance.
+    shares : ndarray, shape (2,)
+        Fractions of the code's variance along them.
+    labels : ndarray, shape (n,), optional
+        Classes; numbers with more values than there are colours are drawn on a scale, other labels of that many
+        values are left out.
+
+    Returns
+    -------
+    Figure
+        A scatter with a legend, or with a scale.
+    """
+    figure = Figure(figsize=(5.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    look: dict[str, Any] = {"s": 13, "alpha": 0.8, "linewidths": 0}
+    classes = None if labels is None else _classes(labels)
+    if labels is not None and classes is not None and len(classes) <= MAX_CLASSES:
+        for index, value in enumerate(classes):
+            chosen = labels == value
+            colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS)]
+            axes.scatter(*scores[chosen].T, color=colour, marker=marker, label=_tidy(str(value), 16), **look)
+        columns = 1 + (len(classes) - 1) // 14
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, markerscale=1.6, handletextpad=0.1)
+    elif labels is not None and labels.dtype.kind in "iuf":
+        drawn = axes.scatter(*scores.T, c=labels.astype(float), cmap="viridis", **look)
+        figure.colorbar(drawn, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)  # type: ignore[operator]
+    else:
+        axes.scatter(*scores.T, color=MODEL, **(look | {"alpha": 0.55}))
+    axes.set_xlabel(f"first principal component of the codes ({100 * shares[0]:.0f} % of variance)")
+    axes.set_ylabel(f"second ({100 * shares[1]:.0f} %)")
+    axes.grid()
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    return figure
+
+
+@_styled
+def unit_variances(variance: NDArray[np.float64], threshold: float) -> Figure:
+    """Draw the variance of every unit of the code over the records, largest first, and the line of activity.
+
+    Parameters
+    ----------
+    variance : ndarray, shape (units,)
+        In squared units of the code.
+    threshold : float
+        Units above it are active.
+
+    Returns
+    -------
+    Figure
+        Bars on a logarithmic scale; a filled curve where there are more than 64 units.
+    """
+    figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+    axes = figure.subplots()
+    ordered = np.sort(variance)[::-1]
+    top = max(float(ordered[0]), threshold, 1e-12)
+    floor = min(0.3 * threshold, 0.5 * top) if threshold > 0 else 1e-3 * top
+    heights = np.maximum(ordered, floor)
+    places = np.arange(1, len(ordered) + 1)
+    active = ordered > threshold
+    if len(ordered) <= 64:
+        axes.bar(places[active], heights[active] - floor, bottom=floor, color=MODEL, width=0.78, label="active")
+        if not active.all():
+            passive = ~active
+            axes.bar(places[passive], heights[passive] - floor, bottom=floor, color=PLAIN, width=0.78, label="inactive")
+    else:
+        axes.fill_between(places, floor, heights, step="mid", color=MODEL, alpha=0.35, linewidth=0)
+        axes.step(places, heights, where="mid", color=MODEL, linewidth=1.4)
+    axes.axhline(threshold, color=RIVAL, linewidth=1.2, linestyle=(0, (4, 3)), label="line of activity")
+    axes.set_yscale("log")
+    axes.set(ylim=(floor, 1.6 * top), xlabel="unit of the code, by variance", ylabel="variance over records")
+    axes.set_xlim(0.3, len(ordered) + 0.7)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.grid(axis="y")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, columnspacing=1.2)
+    return figure
+
+
+def _column(
+    history: Sequence[Mapping[str, Any]], key: str, default: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return one entry of every epoch, NaN where it is missing; ``default`` where it is missing throughout."""
+    if default is not None and not any(key in record for record in history):
+        return default
+    values = [record.get(key) for record in history]
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _mark_best(axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Put a dot on the lowest validation loss, whose weights are the ones kept."""
+    if not np.isfinite(values).any():
+        return
+    best = int(np.nanargmin(values))
+    axes.plot(epochs[best], values[best], "o", color=MODEL, markersize=6, label=f"best, epoch {epochs[best]:g}")
+
+
+def _loss_limits(axes: Axes, curves: Sequence[NDArray[np.float64]]) -> None:
+    """Keep the first steep steps from pressing the rest of the curve flat against the axis."""
+    values = np.concatenate(curves) if curves else np.empty(0)
+    if len(values) < 8:
+        return
+    low, high, usual = float(values.min()), float(values.max()), float(np.quantile(values, 0.9))
+    if high - low > 4.0 * (usual - low) > 0.0:
+        axes.set_ylim(low - 0.06 * (usual - low), usual + 0.6 * (usual - low))
+
+
+def _classes(labels: NDArray[Any]) -> list[Any]:
+    """Return the different labels, numbers in their order, anything else by its text."""
+    values = np.unique(labels).tolist() if labels.dtype.kind in "biufUS" else sorted({*labels.tolist()}, key=str)
+    return list(values)
+
+
+def _displayed(image: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+    """Return an image as values in [0, 1] that matplotlib shows: (h, w), (h, w, 3) or (h, w, 4)."""
+    x = np.clip((np.asarray(image, np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
+    if x.ndim == 3 and x.shape[2] not in (3, 4):
+        x = x.mean(axis=2)
+    return _smaller(x)
+
+
+def _error_map(original: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the absolute error of every pixel, averaged over the channels."""
+    error = np.abs(original.astype(np.float64) - reconstruction.astype(np.float64))
+    return np.asarray(error.mean(axis=2) if error.ndim == 3 else error)
+
+
+def _smaller(image: NDArray[np.float64], side: int = 192) -> NDArray[np.float64]:
+    """Average blocks of pixels until no side is longer than ``side``; a report is no place for full photographs."""
+    step = -(-max(image.shape[:2]) // side)
+    if step == 1:
+        return image
+    height, width = image.shape[0] // step or 1, image.shape[1] // step or 1
+    cut = image[: height * step, : width * step]
+    blocks = [np.array_split(np.arange(size), count) for size, count in zip(cut.shape[:2], (height, width), strict=True)]
+    rows = np.stack([cut[block].mean(axis=0) for block in blocks[0]])
+    return np.stack([rows[:, block].mean(axis=1) for block in blocks[1]], axis=1)
+
+
+def _tidy(text: str, length: int = 24) -> str:
+    """Return a name that fits: printable, shortened, never starting with the underscore that hides a legend entry."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = shown if len(shown) <= length else shown[: length - 1] + "…"
+    return "\N{ZERO WIDTH SPACE}" + shown if shown.startswith("_") else shown

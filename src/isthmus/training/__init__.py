@@ -1,0 +1,33 @@
+"""The engine that trains every model, and what it is made of."""
+
+from isthmus.training.batches import Batches, GroupedBatches, ResidentBatches, StreamedBatches
+from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
+from isthmus.training.engine import Engine, Plan, Progress
+from isthmus.training.optimizers import OPTIMIZERS, Muon
+from isthmus.training.players import Player
+from isthmus.training.precision import fast_float32, has_fast_bfloat16
+from isthmus.training.progress import ShowProgress
+from isthmus.training.stopping import Budget, default_epochs
+
+__all__ = [
+    "OPTIMIZERS",
+    "Batches",
+    "Budget",
+    "Callback",
+    "Checkpoint",
+    "Engine",
+    "FitState",
+    "GroupedBatches",
+    "MLflow",
+    "Muon",
+    "Plan",
+    "Player",
+    "Progress",
+    "ResidentBatches",
+    "ShowProgress",
+    "StreamedBatches",
+    "TensorBoard",
+    "default_epochs",
+    "fast_float32",
+    "has_fast_bfloat16",
+]

@@ -1,0 +1,216 @@
+"""Where batches come from: memory, a stream, or groups of equally large records. The engine cannot tell which.
+
+Every epoch's order is a function of ``(seed, epoch)`` alone, so a resumed run sees the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Batches", "GroupedBatches", "ResidentBatches", "StreamedBatches", "epoch_generator"]
+
+Read = Callable[[np.ndarray], "np.ndarray | list[np.ndarray]"]
+Batch = tuple[Tensor, Tensor]  # encoded records and their row numbers
+
+
+def epoch_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the generator of one epoch: the same for the same seed and epoch, whatever was drawn before."""
+    state = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator(device).manual_seed(state)
+
+
+class Batches(ABC):
+    """Records in the encoded form of a preprocessor, a shuffled batch at a time.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Which records of the source these are, in increasing order.
+    n : int
+        Their number.
+    device : torch.device
+        Where batches arrive.
+    """
+
+    rows: np.ndarray
+    device: torch.device
+
+    @property
+    def n(self) -> int:
+        """Return the number of records."""
+        return len(self.rows)
+
+    @abstractmethod
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """Yield every record once, in a random order, as ``(records, rows)``."""
+
+    @abstractmethod
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
+        """Yield every record once, in the order of the source."""
+
+    @abstractmethod
+    def read_rows(self, rows: np.ndarray) -> Tensor:
+        """Return the records of some of ``self.rows``, on the device."""
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches in an epoch."""
+        return -(-self.n // batch_size)
+
+
+class ResidentBatches(Batches):
+    """All records lie on the device in their stored type; a batch is one index select there.
+
+    Parameters
+    ----------
+    records : tensor, shape (all records, ...)
+        On the device already.
+    rows : ndarray of int
+        Which of them to take.
+    """
+
+    def __init__(self, records: Tensor, rows: np.ndarray) -> None:
+        self.records, self.rows = records, rows
+        self.device = records.device
+        self._rows = torch.from_numpy(rows).to(self.device)
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+        order = torch.randperm(self.n, generator=generator).to(self.device)
+        return self._select(self._rows[order], batch_size)
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
+        return self._select(self._rows, batch_size)
+
+    def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
+        return self.records.index_select(0, torch.from_numpy(rows).to(self.device))
+
+    def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        for rows in order.split(batch_size):
+            yield self.records.index_select(0, rows), rows
+
+
+class StreamedBatches(Batches):
+    """Records that stay where they are: read in blocks, shuffled within a window of blocks, constant memory.
+
+    Blocks of consecutive records are visited in a random order. A window of them is read (while the window before is
+    trained on, in one thread), and batches are drawn at random from the window.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(rows)`` returns the encoded records of sorted row numbers, shape (len(rows), ...).
+    rows : ndarray of int
+        Which records of the source, in increasing order.
+    device : torch.device
+        Where batches arrive.
+    block : int
+        Consecutive records read together: enough to make a disk read worth its while.
+    window : int, default=16
+        Blocks shuffled together.
+    """
+
+    def __init__(self, read: Read, rows: np.ndarray, device: torch.device, *, block: int, window: int = 16) -> None:
+        self.read, self.rows, self.device = read, rows, device
+        self.block, self.window = max(1, block), window
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+        starts = torch.randperm(-(-self.n // self.block), generator=generator).numpy() * self.block
+        blocks = [self.rows[start : start + self.block] for start in starts]
+        windows = [np.sort(np.concatenate(blocks[i : i + self.window])) for i in range(0, len(blocks), self.window)]
+        leftover: list[Batch] = []
+        for records, rows in self._read_ahead(windows):
+            order = torch.randperm(len(rows), generator=generator)
+            records, rows = records[order], rows[order]
+            if leftover:
+                records = torch.cat([leftover[0][0], records])
+                rows = torch.cat([leftover[0][1], rows])
+            full = len(rows) // batch_size * batch_size
+            for start in range(0, full, batch_size):
+                yield records[start : start + batch_size].to(self.device), rows[start : start + batch_size]
+            leftover = [(records[full:].clone(), rows[full:])] if full < len(rows) else []
+        for records, rows in leftover:
+            yield records.to(self.device), rows
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
+        pieces = [self.rows[i : i + batch_size] for i in range(0, self.n, batch_size)]
+        for records, rows in self._read_ahead(pieces):
+            yield records.to(self.device), rows
+
+    def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
+        return torch.from_numpy(np.asarray(self.read(rows))).to(self.device)
+
+    def _read_ahead(self, pieces: Sequence[np.ndarray]) -> Iterator[Batch]:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.read, pieces[0])
+            for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+                records = waiting.result()
+                if following is not None:
+                    waiting = pool.submit(self.read, following)
+                yield torch.from_numpy(np.asarray(records)), torch.from_numpy(piece)
+
+
+class GroupedBatches(Batches):
+    """Records of different sizes (pictures): each batch holds records of one size.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(rows)`` returns a list of encoded records, each of shape (channels, height, width).
+    rows : ndarray of int
+        Which records of the source, in increasing order.
+    sizes : sequence of (height, width)
+        Of each of them.
+    device : torch.device
+        Where batches arrive.
+    pixels : int, default=2**20
+        A batch holds at most about so many pixels, and at least one record.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        rows: np.ndarray,
+        sizes: Sequence[tuple[int, int]],
+        device: torch.device,
+        *,
+        pixels: int = 2**20,
+    ) -> None:
+        self.read, self.rows, self.device, self.pixels = read, rows, device, pixels
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row, size in zip(rows.tolist(), sizes, strict=True):
+            groups[size].append(row)
+        self.groups = [(size, np.asarray(rows)) for size, rows in sorted(groups.items())]
+
+    def _limit(self, size: tuple[int, int], batch_size: int) -> int:
+        return max(1, min(batch_size, self.pixels // (size[0] * size[1])))
+
+    def steps(self, batch_size: int) -> int:  # noqa: D102
+        return sum(-(-len(rows) // self._limit(size, batch_size)) for size, rows in self.groups)
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+        pieces: list[np.ndarray] = []
+        for size, rows in self.groups:
+            shuffled = rows[torch.randperm(len(rows), generator=generator).numpy()]
+            limit = self._limit(size, batch_size)
+            pieces += [shuffled[i : i + limit] for i in range(0, len(shuffled), limit)]
+        for i in torch.randperm(len(pieces), generator=generator).tolist():
+            yield self._batch(pieces[i])
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
+        for size, rows in self.groups:
+            limit = self._limit(size, batch_size)
+            for i in range(0, len(rows), limit):
+                yield self._batch(rows[i : i + limit])
+
+    def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
+        return torch.from_numpy(np.stack(self.read(rows))).to(self.device)
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        rows = np.sort(rows)
+        return self.read_rows(rows), torch.from_numpy(rows)

@@ -1,0 +1,141 @@
+"""What may look on, and step in, while a model trains."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isthmus.errors import UnavailableError
+
+__all__ = ["Callback", "FitState", "MLflow", "TensorBoard"]
+
+
+@dataclass
+class FitState:
+    """What a callback sees.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs finished.
+    max_epochs : float
+        Epochs allowed.
+    progress : float
+        Share of the budget (epochs or seconds, whichever is nearer its end) that is spent, in [0, 1].
+    history : list of dict
+        One record an epoch, the newest last: ``epoch, seconds, learning_rate, train_loss, validation_loss``,
+        and every named term of either.
+    settings : dict
+        Device, precision, threads, batch size, number of records and of weights.
+    checkpoint : callable
+        ``checkpoint(path)`` writes everything that is needed to go on from here.
+    """
+
+    epoch: int = 0
+    max_epochs: float = 0.0
+    progress: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Callable[[str | os.PathLike[str]], None] = lambda path: None
+
+
+class Callback:
+    """Base of callbacks; each method may be left as it is. ``on_epoch`` may return "stop"."""
+
+    def on_start(self, state: FitState) -> None:
+        """Look on before the first step."""
+
+    def on_progress(self, state: FitState) -> None:
+        """Look on a few times a second, in the middle of an epoch."""
+
+    def on_epoch(self, state: FitState) -> str | None:
+        """Look on after an epoch; return "stop" to end training here."""
+        return None
+
+    def on_end(self, state: FitState) -> None:
+        """Look on after the last epoch, also when training failed or was interrupted."""
+
+
+class _Function(Callback):
+    """A plain function in the place of ``on_epoch``."""
+
+    def __init__(self, function: Callable[[FitState], str | None]) -> None:
+        self.on_epoch = function  # type: ignore[method-assign]
+
+
+def as_callbacks(callbacks: Iterable[Callback | Callable[[FitState], str | None]]) -> list[Callback]:
+    """Return callbacks as objects; a function ``f(state)`` is called after each epoch."""
+    return [callback if isinstance(callback, Callback) else _Function(callback) for callback in callbacks]
+
+
+class Checkpoint(Callback):
+    """Write a checkpoint every few epochs; ``fit(..., resume=path)`` goes on from it.
+
+    Parameters
+    ----------
+    path : path
+        Where to; each one takes the place of the one before.
+    every : int, default=1
+        Epochs from one to the next.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+        self.path = Path(path)
+        self.every = every
+
+    def on_epoch(self, state: FitState) -> None:  # noqa: D102
+        if state.epoch % self.every == 0:
+            state.checkpoint(self.path)
+
+
+class TensorBoard(Callback):
+    """Write every number of the history to TensorBoard (``pip install "isthmus[tensorboard]"``).
+
+    Parameters
+    ----------
+    folder : path
+        The log folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._writer: Any = None
+
+    def on_start(self, state: FitState) -> None:  # noqa: D102
+        module = _optional("torch.utils.tensorboard", "tensorboard", type(self).__name__)
+        self._writer = module.SummaryWriter(str(self.folder))
+
+    def on_epoch(self, state: FitState) -> None:  # noqa: D102
+        for name, value in _numbers(state).items():
+            self._writer.add_scalar(name, value, state.epoch)
+
+    def on_end(self, state: FitState) -> None:  # noqa: D102
+        self._writer.close()
+
+
+class MLflow(Callback):
+    """Write every number of the history to the active MLflow run (``pip install "isthmus[mlflow]"``)."""
+
+    def on_start(self, state: FitState) -> None:  # noqa: D102
+        self._mlflow = _optional("mlflow", "mlflow", type(self).__name__)
+        self._mlflow.log_params(state.settings)
+
+    def on_epoch(self, state: FitState) -> None:  # noqa: D102
+        self._mlflow.log_metrics(_numbers(state), step=state.epoch)
+
+
+def _numbers(state: FitState) -> dict[str, float]:
+    return {name: value for name, value in state.history[-1].items() if isinstance(value, float) and name != "epoch"}
+
+
+def _optional(module: str, extra: str, owner: str) -> Any:  # noqa: ANN401
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UnavailableError(
+            f'{owner} needs the package {extra}, which is not installed; run: pip install "isthmus[{extra}]".'
+        ) from error

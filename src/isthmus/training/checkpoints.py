@@ -1,0 +1,55 @@
+"""Checkpoints: weights, optimisers, best weights and counters, as one safetensors file."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus import artifact
+from isthmus.errors import ParameterError
+
+if TYPE_CHECKING:
+    from isthmus.training.engine import Plan, Progress
+
+__all__ = ["read", "write"]
+
+CLASS_NAME = "Checkpoint"
+
+
+def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], progress: Progress, plan: Plan) -> None:
+    """Write a checkpoint in place of the one before: to a temporary name, then renamed."""
+    document = {"progress": dataclasses.asdict(progress), "plan": dataclasses.asdict(plan)}
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    artifact.write(path, CLASS_NAME, document, arrays, force=True)
+
+
+def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the progress of a checkpoint, after checking that it belongs to this plan and network.
+
+    Raises
+    ------
+    ParameterError
+        The plan or the network is another one.
+    """
+    document, arrays = artifact.read(path, CLASS_NAME)
+    theirs, ours = document["plan"], dataclasses.asdict(plan)
+    for name, value in ours.items():
+        if theirs.get(name) != value:
+            raise ParameterError(
+                f"The checkpoint {os.fspath(path)} was made with {name}={theirs.get(name)!r}, this run has "
+                f"{name}={value!r}: resume with the settings it was started with, or start anew."
+            )
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    for name, tensor in module.state_dict().items():
+        stored = tensors.get(f"module.{name}")
+        if stored is None or stored.shape != tensor.shape:
+            has = "nothing" if stored is None else f"shape {tuple(stored.shape)}"
+            raise ParameterError(
+                f"The checkpoint {os.fspath(path)} is of another network: it has {has} for {name}, "
+                f"this network has shape {tuple(tensor.shape)}."
+            )
+    return tensors, document["progress"]

@@ -1,0 +1,427 @@
+"""The one training loop: players, batches, a budget. It knows no model by name.
+
+One step of each player: ``terms = loss(batch, rng)``, the gradient of their sum with respect to the player's own
+parameters, one move of the player's optimisers at ``peak rate * schedule(share of the budget spent)``.
+
+What can go wrong has one answer each. A loss that is not finite: the step is skipped; after three in a row the last
+good epoch is restored and the rate halved; after five such returns training stops and names the term, the tensor and
+the rows. Memory runs out: the epoch starts again with half the batch, and the run remembers. Interrupted: the last
+checkpoint is on disk, and going on from it gives the same bits as never having stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.errors import OutOfMemoryError, TrainingError
+from isthmus.training import checkpoints, distributed, optimizers
+from isthmus.training.batches import Batch, Batches, epoch_generator
+from isthmus.training.callbacks import Callback, FitState
+from isthmus.training.players import Player
+from isthmus.training.precision import autocast, fast_float32
+from isthmus.training.schedules import constant, one_cycle
+from isthmus.training.stopping import Budget, EarlyStopping
+
+__all__ = ["Engine", "Plan"]
+
+SKIPS = 3  # steps in a row without a finite loss, before going back
+RETURNS = 5  # times of going back, before giving up
+PROGRESS_SECONDS = 0.2  # between two calls of on_progress
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: everything that is decided before the first step.
+
+    Parameters
+    ----------
+    budget : Budget
+        Epochs and seconds.
+    batch_size : int
+        Records a step; ``gradient-descent`` takes all of them.
+    optimizer : str
+        A name of :data:`isthmus.training.optimizers.OPTIMIZERS`.
+    learning_rate : float or None
+        Peak rate; None for the optimiser's default.
+    weight_decay : float
+        L2.
+    patience : int or None
+        Epochs without a better held-out loss; None never stops early.
+    precision : {"float32", "bfloat16"}
+        Of matrix products; weights and losses are float32 always.
+    seed : int
+        Everything random follows from it.
+    """
+
+    budget: Budget
+    batch_size: int
+    optimizer: str = "muon"
+    learning_rate: float | None = None
+    weight_decay: float = 0.0
+    patience: int | None = None
+    precision: str = "float32"
+    seed: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the tensors, all that a checkpoint holds."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    batch_size: int = 0
+    rate: float = 1.0  # halved at each return
+    returns: int = 0
+    best: float | None = None  # lowest held-out loss
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Engine:
+    """Train a module's players on batches within a budget, and leave the best weights in it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Holds every parameter and buffer of every player.
+    players : sequence of Player
+        Who trains.
+    batches : Batches
+        What on.
+    plan : Plan
+        How.
+    held_out : Batches or None
+        Records that are scored after each epoch and never trained on.
+    callbacks : sequence of Callback
+        Who looks on.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        players: Sequence[Player],
+        batches: Batches,
+        plan: Plan,
+        *,
+        held_out: Batches | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.module, self.players, self.batches, self.plan = module, players, batches, plan
+        self.held_out, self.callbacks = held_out, callbacks
+        self.device = batches.device
+        whole = plan.optimizer == "gradient-descent"
+        self.progress = Progress(batch_size=batches.n if whole else min(plan.batch_size, batches.n))
+        self.stopping = EarlyStopping(math.inf if plan.patience is None else plan.patience)  # type: ignore[arg-type]
+        self.schedule = constant if whole else one_cycle
+        self.optimizers = {
+            player.name: optimizers.make_optimizers(player, plan.optimizer, plan.learning_rate, plan.weight_decay)
+            for player in players
+        }
+        self.parameters = {player.name: list(player.parameters()) for player in players}
+        self.best: dict[str, Tensor] | None = None
+        self.state = FitState(max_epochs=plan.budget.epochs, checkpoint=self.save_checkpoint)
+        # A look at a loss makes a GPU wait for its queue; on a processor it is free.
+        self.look_every = 1 if self.device.type == "cpu" else 50
+
+    # ------------------------------------------------------------------ the run
+
+    def run(self) -> Progress:
+        """Train until the budget is spent, the held-out loss stalls, or a callback says stop.
+
+        Returns
+        -------
+        Progress
+            History and notes. The module holds the weights of the best epoch (of the last without held-out records).
+
+        Raises
+        ------
+        TrainingError
+            Losses stayed non-finite; the module holds the last good weights.
+        OutOfMemoryError
+            A single record did not fit.
+        """
+        self.state.history = self.progress.history
+        self.started = time.perf_counter() - self.progress.seconds
+        self.next_look = 0.0
+        devices = [self.device] if self.device.type == "cuda" else []
+        try:
+            # Layers such as dropout draw from torch's global generator: lend it, seeded, and give it back untouched.
+            with torch.random.fork_rng(devices), fast_float32(self.device.type):
+                for callback in self.callbacks:
+                    callback.on_start(self.state)
+                while not self._is_over():
+                    self._epoch()
+                    if self._look_on():
+                        break
+        finally:
+            self._keep_best()
+            for callback in self.callbacks:
+                callback.on_end(self.state)
+        return self.progress
+
+    def _is_over(self) -> bool:
+        p = self.progress
+        return self._share() >= 1.0 or (self.held_out is not None and self.stopping.is_over(p.epoch))
+
+    def _share(self) -> float:
+        p, steps = self.progress, self.batches.steps(self.progress.batch_size)
+        total = self.plan.budget.steps(steps)
+        share = self.plan.budget.progress(p.step, total, time.perf_counter() - self.started)
+        return share if self.plan.budget.seconds is None else distributed.first_says(share)
+
+    def _look_on(self) -> bool:
+        """Tell the callbacks that an epoch is over; return whether one of them says stop."""
+        self.state.epoch, self.state.progress = self.progress.epoch, self._share()
+        return any([callback.on_epoch(self.state) == "stop" for callback in self.callbacks])
+
+    # ------------------------------------------------------------------ an epoch
+
+    def _epoch(self) -> None:
+        """Train one epoch; start it again from its beginning after going back or running out of memory."""
+        p = self.progress
+        good = self._snapshot()
+        step = p.step
+        while True:
+            try:
+                terms = self._train()
+                break
+            except _NotFinite as problem:
+                self._go_back(good, step, problem)
+            except (MemoryError, RuntimeError) as error:
+                self._halve_batch(good, step, error)
+        p.epoch += 1
+        p.seconds = time.perf_counter() - self.started
+        record: dict[str, Any] = {"epoch": p.epoch, "seconds": p.seconds, "learning_rate": self._rate()}
+        record |= _named("train", terms)
+        if self.held_out is not None:
+            record |= _named("validation", self._score_held_out())
+            loss = record["validation_loss"]
+            if not math.isfinite(loss):
+                self._go_back(good, step, _NotFinite("the held-out loss", None))
+                p.epoch -= 1
+                return
+            if self.stopping.is_best(loss, p.epoch):
+                self.best = self._weights()
+                p.best, p.best_epoch = loss, p.epoch
+        p.history.append(record)
+
+    def _train(self) -> dict[str, Tensor]:
+        """Take every step of one epoch (or of the budget's rest); return each term's mean over records."""
+        p = self.progress
+        torch.manual_seed(epoch_generator(self.plan.seed, 2 * p.epoch).initial_seed())
+        order = epoch_generator(self.plan.seed, 2 * p.epoch)
+        rng = epoch_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
+        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
+        seen, bad = 0, 0
+        self.module.train()
+        for batch in distributed.shard(self.batches.epoch(p.batch_size, order)):
+            share = self._share()
+            if share >= 1.0 and p.step > 0:
+                break
+            terms = self._step(batch, share, rng)
+            if p.step % self.look_every == 0 and not _all_finite(terms):
+                bad += 1
+                if bad >= SKIPS or self.look_every > 1:
+                    raise _NotFinite(_first_bad(terms), batch)
+            else:
+                bad = 0
+                for name, term in terms.items():
+                    sums[name] += term.detach() * len(batch[1])
+                seen += len(batch[1])
+            p.step += 1
+            self._show_progress(share)
+        return {name: total / max(1, seen) for name, total in distributed.mean(sums).items()}
+
+    def _step(self, batch: Batch, share: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """Move each player whose turn it is; return every named term."""
+        records, _ = batch
+        factor = self.schedule(share) * self.progress.rate
+        named: dict[str, Tensor] = {}
+        for player in self.players:
+            if self.progress.step % player.every:
+                continue
+            with autocast(self.device.type, self.plan.precision):
+                terms = player.loss(records, rng)
+            first, *others = terms.values()
+            total = sum(others, first)
+            prefix = f"{player.name}_" if len(self.players) > 1 else ""
+            named |= {prefix + name: term for name, term in terms.items()}
+            if self.look_every == 1 and not distributed.all_say(math.isfinite(total.item())):
+                continue
+            parameters = self.parameters[player.name]
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, distributed.average(gradients), strict=True):
+                parameter.grad = gradient
+            optimizers.set_rate(self.optimizers[player.name], factor)
+            for optimizer in self.optimizers[player.name]:
+                optimizer.step()
+        return named
+
+    def _score_held_out(self) -> dict[str, Tensor]:
+        """Return each term of the first player, averaged over the held-out records, with chance fixed."""
+        assert self.held_out is not None
+        rng = epoch_generator(self.plan.seed, 0, self.device)
+        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
+        self.module.eval()
+        with torch.no_grad():
+            for records, rows in self.held_out.in_order(max(self.progress.batch_size, 1024)):
+                with autocast(self.device.type, self.plan.precision):
+                    terms = self.players[0].loss(records, rng)
+                for name, term in terms.items():
+                    sums[name] += term * len(rows)
+        return {name: total / self.held_out.n for name, total in sums.items()}
+
+    def _show_progress(self, share: float) -> None:
+        now = time.perf_counter()
+        if now >= self.next_look:
+            self.next_look = now + PROGRESS_SECONDS
+            self.state.progress = share
+            for callback in self.callbacks:
+                callback.on_progress(self.state)
+
+    def _rate(self) -> float:
+        """Return the peak rate times its factor, of the first optimiser of the first player."""
+        return float(self.optimizers[self.players[0].name][0].param_groups[0]["lr"])
+
+    # ------------------------------------------------------------------ what can go wrong
+
+    def _go_back(self, good: dict[str, Tensor], step: int, problem: _NotFinite) -> None:
+        """Restore the last good epoch and halve the rate, or give up."""
+        p = self.progress
+        if p.returns >= RETURNS:
+            sentence = self._explain(problem)
+            self._restore(good)
+            raise TrainingError(sentence)
+        self._restore(good)
+        p.returns += 1
+        p.rate /= 2
+        p.step = step
+        p.notes.append(
+            f"epoch {p.epoch + 1}: {problem.term} was not finite; "
+            f"went back to the epoch's start with the learning rate times {p.rate:g}"
+        )
+
+    def _explain(self, problem: _NotFinite) -> str:
+        weights = next((n for n, t in self.module.state_dict().items() if not torch.isfinite(t.float()).all()), None)
+        where = f"the first tensor that is not finite is {weights}" if weights else "all weights are finite"
+        rows = self._bad_rows(problem.batch) if problem.batch is not None and weights is None else []
+        which = f"; rows {', '.join(map(str, rows[:10]))} cause it" if rows else ""
+        return (
+            f"Training stopped in epoch {self.progress.epoch + 1}: {problem.term} stayed non-finite after {RETURNS} "
+            f"returns to the last good weights at ever lower rates; {where}{which}. "
+            f"The last good weights are kept; lower learning_rate or look at those rows."
+        )
+
+    def _bad_rows(self, batch: Batch) -> list[int]:
+        """Return the rows of a batch whose loss alone is not finite."""
+        records, rows = batch
+        generator = torch.Generator(self.device).manual_seed(0)
+        self.module.eval()
+        with torch.no_grad():
+            return [
+                int(row)
+                for record, row in zip(records.split(1), rows.tolist(), strict=True)
+                if not all(_all_finite(player.loss(record, generator)) for player in self.players)
+            ]
+
+    def _halve_batch(self, good: dict[str, Tensor], step: int, error: Exception) -> None:
+        """After memory ran out, start the epoch again with half the batch; re-raise every other error."""
+        p = self.progress
+        if not _is_out_of_memory(error):
+            raise error
+        if p.batch_size == 1:
+            raise OutOfMemoryError("Training ran out of memory with a batch of one record.") from error
+        self._restore(good)
+        done = step / self.batches.steps(p.batch_size)
+        p.batch_size //= 2
+        p.step = round(done * self.batches.steps(p.batch_size))
+        p.notes.append(f"memory ran out: the batch is {p.batch_size} records from epoch {p.epoch + 1} on")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    # ------------------------------------------------------------------ weights and checkpoints
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        """Return copies of every tensor that a step may change."""
+        tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        for player, its in self.optimizers.items():
+            tensors |= {f"optimizer.{player}.{n}": t for n, t in optimizers.state_tensors(its).items()}
+        return {name: tensor.clone() for name, tensor in tensors.items()}
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        self.module.load_state_dict(_under("module.", tensors))
+        for player, its in self.optimizers.items():
+            optimizers.load_state_tensors(its, _under(f"optimizer.{player}.", tensors))
+
+    def _keep_best(self) -> None:
+        if self.best is not None:
+            self.module.load_state_dict(self.best)
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Write all that :meth:`load_checkpoint` needs to go on, bit for bit."""
+        tensors = self._snapshot() | {f"best.{n}": t for n, t in (self.best or {}).items()}
+        if distributed.is_first():
+            checkpoints.write(path, tensors, self.progress, self.plan)
+
+    def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Go on from a checkpoint of a run with the same plan.
+
+        Raises
+        ------
+        ParameterError
+            The checkpoint is of another plan or another network; the sentence names what differs.
+        ArtifactError
+            The file is damaged.
+        """
+        tensors, progress = checkpoints.read(path, self.plan, self.module)
+        self._restore(tensors)
+        self.progress = Progress(**progress)
+        if self.progress.best is not None:
+            self.stopping.best, self.stopping.best_epoch = self.progress.best, self.progress.best_epoch
+        self.best = _under("best.", tensors) or None
+
+
+class _NotFinite(Exception):
+    """A loss term that is not a finite number, and the batch it came from."""
+
+    def __init__(self, term: str, batch: Batch | None) -> None:
+        super().__init__(term)
+        self.term, self.batch = term, batch
+
+
+def _all_finite(terms: dict[str, Tensor]) -> bool:
+    return all(math.isfinite(term.item()) for term in terms.values())
+
+
+def _first_bad(terms: dict[str, Tensor]) -> str:
+    return next(f"the loss term {name!r}" for name, term in terms.items() if not math.isfinite(term.item()))
+
+
+def _named(prefix: str, terms: dict[str, Tensor]) -> dict[str, float]:
+    """Return ``{prefix}_loss`` and ``{prefix}_{term}`` as numbers."""
+    numbers = {name: float(term) for name, term in terms.items()}
+    return {f"{prefix}_loss": sum(numbers.values())} | {f"{prefix}_{name}": value for name, value in numbers.items()}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+

@@ -1,0 +1,50 @@
+"""Players: what the engine trains. An autoencoder has one, a generative adversarial network two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Loss", "Player"]
+
+Loss = Callable[[Tensor, torch.Generator], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Somebody with parameters of their own and a loss to lower.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the player's terms in the history when there is more than one player.
+    modules : tuple of torch.nn.Module
+        Whose parameters this player moves, and nobody else's.
+    loss : callable
+        ``loss(x, rng) -> {term: scalar}``: named terms in nats per example, averaged over the batch ``x``.
+        Their sum is minimised. ``rng`` is the only source of chance it may use.
+    every : int, default=1
+        Rhythm: the player moves at every ``every``-th step.
+    """
+
+    name: str
+    modules: tuple[nn.Module, ...]
+    loss: Loss
+    every: int = 1
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yield each trainable parameter once, in a stable order."""
+        seen: set[int] = set()
+        for module in self.modules:
+            for parameter in module.parameters():
+                if parameter.requires_grad and id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield parameter
+
+    def embeddings(self) -> set[int]:
+        """Return the ids of look-up tables: matrices by shape, not by use."""
+        layers = (layer for module in self.modules for layer in module.modules())
+        return {id(layer.weight) for layer in layers if isinstance(layer, nn.Embedding | nn.EmbeddingBag)}

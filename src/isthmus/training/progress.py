@@ -1,0 +1,102 @@
+"""What a person sees of a run: one bar on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from isthmus.training.callbacks import Callback, FitState
+
+__all__ = ["ShowProgress", "describe"]
+
+
+def describe(settings: dict[str, Any]) -> list[str]:
+    """Return the lines that are shown before the first step: what will run, where, and what it will take."""
+    lines = [
+        f"{settings['model']}: {settings['weights']:,} weights, {settings['records']:,} records to train on, "
+        f"{settings['held_out_records']:,} held out, batches of {settings['batch_size']:,}",
+        f"on {settings['device']}, {settings['precision']}, {settings['threads']} threads",
+        f"likelihood: {settings['likelihood']}",
+    ]
+    if "memory_bytes" in settings:
+        lines.append(
+            f"predicted: {_bytes(settings['memory_bytes'])} of memory, at most {_duration(settings['seconds'])}"
+        )
+    return lines
+
+
+class ShowProgress(Callback):
+    """Show a run on a stream: a bar with time left and loss on a terminal, otherwise a line an epoch.
+
+    Lines come at most once a second, and always for the first and the last epoch.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        By default the standard error stream.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream
+
+    def on_start(self, state: FitState) -> None:  # noqa: D102
+        self._out = self.stream or sys.stderr
+        for line in describe(state.settings):
+            print(line, file=self._out, flush=True)
+        self._started = time.perf_counter()
+        self._last_line = 0.0
+        self._bar: Any = _bar(self._out) if self._out.isatty() else None
+        self._task = self._bar.add_task("", total=1.0) if self._bar else None
+
+    def on_progress(self, state: FitState) -> None:  # noqa: D102
+        if self._bar:
+            self._bar.update(self._task, completed=state.progress)
+
+    def on_epoch(self, state: FitState) -> None:  # noqa: D102
+        line = _line(state)
+        if self._bar:
+            self._bar.update(self._task, completed=state.progress, description=line)
+        elif state.epoch == 1 or state.progress >= 1 or time.perf_counter() - self._last_line >= 1:
+            self._last_line = time.perf_counter()
+            print(f"{line}, {state.history[-1]['seconds']:.1f} s", file=self._out, flush=True)
+
+    def on_end(self, state: FitState) -> None:  # noqa: D102
+        if self._bar:
+            self._bar.stop()
+
+
+def _bar(stream: TextIO) -> Any:  # noqa: ANN401
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=Console(file=stream), transient=True
+    )
+    bar.start()
+    return bar
+
+
+def _line(state: FitState) -> str:
+    record = state.history[-1]
+    loss = f"loss {record['train_loss']:.4g}"
+    if "validation_loss" in record:
+        loss += f", held out {record['validation_loss']:.4g}"
+    total = f"/{state.max_epochs:g}" if state.max_epochs < 1000 else ""
+    return f"epoch {state.epoch}{total}: {loss} nats"
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n < 1024 or unit == "GiB":
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1024
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

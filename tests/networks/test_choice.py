@@ -1,0 +1,142 @@
+"""Which likelihood is chosen, why, and what is refused; against real preprocessors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from isthmus import data, preprocessing
+from isthmus.networks import Bernoulli, DiscretisedLogistic, Gaussian, Huber, choose, likelihood_from, make_likelihood
+
+R = np.random.default_rng(0)
+FLOATS = R.normal(size=(60, 4)) * [1, 5, 0.1, 30] + [0, 100, 0, -4]
+WHOLE = R.integers(0, 10, size=(60, 4)).astype(np.float64)
+GREY = R.integers(0, 256, size=(60, 8, 8)).astype(np.uint8)
+COLOUR = R.integers(0, 256, size=(60, 6, 5, 3)).astype(np.uint8)
+ONE_HOT = np.eye(5)[R.integers(0, 5, size=60)]
+BINARY = R.integers(0, 2, size=(60, 6))
+BINARY[0] = 1
+
+
+def fitted(source: object) -> preprocessing.Preprocessor:
+    records = data.open(source)
+    return preprocessing.for_data(records).fit(records)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "reason"),
+    [
+        (FLOATS, "gaussian", "gaussian, because the values have fractions; its scale is learned"),
+        (WHOLE, "discretised-logistic", "discretised-logistic, because all values are whole numbers, from 0 to 9"),
+        (GREY, "discretised-logistic", "discretised-logistic, because all values are whole numbers, from 0 to 255"),
+        (COLOUR / 255.0, "gaussian", "gaussian, because the values have fractions; its scale is learned"),
+        (ONE_HOT, "categorical", "categorical, because each row has exactly one 1 and otherwise zeros"),
+        (BINARY, "bernoulli", "bernoulli, because all values are 0 or 1"),
+        (
+            WHOLE * 1e5,
+            "gaussian",
+            "gaussian, because the whole numbers span more than 65535 steps; its scale is learned",
+        ),
+        (["some text", "more"], "categorical", "categorical, because the data are texts"),
+    ],
+)
+def test_auto(source: object, name: str, reason: str) -> None:
+    chosen, why = choose(fitted(source).summary_)
+    assert chosen.name == name
+    assert why == reason
+
+
+def test_auto_on_a_table() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"age": R.normal(size=60), "town": list("abc") * 20})
+    preprocessor = fitted(frame)
+    likelihood, reason = make_likelihood("auto", preprocessor)
+    assert reason.startswith("table, because the data are a table")
+    assert preprocessor.scaling_ == "standard"
+    x = torch.from_numpy(preprocessor.encode(data.open(frame).take(np.arange(60))))
+    theta = likelihood.initial_theta(likelihood.statistics(x)).expand(60, -1)
+    assert torch.isfinite(likelihood.log_prob(theta, x)).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "likelihood", "scaling", "used"),
+    [
+        (FLOATS, "auto", "auto", "standard"),
+        (FLOATS, "laplace", "none", "none"),
+        (FLOATS, "huber", "quantile", "quantile"),
+        (GREY, "auto", "auto", "symmetric"),
+        (GREY, "bernoulli", "auto", "unit"),
+        (GREY, "discretised-logistic", "standard", "standard"),
+        (WHOLE + 2000, "auto", "none", "none"),
+        (WHOLE + 2000, "auto", "unit", "unit"),
+        (COLOUR, "gaussian-fixed", "auto", "standard"),
+        (BINARY, "bernoulli", "none", "none"),
+        (ONE_HOT, "auto", "auto", "none"),
+        (["some text", "more"], "auto", "auto", "none"),
+    ],
+)
+def test_prepared_for_the_scaled_data(source: object, likelihood: str, scaling: str, used: str) -> None:
+    preprocessor = fitted(source)
+    prepared, _ = make_likelihood(likelihood, preprocessor, scaling)
+    assert preprocessor.scaling_ == used
+    records = data.open(source)
+    encoded = torch.from_numpy(preprocessor.encode(records.take(np.arange(len(records)))))
+    x = (
+        encoded
+        if prepared.codes
+        else (encoded.float() - torch.from_numpy(preprocessor.shift_)) * torch.from_numpy(preprocessor.factor_)
+    )
+    theta = prepared.initial_theta(prepared.statistics(x)).expand(len(x), *prepared.theta_shape(preprocessor.shape_))
+    assert torch.isfinite(prepared.log_prob(theta, x)).all()
+    if isinstance(prepared, DiscretisedLogistic):
+        low, high, step = prepared.low, prepared.high, prepared.step
+        assert (x >= low - step / 4).all()
+        assert (x <= high + step / 4).all()
+        assert torch.allclose((x - low) / step, ((x - low) / step).round(), atol=1e-2)
+
+
+@pytest.mark.parametrize(("source", "scales"), [(FLOATS, (4,)), (GREY, (1, 1, 1)), (COLOUR / 255.0, (3, 1, 1))])
+def test_learned_scales_start_at_the_spread_of_scaled_data(source: np.ndarray, scales: tuple[int, ...]) -> None:
+    likelihood, _ = make_likelihood("gaussian", fitted(source))
+    assert likelihood.width.parameter.shape == scales
+    torch.testing.assert_close(likelihood.width.log().exp(), torch.ones(scales), atol=1e-5, rtol=0)
+
+
+def test_whole_numbers_far_from_zero_keep_their_steps() -> None:
+    preprocessor = fitted(WHOLE + 2000)
+    likelihood, _ = make_likelihood("auto", preprocessor, "none")
+    assert likelihood.high.max() - likelihood.low.min() == 9
+    assert float(likelihood.step.max()) == 1
+
+
+def test_options_travel_as_json() -> None:
+    for likelihood in (Huber(delta=2.0, scale=0.5), Gaussian(share="element"), Bernoulli()):
+        again = likelihood_from(likelihood.to_dict())
+        assert type(again) is type(likelihood)
+        assert again.to_dict() == likelihood.to_dict()
+        assert repr(again) == repr(likelihood)
+
+
+def test_a_likelihood_given_is_not_changed() -> None:
+    mine = Gaussian(share="feature")
+    prepared, reason = make_likelihood(mine, fitted(FLOATS))
+    assert prepared is not mine
+    assert mine.width.parameter.shape == ()
+    assert prepared.width.parameter.shape == (4,)
+    assert reason == "gaussian, as asked"
+
+
+def test_score_in_units_of_the_data_is_right_end_to_end() -> None:
+    from isthmus.networks import Core
+
+    preprocessor = fitted(FLOATS)
+    likelihood, _ = make_likelihood("gaussian", preprocessor)
+    core = Core(torch.nn.Identity(), torch.nn.Identity(), likelihood, preprocessor.shift_, preprocessor.factor_)
+    x = core.scale(torch.from_numpy(preprocessor.encode(FLOATS)))
+    got = -core.nll(torch.zeros_like(x), x).detach().numpy()
+    mean, std = FLOATS.mean(0), FLOATS.std(0)
+    want = (-0.5 * ((FLOATS - mean) / std) ** 2 - np.log(std) - 0.5 * math.log(2 * math.pi)).sum(1)
+    np.testing.assert_allclose(got, want, rtol=1e-4)

@@ -1,0 +1,149 @@
+"""Who may import whom inside the package; read from the sources, so that a deferred import counts too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "isthmus"
+
+_BELOW_MODELS = {"errors", "checks", "artifact", "base", "data", "metrics", "networks", "preprocessing", "training"}
+# A room is a module or a folder directly in the package. It may import itself and these.
+LAW: dict[str, set[str]] = {
+    "errors": set(),
+    "checks": {"errors"},
+    "artifact": {"errors", "checks"},
+    "data": {"errors", "checks"},
+    "metrics": {"errors", "checks"},
+    "networks": {"errors", "checks"},
+    "preprocessing": {"errors", "checks", "data"},
+    "training": {"errors", "checks", "data", "metrics", "artifact"},
+    "base": {"errors", "checks", "artifact", "data", "preprocessing", "training", "metrics"},
+    "models": _BELOW_MODELS - {"metrics"},
+    "tasks": _BELOW_MODELS,
+    "report": {"errors", "checks", "base", "data", "metrics", "tasks"},
+    "cli": _BELOW_MODELS | {"models", "tasks", "report"},
+    "__main__": {"cli"},
+    "__init__": {"models"},
+}
+# Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
+DEFERRED = {("base", "report"): "model.report(X) is part of the contract, and a report is made of models"}
+
+
+def _room(path: Path, package: Path) -> str:
+    parts = path.relative_to(package).with_suffix("").parts
+    return parts[0]
+
+
+def _rooms(package: Path) -> set[str]:
+    return {_room(path, package) for path in package.rglob("*.py")}
+
+
+def _deferred_nodes(tree: ast.Module) -> set[ast.AST]:
+    """Return every node that does not run when the module is imported."""
+    held: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        if is_function or is_for_types:
+            held.update(ast.walk(node))
+    return held
+
+
+def _targets(node: ast.AST, path: Path, package: Path) -> Iterator[str]:
+    """Yield the modules of the package that one import statement names, as dotted paths below it."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            top, _, below = alias.name.partition(".")
+            if top == "isthmus":
+                yield below
+    elif isinstance(node, ast.ImportFrom):
+        module = node.module or ""
+        if node.level:
+            folder = path.relative_to(package).parent.parts
+            start = folder[: len(folder) - (node.level - 1)]
+            module = ".".join(("isthmus", *start, *filter(None, [module])))
+        top, _, below = module.partition(".")
+        if top == "isthmus":
+            yield from [below] if below else [alias.name for alias in node.names]
+
+
+def upward_imports(package: Path) -> list[str]:
+    """Return a line for each import that the law does not allow."""
+    found = []
+    rooms = _rooms(package)
+    for path in sorted(package.rglob("*.py")):
+        here = _room(path, package)
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        deferred = _deferred_nodes(tree)
+        for node in ast.walk(tree):
+            for target in _targets(node, path, package):
+                room = target.partition(".")[0] or "__init__"  # `import isthmus` opens every door
+                if room == here or room in LAW[here] or (room not in rooms and target):
+                    continue
+                if (here, room) in DEFERRED and node in deferred:
+                    continue
+                found.append(f"{path.relative_to(package)}:{node.lineno}: {here} imports {room}")
+    return found
+
+
+def test_every_room_has_its_law() -> None:
+    assert _rooms(PACKAGE) <= set(LAW)
+
+
+def test_no_import_goes_upward() -> None:
+    assert upward_imports(PACKAGE) == []
+
+
+def test_no_room_can_come_back_to_itself() -> None:
+    order = []
+    law = {room: set(may) for room, may in LAW.items()}
+    while law:
+        ready = {room for room, may in law.items() if not may & set(law)}
+        assert ready, f"these import each other: {sorted(law)}"
+        order += sorted(ready)
+        law = {room: may for room, may in law.items() if room not in ready}
+    assert order[0] == "errors"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from isthmus.models import Autoencoder",
+        "from isthmus.models.autoencoder import Autoencoder",
+        "import isthmus.models.autoencoder",
+        "import isthmus",
+        "from isthmus import models",
+        "from isthmus import errors, models",
+        "from .. import models",
+        "from ..models import Autoencoder",
+        "def later():\n    from isthmus.models import Autoencoder",
+    ],
+)
+def test_an_upward_import_is_found(tmp_path: Path, statement: str) -> None:
+    for room in ("training", "models"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text("")
+    (tmp_path / "errors.py").write_text("")
+    (tmp_path / "training" / "engine.py").write_text(statement)
+    assert len(upward_imports(tmp_path)) == 1
+
+
+def test_a_deferred_exception_is_none_at_import_time(tmp_path: Path) -> None:
+    (tmp_path / "report.py").write_text("")
+    (tmp_path / "base.py").write_text("def report():\n    from isthmus.report import evaluate\n")
+    assert upward_imports(tmp_path) == []
+    (tmp_path / "base.py").write_text("from isthmus.report import evaluate\n")
+    assert upward_imports(tmp_path) == ["base.py:1: base imports report"]
+
+
+def test_downward_imports_are_allowed(tmp_path: Path) -> None:
+    for room in ("training", "data"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text("")
+    source = "from isthmus import __version__\nfrom isthmus.data import open\nfrom . import schedules\nimport numpy\n"
+    (tmp_path / "training" / "engine.py").write_text(source)
+    assert upward_imports(tmp_path) == []

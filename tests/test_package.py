@@ -1,0 +1,36 @@
+"""The top level: models by their registry's names, modules, and a clear word for anything else."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+import isthmus
+from isthmus import models
+
+
+def test_every_model_is_found_at_the_top_level() -> None:
+    for name in models.__all__:
+        assert getattr(isthmus, name) is getattr(models, name)
+    assert isthmus.load is models.load
+
+
+def test_modules_are_found_without_importing_them_by_hand() -> None:
+    assert isthmus.data.__name__ == "isthmus.data"
+    assert isthmus.errors.IsthmusError.__module__ == "isthmus.errors"
+
+
+def test_dir_lists_models_modules_and_the_version() -> None:
+    assert {"Autoencoder", "load", "data", "__version__"} <= set(dir(isthmus))
+    for name in dir(isthmus):
+        assert hasattr(isthmus, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="^module 'isthmus' has no attribute 'Autoencodr'$"):
+        _ = isthmus.Autoencodr
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert isthmus.__version__ == importlib.metadata.version("isthmus")
