@@ -29,7 +29,7 @@ format: $(VENV)/.installed-lint ## Rewrite the sources in the house style
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link fails
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.installed ## Run every benchmark that needs no other library (leave the machine alone meanwhile)
 	$(BIN)/python benchmarks/run_all.py $(ARGS)

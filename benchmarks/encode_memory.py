@@ -93,7 +93,7 @@ def measure(model: Path, array: Path, codes: Path, rows: int) -> dict[str, Any]:
     for way, read in WAYS.items():
         code = IN_PYTHON.format(read=read)
         found[way] = harness.child(sys.executable, ["-c", code, str(model), str(array)], environment=here)
-    order = ["-c", COMMAND_LINE, "encode", str(model), str(array), "-o", str(codes)]
+    order = ["-c", COMMAND_LINE, "encode", str(array), "-m", str(model), "-o", str(codes)]
     found["isthmus encode"] = harness.child(sys.executable, order, environment=here)
     if codes.exists():
         found["isthmus encode"]["rows"] = len(np.load(codes, mmap_mode="r"))

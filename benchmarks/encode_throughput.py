@@ -79,10 +79,10 @@ def onnxruntime_child(folder: Path, repeats: int) -> dict[str, Any]:
         saved = np.load(folder / f"{kind}.npz")
         session = onnxruntime.InferenceSession(graph(saved, X.dtype), options, providers=["CPUExecutionProvider"])
 
-        def encode(rows: np.ndarray, session: Any = session) -> np.ndarray:  # noqa: ANN401
+        def encode(rows: np.ndarray, session: Any = session) -> np.ndarray:
             return session.run(None, {"x": rows})[0]
 
-        def in_slices(rows: np.ndarray, encode: Any = encode) -> np.ndarray:  # noqa: ANN401
+        def in_slices(rows: np.ndarray, encode: Any = encode) -> np.ndarray:
             return np.concatenate([encode(rows[start : start + SLICE]) for start in range(0, len(rows), SLICE)])
 
         found[f"onnxruntime {kind}, one call"] = timed(encode, X, repeats)
@@ -92,7 +92,7 @@ def onnxruntime_child(folder: Path, repeats: int) -> dict[str, Any]:
     return found
 
 
-def graph(saved: Any, dtype: np.dtype) -> bytes:  # noqa: ANN401
+def graph(saved: Any, dtype: np.dtype) -> bytes:
     """Return the encoder as an ONNX model: cast, scale, then Gemm and Relu in turn, the last without Relu."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -138,7 +138,7 @@ def pca_child(folder: Path, repeats: int) -> dict[str, Any]:
     return {"PCA(32) float32": timed(PCA(32, random_state=0).fit(X[:20_000]).transform, X, repeats)}
 
 
-def timed(encode: Any, X: np.ndarray, repeats: int) -> dict[str, list[float]]:  # noqa: ANN401
+def timed(encode: Any, X: np.ndarray, repeats: int) -> dict[str, list[float]]:
     """Return the wall seconds of each call on all rows and on one."""
     return {
         "all_rows": harness.repeat(lambda: encode(X), repeats),

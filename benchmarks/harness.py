@@ -373,7 +373,7 @@ class Report:
             "benchmark": self.name,
             "command": command(),
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "machine": machine(),
+            "machine": machine() | {"load_1_minute": round(os.getloadavg()[0], 2)},
             "versions": self.packages,
             "settings": self.settings,
             "claims": [vars(claim) for claim in self.claims],

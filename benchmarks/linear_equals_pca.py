@@ -23,6 +23,7 @@ ARGUMENTS: dict[str, Any] = {
     "hidden": (),
     "network": "dense",
     "likelihood": "gaussian-fixed",
+    "scaling": "none",  # the default standardises each pixel, and then it is another principal subspace
     "max_epochs": 20,
     "batch_size": 512,
 }

@@ -53,7 +53,7 @@ class Work:
         self.ticks.append(time.perf_counter())
 
     @contextlib.contextmanager
-    def timed(self) -> Any:  # noqa: ANN401
+    def timed(self) -> Any:
         """Time the peer's training call."""
         self.start = time.perf_counter()
         with harness.clocked() as self.clock:
@@ -64,7 +64,7 @@ class Work:
         ends = [self.start, *self.ticks]
         return [round(after - before, 4) for before, after in itertools.pairwise(ends)]
 
-    def torch_layers(self) -> Any:  # noqa: ANN401
+    def torch_layers(self) -> Any:
         """Return the encoder's and the decoder's layers in plain PyTorch, the decoder ending in a sigmoid."""
         from torch import nn
 
@@ -120,7 +120,7 @@ def pythae(work: Work) -> Reconstruct:
             super().__init__()
             self.layers = to_code
 
-        def forward(self, x: Any) -> Any:  # noqa: ANN401
+        def forward(self, x: Any) -> Any:
             return ModelOutput(embedding=self.layers(x.flatten(1)))
 
     class Decoder(BaseDecoder):
@@ -128,7 +128,7 @@ def pythae(work: Work) -> Reconstruct:
             super().__init__()
             self.layers = to_picture
 
-        def forward(self, z: Any) -> Any:  # noqa: ANN401
+        def forward(self, z: Any) -> Any:
             return ModelOutput(reconstruction=self.layers(z).reshape(-1, 1, 28, 28))
 
     class Watch(TrainingCallback):

@@ -25,7 +25,7 @@ AT_LEAST = 0.40
 OPTIMIZERS = ("adamw", "muon")
 
 
-def products(dtype: Any, batch: int = BATCH) -> Callable[[], None]:  # noqa: ANN401
+def products(dtype: Any, batch: int = BATCH) -> Callable[[], None]:
     """Return a function that does the matrix products of one training step.
 
     Parameters
@@ -207,7 +207,7 @@ def fastest_shares(found: dict[str, Any]) -> dict[str, float]:
     return shares
 
 
-def parse() -> Any:  # noqa: ANN401
+def parse() -> Any:
     """Read the command line."""
     made = harness.parser(__doc__)
     made.add_argument("--rounds", type=int, default=5)

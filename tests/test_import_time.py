@@ -22,7 +22,7 @@ print(json.dumps({{"seconds": seconds, "heavy": [name for name in {heavy} if nam
 
 
 def in_new_process(statement: str) -> dict[str, object]:
-    """Return how long a statement takes in a Python of its own, its start not counted, and the heavy modules then there."""
+    """Return the seconds of a statement in a new Python, its start not counted, and the heavy modules then there."""
     program = PROGRAM.format(statement=statement, heavy=HEAVY)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     return json.loads(run.stdout)

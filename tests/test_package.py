@@ -28,7 +28,7 @@ def test_dir_lists_models_modules_and_the_version() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="^module 'isthmus' has no attribute 'Autoencodr'$"):
+    with pytest.raises(AttributeError, match=r"^module 'isthmus' has no attribute 'Autoencodr'$"):
         _ = isthmus.Autoencodr
 
 

@@ -7,6 +7,7 @@ preprocessing, held-out records, the engine, batches at inference, saving.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -262,9 +263,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             held_out=held_out_batches,
             callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])],
         )
+        engine.state.settings = self._settings(engine, records)
+        if any(callback.wants_forecast for callback in engine.callbacks):
+            predicted = engine.forecast()
+            predicted["memory_bytes"] += records
+            engine.state.settings |= predicted
         if resume is not None:
             engine.load_checkpoint(resume)
-        engine.state.settings = self._settings(engine, records)
         try:
             progress = engine.run()
         finally:
@@ -459,6 +464,21 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         check_is_fitted(self, "module_")
         return evaluate(self, self._open(X, labels=y), **options)
 
+    def fingerprint(self, X: Any) -> str:
+        """Return a digest that tells whether records are those of another call: schema, number, a sample of them.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Returns
+        -------
+        str
+            Hexadecimal; of the data of the fit it is ``provenance_["fingerprint"]``.
+        """
+        check_is_fitted(self, "module_")
+        return _fingerprint(self._open(X), self.preprocessor_)
+
     # ------------------------------------------------------------------ the tensors behind it
 
     def encode(self, x: Tensor) -> Tensor:
@@ -521,25 +541,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def _open(self, X: Any, labels: Any = None) -> Data:  # noqa: ANN401, N803
         """Open records for use with this model, and refuse those of another shape."""
-        if self.schema_.kind == "table" and isinstance(X, np.ndarray | list):
-            X = self._with_names(X)  # noqa: N806
         data = isthmus_data.open(X, labels=labels)
-        checks.same_shape(self.schema_, data, type(self).__name__)
-        return data
-
-    def _with_names(self, X: Any) -> Any:  # noqa: ANN401, N803
-        """Give a plain array the column names of the table that the model was fitted on."""
-        import pyarrow as pa
-
-        array = np.asarray(X)
-        names = [column.name for column in self.schema_.columns]
-        if array.ndim != 2 or array.shape[1] != len(names):
-            return X
-        warnings.warn(
-            f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names",
-            stacklevel=4,
-        )
-        return pa.table(dict(zip(names, array.T, strict=True)))
+        return isthmus_data.conform(data, self.schema_, type(self).__name__)
 
     def _restore(self, encoded: list[np.ndarray]) -> Any:  # noqa: ANN401
         """Return encoded records in the units, types and container of the data fitted on."""
@@ -605,7 +608,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         artifact.write(path, type(self).__name__, document, tensors, force=force)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, network: Any = None) -> Self:  # noqa: ANN401
+    def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:
         """Return the model of a file that :meth:`save` wrote.
 
         Parameters
@@ -615,6 +618,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         network : (encoder, decoder), optional
             New instances of the modules of a model that was fitted with a network of the user's own: a file holds
             their weights, never their code.
+        device : str, optional
+            Where to; by default the device named when it was fitted, where this machine has it, else the processor.
 
         Raises
         ------
@@ -637,7 +642,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             model.module_.load_state_dict(weights)
         except RuntimeError as error:
             raise ArtifactError(f"The weights in {os.fspath(path)} do not fit its own description: {error}") from error
-        model.module_.to(_device(cls.__name__, "cpu" if model.device == "auto" else model.device)).eval()
+        model.module_.to(_device_to_load_on(cls.__name__, device, model.device)).eval()
         model.history_, model.notes_ = document["history"], document["notes"]
         model.provenance_, model.scores_ = document["provenance"], document["scores"]
         return model
@@ -714,6 +719,15 @@ def _device(owner: str, name: str) -> torch.device:
     return device
 
 
+def _device_to_load_on(owner: str, wanted: str | None, fitted: str) -> torch.device:
+    """Return the device asked for, or the one named at the fit if this machine has it, or the processor."""
+    if wanted is not None:
+        return _device(owner, wanted)
+    with contextlib.suppress(UnavailableError):
+        return _device(owner, "cpu" if fitted == "auto" else fitted)
+    return torch.device("cpu")
+
+
 def _seed(random_state: Any) -> int:  # noqa: ANN401
     """Return a seed without touching a global generator."""
     if random_state is None:
@@ -742,10 +756,10 @@ def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
 
 def _to_json(name: str, value: Any) -> Any:  # noqa: ANN401
     """Return a constructor parameter as JSON: modules by importable name and hash of their source, never as code."""
+    if hasattr(value, "to_dict"):  # a likelihood with its options
+        return value.to_dict()
     if isinstance(value, tuple | list) and any(isinstance(item, nn.Module) for item in value):
         return {"modules": [_named_module(item) for item in value]}
-    if isinstance(value, nn.Module):
-        return {"modules": [_named_module(value)]}
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
     if isinstance(value, np.generic):

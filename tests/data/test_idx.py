@@ -63,7 +63,14 @@ def test_matrix_and_mapped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_damaged_files_are_refused(tmp_path: Path, packed: bool) -> None:
     good = content(np.arange(60, dtype=np.uint8).reshape(5, 3, 4))
     path = tmp_path / ("x-idx3-ubyte" + (".gz" if packed else ""))
-    for bad in (good[:-1], good + b"\0", good[:10], good[:2], b"\0\0\x08\x03" + b"\xff" * 12, b"\0\0\x07\x03" + good[4:]):
+    for bad in (
+        good[:-1],
+        good + b"\0",
+        good[:10],
+        good[:2],
+        b"\0\0\x08\x03" + b"\xff" * 12,
+        b"\0\0\x07\x03" + good[4:],
+    ):
         path.write_bytes(gzip.compress(bad) if packed else bad)
         with pytest.raises(DataError, match="cannot be read"):
             data.open(path)

@@ -1,7 +1,8 @@
 """Every example on a page of the documentation runs, in the page's order, in an empty folder.
 
-A fence with the info string ``python`` or ``sh`` is an example: Python blocks of a page share one namespace, shell
-blocks run where the page's files are. ``console``, ``text`` and the like show and do not run.
+A fence with the info string ``python`` or ``sh`` is an example. Python blocks of a page share one namespace, and the
+tests that they define are called at the page's end; shell blocks run where the page's files are. ``console``, ``text``
+and the like show and do not run.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md"]
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>python|sh)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>python|sh)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 
 
 class Example(NamedTuple):
@@ -54,9 +57,11 @@ def run_page(name: str, examples: list[Example], folder: Path) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
     for example in examples:
         if example.language == "python":
-            exec(compile("\n" * (example.line - 1) + example.code, name, "exec"), namespace)
+            exec(compile("\n" * (example.line - 1) + example.code, name, "exec", dont_inherit=True), namespace)
         else:
             run_shell(f"{name}:{example.line}", example.code, folder)
+    for test in [value for key, value in namespace.items() if key.startswith("test_") and callable(value)]:
+        test()
 
 
 def run_shell(where: str, code: str, folder: Path) -> None:

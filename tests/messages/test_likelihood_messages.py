@@ -32,8 +32,8 @@ def refused(error: type[Exception], sentence: str, likelihood: object, source: o
 def test_bernoulli_outside_its_support_names_the_column() -> None:
     refused(
         DataError,
-        "Autoencoder: likelihood='bernoulli' needs values in [0, 1] (or whole numbers from 0 upwards), but column 0 has "
-        "values in [-3, 3]; scale the data to [0, 1] or use likelihood='gaussian'.",
+        "Autoencoder: likelihood='bernoulli' needs values in [0, 1] (or whole numbers from 0 upwards), but column 0 "
+        "has values in [-3, 3]; scale the data to [0, 1] or use likelihood='gaussian'.",
         "bernoulli",
         ROWS,
     )
@@ -44,8 +44,8 @@ def test_bernoulli_outside_its_support_names_the_channel() -> None:
     pictures[0, 0, 0, 1], pictures[0, 0, 1, 1] = -0.5, 2.25
     refused(
         DataError,
-        "Autoencoder: likelihood='bernoulli' needs values in [0, 1] (or whole numbers from 0 upwards), but channel 1 has "
-        "values in [-0.5, 2.25]; scale the data to [0, 1] or use likelihood='gaussian'.",
+        "Autoencoder: likelihood='bernoulli' needs values in [0, 1] (or whole numbers from 0 upwards), but channel 1 "
+        "has values in [-0.5, 2.25]; scale the data to [0, 1] or use likelihood='gaussian'.",
         "bernoulli",
         pictures,
     )
@@ -74,8 +74,8 @@ def test_discretised_logistic_refuses_long_ranges() -> None:
 def test_categorical_refuses_rows_that_are_not_one_hot() -> None:
     refused(
         DataError,
-        "Autoencoder: likelihood='categorical' needs rows with exactly one 1 and zeros elsewhere, but column 0 has values "
-        "in [-3, 3]; use likelihood='auto', or give the categories as a column of a table.",
+        "Autoencoder: likelihood='categorical' needs rows with exactly one 1 and zeros elsewhere, but column 0 has "
+        "values in [-3, 3]; use likelihood='auto', or give the categories as a column of a table.",
         "categorical",
         ROWS,
     )
@@ -161,8 +161,8 @@ def test_options_of_likelihoods(make: object, sentence: str) -> None:
         ),
         (
             {"network": nn.Linear(4, 2)},
-            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual' or a pair (encoder, decoder) "
-            "of torch.nn.Module; it is Linear(in_features=4, out_features=2, bias=True).",
+            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual' or a pair (encoder, "
+            "decoder) of torch.nn.Module; it is Linear(in_features=4, out_features=2, bias=True).",
         ),
         (
             {"network": "convolutional"},
@@ -171,8 +171,8 @@ def test_options_of_likelihoods(make: object, sentence: str) -> None:
         ),
         (
             {"network": "dense", "shape": (1, None, 4)},
-            "Autoencoder: network='dense' needs images of one size, and these have several; use network='convolutional', "
-            "or crop or pad them to one size when opening the data.",
+            "Autoencoder: network='dense' needs images of one size, and these have several; use "
+            "network='convolutional', or crop or pad them to one size when opening the data.",
         ),
         (
             {"network": "residual", "shape": (1, 8, 8), "tied": True},
@@ -201,18 +201,18 @@ def test_networks_that_cannot_be_built(options: dict[str, object], sentence: str
     [
         (
             (nn.Linear(5, 2), nn.Linear(2, 4)),
-            "Autoencoder: the encoder given in network fails on a batch of shape (2, 4): mat1 and mat2 shapes cannot be "
-            "multiplied (2x4 and 5x2)",
+            "Autoencoder: the encoder given in network fails on a batch of shape (2, 4): mat1 and mat2 shapes cannot "
+            "be multiplied (2x4 and 5x2)",
         ),
         (
             (nn.Linear(4, 2), nn.Linear(2, 5)),
-            "Autoencoder: the decoder given in network returns shape (5,) for one record, and the likelihood needs (4,); "
-            "end the decoder in a layer of that size.",
+            "Autoencoder: the decoder given in network returns shape (5,) for one record, and the likelihood needs "
+            "(4,); end the decoder in a layer of that size.",
         ),
         (
             (nn.LSTM(4, 2), nn.Linear(2, 4)),
-            "Autoencoder: the encoder given in network must return one tensor with a row for each record; for a batch of "
-            "shape (2, 4) it returned a tuple.",
+            "Autoencoder: the encoder given in network must return one tensor with a row for each record; for a batch "
+            "of shape (2, 4) it returned a tuple.",
         ),
     ],
 )

@@ -118,6 +118,9 @@ def test_options_travel_as_json() -> None:
         assert type(again) is type(likelihood)
         assert again.to_dict() == likelihood.to_dict()
         assert repr(again) == repr(likelihood)
+    chosen, _ = choose(fitted(FLOATS).summary_, Huber(delta=2.0).to_dict())
+    assert isinstance(chosen, Huber)
+    assert chosen.delta == 2.0
 
 
 def test_a_likelihood_given_is_not_changed() -> None:

@@ -1,4 +1,4 @@
-"""Encoders and decoders: shapes for any size, gradients everywhere, weights from one generator, copies that are copies."""
+"""Encoders and decoders: shapes for any size, gradients everywhere, weights from one generator, true copies."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def parameters_without_gradient(*modules: nn.Module) -> list[str]:
 @pytest.mark.parametrize("network", ["dense", "convolutional", "residual"])
 @pytest.mark.parametrize("shape", PICTURES, ids=str)
 def test_pictures_of_any_size(network: str, shape: tuple[int, ...], norm: str | None) -> None:
-    encoder, decoder = build(network, shape, shape, 5, rng=rng(), norm=norm, activation="gelu")
+    hidden = (16, 8) if network == "dense" else (8, 16, 8)
+    encoder, decoder = build(network, shape, shape, 5, hidden, rng=rng(), norm=norm, activation="gelu")
     x = torch.randn(6, *shape, generator=rng(1))
     z = encoder(x)
     theta = decoder(z, shape[1:])
@@ -119,8 +120,8 @@ def test_no_hidden_layer_is_a_linear_autoencoder() -> None:
 
 
 def test_wide_codes_are_no_bottleneck_before_the_code() -> None:
-    encoder, _ = build("dense", (10,), (10,), 500, rng=rng())
-    assert min(layer.out_features for layer in encoder.modules() if isinstance(layer, nn.Linear)) == 500
+    encoder, _ = build("dense", (10,), (10,), 90, rng=rng())
+    assert min(layer.out_features for layer in encoder.modules() if isinstance(layer, nn.Linear)) == 90
 
 
 def test_the_encoder_can_give_two_numbers_for_each_of_the_code() -> None:
@@ -173,16 +174,19 @@ def test_usual_channels(size: tuple[int | None, int | None], channels: tuple[int
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"),
+    ("shape", "options", "kind"),
     [
-        ((50,), "DenseEncoder"),
-        ((1, 28, 28), "DenseEncoder"),
-        ((3, 32, 32), "ConvolutionalEncoder"),
-        ((1, None, 28), "ConvolutionalEncoder"),
+        ((50,), {}, "DenseEncoder"),
+        ((1, 5, 9), {}, "DenseEncoder"),
+        ((1, 8, 8), {}, "ConvolutionalEncoder"),
+        ((1, 28, 28), {"hidden": (128, 64)}, "DenseEncoder"),
+        ((1, 28, 28), {"tied": True}, "DenseEncoder"),
+        ((3, 32, 32), {}, "ConvolutionalEncoder"),
+        ((1, None, 28), {"hidden": (8, 8)}, "ConvolutionalEncoder"),
     ],
 )
-def test_auto_goes_by_kind_and_size(shape: tuple[int | None, ...], kind: str) -> None:
-    encoder, _ = build("auto", shape, shape, 4, rng=rng())
+def test_auto_goes_by_kind_and_size(shape: tuple[int | None, ...], options: dict[str, object], kind: str) -> None:
+    encoder, _ = build("auto", shape, shape, 4, rng=rng(), **options)
     assert type(encoder).__name__ == kind
 
 

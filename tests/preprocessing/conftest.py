@@ -36,4 +36,3 @@ def _stored() -> Callable[[Any], Any]:
         return loaded
 
     return stored
-

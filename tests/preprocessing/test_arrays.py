@@ -285,7 +285,9 @@ def test_copies_do_not_carry_the_training_data() -> None:
     assert len(pickle.dumps(fitted)) < 20_000
     other = copy.deepcopy(fitted)
     np.testing.assert_array_equal(other.encode(x), fitted.encode(x))
-    with pytest.raises(ParameterError, match="scaling='quantile' must be the first rescale after fit, or be given data"):
+    with pytest.raises(
+        ParameterError, match="scaling='quantile' must be the first rescale after fit, or be given data"
+    ):
         other.rescale("quantile")
     assert other.rescale("quantile", opened).scaling_ == "quantile"
 
@@ -296,7 +298,7 @@ def test_refusals() -> None:
         fitted.encode(np.zeros((2, 4)))
     with pytest.raises(ShapeError, match="must have 3 values each"):
         fitted.decode(np.zeros((2, 4)))
-    with pytest.raises(ParameterError, match="ArrayPreprocessor: scaling must be one of 'none', 'unit'.*got 'minmax'"):
+    with pytest.raises(ParameterError, match=r"ArrayPreprocessor: scaling must be one of 'none', 'unit'.*got 'minmax'"):
         fitted.rescale("minmax")
     with pytest.raises(DataError, match=r"within the range of 32-bit floats \(3.4e38\)"):
         fitted.encode(np.full((1, 3), 1e300))
@@ -327,7 +329,7 @@ def test_values_that_are_not_finite_are_refused_by_name(value: float, word: str)
 
 def test_altered_states_are_refused() -> None:
     document, arrays = fit(np.arange(12.0).reshape(4, 3)).state()
-    with pytest.raises(ArtifactError, match="preprocessing must be one of ArrayPreprocessor, .*; got 'os.system'"):
+    with pytest.raises(ArtifactError, match=r"preprocessing must be one of ArrayPreprocessor, .*; got 'os.system'"):
         preprocessing.from_state("os.system", document, arrays)
     for name in ("offset", "shift", "low"):
         less = {key: value for key, value in arrays.items() if key != name}

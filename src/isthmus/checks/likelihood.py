@@ -165,8 +165,10 @@ def check_network(owner: str, network: Any, allowed: Sequence[str]) -> None:
     if isinstance(network, str):
         parameters.choice(owner, "network", network, allowed)
         return
+    from torch import nn
+
     pair = isinstance(network, tuple | list) and len(network) == 2
-    if not pair or not all(callable(part) and hasattr(part, "parameters") for part in network):
+    if not pair or not all(isinstance(part, nn.Module) for part in network):
         names = ", ".join(repr(name) for name in allowed)
         raise ParameterError(
             f"{owner}: network must be one of {names} or a pair (encoder, decoder) of torch.nn.Module; "

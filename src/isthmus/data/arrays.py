@@ -153,8 +153,10 @@ def from_npy(path: Path, *, columns: Sequence[Any] | None = None) -> Data:
     expected = math.prod(shape) * dtype.itemsize
     if content < expected:
         raise checks.unreadable_file(path, f"it is truncated: {expected} bytes of values expected, {content} found")
-    if expected > stores.RESIDENT_BYTES and columns is None:
-        return from_array(np.load(path, mmap_mode="r", allow_pickle=False), name=path.name, container="files")
+    if expected > stores.RESIDENT_BYTES:
+        return from_array(
+            np.load(path, mmap_mode="r", allow_pickle=False), name=path.name, container="files", columns=columns
+        )
     return from_array(np.load(path, allow_pickle=False), name=path.name, container="files", columns=columns)
 
 

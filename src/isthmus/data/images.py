@@ -332,7 +332,7 @@ def _reason(error: Exception, path: Path) -> str:
         return "there is no such file"
     text = str(error).split("\n")[0].replace(repr(str(path)), "it").rstrip(".")
     if "cannot identify" in text:
-        return "it is no PNG, JPEG, TIFF, WebP, BMP or PPM image"
+        return "it is no sound PNG, JPEG, TIFF, WebP, BMP or PPM image"
     return f"it is truncated or damaged ({text or type(error).__name__})"
 
 

@@ -125,26 +125,33 @@ def _refuse_unused(data: Data, options: Options) -> None:
 # --- objects ---------------------------------------------------------------------------------------------------------
 
 
+FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame"), "pyarrow": ("Table", "RecordBatch")}
+
+
 def _open_object(source: Any, options: Options) -> Data:
     """Open something that lies in memory."""
-    library = type(source).__module__.split(".")[0]
+    library = _library(source)
     if isinstance(source, np.ndarray):
         return _open_array(source, options)
     if library == "torch" and hasattr(source, "detach"):
         matrix = options.columns if options.label_column is None else None
         return _with_label_column(arrays.from_tensor(source, columns=matrix), options)
     checks.dense_type(source, "X")
-    if library in ("pandas", "polars", "pyarrow") and not hasattr(source, "columns") and library != "polars":
+    if library in FRAMES and not any(base.__name__ in FRAMES[library] for base in type(source).__mro__):
         raise checks.one_dimension(source, "X")
-    if library == "polars" and type(source).__name__ not in ("DataFrame", "LazyFrame"):
-        raise checks.one_dimension(source, "X")
-    if hasattr(source, "__arrow_c_stream__") or library in ("pandas", "polars", "pyarrow"):
-        return tables.from_frame(source, columns=options.columns, label_column=options.label_column)
+    if hasattr(source, "__arrow_c_stream__") or library in FRAMES:
+        return tables.from_frame(source, library, columns=options.columns, label_column=options.label_column)
     if isinstance(source, (list, tuple)):
         return _open_list(source, options)
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return _open_array(source, options)
     raise checks.not_a_source(source)
+
+
+def _library(source: Any) -> str:
+    """Return the library of an object's class, or of the class it was derived from."""
+    roots = [base.__module__.split(".")[0] for base in type(source).__mro__]
+    return next((root for root in roots if root in FRAMES or root == "torch"), roots[0])
 
 
 def _open_array(source: Any, options: Options) -> Data:
@@ -229,7 +236,7 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     if not chosen:
         raise checks.nothing_in_folder(source, [path.name for path in paths])
     rest = len(paths) - len(chosen)
-    notes = [f"{rest} of the {len(paths)} files in {source} are no {kind} and were left out."] if rest else []
+    notes = [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest}."] if rest else []
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
             root = Path(os.path.commonpath(chosen))

@@ -66,7 +66,7 @@ SETS = {
     # Xiao, Rasul, Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms", 2017.
     "fashion-mnist": _idx_set(
         (
-            "https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ),
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",

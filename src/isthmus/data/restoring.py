@@ -121,7 +121,7 @@ def _restore_pandas(table: pa.Table) -> pandas.DataFrame:
             continue
         have = frame[name].dtype
         wanted: Any = None
-        if storage:
+        if dtype in ("string", "str"):
             wanted = pandas.StringDtype(storage, na_value=pandas.NA if missing == "<NA>" else np.nan)
         elif str(have) != dtype and dtype != "category" and not frame[name].isna().any():
             wanted = dtype
@@ -129,6 +129,8 @@ def _restore_pandas(table: pa.Table) -> pandas.DataFrame:
             wanted = object
         if wanted is not None and wanted != have:
             frame[name] = frame[name].astype(wanted)
+        if dtype == "object" and missing == "None" and frame[name].isna().any():
+            frame[name] = frame[name].where(frame[name].notna(), None)
     if remembered.get("integer_names"):
         frame.columns = pandas.Index([int(name) for name in frame.columns])
     return frame

@@ -37,7 +37,7 @@ class Schema:
         Rows of numbers, pictures, rows of mixed columns, or sequences of bytes.
     shape : tuple of (int or None)
         Of one record: ``(d,)``, ``(height, width)`` or ``(height, width, channels)``, ``(columns,)``, ``(length,)``.
-        ``None`` stands for a side that differs from record to record.
+        ``None`` stands for a side of an image that differs from record to record; the length of texts is the longest.
     dtype : str
         NumPy name of the values (``"uint8"``); ``"mixed"`` for tables; ``"str"`` or ``"bytes"`` for text.
     container : {"numpy", "torch", "pandas", "polars", "arrow", "list", "files"}

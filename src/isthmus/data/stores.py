@@ -119,8 +119,11 @@ class MappedStore(Store):
     def chunk(self, start: int, stop: int) -> np.ndarray:
         """Return a copy."""
         view = self.array[start:stop]
-        block = np.array(view, dtype=view.dtype.newbyteorder("="))
-        _release(self.array)
+        block = _read(view)
+        if block is None:
+            block = np.array(view)
+            _release(self.array)
+        block = block.astype(view.dtype.newbyteorder("="), copy=False)
         checks.finite(block, self.name, first=start, names=self.names)
         return block
 
@@ -129,10 +132,30 @@ class MappedStore(Store):
         return [self.array.shape[1:3]] * self.length
 
 
+def _read(view: np.ndarray) -> np.ndarray | None:
+    """Read a contiguous part of a mapped file as a file: twice as fast as through the mapping, page by page.
+
+    None where that cannot be, and the mapping itself has to be read.
+    """
+    mapping = getattr(view, "_mmap", None)
+    if not isinstance(view, np.memmap) or mapping is None or view.mode != "r" or not view.flags.c_contiguous:
+        return None
+    # A slice of a memory map has its parent's offset, so the place in the file comes from the address in memory.
+    first = np.frombuffer(mapping, np.uint8, 1).__array_interface__["data"][0]
+    place = view.offset - view.offset % mmap.ALLOCATIONGRANULARITY + view.__array_interface__["data"][0] - first
+    try:
+        with open(str(view.filename), "rb") as file:
+            file.seek(place)
+            block = np.fromfile(file, view.dtype, view.size)
+    except OSError:
+        return None
+    return block.reshape(view.shape) if block.size == view.size else None
+
+
 def _release(array: np.memmap) -> None:
     """Give back the pages of a mapping that were read; a private, changed mapping keeps what was written to it."""
     mapping = getattr(array, "_mmap", None)
-    if isinstance(mapping, mmap.mmap) and array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
+    if isinstance(mapping, mmap.mmap) and array.mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED"):
         mapping.madvise(mmap.MADV_DONTNEED)
 
 

@@ -7,6 +7,7 @@ zones. Missing cells are null; a NaN in a column of numbers counts as missing to
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import gzip
 import io
@@ -272,15 +273,15 @@ def _labels(column: pa.ChunkedArray) -> np.ndarray:
 
 def from_frame(
     frame: Any,
+    library: str,
     *,
     columns: Sequence[str | int] | None = None,
     label_column: str | int | None = None,
     name: str = "X",
 ) -> Data:
-    """Open a data frame of pandas, polars or pyarrow, or of any library that exports Arrow streams."""
+    """Open a data frame of pandas, polars or pyarrow, or of any other library that exports Arrow streams."""
     import pyarrow as pa
 
-    library = type(frame).__module__.split(".")[0]
     if library == "pandas":
         return from_table(
             _pandas_table(frame, name), source=name, container="pandas", columns=columns, label_column=label_column
@@ -324,15 +325,20 @@ def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
         )
         raise checks.column_values(name, culprit, text.rstrip(".")) from error
     remembered = {
-        "dtypes": [_dtype_record(dtype) for dtype in frame.dtypes],
+        "dtypes": [_dtype_record(frame.iloc[:, position]) for position in range(frame.shape[1])],
         "integer_names": bool(labels) and all(isinstance(label, (int, np.integer)) for label in labels),
     }
     return table.replace_schema_metadata({**(table.schema.metadata or {}), PANDAS_KEY: json.dumps(remembered)})
 
 
-def _dtype_record(dtype: Any) -> list[str]:
-    """Return what is needed to tell a pandas dtype from its like: its name, and the storage of strings."""
-    return [str(dtype), str(getattr(dtype, "storage", "")), str(getattr(dtype, "na_value", ""))]
+def _dtype_record(column: pandas.Series) -> list[str]:
+    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value."""
+    dtype = column.dtype
+    missing = str(getattr(dtype, "na_value", ""))
+    if dtype == object:  # noqa: E721 - a dtype that equals the type object, not a comparison of types
+        empty = column[column.isna()]
+        missing = str(empty.iloc[0]) if len(empty) else "None"
+    return [str(dtype), str(getattr(dtype, "storage", "")), missing]
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
@@ -379,8 +385,9 @@ def from_csv(
     names = [name or f"column_{i}" for i, name in enumerate(names)]
     if _has_twins(names):
         raise checks.duplicate_columns(path.name, sorted({name for name in names if names.count(name) > 1}))
-    table = _parse(content, path, delimiter, names, skip=1 if header else 0, notes=notes)
+    table = _parse(content, path, delimiter, names, skip=1 if header else 0)
     table = _trimmed(table, notes)
+    notes += _mixed_columns(table)
     missing = sum(column.null_count for column in table.columns)
     if missing:
         notes.append(f"{missing} cells of {path.name} are missing (empty, '?', 'NA' and the like).")
@@ -413,12 +420,23 @@ def _as_utf8(content: bytes, path: Path, notes: list[str]) -> bytes:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in content[:SAMPLE_BYTES]:
         raise checks.unreadable_file(path, "it holds zero bytes, so it is no text")
+    if _is_utf8(content):
+        return content
+    notes.append(f"{path.name} is no valid UTF-8 and was read as Latin-1.")
+    return content.decode("latin-1").encode("utf-8")
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Return whether bytes are valid UTF-8, looking at a part at a time."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(content)
     try:
-        content.decode("utf-8")
+        for start in range(0, len(view), SAMPLE_BYTES):
+            decoder.decode(view[start : start + SAMPLE_BYTES])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        notes.append(f"{path.name} is no valid UTF-8 and was read as Latin-1.")
-        return content.decode("latin-1").encode("utf-8")
-    return content
+        return False
+    return True
 
 
 def _sample(content: bytes) -> str:
@@ -484,34 +502,20 @@ def _is_date(cell: str) -> bool:
     return len(cell) >= 8 and cell[:4].isdigit() and cell[4] in "-/"
 
 
-def _parse(content: bytes, path: Path, delimiter: str, names: list[str], *, skip: int, notes: list[str]) -> pa.Table:
-    """Read the rows; a column whose cells do not all have the type of its beginning is read as a wider one."""
+def _parse(content: bytes, path: Path, delimiter: str, names: list[str], *, skip: int) -> pa.Table:
+    """Read the rows; Arrow gives every column the narrowest type that holds all its cells."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    types: dict[str, pa.DataType] = {}
-    while True:
-        try:
-            return arrow_csv.read_csv(
-                pa.py_buffer(content),
-                read_options=arrow_csv.ReadOptions(
-                    column_names=names, skip_rows_after_names=0, skip_rows=skip, block_size=CELL_BYTES
-                ),
-                parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                convert_options=arrow_csv.ConvertOptions(
-                    null_values=list(MISSING), strings_can_be_null=True, column_types=types
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            text = str(error)
-            culprit = next(
-                (n for i, n in enumerate(names) if f"CSV column #{i}:" in text or f"column #{i}:" in text), None
-            )
-            if culprit is None or types.get(culprit) == pa.string():
-                raise checks.unreadable_file(path, _reason(text)) from error
-            types[culprit] = pa.string() if culprit in types or "to int64" not in text else pa.float64()
-            if types[culprit] == pa.string():
-                notes.append(f"column '{culprit}' mixes numbers and text and was read as text.")
+    try:
+        return arrow_csv.read_csv(
+            pa.py_buffer(content),
+            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=skip, block_size=CELL_BYTES),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True),
+        )
+    except pa.ArrowInvalid as error:
+        raise checks.unreadable_file(path, _reason(str(error))) from error
 
 
 def _reason(text: str) -> str:
@@ -543,6 +547,27 @@ def _trimmed(table: pa.Table, notes: list[str]) -> pa.Table:
     if changed:
         notes.append(f"spaces around the cells of {len(changed)} columns were removed.")
     return table
+
+
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+def _mixed_columns(table: pa.Table) -> list[str]:
+    """Say which columns of text are mostly numbers: a single odd cell may have made them so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    notes = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        filled = len(column) - column.null_count
+        if not pa.types.is_string(column.type) or not filled:
+            continue
+        numbers = pc.match_substring_regex(column, NUMBER)
+        if 2 * pc.sum(numbers).as_py() >= filled:
+            row = pc.index(numbers, pa.scalar(False)).as_py()
+            odd = column[row].as_py()
+            notes.append(f"column '{name}' holds numbers and text ({odd[:40]!r} in row {row}) and was read as text.")
+    return notes
 
 
 def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -18,7 +18,7 @@ __all__ = ["Autoencoder", "ContractiveAutoencoder", "DenoisingAutoencoder", "Spa
 REGISTRY: dict[str, type[Model]] = {name: globals()[name] for name in __all__}
 
 
-def load(path: str | os.PathLike[str], *, network: Any = None) -> Model:  # noqa: ANN401
+def load(path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Model:
     """Return the fitted model of a file, whatever its class.
 
     Parameters
@@ -27,6 +27,8 @@ def load(path: str | os.PathLike[str], *, network: Any = None) -> Model:  # noqa
         A file that ``save`` or ``isthmus fit`` wrote.
     network : (encoder, decoder), optional
         New instances of the user's own modules, for a model that was fitted with such.
+    device : str, optional
+        Where to; by default the device named when it was fitted, where this machine has it, else the processor.
 
     Raises
     ------
@@ -38,4 +40,4 @@ def load(path: str | os.PathLike[str], *, network: Any = None) -> Model:  # noqa
     name = artifact.describe(path)["class"]
     if name not in REGISTRY:
         raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(REGISTRY)}.")
-    return REGISTRY[name].load(path, network=network)
+    return REGISTRY[name].load(path, network=network, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -36,13 +36,13 @@ from isthmus.networks.residual import ResidualBlock
 __all__ = ["NETWORKS", "build", "choose", "facts_of", "make_likelihood"]
 
 NETWORKS = ("auto", "dense", "convolutional", "residual")
-DENSE_PICTURE = 1024  # numbers in a picture up to which a dense network is chosen
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
 LEVELS = 65535  # steps between lowest and highest whole number that are told apart one by one: 16 bits
 UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
 
 Float64 = NDArray[np.float64]
 Network = str | tuple[nn.Module, nn.Module]
+GivenLikelihood = str | Mapping[str, Any] | Likelihood
 
 
 class SummaryLike(Protocol):
@@ -85,7 +85,7 @@ class PreprocessorLike(Protocol):
 
 
 def choose(
-    summary: SummaryLike, likelihood: str | Likelihood = "auto", owner: str = "likelihood"
+    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood"
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood from the data, or check the one asked for against them.
 
@@ -93,8 +93,9 @@ def choose(
     ----------
     summary : Summary
         What the values look like.
-    likelihood : str or Likelihood, default="auto"
-        A name in :data:`LIKELIHOODS`, or one of them with its options. "auto" takes, in this order: for tables "table",
+    likelihood : str, Likelihood or dict, default="auto"
+        A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict``
+        wrote. "auto" takes, in this order: for tables "table",
         for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for other whole numbers with at most
         65,535 steps "discretised-logistic", and otherwise "gaussian" with a learned scale.
     owner : str
@@ -153,13 +154,13 @@ def _check_support(summary: SummaryLike, likelihood: Likelihood, owner: str) -> 
 
 
 def make_likelihood(
-    likelihood: str | Likelihood, preprocessor: PreprocessorLike, scaling: str = "auto", owner: str = "likelihood"
+    likelihood: GivenLikelihood, preprocessor: PreprocessorLike, scaling: str = "auto", owner: str = "likelihood"
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
 
     Parameters
     ----------
-    likelihood : str or Likelihood
+    likelihood : str, Likelihood or dict
         As in :func:`choose`.
     preprocessor : Preprocessor
         Fitted; it is rescaled here.
@@ -246,8 +247,9 @@ def build(
     Parameters
     ----------
     network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder)
-        "auto" takes "convolutional" for pictures of several sizes and for those of more than 1,024 numbers, otherwise
-        "dense". A pair of modules is copied; it need not know of ``latent_dim`` and the options that follow.
+        "auto" takes "convolutional" for pictures and "dense" for everything else; "dense" also for pictures of one size
+        when ``hidden`` or ``tied`` is given, or when a side is below 8 pixels on average. A pair of modules is copied;
+        it need not know of ``latent_dim`` and the options that follow.
     shape : tuple of (int or None)
         Of one scaled record: ``(d,)``, ``(channels, height, width)``, ``(fields,)`` or ``(length,)``.
     theta_shape : tuple of (int or None)
@@ -298,7 +300,7 @@ def build(
         choice(owner, "norm", norm, NORMS)
     number(owner, "dropout", dropout, low=0, high=1, below=True)
     if network == "auto":
-        network = _choose_network(shape, tied=tied)
+        network = _choose_network(shape, hidden, tied=tied)
     options: dict[str, Any] = {"activation": activation, "norm": norm, "dropout": float(dropout)}
     first, inner = _first_layer(shape, theta_shape, fields, rng)
     if network == "dense":
@@ -313,11 +315,13 @@ def build(
     return encoder, ConvolutionalDecoder(latent_dim, theta_shape, stages, rng=rng, **options)
 
 
-def _choose_network(shape: tuple[int | None, ...], *, tied: bool) -> str:
-    sides = [side for side in shape if side is not None]
-    if len(shape) < 3 or (tied and len(sides) == len(shape)):
+def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None, *, tied: bool) -> str:
+    """Return what serves these records best in equal time: convolutions wherever a picture has sides to halve."""
+    if len(shape) < 3:
         return "dense"
-    return "dense" if len(sides) == len(shape) and math.prod(sides) <= DENSE_PICTURE else "convolutional"
+    if None in shape:
+        return "convolutional"
+    return "dense" if hidden is not None or tied or not usual_channels(*shape[-2:]) else "convolutional"
 
 
 def _first_layer(

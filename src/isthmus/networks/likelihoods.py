@@ -305,7 +305,10 @@ def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 class _BernoulliLogProb(torch.autograd.Function):
-    """sum_j x_j z_j - softplus(z_j), with the derivative x - sigmoid(z): half the work of the generic way on a CPU."""
+    """sum_j x_j z_j - softplus(z_j), with the derivative x - sigmoid(z).
+
+    Takes about a quarter less time on a CPU than ``binary_cross_entropy_with_logits``.
+    """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, x: Tensor) -> Tensor:
@@ -573,7 +576,7 @@ class _LogisticLogProb(torch.autograd.Function):
         d/dtheta = (sigmoid(a) - sigmoid(b)) / s
         d/dlog s = -a sigmoid(-a) - b sigmoid(-b) - t / (exp(t) - 1)
 
-    About four times faster on a CPU than what autograd makes of :func:`_logistic_log_prob`.
+    More than twice as fast on a CPU as what autograd makes of :func:`_logistic_log_prob`.
     """
 
     @staticmethod
@@ -589,25 +592,27 @@ class _LogisticLogProb(torch.autograd.Function):
         """Return the sum for each record: (b, *shape) -> (b,)."""
         rate = torch.exp(-log_s)
         t = step * rate
-        u = (x - theta).mul_(rate)
+        r = x - theta
+        a, b = torch.addcmul(t / 2, r, rate), torch.addcmul(t / 2, r, rate, value=-1)
         # The two edges as floats: masks are slow on CPUs.
-        lowest = torch.le(x, low + step / 2, out=torch.empty_like(u))
-        highest = torch.ge(x, high - step / 2, out=torch.empty_like(u))
-        a = (u + t / 2).add_(highest, alpha=BEYOND)
-        b = u.neg_().add_(t / 2).add_(lowest, alpha=BEYOND)
+        lowest = torch.le(x, low + step / 2, out=torch.empty_like(r))
+        highest = torch.ge(x, high - step / 2, out=torch.empty_like(r))
+        a.add_(highest, alpha=BEYOND)
+        b.add_(lowest, alpha=BEYOND)
+        edges = lowest.add_(highest)
         p_a, p_b = torch.sigmoid(a), torch.sigmoid(b)
-        inner = torch.maximum(lowest, highest).neg_().add_(1)
-        ctx.save_for_backward(theta, log_s, x, step, low, high, a, b, p_a, p_b, inner)
+        ctx.save_for_backward(theta, log_s, x, step, low, high, a, b, p_a, p_b, edges)
         # log sigmoid(z) = min(z, 0) + log(|sigmoid(z) - 1/2| + 1/2), also where sigmoid(z) underflows.
         q = p_a.sub(0.5).abs_().add_(0.5).mul_(p_b.sub(0.5).abs_().add_(0.5))
         total = _sum_of_logs(q.flatten(1)) + _sum(a.clamp_max(0)) + _sum(b.clamp_max(0))
         log_width = torch.log(-torch.expm1(-t))
-        return total + (_sum(inner) * log_width if log_width.ndim == 0 else _sum(inner * log_width))
+        at_edges = _sum(edges) * log_width if log_width.ndim == 0 else _sum(edges * log_width)
+        return total + _times(log_width, x) - at_edges
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the derivatives with respect to theta, log s and x, times the gradient (b,)."""
-        theta, log_s, x, step, low, high, a, b, p_a, p_b, inner = ctx.saved_tensors
+        theta, log_s, x, step, low, high, a, b, p_a, p_b, edges = ctx.saved_tensors
         (gradient,) = gradients
         if torch.is_grad_enabled():  # somebody wants second derivatives: everything must be part of the graph
             total = _logistic_log_prob(theta, log_s, x, step, low, high)
@@ -622,7 +627,8 @@ class _LogisticLogProb(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             t = step * rate
             slope = p_a.sub(1).mul_(a).addcmul_(p_b.sub(1), b)  # -a sigmoid(-a) - b sigmoid(-b)
-            slope.sub_(inner.mul(t / torch.expm1(t)))
+            share = t / torch.expm1(t)
+            slope.sub_(share).addcmul_(edges, share)
             by_scale = slope.mul_(gradient).sum_to_size(log_s.shape)
         by_x = -by_theta if by_theta is not None and ctx.needs_input_grad[2] else None
         return by_theta, by_scale, by_x, None, None, None
@@ -669,8 +675,9 @@ class DiscretisedLogistic(LocationScale):
 
     def learn_range(self, facts: Facts) -> None:
         """Take over step, lowest and highest value."""
-        self.low, self.high = facts.low.float(), facts.high.float()
         self.step = self.step if facts.step is None else facts.step.float()
+        self.low = facts.low.float()
+        self.high = torch.maximum(facts.high.float(), self.low + self.step)  # two edges also where all values are equal
 
     def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return sum_j log P(x_j | theta_j, s): (b, *shape), (b, *shape) -> (b,)."""
@@ -909,12 +916,11 @@ class MixedTable(Likelihood):
 
     def _split(self, theta: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return theta of numbers, of masks, and of categories in blocks (b, columns, size)."""
-        numbers, masks = len(self.numbers), len(self.masks)
-        blocks, start = [], numbers + masks
-        for size, count in self._groups:
-            blocks.append(theta[:, start : start + size * count].reshape(len(theta), count, size))
-            start += size * count
-        return theta[:, :numbers], theta[:, numbers : numbers + masks], blocks
+        widths = [len(self.numbers), len(self.masks), *(size * count for size, count in self._groups)]
+        # One split: slices would each fill a gradient as wide as theta.
+        numbers, masks, *rest = theta.split_with_sizes(widths, 1)
+        blocks = [part.reshape(-1, count, size) for part, (size, count) in zip(rest, self._groups, strict=True)]
+        return numbers, masks, blocks
 
     def _join(self, numbers: Tensor, masks: Tensor, codes: list[Tensor]) -> Tensor:
         """Return rows with every field in its own column."""

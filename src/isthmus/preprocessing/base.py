@@ -98,7 +98,7 @@ class Preprocessor(ABC):
         self.schema_ = data.schema
         self._fit(data)
         self.rescale("none", data)
-        self._data = data
+        self._data = data if len(self.scalings) > 1 else None
         return self
 
     def rescale(self, scaling: str, data: Data | None = None) -> Self:
@@ -133,8 +133,8 @@ class Preprocessor(ABC):
         self.scaling_ = scaling
         # Only "none" can ask for more than float32 has, on data that it cannot show to a network as they are anyway.
         most = float(np.finfo(np.float32).max)
-        shift = np.clip(shift, -most, most).astype(np.float32)
-        self._set_affine(shift, np.clip(factor, 1 / most, most).astype(np.float32))
+        shift = np.clip(shift, -most, most)
+        self._set_affine(shift.astype(np.float32), np.clip(factor, 1 / most, most).astype(np.float32))
         return self
 
     def _set_affine(self, shift: Float32, factor: Float32) -> None:
@@ -145,6 +145,11 @@ class Preprocessor(ABC):
     def notes_(self) -> list[str]:
         """Sentences about what was set aside, pooled, masked or read differently, at fit and since."""
         return [*self._fit_notes, *self._scaling_notes, *self._seen_notes.values()]
+
+    @property
+    def set_aside_(self) -> tuple[str, ...]:
+        """Names of the columns that no code holds: constants and ids of a table."""
+        return ()
 
     def log_volume(self, shape: tuple[int, ...] | None = None) -> float:
         """Return the log of the volume change from source to scaled units of one record, in nats.

@@ -229,7 +229,8 @@ class Cycle:
 class Dates(TableColumn):
     """Dates and times: a number of days, hours, ..., and the sine and cosine of the periods that they span.
 
-    Only the number is decoded; the periods help the network to see that December is followed by January.
+    Durations are such numbers too, without periods. Only the number is decoded;
+    the periods help the network to see that December is followed by January.
 
     Parameters
     ----------
@@ -498,7 +499,7 @@ def column_from_state(document: dict[str, Any], arrays: dict[str, NDArray[Any]])
 def numbers_to_numpy(column: pa.ChunkedArray, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return numbers in their own dtype, with 0 in empty cells, and which cells hold one.
 
-    Decimals and columns of no type become float64, durations int64, booleans uint8.
+    Decimals and columns of no type become float64, booleans uint8.
 
     Raises
     ------
@@ -510,8 +511,6 @@ def numbers_to_numpy(column: pa.ChunkedArray, name: str) -> tuple[NDArray[Any], 
     types, dtype = pa.types, column.type
     if types.is_decimal(dtype) or types.is_null(dtype):
         column = column.cast(pa.float64())
-    elif types.is_duration(dtype):
-        column = column.cast(pa.int64())
     elif types.is_boolean(dtype):
         column = column.cast(pa.uint8())
     elif not (types.is_integer(dtype) or types.is_floating(dtype)):

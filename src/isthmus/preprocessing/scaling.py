@@ -28,6 +28,7 @@ SCALINGS = ("none", "unit", "symmetric", "standard", "quantile")
 EXACT = 1 << 24  # whole numbers up to here are exact in 32-bit floats
 FAR = 16.0  # a float64 column is centred when its distance from zero exceeds this many times its width
 LARGE, SMALL = 1e30, 1e-30  # widths beyond these are brought to about 1 by a power of two
+LEAST_EXPONENT = -900  # of that power; narrower columns (there are none in practice) count as constant when scaled
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -70,10 +71,11 @@ class Centring:
             middle = low // 2 + high // 2  # their sum could overflow
             return cls(dtype, np.where(largest > EXACT, middle, 0).astype(dtype), np.ones(low.shape, np.int64))
         low, high = low.astype(np.float64), high.astype(np.float64)
-        far = (largest > FAR * width) & (dtype.itemsize == 8)
+        far = (largest / FAR > width) & (dtype.itemsize == 8)
         offset = np.where(far, low / 2 + high / 2, 0.0)
         reach = np.maximum(np.abs(low - offset), np.abs(high - offset))
-        unit = np.where((reach > LARGE) | ((reach < SMALL) & (reach > 0)), np.ldexp(1.0, np.frexp(reach)[1] - 1), 1.0)
+        power = np.ldexp(1.0, np.maximum(np.frexp(reach)[1] - 1, LEAST_EXPONENT))
+        unit = np.where((reach > LARGE) | ((reach < SMALL) & (reach > 0)), power, 1.0)
         return cls(dtype, offset, unit)
 
     @property
@@ -234,5 +236,5 @@ def affine(scaling: str, start: Float64, end: Float64, mean: Float64, std: Float
 
 
 def _reciprocal(width: Float64) -> Float64:
-    usable = (width > 0) & np.isfinite(width)
+    usable = (width > 2.0**LEAST_EXPONENT) & np.isfinite(width)
     return np.divide(1.0, width, out=np.ones_like(width), where=usable)

@@ -252,6 +252,7 @@ class CategoryScan(Scan):
         self._tally = np.zeros(0, np.int64)
         self._is_id = False
         self._dropped = 0
+        self._one_dropped: Any = None
 
     def _look_at(self, column: pa.ChunkedArray) -> None:
         import pyarrow as pa
@@ -282,6 +283,7 @@ class CategoryScan(Scan):
             self._is_id = not self._dropped and max(self._counts.values()) == 1
             kept = {value: count for value, count in self._counts.items() if count > 1}
             self._dropped += len(self._counts) - len(kept)
+            self._one_dropped = next((value for value in self._counts if value not in kept), self._one_dropped)
             self._counts = kept
 
     def _column(self) -> tuple[TableColumn, str]:
@@ -304,7 +306,7 @@ class CategoryScan(Scan):
         kept = set(by_count[: self._most])
         rest = by_count[self._most :]
         pooled = bool(rest or self._dropped)
-        back = rest[0] if rest and self._counts[rest[0]] else by_count[0]
+        back = rest[0] if rest and self._counts[rest[0]] else self._one_dropped if self._dropped else by_count[0]
         dtype = self.dtype.value_type if pa.types.is_dictionary(self.dtype) else self.dtype
         values = pa.array([*(value for value in known if value in kept), back], type=dtype)
         notes = [self._masked()] if self.absent else []
@@ -333,8 +335,12 @@ def scan_for(name: str, meaning: str, dtype: pa.DataType, *, missing: str, most:
     most : int
         Categories that keep a code of their own.
     """
+    import pyarrow as pa
+
     if meaning == "category":
         return CategoryScan(name, dtype, missing=missing, most=most)
+    if pa.types.is_duration(dtype):
+        return DateScan(name, dtype, missing=missing)  # whole numbers with a unit, as dates are
     scans: dict[str, Any] = {"number": NumberScan, "integer": NumberScan, "boolean": BooleanScan, "date": DateScan}
     return scans[meaning](name, dtype, missing=missing)
 
@@ -352,12 +358,10 @@ def _scalar(scan: Scan, value: Any) -> Any:
     """Return a NumPy number or a count of ticks as a scalar of the scan's Arrow type."""
     import pyarrow as pa
 
-    if pa.types.is_decimal(scan.dtype):
-        return pa.scalar(float(value)).cast(scan.dtype)
     if pa.types.is_temporal(scan.dtype):
         whole = pa.int32() if scan.dtype.bit_width == 32 else pa.int64()
         return pa.scalar(int(value), whole).cast(scan.dtype)
-    return pa.scalar(value.item()).cast(scan.dtype)
+    return pa.array(np.array([value])).cast(scan.dtype)[0]
 
 
 def _ticks_per_day(dtype: pa.DataType) -> int:
@@ -372,6 +376,8 @@ def _ticks_per_day(dtype: pa.DataType) -> int:
 def _possible_cycles(dtype: pa.DataType) -> tuple[str, ...]:
     import pyarrow as pa
 
+    if pa.types.is_duration(dtype):
+        return ()
     return ("day",) if pa.types.is_time(dtype) else ("day", "week", "year")
 
 

@@ -44,7 +44,7 @@ class TablePreprocessor(Preprocessor):
     column                 becomes
     =====================  ===========================================================================================
     numbers                a number; beside it a mask (1 where observed) if cells were missing in training
-    dates, times           a number of days, hours, ... with its mask, and sine and cosine of day, week and year where
+    dates, times, spans    a number of days, hours, ... with its mask, and sine and cosine of day, week and year where
                            the column spans them
     booleans, 0/1 numbers  a code 0 or 1; 2 where missing
     strings, categories    a code for each category, one for all rare and unseen ones, one for missing cells
@@ -78,6 +78,11 @@ class TablePreprocessor(Preprocessor):
         check_missing(owner, missing)
         self.missing = missing
         self._types: dict[str, pa.DataType] = {}
+
+    @property
+    def set_aside_(self) -> tuple[str, ...]:
+        """Names of the columns that no code holds: constants and ids."""
+        return tuple(column.name for column in self._columns if isinstance(column, SetAside))
 
     def _fit(self, data: Data) -> None:
         self._learn_types()

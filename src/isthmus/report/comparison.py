@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.metrics import squared_error
+from isthmus.preprocessing.scaling import unit_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,39 +43,69 @@ class Comparison(ABC):
         self.schema = schema
 
     @abstractmethod
-    def block(self, records: Any) -> Any:  # noqa: ANN401
+    def block(self, records: Any) -> Any:
         """Return records, in whatever container a model gave them back, as a canonical block."""
 
     @abstractmethod
-    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+    def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the error of every record, shape (n,), from two canonical blocks."""
 
     @abstractmethod
-    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+    def dimensions(self, block: Any) -> Float64:
         """Return how many values each record of a block has, shape (n,)."""
 
 
 class NumberComparison(Comparison):
-    """Arrays and images: the squared error, summed over a record's values."""
+    """Arrays and images: the squared error, summed over a record's values.
 
-    title = "squared error"
-    unit = "squared units of the data"
-    explanation = "Squared difference between a record and its reconstruction, summed over its values."
+    The values of images, and columns of an array that are one quantity (pixels, samples of a signal, counts), are
+    compared in their own unit. Columns that are several quantities are compared in units of each column's variance: a
+    sum of squared kilograms and squared metres says nothing.
 
-    def block(self, records: Any) -> Any:  # noqa: ANN401
+    Parameters
+    ----------
+    schema : Schema
+        Of the records.
+    reference : ndarray or list
+        Records that say how the columns of an array spread.
+    """
+
+    def __init__(self, schema: Schema, reference: Any) -> None:
+        super().__init__(schema)
+        self.scales: Float64 | None = None
+        if schema.kind == "array" and not _one_quantity(reference):
+            spreads = reference.std(axis=0, dtype=np.float64)
+            self.scales = np.where(spreads > 0.0, spreads, 1.0)
+        if self.scales is None:
+            self.title, self.unit = "squared error", "squared units of the data"
+            self.explanation = "Squared difference between a record and its reconstruction, summed over its values."
+        else:
+            self.title, self.unit = "error", "standardised"
+            self.explanation = (
+                "Squared error of each column in units of the column's variance, summed over the columns."
+            )
+
+    def block(self, records: Any) -> Any:
         """Return an array (n, ...), or a list of arrays where the sizes differ."""
         if None in self.schema.shape:
             return [np.asarray(record) for record in records]
         return np.asarray(records) if not isinstance(records, list) else np.stack([np.asarray(r) for r in records])
 
-    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+    def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the squared error of every record."""
         if isinstance(original, list):
             pairs = zip(original, reconstruction, strict=True)
             return np.array([squared_error(x[np.newaxis], y[np.newaxis])[0] for x, y in pairs])
-        return squared_error(original, reconstruction)
+        if self.scales is None:
+            return squared_error(original, reconstruction)
+        return squared_error(original / self.scales, reconstruction / self.scales)
 
-    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+    def column_errors(self, original: Any, reconstruction: Any) -> Float64:
+        """Return the error of every value of an array, shape (n, columns)."""
+        difference = original.astype(np.float64) - reconstruction.astype(np.float64)
+        return np.asarray(np.square(difference if self.scales is None else difference / self.scales))
+
+    def dimensions(self, block: Any) -> Float64:
         """Return the number of values of each record."""
         return np.array([float(np.size(record)) for record in block])
 
@@ -108,12 +139,12 @@ class TableComparison(Comparison):
             if column.type in _NUMERIC
         }
 
-    def block(self, records: Any) -> Any:  # noqa: ANN401
+    def block(self, records: Any) -> Any:
         """Return a pyarrow table with the schema's columns, in order."""
         data = isthmus_data.open(records).select([column.name for column in self.schema.columns])
         return data.take(np.arange(len(data)))
 
-    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+    def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the sum of the columns' errors."""
         return np.asarray(self.column_errors(original, reconstruction).sum(axis=1))
 
@@ -128,7 +159,7 @@ class TableComparison(Comparison):
                 errors[:, index] = _mismatches(x, y)
         return errors
 
-    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+    def dimensions(self, block: Any) -> Float64:
         """Return the number of columns, for each record."""
         return np.full(block.num_rows, float(len(self.columns)))
 
@@ -140,20 +171,20 @@ class TextComparison(Comparison):
     unit = "bytes"
     explanation = "Bytes that differ from the original at their position, missing and surplus ones included."
 
-    def block(self, records: Any) -> Any:  # noqa: ANN401
+    def block(self, records: Any) -> Any:
         """Return a list of bytes."""
         return [record.encode() if isinstance(record, str) else bytes(record) for record in records]
 
-    def errors(self, original: Any, reconstruction: Any) -> Float64:  # noqa: ANN401
+    def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the number of wrong bytes of every record."""
         return np.array([_wrong_bytes(x, y) for x, y in zip(original, reconstruction, strict=True)], dtype=np.float64)
 
-    def dimensions(self, block: Any) -> Float64:  # noqa: ANN401
+    def dimensions(self, block: Any) -> Float64:
         """Return the number of bytes of each record, at least 1."""
         return np.array([float(max(len(record), 1)) for record in block])
 
 
-def comparison_for(data: Data, reference: Any, ignored: Sequence[str] = ()) -> Comparison:  # noqa: ANN401
+def comparison_for(data: Data, reference: Any, ignored: Sequence[str] = ()) -> Comparison:
     """Return the comparison for a kind of data.
 
     Parameters
@@ -161,7 +192,7 @@ def comparison_for(data: Data, reference: Any, ignored: Sequence[str] = ()) -> C
     data : Data
         The records to compare.
     reference : block
-        Records that say what the standard deviation of a table's column is.
+        Records that say what the standard deviation of a column is.
     ignored : sequence of str, default=()
         Columns of a table that do not count.
 
@@ -171,7 +202,7 @@ def comparison_for(data: Data, reference: Any, ignored: Sequence[str] = ()) -> C
     """
     if data.schema.kind == "table":
         return TableComparison(data.schema, reference, ignored)
-    return TextComparison(data.schema) if data.schema.kind == "text" else NumberComparison(data.schema)
+    return TextComparison(data.schema) if data.schema.kind == "text" else NumberComparison(data.schema, reference)
 
 
 class Rows:
@@ -185,14 +216,14 @@ class Rows:
         Of the fitted model.
     """
 
-    def __init__(self, preprocessor: Any) -> None:  # noqa: ANN401
+    def __init__(self, preprocessor: Any) -> None:
         self.preprocessor = preprocessor
         self.fields = tuple(getattr(preprocessor, "fields_", ()))
         shape = tuple(preprocessor.shape_)
         self.shift = np.broadcast_to(np.asarray(preprocessor.shift_, np.float64), shape)
         self.factor = np.broadcast_to(np.asarray(preprocessor.factor_, np.float64), shape)
 
-    def forward(self, block: Any) -> Float64:  # noqa: ANN401
+    def forward(self, block: Any) -> Float64:
         """Return a canonical block as a matrix (n, numbers)."""
         encoded = np.asarray(self.preprocessor.encode(block), np.float64)
         if not self.fields:
@@ -206,7 +237,7 @@ class Rows:
                 columns.append(((column - self.shift[field.index]) * self.factor[field.index])[:, np.newaxis])
         return np.concatenate(columns, axis=1)
 
-    def backward(self, rows: Float64) -> Any:  # noqa: ANN401
+    def backward(self, rows: Float64) -> Any:
         """Return a matrix as a canonical block: in the data's units, rounded and clipped as the model's own output."""
         shape = self.shift.shape
         if self.fields:
@@ -227,6 +258,13 @@ class Rows:
                 compact[:, field.index] = rows[:, start]
                 start += 1
         return compact
+
+
+def _one_quantity(values: NDArray[Any]) -> bool:
+    """Whether the columns of an array fill one interval, by the rule that preprocessing has for whole numbers."""
+    low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+    start, end, _ = unit_range(low, high, values.dtype.name, integers=True)
+    return bool((start == start[0]).all() and (end == end[0]).all())
 
 
 _NUMERIC = ("number", "integer", "date")

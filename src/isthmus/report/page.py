@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import html
 import io
-import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -41,7 +40,11 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("isthmus", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("isthmus", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "number": wording.number,
@@ -50,6 +53,7 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
         "duration": wording.duration,
         "shape": wording.shape,
         "value": _value,
+        "cell": lambda value: "missing" if value is None else _value(value),
     }
     texts = sample.kind == "text"
     return environment.get_template("template.html").render(
@@ -66,7 +70,7 @@ def framed(page: str) -> str:
     return f'<iframe srcdoc="{html.escape(page)}" style="width:100%;height:56rem;border:0"></iframe>'
 
 
-def inline_svg(figure: Figure, name: str) -> Any:  # noqa: ANN401 - markup
+def inline_svg(figure: Figure, name: str) -> Any:
     """Return a figure as an SVG element that takes text colour and font from the page around it.
 
     Parameters
@@ -105,7 +109,7 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
     """Return the key figures at the top of the page."""
     scores, data, model, codes = document["scores"], document["data"], document["model"], document["codes"]
     row, measure = scores["rows"][0], scores["measures"][0]
-    cards = [_card(measure["title"], wording.number(row["error"]["mean"]), _level(scores, row["error"]))]
+    cards = [_card(measure["title"], wording.number(row["error"]["mean"]), _ends(row["error"]))]
     difference = scores["difference_to_pca"]
     if difference and difference["relative"]:
         relative = difference["relative"]["mean"]
@@ -113,19 +117,25 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
             _card(
                 "against PCA",
                 f"{100 * relative:+.0f} %".replace("-", "\N{MINUS SIGN}"),
-                f"error, {wording.number(scores['rows'][1]['code_size'])} components",
-                "good" if (difference["relative"]["high"] or 0) < 0 else "bad" if (difference["relative"]["low"] or 0) > 0 else "",
+                f"{wording.number(scores['rows'][1]['code_size'])} components",
+                "good"
+                if (difference["relative"]["high"] or 0) < 0
+                else "bad"
+                if (difference["relative"]["low"] or 0) > 0
+                else "",
             )
         )
     if row.get("psnr"):
-        cards.append(_card("PSNR", f"{row['psnr']['mean']:.2f} dB", _level(scores, row["psnr"])))
+        cards.append(_card("PSNR, dB", f"{row['psnr']['mean']:.2f}", _ends(row["psnr"])))
     elif row.get("share"):
         cards.append(_card("error left", wording.percent(row["share"]["mean"]), "of what the mean record costs"))
     likelihood = scores["likelihood"]
     if likelihood and likelihood["bits_per_dimension"]:
         bits = likelihood["bits_per_dimension"]
-        cards.append(_card("bits per dimension", wording.number(bits["mean"]), _level(scores, bits)))
-    cards.append(_card("code", wording.number(model["code_size"]), f"for {wording.number(round(data['dimensions']))} values"))
+        cards.append(_card("bits/dimension", wording.number(bits["mean"]), _ends(bits)))
+    cards.append(
+        _card("code", wording.number(model["code_size"]), f"for {wording.number(round(data['dimensions']))} values")
+    )
     cards.append(_card("active units", f"{wording.number(codes['active'])}", f"of {wording.number(codes['units'])}"))
     seconds = model["provenance"].get("seconds")
     if isinstance(seconds, int | float):
@@ -138,16 +148,16 @@ def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str
     return {"title": title, "figure": figure, "detail": detail, "tone": tone}
 
 
-def _level(scores: dict[str, Any], found: dict[str, Any]) -> str:
-    ends = wording.interval(found)
-    return f"{100 * scores['level']:.0f} %: {ends}" if ends else ""
+def _ends(found: dict[str, Any]) -> str:
+    """Return a figure's interval, whose level the page states once."""
+    return wording.interval(found)
 
 
-def _value(value: Any) -> str:  # noqa: ANN401
-    """Return a parameter as the user would write it."""
+def _value(value: Any) -> str:
+    """Return a parameter or a cell as a person would write it in Python."""
     if isinstance(value, float):
         return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else repr(value)
 
 
 def _side_by_side(original: bytes, reconstruction: bytes, caption: str) -> dict[str, Any]:

@@ -43,11 +43,15 @@ def draw(document: dict[str, Any], sample: Sample) -> dict[str, Figure]:
         pictures["loss"] = plots.loss_curves(document["history"])
     if sample.kind == "image":
         for name, pairs in (("images", sample.shown), ("worst", sample.worst)):
+            if not pairs:
+                continue
             originals, reconstructions, captions = zip(*pairs, strict=True)
             pictures[name] = plots.image_grid(originals, reconstructions, captions)
     if sample.parity is not None:
         pictures["parity"] = plots.parity(*sample.parity)
-    if "mean" in (document["columns"] or [{}])[0] and (sample.kind == "table" or len(document["columns"]) <= MAX_COLUMNS):
+    if "mean" in (document["columns"] or [{}])[0] and (
+        sample.kind == "table" or len(document["columns"]) <= MAX_COLUMNS
+    ):
         pictures["columns"] = _columns(document)
     return pictures
 

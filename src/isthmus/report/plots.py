@@ -16,7 +16,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 __all__ = [
@@ -45,7 +46,7 @@ MAX_CLASSES = len(COLOURS) * len(MARKERS)
 MODEL, RIVAL, PLAIN = COLOURS[0], COLOURS[1], "#8a93a3"
 """The model, the baseline to beat, and what stays in the background."""
 
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {  # matplotlib settings by name
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.labelsize": 9,
@@ -81,7 +82,7 @@ STYLE: Mapping[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's style inside the block; the user's settings come back at its end."""
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         yield
 
 
@@ -169,25 +170,31 @@ def image_grid(
     high = max(float(np.max(image)) for image in originals)
     maps = [_error_map(x, y) for x, y in zip(originals, reconstructions, strict=True)]
     worst = max(float(error.max()) for error in maps) or 1.0
-    figure = Figure(figsize=(9.4, 9.4 * 3.1 / max(count, 4) + 0.55), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0.02, hspace=0.02)  # type: ignore[union-attr]
+    tallest = min(1.3, max(image.shape[0] / image.shape[1] for image in originals))
+    side = min(8.4 / count, 1.6)  # inches across for one image
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.02, hspace=0.02)
+    figure = Figure(figsize=(9.4, 3.0 * (side * max(tallest, 0.35) + 0.05) + 0.8), layout=layout)
     grid = figure.subplots(3, count, squeeze=False)
     drawn = None
     for column in range(count):
-        grid[0, column].set_title(captions[column], fontweight="normal", fontsize=8.5, loc="center")
+        caption = _tidy(captions[column], 14)
+        grid[0, column].set_title(caption, fontweight="normal", fontsize=8.5, loc="center")
         for row, image in enumerate((originals[column], reconstructions[column])):
             shown = _displayed(image, low, high)
             grid[row, column].imshow(shown, cmap="gray", vmin=0.0, vmax=1.0, interpolation="none")
-        drawn = grid[2, column].imshow(_smaller(maps[column]), cmap="cividis", vmin=0.0, vmax=worst, interpolation="none")
+        error = _smaller(maps[column])
+        drawn = grid[2, column].imshow(error, cmap="cividis", vmin=0.0, vmax=worst, interpolation="none")
     for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[], anchor="N")
         axes.spines[:].set_visible(False)
     for row, name in enumerate(("original", "reconstruction", "error")):
-        grid[row, 0].set_ylabel(name, fontsize=9)
+        grid[row, 0].set_ylabel(name, fontsize=8.5, rotation=0, ha="right", va="center")
     if drawn is not None:
-        bar = figure.colorbar(drawn, ax=list(grid[2]), orientation="horizontal", aspect=60, pad=0.03, shrink=0.5)
+        bar = figure.colorbar(
+            drawn, ax=list(grid[2]), orientation="horizontal", aspect=60, pad=0.03, shrink=0.5, panchor=False
+        )
         bar.set_label(f"absolute error{', ' + unit if unit else ''}", fontsize=8.5)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return figure
 
 
@@ -227,7 +234,7 @@ def parity(
         axes.plot(limits, limits, color=INK, linewidth=0.8, alpha=0.55)
         axes.plot(x, y, "o", color=MODEL, markersize=3.2, alpha=0.45, markeredgewidth=0)
         axes.set(xlim=limits, ylim=limits, aspect="equal")
-        axes.set_title(f"{_tidy(names[index])}   R² {explained[index]:.3f}", fontsize=9)
+        axes.set_title(f"{_tidy(names[index])}, R² {explained[index]:.3f}", fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.grid()
@@ -259,11 +266,13 @@ def column_errors(names: Sequence[str], errors: Mapping[str, NDArray[np.float64]
     axes.axvline(1.0, color=INK, linewidth=0.8, alpha=0.6, linestyle=(0, (4, 3)))
     looks = ((MODEL, "o", MODEL, 6.5), (RIVAL, "D", "none", 5.5))
     for (colour, marker, face, size), (name, values) in zip(looks, errors.items(), strict=False):
-        axes.plot(np.minimum(values, top), places, marker, color=colour, markerfacecolor=face, markersize=size, label=name)
+        axes.plot(
+            np.minimum(values, top), places, marker, color=colour, markerfacecolor=face, markersize=size, label=name
+        )
     both = np.stack([np.minimum(values, top) for values in list(errors.values())[:2]])
     axes.hlines(places, both.min(axis=0), both.max(axis=0), color=PLAIN, linewidth=1.0, alpha=0.6, zorder=0)
     axes.set_yticks(places, [_tidy(name, 28) for name in names])
-    axes.set(xlim=(min(0.0, 1.05 * float(both.min())), top), ylim=(len(names) - 0.4, -0.6))
+    axes.set(xlim=(-0.012 * top, 1.012 * top), ylim=(len(names) - 0.4, -0.6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel("error as a share of the mean record's (dashed: nothing learnt)")
     axes.spines["left"].set_visible(False)
@@ -302,6 +311,8 @@ def error_distribution(errors: Mapping[str, NDArray[np.float64]], label: str) ->
             axes.stairs(share, bins, color=colour, fill=True, alpha=0.18)
     axes.set(xlabel=label, ylabel="held-out records, %", xlim=(bins[0], bins[-1]), ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(5))
+    if high >= 1e5:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y")
     axes.legend(loc="upper right")
     return figure
@@ -336,14 +347,16 @@ def code_scatter(
         for index, value in enumerate(classes):
             chosen = labels == value
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS)]
-            axes.scatter(*scores[chosen].T, color=colour, marker=marker, label=_tidy(str(value), 16), **look)
+            axes.scatter(
+                scores[chosen, 0], scores[chosen, 1], color=colour, marker=marker, label=_tidy(str(value), 16), **look
+            )
         columns = 1 + (len(classes) - 1) // 14
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, markerscale=1.6, handletextpad=0.1)
     elif labels is not None and labels.dtype.kind in "iuf":
-        drawn = axes.scatter(*scores.T, c=labels.astype(float), cmap="viridis", **look)
-        figure.colorbar(drawn, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)  # type: ignore[operator]
+        drawn = axes.scatter(scores[:, 0], scores[:, 1], c=labels.astype(float), cmap="viridis", **look)
+        figure.colorbar(drawn, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)
     else:
-        axes.scatter(*scores.T, color=MODEL, **(look | {"alpha": 0.55}))
+        axes.scatter(scores[:, 0], scores[:, 1], color=MODEL, **(look | {"alpha": 0.55}))
     axes.set_xlabel(f"first principal component of the codes ({100 * shares[0]:.0f} % of variance)")
     axes.set_ylabel(f"second ({100 * shares[1]:.0f} %)")
     axes.grid()
@@ -384,8 +397,10 @@ def unit_variances(variance: NDArray[np.float64], threshold: float) -> Figure:
     else:
         axes.fill_between(places, floor, heights, step="mid", color=MODEL, alpha=0.35, linewidth=0)
         axes.step(places, heights, where="mid", color=MODEL, linewidth=1.4)
-    axes.axhline(threshold, color=RIVAL, linewidth=1.2, linestyle=(0, (4, 3)), label="line of activity")
+    axes.axhline(threshold, color=RIVAL, linewidth=1.2, linestyle=(0, (4, 3)), label="threshold")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(ylim=(floor, 1.6 * top), xlabel="unit of the code, by variance", ylabel="variance over records")
     axes.set_xlim(0.3, len(ordered) + 0.7)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -449,7 +464,9 @@ def _smaller(image: NDArray[np.float64], side: int = 192) -> NDArray[np.float64]
         return image
     height, width = image.shape[0] // step or 1, image.shape[1] // step or 1
     cut = image[: height * step, : width * step]
-    blocks = [np.array_split(np.arange(size), count) for size, count in zip(cut.shape[:2], (height, width), strict=True)]
+    blocks = [
+        np.array_split(np.arange(size), count) for size, count in zip(cut.shape[:2], (height, width), strict=True)
+    ]
     rows = np.stack([cut[block].mean(axis=0) for block in blocks[0]])
     return np.stack([rows[:, block].mean(axis=1) for block in blocks[1]], axis=1)
 

@@ -32,8 +32,10 @@ def summary(document: dict[str, Any]) -> str:
         f"{number(model['n_weights'])} weights" if model["n_weights"] else "",
         f"fitted in {duration(seconds)}" if isinstance(seconds, int | float) else "",
     ]
-    records = f"{number(data['n_scored'])} of {number(data['n'])}" if data["n_scored"] < data["n"] else number(data["n"])
-    name = f" from {data['source']}" if data["source"] else ""
+    records = (
+        f"{number(data['n_scored'])} of {number(data['n'])}" if data["n_scored"] < data["n"] else number(data["n"])
+    )
+    name = f" from {data['source']}" if data["source"] not in ("", "X") else ""
     lines = [
         ", ".join(filter(None, facts)),
         f"{records} held-out records{name} ({data['kind']}, {shape(data['shape'])}, {data['dtype']})",
@@ -45,7 +47,9 @@ def summary(document: dict[str, Any]) -> str:
     if found and found["nats_per_record"]:
         nats, bits = found["nats_per_record"], found["bits_per_dimension"]
         ends = f"  (95 % {interval(nats)})" if interval(nats) else ""
-        lines.append(f"log-likelihood  {number(nats['mean'])} nats per record{ends}, {number(bits['mean'])} bits per dimension")
+        lines.append(
+            f"log-likelihood  {number(nats['mean'])} nats per record{ends}, {number(bits['mean'])} bits per dimension"
+        )
     rank = f", effective rank {codes['effective_rank']:.1f}" if codes["effective_rank"] is not None else ""
     lines += [f"active units    {codes['active']} of {codes['units']}{rank}", ""]
     lines += textwrap.wrap(document["verdict"], WIDTH)
@@ -71,6 +75,9 @@ def _table(scores: dict[str, Any]) -> list[str]:
         body.append(cells)
     widths = [max(len(cells[column]) for cells in [head, *body]) for column in range(len(head))]
     return [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(cells, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
         for cells in [head, *body]
     ]

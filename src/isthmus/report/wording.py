@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["duration", "interval", "number", "percent", "shape"]
 
-ABSENT = "–"  # noqa: RUF001 - the dash for a missing figure
+ABSENT = "–"
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -80,4 +80,4 @@ def shape(sides: list[int | None]) -> str:
     >>> shape([28, 28]), shape([None, None, 3])
     ('28 × 28', 'any × any × 3')
     """
-    return " × ".join("any" if side is None else str(side) for side in sides)  # noqa: RUF001 - a multiplication sign
+    return " × ".join("any" if side is None else str(side) for side in sides)

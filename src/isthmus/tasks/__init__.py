@@ -1,5 +1,5 @@
 """What a trained model is put to: each task asks for methods, never for a class."""
 
-from isthmus.tasks.restore import denoise, inpaint
+from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 
-__all__ = ["denoise", "inpaint"]
+__all__ = ["denoise", "inpaint", "inpaint_blocks"]

@@ -9,17 +9,17 @@ reconstruction::
     x_0     = (1 - m) x + m fill
     x_{k+1} = (1 - m) x + m r(x_k)
 
-a Markov chain of Rezende, Mohamed and Wierstra (ICML 2014, appendix F) without its noise. Kept is, record by record, the
-x_{k+1} whose x_k was reconstructed best where the truth is known: (1 - m) (r(x_k) - x)^2 is smallest. So more rounds
-never make the agreement with the known cells worse, and a record's result does not depend on the others.
+the Markov chain of Rezende, Mohamed and Wierstra (ICML 2014, appendix F) without its noise. It runs from several fills,
+as it may end in different places. Kept is, record by record, the x_{k+1} whose x_k was reconstructed best where the
+truth is known: the smallest (1 - m) (r(x_k) - x)^2. So neither more rounds nor more fills make the agreement with the
+known cells worse, and a record's result does not depend on the others.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
-from isthmus.data import Data, Schema
+from isthmus.data import Data
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STARTS", "denoise", "inpaint"]
+__all__ = ["STARTS", "denoise", "inpaint", "inpaint_blocks"]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
 BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
@@ -42,10 +42,10 @@ Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
-def denoise(model: Any, X: Any) -> Any:  # noqa: ANN401, N803
+def denoise(model: Any, X: Any) -> Any:
     """Return records with the noise removed: their reconstructions.
 
-    Any model with a code narrower than its records does it; a ``DenoisingAutoencoder`` trained on such noise does it best.
+    Any model with a code narrower than its records does it; a ``DenoisingAutoencoder`` does it best.
 
     Parameters
     ----------
@@ -78,32 +78,25 @@ def denoise(model: Any, X: Any) -> Any:  # noqa: ANN401, N803
     return model.reconstruct(X)
 
 
-def inpaint(
-    model: Any,  # noqa: ANN401
-    X: Any,  # noqa: ANN401, N803
-    mask: Any = None,  # noqa: ANN401
-    *,
-    iterations: int = 20,
-    start: str = "auto",
-) -> Any:  # noqa: ANN401
+def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start: str = "auto") -> Any:
     """Fill marked cells of records; unmarked ones come back exactly as they were.
 
     Parameters
     ----------
     model : fitted model
-        With the method ``reconstruct``.
+        With the method ``reconstruct``, and its preprocessor.
     X : array, data frame, path, or Data
         Records with holes, of the shape that the model was fitted on. What stands in marked cells is not looked at.
     mask : array, data frame, path or list, optional
         What to fill: not zero where a value is missing. Of the shape of one record (the same cells of each), or of all
         records; for colour pictures the channels may be left out. A path is read as data are: an image file, ``.npy``,
         a table, a folder with one mask a picture. By default the empty cells of a table and the NaNs of an array.
-    iterations : int, default=20
+    iterations : int, default=10
         Rounds between code and record.
     start : {"auto", "mean", "neighbours", "blank"}, default="auto"
-        What fills the holes at first: the mean of the data that the model was fitted on (the most frequent value of a
-        column that is no number); the known pixels around; or zero as the network sees it. "auto" takes "blank" for
-        models that were trained to fill blanks, else "neighbours" for pictures and "mean" for the rest.
+        What fills the holes at first: the mean of the data that the model was fitted on; the known pixels around; or
+        zero as the network sees it. "auto" takes "blank" for models that were trained to fill blanks, and for others
+        tries all. Tables always start from mean numbers and one of the categories.
 
     Returns
     -------
@@ -130,22 +123,45 @@ def inpaint(
     >>> inpaint(model, "digits", hole).shape
     (1797, 8, 8)
     """
+    if mask is None:
+        X, mask = _without_nan(X)
+    data = isthmus_data.open(X)
+    (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
+    return isthmus_data.restore(block, data.schema)
+
+
+def inpaint_blocks(
+    model: Any, data: Data, mask: Any = None, *, rows: int, iterations: int = 10, start: str = "auto"
+) -> Iterator[Any]:
+    """Do what :func:`inpaint` does to data larger than memory, so many records at a time.
+
+    Parameters
+    ----------
+    model : fitted model
+    data : Data
+        Records with holes.
+    mask : array, data frame, path or list, optional
+        What to fill.
+    rows : int
+        Records in a block.
+    iterations : int, default=10
+        Rounds between code and record.
+    start : str, default="auto"
+        What fills the holes at first.
+
+    Returns
+    -------
+    iterator of blocks
+        As :meth:`isthmus.data.Data.take` returns them. What cannot be used is refused before the first.
+    """
     sentences.can("inpaint", model, "reconstruct")
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
-    if mask is None:
-        X, mask = _without_nan(X)  # noqa: N806
-    data = isthmus_data.open(X)
-    if data.schema.kind == "table" and hasattr(model, "schema_") and model.schema_.kind == "table":
-        data = data.select([column.name for column in model.schema_.columns])
-    block = data.take(np.arange(len(data)))
-    holes = _holes_for(model, data, block)
-    marked = holes.marks(mask, block)
-    filled = holes.fill(block, marked, _usual_start(model, data.schema) if start == "auto" else start)
-    return isthmus_data.restore(_refine(model, holes, block, filled, marked, iterations), data.schema)
+    holes = _holes_for(model, data, mask, start)
+    return (_refine(model, holes, first, block, iterations) for first, block in data.chunks(max(1, rows)))
 
 
-def _without_nan(X: Any) -> tuple[Any, Any]:  # noqa: ANN401, N803
+def _without_nan(X: Any) -> tuple[Any, Any]:
     """Return an array with zeros in the place of NaNs, and where they were; other data as they are, and None."""
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and np.isnan(X).any():
         missing = np.isnan(X)
@@ -153,21 +169,18 @@ def _without_nan(X: Any) -> tuple[Any, Any]:  # noqa: ANN401, N803
     return X, None
 
 
-def _usual_start(model: Any, schema: Schema) -> str:  # noqa: ANN401
-    if getattr(model, "corruption", None) in BLANKING and schema.kind != "table":
-        return "blank"
-    return "neighbours" if schema.kind == "image" else "mean"
-
-
-def _refine(model: Any, holes: Holes, block: Any, filled: Any, marked: Any, iterations: int) -> Any:  # noqa: ANN401
+def _refine(model: Any, holes: Holes, first: int, block: Any, iterations: int) -> Any:
     """Alternate between code and record; keep for each record the fill that agrees best with what is known."""
-    best, lowest = filled, np.full(len(block), np.inf)
-    for _ in range(iterations):
-        reconstruction = holes.block(model.reconstruct(holes.container(filled)))
-        distance = holes.distance(block, reconstruction, marked)
-        filled = holes.replace(block, reconstruction, filled, marked)
-        better = distance < lowest
-        best, lowest = holes.choose(better, filled, best), np.where(better, distance, lowest)
+    marked = holes.marks(first, block)
+    best, lowest = block, np.full(len(block), np.inf)
+    for start in holes.starts:
+        filled = begun = holes.fill(block, marked, start)
+        for _ in range(iterations):
+            reconstruction = holes.block(model.reconstruct(filled))
+            distance = holes.distance(begun, reconstruction, marked)
+            filled = holes.put(filled, reconstruction, marked)
+            better = distance < lowest
+            best, lowest = holes.choose(better, filled, best), np.where(better, distance, lowest)
     return best
 
 
@@ -180,298 +193,288 @@ class Holes(ABC):
     Parameters
     ----------
     model : fitted model
-    schema : Schema
-        Of the records with holes.
-    n : int
-        How many there are.
+    data : Data
+        The records with holes.
+    mask : object
+        As :func:`inpaint` takes it.
+    start : str
+        What fills the holes at first.
     """
 
-    def __init__(self, model: Any, schema: Schema, n: int) -> None:  # noqa: ANN401
-        self.model, self.schema, self.n = model, schema, n
+    def __init__(self, model: Any, data: Data, mask: Any, start: str) -> None:
+        self.model, self.schema, self.n = model, data.schema, len(data)
+        self.starts = self._usual_starts() if start == "auto" else (start,)
+        self.mask = self.read(mask, data)
+
+    def _usual_starts(self) -> tuple[str, ...]:
+        if getattr(self.model, "corruption", None) in BLANKING:
+            return ("blank",)
+        return ("mean", "neighbours", "blank") if self.schema.kind == "image" else ("mean", "blank")
 
     @abstractmethod
-    def marks(self, mask: Any, block: Any) -> Any:  # noqa: ANN401
-        """Return for every cell of a block whether it is to be filled."""
+    def read(self, mask: Any, data: Data) -> Any:
+        """Return the marks of all records, once it is sure that they fit."""
 
     @abstractmethod
-    def fill(self, block: Any, marked: Any, start: str) -> Any:  # noqa: ANN401
+    def marks(self, first: int, block: Any) -> Any:
+        """Return for every cell of a block, whose first record has that number, whether it is to be filled."""
+
+    @abstractmethod
+    def fill(self, block: Any, marked: Any, start: str) -> Any:
         """Return a block whose marked cells have a first value."""
 
     @abstractmethod
-    def distance(self, block: Any, reconstruction: Any, marked: Any) -> Float64:  # noqa: ANN401
-        """Return how far each record's reconstruction is from its known cells, shape (n,)."""
+    def distance(self, start: Any, reconstruction: Any, marked: Any) -> Float64:
+        """Return how far each record's reconstruction is from its known cells, shape (b,)."""
 
     @abstractmethod
-    def replace(self, block: Any, reconstruction: Any, filled: Any, marked: Any) -> Any:  # noqa: ANN401
-        """Return a block with the marked cells of the reconstruction and the others as they were."""
+    def put(self, block: Any, values: Any, marked: Any) -> Any:
+        """Return a block with other values in the marked cells and everything else untouched."""
 
     @abstractmethod
-    def choose(self, first: Bools, a: Any, b: Any) -> Any:  # noqa: ANN401
+    def choose(self, first: Bools, a: Any, b: Any) -> Any:
         """Return the records of one block where told so, else those of another."""
 
     @abstractmethod
-    def block(self, records: Any) -> Any:  # noqa: ANN401
+    def block(self, records: Any) -> Any:
         """Return records as a model gives them back, as a block."""
-
-    def container(self, block: Any) -> Any:  # noqa: ANN401
-        """Return a block as something that a model takes."""
-        return block
 
 
 class NumberHoles(Holes):
     """Arrays, and pictures of one size: marks are a boolean array of the block's shape."""
 
-    def marks(self, mask: Any, block: NDArray[Any]) -> Bools:  # noqa: ANN401, D102
+    def read(self, mask: Any, data: Data) -> Bools:
         if mask is None:
-            raise sentences.mask_wanted("X", self.schema.kind)
-        found = _mask_array(mask, self.schema.kind)
-        shape = block.shape
-        for target in (shape[1:], shape, (*shape[1:-1], 1), (*shape[:-1], 1)):
-            if found.shape == target or (block.ndim == 4 and target[-1:] == (1,) and found.shape == target[:-1]):
-                return np.broadcast_to(found.reshape(target), shape)
-        raise sentences.mask_shape(found.shape, shape[1:], len(block))
+            raise sentences.mask_wanted(data.source, self.schema.kind)
+        record = tuple(int(side or 0) for side in self.schema.shape)
+        return _broadcast(_read_mask(mask), record, self.n)
 
-    def fill(self, block: NDArray[Any], marked: Bools, start: str) -> NDArray[Any]:  # noqa: D102
-        if start == "neighbours" and self.schema.kind == "image":
-            return _from_neighbours(block, marked, _mean_record(self.model, block))
-        first = _blank_record(self.model, block) if start == "blank" else _mean_record(self.model, block)
-        return np.where(marked, first, block).astype(block.dtype)
+    def marks(self, first: int, block: NDArray[Any]) -> Bools:
+        return self.mask[first : first + len(block)]
 
-    def distance(self, block: NDArray[Any], reconstruction: NDArray[Any], marked: Bools) -> Float64:  # noqa: D102
-        difference = np.where(marked, 0.0, reconstruction.astype(np.float64) - block)
-        return np.asarray(np.square(difference).reshape(len(block), -1).sum(axis=1))
+    def fill(self, block: NDArray[Any], marked: Bools, start: str) -> NDArray[Any]:
+        return _first_values(self.model, block, marked, start)
 
-    def replace(  # noqa: D102
-        self, block: NDArray[Any], reconstruction: NDArray[Any], filled: NDArray[Any], marked: Bools
-    ) -> NDArray[Any]:
-        return np.where(marked, _as_type(reconstruction, block.dtype), block)
+    def distance(self, start: NDArray[Any], reconstruction: NDArray[Any], marked: Bools) -> Float64:
+        difference = np.where(marked, 0.0, reconstruction.astype(np.float64) - start)
+        return np.asarray(np.square(difference).reshape(len(start), -1).sum(axis=1))
 
-    def choose(self, first: Bools, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:  # noqa: D102
+    def put(self, block: NDArray[Any], values: NDArray[Any], marked: Bools) -> NDArray[Any]:
+        return np.where(marked, _as_type(values, block.dtype), block)
+
+    def choose(self, first: Bools, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         return np.where(first.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
-    def block(self, records: Any) -> NDArray[Any]:  # noqa: ANN401, D102
+    def block(self, records: Any) -> NDArray[Any]:
         if isinstance(records, list):
             return np.stack([np.asarray(record) for record in records])
         return np.asarray(records.detach().cpu() if hasattr(records, "detach") else records)
 
 
 class PictureHoles(Holes):
-    """Pictures of several sizes: each is treated alone."""
+    """Pictures of several sizes, as lists: each is treated alone."""
 
-    def _one(self, picture: NDArray[Any]) -> NumberHoles:
-        return NumberHoles(self.model, replace(self.schema, shape=picture.shape), 1)
-
-    def marks(self, mask: Any, block: Sequence[NDArray[Any]]) -> list[Bools]:  # noqa: ANN401, D102
+    def read(self, mask: Any, data: Data) -> list[Bools]:
         if mask is None:
-            raise sentences.mask_wanted("X", self.schema.kind)
-        masks = _mask_list(mask)
-        if len(masks) != len(block):
-            raise sentences.mask_shape((len(masks), *masks[0].shape), self.schema.shape, len(block))
-        for index, (one, picture) in enumerate(zip(masks, block, strict=True)):
-            if one.shape[:2] != picture.shape[:2]:
-                raise sentences.different_picture_sizes(index, one.shape, picture.shape)
-        return [self._one(picture).marks(one, picture[None])[0] for one, picture in zip(masks, block, strict=True)]
+            raise sentences.mask_wanted(data.source, self.schema.kind)
+        masks = _read_masks(mask)
+        if len(masks) != self.n:
+            raise sentences.mask_count(len(masks), self.n)
+        return masks
 
-    def fill(  # noqa: D102
-        self, block: Sequence[NDArray[Any]], marked: Sequence[Bools], start: str
-    ) -> list[NDArray[Any]]:
+    def marks(self, first: int, block: list[NDArray[Any]]) -> list[Bools]:
+        found = []
+        for index, picture in enumerate(block, first):
+            if self.mask[index].shape not in (picture.shape[:2], picture.shape):
+                raise sentences.mask_size(index, self.mask[index].shape, picture.shape)
+            found.append(_broadcast(self.mask[index], picture.shape, 1)[0])
+        return found
+
+    def fill(self, block: list[NDArray[Any]], marked: list[Bools], start: str) -> list[NDArray[Any]]:
         pairs = zip(block, marked, strict=True)
-        return [self._one(picture).fill(picture[None], one[None], start)[0] for picture, one in pairs]
+        return [_first_values(self.model, x[None], m[None], start)[0] for x, m in pairs]
 
-    def distance(  # noqa: D102
-        self, block: Sequence[NDArray[Any]], reconstruction: Sequence[NDArray[Any]], marked: Sequence[Bools]
-    ) -> Float64:
-        triples = zip(block, reconstruction, marked, strict=True)
-        return np.concatenate([self._one(x).distance(x[None], r[None], m[None]) for x, r, m in triples])
+    def distance(self, start: list[NDArray[Any]], reconstruction: list[NDArray[Any]], marked: list[Bools]) -> Float64:
+        triples = zip(start, reconstruction, marked, strict=True)
+        return np.array([np.square(r.astype(np.float64) - x)[~m].sum() for x, r, m in triples])
 
-    def replace(  # noqa: D102
-        self,
-        block: Sequence[NDArray[Any]],
-        reconstruction: Sequence[NDArray[Any]],
-        filled: Sequence[NDArray[Any]],
-        marked: Sequence[Bools],
-    ) -> list[NDArray[Any]]:
-        triples = zip(block, reconstruction, marked, strict=True)
-        return [np.where(m, _as_type(r, x.dtype), x) for x, r, m in triples]
+    def put(self, block: list[NDArray[Any]], values: list[NDArray[Any]], marked: list[Bools]) -> list[NDArray[Any]]:
+        triples = zip(block, values, marked, strict=True)
+        return [np.where(m, _as_type(v, x.dtype), x) for x, v, m in triples]
 
-    def choose(  # noqa: D102
-        self, first: Bools, a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]]
-    ) -> list[NDArray[Any]]:
+    def choose(self, first: Bools, a: list[NDArray[Any]], b: list[NDArray[Any]]) -> list[NDArray[Any]]:
         return [x if one else y for one, x, y in zip(first, a, b, strict=True)]
 
-    def block(self, records: Any) -> list[NDArray[Any]]:  # noqa: ANN401, D102
+    def block(self, records: Any) -> list[NDArray[Any]]:
         return [np.asarray(record) for record in records]
 
 
 class TableHoles(Holes):
-    """Tables: marks are a boolean array (n, columns); a column's first value is its mean or its most frequent value."""
+    """Tables: marks are a boolean array (b, columns)."""
 
-    def marks(self, mask: Any, block: pa.Table) -> Bools:  # noqa: ANN401, D102
-        shape = (block.num_rows, block.num_columns)
+    def read(self, mask: Any, data: Data) -> Bools | None:
         if mask is None:
-            return np.stack([np.asarray(column.is_null()) for column in block.columns], axis=1)
-        found = _mask_table(mask, block.column_names)
-        if found.shape not in (shape, shape[1:], (1, shape[1])):
-            raise sentences.mask_shape(found.shape, shape[1:], shape[0])
-        return np.broadcast_to(found, shape)
+            return None
+        found = _read_table_mask(mask, [column.name for column in self.schema.columns])
+        return _broadcast(found, (len(self.schema.columns),), self.n)
 
-    def fill(self, block: pa.Table, marked: Bools, start: str) -> pa.Table:  # noqa: D102
-        mean = self.block(_mean_row(self.model, block))
-        columns = []
-        for index, name in enumerate(block.column_names):
-            known = _usual_value(block.column(name), marked[:, index])
-            value = known if known is not None else mean.column(name)[0].as_py()
-            columns.append(_put(block.column(name), marked[:, index], [value] * self.n))
-        return _table_like(block, columns)
+    def marks(self, first: int, block: pa.Table) -> Bools:
+        if self.mask is not None:
+            return self.mask[first : first + block.num_rows]
+        return np.stack([column.is_null().to_numpy() for column in block.columns], axis=1)
 
-    def distance(self, block: pa.Table, reconstruction: pa.Table, marked: Bools) -> Float64:  # noqa: D102
-        total = np.zeros(self.n)
-        for index, column in enumerate(self.schema.columns):
-            x, r = block.column(column.name), reconstruction.column(column.name)
-            off = _differences(x, r, column.type in ("number", "integer", "date"))
-            total += np.where(marked[:, index], 0.0, off)
-        return total
+    def _usual_starts(self) -> tuple[str, ...]:
+        return ("mean",)
 
-    def replace(self, block: pa.Table, reconstruction: pa.Table, filled: pa.Table, marked: Bools) -> pa.Table:  # noqa: D102
-        columns = []
-        for index, name in enumerate(block.column_names):
-            values = reconstruction.column(name).to_pylist()
-            # A model may find that a value is missing; but a hole is to be filled, so the one before stays.
-            before = filled.column(name).to_pylist()
-            values = [old if new is None else new for new, old in zip(values, before, strict=True)]
-            columns.append(_put(block.column(name), marked[:, index], values))
-        return _table_like(block, columns)
+    def fill(self, block: pa.Table, marked: Bools, start: str) -> pa.Table:
+        row = _usual_row(self.model.preprocessor_)
+        many = row.take(np.zeros(block.num_rows, dtype=np.int64))
+        return self.put(block, self.block(many), marked)
 
-    def choose(self, first: Bools, a: pa.Table, b: pa.Table) -> pa.Table:  # noqa: D102
+    def distance(self, start: pa.Table, reconstruction: pa.Table, marked: Bools) -> Float64:
+        preprocessor = self.model.preprocessor_
+        # What is marked is made equal on both sides, so that it does not count.
+        x, r = preprocessor.encode(start), preprocessor.encode(self.put(start, reconstruction, ~marked))
+        codes = np.array([field.kind == "category" for field in preprocessor.fields_])
+        return np.where(codes, x != r, np.square((x - r) * preprocessor.factor_)).sum(axis=1)
+
+    def put(self, block: pa.Table, values: pa.Table, marked: Bools) -> pa.Table:
         import pyarrow as pa
 
-        # Row k of both is a's where `first`, else b's: an index into the two, one after the other.
-        rows = np.arange(self.n) + np.where(first, 0, self.n)
+        names = block.column_names
+        columns = [_put(block.column(name), values.column(name), marked[:, i]) for i, name in enumerate(names)]
+        return pa.Table.from_arrays(columns, schema=block.schema)
+
+    def choose(self, first: Bools, a: pa.Table, b: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
+        # Row i of the result is row i of a, or of b, which lies behind it. Cells may be empty in both.
+        rows = np.arange(a.num_rows) + np.where(first, 0, a.num_rows)
         return pa.concat_tables([a, b]).unify_dictionaries().take(rows)
 
-    def block(self, records: Any) -> pa.Table:  # noqa: ANN401, D102
+    def block(self, records: Any) -> pa.Table:
         data = isthmus_data.open(records).select([column.name for column in self.schema.columns])
-        return data.take(np.arange(len(data)))
+        return data.chunk(0, len(data))
 
 
-def _holes_for(model: Any, data: Data, block: Any) -> Holes:  # noqa: ANN401
+def _holes_for(model: Any, data: Data, mask: Any, start: str) -> Holes:
     kind = data.schema.kind
     if kind == "table":
-        return TableHoles(model, data.schema, len(data))
-    if kind == "image" and isinstance(block, list):
-        return PictureHoles(model, data.schema, len(data))
+        return TableHoles(model, data, mask, start)
+    if kind == "image" and None in data.schema.shape:
+        return PictureHoles(model, data, mask, start)
     if kind in ("array", "image"):
-        return NumberHoles(model, data.schema, len(data))
+        return NumberHoles(model, data, mask, start)
     raise sentences.no_inpainting(kind)
 
 
 # ------------------------------------------------------------------ masks
 
 
-def _mask_array(mask: Any, kind: str) -> Bools:  # noqa: ANN401
-    """Return a mask as a boolean array; a picture file is one mask, and its colours and opacity make one mark a pixel."""
-    if isinstance(mask, str | os.PathLike):
-        data = isthmus_data.open(mask)
-        if data.schema.kind == "table":
-            return _mask_table(mask, [column.name for column in data.schema.columns])
-        block = data.take(np.arange(len(data)))
-        if data.schema.kind == "text" or isinstance(block, list):
-            raise sentences.mask_kind(data.schema.kind, "an array or an image of the records' shape")
-        # Of an array file every side counts; a file or folder of pictures has one mask a picture, channels folded.
-        found = _opaque_marks(block) if data.schema.container == "files" and data.names is not None else block != 0
-        return found[0] if len(found) == 1 else found
-    array = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
-    return np.asarray(np.isnan(array) | (array != 0) if array.dtype.kind == "f" else array != 0)
+def _broadcast(found: Bools, record: tuple[int, ...], n: int) -> Bools:
+    """Return the marks of n records from those of one record or of all, with or without the channels of pictures."""
+    shapes = [record, (n, *record)]
+    if len(record) == 3:
+        shapes += [record[:2], (n, *record[:2])]
+    if found.shape not in shapes:
+        raise sentences.mask_shape(found.shape, record, n)
+    if len(record) == 3 and shapes.index(found.shape) >= 2:
+        found = found[..., None]
+    return np.broadcast_to(found, (n, *record))
 
 
-def _mask_list(mask: Any) -> list[Bools]:  # noqa: ANN401
+def _read_mask(mask: Any) -> Bools:
+    """Return a mask as a boolean array; one picture file is one mask."""
+    if not isinstance(mask, str | os.PathLike | Data):
+        array = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
+        return np.asarray(array != 0)
+    data = isthmus_data.open(mask)
+    if data.schema.kind not in ("array", "image"):
+        raise sentences.mask_kind(data.schema.kind)
+    block = data.chunk(0, len(data))
+    if isinstance(block, list):
+        raise sentences.mask_kind("images of several sizes")
+    found = _painted(block) if data.schema.kind == "image" and data.names is not None else np.asarray(block != 0)
+    return found[0] if len(found) == 1 else found
+
+
+def _read_masks(mask: Any) -> list[Bools]:
     """Return one mask for each picture, from a list of arrays or a folder of pictures."""
     if isinstance(mask, str | os.PathLike):
         data = isthmus_data.open(mask, sizes="group")
-        block = data.take(np.arange(len(data)))
-        return [_opaque_marks(np.asarray(picture)[None])[0] for picture in block]
+        return [_painted(np.asarray(picture)[None])[0] for picture in data.chunk(0, len(data))]
     return [np.asarray(one) != 0 for one in mask]
 
 
-def _opaque_marks(pictures: NDArray[Any]) -> Bools:
+def _painted(pictures: NDArray[Any]) -> Bools:
     """Return where pictures (n, h, w[, c]) are neither black nor transparent, shape (n, h, w)."""
     if pictures.ndim == 3:
         return np.asarray(pictures != 0)
-    colours = pictures[..., :-1] if pictures.shape[-1] in (2, 4) else pictures
-    marks = (colours != 0).any(axis=-1)
-    return np.asarray(marks & (pictures[..., -1] != 0) if pictures.shape[-1] in (2, 4) else marks)
+    if pictures.shape[-1] in (2, 4):
+        return np.asarray((pictures[..., :-1] != 0).any(axis=-1) & (pictures[..., -1] != 0))
+    return np.asarray((pictures != 0).any(axis=-1))
 
 
-def _mask_table(mask: Any, names: Sequence[str]) -> Bools:  # noqa: ANN401
-    """Return marks of cells, columns found by name where the mask has names."""
-    if isinstance(mask, np.ndarray | list | tuple):
-        return np.asarray(mask) != 0
-    data = isthmus_data.open(mask)
+def _read_table_mask(mask: Any, names: Sequence[str]) -> Bools:
+    """Return marks of cells; columns are found by name where the mask has names."""
+    data = isthmus_data.open(np.atleast_2d(mask) if isinstance(mask, np.ndarray | list | tuple) else mask)
     if data.schema.kind == "array":
-        return np.asarray(data.take(np.arange(len(data))) != 0)
+        found = np.asarray(data.chunk(0, len(data)) != 0)
+        return found[0] if len(found) == 1 else found
     if data.schema.kind != "table":
-        raise sentences.mask_kind(data.schema.kind, "a table, or an array (rows, columns), of zeros and ones")
-    known = {column.name for column in data.schema.columns}
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise sentences.mask_columns(missing)
-    table = data.select(list(names)).take(np.arange(len(data)))
-    return np.stack([_nonzero(column) for column in table.columns], axis=1)
-
-
-def _nonzero(column: pa.ChunkedArray) -> Bools:
-    return np.array([value is not None and value not in (0, False, "", "0") for value in column.to_pylist()], bool)
+        raise sentences.mask_kind(data.schema.kind)
+    table = data.select(list(names)).chunk(0, len(data))
+    # An empty cell is no mark.
+    columns = [[value not in (None, 0, "", "0") for value in column.to_pylist()] for column in table.columns]
+    return np.array(columns, dtype=bool).T
 
 
 # ------------------------------------------------------------------ first values of numbers
 
 
-def _mean_record(model: Any, block: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401
-    """Return the mean of the data that a model was fitted on, as one record; of pictures of any size one per channel."""
+def _first_values(model: Any, block: NDArray[Any], marked: Bools, start: str) -> NDArray[Any]:
+    """Return a block of numbers (b, ...) whose marked cells have a first value."""
     preprocessor = model.preprocessor_
-    return _decoded(preprocessor, preprocessor.mean_, block)
-
-
-def _blank_record(model: Any, block: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401
-    """Return what the network sees as zeros, as one record."""
-    preprocessor = model.preprocessor_
-    return _decoded(preprocessor, preprocessor.shift_, block)
-
-
-def _decoded(preprocessor: Any, encoded: NDArray[Any], block: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401
-    """Return an encoded record, perhaps one value for many, in the units of the data and the shape of a block's records."""
-    if block.ndim == 2:
-        shape: tuple[int, ...] = block.shape[1:]
+    mean = np.broadcast_to(preprocessor.summary_.mean, block.shape)
+    if start == "neighbours" and block.ndim > 2:
+        values = _from_neighbours(block, marked, mean)
+    elif start == "blank":
+        values = _blank(preprocessor, block)
     else:
+        values = mean
+    return np.where(marked, _as_type(values, block.dtype), block)
+
+
+def _blank(preprocessor: Any, block: NDArray[Any]) -> NDArray[Any]:
+    """Return what the network sees as zeros, in the units of the data, as one record."""
+    shape: tuple[int, ...] = block.shape[1:]
+    if block.ndim > 2:
         shape = (block.shape[3] if block.ndim == 4 else 1, *block.shape[1:3])
-    whole = np.broadcast_to(np.asarray(encoded, np.float32), shape)
-    if None in preprocessor.shape_:
-        return np.asarray(preprocessor.decode([whole])[0])
-    return np.asarray(preprocessor.decode(whole[None])[0])
+    whole = np.ascontiguousarray(np.broadcast_to(preprocessor.shift_, shape))
+    return np.asarray(preprocessor.decode([whole] if None in preprocessor.shape_ else whole[None])[0])
 
 
-def _from_neighbours(block: NDArray[Any], marked: Bools, mean: NDArray[Any]) -> NDArray[Any]:
-    """Fill holes of pictures (n, h, w[, c]) smoothly from the known pixels around; from the mean where there are none.
+def _from_neighbours(block: NDArray[Any], marked: Bools, mean: NDArray[Any]) -> Float64:
+    """Return pictures (n, h, w[, c]) whose holes continue the known pixels around; the mean where none are known.
 
-    Known pixels are averaged over squares of 2, 4, 8, ... a side until no square is empty; each hole then takes the
-    value of the smallest square around it that knew anything.
+    Known pixels are averaged over squares of 2, 4, 8, ... a side; each hole takes the value of the smallest square
+    around it in which something is known.
     """
-    pictures = block[..., None] if block.ndim == 3 else block
-    known = ~(marked[..., None] if marked.ndim == 3 else marked)
-    values, weights = np.where(known, pictures, 0).astype(np.float64), known.astype(np.float64)
-    filled = _push_pull(values, weights, np.broadcast_to(mean.reshape(pictures.shape[1:]), pictures.shape))
-    return np.where(marked, _as_type(filled.reshape(block.shape), block.dtype), block)
+    shape = block.shape if block.ndim == 4 else (*block.shape, 1)
+    known = ~marked.reshape(shape)
+    values = np.where(known, block.reshape(shape), 0).astype(np.float64)
+    return _from_coarser(values, known.astype(np.float64), mean.reshape(shape)).reshape(block.shape)
 
 
-def _push_pull(values: Float64, weights: Float64, fallback: NDArray[Any]) -> Float64:
-    """Return the weighted values, (n, h, w, c), with those of weight 0 taken from a coarser level of the pyramid."""
+def _from_coarser(values: Float64, weights: Float64, mean: NDArray[Any]) -> Float64:
+    """Return values (n, h, w, c), those of weight 0 taken from averages over squares of two by two, and so on."""
     if weights.all():
         return values
     if max(weights.shape[1:3]) == 1:
-        return np.where(weights > 0, values, fallback.mean(axis=(1, 2), keepdims=True))
+        return np.where(weights > 0, values, mean.mean(axis=(1, 2), keepdims=True))
     sums, counts = _halved(values * weights), _halved(weights)
     averages = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
-    coarse = _push_pull(averages, np.minimum(counts, 1.0), fallback)
+    coarse = _from_coarser(averages, np.minimum(counts, 1.0), mean)
     wide = coarse.repeat(2, axis=1).repeat(2, axis=2)[:, : values.shape[1], : values.shape[2]]
     return np.where(weights > 0, values, wide)
 
@@ -485,88 +488,50 @@ def _halved(x: Float64) -> Float64:
 
 def _as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return numbers in a type, rounded and clipped to it where it holds whole numbers."""
-    if dtype == bool:
+    if dtype.kind == "b":
         return np.asarray(values >= 0.5)
     if dtype.kind in "iu" and values.dtype != dtype:
-        info = np.iinfo(dtype)
-        return np.clip(np.rint(values), info.min, info.max).astype(dtype)
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
     return values.astype(dtype, copy=False)
 
 
 # ------------------------------------------------------------------ cells of tables
 
 
-def _mean_row(model: Any, block: pa.Table) -> Any:  # noqa: ANN401
-    """Return the reconstruction of an empty row: what a model takes for usual where it knows nothing."""
-    import pyarrow as pa
-
-    return model.reconstruct(pa.table({f.name: pa.nulls(1, f.type) for f in block.schema}, schema=block.schema))
-
-
-def _usual_value(column: pa.ChunkedArray, marked: Bools) -> Any:  # noqa: ANN401
-    """Return the mean of a column's known numbers or its most frequent known value; None if nothing is known."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    known = column.filter(pa.array(~marked)).drop_null()
-    if len(known) == 0:
-        return None
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-        mean = pc.mean(known).as_py()
-        return round(mean) if pa.types.is_integer(column.type) else mean
-    if pa.types.is_temporal(column.type):
-        return pc.quantile(known.cast(_stored_as(column.type)), 0.5, interpolation="lower").cast(
-            _stored_as(column.type)
-        ).cast(column.type)[0].as_py()
-    if pa.types.is_dictionary(column.type):
-        known = known.cast(column.type.value_type)
-    counts = known.value_counts()
-    return counts[int(np.argmax(counts.field("counts")))]["values"].as_py()
+def _usual_row(preprocessor: Any) -> pa.Table:
+    """Return one row with the mean of each column of numbers and dates, and one of the categories of each other."""
+    kinds = np.array([field.kind for field in preprocessor.fields_])
+    encoded = np.zeros((1, len(kinds)), dtype=np.float32)
+    encoded[0, kinds == "mask"] = 1
+    # Quantiles are normal scores, whose mean is 0.
+    encoded[0, kinds == "number"] = 0 if preprocessor.scaling_ == "quantile" else preprocessor.summary_.mean
+    return preprocessor.decode(encoded)
 
 
-def _stored_as(kind: pa.DataType) -> pa.DataType:
-    """Return the integer type that a date or a time is stored in."""
-    import pyarrow as pa
-
-    return pa.int32() if kind.bit_width == 32 else pa.int64()
-
-
-def _put(column: pa.ChunkedArray, marked: Bools, values: Sequence[Any]) -> pa.ChunkedArray:
-    """Return a column with other values in its marked cells, in its own type; the rest is not touched."""
+def _put(column: pa.ChunkedArray, values: pa.ChunkedArray, marked: Bools) -> pa.ChunkedArray:
+    """Return a column with other values in its marked cells, in its own type; a value that is missing is not put."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not marked.any():
         return column
-    chosen = pa.array([value if one else None for one, value in zip(marked, values, strict=True)])
+    plain = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    old, new = _cast(column, plain), _cast(values, plain)
+    chosen = pc.and_(pa.array(np.ascontiguousarray(marked)), new.is_valid())
+    mixed = pc.if_else(chosen, new, old)
     if pa.types.is_dictionary(column.type):
-        plain = column.cast(column.type.value_type)
-        mixed = pc.if_else(pa.array(marked), chosen.cast(column.type.value_type), plain.combine_chunks())
-        return pa.chunked_array([mixed.dictionary_encode()]).cast(column.type)
-    mixed = pc.if_else(pa.array(marked), chosen.cast(column.type, safe=False), column.combine_chunks())
+        mixed = mixed.dictionary_encode().cast(column.type)
     return pa.chunked_array([mixed], column.type)
 
 
-def _table_like(block: pa.Table, columns: Sequence[pa.ChunkedArray]) -> pa.Table:
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Return a column as one array of a type; fractions are rounded where it holds whole numbers."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    return pa.Table.from_arrays(list(columns), schema=block.schema)
-
-
-def _differences(x: pa.ChunkedArray, r: pa.ChunkedArray, ordered: bool) -> Float64:
-    """Return for each row how far two columns are apart: squared, in variances, for numbers and dates; else 0 or 1."""
-    if not ordered:
-        return np.array([float(a != b) for a, b in zip(x.to_pylist(), r.to_pylist(), strict=True)])
-    a, b = _numbers(x), _numbers(r)
-    spread = float(np.nanvar(a)) if np.isfinite(a).any() else 0.0
-    off = np.square(a - b) / (spread or 1.0)
-    return np.where(np.isnan(a) | np.isnan(b), (np.isnan(a) != np.isnan(b)).astype(float), off)
-
-
-def _numbers(column: pa.ChunkedArray) -> Float64:
-    """Return a column of numbers or dates as floats, NaN where it is empty."""
-    import pyarrow as pa
-
-    if pa.types.is_temporal(column.type):
-        column = column.cast(_stored_as(column.type))
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        column = pc.round(column)
+    return column.cast(kind, safe=False).combine_chunks()

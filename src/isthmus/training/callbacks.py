@@ -46,6 +46,8 @@ class FitState:
 class Callback:
     """Base of callbacks; each method may be left as it is. ``on_epoch`` may return "stop"."""
 
+    wants_forecast = False  # whether settings should say what memory and time the run will take
+
     def on_start(self, state: FitState) -> None:
         """Look on before the first step."""
 

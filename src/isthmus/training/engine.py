@@ -4,13 +4,14 @@ One step of each player: ``terms = loss(batch, rng)``, the gradient of their sum
 parameters, one move of the player's optimisers at ``peak rate * schedule(share of the budget spent)``.
 
 What can go wrong has one answer each. A loss that is not finite: the step is skipped; after three in a row the last
-good epoch is restored and the rate halved; after five such returns training stops and names the term, the tensor and
-the rows. Memory runs out: the epoch starts again with half the batch, and the run remembers. Interrupted: the last
+good epoch (the first weights, the next time) is restored and the rate divided by ten; after five such returns training
+stops and names the term, the tensor and the rows. Memory runs out: the epoch starts again with half the batch, and the run remembers. Interrupted: the last
 checkpoint is on disk, and going on from it gives the same bits as never having stopped.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
@@ -80,7 +81,8 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     batch_size: int = 0
-    rate: float = 1.0  # halved at each return
+    rate: float = 1.0  # divided by ten at each return
+    bad: int = 0  # steps in a row without a finite loss
     returns: int = 0
     best: float | None = None  # lowest held-out loss
     best_epoch: int = 0
@@ -154,6 +156,7 @@ class Engine:
         self.state.history = self.progress.history
         self.started = time.perf_counter() - self.progress.seconds
         self.next_look = 0.0
+        self.origin = self._snapshot()
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             # Layers such as dropout draw from torch's global generator: lend it, seeded, and give it back untouched.
@@ -184,6 +187,47 @@ class Engine:
         """Tell the callbacks that an epoch is over; return whether one of them says stop."""
         self.state.epoch, self.state.progress = self.progress.epoch, self._share()
         return any([callback.on_epoch(self.state) == "stop" for callback in self.callbacks])
+
+    def forecast(self) -> dict[str, float]:
+        """Predict what the run will take, from three trial batches that leave no trace.
+
+        Returns
+        -------
+        dict
+            ``memory_bytes``: weights, their gradients, the optimisers' state, the best weights and the last good ones,
+            and what one batch keeps for its gradient; without the records themselves. ``seconds``: for all epochs of
+            the budget, or the budget's own seconds where that is less.
+        """
+        p, steps = self.progress, self.batches.steps(self.progress.batch_size)
+        kept = 0
+
+        def count(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.nbytes
+            return tensor
+
+        good = self._snapshot()
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), fast_float32(self.device.type):
+            rng = epoch_generator(self.plan.seed, 0, self.device)
+            batches = itertools.cycle([next(iter(self.batches.epoch(p.batch_size, epoch_generator(0, 0))))])
+            self.module.train()
+            with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+                self._step(next(batches), 1.0, rng)
+            started = time.perf_counter()
+            for _ in range(2):
+                self._step(next(batches), 1.0, rng)
+            seconds = (time.perf_counter() - started) / 2 * self.plan.budget.steps(steps)
+        states = sum(tensor.nbytes for tensor in self._snapshot().values())
+        weights = sum(tensor.nbytes for tensor in self.module.state_dict().values())
+        for its in self.optimizers.values():
+            for optimizer in its:
+                optimizer.state.clear()
+        self._restore(good)
+        return {
+            "memory_bytes": float(2 * states + 2 * weights + kept),
+            "seconds": seconds if self.plan.budget.seconds is None else min(seconds, self.plan.budget.seconds),
+        }
 
     # ------------------------------------------------------------------ an epoch
 
@@ -223,7 +267,7 @@ class Engine:
         order = epoch_generator(self.plan.seed, 2 * p.epoch)
         rng = epoch_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        seen, bad = 0, 0
+        seen = 0
         self.module.train()
         for batch in distributed.shard(self.batches.epoch(p.batch_size, order)):
             share = self._share()
@@ -231,11 +275,11 @@ class Engine:
                 break
             terms = self._step(batch, share, rng)
             if p.step % self.look_every == 0 and not _all_finite(terms):
-                bad += 1
-                if bad >= SKIPS or self.look_every > 1:
+                p.bad += 1
+                if p.bad >= SKIPS or self.look_every > 1:
                     raise _NotFinite(_first_bad(terms), batch)
             else:
-                bad = 0
+                p.bad = 0
                 for name, term in terms.items():
                     sums[name] += term.detach() * len(batch[1])
                 seen += len(batch[1])
@@ -297,19 +341,22 @@ class Engine:
     # ------------------------------------------------------------------ what can go wrong
 
     def _go_back(self, good: dict[str, Tensor], step: int, problem: _NotFinite) -> None:
-        """Restore the last good epoch and halve the rate, or give up."""
+        """Restore the last good epoch and lower the rate, or give up."""
         p = self.progress
         if p.returns >= RETURNS:
             sentence = self._explain(problem)
             self._restore(good)
             raise TrainingError(sentence)
-        self._restore(good)
+        # Weights can be finite and yet past saving: from the second return on, start over.
+        self._restore(good if p.returns == 0 else self.origin)
         p.returns += 1
-        p.rate /= 2
+        p.rate /= 10
+        p.bad = 0
         p.step = step
         p.notes.append(
             f"epoch {p.epoch + 1}: {problem.term} was not finite; "
-            f"went back to the epoch's start with the learning rate times {p.rate:g}"
+            f"went back {'to its start' if p.returns == 1 else 'to the first weights'} with the learning rate "
+            f"times {p.rate:g}"
         )
 
     def _explain(self, problem: _NotFinite) -> str:

@@ -37,6 +37,8 @@ class ShowProgress(Callback):
         By default the standard error stream.
     """
 
+    wants_forecast = True
+
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
 

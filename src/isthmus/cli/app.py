@@ -1,0 +1,212 @@
+"""The program: verbs, help, and the sentence and exit code of everything that can go wrong."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from isthmus import __version__
+from isthmus.cli import docstrings
+from isthmus.cli.commands import Flag, add_command, flags_of_function
+from isthmus.cli.terminal import Interrupted
+from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
+
+__all__ = ["main"]
+
+# verb: the module of isthmus.cli that has the function of that name
+VERBS = {
+    "demo": "demo",
+    "inspect": "look",
+    "fit": "fit",
+    "encode": "use",
+    "decode": "use",
+    "reconstruct": "use",
+    "denoise": "use",
+    "inpaint": "use",
+    "score": "judge",
+    "compare": "judge",
+    "report": "judge",
+    "info": "look",
+    "verify": "look",
+    "models": "look",
+}
+
+HELP = """\b
+isthmus demo
+isthmus fit photos/ -o photos.safetensors
+isthmus report photos/ -m photos.safetensors
+
+Learn a code for your own images, tables, arrays or text, and use it: compress, restore, compare.
+
+Results go to standard output, everything else to standard error. isthmus VERB --help shows examples first.
+"""
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a check failed, or something went wrong while running
+  2    a flag or a parameter is not allowed
+  3    the data cannot be used
+  4    a file is damaged, or not what it should be
+  5    a device, a package or a data set is not at hand
+  6    a file is of a later format
+  7    memory ran out
+  130  interrupted; fit keeps a checkpoint
+"""
+
+UsageError: Any = typer.BadParameter.__bases__[0]  # of the parser that typer is built on, wherever it lives
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        with _warnings_as_notes():
+            command = typer.main.get_command(_application(given))
+            return int(command.main(args=given, prog_name="isthmus", standalone_mode=False) or 0)
+    except SystemExit as stop:  # a reader that went away, as in `isthmus models | head -1`
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
+        if "--debug" in given:
+            traceback.print_exc()
+        sentence, code = explain(error)
+        print(f"isthmus: {sentence}", file=sys.stderr)
+        return code
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """Return the sentence and the exit code of anything that was raised."""
+    if isinstance(error, IsthmusError):
+        return str(error), error.exit_code
+    if isinstance(error, UsageError):
+        verb = error.ctx.command_path if error.ctx else "isthmus"
+        return f"{error.format_message().rstrip('.')}; see {verb} --help.", error.exit_code
+    if isinstance(error, Interrupted):
+        return str(error) or "interrupted", 130
+    if _is_out_of_memory(error):
+        return "memory ran out; use smaller batches or fewer records.", OutOfMemoryError.exit_code
+    if isinstance(error, FileNotFoundError):
+        return _about_file(error, "there is no such file"), DataError.exit_code
+    if isinstance(error, OSError):
+        return _about_file(error, "the file could not be read or written"), 1
+    return (
+        f"this is a bug: {type(error).__name__}: {error}. Run it again with --debug to see where it comes from, "
+        f"and report that.",
+        1,
+    )
+
+
+def _about_file(error: OSError, otherwise: str) -> str:
+    """Return what the system says about a file; the sentence of an error that isthmus raised itself."""
+    if error.errno is None:
+        return str(error) or otherwise
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{where}{error.strerror or otherwise}; nothing half-written was left behind."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch's own class is a RuntimeError, and torch may not be loaded.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error))
+    )
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Print warnings as sentences, without the line of code that they come from."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+# ------------------------------------------------------------------ the application
+
+
+def _application(arguments: Sequence[str]) -> typer.Typer:
+    """Return the program; only the verb that is called gets its flags, for which heavy packages may be loaded."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=settings)
+    app.callback(help=HELP, epilog=EXIT_CODES, invoke_without_command=True)(_program)
+    called = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, module in VERBS.items():
+        function = getattr(import_module(f"isthmus.cli.{module}"), name)
+        if name != called:
+            summary = docstrings.plain(docstrings.of_function(function).summary)
+            app.command(name, short_help=summary)(_placeholder)
+            continue
+        groups = _groups(name, function, arguments)
+        defaults = _defaults(function, groups, arguments) if name == "fit" else {}
+        command = shlex.join(["isthmus", *arguments])
+        add_command(app, name, function, groups, command=command, settings={"default_map": defaults})
+    return app
+
+
+def _program(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        print(f"isthmus {__version__}")
+
+
+def _placeholder() -> None:
+    """Stand for a verb that is not called."""
+
+
+def _groups(name: str, function: Any, arguments: Sequence[str]) -> dict[str, list[Flag]]:
+    """Return the flags behind those parameters of a verb that stand for several."""
+    import inspect
+
+    from isthmus.cli import sources
+
+    groups: dict[str, list[Flag]] = {}
+    wanted = inspect.signature(function).parameters
+    if "parameters" in wanted:
+        from isthmus.cli import registry
+
+        groups["parameters"] = registry.flags_of_model(registry.model_class(_model_name(function, arguments)))
+    if "opening" in wanted:
+        groups["opening"] = sources.flags_of_opening()
+    return groups
+
+
+def _model_name(function: Any, arguments: Sequence[str]) -> str:
+    """Return the model that a command names, in its flags or in its file of settings."""
+    from isthmus.cli import config
+
+    named, path = config.scan(arguments, "--model/-m", "--config")
+    settings = config.read(path) if path else {}
+    return str(named or settings.get("model") or function.__kwdefaults__["model"])
+
+
+def _defaults(function: Any, groups: dict[str, list[Flag]], arguments: Sequence[str]) -> dict[str, Any]:
+    """Return what takes the place of flags that are not given: the settings of a file, where one is named."""
+    from isthmus.cli import config
+
+    (path,) = config.scan(arguments, "--config")
+    if not path:
+        return {}
+    own = flags_of_function(function, leave_out=("terminal", "config", *groups))
+    return config.defaults_from(path, config.read(path), [*own, *(flag for group in groups.values() for flag in group)])

@@ -1,0 +1,199 @@
+"""A verb is a Python function; its flags and its help are read from its signature and its docstring.
+
+Positional parameters become arguments, keyword parameters become flags. Two parameters stand for several flags:
+``opening`` for those of :func:`isthmus.data.open`, and ``parameters`` for the fields of the model to be fitted.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from isthmus.cli import docstrings
+from isthmus.cli.terminal import Interrupted, Result, Terminal
+
+__all__ = ["Flag", "add_command", "flags_of_function"]
+
+Verb = Callable[..., Result]
+
+SHORT = {"output": "-o", "model": "-m", "quiet": "-q"}
+COMMON = {
+    "json": "Print the result as one JSON object.",
+    "quiet": "Print nothing but the result and errors.",
+    "debug": "Show where an error came from.",
+}
+KINDS = {
+    "bool": bool,
+    "bool | None": bool | None,
+    "int": int,
+    "int | None": int | None,
+    "float": float,
+    "float | None": float | None,
+    "list[str] | None": list[str] | None,
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag or argument of a verb.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter that gets its value.
+    help : str
+        What it means.
+    kind : type
+        What its text is turned into; ``str`` leaves it as it is.
+    default : object
+        Without the flag; ``inspect.Parameter.empty`` makes it required.
+    metavar : str or None
+        What stands for its value in help.
+    argument : bool
+        Whether it is positional.
+    flag : str or None
+        Its long name, where it is not the parameter's.
+    """
+
+    name: str
+    help: str
+    kind: Any = str
+    default: Any = None
+    metavar: str | None = None
+    argument: bool = False
+    flag: str | None = None
+
+    @property
+    def long(self) -> str:
+        """Its name on the command line."""
+        return self.flag or "--" + self.name.strip("_").replace("_", "-")
+
+    def parameter(self) -> inspect.Parameter:
+        """Return it as a parameter of a function that typer reads."""
+        if self.argument:
+            information: Any = typer.Argument(help=self.help, metavar=self.name.upper(), show_default=False)
+        else:
+            decls = [self.long, *([SHORT[self.name]] if self.name in SHORT else [])]
+            if self.kind == bool | None:
+                decls[0] = f"{self.long}/--no-{self.long[2:]}"
+            shown = self.default not in (None, False) and self.default is not inspect.Parameter.empty
+            metavar = None if self.kind in (bool, bool | None) else self.metavar or _metavar(self)
+            information = typer.Option(*decls, help=self.help, metavar=metavar, show_default=shown)
+        return inspect.Parameter(
+            self.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=self.default,
+            annotation=Annotated[self.kind, information],
+        )
+
+
+def flags_of_function(function: Callable[..., Any], *, leave_out: Iterable[str] = ()) -> list[Flag]:
+    """Return the flags of a function: its keyword parameters; and its arguments, the parameters before them."""
+    said = docstrings.of_function(function)
+    found = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in leave_out:
+            continue
+        found.append(
+            Flag(
+                parameter.name,
+                docstrings.plain(said.parameters.get(parameter.name, "")),
+                KINDS.get(
+                    str(parameter.annotation), str if parameter.default in (inspect.Parameter.empty,) else str | None
+                ),
+                parameter.default,
+                metavar="|".join(said.choices(parameter.name)) or None,
+                argument=parameter.kind is not inspect.Parameter.KEYWORD_ONLY,
+            )
+        )
+    return found
+
+
+def add_command(
+    app: typer.Typer,
+    name: str,
+    function: Verb,
+    groups: dict[str, list[Flag]],
+    *,
+    command: str,
+    settings: dict[str, Any] | None = None,
+) -> None:
+    """Make a verb a command of an application.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The application.
+    name : str
+        Of the command.
+    function : callable
+        ``function(terminal, *arguments, **flags)`` returns a :class:`Result`.
+    groups : dict of str to list of Flag
+        What the parameters stand for that stand for several flags; such a parameter gets a dict.
+    command : str
+        The whole command line, as a person typed it.
+    settings : dict, optional
+        Of the command's context.
+    """
+    said = docstrings.of_function(function)
+    own = flags_of_function(function, leave_out=("terminal", *groups))
+    common = [Flag(key, text, bool, False) for key, text in COMMON.items()]
+    flags = [*own, *(flag for group in groups.values() for flag in group), *common]
+
+    def run(**values: Any) -> None:
+        terminal = Terminal(json=values.pop("json"), quiet=values.pop("quiet"), command=command)
+        del values["debug"]  # looked at by the caller, who turns errors into sentences
+        for group, members in groups.items():
+            values[group] = {flag.name: values.pop(flag.name) for flag in members}
+        if values.get("threads") is not None:
+            _use_threads(values["threads"])
+        try:
+            result = function(terminal, **values)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(str(stop)) from stop
+        terminal.show(result)
+        if not result.passed:
+            raise typer.Exit(1)
+
+    parameters = [flag.parameter() for flag in sorted(flags, key=lambda flag: not flag.argument)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app.command(
+        name,
+        help=_help(said),
+        short_help=docstrings.plain(said.summary),
+        context_settings={"help_option_names": ["-h", "--help"], **(settings or {})},
+    )(run)
+
+
+def _help(said: docstrings.Docstring) -> str:
+    """Return the text of ``--help``: examples first."""
+    examples = "\n".join(line.strip() for line in said.examples.splitlines() if line.strip())
+    # Backspace on a line of its own keeps the lines of a paragraph apart.
+    return docstrings.plain(f"\b\n{examples}\n\n{said.summary}\n\n{said.description}".rstrip())
+
+
+def _metavar(flag: Flag) -> str:
+    kinds = {int: "N", int | None: "N", float: "X", float | None: "X"}
+    if flag.kind in kinds:
+        return kinds[flag.kind]
+    return {"output": "PATH", "model": "FILE", "config": "FILE", "each": "FILE", "mask": "FILE"}.get(
+        flag.name, flag.name.strip("_").upper()
+    )
+
+
+def _use_threads(threads: int) -> None:
+    """Let torch use so many processor threads."""
+    from isthmus.checks.parameters import integer
+
+    integer("isthmus", "--threads", threads, low=1)
+    import torch
+
+    torch.set_num_threads(threads)
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].set_cpu_count(threads)

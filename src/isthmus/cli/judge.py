@@ -1,0 +1,205 @@
+"""Verbs that say how good a model is: score, compare, report. None of them trains it further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isthmus.cli import scoring, sinks, sources
+from isthmus.cli.terminal import Result, Terminal, columns
+
+if TYPE_CHECKING:
+    from isthmus.report import Report
+
+__all__ = ["compare", "comparison_table", "report", "score"]
+
+
+def score(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: str = "model.safetensors",
+    each: str | None = None,
+    rows: str = "auto",
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Score records: log-likelihood, bits per dimension and reconstruction error, with 95 % intervals.
+
+    Parameters
+    ----------
+    data : str
+        Records: a file, a folder or pattern of images, or a named set.
+    model : str
+        The model's file.
+    each : str
+        Write the scores of each record here: .csv, .tsv, .parquet or .npy.
+    rows : str
+        Which records: held-out (those of the fit's data that it never saw), all, or auto: held-out where these are the
+        data of the fit and --each is not given.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Overwrite what is there.
+
+    Examples
+    --------
+    isthmus score new.csv
+    isthmus score photos/ --each scores.csv --json
+    """
+    path = None if each is None else sinks.check_output(each, force, sinks.MATRICES, "--each")
+    fitted = sources.load_model(model, device)
+    opened = sources.open_for(terminal, fitted, data, opening)
+    chosen, train = sources.rows_to_judge(terminal, fitted, opened, "all" if each and rows == "auto" else rows)
+    found = scoring.score(fitted, chosen, train)
+    document = {"data": data, "model": model, **found.document()}
+    lines = [f"{len(chosen):,} records of {opened.source}", *found.lines()]
+    if path is not None:
+        values = {"log_likelihood": found.nats, "error": found.errors}
+        sinks.write_columns(path, iter([values]), chosen.names, force=force)
+        document["each"] = each
+        terminal.say(f"{each}: log-likelihood and {found.error_name} of each record")
+    return Result(document, lines)
+
+
+def compare(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: list[str] | None = None,
+    rows: str = "auto",
+    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Set models beside PCA with a code of the same size, k-means and the mean, on the same held-out records.
+
+    Parameters
+    ----------
+    data : str
+        Records: best the data of the fit, of which the held-out ones are taken, and the others for the baselines.
+    model : list of str
+        The model's file, model.safetensors by default; may be given more than once.
+    rows : str
+        Which records: held-out, all, or auto: held-out where these are the data of the fit.
+    seed : int
+        Of the baselines and the intervals.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
+    threads : int
+        Processor threads to use.
+
+    Examples
+    --------
+    isthmus compare digits
+    isthmus compare survey.csv -m small.safetensors -m large.safetensors
+    """
+    documents = {}
+    for path in model or ["model.safetensors"]:
+        found = _evaluate(terminal, data, path, rows, seed, device, opening)
+        documents[path] = found.to_dict()
+    scores = {
+        path: {"verdict": d["verdict"], "n": d["data"]["n_scored"], **d["scores"]} for path, d in documents.items()
+    }
+    lines = [*comparison_table(documents), "", *(document["verdict"] for document in documents.values())]
+    return Result({"data": data, "models": scores}, lines)
+
+
+def report(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: str = "model.safetensors",
+    output: str = "report.html",
+    rows: str = "auto",
+    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Write a page about a model: scores beside the baselines, loss curves, reconstructions, worst records, codes.
+
+    Parameters
+    ----------
+    data : str
+        Records: best the data of the fit, of which the held-out ones are taken.
+    model : str
+        The model's file.
+    output : str
+        Where to: a name that ends in .html, or a folder; the figures go beside it as .json.
+    rows : str
+        Which records: held-out, all, or auto: held-out where these are the data of the fit.
+    seed : int
+        Of the baselines, the intervals and the choice of what is drawn.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Overwrite what is there.
+
+    Examples
+    --------
+    isthmus report digits
+    isthmus report photos/ -m model.safetensors -o photos.html
+    """
+    page = Path(output)
+    page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
+    sinks.check_output(str(page), force)
+    sinks.check_output(str(page.with_suffix(".json")), force)
+    found = _evaluate(terminal, data, model, rows, seed, device, opening)
+    page = found.write(page, force=force)
+    figures = page.with_suffix(".json")
+    document = {"page": str(page), "figures": str(figures), "verdict": found.to_dict()["verdict"]}
+    return Result(document, [*found.summary().splitlines(), "", f"{page} (and {figures.name} beside it)"])
+
+
+def _evaluate(
+    terminal: Terminal, data: str, model: str, rows: str, seed: int, device: str | None, opening: Mapping[str, Any]
+) -> Report:
+    from isthmus.report import evaluate
+
+    fitted = sources.load_model(model, device)
+    opened = sources.open_for(terminal, fitted, data, opening)
+    chosen, train = sources.rows_to_judge(terminal, fitted, opened, rows)
+    return evaluate(fitted, chosen, baseline_data=train, random_state=seed, command=terminal.command)
+
+
+def comparison_table(documents: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return a table of models and baselines by the measures that their reports have."""
+    from isthmus.report.wording import interval, number, percent
+
+    first = next(iter(documents.values()))
+    measures = first["scores"]["measures"]
+    head = ["", measures[0]["title"], "95 % interval", *(measure["title"] for measure in measures[1:])]
+    body = []
+    for name, row in _rows(documents):
+        cells = [name]
+        for index, measure in enumerate(measures):
+            value = row.get(measure["key"])
+            mean = None if value is None else value["mean"]
+            cells.append(percent(mean) if measure["key"] == "share" else number(mean))
+            cells += [interval(value)] if index == 0 else []
+        body.append(cells)
+    return columns(head, body)
+
+
+def _rows(documents: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield models first, then every baseline once, each with its name."""
+    for path, document in documents.items():
+        row = document["scores"]["rows"][0]
+        beside = f" ({path})" if len(documents) > 1 else ""
+        yield f"{row['title']}, code of {row['code_size']}{beside}", row
+    seen = set()
+    for document in documents.values():
+        for row in document["scores"]["rows"][1:]:
+            if row["title"] not in seen:
+                seen.add(row["title"])
+                yield row["title"], row

@@ -1,0 +1,196 @@
+"""Verbs that look at things: inspect, info, verify, models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.cli import docstrings
+from isthmus.cli.terminal import Result, Terminal, shape_words
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+
+__all__ = ["info", "inspect", "models", "probe", "verify"]
+
+PROBES = 4  # codes that are decoded to see whether a model still does what it did
+KEPT = 32  # numbers of each that are remembered
+CLOSE = 1e-3  # of the largest of them: other processors round differently
+
+
+def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Result:
+    """Say what data hold: kind, number, shapes, types, range, missing cells, duplicates, columns to look at.
+
+    Parameters
+    ----------
+    data : str
+        A file (.npy, .npz, IDX, .csv, .tsv, .parquet, an image, text), a folder or pattern of images, or a named set
+        (digits, mnist, fashion-mnist, kmnist, cifar10).
+
+    Examples
+    --------
+    isthmus inspect photos/
+    isthmus inspect survey.csv --json
+    """
+    from isthmus import data as isthmus_data
+    from isthmus.cli.sources import open_data
+
+    found = isthmus_data.inspect(open_data(Terminal(quiet=True), data, opening))
+    return Result(found.to_dict(), str(found).splitlines())
+
+
+def info(terminal: Terminal, model: str) -> Result:
+    """Explain a model's file: what it is, what it was fitted on, how well it did.
+
+    Parameters
+    ----------
+    model : str
+        The model's file.
+
+    Examples
+    --------
+    isthmus info model.safetensors
+    isthmus info model.safetensors --json
+    """
+    from isthmus import artifact
+
+    envelope = artifact.describe(model)
+    document = envelope["document"]
+    size = os.path.getsize(model)
+    lines = [
+        f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}",
+        *_about_data(document.get("schema", {})),
+        *_about_fit(document.get("provenance", {}), document.get("history", [])),
+        *_about_parameters(document.get("parameters", {})),
+        *_about_scores(document.get("scores", {})),
+        *(f"note: {note}" for note in document.get("notes", [])),
+    ]
+    return Result({"path": model, "bytes": size, **envelope}, lines)
+
+
+def _about_data(schema: Mapping[str, Any]) -> list[str]:
+    if not schema:
+        return []
+    lines = [f"records: {schema['kind']}, {shape_words(schema['shape'])}, {schema['dtype']}"]
+    columns = [f"{column['name']} ({column['type']})" for column in schema["columns"]]
+    return [*lines, f"columns: {', '.join(columns)}"] if columns else lines
+
+
+def _about_fit(provenance: Mapping[str, Any], history: list[dict[str, Any]]) -> list[str]:
+    if not provenance:
+        return []
+    p = provenance
+    lines = [
+        f"fitted on {p['records']:,} records of {p['source']}, in {p['seconds']:.1f} s and {len(history)} epochs, on "
+        f"{p['device']} ({p['precision']}, {p['threads']} threads), seed {p['seed']}, torch {p['torch']}"
+    ]
+    command = p.get("command")
+    return [*lines, f"command: {command}"] if command else lines
+
+
+def _about_parameters(parameters: Mapping[str, Any]) -> list[str]:
+    chosen = [f"{name}={value}" for name, value in parameters.items() if value is not None]
+    return [f"parameters: {', '.join(chosen)}"] if chosen else []
+
+
+def _about_scores(scores: Mapping[str, Any]) -> list[str]:
+    held_out = scores.get("held_out")
+    if not held_out or not held_out["nats_per_record"]:
+        return []
+    error = held_out["error"]
+    return [
+        f"held out {held_out['records']:,} records: log-likelihood {held_out['nats_per_record']['mean']:.4g} nats a "
+        f"record, {error['name']} {error.get('mean', float('nan')):.4g}"
+    ]
+
+
+def verify(terminal: Terminal, model: str) -> Result:
+    """Check a model's file: its digests, that it loads, and that it still computes what it did when it was fitted.
+
+    Parameters
+    ----------
+    model : str
+        The model's file.
+
+    Examples
+    --------
+    isthmus verify model.safetensors
+    """
+    import isthmus
+    from isthmus import artifact
+
+    artifact.read(model)
+    fitted = isthmus.load(model)
+    checks = {"digests": "every bit is as it was written", "loads": f"as {type(fitted).__name__}"}
+    passed, checks["computes"] = _still_computes(fitted)
+    lines = [f"{name:9} {what}" for name, what in checks.items()]
+    return Result(
+        {"path": model, "passed": passed, **checks}, [*lines, f"{model}: {'ok' if passed else 'NOT ok'}"], passed
+    )
+
+
+def _still_computes(model: Model) -> tuple[bool, str]:
+    """Return whether a model decodes fixed codes to finite numbers, and to those kept in its file."""
+    found = probe(model)
+    if not np.isfinite(found).all():
+        return False, "numbers that are not finite"
+    kept = np.asarray(model.scores_.get("probe", []))
+    if kept.shape != found.shape:
+        return True, "finite numbers (none were kept with the file to compare them to)"
+    off = float(np.abs(found - kept).max() / max(1e-12, np.abs(kept).max()))
+    if off == 0:
+        return True, "the same as when it was fitted, bit for bit"
+    return off < CLOSE, f"what it did when it was fitted, up to a share of {off:.1e}"
+
+
+def probe(model: Model) -> np.ndarray:
+    """Return a few numbers that a model's decoder makes of fixed codes; they are kept with its file.
+
+    Returns
+    -------
+    ndarray of float64, one-dimensional
+    """
+    import torch
+
+    shape = [PROBES, *(8 if side is None else side for side in model.code_shape_)]
+    codes = torch.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
+    device = next(model.module_.parameters()).device
+    with torch.inference_mode():
+        theta = model.decode(codes.to(device))
+    return theta.flatten(1)[:, :KEPT].double().cpu().numpy().ravel()
+
+
+def models(terminal: Terminal, name: str | None = None) -> Result:
+    """List the models, or the parameters of one.
+
+    Parameters
+    ----------
+    name : str
+        A model's name.
+
+    Examples
+    --------
+    isthmus models
+    isthmus models denoising-autoencoder
+    """
+    from isthmus.cli import registry
+
+    if name is None:
+        summaries = {key: docstrings.of_class(cls).summary for key, cls in registry.model_names().items()}
+        return Result({"models": summaries}, [f"{key:24}{text}" for key, text in summaries.items()])
+    cls = registry.model_class(name)
+    said = docstrings.of_class(cls)
+    flags = {flag.name: flag.help for flag in registry.flags_of_model(cls)}
+    lines = [f"{cls.__name__}: {docstrings.plain(said.summary)}", ""]
+    for key, text in flags.items():
+        lines += _indented(key, text)
+    return Result({"model": name, "class": cls.__name__, "summary": said.summary, "parameters": flags}, lines)
+
+
+def _indented(name: str, text: str) -> list[str]:
+    import textwrap
+
+    return [f"  {name}", *textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)]

@@ -1,0 +1,170 @@
+"""Models by the names that the command line has for them, and their parameters as flags and texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from isthmus.cli import docstrings
+from isthmus.cli.commands import Flag
+from isthmus.errors import ParameterError
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+
+__all__ = ["flags_of_model", "model_class", "model_names", "parse"]
+
+# Shown to people under another name, or set by the command line itself.
+RENAMED = {"random_state": "--seed"}
+NOT_FLAGS = ("verbose",)
+WORDS = {"none": None, "true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def model_names() -> dict[str, type[Model]]:
+    """Return the models: class names in lower case with hyphens."""
+    from isthmus.models import REGISTRY
+
+    return {
+        re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower(): cls
+        for name, cls in REGISTRY.items()
+    }
+
+
+def model_class(name: str) -> type[Model]:
+    """Return the class of a model.
+
+    Raises
+    ------
+    ParameterError
+        There is none of that name; the nearest is named.
+    """
+    from isthmus.checks.parameters import choice
+
+    names = model_names()
+    by_class = {cls.__name__: cls for cls in names.values()}
+    if name not in by_class:
+        choice("isthmus fit", "--model", name, tuple(names))
+    return by_class.get(name) or names[name]
+
+
+def flags_of_model(cls: type[Model]) -> list[Flag]:
+    """Return one flag for each field of a model's constructor; their texts are left for :func:`parse`."""
+    said = docstrings.of_class(cls)
+    return [
+        Flag(
+            field.name,
+            _help(said.parameters.get(field.name, ""), field.default),
+            str | None,
+            metavar="|".join(said.choices(field.name)) or _metavar(_hints(cls)[field.name], field.name),
+            flag=RENAMED.get(field.name),
+        )
+        for field in _fields(cls)
+        if field.name not in NOT_FLAGS
+    ]
+
+
+def parse(cls: type[Model], texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's parameters from the texts that a person typed.
+
+    Parameters
+    ----------
+    cls : type
+        The model.
+    texts : mapping of str to str
+        By field name.
+
+    Raises
+    ------
+    ParameterError
+        A name is unknown, or a text does not stand for a value of the field's type.
+    """
+    from isthmus.checks.parameters import known_names
+
+    names = [field.name for field in _fields(cls)]
+    known_names(cls.__name__, texts, names)
+    return {name: _value(cls.__name__, name, str(text), _hints(cls)[name]) for name, text in texts.items()}
+
+
+def _help(text: str, default: Any) -> str:
+    """Return a description with the default, where there is one that says something."""
+    if default is None or default is dataclasses.MISSING or default == ():
+        return docstrings.plain(text)
+    shown = {True: "yes", False: "no"}.get(default, default) if isinstance(default, bool) else default
+    return f"{docstrings.plain(text)}  [default: {shown}]"
+
+
+def _fields(cls: type[Model]) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(cls) if field.init]
+
+
+def _hints(cls: type[Model]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _value(owner: str, name: str, text: str, hint: Any) -> Any:
+    """Return the value of one text as the type hint of its field says."""
+    options = _options(hint)
+    word = text.strip().lower()
+    if word == "none" and (types.NoneType in options or Any in options):
+        return None
+    for kind in options:
+        try:
+            return _as_type(text.strip(), kind)
+        except ValueError:
+            continue
+    allowed = " or ".join(_described(kind) for kind in options if kind is not types.NoneType)
+    raise ParameterError(f"{owner}: {name} must be {allowed}; it is {text!r}.")
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """Return the types that a hint allows."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _as_type(text: str, kind: Any) -> Any:
+    """Return a text as a value of a type; raise ValueError if it is none."""
+    if kind is Any:
+        return _as_any(text)
+    if kind is bool:
+        if WORDS.get(text.lower()) not in (True, False):
+            raise ValueError(text)
+        return WORDS[text.lower()]
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(_as_type(part.strip(), item) for part in text.strip("()[] ").split(",") if part.strip())
+    if kind is types.NoneType:
+        raise ValueError(text)
+    return kind(text)
+
+
+def _as_any(text: str) -> Any:
+    """Return a number where the text is one, else the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _described(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return (
+            "numbers with commas between, as in 128,64"
+            if typing.get_args(kind)[0] is int
+            else "words with commas between"
+        )
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")
+
+
+def _metavar(hint: Any, name: str) -> str:
+    kinds = [kind for kind in _options(hint) if kind is not types.NoneType]
+    if typing.get_origin(kinds[0]) is tuple:
+        return "N,N,..." if typing.get_args(kinds[0])[0] is int else "NAME,..."
+    return {int: "N", float: "X", bool: "YES|NO"}.get(kinds[0], "SEED" if name == "random_state" else "NAME")

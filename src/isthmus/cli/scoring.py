@@ -1,0 +1,111 @@
+"""Held-out scores of a model: log-likelihood and error of each record, block by block, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.cli import sources
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+    from isthmus.data import Data
+
+__all__ = ["Scores", "score"]
+
+Float64 = NDArray[np.float64]
+REFERENCE = 20_000  # records that say what a table's columns spread like
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of records.
+
+    Parameters
+    ----------
+    nats : ndarray, shape (n,)
+        Log-likelihood of each, higher is better.
+    errors : ndarray, shape (n,)
+        Error of each reconstruction, lower is better.
+    dimensions : ndarray, shape (n,)
+        Values in each record.
+    error_name, error_unit : str
+        What the error is.
+    """
+
+    nats: Float64
+    errors: Float64
+    dimensions: Float64
+    error_name: str
+    error_unit: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the means with their 95 % intervals, as JSON values."""
+        bits = -self.nats / (np.log(2.0) * self.dimensions)
+        return {
+            "records": len(self.nats),
+            "nats_per_record": _interval(self.nats),
+            "bits_per_dimension": _interval(bits),
+            "error": {"name": self.error_name, "unit": self.error_unit, **(_interval(self.errors) or {})},
+        }
+
+    def lines(self) -> list[str]:
+        """Return the means with their 95 % intervals, for people."""
+        found = self.document()
+        rows = [
+            ("log-likelihood", found["nats_per_record"], "nats a record, higher is better"),
+            ("", found["bits_per_dimension"], "bits per dimension, lower is better"),
+            (self.error_name, found["error"], "a record, lower is better"),
+        ]
+        return [f"{name:16}{_number(mean)}  {unit}" for name, mean, unit in rows]
+
+
+def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
+    """Score every record; memory does not grow with their number.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+    data : Data
+        Records of its shape.
+    reference : Data, optional
+        Records whose spread is the unit of a table's errors; by default ``data``.
+    """
+    from isthmus.report.comparison import comparison_for
+
+    usual = data if reference is None else reference
+    rows = np.unique(np.linspace(0, len(usual) - 1, min(len(usual), REFERENCE)).astype(int))
+    ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
+    comparison = comparison_for(data, usual.take(rows), ignored)
+    parts = []
+    for block in sources.blocks(data):
+        original = block.take(np.arange(len(block)))
+        reconstruction = sources.to_block(model.reconstruct(block), model)
+        errors = comparison.errors(original, reconstruction)
+        parts.append((model.score_samples(block), errors, comparison.dimensions(original)))
+    nats, errors, dimensions = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Scores(nats, errors, dimensions, comparison.title, comparison.unit)
+
+
+def _interval(values: Float64) -> dict[str, float] | None:
+    """Return a mean with its bootstrap interval; None where no value is finite."""
+    from isthmus.metrics import bootstrap_interval
+
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    found = bootstrap_interval(known)
+    return {"mean": found.mean, "low": found.low, "high": found.high}
+
+
+def _number(found: dict[str, Any] | None) -> str:
+    from isthmus.report.wording import interval, number
+
+    if not found or "mean" not in found:
+        return number(None)
+    ends = interval(found) if np.isfinite(found["low"]) else ""
+    return f"{number(found['mean']):>10}" + (f"  (95 % {ends})" if ends else "")

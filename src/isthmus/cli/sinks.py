@@ -1,0 +1,229 @@
+"""Files that verbs write block by block: whole or not at all, with memory that does not grow with the data."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from isthmus.artifact import replacing
+from isthmus.errors import ParameterError
+
+if TYPE_CHECKING:
+    from isthmus.data import Schema
+
+__all__ = ["check_output", "write_codes", "write_columns", "write_records"]
+
+MATRICES = (".npy", ".csv", ".tsv", ".parquet")
+
+
+def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output") -> Path:
+    """Refuse an output before any work: one that exists, or one of a format that cannot hold it; make its folder."""
+    from isthmus.checks.data import output_absent
+
+    target = Path(path)
+    if suffixes and target.suffix.lower() not in suffixes:
+        raise ParameterError(f"{flag} must end in {', '.join(suffixes)}; it is {path!r}.")
+    output_absent(target, force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+# ------------------------------------------------------------------ codes and scores
+
+
+def write_codes(
+    path: Path, n: int, blocks: Iterable[Any], names: Sequence[str] | None, *, force: bool, varying: bool = False
+) -> None:
+    """Write codes, one row a record: ``.npy``, or a table with the records' names beside them where they have any.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    n : int
+        Number of records.
+    blocks : iterable of ndarray (b, d), or of list of ndarray
+        The codes, in order.
+    names : sequence of str or None
+        Of the records.
+    force : bool
+        Whether a file of that name may be replaced.
+    varying : bool
+        Whether the codes' shapes differ; they are written to ``.npz``, one array each.
+    """
+    if varying:
+        _write_archive(path, blocks, names, force=force)
+    elif path.suffix.lower() == ".npy":
+        with replacing(path, force=force) as file:
+            _write_array(file, n, blocks)
+    else:
+        write_columns(path, (_named_columns(block) for block in blocks), names, force=force)
+
+
+def _named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"z{index}": np.ascontiguousarray(column) for index, column in enumerate(block.T)}
+
+
+def write_columns(
+    path: Path, blocks: Iterable[dict[str, np.ndarray]], names: Sequence[str] | None, *, force: bool
+) -> None:
+    """Write columns as a table, ``.csv``, ``.tsv`` or ``.parquet``, or as the rows of an ``.npy``.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    blocks : iterable of dict of str to ndarray (b,)
+        Neighbouring rows, in order.
+    names : sequence of str or None
+        Of the rows; they become the first column of a table.
+    force : bool
+        Whether a file of that name may be replaced.
+    """
+    import pyarrow as pa
+
+    if path.suffix.lower() == ".npy":
+        whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
+        with replacing(path, force=force) as file:
+            np.save(file, whole, allow_pickle=False)
+        return
+    start = 0
+    with replacing(path, force=force) as file, contextlib.ExitStack() as stack:
+        writer: Any = None
+        for block in blocks:
+            rows = len(next(iter(block.values())))
+            its_names = {} if names is None else {"name": [str(name) for name in names[start : start + rows]]}
+            table = pa.table({**its_names, **block})
+            writer = writer or stack.enter_context(_table_writer(path, file, table.schema))
+            writer.write_table(table)
+            start += rows
+
+
+def _table_writer(path: Path, file: BinaryIO, schema: Any) -> Any:
+    if path.suffix.lower() == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.ParquetWriter(file, schema)
+    from pyarrow import csv
+
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(delimiter=delimiter, quoting_style="needed"))
+
+
+def _write_array(file: BinaryIO, n: int, blocks: Iterable[np.ndarray]) -> None:
+    """Write the rows of an ``.npy`` file as they come; the first block says what they look like."""
+    begun = False
+    for block in blocks:
+        if not begun:
+            header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (n, *block.shape[1:])})
+            begun = True
+        file.write(np.ascontiguousarray(block).data)
+
+
+def _write_archive(path: Path, blocks: Iterable[Sequence[Any]], names: Sequence[str] | None, *, force: bool) -> None:
+    """Write codes of different shapes into an ``.npz``, in order; their names are numbers."""
+    codes = [np.asarray(code) for block in blocks for code in block]
+    digits = len(str(len(codes)))
+    arrays: dict[str, Any] = {f"{index:0{digits}d}": code for index, code in enumerate(codes)}
+    if names is not None:
+        arrays["names"] = np.asarray([str(name) for name in names])
+    with replacing(path, force=force) as file:
+        np.savez(file, **arrays)
+
+
+# ------------------------------------------------------------------ records
+
+
+def write_records(
+    path: Path, n: int, blocks: Iterable[Any], schema: Schema, names: Sequence[str] | None, *, force: bool
+) -> None:
+    """Write records in the format that the suffix says: ``.npy`` and folders of images as they come, others at once.
+
+    Parameters
+    ----------
+    path : Path
+        See :func:`isthmus.data.write`.
+    n : int
+        Number of records.
+    blocks : iterable of blocks
+        Canonical ones, in order.
+    schema : Schema
+        Of the records.
+    names : sequence of str or None
+        Of the records.
+    force : bool
+        Whether existing files may be replaced.
+    """
+    from isthmus import data
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape:
+        with replacing(path, force=force) as file:
+            _write_array(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
+    elif suffix == "" and schema.kind == "image":
+        with _filling(path, force=force) as folder:
+            _write_images(folder, n, blocks, schema, names)
+    else:
+        data.write(path, _joined(list(blocks), schema), schema, names, force=force)
+
+
+def _joined(blocks: list[Any], schema: Schema) -> Any:
+    """Return blocks as one."""
+    if isinstance(blocks[0], list):
+        return [record for block in blocks for record in block]
+    if schema.kind == "table":
+        import pyarrow as pa
+
+        return pa.concat_tables(blocks).unify_dictionaries().combine_chunks()
+    return np.concatenate(blocks)
+
+
+def _write_images(folder: Path, n: int, blocks: Iterable[Any], schema: Schema, names: Sequence[str] | None) -> None:
+    from isthmus import data
+
+    names = [f"{index:0{max(5, len(str(n)))}d}" for index in range(n)] if names is None else _distinct(names)
+    start = 0
+    for block in blocks:
+        data.write(folder, block, replace(schema, container="files"), names[start : start + len(block)], force=True)
+        start += len(block)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return names that stay apart when their suffixes are replaced: a second ``x.jpg`` beside ``x.png`` is ``x-2``."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        stem, suffix = os.path.splitext(str(name))
+        again, chosen = 2, stem
+        while chosen in taken:
+            chosen, again = f"{stem}-{again}", again + 1
+        taken.add(chosen)
+        found.append(chosen + suffix)
+    return found
+
+
+@contextlib.contextmanager
+def _filling(path: Path, *, force: bool) -> Iterator[Path]:
+    """Give a folder to fill, which takes its name once it is complete; an existing one is filled where it is."""
+    from isthmus.checks.data import output_absent
+
+    output_absent(path, force)
+    if path.is_dir():
+        yield path
+        return
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,297 @@
+"""Data for verbs: opened as the flags say, fitted to a model, and divided into rows seen and not seen in training."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.cli.commands import Flag, flags_of_function
+from isthmus.cli.terminal import Terminal
+from isthmus.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+    from isthmus.data import Data
+
+__all__ = [
+    "HELD_OUT",
+    "block_rows",
+    "blocks",
+    "flags_of_opening",
+    "load_model",
+    "open_codes",
+    "open_data",
+    "open_for",
+    "rows_to_judge",
+    "split",
+    "split_record",
+    "to_block",
+]
+
+HELD_OUT = 0.1  # share of the records that fit never shows to the model
+FEWEST = 20  # records below which none are held out
+BLOCK_BYTES = 16 * 2**20
+LABELS = (
+    "Classes of the records, for divisions in proportion and for reports: the name of a column, which is set aside, or "
+    "a file with one a row. Sub-folders of images are classes anyway."
+)
+REMEMBERED = ("sizes", "mode", "window", "header")  # ways of opening that a model's file remembers
+
+
+def flags_of_opening() -> list[Flag]:
+    """Return the flags of every verb that opens data: the parameters of ``isthmus.data.open``."""
+    from isthmus import data
+
+    flags = flags_of_function(data.open, leave_out=("source", "labels", "label_column", "window"))
+    window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
+    return [Flag("labels", LABELS, str | None, metavar="FILE|COLUMN"), *flags, window]
+
+
+def open_data(
+    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
+) -> Data:
+    """Open a source as the flags say, and tell what was converted.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Where notes go.
+    source : str
+        File, folder, pattern or name of a set.
+    opening : mapping
+        Values of :func:`flags_of_opening`.
+    remembered : mapping, optional
+        What takes the place of flags that were not given.
+    """
+    from isthmus import data
+
+    options = {name: value for name, value in opening.items() if value is not None}
+    options = dict(remembered or {}) | options
+    if "columns" in options:
+        options["columns"] = [_number(name) for name in str(options["columns"]).split(",")]
+    labels = options.pop("labels", None)
+    if labels is not None and Path(labels).exists():
+        options["labels"] = _read_labels(labels)
+    elif labels is not None:
+        options["label_column"] = _number(labels)
+    opened = data.open(source, **options)
+    terminal.say(*(f"note: {note}" for note in opened.notes))
+    return opened
+
+
+def open_for(terminal: Terminal, model: Model, source: str, opening: Mapping[str, Any]) -> Data:
+    """Open a source for a fitted model: the columns of a table are found by name, others are left out and named."""
+    schema = model.schema_
+    remembered = dict(model.provenance_.get("opening", {}))
+    if schema.kind == "image" and None in schema.shape:
+        remembered.setdefault("sizes", "group")
+    opened = open_data(terminal, source, opening, remembered)
+    if schema.kind == "table" and opened.schema.kind == "table":
+        wanted = [column.name for column in schema.columns]
+        found = [column.name for column in opened.schema.columns]
+        if found != wanted:
+            opened = opened.select(wanted)
+            left_out = [name for name in found if name not in set(wanted)]
+            what = (
+                f"left out {', '.join(map(repr, left_out))}" if left_out else "put the columns in the order of the fit"
+            )
+            terminal.say(f"note: {what}")
+    return opened
+
+
+def load_model(path: str, device: str | None) -> Model:
+    """Return the model of a file, on a device."""
+    import isthmus
+
+    model: Model = isthmus.load(path, device=device)
+    return model
+
+
+def blocks(data: Data) -> Iterator[Data]:
+    """Yield neighbouring records, as many at a time as take about 16 MiB."""
+    rows = block_rows(data)
+    for start in range(0, len(data), rows):
+        yield data.subset(np.arange(start, min(start + rows, len(data))))
+
+
+def block_rows(data: Data) -> int:
+    """Return how many records take about 16 MiB."""
+    return max(1, BLOCK_BYTES * len(data) // max(data.nbytes, 1))
+
+
+def open_codes(path: str, *, varying: bool) -> tuple[int, Iterator[Any], Sequence[str] | None]:
+    """Open what ``isthmus encode`` wrote.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    varying : bool
+        Whether the model's codes differ in shape.
+
+    Returns
+    -------
+    n : int
+        How many codes there are.
+    parts : iterator of ndarray (b, d), or of list of ndarray
+        The codes, in order.
+    names : sequence of str or None
+        Of the records that they are codes of.
+    """
+    from isthmus import data
+
+    if varying:
+        return _open_archive(path)
+    opened = data.open(path)
+    names = None
+    if opened.schema.kind == "table":
+        columns = [column.name for column in opened.schema.columns]
+        if columns[0] == "name":
+            names = opened.select(["name"]).chunk(0, len(opened)).column(0).to_pylist()
+            opened = opened.select(columns[1:])
+    elif opened.schema.kind != "array":
+        raise DataError(f"{path} holds no codes: they are rows of numbers, and its kind is {opened.schema.kind!r}.")
+    return len(opened), (_matrix(part.chunk(0, len(part))) for part in blocks(opened)), names
+
+
+def _matrix(block: Any) -> np.ndarray:
+    """Return a block of rows of numbers as a matrix."""
+    if isinstance(block, np.ndarray):
+        return block
+    return np.stack([column.to_numpy() for column in block.columns], axis=1)
+
+
+def _open_archive(path: str) -> tuple[int, Iterator[Any], Sequence[str] | None]:
+    """Open codes of several shapes, each with its own name in an archive."""
+    from isthmus.checks.data import unreadable_file
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive["names"].tolist() if "names" in archive else None
+            codes = [archive[key] for key in sorted(archive.files) if key != "names"]
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise unreadable_file(path, "it is no .npz of codes that isthmus encode wrote") from error
+    return len(codes), ([code] for code in codes), names
+
+
+def to_block(records: Any, model: Model) -> Any:
+    """Return records in a model's container as a canonical block (see :class:`isthmus.data.Data`)."""
+    from isthmus import data
+
+    kind = model.schema_.kind
+    if kind == "text":
+        return [record.encode() if isinstance(record, str) else record for record in records]
+    if kind == "table":
+        opened = data.open(records).select([column.name for column in model.schema_.columns])
+        return opened.take(np.arange(len(opened)))
+    if isinstance(records, list):
+        images = [np.asarray(record) for record in records]
+        return images if None in model.schema_.shape else np.stack(images)
+    return np.asarray(records.detach().cpu() if hasattr(records, "detach") else records)
+
+
+# ------------------------------------------------------------------ records that training never saw
+
+
+def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
+    """Return the records to fit on, and those to test on; none of few."""
+    from isthmus import data as isthmus_data
+    from isthmus.checks.parameters import number
+
+    number("isthmus fit", "--test", share, low=0, high=1, below=True)
+    if share == 0 or len(data) < FEWEST:
+        return data, None
+    train, test = isthmus_data.split(data, (1 - share, share), random_state=seed)
+    return train, test
+
+
+def split_record(model: Model, data: Data, test: Data | None, share: float, seed: int) -> dict[str, Any]:
+    """Return what a model's file remembers of a division, so that the same records can be found again."""
+    if test is None:
+        return {}
+    return {
+        "share": share,
+        "seed": seed,
+        "records": len(data),
+        "fingerprint": model.fingerprint(data),
+        "rows": _digest(test),
+    }
+
+
+def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tuple[Data, Data | None]:
+    """Return the records to judge a model by, and those it was fitted on where the data hold them.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Where it is said which rows they are.
+    model : Model
+        Fitted, by ``isthmus fit`` or otherwise.
+    data : Data
+        All records of the source.
+    rows : {"auto", "held-out", "all"}
+        "auto" takes the held-out records where these are the data of the fit, otherwise all.
+
+    Raises
+    ------
+    DataError
+        Held-out records are asked for, and these are not the data of the fit.
+    """
+    from isthmus.checks.parameters import choice
+
+    choice("isthmus", "--rows", rows, ("auto", "held-out", "all"))
+    record = model.scores_.get("split", {}) if rows != "all" else {}
+    same = bool(record) and len(data) == record["records"] and model.fingerprint(data) == record["fingerprint"]
+    if same:
+        train, test = split(data, record["share"], record["seed"])
+        if test is not None and _digest(test) == record["rows"]:
+            terminal.say(f"note: these are the data of the fit; judged are the {len(test):,} records it never saw")
+            return test, train
+        terminal.say("note: these are the data of the fit, but were divided by other labels; give the same --labels")
+    if rows == "held-out":
+        raise DataError(
+            f"{data.source} are not the data that the model was fitted on, so it has no held-out records; "
+            f"judge it on all of them with --rows all."
+        )
+    return data, None
+
+
+def _digest(data: Data) -> str:
+    """Return the SHA-256 of the row numbers of a subset."""
+    rows = np.arange(len(data)) if data.rows is None else data.rows
+    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()
+
+
+def _number(text: str) -> str | int:
+    """Return a column's number where it is one, else its name."""
+    text = text.strip()
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _read_labels(path: str) -> Any:
+    """Return labels from a file: an array, IDX, or a table or text with one a row."""
+    from isthmus import data
+
+    suffix = Path(path).suffix.lower()
+    if suffix == ".npy":
+        labels = np.load(path, allow_pickle=False)
+    elif suffix in (".txt", ""):
+        labels = np.asarray(Path(path).read_text(encoding="utf-8").split("\n"))
+        labels = labels[:-1] if len(labels) and labels[-1] == "" else labels
+    else:
+        opened = data.open(path)
+        block = opened.take(np.arange(len(opened)))
+        if opened.schema.kind == "table":
+            labels = np.asarray(block.column(0).to_pylist()) if block.num_columns == 1 else np.empty((0, 0))
+        else:
+            labels = np.asarray(block)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ParameterError(f"--labels: {path} must hold one label a row, in one column; its shape is {labels.shape}.")
+    return labels

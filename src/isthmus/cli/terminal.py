@@ -1,0 +1,105 @@
+"""What goes where: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Interrupted", "Result", "Terminal", "columns", "plain_json", "shape_words"]
+
+
+class Interrupted(Exception):  # noqa: N818 - a person pressed Ctrl-C
+    """Carries the sentence of an interruption past the parser, which would swallow it."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb found out.
+
+    Parameters
+    ----------
+    document : dict
+        For machines: what ``--json`` prints.
+    lines : sequence of str
+        For people.
+    passed : bool
+        False where a check failed: exit code 1.
+    """
+
+    document: dict[str, Any]
+    lines: Sequence[str] = field(default_factory=tuple)
+    passed: bool = True
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The two streams of a command.
+
+    Parameters
+    ----------
+    json : bool
+        Whether the result is printed as one JSON object.
+    quiet : bool
+        Whether only the result and errors are printed.
+    command : str
+        As a person typed it.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    command: str = "isthmus"
+
+    def say(self, *sentences: str) -> None:
+        """Tell a person something on the way."""
+        if not self.quiet:
+            for sentence in sentences:
+                print(sentence, file=sys.stderr, flush=True)
+
+    def show(self, result: Result) -> None:
+        """Print the result of a verb."""
+        if self.json:
+            print(json.dumps(plain_json(result.document), allow_nan=False, ensure_ascii=False))
+            return
+        for line in result.lines:
+            print(line)
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table as lines: the first column to the left, the others to the right, as wide as they need to be."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, title in enumerate(head):
+        table.add_column(Text(title), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # A width that never cuts anything off: the lines are to be read by programs, too.
+    console = Console(width=2000, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+
+
+def shape_words(sides: Sequence[int | None]) -> str:
+    """Return a shape as a person writes it; a side that differs is "any"."""
+    return " x ".join("any" if side is None else str(side) for side in sides)
+
+
+def plain_json(value: Any) -> Any:
+    """Return a value as JSON has it: no NaN, no NumPy."""
+    if isinstance(value, dict):
+        return {str(key): plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,103 @@
+"""inspect, info, verify, models, demo."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from isthmus import artifact
+
+from .conftest import Run
+
+
+def test_inspect_prints_what_it_found(run: Run, table_file: Path) -> None:
+    ran = run("inspect", table_file)
+    assert ran.code == 0
+    assert ran.err == ""
+    for word in ("table", "100", "age", "income", "city", "category"):
+        assert word in ran.out
+    assert json.loads(run("inspect", table_file, "--json").out)["n"] == 100
+
+
+def test_info_explains_a_file(run: Run, model_file: Path) -> None:
+    ran = run("info", model_file)
+    for word in (
+        "Autoencoder",
+        "format 1",
+        "image, 8 x 8, uint8",
+        "1,617 records of digits",
+        "command: isthmus fit digits",
+    ):
+        assert word in ran.out
+    assert json.loads(run("info", model_file, "--json").out)["class"] == "Autoencoder"
+
+
+def test_verify_passes_a_good_file(run: Run, model_file: Path) -> None:
+    ran = run("verify", model_file)
+    assert ran.code == 0
+    assert "every bit is as it was written" in ran.out
+    assert "the same as when it was fitted, bit for bit" in ran.out
+
+
+def test_verify_fails_a_model_that_computes_something_else(run: Run, model_file: Path) -> None:
+    document, arrays = artifact.read(model_file)
+    name = next(name for name in arrays if name.startswith("module.decoder") and arrays[name].ndim == 2)
+    arrays[name] = arrays[name] + 0.1
+    artifact.write("other.safetensors", "Autoencoder", document, arrays)
+    ran = run("verify", "other.safetensors")
+    assert ran.code == 1
+    assert ran.out.endswith("other.safetensors: NOT ok\n")
+
+
+def test_verify_refuses_an_altered_file(run: Run, model_file: Path) -> None:
+    content = bytearray(model_file.read_bytes())
+    content[-3] ^= 1
+    Path("altered.safetensors").write_bytes(content)
+    ran = run("verify", "altered.safetensors")
+    assert ran.code == 4
+    assert ran.err == (
+        "isthmus: altered.safetensors is damaged or cut short (its arrays do not match their checksum); "
+        "copy or download it again.\n"
+    )
+
+
+def test_models_lists_names_that_fit_takes(run: Run) -> None:
+    ran = run("models")
+    assert "denoising-autoencoder   Learn to restore records" in ran.out
+    one = run("models", "denoising-autoencoder")
+    assert "  corruption\n" in one.out
+    assert "  latent_dim\n" in one.out
+    ran = run("models", "denoisingautoencoder")
+    assert ran.code == 2
+    assert "did you mean 'denoising-autoencoder'?" in ran.err
+
+
+def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
+    started = time.perf_counter()
+    ran = run("demo")
+    assert ran.code == 0
+    assert "lower than that of PCA" in ran.out
+    assert "isthmus-demo/report.html" in ran.out
+    assert "isthmus fit YOUR-DATA" in ran.out
+    assert sorted(path.name for path in Path("isthmus-demo").iterdir()) == [
+        "model.safetensors",
+        "report.html",
+        "report.json",
+    ]
+    assert run("verify", "isthmus-demo/model.safetensors").code == 0
+    assert time.perf_counter() - started < 300  # the machine of a test may be busy; alone it takes a tenth of that
+
+
+def test_demo_overwrites_its_own_folder_only(run: Run, model_file: Path) -> None:
+    folder = Path("isthmus-demo")
+    folder.mkdir()
+    shutil.copy(model_file, folder / "model.safetensors")
+    (folder / "thesis.txt").write_text("mine")
+    ran = run("demo")
+    assert ran.code == 2
+    assert ran.err == (
+        "isthmus: isthmus-demo holds 'thesis.txt', which no demo wrote; name another folder with -o, or write into it "
+        "with --force.\n"
+    )

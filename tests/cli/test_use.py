@@ -1,0 +1,146 @@
+"""encode, decode, reconstruct, denoise, inpaint: files in, files out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+import isthmus
+from isthmus.cli import sources
+
+from .conftest import Run
+
+SMALL = ("--latent-dim", "3", "--hidden", "8", "--max-epochs", "2", "-q")
+
+
+def test_encode_streams_into_an_array_equal_to_transform(
+    run: Run, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 10_000)  # several blocks
+    ran = run("encode", "digits", "-m", model_file, "-o", "codes.npy", "--json")
+    assert json.loads(ran.out) == {"output": "codes.npy", "records": 1797, "code_shape": [4]}
+    assert np.array_equal(np.load("codes.npy"), isthmus.load(model_file).transform("digits"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".npy"])
+def test_codes_decode_to_the_same_records_from_every_format(run: Run, model_file: Path, suffix: str) -> None:
+    assert run("encode", "digits", "-m", model_file, "-o", f"codes{suffix}").code == 0
+    ran = run("decode", f"codes{suffix}", "-m", model_file, "-o", "records.npy")
+    assert ran.out == "records.npy: 1,797 records\n"
+    expected = isthmus.load(model_file).reconstruct("digits")
+    found = np.load("records.npy")
+    assert found.dtype == expected.dtype
+    # A table in text holds enough digits for 32-bit floats.
+    assert np.array_equal(found, expected)
+
+
+def test_reconstruct_and_denoise_write_what_python_returns(run: Run, model_file: Path) -> None:
+    assert run("reconstruct", "digits", "-m", model_file, "-o", "a.npy").code == 0
+    assert run("denoise", "digits", "-m", model_file, "-o", "b.npy").code == 0
+    assert np.array_equal(np.load("a.npy"), isthmus.load(model_file).reconstruct("digits"))
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_images_keep_their_names_and_codes_name_them(run: Run, photo_folder: Path) -> None:
+    assert run("fit", photo_folder, *SMALL).code == 0
+    assert run("reconstruct", photo_folder, "-o", "again").code == 0
+    names = sorted(path.relative_to(photo_folder).as_posix() for path in photo_folder.rglob("*.png"))
+    assert sorted(path.relative_to("again").as_posix() for path in Path("again").rglob("*.png")) == names
+    assert run("encode", photo_folder, "-o", "codes.parquet").code == 0
+    table = parquet.read_table("codes.parquet")
+    assert table.column_names == ["name", "z0", "z1", "z2"]
+    assert sorted(table.column("name").to_pylist()) == names
+    assert run("decode", "codes.parquet", "-o", "decoded").code == 0
+    assert sorted(path.relative_to("decoded").as_posix() for path in Path("decoded").rglob("*.png")) == names
+    picture, decoded = (np.asarray(Image.open(f"{folder}/a/p00.png")) for folder in ("again", "decoded"))
+    assert np.array_equal(picture, decoded)
+
+
+def test_inpaint_fills_what_an_image_marks_and_nothing_else(run: Run, photo_folder: Path) -> None:
+    mask = np.zeros((10, 12), np.uint8)
+    mask[2:5, 3:9] = 255
+    Image.fromarray(mask).save("mask.png")
+    run("fit", photo_folder, *SMALL)
+    ran = run("inpaint", photo_folder, "--mask", "mask.png", "-o", "filled")
+    assert ran.out == "filled: 24 records\n"
+    for path in photo_folder.rglob("*.png"):
+        before = np.asarray(Image.open(path))
+        after = np.asarray(Image.open(Path("filled") / path.relative_to(photo_folder)))
+        assert np.array_equal(before[mask == 0], after[mask == 0])
+        assert not np.array_equal(before[mask != 0], after[mask != 0])
+
+
+def test_inpaint_completes_a_table(run: Run, table_file: Path) -> None:
+    rows = table_file.read_text().splitlines()
+    holes = [row if index % 5 else f"{row.split(',')[0]},,{row.split(',')[2]}" for index, row in enumerate(rows, 4)]
+    Path("holes.csv").write_text("\n".join(holes) + "\n")
+    run("fit", "holes.csv", *SMALL)
+    assert run("inpaint", "holes.csv", "-o", "full.csv").code == 0
+    before, after = (pyarrow.csv.read_csv(name) for name in ("holes.csv", "full.csv"))
+    assert before.column("income").null_count == 20
+    assert after.column("income").null_count == 0
+    assert after.column("age").equals(before.column("age"))
+    assert after.column("city").equals(before.column("city"))
+    known = before.column("income").is_valid()
+    assert after.column("income").filter(known).equals(before.column("income").filter(known))
+
+
+def test_columns_are_put_in_order_by_name_and_others_left_out(run: Run, table_file: Path) -> None:
+    run("fit", table_file, *SMALL)
+    run("encode", table_file, "-o", "a.npy")
+    table = pyarrow.csv.read_csv(table_file)
+    pyarrow.csv.write_csv(table.select(["city", "income", "age"]).append_column("new", [list(range(100))]), "moved.csv")
+    ran = run("encode", "moved.csv", "-o", "b.npy")
+    assert "note: left out 'new'" in ran.err
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_a_missing_column_is_refused_by_name(run: Run, table_file: Path) -> None:
+    run("fit", table_file, *SMALL)
+    pyarrow.csv.write_csv(pyarrow.csv.read_csv(table_file).drop(["income"]), "short.csv")
+    ran = run("encode", "short.csv", "-o", "codes.npy")
+    assert ran.code == 3
+    assert "there is no column 'income'" in ran.err
+    assert not Path("codes.npy").exists()
+
+
+def test_images_of_several_sizes(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for index in range(24):
+        Image.fromarray(rng.integers(0, 256, (8 + index % 3, 9), dtype=np.uint8)).save(folder / f"m{index:02d}.png")
+    assert run("fit", folder, "--sizes", "group", *SMALL).code == 0
+    # What the fit was told about sizes is remembered.
+    assert run("encode", folder, "-o", "codes.npz").code == 0
+    assert run("decode", "codes.npz", "-o", "decoded").code == 0
+    assert run("reconstruct", folder, "-o", "again").code == 0
+    assert np.asarray(Image.open("again/m01.png")).shape == (9, 9)
+    assert len(list(Path("decoded").iterdir())) == 24
+    ran = run("encode", folder, "-o", "codes.csv")
+    assert ran.code == 2
+    assert ran.err == "isthmus: --output must end in .npz; it is 'codes.csv'.\n"
+
+
+def test_text(run: Run) -> None:
+    Path("book.txt").write_text("It was the best of times, it was the worst of times, " * 60)
+    assert run("fit", "book.txt", *SMALL).code == 0
+    assert run("reconstruct", "book.txt", "-o", "again.txt").code == 0
+    assert Path("again.txt").stat().st_size == Path("book.txt").stat().st_size
+
+
+def test_a_failed_write_leaves_nothing_behind(run: Run, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    ran = run("encode", "digits", "-m", model_file, "-o", "codes.npy")
+    assert ran.code == 1
+    assert ran.err.endswith("isthmus: No space left on device; nothing half-written was left behind.\n")
+    assert list(Path().iterdir()) == []

@@ -1,0 +1,33 @@
+"""Small data that many tests share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else scikit-learn skips a check
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """1,797 real handwritten digits, 8x8, whole numbers from 0 to 16."""
+    return load_digits().images.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def digit_labels() -> np.ndarray:
+    """Their classes."""
+    return load_digits().target
+
+
+@pytest.fixture(scope="session")
+def blobs() -> np.ndarray:
+    """200 rows of 6 correlated numbers."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(200, 6))

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from isthmus import data
+from isthmus.data import stores
+
+RNG = np.random.default_rng(0)
+
+
+def test_matrix() -> None:
+    x = RNG.normal(size=(50, 4))
+    x[:, 1] = 7
+    x[:, 2] = np.arange(50)
+    x[:, 3] = np.arange(50) % 3
+    x[49] = x[48]
+    x[49, 2] = 49
+    found = data.inspect(x)
+    assert (found.kind, found.n, found.shape, found.dtype) == ("array", 50, (4,), "float64")
+    assert found.duplicates == 0
+    assert found.constant == ["1"]
+    assert found.id_like == ["2"]
+    assert found.class_column == "3"
+    assert sum(found.class_counts.values()) == 50
+    assert found.low == x.min()
+    assert found.high == x.max()
+
+
+def test_duplicates_are_counted_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.data.records.CHUNK_BYTES", 64)
+    x = RNG.normal(size=(40, 3))
+    x[[5, 17, 39]] = x[0]
+    assert data.inspect(x).duplicates == 3
+    images = RNG.integers(0, 255, (10, 3, 3)).astype(np.uint8)
+    images[9] = images[2]
+    assert data.inspect(images).duplicates == 1
+    assert data.inspect(["a", "b", "a", "a"]).duplicates == 2
+    assert data.inspect(pa.table({"a": [1, 2, 1, None, None], "b": ["x", "y", "x", None, "z"]})).duplicates == 1
+    # Swapped columns, and the same value in another column, are no duplicates.
+    assert data.inspect(pa.table({"a": [1, 2, 0], "b": [2, 1, 0]})).duplicates == 0
+
+
+def mixed_table(n: int = 40) -> pa.Table:
+    return pa.table(
+        {
+            "id": [f"u{i:03}" for i in range(n)],
+            "number": np.arange(n),
+            "age": pa.array([None if i % 4 == 0 else float(i) for i in range(n)]),
+            "same": ["x"] * n,
+            "species": (["a", "b", None, "a"] * n)[:n],
+            "when": pa.array(np.arange(n).astype("datetime64[D]")),
+            "code": pa.array((["p", "q"] * n)[:n]).dictionary_encode(),
+            "nothing": pa.nulls(n),
+        }
+    )
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) -> None:
+    source: object = mixed_table()
+    if streamed:
+        parquet.write_table(mixed_table(), tmp_path / "t.parquet", row_group_size=7)
+        monkeypatch.setattr(stores, "RESIDENT_BYTES", 10)
+        source = tmp_path / "t.parquet"
+    found = data.inspect(source)
+    columns = {column.name: column for column in found.columns}
+    assert found.id_like == ["id", "number"]
+    assert found.constant == ["same", "nothing"]
+    assert found.class_column == "species"
+    assert found.class_counts == {"a": 20, "b": 10, "missing": 10}
+    assert found.missing == 10 + 10 + 40
+    assert columns["age"].missing == 10
+    assert (columns["age"].low, columns["age"].high) == (1.0, 39.0)
+    assert (columns["when"].low, columns["when"].high) == ("1970-01-01", "1970-02-09")
+    assert columns["code"].distinct == 2
+    assert columns["species"].distinct == 2
+    assert found.resident != streamed
+    assert found.duplicates == 0
+    text = str(found)
+    assert "id-like       id, number" in text
+    assert "40 cells" not in text
+    assert "60 cells" in text
+    json.dumps(found.to_dict())
+
+
+def test_images_of_several_sizes(tmp_path: Path) -> None:
+    for i, size in enumerate([(4, 5), (4, 5), (6, 5)]):
+        Image.fromarray(RNG.integers(0, 200, size).astype(np.uint8)).save(tmp_path / f"{i}.png")
+    found = data.inspect(tmp_path, sizes="group")
+    assert found.shapes == {"4 x 5": 2, "6 x 5": 1}
+    assert found.shape == (None, 5)
+    assert "sizes         4 x 5: 2, 6 x 5: 1" in str(found)
+
+
+def test_labels_are_counted() -> None:
+    found = data.inspect("digits")
+    assert found.class_counts["0"] == 178
+    assert found.class_column is None
+    text = str(found)
+    assert "1,797" in text
+    assert "8 x 8 (height x width)" in text
+    assert "0 to 16" in text
+
+
+def test_text_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"abcd" * 40)
+    found = data.inspect(tmp_path / "a.txt", window=8)
+    assert (found.kind, found.n, found.duplicates, found.shape) == ("text", 20, 19, (8,))

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from isthmus import data
+from isthmus.errors import DataError, IsthmusError, OutputExistsError, ParameterError
+
+RNG = np.random.default_rng(0)
+
+
+def again(path: Path, opened: data.Data, **options: Any) -> data.Data:
+    data.write(path, opened.chunk(0, len(opened)), opened.schema, opened.names)
+    return data.open(path, **options)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int64"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".tsv", ".parquet"])
+def test_matrices_come_back(tmp_path: Path, dtype: str, suffix: str) -> None:
+    x = (RNG.normal(size=(6, 3)) * 50).astype(dtype)
+    back = again(tmp_path / f"x{suffix}", data.open(x))
+    if back.schema.kind == "table":
+        assert [column.name for column in back.schema.columns] == ["x0", "x1", "x2"]
+        block = back.chunk(0, 6)
+        np.testing.assert_array_equal(np.stack([c.to_numpy() for c in block.columns], axis=1).astype(dtype), x)
+    else:
+        np.testing.assert_array_equal(back.array, x)
+        assert back.schema.dtype == dtype
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_tables_come_back(tmp_path: Path, suffix: str) -> None:
+    table = pa.table(
+        {
+            "number": [1.5, None, 3.0],
+            "whole": [1, 2, None],
+            "text": ["a, b", None, 'say "x"\tnow'],
+            "category": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "flag": [True, False, None],
+        }
+    )
+    back = again(tmp_path / f"t{suffix}", data.open(table))
+    assert back.chunk(0, 3).to_pylist() == table.to_pylist()
+
+
+def test_table_of_numbers_as_array(tmp_path: Path) -> None:
+    back = again(tmp_path / "t.npy", data.open(pa.table({"a": [1.0, 2.0], "b": [3, 4]})))
+    np.testing.assert_array_equal(back.array, [[1, 3], [2, 4]])
+    with pytest.raises(DataError, match=r"column 'c' \(string\) is no column of numbers without gaps"):
+        again(tmp_path / "u.npy", data.open(pa.table({"c": ["x", "y"]})))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "suffix"),
+    [
+        ((3, 4, 5), "uint8", ".png"),
+        ((3, 4, 5, 3), "uint8", ".png"),
+        ((3, 4, 5, 4), "uint8", ".png"),
+        ((3, 4, 5), "uint16", ".png"),
+        ((3, 4, 5, 3), "uint16", ".png"),
+        ((3, 4, 5), "bool", ".png"),
+        ((3, 4, 5), "float32", ".tif"),
+        ((3, 4, 5), "int32", ".tif"),
+    ],
+)
+def test_folders_of_images_come_back(tmp_path: Path, shape: tuple[int, ...], dtype: str, suffix: str) -> None:
+    x = RNG.integers(0, 2 if dtype == "bool" else 200, shape).astype(dtype)
+    back = again(tmp_path / "out", data.open(x))
+    assert back.names == [f"0000{i}{suffix}" for i in range(3)]
+    assert back.schema.dtype == dtype
+    np.testing.assert_array_equal(back.array, x)
+
+
+def test_names_and_classes_come_back(tmp_path: Path) -> None:
+    images = [RNG.integers(0, 255, (h, 5)).astype(np.uint8) for h in (4, 5, 6, 4)]
+    opened = data.open(images, sizes="group")
+    names = ["cat/a.jpg", "cat/a.png", "../dog/b.2024.tif", "/dog/c"]
+    data.write(tmp_path / "out", opened.chunk(0, 4), opened.schema, names)
+    back = data.open(tmp_path / "out", sizes="group")
+    assert back.names == ["cat/a-2.png", "cat/a.png", "dog/b.2024.png", "dog/c.png"]
+    assert back.labels.tolist() == ["cat", "cat", "dog", "dog"]
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_one_image(tmp_path: Path, name: str) -> None:
+    x = RNG.integers(0, 255, (1, 4, 5)).astype(np.uint8)
+    np.testing.assert_array_equal(again(tmp_path / name, data.open(x)).array, x)
+
+
+def test_many_channels_go_to_arrays(tmp_path: Path) -> None:
+    x = data.open(RNG.normal(size=(2, 4, 5, 7)).astype(np.float32))
+    data.write(tmp_path / "out", x.array, x.schema)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.npy", "00001.npy"]
+    with pytest.raises(DataError, match="PNG does not hold float32 values"):
+        data.write(tmp_path / "a.png", x.array[:1], x.schema)
+    with pytest.raises(DataError, match="it names one image, and there are 2"):
+        data.write(tmp_path / "a.tif", x.array, x.schema)
+
+
+def test_texts(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"0123456789" * 13)
+    opened = data.open(tmp_path / "in.txt", window=16)
+    data.write(tmp_path / "out.txt", opened.chunk(0, 99), opened.schema)
+    assert (tmp_path / "out.txt").read_bytes() == b"0123456789" * 13
+    opened = data.open(["one", "two"])
+    data.write(tmp_path / "lines.txt", opened.chunk(0, 2), opened.schema)
+    assert (tmp_path / "lines.txt").read_text() == "one\ntwo\n"
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    x = data.open(np.zeros((3, 4, 5), np.uint8))
+    for name in ("x.npy", "folder"):
+        data.write(tmp_path / name, x.array, x.schema)
+        with pytest.raises(
+            OutputExistsError, match="exists already; give another name, or overwrite it with force=True"
+        ):
+            data.write(tmp_path / name, x.array, x.schema)
+        (tmp_path / "folder" / "mine.txt").parent.mkdir(exist_ok=True)
+    (tmp_path / "folder" / "mine.txt").write_text("keep")
+    data.write(tmp_path / "folder", x.array + 1, x.schema, force=True)
+    data.write(tmp_path / "x.npy", x.array + 1, x.schema, force=True)
+    assert (tmp_path / "folder" / "mine.txt").read_text() == "keep"
+    assert data.open(tmp_path / "x.npy").array.min() == data.open(tmp_path / "folder").array.min() == 1
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.parquet", "folder"])
+def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def full(*arguments: object, **options: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    x = data.open(np.zeros((3, 4, 5), np.uint8) if name == "folder" else np.zeros((3, 4)))
+    monkeypatch.setattr("numpy.save", full)
+    monkeypatch.setattr("pyarrow.csv.write_csv", full)
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    with pytest.raises(IsthmusError, match="could not be written: No space left on device; nothing was left behind"):
+        data.write(tmp_path / name, x.array, x.schema)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_file_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = data.open(np.ones((3, 4)))
+    data.write(tmp_path / "x.npy", x.array, x.schema)
+
+    def full(*arguments: object, **options: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.save", full)
+    with pytest.raises(IsthmusError, match="could not be written"):
+        data.write(tmp_path / "x.npy", x.array * 2, x.schema, force=True)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(data.open(tmp_path / "x.npy").array, x.array)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_unknown_formats(tmp_path: Path) -> None:
+    x = data.open(np.ones((3, 4)))
+    with pytest.raises(ParameterError, match=r"records of kind 'array' are not written as \.xlsx; choose one of \.npy"):
+        data.write(tmp_path / "x.xlsx", x.array, x.schema)
+    with pytest.raises(ParameterError, match="are not written as no suffix"):
+        data.write(tmp_path / "x", x.array, x.schema)
