@@ -93,7 +93,9 @@ def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[
     """
     path = Path(path)
     if path.exists() and not force:
-        raise OutputExistsError(f"{path} exists already; choose another name, or overwrite it with --force (force=True).")
+        raise OutputExistsError(
+            f"{path} exists already; choose another name, or overwrite it with --force (force=True)."
+        )
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -177,8 +179,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise _damaged(path, "its description has no format number")
     if envelope["format"] > FORMAT_NUMBER:
         raise FormatNumberError(
-            f"{os.fspath(path)} has format {envelope['format']}, this version of isthmus reads up to {FORMAT_NUMBER}; "
-            f"it was written by isthmus {envelope.get('version', 'of an unknown version')}: install that or a later one."
+            f"{os.fspath(path)} has format {envelope['format']}, this isthmus reads up to {FORMAT_NUMBER}; "
+            f"it was written by isthmus {envelope.get('version', '(unknown)')}: install that or a later one."
         )
     return envelope
 

@@ -1,8 +1,8 @@
 """The contract of every model: fit, transform, inverse_transform, reconstruct, score; save and load.
 
-A model file says what its paper says: networks (:meth:`Model.build`), named loss terms (:meth:`Model.losses`) and, where
-there is more than one, players (:meth:`Model.players`). Everything that no paper changes is here, once: reading data,
-preprocessing, held-out records, the engine, batches at inference, saving.
+A model file says what its paper says: networks (:meth:`Model.build`), named loss terms (:meth:`Model.losses`) and,
+where there is more than one, players (:meth:`Model.players`). Everything that no paper changes is here, once: reading
+data, preprocessing, held-out records, the engine, batches at inference, saving.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import math
 import os
 import secrets
 import sys
@@ -145,7 +146,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     random_state: Any = None
     verbose: int = 0
 
-    module_: nn.Module = field(init=False)
+    module_: Any = field(init=False)  # a torch.nn.Module; Any, because models call methods of their own on it
     schema_: Schema = field(init=False)
     preprocessor_: preprocessing.Preprocessor = field(init=False)
     likelihood_reason_: str = field(init=False)
@@ -154,7 +155,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
 
-    def __new__(cls, *args: Any, **parameters: Any) -> Self:  # noqa: ANN401
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
         checks.known_names(cls.__name__, parameters, list(inspect.signature(cls.__init__).parameters)[1:])
         return super().__new__(cls)
@@ -162,7 +163,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     # ------------------------------------------------------------------ what a model file says
 
     @abstractmethod
-    def build(self, rng: torch.Generator) -> nn.Module:
+    def build(self, rng: torch.Generator) -> Any:
         """Return the networks for ``self.preprocessor_``, initialised from ``rng``, and set ``likelihood_reason_``.
 
         The module has ``scale(x)``, ``encode(x)``, ``decode(z, size)``, ``mean(theta)``, ``unscale(x)`` and
@@ -205,10 +206,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def fit(
         self,
-        X: Any,  # noqa: ANN401, N803
-        y: Any = None,  # noqa: ANN401
+        X: Any,
+        y: Any = None,
         *,
-        validation: Any = None,  # noqa: ANN401
+        validation: Any = None,
         callbacks: Iterable[Callback | Callable[[FitState], str | None]] = (),
         resume: str | os.PathLike[str] | None = None,
     ) -> Self:
@@ -277,7 +278,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self.history_ = engine.progress.history
             self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes]
             self.batch_size_ = engine.progress.batch_size
-        self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": progress.best_epoch or progress.epoch}
+        self.provenance_ = self._provenance(data, engine, started) | {
+            "best_epoch": progress.best_epoch or progress.epoch
+        }
         return self
 
     def _learn_schema(self, data: Data) -> None:
@@ -291,7 +294,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if names:
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
-    def _new_module(self, seed: int) -> nn.Module:
+    def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -299,7 +302,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._learn_code_shape(module)
         return module
 
-    def _learn_code_shape(self, module: nn.Module) -> None:
+    def _learn_code_shape(self, module: Any) -> None:
         """Find the shape of one code by encoding one empty record."""
         shape = self.preprocessor_.shape_
         fixed = tuple(64 if side is None else side for side in shape)
@@ -316,7 +319,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, 2048)).astype(int)]
             start(self.module_.scale(batches.read_rows(np.unique(rows))))
 
-    def _split(self, data: Data, validation: Any, seed: int) -> tuple[np.ndarray, Any]:  # noqa: ANN401
+    def _split(self, data: Data, validation: Any, seed: int) -> tuple[np.ndarray, Any]:
         """Return the rows to train on, and the rows (or other records) to hold out."""
         n = len(data)
         if validation is None:
@@ -329,7 +332,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return np.arange(n), self._open(validation)
 
     def _batches(
-        self, data: Data, train: np.ndarray, held_out: Any, device: torch.device  # noqa: ANN401
+        self,
+        data: Data,
+        train: np.ndarray,
+        held_out: Any,
+        device: torch.device,
     ) -> tuple[int, training.Batches, training.Batches | None]:
         """Return the bytes that the records take on the device, and where batches come from."""
         source = _Source(data, self.preprocessor_, device)
@@ -397,7 +404,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ use
 
-    def transform(self, X: Any) -> Any:  # noqa: ANN401, N803
+    def transform(self, X: Any) -> Any:
         """Return the codes of records.
 
         Parameters
@@ -413,11 +420,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         codes = [code.cpu().numpy() for code in self._run(X, self.encode)]
         if None in self.code_shape_:
             return [code for block in codes for code in block]
-        return np.concatenate([code.reshape(len(code), -1) for code in codes]) if len(codes) > 1 else codes[0].reshape(
-            len(codes[0]), -1
+        return (
+            np.concatenate([code.reshape(len(code), -1) for code in codes])
+            if len(codes) > 1
+            else codes[0].reshape(len(codes[0]), -1)
         )
 
-    def inverse_transform(self, Z: Any, *, sizes: Sequence[tuple[int, int]] | None = None) -> Any:  # noqa: ANN401, N803
+    def inverse_transform(self, Z: Any, *, sizes: Sequence[tuple[int, int]] | None = None) -> Any:
         """Return the records that codes stand for, in the units, types and container of the data fitted on.
 
         Parameters
@@ -430,19 +439,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         check_is_fitted(self, "module_")
         if None in self.code_shape_:
             return self._decode_each(Z, sizes)
-        codes = checks.codes(type(self).__name__, Z, int(np.prod(self.code_shape_)))
+        shape = tuple(side or 1 for side in self.code_shape_)
+        codes = checks.codes(type(self).__name__, Z, math.prod(shape))
         blocks = []
         for start in range(0, len(codes), self._rows()):
-            block = torch.from_numpy(codes[start : start + self._rows()]).reshape(-1, *self.code_shape_)
+            block = torch.from_numpy(codes[start : start + self._rows()]).reshape(-1, *shape)
             blocks.append(self._evaluate(block, lambda z: self._to_data_units(self.decode(z))).cpu().numpy())
         return self._restore([np.concatenate(blocks)])
 
-    def reconstruct(self, X: Any) -> Any:  # noqa: ANN401, N803
+    def reconstruct(self, X: Any) -> Any:
         """Return records after crossing the code, there and back: in the container, types and units of ``X``."""
         blocks = self._run(X, lambda x: self._to_data_units(self.decode(self.encode(x), tuple(x.shape[2:]))))
         return self._restore([block.cpu().numpy() for block in blocks])
 
-    def score_samples(self, X: Any) -> np.ndarray:  # noqa: ANN401, N803
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return log p(x | z) at each record's own code, in nats per example and in the units of ``X``.
 
         Models with a posterior over codes return a bound on log p(x) instead, and say so.
@@ -453,11 +463,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         return np.concatenate([block.cpu().double().numpy() for block in self._run(X, self.log_likelihood)])
 
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: ANN401, N803
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of :meth:`score_samples`: nats per example, higher is better."""
         return float(self.score_samples(X).mean())
 
-    def report(self, X: Any, y: Any = None, **options: Any) -> Report:  # noqa: ANN401, N803
+    def report(self, X: Any, y: Any = None, **options: Any) -> Report:
         """Return the evaluation of this model on held-out records; see :func:`isthmus.report.evaluate`."""
         from isthmus.report import evaluate
 
@@ -496,7 +506,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _to_data_units(self, theta: Tensor) -> Tensor:
         return self.module_.unscale(self.module_.mean(theta))
 
-    def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:  # noqa: ANN401, N803
+    def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return ``function`` of scaled records, block by block, in the order of the records."""
         check_is_fitted(self, "module_")
         return [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
@@ -510,7 +520,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         with torch.inference_mode(), training.fast_float32(device.type):
             return function(block.to(device))[:n]
 
-    def _blocks(self, X: Any) -> Iterator[Tensor]:  # noqa: ANN401, N803
+    def _blocks(self, X: Any) -> Iterator[Tensor]:
         """Yield encoded records in order: blocks of equal size, single records where sizes differ."""
         encode = self.preprocessor_.encode
         if self._is_plain(X):
@@ -530,7 +540,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         numbers = int(np.prod([side or 256 for side in self.preprocessor_.shape_]))
         return max(1, min(ROWS, PIXELS // max(1, numbers)))
 
-    def _is_plain(self, X: Any) -> bool:  # noqa: ANN401, N803
+    def _is_plain(self, X: Any) -> bool:
         """Tell whether ``X`` is an array exactly as fitted, with finite values: the short way, for single rows."""
         schema = self.schema_
         if type(X) is not np.ndarray or schema.kind not in ("array", "image"):
@@ -539,12 +549,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             return False
         return X.dtype.kind in "iub" or bool(np.isfinite(X.sum(dtype=np.float64)))
 
-    def _open(self, X: Any, labels: Any = None) -> Data:  # noqa: ANN401, N803
+    def _open(self, X: Any, labels: Any = None) -> Data:
         """Open records for use with this model, and refuse those of another shape."""
         data = isthmus_data.open(X, labels=labels)
         return isthmus_data.conform(data, self.schema_, type(self).__name__)
 
-    def _restore(self, encoded: list[np.ndarray]) -> Any:  # noqa: ANN401
+    def _restore(self, encoded: list[np.ndarray]) -> Any:
         """Return encoded records in the units, types and container of the data fitted on."""
         if None in self.preprocessor_.shape_:
             block = self.preprocessor_.decode([record for one in encoded for record in one])
@@ -552,7 +562,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             block = self.preprocessor_.decode(encoded[0] if len(encoded) == 1 else np.concatenate(encoded))
         return isthmus_data.restore(block, self.schema_)
 
-    def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:  # noqa: ANN401
+    def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:
         sizes = sizes or [()] * len(codes)  # type: ignore[list-item]
         records = []
         for code, size in zip(codes, sizes, strict=True):
@@ -567,7 +577,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _n_features_out(self) -> int:
         return int(np.prod([side or 1 for side in self.code_shape_]))
 
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+    def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: codes are float32 whatever the input."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
@@ -665,7 +675,7 @@ class _Source:
         block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
         return training.StreamedBatches(self._read, rows, self.device, block=block)
 
-    def _read(self, rows: np.ndarray) -> Any:  # noqa: ANN401
+    def _read(self, rows: np.ndarray) -> Any:
         return self.preprocessor.encode(self.data.take(rows))
 
     def _record_bytes(self) -> int:
@@ -688,7 +698,7 @@ class _Source:
             encoded = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         else:
             encoded = self.preprocessor.encode(array)
-        return _tensor(encoded).to(self.device)
+        return _tensor(np.asarray(encoded)).to(self.device)
 
 
 class _SchemaOnly:
@@ -712,9 +722,13 @@ def _device(owner: str, name: str) -> torch.device:
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        raise ParameterError(f"{owner}: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'; it is {name!r}.") from error
+        raise ParameterError(
+            f"{owner}: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'; it is {name!r}."
+        ) from error
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
-    if not there.get(device.type, False) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+    if not there.get(device.type, False) or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
         raise UnavailableError(f"{owner}: device {name!r} is not on this machine; use 'auto' or 'cpu'.")
     return device
 
@@ -728,7 +742,7 @@ def _device_to_load_on(owner: str, wanted: str | None, fitted: str) -> torch.dev
     return torch.device("cpu")
 
 
-def _seed(random_state: Any) -> int:  # noqa: ANN401
+def _seed(random_state: Any) -> int:
     """Return a seed without touching a global generator."""
     if random_state is None:
         return secrets.randbits(31)
@@ -754,7 +768,7 @@ def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
     return digest.hexdigest()
 
 
-def _to_json(name: str, value: Any) -> Any:  # noqa: ANN401
+def _to_json(name: str, value: Any) -> Any:
     """Return a constructor parameter as JSON: modules by importable name and hash of their source, never as code."""
     if hasattr(value, "to_dict"):  # a likelihood with its options
         return value.to_dict()
@@ -769,11 +783,13 @@ def _to_json(name: str, value: Any) -> Any:  # noqa: ANN401
     try:
         json.dumps(value)
     except TypeError as error:
-        raise ParameterError(f"The parameter {name}={value!r} cannot be saved: it is neither JSON nor a module.") from error
+        raise ParameterError(
+            f"The parameter {name}={value!r} cannot be saved: it is neither JSON nor a module."
+        ) from error
     return value
 
 
-def _from_json(value: Any) -> Any:  # noqa: ANN401
+def _from_json(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -789,7 +805,7 @@ def _named_module(module: nn.Module) -> dict[str, str]:
     }
 
 
-def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network: Any) -> Any:  # noqa: ANN401
+def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network: Any) -> Any:
     """Check that the modules given for a file are those that it was saved with."""
     names = [module["name"] for module in stored["modules"]]
     if network is None:
@@ -799,7 +815,9 @@ def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network:
         )
     given = [_named_module(module) for module in network]
     if [module["name"] for module in given] != names:
-        raise ArtifactError(f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}.")
+        raise ArtifactError(
+            f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
+        )
     if given != stored["modules"]:
         warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
     return network

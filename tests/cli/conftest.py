@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import isthmus
 from isthmus.cli import main
 
 
@@ -20,6 +22,9 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+# For child processes in other folders, also where the package is found by a relative path.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(isthmus.__file__).parents[1])}
 
 
 @pytest.fixture
@@ -38,11 +43,10 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model of the digits, as ``isthmus fit`` writes it."""
+    """Train a small model of the digits, as ``isthmus fit`` writes it."""
     path = tmp_path_factory.mktemp("model") / "digits.safetensors"
-    assert (
-        main(["fit", "digits", "-o", str(path), "--max-epochs", "2", "--latent-dim", "4", "--hidden", "32", "-q"]) == 0
-    )
+    small = ("--max-epochs", "2", "--latent-dim", "4", "--hidden", "32", "-q")
+    assert main(["fit", "digits", "-o", str(path), *small]) == 0
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import pytest
 
 from isthmus.cli.app import VERBS
 
-from .conftest import Run
+from .conftest import ENVIRONMENT, Run
 
 
 def test_help_starts_with_examples_and_lists_verbs_and_exit_codes(run: Run) -> None:
@@ -61,11 +60,13 @@ def test_help_and_info_load_neither_torch_nor_sklearn_nor_matplotlib(model_file:
         f"main(['info', {str(model_file)!r}]); "
         "heavy = {'torch', 'sklearn', 'matplotlib', 'pandas'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_python_m_isthmus() -> None:
-    done = subprocess.run([sys.executable, "-m", "isthmus", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "isthmus", "--version"], capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
     assert done.returncode == 0
     assert done.stdout.startswith("isthmus ")

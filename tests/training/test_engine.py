@@ -29,7 +29,9 @@ def same(one, other) -> bool:
 
 
 def small(**parameters):
-    return DenoisingAutoencoder(**{"hidden": (16,), "latent_dim": 2, "max_epochs": 6, "random_state": 0, "dropout": 0.1} | parameters)
+    return DenoisingAutoencoder(
+        **{"hidden": (16,), "latent_dim": 2, "max_epochs": 6, "random_state": 0, "dropout": 0.1} | parameters
+    )
 
 
 # ---------------------------------------------------------------------- the same seed, the same bits
@@ -53,7 +55,9 @@ def test_another_seed_gives_other_weights(blobs):
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam", "sgd", "gradient-descent"])
 def test_every_optimizer_lowers_the_loss(blobs, optimizer):
-    history = Autoencoder(hidden=(16,), latent_dim=2, max_epochs=30, optimizer=optimizer, random_state=0).fit(blobs).history_
+    history = (
+        Autoencoder(hidden=(16,), latent_dim=2, max_epochs=30, optimizer=optimizer, random_state=0).fit(blobs).history_
+    )
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
@@ -139,7 +143,9 @@ def test_seconds_end_a_run_with_the_rate_at_zero(blobs):
 def test_the_kept_weights_are_those_of_the_best_epoch():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(60, 20))
-    model = Autoencoder(hidden=(64,), latent_dim=10, max_epochs=200, patience=20, likelihood="gaussian-fixed", random_state=0)
+    model = Autoencoder(
+        hidden=(64,), latent_dim=10, max_epochs=200, patience=20, likelihood="gaussian-fixed", random_state=0
+    )
     model.fit(noise, validation=rng.normal(size=(200, 20)))
     losses = [record["validation_loss"] for record in model.history_]
     best = model.provenance_["best_epoch"]
@@ -161,7 +167,9 @@ def test_constant_data_train(blobs):
 
 
 def test_a_huge_learning_rate_ends_with_finite_weights(blobs):
-    model = Autoencoder(hidden=(16,), max_epochs=20, learning_rate=10.0, optimizer="sgd", likelihood="gaussian-fixed", random_state=0)
+    model = Autoencoder(
+        hidden=(16,), max_epochs=20, learning_rate=10.0, optimizer="sgd", likelihood="gaussian-fixed", random_state=0
+    )
     model.fit(blobs * 10)
     assert all(np.isfinite(array).all() for array in weights(model))
     assert any("was not finite; went back" in note for note in model.notes_)
@@ -209,7 +217,9 @@ def test_giving_up_names_term_and_rows():
     records = torch.ones(40, 1)
     records[[7, 23]] = -1.0
     batches = ResidentBatches(records, np.arange(40))
-    with pytest.raises(TrainingError, match=r"the loss term 'reconstruction' stayed non-finite .* rows (7, 23|23, 7) cause it"):
+    with pytest.raises(
+        TrainingError, match=r"the loss term 'reconstruction' stayed non-finite .* rows (7, 23|23, 7) cause it"
+    ):
         Engine(module, [Player("p", (module,), loss)], batches, Plan(Budget(30), batch_size=40)).run()
     assert torch.isfinite(module.weight).all()
 
@@ -269,7 +279,13 @@ def test_two_processes_train_as_one(tmp_path):
 
     def run(n: int) -> np.ndarray:
         out = tmp_path / f"{n}.npy"
-        launch = ["-m", "torch.distributed.run", f"--nproc-per-node={n}", "--master-addr=127.0.0.1", f"--master-port={port}"]
+        launch = [
+            "-m",
+            "torch.distributed.run",
+            f"--nproc-per-node={n}",
+            "--master-addr=127.0.0.1",
+            f"--master-port={port}",
+        ]
         command = [sys.executable, *(launch if n > 1 else []), str(script), str(out)]
         subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
         return np.load(out)

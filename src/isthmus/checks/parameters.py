@@ -29,7 +29,7 @@ def known_names(owner: str, given: Iterable[str], allowed: Sequence[str]) -> Non
             raise ParameterError(f"{owner} has no parameter {name!r}{hint}")
 
 
-def choice(owner: str, parameter: str, value: Any, allowed: Sequence[str]) -> None:  # noqa: ANN401
+def choice(owner: str, parameter: str, value: Any, allowed: Sequence[str]) -> None:
     """Refuse a value that is not one of a few names."""
     if not isinstance(value, str) or value not in allowed:
         hint = nearest(value, allowed) if isinstance(value, str) else ""
@@ -40,7 +40,7 @@ def choice(owner: str, parameter: str, value: Any, allowed: Sequence[str]) -> No
 def number(
     owner: str,
     parameter: str,
-    value: Any,  # noqa: ANN401
+    value: Any,
     *,
     low: float = -math.inf,
     high: float = math.inf,
@@ -72,7 +72,7 @@ def number(
 def integer(
     owner: str,
     parameter: str,
-    value: Any,  # noqa: ANN401
+    value: Any,
     *,
     low: float = -math.inf,
     high: float = math.inf,
@@ -81,7 +81,7 @@ def integer(
     """Refuse a value that is not a whole number between two bounds."""
     if value is None and optional:
         return
-    if isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high:
+    if isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high:
         return
     raise ParameterError(
         f"{owner}: {parameter} must be {_range('a whole number', low, high, False, False, optional)}; it is {value!r}."
@@ -94,7 +94,7 @@ def needs_pictures(owner: str, parameter: str, kind: str) -> None:
         raise ParameterError(f"{owner}: {parameter} needs pictures; the data are of kind {kind!r}: leave it out.")
 
 
-def widths(owner: str, parameter: str, value: Any) -> None:  # noqa: ANN401
+def widths(owner: str, parameter: str, value: Any) -> None:
     """Refuse anything but a sequence of whole numbers of 1 or more, or None."""
     if value is None:
         return
@@ -115,7 +115,7 @@ def _range(kind: str, low: float, high: float, above: bool, below: bool, optiona
     return f"{kind} {' and '.join(parts)}".rstrip() + (", or None" if optional else "")
 
 
-def codes(owner: str, values: Any, width: int) -> np.ndarray:  # noqa: ANN401
+def codes(owner: str, values: Any, width: int) -> np.ndarray:
     """Return codes as float32 of shape (n, width); refuse another shape or values that are not finite."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub" or array.ndim != 2 or array.shape[1] != width or not len(array):
@@ -125,5 +125,7 @@ def codes(owner: str, values: Any, width: int) -> np.ndarray:  # noqa: ANN401
         )
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        raise DataError(f"{owner}: the code in row {row}, column {column} is {array[row, column]}, not a finite number.")
+        raise DataError(
+            f"{owner}: the code in row {row}, column {column} is {array[row, column]}, not a finite number."
+        )
     return np.ascontiguousarray(array, np.float32)

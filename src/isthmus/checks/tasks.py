@@ -37,8 +37,8 @@ def mask_wanted(source: str, kind: str) -> ParameterError:
 def mask_shape(found: Sequence[int], record: Sequence[int], n: int) -> ShapeError:
     """Return the error for a mask that fits neither one record nor all of them."""
     return ShapeError(
-        f"inpaint: mask must have the shape {tuple(record)}, for the same cells of every record, or {(n, *record)}, for "
-        f"those of each; its shape is {tuple(found)}."
+        f"inpaint: mask must have the shape {tuple(record)}, for the same cells of every record, "
+        f"or {(n, *record)}, for those of each; its shape is {tuple(found)}."
     )
 
 

@@ -158,7 +158,7 @@ def kmeans_baseline(train: ArrayLike, test: ArrayLike, n_clusters: int, *, rando
             found = MiniBatchKMeans(size, random_state=random_state, n_init=3, batch_size=4096).fit(x)
         else:
             found = KMeans(size, random_state=random_state, n_init=1).fit(x)
-    size = len(np.unique(found.cluster_centers_, axis=0))
+    size = len({centre.tobytes() for centre in found.cluster_centers_})
     nearest = found.cluster_centers_[found.predict(y.astype(np.float64))]
     return Baseline("kmeans", f"k-means, {size} {_plural('centre', size)}", 1, np.asarray(nearest))
 

@@ -22,9 +22,7 @@ def latent_dim(model: Model) -> int:
     return max(1, min(USUAL_LATENT_DIM, numbers // 2))
 
 
-def compose(
-    model: Model, rng: torch.Generator, *, tied: bool = False
-) -> networks.Core:
+def compose(model: Model, rng: torch.Generator, *, tied: bool = False) -> networks.Core:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
 
     Parameters

@@ -1,7 +1,8 @@
 r"""The sparse autoencoder: few units of the code speak at a time.
 
 Papers: Ng, "Sparse autoencoder", CS294A lecture notes (2011), section 3 (KL); Makhzani and Frey, "k-Sparse
-Autoencoders", ICLR 2014 (top-k); for L1 with normed decoder columns Conerly et al., "Update on how we train SAEs" (2024).
+Autoencoders", ICLR 2014 (top-k); for L1 with normed decoder columns Conerly et al., "Update on how we train SAEs"
+(2024).
 
 ::
 
@@ -12,7 +13,7 @@ Objective, in nats per example::
 
     l1       L(x) = -log p(x | g(z)) + lambda sum_j ||w_j|| |z_j|,            z = max(a, 0)
     kl       L(x) = -log p(x | g(z)) + lambda sum_j KL(rho || mean_batch z_j), z = sigmoid(a)
-    top-k    L(x) = -log p(x | g(z)),                                        z = a where a is among the k largest, else 0
+    top-k    L(x) = -log p(x | g(z)),                            z = a where a is among the k largest, else 0
 
 with w_j the decoder's weights out of unit j: without their norm the penalty is escaped by small codes and large
 weights. KL(rho || q) = rho log(rho / q) + (1 - rho) log((1 - rho) / (1 - q)) for two coins.
@@ -95,9 +96,13 @@ class SparseAutoencoder(Model):
         z = self.encode(x)
         terms = {"reconstruction": self.module_.nll(self.decode(z, tuple(x.shape[2:])), x).mean()}
         if self.sparsity == "l1":
-            terms["l1"] = self.penalty * (z.float().abs().flatten(2).sum(-1) if z.ndim > 2 else z.float().abs()).mul(
-                self._column_norms(z.shape[1])
-            ).sum(1).mean()
+            terms["l1"] = (
+                self.penalty
+                * (z.float().abs().flatten(2).sum(-1) if z.ndim > 2 else z.float().abs())
+                .mul(self._column_norms(z.shape[1]))
+                .sum(1)
+                .mean()
+            )
         elif self.sparsity == "kl":
             mean_activity = z.float().transpose(0, 1).flatten(1).mean(1)
             terms["kl"] = self.penalty * coin_kl(self.rho, mean_activity).sum()

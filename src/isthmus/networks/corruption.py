@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["CORRUPTIONS", "IMAGE_CORRUPTIONS", "corrupt"]
 
 
 def gaussian(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
-    """x + level * e with e from N(0, I); ``level`` is a standard deviation in scaled units."""
+    """X + level * e with e from N(0, I); ``level`` is a standard deviation in scaled units."""
     noise = torch.empty_like(x).normal_(generator=rng)
     return torch.add(x, noise, alpha=level)
 

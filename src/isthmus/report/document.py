@@ -140,11 +140,9 @@ class Report:
         if page.suffix.lower() not in (".html", ".htm"):
             page = page / "report.html"
         figures = page.with_suffix(".json")
-        html = self.to_html()
-        text = json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         page.parent.mkdir(parents=True, exist_ok=True)
-        # Both names are claimed before either file appears.
+        # Both names are claimed before anything is drawn, and before either file appears.
         with replacing(figures, force=force) as json_file, replacing(page, force=force) as html_file:
-            json_file.write(text.encode())
-            html_file.write(html.encode())
+            html_file.write(self.to_html().encode())
+            json_file.write(json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False).encode() + b"\n")
         return page

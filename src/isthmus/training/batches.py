@@ -91,7 +91,7 @@ class ResidentBatches(Batches):
         return self.records.index_select(0, torch.from_numpy(rows).to(self.device))
 
     def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        for rows in order.split(batch_size):
+        for rows in torch.split(order, batch_size):
             yield self.records.index_select(0, rows), rows
 
 
@@ -209,7 +209,7 @@ class GroupedBatches(Batches):
                 yield self._batch(rows[i : i + limit])
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
-        return torch.from_numpy(np.stack(self.read(rows))).to(self.device)
+        return torch.from_numpy(np.stack(list(self.read(rows)))).to(self.device)
 
     def _batch(self, rows: np.ndarray) -> Batch:
         rows = np.sort(rows)

@@ -66,7 +66,7 @@ class _Function(Callback):
     """A plain function in the place of ``on_epoch``."""
 
     def __init__(self, function: Callable[[FitState], str | None]) -> None:
-        self.on_epoch = function  # type: ignore[method-assign]
+        self.on_epoch = function  # type: ignore[method-assign, assignment]
 
 
 def as_callbacks(callbacks: Iterable[Callback | Callable[[FitState], str | None]]) -> list[Callback]:
@@ -89,7 +89,7 @@ class Checkpoint(Callback):
         self.path = Path(path)
         self.every = every
 
-    def on_epoch(self, state: FitState) -> None:  # noqa: D102
+    def on_epoch(self, state: FitState) -> None:
         if state.epoch % self.every == 0:
             state.checkpoint(self.path)
 
@@ -134,7 +134,7 @@ def _numbers(state: FitState) -> dict[str, float]:
     return {name: value for name, value in state.history[-1].items() if isinstance(value, float) and name != "epoch"}
 
 
-def _optional(module: str, extra: str, owner: str) -> Any:  # noqa: ANN401
+def _optional(module: str, extra: str, owner: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -71,7 +71,7 @@ def average(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
     flat = torch.cat([gradient.flatten() for gradient in present])
     dist.all_reduce(flat)
     flat /= world()
-    pieces = iter(flat.split([gradient.numel() for gradient in present]))
+    pieces = iter(torch.split(flat, [gradient.numel() for gradient in present]))
     return [None if gradient is None else next(pieces).view_as(gradient) for gradient in gradients]
 
 

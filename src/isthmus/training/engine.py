@@ -4,9 +4,10 @@ One step of each player: ``terms = loss(batch, rng)``, the gradient of their sum
 parameters, one move of the player's optimisers at ``peak rate * schedule(share of the budget spent)``.
 
 What can go wrong has one answer each. A loss that is not finite: the step is skipped; after three in a row the last
-good epoch (the first weights, the next time) is restored and the rate divided by ten; after five such returns training
-stops and names the term, the tensor and the rows. Memory runs out: the epoch starts again with half the batch, and the run remembers. Interrupted: the last
-checkpoint is on disk, and going on from it gives the same bits as never having stopped.
+good epoch (the next time, the first weights) is restored and the rate divided by ten; after five such returns training
+stops and names the term, the tensor and the rows. Memory runs out: the epoch starts again with half the batch, and the
+run remembers. Interrupted: the last checkpoint is on disk, and going on from it gives the same bits as never having
+stopped.
 """
 
 from __future__ import annotations
@@ -186,7 +187,8 @@ class Engine:
     def _look_on(self) -> bool:
         """Tell the callbacks that an epoch is over; return whether one of them says stop."""
         self.state.epoch, self.state.progress = self.progress.epoch, self._share()
-        return any([callback.on_epoch(self.state) == "stop" for callback in self.callbacks])
+        answers = [callback.on_epoch(self.state) for callback in self.callbacks]
+        return "stop" in answers
 
     def forecast(self) -> dict[str, float]:
         """Predict what the run will take, from three trial batches that leave no trace.
@@ -220,9 +222,6 @@ class Engine:
             seconds = (time.perf_counter() - started) / 2 * self.plan.budget.steps(steps)
         states = sum(tensor.nbytes for tensor in self._snapshot().values())
         weights = sum(tensor.nbytes for tensor in self.module.state_dict().values())
-        for its in self.optimizers.values():
-            for optimizer in its:
-                optimizer.state.clear()
         self._restore(good)
         return {
             "memory_bytes": float(2 * states + 2 * weights + kept),
@@ -240,7 +239,7 @@ class Engine:
             try:
                 terms = self._train()
                 break
-            except _NotFinite as problem:
+            except _NotFiniteError as problem:
                 self._go_back(good, step, problem)
             except (MemoryError, RuntimeError) as error:
                 self._halve_batch(good, step, error)
@@ -249,10 +248,10 @@ class Engine:
         record: dict[str, Any] = {"epoch": p.epoch, "seconds": p.seconds, "learning_rate": self._rate()}
         record |= _named("train", terms)
         if self.held_out is not None:
-            record |= _named("validation", self._score_held_out())
+            record |= _named("validation", self._score(self.held_out))
             loss = record["validation_loss"]
             if not math.isfinite(loss):
-                self._go_back(good, step, _NotFinite("the held-out loss", None))
+                self._go_back(good, step, _NotFiniteError("the held-out loss", None))
                 p.epoch -= 1
                 return
             if self.stopping.is_best(loss, p.epoch):
@@ -277,7 +276,7 @@ class Engine:
             if p.step % self.look_every == 0 and not _all_finite(terms):
                 p.bad += 1
                 if p.bad >= SKIPS or self.look_every > 1:
-                    raise _NotFinite(_first_bad(terms), batch)
+                    raise _NotFiniteError(_first_bad(terms), batch)
             else:
                 p.bad = 0
                 for name, term in terms.items():
@@ -307,24 +306,22 @@ class Engine:
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, distributed.average(gradients), strict=True):
                 parameter.grad = gradient
-            optimizers.set_rate(self.optimizers[player.name], factor)
             for optimizer in self.optimizers[player.name]:
-                optimizer.step()
+                optimizer.step(factor)
         return named
 
-    def _score_held_out(self) -> dict[str, Tensor]:
+    def _score(self, held_out: Batches) -> dict[str, Tensor]:
         """Return each term of the first player, averaged over the held-out records, with chance fixed."""
-        assert self.held_out is not None
         rng = epoch_generator(self.plan.seed, 0, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self.module.eval()
         with torch.no_grad():
-            for records, rows in self.held_out.in_order(max(self.progress.batch_size, 1024)):
+            for records, rows in held_out.in_order(max(self.progress.batch_size, 1024)):
                 with autocast(self.device.type, self.plan.precision):
                     terms = self.players[0].loss(records, rng)
                 for name, term in terms.items():
                     sums[name] += term * len(rows)
-        return {name: total / self.held_out.n for name, total in sums.items()}
+        return {name: total / held_out.n for name, total in sums.items()}
 
     def _show_progress(self, share: float) -> None:
         now = time.perf_counter()
@@ -336,11 +333,11 @@ class Engine:
 
     def _rate(self) -> float:
         """Return the peak rate times its factor, of the first optimiser of the first player."""
-        return float(self.optimizers[self.players[0].name][0].param_groups[0]["lr"])
+        return self.optimizers[self.players[0].name][0].rate
 
     # ------------------------------------------------------------------ what can go wrong
 
-    def _go_back(self, good: dict[str, Tensor], step: int, problem: _NotFinite) -> None:
+    def _go_back(self, good: dict[str, Tensor], step: int, problem: _NotFiniteError) -> None:
         """Restore the last good epoch and lower the rate, or give up."""
         p = self.progress
         if p.returns >= RETURNS:
@@ -359,7 +356,7 @@ class Engine:
             f"times {p.rate:g}"
         )
 
-    def _explain(self, problem: _NotFinite) -> str:
+    def _explain(self, problem: _NotFiniteError) -> str:
         weights = next((n for n, t in self.module.state_dict().items() if not torch.isfinite(t.float()).all()), None)
         where = f"the first tensor that is not finite is {weights}" if weights else "all weights are finite"
         rows = self._bad_rows(problem.batch) if problem.batch is not None and weights is None else []
@@ -378,7 +375,7 @@ class Engine:
         with torch.no_grad():
             return [
                 int(row)
-                for record, row in zip(records.split(1), rows.tolist(), strict=True)
+                for record, row in zip(records[:, None], rows.tolist(), strict=True)
                 if not all(_all_finite(player.loss(record, generator)) for player in self.players)
             ]
 
@@ -442,7 +439,7 @@ class Engine:
         self.best = _under("best.", tensors) or None
 
 
-class _NotFinite(Exception):
+class _NotFiniteError(Exception):
     """A loss term that is not a finite number, and the batch it came from."""
 
     def __init__(self, term: str, batch: Batch | None) -> None:
@@ -470,5 +467,3 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-

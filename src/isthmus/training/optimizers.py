@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
 
 from isthmus.training.players import Player
 
-__all__ = ["OPTIMIZERS", "Muon", "load_state_tensors", "make_optimizers", "polar_factor", "set_rate", "state_tensors"]
+__all__ = ["OPTIMIZERS", "Muon", "Optimizer", "load_state_tensors", "make_optimizers", "polar_factor", "state_tensors"]
 
 # Odd polynomials p(x) = a x + b x^3 + c x^5, each the best uniform approximation of 1 on the interval that the one
 # before leaves of [0.01, 1] (Amsel et al., "The Polar Express", 2025, theorem 3.1): after four, |p(s) - 1| < 0.0126.
@@ -44,18 +46,62 @@ def polar_factor(gradients: Tensor, steps: Sequence[tuple[float, float, float]] 
     gram = gradients @ gradients.mT  # (k, m, m)
     squared_norm = gram.diagonal(dim1=-2, dim2=-1).sum(-1).clamp_min(1e-30)[:, None, None]
     gram = gram / squared_norm
-    total: Tensor | None = None
+    total = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
     for i, (a, b, c) in enumerate(steps):
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        total = factor if total is None else total @ factor
+        total = factor if i == 0 else total @ factor
         if i + 1 < len(steps):
             gram = factor @ gram @ factor
-    assert total is not None
     return (total @ gradients) * squared_norm.rsqrt()
 
 
-class Muon(torch.optim.Optimizer):
+class Optimizer(ABC):
+    """Moves parameters along their gradients; its state starts at zero.
+
+    Small and our own, because the first ``torch.optim.Optimizer`` of a process loads torch's compiler, which takes
+    longer than many a training run. The arithmetic of Adam and SGD is torch's.
+
+    Parameters
+    ----------
+    parameters : list of parameters
+        Whom it moves.
+    peak : float
+        Learning rate at the top of the schedule.
+    weight_decay : float, default=0
+        L2.
+    """
+
+    entries: tuple[str, ...] = ()  # names of the state tensors of each parameter
+
+    def __init__(self, parameters: list[nn.Parameter], peak: float, weight_decay: float = 0.0) -> None:
+        self.parameters, self.peak, self.weight_decay = parameters, peak, weight_decay
+        self.rate = peak
+        self.state: dict[str, list[Tensor]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self.state = {name: [torch.zeros_like(p) for p in self.parameters] for name in self.entries}
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """Move every parameter that has a gradient, at the peak rate times ``factor``."""
+        self.rate = self.peak * factor
+        present = [i for i, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        if present:
+            self.move(
+                [self.parameters[i] for i in present],
+                [self.parameters[i].grad for i in present],  # type: ignore[misc]
+                {name: [tensors[i] for i in present] for name, tensors in self.state.items()},
+            )
+
+    @abstractmethod
+    def move(self, parameters: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]) -> None:
+        """Take one step at ``self.rate``, changing parameters and state in place."""
+
+
+class Muon(Optimizer):
     """Momentum whose update is made orthogonal: every direction of a weight matrix moves at the same speed.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024)::
@@ -64,52 +110,30 @@ class Muon(torch.optim.Optimizer):
 
     Matrices of one size (up to transposition) are orthogonalised as one stack. Kernels of convolutions count as
     matrices of shape (out, in * height * width).
-
-    Parameters
-    ----------
-    params : iterable of parameters
-        Each with two axes or more.
-    lr : float
-        Step: the spectral norm of each update.
-    momentum : float, default=0.95
-        mu above.
-    weight_decay : float, default=0
-        wd above, decoupled from the gradient.
     """
 
-    def __init__(
-        self, params: Iterable[nn.Parameter], lr: float, *, momentum: float = 0.95, weight_decay: float = 0.0
+    entries = ("momentum",)
+    mu = 0.95
+
+    def move(  # noqa: D102
+        self, parameters: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        stacks: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for parameter, gradient, momentum in zip(parameters, gradients, state["momentum"], strict=True):
+            momentum.lerp_(gradient, 1 - self.mu)
+            direction = _wide(torch.lerp(gradient, momentum, self.mu))
+            stacks[direction.shape[0], direction.shape[1]].append((parameter, direction))
+        for pairs in stacks.values():
+            updates = polar_factor(torch.stack([direction for _, direction in pairs]))
+            for (parameter, _), update in zip(pairs, updates, strict=True):
+                self._apply(parameter, update)
 
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
-        for group in self.param_groups:
-            stacks: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    rows, columns = parameter.shape[0], parameter[0].numel()
-                    stacks[min(rows, columns), max(rows, columns)].append(parameter)
-            for parameters in stacks.values():
-                self._step_stack(parameters, group["lr"], group["momentum"], group["weight_decay"])
-
-    def _step_stack(self, parameters: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
-        directions = []
-        for parameter in parameters:
-            state = self.state[parameter]
-            if not state:
-                state["momentum"] = torch.zeros_like(parameter)
-            gradient = parameter.grad
-            state["momentum"].lerp_(gradient, 1 - momentum)
-            directions.append(_wide(torch.lerp(gradient, state["momentum"], momentum)))
-        updates = polar_factor(torch.stack(directions))
-        for parameter, update in zip(parameters, updates, strict=True):
-            rows, columns = parameter.shape[0], parameter[0].numel()
-            if weight_decay:
-                parameter.mul_(1 - lr * weight_decay)
-            update = update.mT if rows > columns else update
-            parameter.add_(update.reshape(parameter.shape), alpha=-lr * max(1.0, rows / columns) ** 0.5)
+    def _apply(self, parameter: Tensor, update: Tensor) -> None:
+        rows, columns = parameter.shape[0], parameter[0].numel()
+        if self.weight_decay:
+            parameter.mul_(1 - self.rate * self.weight_decay)
+        update = update.mT if rows > columns else update
+        parameter.add_(update.reshape(parameter.shape), alpha=-self.rate * max(1.0, rows / columns) ** 0.5)
 
 
 def _wide(matrix: Tensor) -> Tensor:
@@ -118,40 +142,82 @@ def _wide(matrix: Tensor) -> Tensor:
     return matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
 
 
-def _adamw(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True)
+class Adam(Optimizer):
+    """Kingma and Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015), algorithm 1."""
+
+    entries = ("exp_avg", "exp_avg_sq")
+    betas = (0.9, 0.999)
+    rule: Callable[..., None] = staticmethod(adam)
+
+    def reset(self) -> None:
+        super().reset()
+        self.state["step"] = [torch.zeros((), device=p.device) for p in self.parameters]
+
+    def move(self, parameters: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]) -> None:
+        fused = parameters[0].device.type in ("cpu", "cuda", "mps")
+        self.rule(
+            parameters,
+            gradients,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            [],
+            state["step"],
+            fused=fused,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.rate,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
-def _adam(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr, weight_decay=weight_decay, fused=True)
+class AdamW(Adam):
+    """Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (ICLR 2019), with a shorter memory."""
+
+    betas = (0.9, 0.95)
+    rule = staticmethod(adamw)
 
 
-def _sgd(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr, momentum=0.9, nesterov=True, weight_decay=weight_decay)
+class GradientDescent(Optimizer):
+    """W <- W - lr (G + wd W)."""
+
+    def move(self, parameters: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]) -> None:
+        if self.weight_decay:
+            gradients = list(torch._foreach_add(gradients, parameters, alpha=self.weight_decay))
+        torch._foreach_add_(parameters, gradients, alpha=-self.rate)
 
 
-def _gradient_descent(parameters: list[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr, weight_decay=weight_decay)
+class SGD(Optimizer):
+    """Gradient descent with Nesterov's momentum, as Sutskever et al. (ICML 2013) write it: M <- mu M + G."""
 
+    entries = ("momentum",)
+    mu = 0.9
 
-Make = Callable[[list[nn.Parameter], float, float], torch.optim.Optimizer]
+    def move(self, parameters: list[Tensor], gradients: list[Tensor], state: dict[str, list[Tensor]]) -> None:
+        if self.weight_decay:
+            gradients = list(torch._foreach_add(gradients, parameters, alpha=self.weight_decay))
+        torch._foreach_mul_(state["momentum"], self.mu)
+        torch._foreach_add_(state["momentum"], gradients)
+        ahead = torch._foreach_add(gradients, state["momentum"], alpha=self.mu)
+        torch._foreach_add_(parameters, ahead, alpha=-self.rate)
+
 
 ADAMW_RATE = 6e-3  # of the parameters that Muon leaves to AdamW
 
-# Peak learning rates, measured on 784-128-64-32 (see benchmarks/); "muon" is the rate of the matrices.
-OPTIMIZERS: dict[str, tuple[float, Make]] = {
-    "muon": (0.04, lambda parameters, lr, decay: Muon(parameters, lr, weight_decay=decay)),
-    "adamw": (ADAMW_RATE, _adamw),
-    "adam": (ADAMW_RATE, _adam),
-    "sgd": (1e-3, _sgd),
-    "gradient-descent": (1e-2, _gradient_descent),
+# The optimisers by name, with their usual peak rates; "muon" is the rate of the matrices.
+OPTIMIZERS: dict[str, tuple[float, type[Optimizer]]] = {
+    "muon": (0.04, Muon),
+    "adamw": (ADAMW_RATE, AdamW),
+    "adam": (ADAMW_RATE, Adam),
+    "sgd": (1e-3, SGD),
+    "gradient-descent": (1e-2, GradientDescent),
 }
 
 
-def make_optimizers(
-    player: Player, name: str, learning_rate: float | None, weight_decay: float
-) -> list[torch.optim.Optimizer]:
-    """Return the optimisers that together move a player's parameters; each group keeps its peak rate as ``peak``.
+def make_optimizers(player: Player, name: str, learning_rate: float | None, weight_decay: float) -> list[Optimizer]:
+    """Return the optimisers that together move a player's parameters.
 
     Parameters
     ----------
@@ -165,51 +231,29 @@ def make_optimizers(
         L2: added to the gradient by "adam", "sgd" and "gradient-descent", decoupled in "muon" and "adamw".
         Biases and gains are not decayed.
     """
-    default, make = OPTIMIZERS[name]
+    default, optimizer = OPTIMIZERS[name]
     rate = default if learning_rate is None else learning_rate
     parameters, tables = list(player.parameters()), player.embeddings()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}
     rest = [p for p in parameters if id(p) not in chosen]
-    optimizers = [make(matrices, rate, weight_decay)] if matrices else []
+    optimizers: list[Optimizer] = [optimizer(matrices, rate, weight_decay)] if matrices else []
     if rest:
-        rest_make, rest_rate = (_adamw, ADAMW_RATE * rate / default) if name == "muon" else (make, rate)
-        optimizers.append(rest_make(rest, rest_rate, 0.0))
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
+        optimizers.append(AdamW(rest, ADAMW_RATE * rate / default) if name == "muon" else optimizer(rest, rate))
     return optimizers
 
 
-def set_rate(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None:
-    """Set every group's rate to its peak times ``factor``."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-
-
-def state_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+def state_tensors(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
     """Return the optimisers' state as named tensors: ``{optimiser}.{parameter}.{entry}``."""
-    tensors: dict[str, Tensor] = {}
-    for i, optimizer in enumerate(optimizers):
-        for j, parameter in enumerate(_parameters(optimizer)):
-            for entry, value in optimizer.state.get(parameter, {}).items():
-                if value is not None:
-                    tensors[f"{i}.{j}.{entry}"] = torch.as_tensor(value)
-    return tensors
+    return {
+        f"{i}.{j}.{entry}": tensor
+        for i, optimizer in enumerate(optimizers)
+        for entry, tensors in optimizer.state.items()
+        for j, tensor in enumerate(tensors)
+    }
 
 
-def load_state_tensors(optimizers: Sequence[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
+def load_state_tensors(optimizers: Sequence[Optimizer], tensors: dict[str, Tensor]) -> None:
     """Put back what :func:`state_tensors` returned."""
-    states: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
-    for name, tensor in tensors.items():
-        i, j, entry = name.split(".", 2)
-        states[int(i), int(j)][entry] = tensor
-    for i, optimizer in enumerate(optimizers):
-        for j, parameter in enumerate(_parameters(optimizer)):
-            state = states.get((i, j), {})
-            optimizer.state[parameter] = {name: t.to(parameter.device, copy=True) for name, t in state.items()}
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, tensor in state_tensors(optimizers).items():
+        tensor.copy_(tensors[name])

@@ -68,12 +68,16 @@ class ShowProgress(Callback):
             self._bar.stop()
 
 
-def _bar(stream: TextIO) -> Any:  # noqa: ANN401
+def _bar(stream: TextIO) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=Console(file=stream), transient=True
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
     )
     bar.start()
     return bar
