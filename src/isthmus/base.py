@@ -551,7 +551,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Open records for use with this model, and refuse those of another shape."""
-        data = isthmus_data.open(X, labels=labels)
+        varies = self.schema_.kind == "image" and None in self.schema_.shape and not isinstance(X, Data)
+        data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None)
         return isthmus_data.conform(data, self.schema_, type(self).__name__)
 
     def _restore(self, encoded: list[np.ndarray]) -> Any:

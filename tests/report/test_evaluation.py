@@ -280,6 +280,18 @@ def test_the_call_that_makes_the_same_model(image_model: Any, images: tuple[np.n
     assert found == "isthmus.LinearModel(latent_dim=8).fit(X)"
 
 
+def test_records_of_the_fit_are_not_called_held_out(
+    monkeypatch: pytest.MonkeyPatch, image_model: Any, images: tuple[np.ndarray, ...]
+) -> None:
+    monkeypatch.setattr(image_model, "fingerprint", lambda data: "ab" * 32 if len(data) == 400 else "", raising=False)
+    seen, new = evaluate(image_model, images[0]), evaluate(image_model, images[1])
+    assert seen.to_dict()["verdict"].startswith("On 400 records of the fit ")
+    assert "400 records of the fit" in seen.summary()
+    assert "These are the records that the model was fitted on" in seen.to_html()
+    assert new.to_dict()["data"]["held_out"]
+    assert "fitted on:" not in new.to_html()
+
+
 def test_one_record(image_model: Any, images: tuple[np.ndarray, ...]) -> None:
     report = evaluate(image_model, images[1][:1], baseline_data=images[0])
     error = rows_of(report)["model"]["error"]

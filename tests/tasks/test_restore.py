@@ -13,12 +13,18 @@ from isthmus import Autoencoder, DenoisingAutoencoder, data, tasks
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.tasks import denoise, inpaint, restore
 
+SMALL = {"network": "dense", "hidden": (128,), "batch_size": 64, "optimizer": "adamw", "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def digits(digits: np.ndarray) -> np.ndarray:
+    """Return the digits in another order: those at the end are by other writers."""
+    return digits[np.random.default_rng(0).permutation(len(digits))]
+
 
 @pytest.fixture(scope="module")
 def digit_model(digits: np.ndarray) -> Autoencoder:
-    return Autoencoder(
-        latent_dim=16, hidden=(128,), network="dense", max_epochs=25, learning_rate=0.005, batch_size=64, random_state=0
-    ).fit(digits[:1500])
+    return Autoencoder(latent_dim=16, max_epochs=15, **SMALL).fit(digits[:1500])
 
 
 @pytest.fixture
@@ -36,8 +42,7 @@ def error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_denoise_brings_noisy_records_nearer_to_the_clean_ones(digits: np.ndarray) -> None:
-    model = DenoisingAutoencoder(hidden=(128,), network="dense", max_epochs=25, learning_rate=0.005, random_state=0)
-    model.fit(digits[:1500])
+    model = DenoisingAutoencoder(max_epochs=15, **SMALL).fit(digits[:1500])
     clean = digits[1500:]
     noise = np.random.default_rng(0).normal(0, 5, clean.shape)
     noisy = np.clip(np.rint(clean + noise), 0, 16).astype(np.uint8)
@@ -47,9 +52,7 @@ def test_denoise_brings_noisy_records_nearer_to_the_clean_ones(digits: np.ndarra
 
 
 def test_denoise_needs_a_model_that_reconstructs() -> None:
-    with pytest.raises(
-        ParameterError, match=r"denoise: the model must have the method reconstruct\(\), which object does"
-    ):
+    with pytest.raises(ParameterError, match=r"denoise: the model must have the method reconstruct\(\)"):
         denoise(object(), np.zeros((3, 3)))
 
 
@@ -60,13 +63,12 @@ def test_known_pixels_come_back_exactly_and_holes_are_filled_well(
     digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray
 ) -> None:
     X = digits[1500:]
-    damaged = np.where(hole, 99, X).astype(np.uint8)
     damaged = np.where(hole, 3, X).astype(np.uint8)
     filled = inpaint(digit_model, damaged, hole)
     assert filled.dtype == X.dtype
     assert np.array_equal(filled[:, ~hole], X[:, ~hole])
     mean = np.where(hole, digits[:1500].mean(axis=0), X)
-    assert error(filled, X) < 0.7 * error(mean, X)
+    assert error(filled, X) < 0.8 * error(mean, X)
 
 
 def test_what_stands_in_a_hole_does_not_matter(digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray) -> None:
@@ -156,7 +158,7 @@ def test_pictures_of_several_sizes() -> None:
 def test_nan_marks_what_is_missing_in_an_array() -> None:
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 6))).astype(np.float32)
-    model = Autoencoder(latent_dim=2, hidden=(32,), max_epochs=60, learning_rate=0.005, random_state=0).fit(X[:300])
+    model = Autoencoder(latent_dim=2, hidden=(), network="dense", max_epochs=40, random_state=0).fit(X[:300])
     damaged = X[300:].copy()
     damaged[:, 1] = np.nan
     filled = inpaint(model, damaged, iterations=30)
@@ -198,7 +200,7 @@ def people() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def people_model(people: pd.DataFrame) -> Autoencoder:
-    return Autoencoder(latent_dim=4, hidden=(64,), max_epochs=60, learning_rate=0.005, random_state=0).fit(people)
+    return Autoencoder(latent_dim=4, hidden=(64,), max_epochs=40, optimizer="adamw", random_state=0).fit(people)
 
 
 def test_empty_cells_of_a_frame_are_filled_in_its_own_types(people: pd.DataFrame, people_model: Autoencoder) -> None:
@@ -235,13 +237,9 @@ def test_marked_cells_of_a_frame(people: pd.DataFrame, people_model: Autoencoder
 
 def test_refusals(digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray) -> None:
     X = digits[:5]
-    with pytest.raises(
-        ParameterError, match=r"inpaint: X \(kind 'image'\) has no empty cells of its own, so mask must say"
-    ):
+    with pytest.raises(ParameterError, match=r"inpaint: X \(kind 'image'\) has no empty cells of its own"):
         inpaint(digit_model, X)
-    with pytest.raises(
-        ShapeError, match=r"mask must have the shape \(8, 8\), .* or \(5, 8, 8\), .*; its shape is \(8, 7\)"
-    ):
+    with pytest.raises(ShapeError, match=r"mask must have the shape \(8, 8\), .*; its shape is \(8, 7\)"):
         inpaint(digit_model, X, hole[:, :7])
     with pytest.raises(ParameterError, match="inpaint: iterations must be a whole number of at least 1; it is 0"):
         inpaint(digit_model, X, hole, iterations=0)

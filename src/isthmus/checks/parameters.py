@@ -12,7 +12,17 @@ import numpy as np
 
 from isthmus.errors import DataError, ParameterError, ShapeError
 
-__all__ = ["choice", "codes", "integer", "known_names", "nearest", "needs_pictures", "number", "widths"]
+__all__ = [
+    "choice",
+    "codes",
+    "integer",
+    "known_names",
+    "nearest",
+    "needs_numbers",
+    "needs_pictures",
+    "number",
+    "widths",
+]
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -92,6 +102,14 @@ def needs_pictures(owner: str, parameter: str, kind: str) -> None:
     """Refuse a parameter that only makes sense for pictures."""
     if kind != "image":
         raise ParameterError(f"{owner}: {parameter} needs pictures; the data are of kind {kind!r}: leave it out.")
+
+
+def needs_numbers(owner: str, kind: str) -> None:
+    """Refuse texts, whose symbols cannot be changed a little."""
+    if kind == "text":
+        raise ParameterError(
+            f"{owner} needs numbers or pictures, not texts; Autoencoder and SparseAutoencoder take them."
+        )
 
 
 def widths(owner: str, parameter: str, value: Any) -> None:

@@ -64,6 +64,7 @@ class ContractiveAutoencoder(Model):
         checks.number(type(self).__name__, "penalty", self.penalty, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        checks.needs_numbers(type(self).__name__, self.schema_.kind)
         return compose(self, rng)
 
     def encode(self, x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class DenoisingAutoencoder(Model):
     Parameters
     ----------
     corruption : {"gaussian", "salt-and-pepper", "masking", "holes", "blur", "downscale"}, default="gaussian"
-        What happens to a record before the encoder sees it; the last three need pictures.
+        What happens to a record before the encoder sees it; the last three need pictures. Of a table, to its numbers.
     corruption_level : float, optional
         How much: a standard deviation in scaled units (0.3), the share of numbers hit (0.2 salt-and-pepper,
         0.3 masking), the mean share of the area cut out (0.15 holes), the largest standard deviation of a blur in
@@ -73,11 +73,18 @@ class DenoisingAutoencoder(Model):
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         if self.corruption in networks.IMAGE_CORRUPTIONS:
             checks.needs_pictures(type(self).__name__, f"corruption={self.corruption!r}", self.schema_.kind)
-        return compose(self, rng)
+        checks.needs_numbers(type(self).__name__, self.schema_.kind)
+        core = compose(self, rng)
+        # Of a table only the numbers are corrupted: a category is a code, and a code plus noise means nothing.
+        is_number = torch.tensor([field.kind == "number" for field in self.preprocessor_.fields_] or [True])
+        core.register_buffer("is_number", is_number, persistent=False)
+        return core
 
     def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x~))) with x~ drawn from q(x~ | x)."""
         x = augmented(self, self.module_.scale(records), rng)
         x_corrupt = networks.corrupt(x, self.corruption, self.corruption_level, rng)
+        if self.preprocessor_.fields_:
+            x_corrupt = torch.where(self.module_.is_number, x_corrupt, x)
         theta = self.decode(self.encode(x_corrupt), tuple(x.shape[2:]))
         return {"reconstruction": self.module_.nll(theta, x).mean()}

@@ -95,7 +95,8 @@ def evaluate(
         "format_number": FORMAT_NUMBER,
         "created": _now().isoformat(timespec="seconds"),
         "isthmus": _version(),
-        "data": facts.about_data(everything, found, [*everything.notes, *found.notes, *notes]),
+        "data": facts.about_data(everything, found, [*everything.notes, *found.notes, *notes])
+        | {"held_out": not _was_fitted_on(model, everything)},
         "model": facts.about_model(model, found.code_size),
         "scores": scores,
         "columns": found.column_scores(),
@@ -117,6 +118,12 @@ def _open(source: Any, model: Any) -> Data:
     return data if schema is None else isthmus_data.conform(data, schema, type(model).__name__)
 
 
+def _was_fitted_on(model: Any, data: Data) -> bool:
+    """Whether these are the very records of the fit, as far as fingerprints tell."""
+    known = getattr(model, "provenance_", {}).get("fingerprint")
+    return known is not None and hasattr(model, "fingerprint") and model.fingerprint(data) == known
+
+
 def _choose(data: Data, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the rows to score, in order: all of them, or a random choice where they are many or large."""
     numbers = int(np.prod([side or 512 for side in data.schema.shape]))
@@ -130,6 +137,8 @@ def _verdict(document: dict[str, Any]) -> str:
     """Return one sentence on the comparison that matters most."""
     name, scores = document["model"]["class"], document["scores"]
     where = f"On {scores['n']:,} held-out records"
+    if not document["data"]["held_out"]:
+        where = f"On {scores['n']:,} records of the fit"
     relative = (scores["difference_to_pca"] or {}).get("relative")
     if not relative:
         share = scores["rows"][0].get("share")

@@ -309,7 +309,7 @@ def error_distribution(errors: Mapping[str, NDArray[np.float64]], label: str) ->
         axes.stairs(share, bins, color=colour, linewidth=1.6, label=_tidy(name, 30))
         if colour == MODEL:
             axes.stairs(share, bins, color=colour, fill=True, alpha=0.18)
-    axes.set(xlabel=label, ylabel="held-out records, %", xlim=(bins[0], bins[-1]), ylim=(0, None))
+    axes.set(xlabel=label, ylabel="records, %", xlim=(bins[0], bins[-1]), ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if high >= 1e5:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))

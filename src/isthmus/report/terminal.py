@@ -36,9 +36,10 @@ def summary(document: dict[str, Any]) -> str:
         f"{number(data['n_scored'])} of {number(data['n'])}" if data["n_scored"] < data["n"] else number(data["n"])
     )
     name = f" from {data['source']}" if data["source"] not in ("", "X") else ""
+    kind = "held-out records" if data["held_out"] else "records of the fit"
     lines = [
         ", ".join(filter(None, facts)),
-        f"{records} held-out records{name} ({data['kind']}, {shape(data['shape'])}, {data['dtype']})",
+        f"{records} {kind}{name} ({data['kind']}, {shape(data['shape'])}, {data['dtype']})",
         "",
         *_table(document["scores"]),
         "",

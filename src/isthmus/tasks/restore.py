@@ -176,7 +176,7 @@ def _refine(model: Any, holes: Holes, first: int, block: Any, iterations: int) -
     for start in holes.starts:
         filled = begun = holes.fill(block, marked, start)
         for _ in range(iterations):
-            reconstruction = holes.block(model.reconstruct(filled))
+            reconstruction = holes.block(model.reconstruct(holes.source(filled)))
             distance = holes.distance(begun, reconstruction, marked)
             filled = holes.put(filled, reconstruction, marked)
             better = distance < lowest
@@ -238,6 +238,10 @@ class Holes(ABC):
     @abstractmethod
     def block(self, records: Any) -> Any:
         """Return records as a model gives them back, as a block."""
+
+    def source(self, block: Any) -> Any:
+        """Return a block as something that a model takes."""
+        return block
 
 
 class NumberHoles(Holes):
@@ -307,6 +311,9 @@ class PictureHoles(Holes):
 
     def block(self, records: Any) -> list[NDArray[Any]]:
         return [np.asarray(record) for record in records]
+
+    def source(self, block: list[NDArray[Any]]) -> Data:
+        return isthmus_data.open(block, sizes="group")
 
 
 class TableHoles(Holes):

@@ -1,0 +1,253 @@
+"""What every model promises, found through the registry: no model is listed here by name."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import isthmus
+from isthmus import artifact, data
+from isthmus.errors import (
+    ArtifactError,
+    DataError,
+    FormatNumberError,
+    OutputExistsError,
+    ParameterError,
+    UnavailableError,
+)
+from isthmus.models import REGISTRY
+
+QUICK = {"latent_dim": 3, "max_epochs": 2, "random_state": 0}
+every_model = pytest.mark.parametrize("model", REGISTRY.values(), ids=REGISTRY)
+
+
+@pytest.fixture(scope="module", params=REGISTRY.values(), ids=REGISTRY)
+def fitted(request, digits):
+    return request.param(**QUICK).fit(digits[:200])
+
+
+def test_a_row_does_not_depend_on_the_others(fitted, digits):
+    X = digits[:150]
+    codes, pictures, scores = fitted.transform(X), fitted.reconstruct(X), fitted.score_samples(X)
+    for i in (0, 17, 149):
+        assert np.array_equal(fitted.transform(X[i : i + 1])[0], codes[i])
+        assert np.array_equal(fitted.reconstruct(X[i : i + 1])[0], pictures[i])
+        assert fitted.score_samples(X[i : i + 1])[0] == scores[i]
+    order = np.random.default_rng(0).permutation(150)
+    assert np.array_equal(fitted.transform(X[order]), codes[order])
+
+
+def test_there_and_back_is_decode_after_encode(fitted, digits):
+    X = digits[:40]
+    assert np.array_equal(fitted.inverse_transform(fitted.transform(X)), fitted.reconstruct(X))
+    assert fitted.reconstruct(X).dtype == X.dtype
+    assert fitted.transform(X).dtype == np.float32
+
+
+def test_loss_of_a_batch_is_the_mean_of_its_records(fitted, digits):
+    """Terms are nats per example: averaged over examples, and over nothing else."""
+    if type(fitted).__name__ == "DenoisingAutoencoder":
+        pytest.skip("each record is corrupted by chance of its own")
+    records = torch.from_numpy(fitted.preprocessor_.encode(digits[:8]))
+    rng = torch.Generator()
+    with torch.no_grad():
+        whole = fitted.losses(records, rng)["reconstruction"]
+        each = torch.stack([fitted.losses(records[i : i + 1], rng)["reconstruction"] for i in range(8)])
+    assert whole.item() == pytest.approx(each.mean().item(), rel=1e-5)
+
+
+def test_saved_and_loaded_gives_the_same_bits(fitted, digits, tmp_path):
+    path = tmp_path / "model.safetensors"
+    fitted.save(path)
+    again = isthmus.load(path)
+    assert type(again) is type(fitted)
+    assert again.get_params() == fitted.get_params()
+    assert np.array_equal(again.transform(digits), fitted.transform(digits))
+    assert np.array_equal(again.score_samples(digits), fitted.score_samples(digits))
+
+
+def test_history_has_every_term(fitted):
+    terms = {name.removeprefix("train_") for name in fitted.history_[-1] if name.startswith("train_")}
+    assert "reconstruction" in terms
+    for record in fitted.history_:
+        assert record["train_loss"] == pytest.approx(sum(record[f"train_{term}"] for term in terms - {"loss"}))
+        assert {"epoch", "seconds", "learning_rate", "validation_loss"} <= set(record)
+
+
+@every_model
+def test_arrays_tables_and_texts_train(model, blobs, tmp_path):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"age": rng.integers(18, 90, 80), "town": rng.choice(["Ulm", "Bonn"], 80), "pay": rng.normal(size=80)}
+    )
+    table.loc[3, "pay"] = np.nan
+    assert model(**QUICK).fit(blobs).reconstruct(blobs[:3]).shape == (3, 6)
+    back = model(**QUICK).fit(table).reconstruct(table)
+    assert dict(back.dtypes) == dict(table.dtypes)
+    assert list(back.columns) == list(table.columns)
+
+
+@every_model
+def test_texts_train_or_are_refused_by_name(model):
+    texts = ["an isthmus is narrow", "a strip of land", "two seas", "a code"] * 10
+    if model.__name__ in ("DenoisingAutoencoder", "ContractiveAutoencoder"):
+        with pytest.raises(ParameterError, match=f"{model.__name__} needs numbers or pictures, not texts"):
+            model(**QUICK).fit(texts)
+    else:
+        assert all(isinstance(text, str) for text in model(**QUICK).fit(texts).reconstruct(texts[:4]))
+
+
+@every_model
+def test_pictures_of_six_sizes_train_in_one_fit(model, tmp_path):
+    rng = np.random.default_rng(0)
+    sizes = [(1, 1), (7, 13), (64, 64), (35, 32), (43, 10), (12, 37)]
+    pictures = data.open([rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes], sizes="group")
+    fitted = model(max_epochs=1, random_state=0, latent_dim=2, hidden=(4, 4)).fit(pictures)
+    back = fitted.reconstruct(pictures)
+    assert [picture.shape for picture in back] == [(*size, 3) for size in sizes]
+    again = fitted.inverse_transform(fitted.transform(pictures), sizes=sizes)
+    assert all(np.array_equal(one, other) for one, other in zip(back, again, strict=True))
+
+
+# ---------------------------------------------------------------------- networks of the user's own
+
+
+def own_network() -> tuple[nn.Module, nn.Module]:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), nn.Linear(3, 64)
+
+
+def test_any_module_may_be_encoder_and_decoder(digits, tmp_path):
+    network = own_network()
+    before = network[0][1].weight.clone()
+    model = isthmus.Autoencoder(network=network, max_epochs=2, random_state=0).fit(digits)
+    assert torch.equal(network[0][1].weight, before)  # the user's own copy is not trained
+    model.save(tmp_path / "own.safetensors")
+    with pytest.raises(ArtifactError, match=r"was fitted with a network of the user's own \(torch.nn.modules"):
+        isthmus.load(tmp_path / "own.safetensors")
+    again = isthmus.load(tmp_path / "own.safetensors", network=own_network())
+    assert np.array_equal(again.transform(digits[:5]), model.transform(digits[:5]))
+
+
+# ---------------------------------------------------------------------- files
+
+
+@pytest.fixture
+def model_file(digits, tmp_path):
+    path = tmp_path / "model.safetensors"
+    isthmus.Autoencoder(**QUICK).fit(digits[:100]).save(path)
+    return path
+
+
+def test_a_file_is_not_overwritten_unasked(model_file):
+    with pytest.raises(OutputExistsError, match="exists already; choose another name, or overwrite it with --force"):
+        isthmus.load(model_file).save(model_file)
+    isthmus.load(model_file).save(model_file, force=True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_refused(model_file, share):
+    content = model_file.read_bytes()
+    model_file.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ArtifactError, match=r"is damaged or cut short .*copy or download it again"):
+        isthmus.load(model_file)
+
+
+def test_any_altered_byte_is_found(model_file):
+    content = model_file.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(content), 60):
+        altered = bytearray(content)
+        altered[position] ^= 1 << int(rng.integers(8))
+        model_file.write_bytes(altered)
+        with pytest.raises((ArtifactError, FormatNumberError)):
+            isthmus.load(model_file)
+
+
+def test_a_future_format_names_the_version_to_install(model_file, monkeypatch):
+    monkeypatch.setattr(artifact, "FORMAT_NUMBER", 0)
+    with pytest.raises(
+        FormatNumberError, match=r"has format 1, this isthmus reads up to 0; it was written by isthmus"
+    ) as caught:
+        isthmus.load(model_file)
+    assert caught.value.exit_code == 6
+
+
+def test_another_class_is_refused(model_file):
+    with pytest.raises(ArtifactError, match="holds a Autoencoder, not a SparseAutoencoder"):
+        isthmus.SparseAutoencoder.load(model_file)
+
+
+def test_a_full_disk_leaves_nothing_behind(model_file, tmp_path, monkeypatch):
+    model = isthmus.load(model_file)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifact.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        model.save(tmp_path / "other.safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors"]
+
+
+def test_the_description_is_plain_json(model_file):
+    from safetensors import safe_open
+
+    with safe_open(model_file, framework="numpy") as file:
+        envelope = json.loads(file.metadata()["isthmus"])
+    assert envelope["format"] == 1
+    assert envelope["class"] == "Autoencoder"
+    assert envelope["document"]["parameters"]["latent_dim"] == 3
+
+
+# ---------------------------------------------------------------------- sentences
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"latent_dim": 0}, "Autoencoder: latent_dim must be a whole number of at least 1, or None; it is 0."),
+        ({"latent_dim": 2.5}, "Autoencoder: latent_dim must be a whole number of at least 1, or None; it is 2.5."),
+        ({"optimizer": "adm"}, "Autoencoder: optimizer must be one of .* it is 'adm'; did you mean 'adam'?"),
+        ({"dropout": 1.0}, "Autoencoder: dropout must be a number of at least 0 and below 1; it is 1.0."),
+        (
+            {"hidden": 128},
+            r"Autoencoder: hidden must be a tuple of layer widths such as \(128, 64\), or None; it is 128.",
+        ),
+        ({"learning_rate": -1}, "Autoencoder: learning_rate must be a number above 0, or None; it is -1."),
+        ({"likelihood": "bernouli"}, "did you mean 'bernoulli'"),
+        ({"network": "dens"}, "did you mean 'dense'"),
+        ({"augment": ("flop",)}, "each of augment must be one of .* it is 'flop'; did you mean 'flip'?"),
+    ],
+)
+def test_a_bad_parameter_is_refused_before_training(digits, parameters, sentence):
+    with pytest.raises(ParameterError, match=sentence) as caught:
+        isthmus.Autoencoder(**parameters).fit(digits)
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_parameter_names_the_nearest():
+    with pytest.raises(ParameterError, match=r"Autoencoder has no parameter 'latent_dims'; did you mean 'latent_dim'?"):
+        isthmus.Autoencoder(latent_dims=3)
+
+
+def test_a_device_that_is_not_there_is_refused(digits):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(UnavailableError, match="device 'cuda' is not on this machine; use 'auto' or 'cpu'") as caught:
+        isthmus.Autoencoder(device="cuda").fit(digits)
+    assert caught.value.exit_code == 5
+
+
+def test_a_likelihood_outside_its_support_is_refused(blobs):
+    with pytest.raises(DataError, match="bernoulli"):
+        isthmus.Autoencoder(likelihood="bernoulli").fit(blobs)
+
+
+def test_one_row_is_refused():
+    with pytest.raises(DataError, match="1 sample"):
+        isthmus.Autoencoder().fit(np.ones((1, 4)))
