@@ -8,10 +8,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else 
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
-
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

@@ -84,11 +84,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     max_seconds : float, optional
         Wall time to train for.
     patience : int, optional
-        Epochs without a better held-out loss after which to stop; by default a fifth of the epochs, 10 at least.
+        Epochs without a better held-out loss after which to stop; by default half of the epochs, 10 at least.
     batch_size : int, optional
         Records a step; by default a power of two from 32 to 512, growing with their number.
     learning_rate : float, optional
-        Peak of the cycle; by default the optimiser's own.
+        Peak of the cycle; by default the optimiser's own, which grows with the root of the batch size.
     optimizer : {"muon", "adamw", "adam", "sgd", "gradient-descent"}, default="muon"
         "muon" moves matrices by orthogonal steps and the rest with AdamW; "gradient-descent" takes all records a step.
     weight_decay : float, default=0
@@ -361,7 +361,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             weight_decay=float(self.weight_decay),
-            patience=self.patience or max(10, round(epochs / 5)),
+            patience=self.patience or max(10, round(epochs / 2)),
             precision=precision,
             seed=seed,
         )

@@ -195,7 +195,7 @@ def _rewritten(model_file: Path, **changes: object) -> None:
 def test_a_model_file_of_a_later_format(run: Run, model_file: Path) -> None:
     _rewritten(model_file, format=99, version="9.0")
     ran = run("encode", "digits", "-m", "changed.safetensors", "-o", "codes.npy")
-    refused(ran, 6, "has format 99, this version of isthmus reads up to 1", "isthmus 9.0")
+    refused(ran, 6, "has format 99", "it was written by isthmus 9.0")
 
 
 def test_a_model_file_of_a_class_that_is_not_known(run: Run, model_file: Path) -> None:

@@ -128,7 +128,9 @@ class Engine:
         self.stopping = EarlyStopping(math.inf if plan.patience is None else plan.patience)  # type: ignore[arg-type]
         self.schedule = constant if whole else one_cycle
         self.optimizers = {
-            player.name: optimizers.make_optimizers(player, plan.optimizer, plan.learning_rate, plan.weight_decay)
+            player.name: optimizers.make_optimizers(
+                player, plan.optimizer, plan.learning_rate, plan.weight_decay, self.progress.batch_size
+            )
             for player in players
         }
         self.parameters = {player.name: list(player.parameters()) for player in players}

@@ -206,7 +206,7 @@ class SGD(Optimizer):
 
 ADAMW_RATE = 6e-3  # of the parameters that Muon leaves to AdamW
 
-# The optimisers by name, with their usual peak rates; "muon" is the rate of the matrices.
+# The optimisers by name, with their usual peak rates at 256 records a step; "muon" is the rate of the matrices.
 OPTIMIZERS: dict[str, tuple[float, type[Optimizer]]] = {
     "muon": (0.04, Muon),
     "adamw": (ADAMW_RATE, AdamW),
@@ -216,7 +216,9 @@ OPTIMIZERS: dict[str, tuple[float, type[Optimizer]]] = {
 }
 
 
-def make_optimizers(player: Player, name: str, learning_rate: float | None, weight_decay: float) -> list[Optimizer]:
+def make_optimizers(
+    player: Player, name: str, learning_rate: float | None, weight_decay: float, batch_size: int = 256
+) -> list[Optimizer]:
     """Return the optimisers that together move a player's parameters.
 
     Parameters
@@ -226,13 +228,17 @@ def make_optimizers(player: Player, name: str, learning_rate: float | None, weig
     name : {"muon", "adamw", "adam", "sgd", "gradient-descent"}
         With "muon", biases, gains and look-up tables go to AdamW.
     learning_rate : float or None
-        Peak of the schedule; None takes the optimiser's own default. With "muon" AdamW's rate moves in proportion.
+        Peak of the schedule; None takes the optimiser's usual one for batches of this size. With "muon" AdamW's rate
+        moves in proportion.
     weight_decay : float
         L2: added to the gradient by "adam", "sgd" and "gradient-descent", decoupled in "muon" and "adamw".
         Biases and gains are not decayed.
+    batch_size : int, default=256
+        Records a step. Usual rates grow with its root (Malladi et al., "On the SDEs and Scaling Rules for Adaptive
+        Gradient Algorithms", 2022), up to 1,024.
     """
     default, optimizer = OPTIMIZERS[name]
-    rate = default if learning_rate is None else learning_rate
+    rate = default * (min(batch_size, 1024) / 256) ** 0.5 if learning_rate is None else learning_rate
     parameters, tables = list(player.parameters()), player.embeddings()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}
