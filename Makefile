@@ -17,7 +17,7 @@ demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table a
 	$(BIN)/isthmus demo
 
 test: $(VENV)/.installed-test ## Install with what the tests need, and run them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -q $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
 lint: $(VENV)/.installed-lint ## Check style, docstrings and types
 	$(BIN)/ruff check .
