@@ -525,7 +525,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         encode = self.preprocessor_.encode
         if self._is_plain(X):
             for start in range(0, len(X), self._rows()):
-                yield torch.from_numpy(encode(X[start : start + self._rows()]))
+                block = X[start : start + self._rows()]
+                if not checks.all_finite(block):
+                    self._open(X)  # which names the row and the column
+                yield torch.from_numpy(encode(block))
             return
         data = self._open(X)
         for _, block in data.chunks(self._rows()):
@@ -541,13 +544,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return max(1, min(ROWS, PIXELS // max(1, numbers)))
 
     def _is_plain(self, X: Any) -> bool:
-        """Tell whether ``X`` is an array exactly as fitted, with finite values: the short way, for single rows."""
+        """Tell whether ``X`` is an array of the type and shape fitted on, and in memory: then there is a short way."""
         schema = self.schema_
         if type(X) is not np.ndarray or schema.kind not in ("array", "image"):
             return False
-        if X.dtype != schema.dtype or X.shape[1:] != schema.shape or not 0 < len(X) <= ROWS or not X.flags.writeable:
-            return False
-        return X.dtype.kind in "iub" or bool(np.isfinite(X.sum(dtype=np.float64)))
+        return X.dtype == schema.dtype and X.shape[1:] == schema.shape and len(X) > 0 and X.flags.writeable
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Open records for use with this model, and refuse those of another shape."""
