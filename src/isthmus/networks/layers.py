@@ -2,7 +2,7 @@
 
 Matrices start orthogonal (Saxe, McClelland and Ganguli, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep
 Linear Neural Networks", ICLR 2014, section 3): no direction of the data is lost or blown up on the way through. Layers
-are made on torch's "meta" device first, where nothing is drawn from the global generator.
+are made under a copy of torch's global generator, which is left as it was.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def normalisation(name: str, width: int, *, pictures: bool) -> nn.Module:
 @torch.no_grad()
 def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
     """Return a linear layer with an orthogonal matrix and no bias yet."""
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    with torch.random.fork_rng([]):
+        layer = nn.Linear(inputs, outputs)
     _orthogonal(layer.weight, rng)
     layer.bias.zero_()
     return layer
@@ -64,7 +65,8 @@ def convolution(
     inputs: int, outputs: int, rng: torch.Generator, *, kernel: int = 3, stride: int = 1, gain: float = 1.0
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size, divided by the stride; its matrix (outputs, rest) is orthogonal."""
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, device="meta").to_empty(device="cpu")
+    with torch.random.fork_rng([]):
+        layer = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
     _orthogonal(layer.weight, rng, gain)
     if layer.bias is not None:
         layer.bias.zero_()
@@ -74,7 +76,8 @@ def convolution(
 @torch.no_grad()
 def upconvolution(inputs: int, outputs: int, rng: torch.Generator, *, bias: bool = True) -> nn.ConvTranspose2d:
     """Return a transposed convolution that doubles both sides: kernel 4, stride 2, four weights a pixel and channel."""
-    layer = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias, device="meta").to_empty(device="cpu")
+    with torch.random.fork_rng([]):
+        layer = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
     # Each of the four phases of the output (even or odd row and column) has its own 2 x 2 kernel: one orthogonal
     # matrix (outputs, inputs * 4) each.
     for row in (0, 1):
@@ -90,7 +93,8 @@ def upconvolution(inputs: int, outputs: int, rng: torch.Generator, *, bias: bool
 @torch.no_grad()
 def embedding(count: int, width: int, rng: torch.Generator) -> nn.Embedding:
     """Return a table of ``count`` vectors of about unit length."""
-    layer = nn.Embedding(count, width, device="meta").to_empty(device="cpu")
+    with torch.random.fork_rng([]):
+        layer = nn.Embedding(count, width)
     layer.weight.normal_(0, width**-0.5, generator=rng)
     return layer
 
