@@ -75,7 +75,19 @@ def test_polar_factor_equals_the_svd():
     torch.manual_seed(0)
     matrices = torch.randn(3, 16, 40)
     u, _, vt = torch.linalg.svd(matrices, full_matrices=False)
-    assert (polar_factor(matrices) - u @ vt).abs().max() < 0.02
+    newton_schulz = (1.5, -0.5, 0.0)  # converges to the polar factor from every norm of 1
+    assert (polar_factor(matrices, [newton_schulz] * 20) - u @ vt).abs().max() < 1e-5
+
+
+def test_polar_factor_moves_every_direction_at_nearly_one_speed():
+    torch.manual_seed(0)
+    u, v = torch.linalg.qr(torch.randn(64, 64))[0], torch.linalg.qr(torch.randn(128, 64))[0]
+    s = torch.logspace(-3, 0, 64)
+    s /= s.norm()
+    speeds = u.mT @ polar_factor(((u * s) @ v.mT)[None])[0] @ v
+    within = s > 1e-3
+    assert (speeds.diagonal()[within] - 1).abs().max() < 0.546 + 1e-3
+    assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3  # the directions themselves are kept
 
 
 def test_one_cycle_rises_and_ends_at_zero():

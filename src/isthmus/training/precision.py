@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-__all__ = ["autocast", "fast_float32", "has_fast_bfloat16"]
+__all__ = ["autocast", "fast_float32", "has_fast_bfloat16", "small_products"]
 
 
 @functools.cache
@@ -31,27 +31,31 @@ def _medium_is_float32() -> bool:
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(64, 512, generator=generator), torch.randn(512, 64, generator=generator)
     exact = a.double() @ b.double()
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
+    with _matmul_precision("medium"):
         error = (a @ b - exact).abs().max() / exact.abs().max()
-    finally:
-        torch.set_float32_matmul_precision(before)
     return bool(error < 1e-5)
 
 
 @contextmanager
-def fast_float32(device_type: str = "cpu") -> Iterator[None]:
-    """Multiply float32 matrices by the fastest route that keeps float32 accuracy; put the setting back afterwards."""
-    if device_type != "cpu" or not _medium_is_float32():
-        yield
-        return
+def _matmul_precision(setting: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(setting)
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def fast_float32(device_type: str = "cpu") -> AbstractContextManager[None]:
+    """Multiply float32 matrices by the fastest route that keeps float32 accuracy; put the setting back afterwards."""
+    if device_type != "cpu" or not _medium_is_float32():
+        return nullcontext()
+    return _matmul_precision("medium")
+
+
+def small_products() -> AbstractContextManager[None]:
+    """Multiply small float32 matrices by the route with the cheapest call, which is torch's default one."""
+    return _matmul_precision("highest")
 
 
 def autocast(device_type: str, precision: str) -> AbstractContextManager[object]:
