@@ -35,9 +35,14 @@ ARGUMENTS: dict[str, Any] = {
 # What may be spent, from little to much. `--choose` measures each on held-out training pictures; a run then takes the
 # quickest whose held-out error, times SAFETY, is no larger than its target. No choice ever sees a test picture.
 BUDGETS: tuple[dict[str, Any], ...] = (
+    {"max_epochs": 0.125, "batch_size": 256},
+    {"max_epochs": 0.25, "batch_size": 512},
     {"max_epochs": 0.25, "batch_size": 256},
+    {"max_epochs": 0.375, "batch_size": 512},
+    {"max_epochs": 0.5, "batch_size": 1024},
     {"max_epochs": 0.5, "batch_size": 512},
     {"max_epochs": 0.5, "batch_size": 256},
+    {"max_epochs": 0.75, "batch_size": 512},
     {"max_epochs": 1, "batch_size": 1024},
     {"max_epochs": 1, "batch_size": 512},
     {"max_epochs": 1, "batch_size": 256},
