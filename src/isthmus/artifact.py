@@ -8,8 +8,8 @@ Layout (format number 1). The file is a plain safetensors file. Its metadata hol
 ``sha256``
     Digest of the ``isthmus`` string, in hexadecimal.
 
-The arrays' digest covers names, types, shapes and bytes in the order of names, so any altered bit is found. Nothing
-on the reading path executes data: no pickle, no code.
+The arrays' digest covers names, types, shapes and bytes in the order of names, so any altered bit is found that could
+mean something. Nothing on the reading path executes data: no pickle, no code.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from isthmus.errors import ArtifactError, FormatNumberError, OutputExistsError
+from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError, OutputExistsError
 
-__all__ = ["FORMAT_NUMBER", "describe", "read", "replacing", "write"]
+__all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "understanding", "write"]
 
 FORMAT_NUMBER = 1
 DOCUMENT_LIMIT = 64 * 2**20  # bytes of JSON that a reader accepts
-HEADER_LIMIT = 100 * 2**20  # bytes of header that safetensors itself accepts
+HEADER_LIMIT = 100_000_000  # bytes of header that safetensors itself accepts
+SENSELESS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+WORDS = 200  # characters of another library's sentence that ours quote
 
 
 def write(
@@ -61,6 +63,8 @@ def write(
     ------
     OutputExistsError
         The file exists and ``force`` is off.
+    ArtifactError
+        The document is larger than readers accept.
     OSError
         The disk is full or the folder cannot be written; nothing half-written stays behind.
     """
@@ -78,6 +82,11 @@ def write(
     }
     text = json.dumps(envelope, allow_nan=False, sort_keys=True)
     content = save(arrays, {"isthmus": text, "sha256": _sha256(text.encode())})
+    if len(text) > DOCUMENT_LIMIT or int.from_bytes(content[:8], "little") > HEADER_LIMIT:
+        raise ArtifactError(
+            f"The description of this {class_name} takes {len(text):,} bytes, and no reader accepts that many; "
+            f"fit on fewer columns or categories."
+        )
     with replacing(path, force=force) as file:
         file.write(content)
 
@@ -141,7 +150,8 @@ def read(path: str | os.PathLike[str], class_name: str | None = None) -> tuple[d
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as error:
+        # NumPy lacks some of safetensors' types, which are then looked for in vain.
         raise _damaged(path, str(error)) from error
     if _digest(arrays) != envelope["sha256"]:
         raise _damaged(path, "its arrays do not match their checksum")
@@ -174,19 +184,67 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ArtifactError(f"{os.fspath(path)} is a safetensors file, but not one that isthmus wrote.")
     if len(text) > DOCUMENT_LIMIT or metadata.get("sha256") != _sha256(text.encode()):
         raise _damaged(path, "its description does not match its checksum")
-    envelope = json.loads(text)
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("format"), int):
+    return _envelope(path, text)
+
+
+def _envelope(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    """Return the JSON document of a file, of which the parts that every reader needs are there and of their types."""
+    try:
+        envelope = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"its description is no JSON that can be read: {error}") from error
+    number = envelope.get("format") if isinstance(envelope, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise _damaged(path, "its description has no format number")
-    if envelope["format"] > FORMAT_NUMBER:
+    if number > FORMAT_NUMBER:
+        version = envelope.get("version")
         raise FormatNumberError(
-            f"{os.fspath(path)} has format {envelope['format']}, this isthmus reads up to {FORMAT_NUMBER}; "
-            f"it was written by isthmus {envelope.get('version', '(unknown)')}: install that or a later one."
+            f"{os.fspath(path)} has format {brief(number)}, this isthmus reads up to {FORMAT_NUMBER}; it was written "
+            f"by isthmus {brief(version) if isinstance(version, str) else '(unknown)'}: install that or a later one."
         )
+    if not all(isinstance(envelope.get(key), str) for key in ("class", "version", "sha256")):
+        raise _damaged(path, "its description lacks its class, its version or its checksum")
+    if not envelope["class"].isidentifier() or len(envelope["class"]) > WORDS:
+        raise _damaged(path, "its class is no name")
+    if not isinstance(envelope.get("document"), dict):
+        raise _damaged(path, "its description has no document")
     return envelope
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+@contextlib.contextmanager
+def understanding(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make one error of all that a document causes whose checksums are right, but that makes no sense.
+
+    Only a file that was put together by something other than :func:`write` can be like that.
+
+    Raises
+    ------
+    ArtifactError
+        For every error in the block but those of memory.
+    """
+    try:
+        yield
+    except (IsthmusError, *SENSELESS) as error:
+        why = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
+        raise ArtifactError(
+            f"{os.fspath(path)} has the right checksums, but isthmus cannot make sense of its description "
+            f"({brief(why)}); make it anew."
+        ) from error
+
+
 def _damaged(path: str | os.PathLike[str], why: str) -> ArtifactError:
-    return ArtifactError(f"{os.fspath(path)} is damaged or cut short ({why}); copy or download it again.")
+    return ArtifactError(f"{os.fspath(path)} is damaged or cut short ({brief(why)}); copy or download it again.")
+
+
+def brief(said: Any) -> str:
+    """Return words of others on one line and not too long; a file may hold anything."""
+    line = " ".join(str(said)[: 4 * WORDS].split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return line if len(line) <= WORDS else f"{line[:WORDS]}..."
 
 
 def _sha256(content: bytes) -> str:
@@ -194,6 +252,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """Return the digest of arrays; one number without an axis counts as one along an axis."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

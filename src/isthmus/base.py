@@ -15,13 +15,14 @@ import math
 import os
 import secrets
 import sys
+import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from isthmus import artifact, checks, preprocessing, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
+from isthmus.density import RECORDS, CodeDensity
 from isthmus.errors import ArtifactError, ParameterError, UnavailableError
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
@@ -123,7 +125,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         Seed, versions, device, threads, data fingerprint, wall seconds.
     n_features_in_ : int
         Columns of arrays and tables.
+    classes_ : ndarray
+        Of models that learn from labels: the labels, sorted.
     """
+
+    learns_classes: ClassVar[bool] = False  # whether ``y`` is needed, and goes to ``losses`` as class numbers
+    stops_early: ClassVar[bool] = True  # whether a lower held-out loss means a better model
+    has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
 
     latent_dim: int | None = None
     hidden: tuple[int, ...] | None = None
@@ -154,6 +162,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     history_: list[dict[str, Any]] = field(init=False)
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
+    classes_: np.ndarray = field(init=False)
+    # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
+    _some_codes: np.ndarray | None = field(init=False, default=None)
+    _density: CodeDensity | None = field(init=False, default=None)
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
@@ -173,6 +185,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     @abstractmethod
     def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Return the named terms of the objective on a batch, in nats per example; their sum is minimised.
+
+        Models that learn from labels take a third argument: class numbers, shape (b,).
 
         Parameters
         ----------
@@ -250,6 +264,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         data = isthmus_data.open(X, labels=y)
         checks.enough_records(data, 2)
         self._learn_schema(data)
+        self._learn_classes(data)
         self.preprocessor_ = preprocessing.for_data(data).fit(data)
         seed = _seed(self.random_state)
         self.module_ = self._new_module(seed).to(device)
@@ -281,6 +296,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self.provenance_ = self._provenance(data, engine, started) | {
             "best_epoch": progress.best_epoch or progress.epoch
         }
+        self._density, self._some_codes = None, self._codes_of_some(train_batches)
         return self
 
     def _learn_schema(self, data: Data) -> None:
@@ -293,6 +309,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         names = data.schema.names or tuple(column.name for column in data.schema.columns)
         if names:
             self.feature_names_in_ = np.asarray(names, dtype=object)
+
+    def _learn_classes(self, data: Data) -> None:
+        if self.learns_classes:
+            checks.needs_labels(type(self).__name__, data.labels)
+            self.classes_ = np.unique(data.labels)  # type: ignore[arg-type]
 
     def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
@@ -319,11 +340,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, 2048)).astype(int)]
             start(self.module_.scale(batches.read_rows(np.unique(rows))))
 
+    def _codes_of_some(self, batches: training.Batches) -> np.ndarray | None:
+        """Return the codes of evenly spaced records, where a density of codes may be asked for later."""
+        if self.has_prior or None in self.preprocessor_.shape_:
+            return None
+        rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, RECORDS)).astype(int)]
+        blocks = torch.split(batches.read_rows(np.unique(rows)), self._rows())
+        codes = [self._evaluate(block, lambda x: self.encode(self.module_.scale(x))) for block in blocks]
+        return torch.cat(codes).flatten(1).float().cpu().numpy()
+
     def _split(self, data: Data, validation: Any, seed: int) -> tuple[np.ndarray, Any]:
         """Return the rows to train on, and the rows (or other records) to hold out."""
         n = len(data)
         if validation is None:
-            validation = HELD_OUT if n >= HELD_OUT_MINIMUM else 0
+            validation = HELD_OUT if self.stops_early and n >= HELD_OUT_MINIMUM else 0
         if isinstance(validation, int | float | np.number):
             checks.number(type(self).__name__, "validation", float(validation), low=0, high=1, below=True)
             count = round(n * float(validation))
@@ -361,7 +391,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             weight_decay=float(self.weight_decay),
-            patience=self.patience or max(10, round(epochs / 2)),
+            patience=(self.patience or max(10, round(epochs / 2))) if self.stops_early else None,
             precision=precision,
             seed=seed,
         )
@@ -451,6 +481,96 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Return records after crossing the code, there and back: in the container, types and units of ``X``."""
         blocks = self._run(X, lambda x: self._to_data_units(self.decode(self.encode(x), tuple(x.shape[2:]))))
         return self._restore([block.cpu().numpy() for block in blocks])
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        y: Any = None,
+        temperature: float = 1.0,
+        noise: bool | None = None,
+        size: tuple[int, int] | None = None,
+        random_state: Any = None,
+    ) -> Any:
+        """Return new records, drawn from the prior of the code, or from a density fitted to the codes of the data.
+
+        Models without a prior fit a mixture of Gaussians to the codes of records they were trained on: see
+        :class:`isthmus.density.CodeDensity`.
+
+        Parameters
+        ----------
+        n : int, default=1
+            How many.
+        y : label or array of n labels, optional
+            Of which class, for models that learn from labels; by default classes are drawn evenly.
+        temperature : float, default=1
+            Factor on the code's deviations: below 1 for more typical records, above for stranger ones.
+        noise : bool, optional
+            Whether to draw from p(x | z) instead of showing its mean. By default pictures are means, which is what
+            looks right, and everything else is drawn, which is what has the right spread.
+        size : (height, width), optional
+            Of the pictures, for models of pictures of several sizes.
+        random_state : int, RandomState or None, default=None
+            Seed.
+
+        Returns
+        -------
+        records
+            In the container, types and units of the data fitted on.
+        """
+        check_is_fitted(self, "module_")
+        owner = type(self).__name__
+        checks.integer(owner, "n", n, low=1)
+        checks.number(owner, "temperature", temperature, low=0)
+        labels = self._class_numbers(y, int(n))
+        shape = self._code_shape_for(size)
+        rng = torch.Generator().manual_seed(_seed(random_state))
+        noise = self.schema_.kind != "image" if noise is None else noise
+        with torch.inference_mode():
+            codes = self.sample_codes((int(n), *shape), rng, float(temperature), labels)
+        device = next(self.module_.parameters()).device
+        draws = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+
+        def record(z: Tensor) -> Tensor:
+            theta = self.decode(z, size)
+            x = self.module_.likelihood.sample(theta, draws) if noise else self.module_.mean(theta)
+            return self.module_.unscale(x)
+
+        blocks = [self._evaluate(block, record) for block in torch.split(codes, self._rows())]
+        return self._restore([block.cpu().numpy() for block in blocks])
+
+    def sample_codes(
+        self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return codes of new records, (n, *code_shape); of some classes, where the model knows classes."""
+        return self._density_of_codes().sample(shape[0], rng, temperature).reshape(shape)
+
+    def _class_numbers(self, y: Any, n: int) -> Tensor | None:
+        """Return the class numbers of labels, one for each of ``n`` records to draw."""
+        if not self.learns_classes:
+            if y is not None:
+                checks.learned_no_classes(type(self).__name__)
+            return None
+        if y is None:
+            return torch.arange(n) % len(self.classes_)
+        wanted = np.broadcast_to(np.asarray(y), (n,)) if np.ndim(y) == 0 else np.asarray(y)
+        checks.known_classes(type(self).__name__, wanted, self.classes_, n)
+        return torch.from_numpy(np.searchsorted(self.classes_, wanted))
+
+    def _code_shape_for(self, size: tuple[int, int] | None) -> tuple[int, ...]:
+        """Return the shape of one code, of pictures of a size where sizes differ."""
+        if None not in self.code_shape_:
+            return tuple(side or 1 for side in self.code_shape_)
+        checks.size_of_pictures(type(self).__name__, size)
+        blank = torch.zeros((1, self.preprocessor_.shape_[0] or 1, *(size or ())))
+        return tuple(self._evaluate(blank, lambda x: self.encode(self.module_.scale(x))).shape[1:])
+
+    def _density_of_codes(self) -> CodeDensity:
+        """Return the density of the codes; it is fitted when it is first asked for."""
+        if self._density is None:
+            codes = checks.has_codes(type(self).__name__, self._some_codes, varies=None in self.code_shape_)
+            self._density = CodeDensity.fit(codes, self.provenance_["seed"])
+        return self._density
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return log p(x | z) at each record's own code, in nats per example and in the units of ``X``.
@@ -614,9 +734,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "notes": self.notes_,
             "provenance": self.provenance_,
             "scores": scores or {},
+            "classes": self.classes_.tolist() if self.learns_classes else [],
         }
         tensors = {f"module.{name}": t.detach().cpu().numpy() for name, t in self.module_.state_dict().items()}
         tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
+        if self._some_codes is not None or self._density is not None:
+            tensors |= {f"density.{name}": array for name, array in self._density_of_codes().arrays().items()}
         artifact.write(path, type(self).__name__, document, tensors, force=force)
 
     @classmethod
@@ -641,23 +764,74 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             The file is of a later format.
         """
         document, arrays = artifact.read(path, cls.__name__)
-        parameters = {name: _from_json(value) for name, value in document["parameters"].items()}
-        if isinstance(document["parameters"].get("network"), dict):
-            parameters["network"] = _same_network(path, document["parameters"]["network"], network)
-        model = cls(**parameters)
-        model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
-        its = document["preprocessing"]
-        model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
-        model.module_ = model._new_module(0)
-        weights = {name: torch.from_numpy(array) for name, array in _under("module.", arrays).items()}
+        with artifact.understanding(path):
+            weights = {name: torch.from_numpy(array) for name, array in _under("module.", arrays).items()}
+            own = _own_modules(document["parameters"])
+        network = None if own is None else _same_network(path, own, network)
+        # What modules of the user's own do wrong is no fault of the file.
+        with artifact.understanding(path) if network is None else contextlib.nullcontext():
+            model = cls._described(document, arrays, network, list(weights.values()))
         try:
             model.module_.load_state_dict(weights)
         except RuntimeError as error:
-            raise ArtifactError(f"The weights in {os.fspath(path)} do not fit its own description: {error}") from error
+            described = "its own description" if network is None else "the modules given"
+            raise ArtifactError(
+                f"The weights in {os.fspath(path)} do not fit {described}: {artifact.brief(error)}"
+            ) from error
         model.module_.to(_device_to_load_on(cls.__name__, device, model.device)).eval()
-        model.history_, model.notes_ = document["history"], document["notes"]
-        model.provenance_, model.scores_ = document["provenance"], document["scores"]
         return model
+
+    @classmethod
+    def _described(
+        cls, document: dict[str, Any], arrays: dict[str, np.ndarray], network: Any, weights: list[Tensor]
+    ) -> Self:
+        """Return the model of a file's document, without its weights, on the processor."""
+        parameters = {name: _from_json(value) for name, value in document["parameters"].items()}
+        model = cls(**(parameters if network is None else parameters | {"network": network}))
+        model.check_parameters()
+        model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
+        model.classes_ = np.asarray(document.get("classes", []))
+        its, density = document["preprocessing"], _under("density.", arrays)
+        model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
+        model._density = CodeDensity(**density) if density else None
+        record = math.prod(side or 1 for side in model.preprocessor_.shape_)
+        with _no_more_than(weights, record if network is None else 0):
+            model.module_ = model._new_module(0)
+        model.history_, model.notes_ = list(document["history"]), list(document["notes"])
+        model.provenance_, model.scores_ = dict(document["provenance"]), dict(document["scores"])
+        return model
+
+
+@contextlib.contextmanager
+def _no_more_than(weights: Sequence[Tensor], record: int) -> Iterator[None]:
+    """Refuse to build a much larger network than a file has weights for: a few words must not take all memory.
+
+    Parameters
+    ----------
+    weights : sequence of Tensor
+        What the file has.
+    record : int
+        Numbers in a record; networks have a weight for each.
+    """
+    numbers, tensors = 2 * sum(tensor.numel() for tensor in weights), 2 * len(weights)  # some are made twice
+    thread = threading.get_ident()
+    if record > numbers:
+        raise ArtifactError("it describes larger records than it has weights for")
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal numbers, tensors
+        if parameter is None or threading.get_ident() != thread:
+            return
+        numbers, tensors = numbers - parameter.numel(), tensors - 1
+        if numbers < 0 or tensors < 0:
+            raise ArtifactError("it describes a larger network than it has weights for")
+
+    # Layers register their weights before they fill them, and memory is only taken as it is filled.
+    handle = nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class _Source:
@@ -723,7 +897,7 @@ def _device(owner: str, name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ParameterError(
             f"{owner}: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'; it is {name!r}."
         ) from error
@@ -739,7 +913,7 @@ def _device_to_load_on(owner: str, wanted: str | None, fitted: str) -> torch.dev
     """Return the device asked for, or the one named at the fit if this machine has it, or the processor."""
     if wanted is not None:
         return _device(owner, wanted)
-    with contextlib.suppress(UnavailableError):
+    with contextlib.suppress(UnavailableError, ParameterError):
         return _device(owner, "cpu" if fitted == "auto" else fitted)
     return torch.device("cpu")
 
@@ -807,9 +981,17 @@ def _named_module(module: nn.Module) -> dict[str, str]:
     }
 
 
-def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network: Any) -> Any:
+def _own_modules(parameters: dict[str, Any]) -> list[dict[str, str]] | None:
+    """Return names and hashes of the user's own modules that a file was fitted with, if it was."""
+    network = parameters.get("network")
+    if not isinstance(network, dict):
+        return None
+    return [{key: str(module[key]) for key in ("name", "source_sha256")} for module in network["modules"]]
+
+
+def _same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], network: Any) -> Any:
     """Check that the modules given for a file are those that it was saved with."""
-    names = [module["name"] for module in stored["modules"]]
+    names = [module["name"] for module in stored]
     if network is None:
         raise ArtifactError(
             f"{os.fspath(path)} was fitted with a network of the user's own ({', '.join(names)}); "
@@ -820,7 +1002,7 @@ def _same_network(path: str | os.PathLike[str], stored: dict[str, Any], network:
         raise ArtifactError(
             f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
         )
-    if given != stored["modules"]:
+    if given != stored:
         warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
     return network
 

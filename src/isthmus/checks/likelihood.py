@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,14 @@ __all__ = [
     "check_one_size",
     "check_pictures_only",
     "check_scale",
+    "check_stages",
     "check_theta_shape",
     "check_tied",
     "check_unit_support",
     "check_whole_support",
 ]
+
+LONGEST = 512  # sides of pictures of several sizes, as far as the depth of networks for them goes
 
 
 def check_scale(owner: str, scale: Any) -> None:
@@ -137,6 +141,18 @@ def check_pictures_only(owner: str, network: str, shape: Sequence[int | None]) -
         raise ParameterError(
             f"{owner}: network={network!r} is for images, and one encoded record here has shape {tuple(shape)}; "
             f"use network='dense' or 'auto'."
+        )
+
+
+def check_stages(owner: str, stages: int, shape: Sequence[int | None]) -> None:
+    """Refuse more stages than there is anything to halve: pictures are padded to a multiple of 2 ** stages."""
+    sides = [side for side in shape[-2:] if side is not None]
+    longest = max(sides) if len(sides) == 2 else LONGEST
+    most = math.ceil(math.log2(max(2, longest))) + 1
+    if stages > most:
+        what = f"pictures of {sides[0]} x {sides[1]}" if len(sides) == 2 else "pictures of several sizes"
+        raise ParameterError(
+            f"{owner}: hidden must have at most {most} stages for {what}, since each halves the sides; it has {stages}."
         )
 
 

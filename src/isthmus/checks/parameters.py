@@ -15,12 +15,20 @@ from isthmus.errors import DataError, ParameterError, ShapeError
 __all__ = [
     "choice",
     "codes",
+    "flat_codes_only",
+    "has_codes",
     "integer",
+    "known_classes",
     "known_names",
+    "learned_no_classes",
     "nearest",
+    "needs_labels",
     "needs_numbers",
     "needs_pictures",
+    "not_together",
     "number",
+    "plain_numbers_only",
+    "size_of_pictures",
     "widths",
 ]
 
@@ -102,6 +110,72 @@ def needs_pictures(owner: str, parameter: str, kind: str) -> None:
     """Refuse a parameter that only makes sense for pictures."""
     if kind != "image":
         raise ParameterError(f"{owner}: {parameter} needs pictures; the data are of kind {kind!r}: leave it out.")
+
+
+def not_together(owner: str, parameter: str, value: Any, other: str, its: Any, *, plain: Any) -> None:
+    """Refuse a parameter that another one leaves no room for."""
+    if value != plain:
+        raise ParameterError(
+            f"{owner}: {parameter}={value!r} does not go together with {other}={its!r}; leave one of them out."
+        )
+
+
+def flat_codes_only(owner: str) -> None:
+    """Refuse priors and flows over vectors where codes are maps."""
+    raise ParameterError(
+        f"{owner}: pictures of several sizes have codes of several sizes, which only prior='normal' and "
+        f"posterior='gaussian' serve."
+    )
+
+
+def plain_numbers_only(owner: str, option: str, kind: str) -> None:
+    """Refuse to learn records by gradient that hold categories or symbols."""
+    if kind not in ("array", "image"):
+        raise ParameterError(
+            f"{owner}: {option} learns records of its own, which needs arrays or pictures; the data are of kind "
+            f"{kind!r}."
+        )
+
+
+def needs_labels(owner: str, labels: Any) -> None:
+    """Refuse to train a model that learns from labels without them."""
+    if labels is None:
+        raise ParameterError(f"{owner} learns from labels: give y, one label a record (--labels on the command line).")
+
+
+def learned_no_classes(owner: str) -> None:
+    """Refuse a class asked of a model that knows none."""
+    raise ParameterError(f"{owner} learned no classes, so y must be left out; ConditionalVAE learns them.")
+
+
+def known_classes(owner: str, wanted: np.ndarray, classes: np.ndarray, n: int) -> None:
+    """Refuse classes that a model was not fitted on, and labels that are not one a record."""
+    if wanted.shape != (n,):
+        raise ParameterError(f"{owner}: y must be one label or {n} of them; its shape is {wanted.shape}.")
+    strange = [value for value in wanted.tolist() if value not in set(classes.tolist())]
+    if strange:
+        names = ", ".join(map(repr, classes.tolist()[:20]))
+        raise ParameterError(f"{owner} knows no class {strange[0]!r}; its classes are {names}.")
+
+
+def size_of_pictures(owner: str, size: Any) -> None:
+    """Refuse to draw pictures of an unknown size."""
+    if size is None:
+        raise ParameterError(f"{owner} was fitted on pictures of several sizes: say which with size=(height, width).")
+    for side in size:
+        integer(owner, "each side of size", side, low=1)
+
+
+def has_codes(owner: str, codes: Any, *, varies: bool) -> np.ndarray:
+    """Return codes to fit a density to, or say why there are none."""
+    if codes is not None:
+        return np.asarray(codes)
+    if varies:
+        raise ParameterError(
+            f"{owner} was fitted on pictures of several sizes, and there is no density of codes of several sizes; "
+            f"VAE draws such pictures."
+        )
+    raise ParameterError(f"This {owner} comes from a file without a density of its codes; fit and save it again.")
 
 
 def needs_numbers(owner: str, kind: str) -> None:

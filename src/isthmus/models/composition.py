@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,7 +24,15 @@ def latent_dim(model: Model) -> int:
     return max(1, min(USUAL_LATENT_DIM, numbers // 2))
 
 
-def compose(model: Model, rng: torch.Generator, *, tied: bool = False) -> networks.Core:
+def compose(
+    model: Model,
+    rng: torch.Generator,
+    *,
+    tied: bool = False,
+    heads: int = 1,
+    beside: int = 0,
+    core: type[networks.Core] = networks.Core,
+) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
 
     Parameters
@@ -33,17 +43,24 @@ def compose(model: Model, rng: torch.Generator, *, tied: bool = False) -> networ
         Of the initial weights.
     tied : bool, default=False
         Whether the decoder uses the encoder's matrices, transposed.
+    heads : int, default=1
+        Numbers that the encoder gives for each number of the code.
+    beside : int, default=0
+        Numbers that the decoder and the last layer of the encoder have beside the code: classes.
+    core : type, default=networks.Core
+        What holds the parts.
 
     Returns
     -------
     networks.Core
+        Of the type ``core``.
     """
-    pre = model.preprocessor_
+    pre, owner = model.preprocessor_, type(model).__name__
     for kind in model.augment:
-        checks.choice(type(model).__name__, "each of augment", kind, networks.AUGMENTATIONS)
+        checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
     if model.augment:
-        checks.needs_pictures(type(model).__name__, "augment", model.schema_.kind)
-    likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling)
+        checks.needs_pictures(owner, "augment", model.schema_.kind)
+    likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling, owner)
     width = latent_dim(model)
     encoder, decoder = networks.build(
         model.network,
@@ -57,8 +74,11 @@ def compose(model: Model, rng: torch.Generator, *, tied: bool = False) -> networ
         tied=tied,
         fields=pre.fields_,
         rng=rng,
+        heads=heads,
+        beside=beside,
+        owner=owner,
     )
-    return networks.Core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    return core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
 
 
 def augmented(model: Model, x: Tensor, rng: torch.Generator) -> Tensor:

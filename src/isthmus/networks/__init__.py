@@ -9,6 +9,7 @@ from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEn
 from isthmus.networks.core import Core
 from isthmus.networks.corruption import CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
+from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
 from isthmus.networks.layers import ACTIVATIONS
 from isthmus.networks.likelihoods import (
     LIKELIHOODS,
@@ -23,7 +24,9 @@ from isthmus.networks.likelihoods import (
     MixedTable,
     likelihood_from,
 )
+from isthmus.networks.priors import PRIORS, FlowPrior, MixturePrior, Prior, StandardNormal, VampPrior
 from isthmus.networks.residual import ResidualBlock
+from isthmus.networks.variational import Posterior, VariationalCore, kl_to_standard_normal
 
 __all__ = [
     "ACTIVATIONS",
@@ -32,27 +35,39 @@ __all__ = [
     "IMAGE_CORRUPTIONS",
     "LIKELIHOODS",
     "NETWORKS",
+    "PRIORS",
     "Bernoulli",
     "Categorical",
     "ConvolutionalDecoder",
     "ConvolutionalEncoder",
     "Core",
+    "CouplingFlow",
     "DenseDecoder",
     "DenseEncoder",
     "DiscretisedLogistic",
     "Facts",
+    "FlowPrior",
     "Gaussian",
     "Huber",
+    "InverseAutoregressiveFlow",
     "Laplace",
     "Likelihood",
+    "MaskedDense",
     "MixedTable",
+    "MixturePrior",
+    "Posterior",
+    "Prior",
     "ResidualBlock",
+    "StandardNormal",
     "TiedDecoder",
+    "VampPrior",
+    "VariationalCore",
     "augment",
     "build",
     "choose",
     "corrupt",
     "facts_of",
+    "kl_to_standard_normal",
     "likelihood_from",
     "make_likelihood",
 ]

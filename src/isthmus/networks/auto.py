@@ -21,6 +21,7 @@ from isthmus.checks.likelihood import (
     check_one_hot_support,
     check_one_size,
     check_pictures_only,
+    check_stages,
     check_theta_shape,
     check_tied,
     check_unit_support,
@@ -240,6 +241,7 @@ def build(
     tied: bool = False,
     fields: Sequence[FieldLike] = (),
     heads: int = 1,
+    beside: int = 0,
     owner: str = "network",
 ) -> tuple[nn.Module, nn.Module]:
     """Return an encoder and a decoder.
@@ -274,6 +276,8 @@ def build(
         A table's encoded columns.
     heads : int, default=1
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
+    beside : int, default=0
+        Numbers that the encoder gives, and the decoder takes, beside the code: one for each class.
     owner : str
         Whom messages are about.
 
@@ -305,14 +309,16 @@ def build(
     first, inner = _first_layer(shape, theta_shape, fields, rng)
     if network == "dense":
         check_one_size(owner, network, shape)
-        return _dense(first, inner, theta_shape, latent_dim, hidden, tied, heads, owner, rng, options)
+        ends = (latent_dim * heads + beside, latent_dim + beside)
+        return _dense(first, inner, theta_shape, latent_dim, ends, hidden, tied, owner, rng, options)
     check_tied(owner, tied=tied, dense=False)
     check_pictures_only(owner, network, shape)
     stages = usual_channels(*shape[-2:]) if hidden is None else tuple(hidden)
+    check_stages(owner, len(stages), shape)
     if network == "residual":
         options["refine"] = partial(ResidualBlock, activation=activation, norm=norm, rng=rng)
-    encoder = ConvolutionalEncoder(inner, latent_dim * heads, stages, rng=rng, first=first, **options)
-    return encoder, ConvolutionalDecoder(latent_dim, theta_shape, stages, rng=rng, **options)
+    encoder = ConvolutionalEncoder(inner, latent_dim * heads + beside, stages, rng=rng, first=first, **options)
+    return encoder, ConvolutionalDecoder(latent_dim + beside, theta_shape, stages, rng=rng, **options)
 
 
 def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None, *, tied: bool) -> str:
@@ -345,9 +351,9 @@ def _dense(
     inner: tuple[int | None, ...],
     theta_shape: tuple[int | None, ...],
     latent_dim: int,
+    ends: tuple[int, int],
     hidden: Sequence[int] | None,
     tied: bool,
-    heads: int,
     owner: str,
     rng: torch.Generator,
     options: dict[str, Any],
@@ -358,10 +364,11 @@ def _dense(
         # A power of two at or above twice the inputs, and never a bottleneck before the code.
         first_width = min(WIDEST, max(NARROWEST, 2 ** math.ceil(math.log2(2 * inputs))))
         hidden = (max(first_width, latent_dim), max(first_width // 2, latent_dim))
-    encoder = DenseEncoder(inputs, latent_dim * heads, hidden, rng=rng, first=first, **options)
+    outputs, code = ends  # of the encoder, and what the decoder takes
+    encoder = DenseEncoder(inputs, outputs, hidden, rng=rng, first=first, **options)
     if not tied:
-        return encoder, DenseDecoder(latent_dim, theta, hidden[::-1], rng=rng, **options)
-    check_tied(owner, tied=True, dense=True, same=first is None and inputs == math.prod(theta) and heads == 1)
+        return encoder, DenseDecoder(code, theta, hidden[::-1], rng=rng, **options)
+    check_tied(owner, tied=True, dense=True, same=first is None and inputs == math.prod(theta) and outputs == code)
     return encoder, TiedDecoder(encoder, theta, **options)
 
 

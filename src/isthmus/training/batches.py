@@ -37,15 +37,22 @@ class Batches(ABC):
         Their number.
     device : torch.device
         Where batches arrive.
+    labels : tensor of int64 or None
+        One label for each record of the source, on the device, where a model learns from them.
     """
 
     rows: np.ndarray
     device: torch.device
+    labels: Tensor | None = None
 
     @property
     def n(self) -> int:
         """Return the number of records."""
         return len(self.rows)
+
+    def beside(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return what goes to a loss beside the records of some rows: their labels, if there are any."""
+        return () if self.labels is None else (self.labels[rows.to(self.device)],)
 
     @abstractmethod
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:

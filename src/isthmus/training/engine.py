@@ -290,14 +290,17 @@ class Engine:
 
     def _step(self, batch: Batch, share: float, rng: torch.Generator) -> dict[str, Tensor]:
         """Move each player whose turn it is; return every named term."""
-        records, _ = batch
+        records, rows = batch
+        beside = self.batches.beside(rows)
         factor = self.schedule(share) * self.progress.rate
         named: dict[str, Tensor] = {}
         for player in self.players:
             if self.progress.step % player.every:
                 continue
+            if player.before is not None:
+                player.before(share)
             with autocast(self.device.type, self.plan.precision):
-                terms = player.loss(records, rng)
+                terms = player.loss(records, rng, *beside)
             first, *others = terms.values()
             total = sum(others, first)
             prefix = f"{player.name}_" if len(self.players) > 1 else ""
@@ -310,6 +313,8 @@ class Engine:
                 parameter.grad = gradient
             for optimizer in self.optimizers[player.name]:
                 optimizer.step(factor)
+            if player.after is not None:
+                player.after()
         return named
 
     def _score(self, held_out: Batches) -> dict[str, Tensor]:
@@ -320,7 +325,7 @@ class Engine:
         with torch.no_grad():
             for records, rows in held_out.in_order(max(self.progress.batch_size, 1024)):
                 with autocast(self.device.type, self.plan.precision):
-                    terms = self.players[0].loss(records, rng)
+                    terms = self.players[0].loss(records, rng, *held_out.beside(rows))
                 for name, term in terms.items():
                     sums[name] += term * len(rows)
         return {name: total / held_out.n for name, total in sums.items()}

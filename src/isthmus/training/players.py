@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 __all__ = ["Loss", "Player"]
 
-Loss = Callable[[Tensor, torch.Generator], dict[str, Tensor]]
+Loss = Callable[..., dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,22 @@ class Player:
         Whose parameters this player moves, and nobody else's.
     loss : callable
         ``loss(x, rng) -> {term: scalar}``: named terms in nats per example, averaged over the batch ``x``.
-        Their sum is minimised. ``rng`` is the only source of chance it may use.
+        Their sum is minimised. ``rng`` is the only source of chance it may use. Where records have labels it is
+        ``loss(x, rng, labels)``.
     every : int, default=1
         Rhythm: the player moves at every ``every``-th step.
+    before : callable, optional
+        Told, before each of the player's moves, what share of the budget is spent: schedules of a model's own.
+    after : callable, optional
+        Called when the player has moved: averages of weights, tables that no gradient moves.
     """
 
     name: str
     modules: tuple[nn.Module, ...]
     loss: Loss
     every: int = 1
+    before: Callable[[float], None] | None = None
+    after: Callable[[], None] | None = None
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield each trainable parameter once, in a stable order."""

@@ -1,0 +1,202 @@
+r"""The variational autoencoder: the code is a distribution, so new records can be drawn and likelihoods bounded.
+
+Papers: Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014; ``beta``: Higgins et al., "beta-VAE", ICLR
+2017; ``k`` above 1: Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016; ``warm_up``:
+Bowman et al. 2016 and Sonderby et al. 2016; ``free_bits``: Kingma et al., NeurIPS 2016, equation 15; priors and the
+posterior's flow: :mod:`isthmus.networks.priors`, :mod:`isthmus.networks.flows`.
+
+::
+
+         encoder                           decoder
+    x -----------> mean, log s^2 --+--> z ----------> theta ------>  p(x | z)
+                                   |    ^
+                             noise e ~ N(0, I),  z = mean + s e,   prior p(z)
+
+Objective, in nats per example (Kingma and Welling, equation 3)::
+
+    L(x) = E_q(z|x)[-log p(x | z)] + beta KL(q(z | x) || p(z))                      k = 1
+    L(x) = -E log 1/k sum_i w_i,   w_i = p(x | z_i) p(z_i) / q(z_i | x)             k > 1 (Burda et al., equation 8)
+    free bits: the second term of the first line is sum_j max(free_bits, mean over the batch of KL_j)
+
+With ``beta=1`` -L is a bound on log p(x): no constant has to weigh the two terms, because the likelihood's scale is
+learned (Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus import checks, networks
+from isthmus.base import Model
+from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.training import Player
+
+__all__ = ["VAE"]
+
+SCORE_DRAWS = 64  # importance samples behind score_samples
+FLOW_STEPS = 4
+COUPLINGS = 6
+COMPONENTS = 100  # of a mixture prior
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VAE(Model):
+    """Learn a code with a known distribution, and a likelihood of records.
+
+    Parameters
+    ----------
+    beta : float, default=1
+        Weight of the KL term; 1 makes the objective the evidence lower bound.
+    warm_up : float, default=0
+        Share of the training over which ``beta`` rises from 0, in [0, 1].
+    free_bits : float, default=0
+        Nats of KL that each unit of the code has for nothing; keeps units alive.
+    k : int, default=1
+        Importance samples of the objective (the importance-weighted autoencoder); ``beta``, ``warm_up`` and
+        ``free_bits`` then have to be left alone.
+    prior : {"normal", "mixture", "vamp", "flow"}, default="normal"
+        Standard normal; 100 Gaussians; 100 posteriors of learned pseudo-records; an invertible network.
+    posterior : {"gaussian", "flow"}, default="gaussian"
+        Of the code given a record: diagonal Gaussian, or that carried on by an inverse autoregressive flow.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`. A network of the user's own ends its encoder in
+        twice as many numbers as a code has (means, then log-variances), three times with a flow.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import VAE
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = VAE(latent_dim=8, max_epochs=5, random_state=0).fit(X)
+    >>> model.sample(4, random_state=0).shape
+    (4, 8, 8)
+    """
+
+    beta: float = 1.0
+    warm_up: float = 0.0
+    free_bits: float = 0.0
+    k: int = 1
+    prior: str = "normal"
+    posterior: str = "gaussian"
+
+    has_prior: ClassVar[bool] = True
+    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.number(owner, "beta", self.beta, low=0)
+        checks.number(owner, "warm_up", self.warm_up, low=0, high=1)
+        checks.number(owner, "free_bits", self.free_bits, low=0)
+        checks.integer(owner, "k", self.k, low=1)
+        checks.choice(owner, "prior", self.prior, networks.PRIORS)
+        checks.choice(owner, "posterior", self.posterior, ("gaussian", "flow"))
+        if self.k > 1:
+            for name, plain in (("beta", 1.0), ("warm_up", 0.0), ("free_bits", 0.0)):
+                checks.not_together(owner, name, getattr(self, name), "k", self.k, plain=plain)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        heads = 2 if self.posterior == "gaussian" else 3
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore)
+        self._add_prior_and_flow(core, rng)
+        return core
+
+    def _add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
+        width = latent_dim(self)
+        if None in self.preprocessor_.shape_ and (self.prior != "normal" or self.posterior != "gaussian"):
+            checks.flat_codes_only(type(self).__name__)
+        if self.posterior == "flow":
+            core.flow = networks.InverseAutoregressiveFlow(width, width, FLOW_STEPS, rng)
+        if self.prior == "mixture":
+            core.prior = networks.MixturePrior(width, COMPONENTS, rng)
+        elif self.prior == "flow":
+            checks.integer(type(self).__name__, "latent_dim (with prior='flow')", width, low=2)
+            core.prior = networks.FlowPrior(width, COUPLINGS, rng)
+        elif self.prior == "vamp":
+            checks.plain_numbers_only(type(self).__name__, "prior='vamp'", self.schema_.kind)
+            shape = tuple(side or 1 for side in self.preprocessor_.shape_)
+            core.prior = networks.VampPrior(shape, COMPONENTS, core.gaussian)
+
+    def players(self) -> list[Player]:  # noqa: D102
+        return [Player("model", (self.module_,), self.losses, before=self._spend)]
+
+    def _spend(self, share: float) -> None:
+        self._share = share
+
+    def _beta(self) -> float:
+        """Return the weight of the KL term now; held-out records are always scored with the full one."""
+        if not self.module_.training or self.warm_up == 0:
+            return self.beta
+        return self.beta * min(1.0, self._share / self.warm_up)
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return E_q[-log p(x | z)] and beta KL(q(z | x) || p(z)), or minus the bound of k importance samples."""
+        x = augmented(self, self.module_.scale(records), rng)
+        q = self.module_.posterior(x)
+        if self.k > 1:
+            return {"importance_bound": -self._importance_bound(q, x, rng).mean()}
+        z, log_q = q.draw(rng)
+        theta = self.decode(z, tuple(x.shape[2:]))
+        return {"reconstruction": self.module_.nll(theta, x).mean(), "kl": self._beta() * self._kl(q, z, log_q)}
+
+    def _kl(self, q: networks.Posterior, z: Tensor, log_q: Tensor) -> Tensor:
+        if self.free_bits and self.module_.training:
+            units = networks.kl_to_standard_normal(q.mean, q.log_var).mean(0)
+            return units.clamp_min(self.free_bits).sum()
+        return self.module_.kl(q, z, log_q).mean()
+
+    def _importance_bound(self, q: networks.Posterior, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Return log 1/k sum_i w_i of each record, (b,), all draws at once: their gradient needs them."""
+        shape = (self.k * len(x), *q.mean.shape[1:])
+        noise = torch.randn(shape, generator=rng, device=x.device)
+        repeated = x.repeat(self.k, *(1 for _ in x.shape[1:]))
+        log_w = self.module_.log_weights(q.repeated(self.k), repeated, noise).view(self.k, len(x))
+        return torch.logsumexp(log_w, 0) - math.log(self.k)
+
+    # ------------------------------------------------------------------ use
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """Return the importance-weighted bound on log p(x) of scaled records, from 64 fixed draws: (b, ...) -> (b,)."""
+        return self.module_.importance_bound(x, SCORE_DRAWS, torch.Generator().manual_seed(0))
+
+    def likelihood_bound(self, X: Any, k: int = 5000, *, random_state: int = 0) -> np.ndarray:
+        """Return the importance-weighted bound on log p(x) with ``k`` draws, as papers report it.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        k : int, default=5000
+            Draws; the bound rises with them and reaches log p(x) in the limit.
+        random_state : int, default=0
+            Seed of the draws.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Nats per example, in the units of ``X``.
+        """
+        checks.integer(type(self).__name__, "k", k, low=1)
+
+        def bound(x: Tensor) -> Tensor:
+            return self.module_.importance_bound(x, k, torch.Generator().manual_seed(random_state))
+
+        return np.concatenate([block.cpu().double().numpy() for block in self._run(X, bound)])
+
+    def code_posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and log-variances of q(z | x), the Gaussian part, float32 of shape (n, latent_dim) each."""
+        blocks = self._run(X, lambda x: torch.stack(self.module_.gaussian(x), 1).flatten(2))
+        both = np.concatenate([block.cpu().numpy() for block in blocks])
+        return both[:, 0], both[:, 1]
+
+    def sample_codes(
+        self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return codes drawn from the prior: (n, *code_shape)."""
+        codes: Tensor = self.module_.prior.sample(shape, rng, temperature)
+        return codes

@@ -1,0 +1,173 @@
+r"""The core of models whose code is a distribution: the encoder says where z probably lies, a prior where it should.
+
+::
+
+    x --encoder--> (mean, log-variance[, context]) --draw--> z --decoder--> theta
+                                 |                           |
+                                 +---- log q(z | x)          +---- log p(z)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.networks.core import Core
+from isthmus.networks.flows import InverseAutoregressiveFlow
+from isthmus.networks.likelihoods import Likelihood
+from isthmus.networks.priors import Prior, StandardNormal, normal_log_density
+
+__all__ = ["Posterior", "VariationalCore", "kl_to_standard_normal"]
+
+
+def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_var)) || N(0, 1)) of each number, in nats (Kingma and Welling 2014, appendix B)."""
+    return 0.5 * (mean.square() + torch.exp(log_var) - 1 - log_var)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | x) of a batch: a diagonal Gaussian, carried on by a flow if there is one.
+
+    Parameters
+    ----------
+    mean, log_var : tensor, shape (b, *code_shape)
+        Of the Gaussian.
+    flow : InverseAutoregressiveFlow, optional
+        What its draws go through.
+    context : tensor, shape (b, width), optional
+        What the flow knows of the record.
+    """
+
+    mean: Tensor
+    log_var: Tensor
+    flow: nn.Module | None = None
+    context: Tensor | None = None
+
+    def at(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the code that standard normal noise becomes, and log q(z | x): (b, *code_shape), (b,).
+
+        Parameters
+        ----------
+        noise : tensor, shape (b, *code_shape) or (*code_shape)
+            z = mean + exp(log_var / 2) noise: the reparametrisation of Kingma and Welling 2014, section 2.4.
+        """
+        z = self.mean + torch.exp(0.5 * self.log_var) * noise
+        log_q = normal_log_density(z, self.mean, self.log_var).flatten(1).sum(1)
+        if self.flow is None:
+            return z, log_q
+        z, log_det = self.flow(z, self.context)
+        return z, log_q - log_det
+
+    def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return one code for each record and log q(z | x)."""
+        return self.at(torch.randn(self.mean.shape, generator=rng, device=self.mean.device))
+
+    def repeated(self, k: int) -> Posterior:
+        """Return the posterior of every record ``k`` times over: rows 0 ... b - 1, then again."""
+
+        def again(part: Tensor | None) -> Tensor | None:
+            return None if part is None else part.repeat(k, *(1 for _ in part.shape[1:]))
+
+        return Posterior(again(self.mean), again(self.log_var), self.flow, again(self.context))  # type: ignore[arg-type]
+
+
+class VariationalCore(Core):
+    """Encoder, decoder, likelihood and prior.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Scaled records to twice as many numbers as a code has (three times with a flow): means, log-variances, context.
+    decoder, likelihood, shift, factor
+        As in :class:`Core`.
+    prior : Prior, optional
+        Standard normal by default.
+    flow : InverseAutoregressiveFlow, optional
+        Makes the posterior richer.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        shift: Any = 0.0,
+        factor: Any = 1.0,
+        *,
+        prior: Prior | None = None,
+        flow: InverseAutoregressiveFlow | None = None,
+    ) -> None:
+        super().__init__(encoder, decoder, likelihood, shift, factor)
+        self.prior, self.flow = prior or StandardNormal(), flow
+
+    def gaussian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the Gaussian part of q(z | x)."""
+        posterior = self.posterior(x)
+        return posterior.mean, posterior.log_var
+
+    def posterior(self, x: Tensor) -> Posterior:
+        """Return q(z | x) of scaled records."""
+        heads = self.encoder(x).float()
+        if self.flow is None:
+            mean, log_var = heads.chunk(2, 1)
+            return Posterior(mean, log_var)
+        mean, log_var, context = heads.chunk(3, 1)
+        return Posterior(mean, log_var, self.flow, context)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the code at the middle of q(z | x)."""
+        posterior = self.posterior(x)
+        return posterior.mean if self.flow is None else self.flow(posterior.mean, posterior.context)[0]
+
+    def kl(self, posterior: Posterior, z: Tensor, log_q: Tensor) -> Tensor:
+        """Return KL(q(z | x) || p(z)) of each record, (b,): exact for two Gaussians, else log q(z | x) - log p(z)."""
+        if self.has_exact_kl:
+            return kl_to_standard_normal(posterior.mean, posterior.log_var).flatten(1).sum(1)
+        return log_q - self.prior.log_prob(z)
+
+    @property
+    def has_exact_kl(self) -> bool:
+        """Tell whether posterior and prior are plain Gaussians."""
+        return self.flow is None and isinstance(self.prior, StandardNormal)
+
+    def log_weights(self, posterior: Posterior, x: Tensor, noise: Tensor) -> Tensor:
+        """Return log w = log p(x | z) + log p(z) - log q(z | x) at the code of some noise: (b,)."""
+        z, log_q = posterior.at(noise)
+        return self.prior.log_prob(z) - log_q - self.nll(self.decode(z, tuple(x.shape[2:])), x)
+
+    def importance_bound(self, x: Tensor, k: int, rng: torch.Generator) -> Tensor:
+        """Return log 1/k sum_i w_i, a lower bound on log p(x) (Burda et al. 2016, equation 8), with little memory.
+
+        The k draws of noise are the same for every record, so a record's bound does not depend on its neighbours.
+
+        Parameters
+        ----------
+        x : tensor, shape (b, ...)
+            Scaled records.
+        k : int
+            Draws.
+        rng : torch.Generator
+            Of the noise.
+
+        Returns
+        -------
+        tensor, shape (b,)
+            Nats.
+        """
+        posterior = self.posterior(x)
+        shape = posterior.mean.shape[1:]
+        total = x.new_full((len(x),), -torch.inf, dtype=torch.float32)
+        for _ in range(k):
+            noise = torch.randn(shape, generator=rng, device=rng.device).to(x.device)
+            total = torch.logaddexp(total, self.log_weights(posterior, x, noise))
+        return total - math.log(k)
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:  # noqa: D102
+        super().start_at(x)
+        self.prior.start_at(x)
