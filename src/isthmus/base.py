@@ -125,8 +125,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         Seed, versions, device, threads, data fingerprint, wall seconds.
     n_features_in_ : int
         Columns of arrays and tables.
-    classes_ : ndarray
-        Of models that learn from labels: the labels, sorted.
+    classes_, class_counts_ : ndarray
+        Of models that learn from labels: the labels, sorted, and how many records had each.
     """
 
     learns_classes: ClassVar[bool] = False  # whether ``y`` is needed, and goes to ``losses`` as class numbers
@@ -163,6 +163,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
     classes_: np.ndarray = field(init=False)
+    class_counts_: np.ndarray = field(init=False)
     # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
     _some_codes: np.ndarray | None = field(init=False, default=None)
     _density: CodeDensity | None = field(init=False, default=None)
@@ -313,7 +314,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _learn_classes(self, data: Data) -> None:
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
-            self.classes_ = np.unique(data.labels)  # type: ignore[arg-type]
+            self.classes_, self.class_counts_ = np.unique(data.labels, return_counts=True)  # type: ignore[call-overload]
 
     def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
@@ -369,13 +370,21 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         device: torch.device,
     ) -> tuple[int, training.Batches, training.Batches | None]:
         """Return the bytes that the records take on the device, and where batches come from."""
-        source = _Source(data, self.preprocessor_, device)
+        source = self._source(data, device)
         if held_out is None:
             return source.nbytes, source.batches(train), None
         if isinstance(held_out, Data):
-            others = _Source(held_out, self.preprocessor_, device)
+            others = self._source(held_out, device)
             return source.nbytes + others.nbytes, source.batches(train), others.batches(np.arange(len(held_out)))
         return source.nbytes, source.batches(train), source.batches(held_out)
+
+    def _source(self, data: Data, device: torch.device) -> _Source:
+        labels = None
+        if self.learns_classes:
+            checks.needs_labels(type(self).__name__, data.labels)
+            checks.known_classes(type(self).__name__, np.asarray(data.labels), self.classes_, len(data))
+            labels = torch.from_numpy(np.searchsorted(self.classes_, data.labels)).to(device)  # type: ignore[arg-type]
+        return _Source(data, self.preprocessor_, device, labels)
 
     def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
         batch_size = self.batch_size or _usual_batch(batches.n)
@@ -502,7 +511,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         n : int, default=1
             How many.
         y : label or array of n labels, optional
-            Of which class, for models that learn from labels; by default classes are drawn evenly.
+            Of which class, for models that learn from labels; by default as classes occur in the data fitted on.
         temperature : float, default=1
             Factor on the code's deviations: below 1 for more typical records, above for stranger ones.
         noise : bool, optional
@@ -552,7 +561,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
                 checks.learned_no_classes(type(self).__name__)
             return None
         if y is None:
-            return torch.arange(n) % len(self.classes_)
+            return None
         wanted = np.broadcast_to(np.asarray(y), (n,)) if np.ndim(y) == 0 else np.asarray(y)
         checks.known_classes(type(self).__name__, wanted, self.classes_, n)
         return torch.from_numpy(np.searchsorted(self.classes_, wanted))
@@ -703,6 +712,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Return scikit-learn's tags: codes are float32 whatever the input."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = self.learns_classes
         return tags
 
     # ------------------------------------------------------------------ files
@@ -734,7 +744,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "notes": self.notes_,
             "provenance": self.provenance_,
             "scores": scores or {},
-            "classes": self.classes_.tolist() if self.learns_classes else [],
+            "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
         tensors = {f"module.{name}": t.detach().cpu().numpy() for name, t in self.module_.state_dict().items()}
         tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
@@ -790,7 +800,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model = cls(**(parameters if network is None else parameters | {"network": network}))
         model.check_parameters()
         model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
-        model.classes_ = np.asarray(document.get("classes", []))
+        if cls.learns_classes:
+            model.classes_, model.class_counts_ = map(np.asarray, document["classes"])
         its, density = document["preprocessing"], _under("density.", arrays)
         model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
         model._density = CodeDensity(**density) if density else None
@@ -837,13 +848,25 @@ def _no_more_than(weights: Sequence[Tensor], record: int) -> Iterator[None]:
 class _Source:
     """Records for the engine: resident on the device where they fit, streamed otherwise."""
 
-    def __init__(self, data: Data, preprocessor: preprocessing.Preprocessor, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: Data,
+        preprocessor: preprocessing.Preprocessor,
+        device: torch.device,
+        labels: Tensor | None = None,
+    ) -> None:
+        self.labels = labels
         self.data, self.preprocessor, self.device = data, preprocessor, device
         self.varies = None in preprocessor.shape_
         self.tensor = None if self.varies or not self._fits() else self._resident()
         self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
 
     def batches(self, rows: np.ndarray) -> training.Batches:
+        batches = self._batches(rows)
+        batches.labels = self.labels
+        return batches
+
+    def _batches(self, rows: np.ndarray) -> training.Batches:
         if self.tensor is not None:
             return training.ResidentBatches(self.tensor, rows)
         if self.varies:

@@ -25,9 +25,14 @@ QUICK = {"latent_dim": 3, "max_epochs": 2, "random_state": 0}
 every_model = pytest.mark.parametrize("model", REGISTRY.values(), ids=REGISTRY)
 
 
+def two(records):
+    """Return labels of two classes, which models that learn no classes leave alone."""
+    return np.arange(len(records)) % 2
+
+
 @pytest.fixture(scope="module", params=REGISTRY.values(), ids=REGISTRY)
-def fitted(request, digits):
-    return request.param(**QUICK).fit(digits[:200])
+def fitted(request, digits, digit_labels):
+    return request.param(**QUICK).fit(digits[:200], digit_labels[:200])
 
 
 def test_a_row_does_not_depend_on_the_others(fitted, digits):
@@ -48,18 +53,19 @@ def test_there_and_back_is_decode_after_encode(fitted, digits):
     assert fitted.transform(X).dtype == np.float32
 
 
-def test_loss_of_a_batch_is_the_mean_of_its_records(fitted, digits):
+def test_loss_of_a_batch_is_the_mean_of_its_records(fitted, digits, digit_labels):
     """Terms are nats per example: averaged over examples, and over nothing else."""
-    records = torch.from_numpy(fitted.preprocessor_.encode(digits[:8]))
+    records, labels = torch.from_numpy(fitted.preprocessor_.encode(digits[:8])), torch.from_numpy(digit_labels[:8])
     rng = torch.Generator().manual_seed(0)
 
-    def reconstruction(some):
+    def reconstruction(rows):
         with torch.no_grad():
-            return fitted.losses(some, rng)["reconstruction"].item()
+            beside = (labels[rows],) if fitted.learns_classes else ()
+            return fitted.losses(records[rows], rng, *beside)["reconstruction"].item()
 
-    by_chance = reconstruction(records) != reconstruction(records)
-    whole = np.array([reconstruction(records) for _ in range(500 if by_chance else 1)])
-    each = np.array([reconstruction(records[i % 8 : i % 8 + 1]) for i in range(4000 if by_chance else 8)])
+    by_chance = reconstruction(slice(8)) != reconstruction(slice(8))
+    whole = np.array([reconstruction(slice(8)) for _ in range(500 if by_chance else 1)])
+    each = np.array([reconstruction(slice(i % 8, i % 8 + 1)) for i in range(4000 if by_chance else 8)])
     error = 4 * (whole.var() / len(whole) + each.var() / len(each)) ** 0.5 if by_chance else 0.0
     assert whole.mean() == pytest.approx(each.mean(), rel=1e-5, abs=error)
 
@@ -72,6 +78,39 @@ def test_saved_and_loaded_gives_the_same_bits(fitted, digits, tmp_path):
     assert again.get_params() == fitted.get_params()
     assert np.array_equal(again.transform(digits), fitted.transform(digits))
     assert np.array_equal(again.score_samples(digits), fitted.score_samples(digits))
+
+
+def test_samples_are_records_like_those_fitted_on(fitted, digits, tmp_path):
+    drawn = fitted.sample(7, random_state=0)
+    assert (drawn.shape, drawn.dtype) == ((7, 8, 8), digits.dtype)
+    assert np.array_equal(drawn, fitted.sample(7, random_state=0))
+    assert not np.array_equal(drawn, fitted.sample(7, random_state=1))
+    assert drawn.min() >= 0
+    assert drawn.max() <= 16
+    fitted.save(tmp_path / "model.safetensors")
+    assert np.array_equal(drawn, isthmus.load(tmp_path / "model.safetensors").sample(7, random_state=0))
+
+
+def test_sampling_refuses_what_it_cannot_do(fitted):
+    with pytest.raises(ParameterError, match="n must be a whole number of at least 1; it is 0"):
+        fitted.sample(0)
+    with pytest.raises(ParameterError, match=r"learned no classes|knows no class 'x'; its classes are 0, 1, 2"):
+        fitted.sample(1, y="x")
+    with pytest.raises(ParameterError, match="temperature must be a number of at least 0; it is -1"):
+        fitted.sample(1, temperature=-1)
+
+
+@every_model
+def test_tables_are_drawn_with_their_types(model):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"age": rng.integers(18, 90, 80), "town": rng.choice(["Ulm", "Bonn"], 80), "pay": rng.normal(size=80)}
+    )
+    drawn = model(**QUICK).fit(table, two(table)).sample(30, random_state=0)
+    assert dict(drawn.dtypes) == dict(table.dtypes)
+    assert set(drawn["town"]) <= {"Ulm", "Bonn"}
+    assert len(drawn) == 30
 
 
 def test_history_has_every_term(fitted):
@@ -90,8 +129,8 @@ def test_arrays_tables_and_texts_train(model, blobs, tmp_path):
         {"age": rng.integers(18, 90, 80), "town": rng.choice(["Ulm", "Bonn"], 80), "pay": rng.normal(size=80)}
     )
     table.loc[3, "pay"] = np.nan
-    assert model(**QUICK).fit(blobs).reconstruct(blobs[:3]).shape == (3, 6)
-    back = model(**QUICK).fit(table).reconstruct(table)
+    assert model(**QUICK).fit(blobs, two(blobs)).reconstruct(blobs[:3]).shape == (3, 6)
+    back = model(**QUICK).fit(table, two(table)).reconstruct(table)
     assert dict(back.dtypes) == dict(table.dtypes)
     assert list(back.columns) == list(table.columns)
 
@@ -101,9 +140,9 @@ def test_texts_train_or_are_refused_by_name(model):
     texts = ["an isthmus is narrow", "a strip of land", "two seas", "a code"] * 10
     if model.__name__ in ("DenoisingAutoencoder", "ContractiveAutoencoder"):
         with pytest.raises(ParameterError, match=f"{model.__name__} needs numbers or pictures, not texts"):
-            model(**QUICK).fit(texts)
+            model(**QUICK).fit(texts, two(texts))
     else:
-        assert all(isinstance(text, str) for text in model(**QUICK).fit(texts).reconstruct(texts[:4]))
+        assert all(isinstance(text, str) for text in model(**QUICK).fit(texts, two(texts)).reconstruct(texts[:4]))
 
 
 @every_model
@@ -111,7 +150,7 @@ def test_pictures_of_six_sizes_train_in_one_fit(model, tmp_path):
     rng = np.random.default_rng(0)
     sizes = [(1, 1), (7, 13), (64, 64), (35, 32), (43, 10), (12, 37)]
     pictures = data.open([rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes], sizes="group")
-    fitted = model(max_epochs=1, random_state=0, latent_dim=2, hidden=(4, 4)).fit(pictures)
+    fitted = model(max_epochs=1, random_state=0, latent_dim=2, hidden=(4, 4)).fit(pictures, two(sizes))
     back = fitted.reconstruct(pictures)
     assert [picture.shape for picture in back] == [(*size, 3) for size in sizes]
     again = fitted.inverse_transform(fitted.transform(pictures), sizes=sizes)

@@ -140,7 +140,10 @@ def plain_numbers_only(owner: str, option: str, kind: str) -> None:
 def needs_labels(owner: str, labels: Any) -> None:
     """Refuse to train a model that learns from labels without them."""
     if labels is None:
-        raise ParameterError(f"{owner} learns from labels: give y, one label a record (--labels on the command line).")
+        raise ParameterError(
+            f"{owner} requires y to be passed, but the target y is None: give one label a record (--labels on the "
+            f"command line)."
+        )
 
 
 def learned_no_classes(owner: str) -> None:

@@ -9,12 +9,20 @@ from isthmus import artifact
 from isthmus.base import Model
 from isthmus.errors import ArtifactError
 from isthmus.models.autoencoder import Autoencoder
+from isthmus.models.conditional import ConditionalVAE
 from isthmus.models.contractive import ContractiveAutoencoder
 from isthmus.models.denoising import DenoisingAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
 from isthmus.models.vae import VAE
 
-__all__ = ["VAE", "Autoencoder", "ContractiveAutoencoder", "DenoisingAutoencoder", "SparseAutoencoder"]
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "ConditionalVAE",
+    "ContractiveAutoencoder",
+    "DenoisingAutoencoder",
+    "SparseAutoencoder",
+]
 
 REGISTRY: dict[str, type[Model]] = {name: globals()[name] for name in __all__}
 

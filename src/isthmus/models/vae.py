@@ -104,10 +104,11 @@ class VAE(Model):
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
         core = compose(self, rng, heads=heads, core=networks.VariationalCore)
-        self._add_prior_and_flow(core, rng)
+        self.add_prior_and_flow(core, rng)
         return core
 
-    def _add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
+    def add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
+        """Give a core the prior and the flow that the parameters name."""
         width = latent_dim(self)
         if None in self.preprocessor_.shape_ and (self.prior != "normal" or self.posterior != "gaussian"):
             checks.flat_codes_only(type(self).__name__)

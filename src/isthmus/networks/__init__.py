@@ -26,7 +26,7 @@ from isthmus.networks.likelihoods import (
 )
 from isthmus.networks.priors import PRIORS, FlowPrior, MixturePrior, Prior, StandardNormal, VampPrior
 from isthmus.networks.residual import ResidualBlock
-from isthmus.networks.variational import Posterior, VariationalCore, kl_to_standard_normal
+from isthmus.networks.variational import ConditionalCore, Posterior, VariationalCore, kl_to_standard_normal
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,6 +38,7 @@ __all__ = [
     "PRIORS",
     "Bernoulli",
     "Categorical",
+    "ConditionalCore",
     "ConvolutionalDecoder",
     "ConvolutionalEncoder",
     "Core",

@@ -21,7 +21,7 @@ from isthmus.networks.flows import InverseAutoregressiveFlow
 from isthmus.networks.likelihoods import Likelihood
 from isthmus.networks.priors import Prior, StandardNormal, normal_log_density
 
-__all__ = ["Posterior", "VariationalCore", "kl_to_standard_normal"]
+__all__ = ["ConditionalCore", "Posterior", "VariationalCore", "kl_to_standard_normal"]
 
 
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
@@ -135,12 +135,17 @@ class VariationalCore(Core):
         """Tell whether posterior and prior are plain Gaussians."""
         return self.flow is None and isinstance(self.prior, StandardNormal)
 
-    def log_weights(self, posterior: Posterior, x: Tensor, noise: Tensor) -> Tensor:
+    def code(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return what the decoder takes: z, and where classes are known these beside it."""
+        return z
+
+    def log_weights(self, posterior: Posterior, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return log w = log p(x | z) + log p(z) - log q(z | x) at the code of some noise: (b,)."""
         z, log_q = posterior.at(noise)
-        return self.prior.log_prob(z) - log_q - self.nll(self.decode(z, tuple(x.shape[2:])), x)
+        theta = self.decode(self.code(z, labels), tuple(x.shape[2:]))
+        return self.prior.log_prob(z) - log_q - self.nll(theta, x)
 
-    def importance_bound(self, x: Tensor, k: int, rng: torch.Generator) -> Tensor:
+    def importance_bound(self, x: Tensor, k: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """Return log 1/k sum_i w_i, a lower bound on log p(x) (Burda et al. 2016, equation 8), with little memory.
 
         The k draws of noise are the same for every record, so a record's bound does not depend on its neighbours.
@@ -153,6 +158,8 @@ class VariationalCore(Core):
             Draws.
         rng : torch.Generator
             Of the noise.
+        labels : tensor, shape (b,), optional
+            Class numbers: the bound is then on log p(x | y).
 
         Returns
         -------
@@ -164,10 +171,59 @@ class VariationalCore(Core):
         total = x.new_full((len(x),), -torch.inf, dtype=torch.float32)
         for _ in range(k):
             noise = torch.randn(shape, generator=rng, device=rng.device).to(x.device)
-            total = torch.logaddexp(total, self.log_weights(posterior, x, noise))
+            total = torch.logaddexp(total, self.log_weights(posterior, x, noise, labels))
         return total - math.log(k)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:  # noqa: D102
         super().start_at(x)
         self.prior.start_at(x)
+
+
+class ConditionalCore(VariationalCore):
+    """A variational core that knows classes: a code is z and the chance of each class, side by side.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Scaled records to means, log-variances, and one logit for each class.
+    decoder, likelihood, shift, factor
+        As in :class:`Core`; the decoder takes z and the classes.
+    """
+
+    log_prior: Tensor
+
+    def with_classes(self, frequencies: Tensor) -> None:
+        """Take over how frequent each class is among the records, (classes,), positive."""
+        self.register_buffer("log_prior", (frequencies / frequencies.sum()).log().float())
+
+    @property
+    def classes(self) -> int:
+        """Return how many classes there are."""
+        return len(self.log_prior)
+
+    def posterior(self, x: Tensor) -> Posterior:  # noqa: D102
+        return self.posterior_and_logits(x)[0]
+
+    def posterior_and_logits(self, x: Tensor) -> tuple[Posterior, Tensor]:
+        """Return q(z | x) and the logits of q(y | x), (b, classes)."""
+        heads = self.encoder(x).float()
+        gaussian, logits = heads[:, : -self.classes], heads[:, -self.classes :]
+        mean, log_var = gaussian.chunk(2, 1)
+        return Posterior(mean, log_var), logits.flatten(2).mean(2) if logits.ndim > 2 else logits
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the middle of q(z | x), and q(y | x)."""
+        posterior, logits = self.posterior_and_logits(x)
+        return self._join(posterior.mean, logits.softmax(1))
+
+    def code(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return codes of z and of class numbers: (b, latent_dim, ...), (b,) -> (b, latent_dim + classes, ...)."""
+        if labels is None:
+            raise ValueError("a conditional code needs classes")
+        return self._join(z, nn.functional.one_hot(labels, self.classes))
+
+    def _join(self, z: Tensor, chances: Tensor) -> Tensor:
+        """Return z and classes along the first axis of a code; beside maps, classes are maps of one value each."""
+        maps = chances.to(z.dtype).view(*chances.shape, *(1 for _ in z.shape[2:]))
+        return torch.cat([z, maps.expand(*chances.shape, *z.shape[2:])], 1)

@@ -1,0 +1,110 @@
+r"""The conditional variational autoencoder: records of a class that one asks for.
+
+Papers: Kingma, Rezende, Mohamed and Welling, "Semi-supervised Learning with Deep Generative Models", NeurIPS 2014
+(model M2), equations 6 and 9; Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional
+Generative Models", NeurIPS 2015.
+
+::
+
+         encoder
+    x -----------+--> mean, log s^2 ---> z ----+   decoder
+                 |                             +----------> theta ------>  p(x | y, z)
+                 +--> q(y | x)    y (class) ---+
+
+Objective, in nats per example (equation 6, and the classifier of equation 9)::
+
+    L(x, y) = E_q(z|x)[-log p(x | y, z)] + beta KL(q(z | x) || p(z)) - alpha log q(y | x)
+
+Differs from the paper: q(z | x) does not see y, so that a code can be found for a record whose class nobody knows. The
+code is (z, q(y | x)): what the class does not say, and the class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isthmus import checks, networks
+from isthmus.models.composition import augmented, compose
+from isthmus.models.vae import SCORE_DRAWS, VAE
+
+__all__ = ["ConditionalVAE"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ConditionalVAE(VAE):
+    """Learn to draw records of a class, and to tell the class of a record.
+
+    Parameters
+    ----------
+    alpha : float, default=1
+        Weight of -log q(y | x), above.
+    **common
+        The parameters of :class:`isthmus.VAE` (with ``k=1`` and ``posterior="gaussian"``) and of every model:
+        :class:`isthmus.base.Model`. ``latent_dim`` counts the numbers beside the class.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The labels, sorted. The last ``len(classes_)`` numbers of a code are their chances.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import ConditionalVAE
+    >>> digits = load_digits()
+    >>> X = digits.images.astype("uint8")
+    >>> model = ConditionalVAE(latent_dim=8, max_epochs=5, random_state=0).fit(X, digits.target)
+    >>> model.sample(4, y=7, random_state=0).shape
+    (4, 8, 8)
+    """
+
+    alpha: float = 1.0
+
+    learns_classes: ClassVar[bool] = True
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.number(owner, "alpha", self.alpha, low=0)
+        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
+        checks.integer(owner, "k", self.k, low=1, high=1)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        core = compose(self, rng, heads=2, beside=len(self.classes_), core=networks.ConditionalCore)
+        core.with_classes(torch.as_tensor(self.class_counts_))
+        self.add_prior_and_flow(core, rng)
+        return core
+
+    def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return E_q[-log p(x | y, z)], beta KL(q(z | x) || p(z)) and -alpha log q(y | x)."""
+        x = augmented(self, self.module_.scale(records), rng)
+        q, logits = self.module_.posterior_and_logits(x)
+        z, log_q = q.draw(rng)
+        theta = self.decode(self.module_.code(z, labels), tuple(x.shape[2:]))
+        return {
+            "reconstruction": self.module_.nll(theta, x).mean(),
+            "kl": self._beta() * self._kl(q, z, log_q),
+            "class": self.alpha * F.cross_entropy(logits, labels),
+        }
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """Return a bound on log p(x): log p(y) and the bound on log p(x | y) for the class y likeliest given x."""
+        labels = self.module_.posterior_and_logits(x)[1].argmax(1)
+        bound = self.module_.importance_bound(x, SCORE_DRAWS, torch.Generator().manual_seed(0), labels)
+        return bound + self.module_.log_prior[labels]
+
+    def sample_codes(
+        self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return codes with z from the prior and classes as asked, or as frequent as among the records fitted on."""
+        n, classes = shape[0], self.module_.classes
+        if labels is None:
+            chances = self.module_.log_prior.exp().cpu()
+            labels = torch.multinomial(chances, n, replacement=True, generator=rng)
+        z = self.module_.prior.sample((n, shape[1] - classes, *shape[2:]), rng, temperature)
+        return self.module_.code(z, labels.to(z.device))
