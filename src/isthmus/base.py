@@ -123,6 +123,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         What was converted, set aside or repaired on the way.
     provenance_ : dict
         Seed, versions, device, threads, data fingerprint, wall seconds.
+    n_records_ : int
+        Records trained on, without those held out.
     n_features_in_ : int
         Columns of arrays and tables.
     classes_, class_counts_ : ndarray
@@ -162,6 +164,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     history_: list[dict[str, Any]] = field(init=False)
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
+    n_records_: int = field(init=False)
     classes_: np.ndarray = field(init=False)
     class_counts_: np.ndarray = field(init=False)
     # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
@@ -270,6 +273,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         seed = _seed(self.random_state)
         self.module_ = self._new_module(seed).to(device)
         train, held_out = self._split(data, validation, seed)
+        self.n_records_ = len(train)
         records, train_batches, held_out_batches = self._batches(data, train, held_out, device)
         self._start_at_the_mean(train_batches)
         engine = training.Engine(
@@ -402,6 +406,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             weight_decay=float(self.weight_decay),
             patience=(self.patience or max(10, round(epochs / 2))) if self.stops_early else None,
             precision=precision,
+            keep_best=self.stops_early,
             seed=seed,
         )
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from isthmus import VAE, networks
+from isthmus import VAE, RegularizedAutoencoder, networks
+from isthmus.models.total_correlation import kl_parts
+from isthmus.models.wasserstein import squared_mmd
 from isthmus.networks.priors import normal_log_density
 
 
@@ -244,3 +246,75 @@ def test_one_importance_sample_is_the_evidence_lower_bound():
         for part in torch.randn(7 * 64, 2, generator=_rng()).split(64)
     ]
     torch.testing.assert_close(bound, torch.logsumexp(torch.stack(log_w), 0) - math.log(7))
+
+
+# ---------------------------------------------------------------------- other ways to know where codes lie
+
+
+def test_squared_mmd_is_unbiased_and_sees_a_shift():
+    def mmd(shift, n=64):
+        a, b = torch.randn(n, 3, generator=rng), torch.randn(n, 3, generator=rng) + shift
+        return squared_mmd(a, b).item()
+
+    rng = _rng()
+    same = [mmd(0.0) for _ in range(300)]
+    assert abs(np.mean(same)) < 3 * np.std(same) / 300**0.5
+    assert np.mean([mmd(0.5) for _ in range(50)]) > 5 * np.std(same) / 50**0.5
+
+
+def test_squared_mmd_equals_its_definition():
+    a, b = torch.randn(5, 2, generator=_rng()), torch.randn(5, 2, generator=_rng(1))
+
+    def k(one, other):
+        square = ((one - other) ** 2).sum().item()
+        return sum(s * 4 / (s * 4 + square) for s in (0.1, 0.2, 0.5, 1, 2, 5, 10))
+
+    pairs = [(i, j) for i in range(5) for j in range(5)]
+    expected = sum(k(a[i], a[j]) + k(b[i], b[j]) for i, j in pairs if i != j) / 20
+    expected -= 2 * sum(k(a[i], b[j]) for i, j in pairs) / 25
+    assert squared_mmd(a, b).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_parts_of_the_kl_add_up_and_see_correlation():
+    """For a Gaussian q(z) with correlation r, the total correlation is -log(1 - r^2) / 2 (closed form)."""
+    m, r = 3000, 0.8
+    noise = torch.randn(m, 2, generator=_rng())
+    narrow = 0.3  # deviation of each posterior; the means spread such that q(z) has unit variances and correlation r
+    means = _with_covariance(noise, torch.tensor([[1 - narrow**2, r], [r, 1 - narrow**2]]))
+    q = networks.Posterior(means, torch.full((m, 2), 2 * math.log(narrow)))
+    z, log_q = q.draw(_rng(1))
+    information, correlation, units = kl_parts(z, q, m)
+    prior = networks.StandardNormal()
+    assert (information + correlation + units).item() == pytest.approx(
+        (log_q - prior.log_prob(z)).mean().item(), rel=1e-4
+    )
+    assert correlation.item() == pytest.approx(-0.5 * math.log(1 - r**2), abs=0.04)
+    assert units.item() == pytest.approx(0.0, abs=0.03)
+    covariance = torch.tensor([[1, r], [r, 1]])
+    entropy = 0.5 * torch.logdet(covariance).item() - 2 * math.log(narrow)
+    assert information.item() == pytest.approx(entropy, abs=0.06)
+
+
+def _with_covariance(noise, covariance):
+    """Return independent noise with exactly this covariance."""
+    noise = noise - noise.mean(0)
+    whitened = torch.linalg.solve_triangular(
+        torch.linalg.cholesky(torch.cov(noise.T, correction=0)), noise.T, upper=False
+    )
+    return (torch.linalg.cholesky(covariance) @ whitened).T
+
+
+@pytest.mark.parametrize("smoothness", ["gradient", "weights"])
+def test_smoothness_is_that_of_a_linear_decoder(smoothness):
+    """For theta = W z the squared Jacobian norm is ||W||^2, and so is the weights' penalty."""
+    X = np.random.default_rng(0).normal(size=(2000, 5))
+    model = RegularizedAutoencoder(
+        latent_dim=2, hidden=(), smoothness=smoothness, penalty=3.0, max_epochs=1, random_state=0
+    )
+    model.fit(X)
+    model.module_.train()
+    term = model.losses(torch.from_numpy(model.preprocessor_.encode(X)), _rng())[smoothness]
+    (weight,) = (p for p in model.module_.decoder.parameters() if p.ndim == 2)
+    assert term.item() == pytest.approx(
+        1.5 * weight.square().sum().item(), rel=0.1 if smoothness == "gradient" else 1e-5
+    )

@@ -12,8 +12,11 @@ from isthmus.models.autoencoder import Autoencoder
 from isthmus.models.conditional import ConditionalVAE
 from isthmus.models.contractive import ContractiveAutoencoder
 from isthmus.models.denoising import DenoisingAutoencoder
+from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
+from isthmus.models.total_correlation import TotalCorrelationVAE
 from isthmus.models.vae import VAE
+from isthmus.models.wasserstein import WassersteinAutoencoder
 
 __all__ = [
     "VAE",
@@ -21,7 +24,10 @@ __all__ = [
     "ConditionalVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
+    "RegularizedAutoencoder",
     "SparseAutoencoder",
+    "TotalCorrelationVAE",
+    "WassersteinAutoencoder",
 ]
 
 REGISTRY: dict[str, type[Model]] = {name: globals()[name] for name in __all__}

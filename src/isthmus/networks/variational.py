@@ -24,6 +24,12 @@ from isthmus.networks.priors import Prior, StandardNormal, normal_log_density
 __all__ = ["ConditionalCore", "Posterior", "VariationalCore", "kl_to_standard_normal"]
 
 
+def join_classes(z: Tensor, chances: Tensor) -> Tensor:
+    """Return z (b, c, ...) and classes (b, k) along the first axis of a code; beside maps, classes are flat maps."""
+    maps = chances.to(z.dtype).view(*chances.shape, *(1 for _ in z.shape[2:]))
+    return torch.cat([z, maps.expand(*chances.shape, *z.shape[2:])], 1)
+
+
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
     """Return KL(N(mean, exp(log_var)) || N(0, 1)) of each number, in nats (Kingma and Welling 2014, appendix B)."""
     return 0.5 * (mean.square() + torch.exp(log_var) - 1 - log_var)
@@ -215,15 +221,10 @@ class ConditionalCore(VariationalCore):
     def encode(self, x: Tensor) -> Tensor:
         """Return the middle of q(z | x), and q(y | x)."""
         posterior, logits = self.posterior_and_logits(x)
-        return self._join(posterior.mean, logits.softmax(1))
+        return join_classes(posterior.mean, logits.softmax(1))
 
     def code(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return codes of z and of class numbers: (b, latent_dim, ...), (b,) -> (b, latent_dim + classes, ...)."""
         if labels is None:
             raise ValueError("a conditional code needs classes")
-        return self._join(z, nn.functional.one_hot(labels, self.classes))
-
-    def _join(self, z: Tensor, chances: Tensor) -> Tensor:
-        """Return z and classes along the first axis of a code; beside maps, classes are maps of one value each."""
-        maps = chances.to(z.dtype).view(*chances.shape, *(1 for _ in z.shape[2:]))
-        return torch.cat([z, maps.expand(*chances.shape, *z.shape[2:])], 1)
+        return join_classes(z, nn.functional.one_hot(labels, self.classes))

@@ -36,14 +36,16 @@ def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[d
         The plan or the network is another one.
     """
     document, arrays = artifact.read(path, CLASS_NAME)
-    theirs, ours = document["plan"], dataclasses.asdict(plan)
+    with artifact.understanding(path):
+        theirs, progress = dict(document["plan"]), dict(document["progress"])
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    ours = dataclasses.asdict(plan)
     for name, value in ours.items():
         if theirs.get(name) != value:
             raise ParameterError(
                 f"The checkpoint {os.fspath(path)} was made with {name}={theirs.get(name)!r}, this run has "
                 f"{name}={value!r}: resume with the settings it was started with, or start anew."
             )
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     for name, tensor in module.state_dict().items():
         stored = tensors.get(f"module.{name}")
         if stored is None or stored.shape != tensor.shape:
@@ -52,4 +54,4 @@ def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[d
                 f"The checkpoint {os.fspath(path)} is of another network: it has {has} for {name}, "
                 f"this network has shape {tuple(tensor.shape)}."
             )
-    return tensors, document["progress"]
+    return tensors, progress

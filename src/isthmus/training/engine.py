@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isthmus import artifact
 from isthmus.errors import OutOfMemoryError, TrainingError
 from isthmus.training import checkpoints, distributed, optimizers
 from isthmus.training.batches import Batch, Batches, epoch_generator
@@ -60,6 +61,8 @@ class Plan:
         Epochs without a better held-out loss; None never stops early.
     precision : {"float32", "bfloat16"}
         Of matrix products; weights and losses are float32 always.
+    keep_best : bool
+        Whether the run ends with the weights of the lowest held-out loss, or with the last ones.
     seed : int
         Everything random follows from it.
     """
@@ -71,6 +74,7 @@ class Plan:
     weight_decay: float = 0.0
     patience: int | None = None
     precision: str = "float32"
+    keep_best: bool = True
     seed: int = 0
 
 
@@ -256,7 +260,7 @@ class Engine:
                 self._go_back(good, step, _NotFiniteError("the held-out loss", None))
                 p.epoch -= 1
                 return
-            if self.stopping.is_best(loss, p.epoch):
+            if self.stopping.is_best(loss, p.epoch) and self.plan.keep_best:
                 self.best = self._weights()
                 p.best, p.best_epoch = loss, p.epoch
         p.history.append(record)
@@ -439,8 +443,9 @@ class Engine:
             The file is damaged.
         """
         tensors, progress = checkpoints.read(path, self.plan, self.module)
-        self._restore(tensors)
-        self.progress = Progress(**progress)
+        with artifact.understanding(path):
+            self._restore(tensors)
+            self.progress = Progress(**progress)
         if self.progress.best is not None:
             self.stopping.best, self.stopping.best_epoch = self.progress.best, self.progress.best_epoch
         self.best = _under("best.", tensors) or None

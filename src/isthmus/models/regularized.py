@@ -1,0 +1,99 @@
+r"""The regularised autoencoder: a plain code, kept small, through a smooth decoder, and a density fitted afterwards.
+
+Paper: Ghosh, Sajjadi, Vergari, Black and Schoelkopf, "From Variational to Deterministic Autoencoders", ICLR 2020.
+
+::
+
+        f                    g (smooth)
+    x -----> z (small) -------------------> theta ------>  p(x | theta)
+             |
+             +--- after training: a mixture of Gaussians, from which new codes are drawn
+
+Objective, in nats per example (equations 3 and 7 to 10; with the negative log-likelihood for the squared error)::
+
+    L(x) = -log p(x | g(z)) + beta / 2 ||z||^2 + lambda R(g)
+    gradient   R(g) = ||d g(z) / d z||_F^2 / 2,  estimated as ||v^T d g(z) / d z||^2 / 2 with one v ~ N(0, I)
+    weights    R(g) = ||weights of the decoder||^2 / 2
+    none       R(g) = 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from isthmus import checks
+from isthmus.base import Model
+from isthmus.models.composition import augmented, compose
+
+__all__ = ["RegularizedAutoencoder"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RegularizedAutoencoder(Model):
+    """Learn small codes and a smooth decoder, and draw new records from a density of the codes.
+
+    Parameters
+    ----------
+    smoothness : {"gradient", "weights", "none"}, default="gradient"
+        What is asked of the decoder, R above.
+    penalty : float, optional
+        lambda above; by default 0.01 for "gradient" and 0.001 for "weights".
+    beta : float, default=0.1
+        Weight of the code's size.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import RegularizedAutoencoder
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = RegularizedAutoencoder(latent_dim=8, max_epochs=5, random_state=0).fit(X)
+    >>> model.sample(4, random_state=0).shape
+    (4, 8, 8)
+    """
+
+    smoothness: str = "gradient"
+    penalty: float | None = None
+    beta: float = 0.1
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.choice(owner, "smoothness", self.smoothness, tuple(USUAL_PENALTY))
+        checks.number(owner, "penalty", self.penalty, low=0, optional=True)
+        checks.number(owner, "beta", self.beta, low=0)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        return compose(self, rng)
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return -log p(x | g(z)), beta / 2 ||z||^2 and lambda R(g)."""
+        x = augmented(self, self.module_.scale(records), rng)
+        z = self.encode(x)
+        theta = self.decode(z, tuple(x.shape[2:]))
+        terms = {
+            "reconstruction": self.module_.nll(theta, x).mean(),
+            "code": self.beta / 2 * z.float().square().flatten(1).sum(1).mean(),
+        }
+        weight = USUAL_PENALTY[self.smoothness] if self.penalty is None else self.penalty
+        if self.smoothness == "weights":
+            squares = [p.square().sum() for p in self.module_.decoder.parameters() if p.ndim >= 2]
+            terms["weights"] = weight / 2 * torch.stack(squares).sum() if squares else z.new_zeros(())
+        elif self.smoothness == "gradient" and torch.is_grad_enabled():
+            terms["gradient"] = weight / 2 * self._squared_slope(z, tuple(x.shape[2:]), rng)
+        return terms
+
+    def _squared_slope(self, z: Tensor, size: tuple[int, ...], rng: torch.Generator) -> Tensor:
+        """Return the mean over records of ||v^T dg/dz||^2 for one random v each, whose mean is ||dg/dz||_F^2."""
+        z = z.detach().requires_grad_()
+        theta = self.decode(z, size).float()
+        v = torch.randn(theta.shape, generator=rng, device=theta.device)
+        (slope,) = torch.autograd.grad((theta * v).sum(), z, create_graph=True)
+        return slope.float().square().flatten(1).sum(1).mean()
+
+
+USUAL_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}

@@ -1,0 +1,111 @@
+r"""The total-correlation VAE: units of the code that say independent things.
+
+Papers: Chen, Li, Grosse and Duvenaud, "Isolating Sources of Disentanglement in Variational Autoencoders", NeurIPS 2018
+(beta-TCVAE); Kim and Mnih, "Disentangling by Factorising", ICML 2018, penalise the same term (FactorVAE), and estimate
+it with a second network, which this objective does without.
+
+::
+
+    x --encoder--> q(z | x) ---> z ---> decoder ---> theta ------>  p(x | z)
+                        |
+                        +--- q(z) = mean over records of q(z | x), compared with prod_j q(z_j)
+
+Objective, in nats per example (equations 2 and 4)::
+
+    L = E[-log p(x | z)] + alpha I(z; x) + beta KL(q(z) || prod_j q(z_j)) + sum_j KL(q(z_j) || p(z_j))
+
+With alpha = beta = 1 the last three are KL(q(z | x) || p(z)). log q(z) is estimated from the batch by stratified
+sampling (appendix C.2): log sum_m w_m q(z | x_m), where w is 1 / N for a record's own posterior and
+(N - 1) / (N (M - 1)) for each of the others in the batch of M.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from isthmus import checks, networks
+from isthmus.models.composition import augmented
+from isthmus.models.vae import VAE
+from isthmus.networks.priors import normal_log_density
+
+__all__ = ["TotalCorrelationVAE", "kl_parts"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TotalCorrelationVAE(VAE):
+    """Learn a code whose units vary independently over the data.
+
+    Parameters
+    ----------
+    beta : float, default=6
+        Weight of the total correlation, the second KL above.
+    alpha : float, default=1
+        Weight of what code and record say of each other.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`; of :class:`isthmus.VAE` ``warm_up``. The prior is
+        standard normal, the posterior Gaussian.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import TotalCorrelationVAE
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = TotalCorrelationVAE(latent_dim=8, max_epochs=5, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (1797, 8)
+    """
+
+    beta: float = 6.0
+    alpha: float = 1.0
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.number(owner, "alpha", self.alpha, low=0)
+        checks.choice(owner, "prior", self.prior, ("normal",))
+        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
+        checks.integer(owner, "k", self.k, low=1, high=1)
+        checks.number(owner, "free_bits", self.free_bits, low=0, high=0)
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return E[-log p(x | z)] and the three weighted parts of the KL term."""
+        x = augmented(self, self.module_.scale(records), rng)
+        q = self.module_.posterior(x)
+        z, log_q = q.draw(rng)
+        theta = self.decode(z, tuple(x.shape[2:]))
+        terms = {"reconstruction": self.module_.nll(theta, x).mean()}
+        if len(x) < 2 or z.ndim > 2:  # no other records to compare with, or codes that are maps
+            return terms | {"kl": self.module_.kl(q, z, log_q).mean()}
+        information, correlation, units = kl_parts(z, q, self.n_records_)
+        return terms | {
+            "mutual_information": self.alpha * information,
+            "total_correlation": self._beta() * correlation,
+            "unit_kl": units,
+        }
+
+
+def kl_parts(z: Tensor, q: networks.Posterior, records: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return estimates of I(z; x), KL(q(z) || prod_j q(z_j)) and sum_j KL(q(z_j) || N(0, 1)), in nats.
+
+    Parameters
+    ----------
+    z : tensor, shape (M, latent_dim)
+        One draw of each posterior.
+    q : Posterior
+        Of a batch of M records, 2 or more.
+    records : int
+        Size of the data, N, of which the batch is a sample.
+    """
+    m, n = len(z), max(records, len(z))
+    log_each = normal_log_density(z[:, None], q.mean, q.log_var)  # log q(z_i,j | x_k): (M, M, latent_dim)
+    others = math.log((n - 1) / (n * (m - 1)))
+    weights = torch.full((m, m), others, device=z.device).fill_diagonal_(-math.log(n))
+    log_q_of_x = log_each.diagonal().sum(0)
+    log_q = torch.logsumexp(weights + log_each.sum(2), 1)
+    log_units = torch.logsumexp(weights[:, :, None] + log_each, 1).sum(1)
+    log_p = normal_log_density(z, 0.0, 0.0).sum(1)
+    return (log_q_of_x - log_q).mean(), (log_q - log_units).mean(), (log_units - log_p).mean()
