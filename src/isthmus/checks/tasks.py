@@ -7,7 +7,16 @@ from typing import Any
 
 from isthmus.errors import DataError, ParameterError, ShapeError
 
-__all__ = ["can", "mask_count", "mask_kind", "mask_shape", "mask_size", "mask_wanted", "no_inpainting"]
+__all__ = [
+    "can",
+    "labelled_pictures",
+    "mask_count",
+    "mask_kind",
+    "mask_shape",
+    "mask_size",
+    "mask_wanted",
+    "no_inpainting",
+]
 
 
 def can(task: str, model: Any, *methods: str) -> None:
@@ -60,3 +69,14 @@ def mask_kind(kind: str) -> DataError:
     return DataError(
         f"inpaint: mask must be an array, an image or, for tables, a table of zeros and ones; its kind is {kind!r}."
     )
+
+
+def labelled_pictures(task: str, kind: str, shape: Sequence[int | None], labels: Any) -> None:
+    """Refuse data that a classifier of pictures cannot learn from."""
+    if kind != "image" or None in shape:
+        what = "pictures of several sizes" if kind == "image" else f"of kind {kind!r}"
+        raise DataError(f"{task}: the data must be pictures of one size; they are {what}.")
+    if labels is None:
+        raise DataError(f"{task}: the pictures need labels; pass their classes as y.")
+    if len(set(labels.tolist())) < 2:
+        raise DataError(f"{task}: labels must name at least two classes; all pictures are of the class {labels[0]!r}.")

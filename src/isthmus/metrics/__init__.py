@@ -1,7 +1,11 @@
-"""Figures that say how good a reconstruction and a code are: distortion, codes, intervals and baselines."""
+"""Figures that say how good reconstructions, codes, likelihoods, samples and synthetic tables are, with baselines.
+
+The network whose features samples are compared on stands in :mod:`isthmus.metrics.features`, which alone loads torch at
+once.
+"""
 
 from isthmus.metrics.baselines import Baseline, kmeans_baseline, mean_baseline, pca_baseline
-from isthmus.metrics.bootstrap import Interval, bootstrap_interval
+from isthmus.metrics.bootstrap import Interval, bootstrap_interval, jackknife_interval
 from isthmus.metrics.codes import (
     active_units,
     code_correlation,
@@ -11,23 +15,102 @@ from isthmus.metrics.codes import (
     principal_components,
 )
 from isthmus.metrics.distortion import peak_value, psnr, squared_error, squared_error_by_dimension, ssim
+from isthmus.metrics.likelihood import (
+    EvidenceLowerBound,
+    ImportanceWeightedBound,
+    PosteriorInformation,
+    bits_per_dimension,
+    dynamic_binarisation,
+    evidence_lower_bound,
+    importance_weighted_bound,
+    kl_per_unit,
+    mutual_information,
+    nats_per_record,
+    static_binarisation,
+)
+from isthmus.metrics.samples import (
+    DensityCoverage,
+    Memorisation,
+    ModeCoverage,
+    PrecisionRecall,
+    TwoSampleTest,
+    class_coverage,
+    classifier_two_sample_test,
+    density_coverage,
+    frechet_distance,
+    frechet_interval,
+    gaussian_frechet_distance,
+    kernel_distance,
+    memorisation,
+    mode_coverage,
+    precision_recall,
+    real_baseline,
+)
+from isthmus.metrics.tables import (
+    ColumnShape,
+    ColumnShapes,
+    Efficacy,
+    PairTrend,
+    PairTrends,
+    closest_records,
+    column_shapes,
+    efficacy,
+    pair_trends,
+)
 
 __all__ = [
     "Baseline",
+    "ColumnShape",
+    "ColumnShapes",
+    "DensityCoverage",
+    "Efficacy",
+    "EvidenceLowerBound",
+    "ImportanceWeightedBound",
     "Interval",
+    "Memorisation",
+    "ModeCoverage",
+    "PairTrend",
+    "PairTrends",
+    "PosteriorInformation",
+    "PrecisionRecall",
+    "TwoSampleTest",
     "active_units",
+    "bits_per_dimension",
     "bootstrap_interval",
+    "class_coverage",
+    "classifier_two_sample_test",
+    "closest_records",
     "code_correlation",
+    "column_shapes",
+    "density_coverage",
+    "dynamic_binarisation",
     "effective_rank",
+    "efficacy",
+    "evidence_lower_bound",
+    "frechet_distance",
+    "frechet_interval",
+    "gaussian_frechet_distance",
+    "importance_weighted_bound",
+    "jackknife_interval",
+    "kernel_distance",
+    "kl_per_unit",
     "kmeans_baseline",
     "mean_absolute_correlation",
     "mean_baseline",
+    "memorisation",
+    "mode_coverage",
+    "mutual_information",
+    "nats_per_record",
+    "pair_trends",
     "participation_ratio",
     "pca_baseline",
     "peak_value",
+    "precision_recall",
     "principal_components",
     "psnr",
+    "real_baseline",
     "squared_error",
     "squared_error_by_dimension",
     "ssim",
+    "static_binarisation",
 ]

@@ -1,4 +1,4 @@
-"""How sure a mean over held-out records is: a bootstrap interval."""
+"""How sure a figure is: a bootstrap interval of a mean over records, a jackknife interval of what is no mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from isthmus.checks.metrics import check_level, check_values
 
-__all__ = ["Interval", "bootstrap_interval"]
+__all__ = ["Interval", "bootstrap_interval", "jackknife_interval"]
 
 _BLOCK_DRAWS = 1 << 22
 """Random row numbers that are held at a time (32 MiB)."""
@@ -95,3 +95,58 @@ def bootstrap_interval(
         means[start : start + count] = x[generator.integers(0, n, (count, n))].mean(axis=1)
     low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(x.mean()), float(low), float(high), level, n)
+
+
+def jackknife_interval(value: float, left_out: ArrayLike, *, n: int, level: float = 0.95) -> Interval:
+    """Return an interval for a figure that is no mean over records, from its values without one group after another.
+
+    For G groups of equal size, theta from all records and theta_g without group g, the pseudo-values
+    ``G theta - (G - 1) theta_g`` behave like G independent measurements (Tukey 1958; Efron & Tibshirani 1993, chapter
+    11): their mean is the figure without its bias of order 1/n, and Student's interval of that mean is the interval.
+
+    Parameters
+    ----------
+    value : float
+        The figure of all records, theta.
+    left_out : array-like, shape (G,)
+        The figure without each of G random groups, theta_g; G at least 2.
+    n : int
+        Number of records.
+    level : float, default=0.95
+        Confidence level.
+
+    Returns
+    -------
+    Interval
+        Its mean is the figure corrected for bias; for a figure that cannot be negative it can be, if the truth is near
+        0.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The values are not a vector, are fewer than two, or are not finite.
+    ParameterError
+        ``level`` is not allowed.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall 1993.
+
+    Examples
+    --------
+    For a mean the pseudo-values are the values themselves:
+
+    >>> x = np.array([1.0, 2.0, 3.0, 6.0])
+    >>> jackknife_interval(x.mean(), [(x.sum() - one) / 3 for one in x], n=4).mean
+    3.0
+    """
+    from scipy import stats
+
+    without = np.asarray(left_out, dtype=np.float64)
+    check_values("jackknife_interval", without, at_least=2)
+    check_level("jackknife_interval", level, 1)
+    groups = len(without)
+    pseudo = groups * value - (groups - 1) * without
+    mean = float(pseudo.mean())
+    reach = float(stats.t.ppf((1.0 + level) / 2.0, groups - 1) * pseudo.std(ddof=1) / np.sqrt(groups))
+    return Interval(mean, mean - reach, mean + reach, level, n)
