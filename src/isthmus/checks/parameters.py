@@ -15,6 +15,7 @@ from isthmus.errors import DataError, ParameterError, ShapeError
 __all__ = [
     "choice",
     "codes",
+    "divides",
     "flat_codes_only",
     "has_codes",
     "integer",
@@ -117,6 +118,14 @@ def not_together(owner: str, parameter: str, value: Any, other: str, its: Any, *
     if value != plain:
         raise ParameterError(
             f"{owner}: {parameter}={value!r} does not go together with {other}={its!r}; leave one of them out."
+        )
+
+
+def divides(owner: str, parameter: str, value: int, other: str, its: int) -> None:
+    """Refuse a number of parts that another number cannot be cut into."""
+    if its % value:
+        raise ParameterError(
+            f"{owner}: {parameter}={value} must divide {other}, which is {its}; take {other}={value * -(-its // value)}."
         )
 
 

@@ -16,10 +16,12 @@ from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
 from isthmus.models.total_correlation import TotalCorrelationVAE
 from isthmus.models.vae import VAE
+from isthmus.models.vqvae import VQVAE
 from isthmus.models.wasserstein import WassersteinAutoencoder
 
 __all__ = [
     "VAE",
+    "VQVAE",
     "Autoencoder",
     "ConditionalVAE",
     "ContractiveAutoencoder",

@@ -31,6 +31,7 @@ def compose(
     tied: bool = False,
     heads: int = 1,
     beside: int = 0,
+    width: int | None = None,
     core: type[networks.Core] = networks.Core,
 ) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
@@ -47,6 +48,8 @@ def compose(
         Numbers that the encoder gives for each number of the code.
     beside : int, default=0
         Numbers that the decoder and the last layer of the encoder have beside the code: classes.
+    width : int, optional
+        Of the code, where it is not :func:`latent_dim`.
     core : type, default=networks.Core
         What holds the parts.
 
@@ -61,7 +64,7 @@ def compose(
     if model.augment:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
     likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling, owner)
-    width = latent_dim(model)
+    width = latent_dim(model) if width is None else width
     encoder, decoder = networks.build(
         model.network,
         pre.shape_,

@@ -25,6 +25,7 @@ from isthmus.networks.likelihoods import (
     likelihood_from,
 )
 from isthmus.networks.priors import PRIORS, FlowPrior, MixturePrior, Prior, StandardNormal, VampPrior
+from isthmus.networks.quantised import QuantisedCore, ScalarQuantiser, TokenPrior, VectorQuantiser
 from isthmus.networks.residual import ResidualBlock
 from isthmus.networks.variational import ConditionalCore, Posterior, VariationalCore, kl_to_standard_normal
 
@@ -58,11 +59,15 @@ __all__ = [
     "MixturePrior",
     "Posterior",
     "Prior",
+    "QuantisedCore",
     "ResidualBlock",
+    "ScalarQuantiser",
     "StandardNormal",
     "TiedDecoder",
+    "TokenPrior",
     "VampPrior",
     "VariationalCore",
+    "VectorQuantiser",
     "augment",
     "build",
     "choose",

@@ -54,6 +54,12 @@ def first_says(value: float) -> float:
     return float(told)
 
 
+def same(tensor: Tensor) -> None:
+    """Give every process the first one's values, in place."""
+    if world() > 1:
+        dist.broadcast(tensor.data, 0)
+
+
 def all_say(yes: bool) -> bool:
     """Tell whether every process says yes."""
     if world() == 1:

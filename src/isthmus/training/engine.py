@@ -253,6 +253,8 @@ class Engine:
         p.seconds = time.perf_counter() - self.started
         record: dict[str, Any] = {"epoch": p.epoch, "seconds": p.seconds, "learning_rate": self._rate()}
         record |= _named("train", terms)
+        for player in self.players:
+            record |= {} if player.measures is None else player.measures()
         if self.held_out is not None:
             record |= _named("validation", self._score(self.held_out))
             loss = record["validation_loss"]

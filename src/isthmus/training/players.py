@@ -32,6 +32,8 @@ class Player:
         Told, before each of the player's moves, what share of the budget is spent: schedules of a model's own.
     after : callable, optional
         Called when the player has moved: averages of weights, tables that no gradient moves.
+    measures : callable, optional
+        Returns named figures for the history after each epoch, which are no part of the loss.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Player:
     every: int = 1
     before: Callable[[float], None] | None = None
     after: Callable[[], None] | None = None
+    measures: Callable[[], dict[str, float]] | None = None
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield each trainable parameter once, in a stable order."""

@@ -1,0 +1,205 @@
+r"""The vector-quantised autoencoder: the code is a few whole numbers, and new ones are predicted one by one.
+
+Papers: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017; residual
+quantisation: Lee et al., CVPR 2022; finite scalar quantisation: Mentzer et al., ICLR 2024: see
+:mod:`isthmus.networks.quantised`.
+
+::
+
+    x --encoder--> z_e --nearest entry e_k--> k --look up--> z_q --decoder--> theta ------>  p(x | k)
+                                              |
+                                              +--- prior: p(k) = prod_t p(k_t | k_1 ... k_t-1)
+
+Objective, in nats per example (van den Oord et al., equation 3), and that of the prior beside it::
+
+    L(x) = -log p(x | z_q) + ||sg[z_e] - e||^2 + beta ||z_e - sg[e]||^2          sg: held constant
+    L(k) = -log p(k)
+
+Together they bound the likelihood: log p(x) >= log p(x | k(x)) + log p(k(x)), because the encoder chooses one k for
+sure.
+
+Differs from the paper: the gradient of z_q reaches z_e through a rotation and not straight; entries that nothing is
+near to are moved to tokens of the data; both keep the whole book in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus import checks, networks
+from isthmus.base import Model
+from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.training import Player, distributed
+
+__all__ = ["VQVAE"]
+
+TOKEN_WIDTH = 4  # numbers in a token, where nobody says
+STEPS = (8, 5, 5, 5)  # of scalar quantisation; Mentzer et al., table 1, for about 2^10 entries
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VQVAE(Model):
+    """Learn a code of whole numbers, and how probable each is.
+
+    Parameters
+    ----------
+    quantisation : {"vector", "residual", "scalar"}, default="vector"
+        A book of vectors; several books in a row, each for what the ones before left over; or rounding, without a book.
+    tokens : int, optional
+        Entries that a code is made of; by default one for four numbers of the code. Codes of pictures of several sizes
+        are maps, with one token a place.
+    entries : int, default=256
+        Vectors in a book.
+    levels : int, default=4
+        Books of "residual".
+    steps : tuple of int, default=(8, 5, 5, 5)
+        Levels that each number of a token is rounded to by "scalar"; as many as a token has numbers.
+    commitment : float, default=0.25
+        beta above.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`. ``latent_dim`` counts the numbers before they are
+        quantised, of all tokens.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import VQVAE
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = VQVAE(latent_dim=16, entries=64, max_epochs=5, random_state=0).fit(X)
+    >>> model.code_numbers(X).shape, model.sample(4, random_state=0).shape
+    ((1797, 4, 1), (4, 8, 8))
+    """
+
+    quantisation: str = "vector"
+    tokens: int | None = None
+    entries: int = 256
+    levels: int = 4
+    steps: tuple[int, ...] = STEPS
+    commitment: float = 0.25
+
+    has_prior: ClassVar[bool] = True
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.choice(owner, "quantisation", self.quantisation, ("vector", "residual", "scalar"))
+        checks.integer(owner, "tokens", self.tokens, low=1, optional=True)
+        checks.integer(owner, "entries", self.entries, low=2, high=2**16)
+        checks.integer(owner, "levels", self.levels, low=1, high=64)
+        checks.widths(owner, "steps", self.steps)
+        for count in self.steps:
+            checks.integer(owner, "each of steps", count, low=2, high=256)
+        checks.number(owner, "commitment", self.commitment, low=0)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        maps = None in self.preprocessor_.shape_
+        width, tokens = self._width_and_tokens(maps)
+        core = compose(self, rng, width=width if maps else width * tokens, core=networks.QuantisedCore)
+        core.width = width
+        if self.quantisation == "scalar":
+            core.quantiser = networks.ScalarQuantiser(self.steps)
+        else:
+            levels = self.levels if self.quantisation == "residual" else 1
+            core.quantiser = networks.VectorQuantiser(self.entries, width, levels, rng)
+        length = tokens * core.quantiser.levels
+        core.prior = None if maps else networks.TokenPrior(core.quantiser.entries, length, rng)
+        return core
+
+    def _width_and_tokens(self, maps: bool) -> tuple[int, int]:
+        """Return numbers in a token, and tokens in a code that is a vector."""
+        wanted = latent_dim(self)
+        if self.quantisation == "scalar":
+            width = len(self.steps)
+            return width, self.tokens or max(1, wanted // width)
+        if maps:
+            return wanted, 1
+        if self.tokens is None:  # as many as there can be
+            tokens = max(1, wanted // TOKEN_WIDTH)
+            while wanted % tokens:
+                tokens -= 1
+            return wanted // tokens, tokens
+        tokens = self.tokens
+        checks.divides(type(self).__name__, "tokens", tokens, "latent_dim", wanted)
+        return wanted // tokens, tokens
+
+    def players(self) -> list[Player]:  # noqa: D102
+        core = self.module_
+        own = (core.encoder, core.decoder, core.likelihood, core.quantiser)
+        players = [Player("model", own, self.losses, after=self._agree, measures=self._measures)]
+        return players if core.prior is None else [*players, Player("prior", (core.prior,), self.prior_losses)]
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return -log p(x | z_q), and the price of the distance between tokens and entries."""
+        core = self.module_
+        x = augmented(self, core.scale(records), rng)
+        z = core.encoder(x).float()
+        tokens = core.tokens_of(z)
+        if core.training:
+            core.quantiser.revive(tokens.detach(), rng)
+        q, _, price = core.quantiser(tokens, self.commitment)
+        theta = self.decode(core.joined(q, tuple(z.shape[2:])), tuple(x.shape[2:]))
+        return {"reconstruction": core.nll(theta, x).mean(), "quantisation": price.mean()}
+
+    def prior_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return -log p(k) of the records' codes."""
+        core = self.module_
+        with torch.no_grad():
+            numbers = core.numbers(core.scale(records)).flatten(1)
+        return {"code": -core.prior.log_prob(numbers).mean()}
+
+    def _agree(self) -> None:
+        """Let processes that train together have one book: each has moved dead entries to tokens of its own."""
+        for tensor in (*self.module_.quantiser.parameters(), *self.module_.quantiser.buffers()):
+            distributed.same(tensor)
+
+    def _measures(self) -> dict[str, float]:
+        quantiser = self.module_.quantiser
+        used = quantiser.used()
+        return {
+            "perplexity": quantiser.perplexity(),
+            "used_entries": used,
+            "dead_entries": quantiser.usage.numel() - used,
+        }
+
+    # ------------------------------------------------------------------ use
+
+    def code_numbers(self, X: Any) -> np.ndarray:
+        """Return the whole numbers that stand for records.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Returns
+        -------
+        ndarray of int64, shape (n, tokens, levels)
+            From 0 to the number of entries.
+        """
+        return np.concatenate([block.cpu().numpy() for block in self._run(X, self.module_.numbers)])
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """Return log p(x | k) + log p(k) of scaled records at their own code, a bound on log p(x): (b, ...) -> (b,)."""
+        core = self.module_
+        conditional = super().log_likelihood(x)
+        numbers = core.numbers(x).flatten(1)
+        if core.prior is None:  # every code is as likely as every other
+            return conditional - numbers.shape[1] * float(np.log(core.quantiser.entries))
+        return conditional + core.prior.log_prob(numbers)
+
+    def sample_codes(
+        self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return codes of tokens drawn one after the other from the prior; evenly where codes are maps."""
+        core = self.module_
+        levels, entries = core.quantiser.levels, core.quantiser.entries
+        if core.prior is None:
+            numbers = torch.randint(entries, (shape[0], shape[2] * shape[3], levels), generator=rng)
+            return core.joined(core.quantiser.look_up(numbers), shape[2:])
+        numbers = core.prior.sample(shape[0], rng, temperature)
+        codes: Tensor = core.joined(core.quantiser.look_up(numbers.view(shape[0], -1, levels)), ())
+        return codes
