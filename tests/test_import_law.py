@@ -22,7 +22,12 @@ LAW: dict[str, set[str]] = {
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data"},
     "training": {"errors", "checks", "data", "metrics", "artifact"},
-    "base": {"errors", "checks", "artifact", "data", "density", "preprocessing", "training", "metrics"},
+    "description": {"errors", "checks"},
+    "feeding": {"errors", "checks", "data", "preprocessing", "training"},
+    "base": {
+        *("errors", "checks", "artifact", "data", "density", "description", "feeding"),
+        *("preprocessing", "training", "metrics"),
+    },
     "models": _BELOW_MODELS - {"metrics"},
     "tasks": _BELOW_MODELS,
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks"},

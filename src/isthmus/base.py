@@ -15,28 +15,28 @@ import math
 import os
 import secrets
 import sys
-import threading
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus import artifact, checks, preprocessing, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
-from isthmus.errors import ArtifactError, ParameterError, UnavailableError
+from isthmus.description import no_more_than, own_modules, parameter_from_json, parameter_to_json, same_network
+from isthmus.errors import ArtifactError
+from isthmus.feeding import Feed
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
+from isthmus.training.devices import device_named, device_to_load_on
 
 if TYPE_CHECKING:
     from isthmus.report import Report
@@ -263,7 +263,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         started = time.perf_counter()
         self.check_parameters()
-        device = _device(type(self).__name__, self.device)
+        device = device_named(type(self).__name__, self.device)
         distributed.start(device.type)
         data = isthmus_data.open(X, labels=y)
         checks.enough_records(data, 2)
@@ -382,13 +382,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             return source.nbytes + others.nbytes, source.batches(train), others.batches(np.arange(len(held_out)))
         return source.nbytes, source.batches(train), source.batches(held_out)
 
-    def _source(self, data: Data, device: torch.device) -> _Source:
+    def _source(self, data: Data, device: torch.device) -> Feed:
         labels = None
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
             checks.known_classes(type(self).__name__, np.asarray(data.labels), self.classes_, len(data))
             labels = torch.from_numpy(np.searchsorted(self.classes_, data.labels)).to(device)  # type: ignore[arg-type]
-        return _Source(data, self.preprocessor_, device, labels)
+        return Feed(data, self.preprocessor_, device, labels)
 
     def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
         batch_size = self.batch_size or _usual_batch(batches.n)
@@ -742,7 +742,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         check_is_fitted(self, "module_")
         state, arrays = self.preprocessor_.state()
         document = {
-            "parameters": {name: _to_json(name, value) for name, value in self.get_params(deep=False).items()},
+            "parameters": {name: parameter_to_json(name, value) for name, value in self.get_params(deep=False).items()},
             "schema": self.schema_.to_dict(),
             "preprocessing": {"class": type(self.preprocessor_).__name__, "state": state},
             "history": self.history_,
@@ -781,8 +781,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         document, arrays = artifact.read(path, cls.__name__)
         with artifact.understanding(path):
             weights = {name: torch.from_numpy(array) for name, array in _under("module.", arrays).items()}
-            own = _own_modules(document["parameters"])
-        network = None if own is None else _same_network(path, own, network)
+            own = own_modules(document["parameters"])
+        network = None if own is None else same_network(path, own, network)
         # What modules of the user's own do wrong is no fault of the file.
         with artifact.understanding(path) if network is None else contextlib.nullcontext():
             model = cls._described(document, arrays, network, list(weights.values()))
@@ -793,7 +793,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             raise ArtifactError(
                 f"The weights in {os.fspath(path)} do not fit {described}: {artifact.brief(error)}"
             ) from error
-        model.module_.to(_device_to_load_on(cls.__name__, device, model.device)).eval()
+        model.module_.to(device_to_load_on(cls.__name__, device, model.device)).eval()
         return model
 
     @classmethod
@@ -801,7 +801,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         cls, document: dict[str, Any], arrays: dict[str, np.ndarray], network: Any, weights: list[Tensor]
     ) -> Self:
         """Return the model of a file's document, without its weights, on the processor."""
-        parameters = {name: _from_json(value) for name, value in document["parameters"].items()}
+        parameters = {name: parameter_from_json(value) for name, value in document["parameters"].items()}
         model = cls(**(parameters if network is None else parameters | {"network": network}))
         model.check_parameters()
         model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
@@ -811,98 +811,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
         model._density = CodeDensity(**density) if density else None
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
-        with _no_more_than(weights, record if network is None else 0):
+        with no_more_than(weights, record if network is None else 0):
             model.module_ = model._new_module(0)
         model.history_, model.notes_ = list(document["history"]), list(document["notes"])
         model.provenance_, model.scores_ = dict(document["provenance"]), dict(document["scores"])
         return model
-
-
-@contextlib.contextmanager
-def _no_more_than(weights: Sequence[Tensor], record: int) -> Iterator[None]:
-    """Refuse to build a much larger network than a file has weights for: a few words must not take all memory.
-
-    Parameters
-    ----------
-    weights : sequence of Tensor
-        What the file has.
-    record : int
-        Numbers in a record; networks have a weight for each.
-    """
-    numbers, tensors = 2 * sum(tensor.numel() for tensor in weights), 2 * len(weights)  # some are made twice
-    thread = threading.get_ident()
-    if record > numbers:
-        raise ArtifactError("it describes larger records than it has weights for")
-
-    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        nonlocal numbers, tensors
-        if parameter is None or threading.get_ident() != thread:
-            return
-        numbers, tensors = numbers - parameter.numel(), tensors - 1
-        if numbers < 0 or tensors < 0:
-            raise ArtifactError("it describes a larger network than it has weights for")
-
-    # Layers register their weights before they fill them, and memory is only taken as it is filled.
-    handle = nn.modules.module.register_module_parameter_registration_hook(count)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-class _Source:
-    """Records for the engine: resident on the device where they fit, streamed otherwise."""
-
-    def __init__(
-        self,
-        data: Data,
-        preprocessor: preprocessing.Preprocessor,
-        device: torch.device,
-        labels: Tensor | None = None,
-    ) -> None:
-        self.labels = labels
-        self.data, self.preprocessor, self.device = data, preprocessor, device
-        self.varies = None in preprocessor.shape_
-        self.tensor = None if self.varies or not self._fits() else self._resident()
-        self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
-
-    def batches(self, rows: np.ndarray) -> training.Batches:
-        batches = self._batches(rows)
-        batches.labels = self.labels
-        return batches
-
-    def _batches(self, rows: np.ndarray) -> training.Batches:
-        if self.tensor is not None:
-            return training.ResidentBatches(self.tensor, rows)
-        if self.varies:
-            return training.GroupedBatches(self._read, rows, [self.data.sizes[row] for row in rows], self.device)
-        block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
-        return training.StreamedBatches(self._read, rows, self.device, block=block)
-
-    def _read(self, rows: np.ndarray) -> Any:
-        return self.preprocessor.encode(self.data.take(rows))
-
-    def _record_bytes(self) -> int:
-        item = np.dtype(self.data.schema.dtype).itemsize if self.data.schema.kind in ("array", "image") else 4
-        return int(np.prod([side or 1 for side in self.preprocessor.shape_])) * min(item, 4)
-
-    def _fits(self) -> bool:
-        if self.data.resident:
-            return True
-        if self.device.type == "cuda":
-            free = torch.cuda.mem_get_info(self.device)[0]
-        else:
-            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return len(self.data) * self._record_bytes() < min(free // 4, 2 * 2**30)
-
-    def _resident(self) -> Tensor:
-        array = self.data.array
-        if array is None:
-            blocks = [self.preprocessor.encode(block) for _, block in self.data.chunks()]
-            encoded = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        else:
-            encoded = self.preprocessor.encode(array)
-        return _tensor(np.asarray(encoded)).to(self.device)
 
 
 class _SchemaOnly:
@@ -910,40 +823,6 @@ class _SchemaOnly:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    """Return a tensor on an array's memory; torch only wants to hear that nobody writes to it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
-        return torch.from_numpy(array)
-
-
-def _device(owner: str, name: str) -> torch.device:
-    """Return the device of a name; "auto" takes a GPU where there is one, a named one must be there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ParameterError(
-            f"{owner}: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'; it is {name!r}."
-        ) from error
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
-    if not there.get(device.type, False) or (
-        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise UnavailableError(f"{owner}: device {name!r} is not on this machine; use 'auto' or 'cpu'.")
-    return device
-
-
-def _device_to_load_on(owner: str, wanted: str | None, fitted: str) -> torch.device:
-    """Return the device asked for, or the one named at the fit if this machine has it, or the processor."""
-    if wanted is not None:
-        return _device(owner, wanted)
-    with contextlib.suppress(UnavailableError, ParameterError):
-        return _device(owner, "cpu" if fitted == "auto" else fitted)
-    return torch.device("cpu")
 
 
 def _seed(random_state: Any) -> int:
@@ -970,69 +849,6 @@ def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
     for record in preprocessor.encode(data.take(rows)):
         digest.update(np.ascontiguousarray(record).tobytes())
     return digest.hexdigest()
-
-
-def _to_json(name: str, value: Any) -> Any:
-    """Return a constructor parameter as JSON: modules by importable name and hash of their source, never as code."""
-    if hasattr(value, "to_dict"):  # a likelihood with its options
-        return value.to_dict()
-    if isinstance(value, tuple | list) and any(isinstance(item, nn.Module) for item in value):
-        return {"modules": [_named_module(item) for item in value]}
-    if isinstance(value, np.random.RandomState | np.random.Generator):
-        return None
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, tuple):
-        return list(value)
-    try:
-        json.dumps(value)
-    except TypeError as error:
-        raise ParameterError(
-            f"The parameter {name}={value!r} cannot be saved: it is neither JSON nor a module."
-        ) from error
-    return value
-
-
-def _from_json(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _named_module(module: nn.Module) -> dict[str, str]:
-    cls = type(module)
-    try:
-        source = inspect.getsource(cls)
-    except (OSError, TypeError):
-        source = ""
-    return {
-        "name": f"{cls.__module__}.{cls.__qualname__}",
-        "source_sha256": hashlib.sha256(source.encode()).hexdigest(),
-    }
-
-
-def _own_modules(parameters: dict[str, Any]) -> list[dict[str, str]] | None:
-    """Return names and hashes of the user's own modules that a file was fitted with, if it was."""
-    network = parameters.get("network")
-    if not isinstance(network, dict):
-        return None
-    return [{key: str(module[key]) for key in ("name", "source_sha256")} for module in network["modules"]]
-
-
-def _same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], network: Any) -> Any:
-    """Check that the modules given for a file are those that it was saved with."""
-    names = [module["name"] for module in stored]
-    if network is None:
-        raise ArtifactError(
-            f"{os.fspath(path)} was fitted with a network of the user's own ({', '.join(names)}); "
-            f"load it with network=(encoder, decoder) holding new instances of them."
-        )
-    given = [_named_module(module) for module in network]
-    if [module["name"] for module in given] != names:
-        raise ArtifactError(
-            f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
-        )
-    if given != stored:
-        warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
-    return network
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

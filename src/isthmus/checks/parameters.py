@@ -125,7 +125,8 @@ def divides(owner: str, parameter: str, value: int, other: str, its: int) -> Non
     """Refuse a number of parts that another number cannot be cut into."""
     if its % value:
         raise ParameterError(
-            f"{owner}: {parameter}={value} must divide {other}, which is {its}; take {other}={value * -(-its // value)}."
+            f"{owner}: {parameter}={value} must divide {other}, which is {its}; "
+            f"take {other}={value * -(-its // value)}."
         )
 
 

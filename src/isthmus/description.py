@@ -1,0 +1,120 @@
+"""How a model describes itself in its file: constructor parameters as JSON, networks that fit the weights.
+
+Modules of the user's own are written down by importable name and hash of their source, never as code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from isthmus.errors import ArtifactError, ParameterError
+
+__all__ = ["no_more_than", "own_modules", "parameter_from_json", "parameter_to_json", "same_network"]
+
+
+def parameter_to_json(name: str, value: Any) -> Any:
+    """Return a constructor parameter as JSON: modules by importable name and hash of their source, never as code."""
+    if hasattr(value, "to_dict"):  # a likelihood with its options
+        return value.to_dict()
+    if isinstance(value, tuple | list) and any(isinstance(item, nn.Module) for item in value):
+        return {"modules": [_named_module(item) for item in value]}
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise ParameterError(
+            f"The parameter {name}={value!r} cannot be saved: it is neither JSON nor a module."
+        ) from error
+    return value
+
+
+def parameter_from_json(value: Any) -> Any:
+    """Return the constructor parameter that :func:`parameter_to_json` wrote."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _named_module(module: nn.Module) -> dict[str, str]:
+    cls = type(module)
+    try:
+        source = inspect.getsource(cls)
+    except (OSError, TypeError):
+        source = ""
+    return {
+        "name": f"{cls.__module__}.{cls.__qualname__}",
+        "source_sha256": hashlib.sha256(source.encode()).hexdigest(),
+    }
+
+
+def own_modules(parameters: dict[str, Any]) -> list[dict[str, str]] | None:
+    """Return names and hashes of the user's own modules that a file was fitted with, if it was."""
+    network = parameters.get("network")
+    if not isinstance(network, dict):
+        return None
+    return [{key: str(module[key]) for key in ("name", "source_sha256")} for module in network["modules"]]
+
+
+def same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], network: Any) -> Any:
+    """Check that the modules given for a file are those that it was saved with."""
+    names = [module["name"] for module in stored]
+    if network is None:
+        raise ArtifactError(
+            f"{os.fspath(path)} was fitted with a network of the user's own ({', '.join(names)}); "
+            f"load it with network=(encoder, decoder) holding new instances of them."
+        )
+    given = [_named_module(module) for module in network]
+    if [module["name"] for module in given] != names:
+        raise ArtifactError(
+            f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
+        )
+    if given != stored:
+        warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
+    return network
+
+
+@contextlib.contextmanager
+def no_more_than(weights: Sequence[Tensor], record: int) -> Iterator[None]:
+    """Refuse to build a much larger network than a file has weights for: a few words must not take all memory.
+
+    Parameters
+    ----------
+    weights : sequence of Tensor
+        What the file has.
+    record : int
+        Numbers in a record; networks have a weight for each.
+    """
+    numbers, tensors = 2 * sum(tensor.numel() for tensor in weights), 2 * len(weights)  # some are made twice
+    thread = threading.get_ident()
+    if record > numbers:
+        raise ArtifactError("it describes larger records than it has weights for")
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal numbers, tensors
+        if parameter is None or threading.get_ident() != thread:
+            return
+        numbers, tensors = numbers - parameter.numel(), tensors - 1
+        if numbers < 0 or tensors < 0:
+            raise ArtifactError("it describes a larger network than it has weights for")
+
+    # Layers register their weights before they fill them, and memory is only taken as it is filled.
+    handle = nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,96 @@
+"""From records to batches for the engine: resident on the device where they fit there, streamed otherwise."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isthmus import preprocessing, training
+from isthmus.data import Data
+
+__all__ = ["Feed"]
+
+
+class Feed:
+    """Records of one source, as batches.
+
+    Parameters
+    ----------
+    data : Data
+        The records.
+    preprocessor : Preprocessor
+        Fitted; what encodes them.
+    device : torch.device
+        Where batches arrive.
+    labels : tensor of int64, shape (n,), optional
+        Class numbers, on the device, for models that learn from them.
+
+    Attributes
+    ----------
+    nbytes : int
+        Bytes that the records take on the device; 0 where they are streamed.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        preprocessor: preprocessing.Preprocessor,
+        device: torch.device,
+        labels: Tensor | None = None,
+    ) -> None:
+        self.labels = labels
+        self.data, self.preprocessor, self.device = data, preprocessor, device
+        self.varies = None in preprocessor.shape_
+        self.tensor = None if self.varies or not self._fits() else self._resident()
+        self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
+
+    def batches(self, rows: np.ndarray) -> training.Batches:
+        """Return batches of some of the records, in increasing order of their rows."""
+        batches = self._batches(rows)
+        batches.labels = self.labels
+        return batches
+
+    def _batches(self, rows: np.ndarray) -> training.Batches:
+        if self.tensor is not None:
+            return training.ResidentBatches(self.tensor, rows)
+        if self.varies:
+            return training.GroupedBatches(self._read, rows, [self.data.sizes[row] for row in rows], self.device)
+        block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
+        return training.StreamedBatches(self._read, rows, self.device, block=block)
+
+    def _read(self, rows: np.ndarray) -> Any:
+        return self.preprocessor.encode(self.data.take(rows))
+
+    def _record_bytes(self) -> int:
+        item = np.dtype(self.data.schema.dtype).itemsize if self.data.schema.kind in ("array", "image") else 4
+        return int(np.prod([side or 1 for side in self.preprocessor.shape_])) * min(item, 4)
+
+    def _fits(self) -> bool:
+        if self.data.resident:
+            return True
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0]
+        else:
+            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return len(self.data) * self._record_bytes() < min(free // 4, 2 * 2**30)
+
+    def _resident(self) -> Tensor:
+        array = self.data.array
+        if array is None:
+            blocks = [self.preprocessor.encode(block) for _, block in self.data.chunks()]
+            encoded = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        else:
+            encoded = self.preprocessor.encode(array)
+        return _tensor(np.asarray(encoded)).to(self.device)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """Return a tensor on an array's memory; torch only wants to hear that nobody writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(array)

@@ -1,0 +1,296 @@
+"""Whatever stands in a file: reading it gives the model or one sentence, takes little memory, and runs nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import resource
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+import isthmus
+from isthmus import artifact
+from isthmus.cli import main
+from isthmus.errors import ArtifactError
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = ("image", "table")
+WHOLE = {name: (GOLDEN / f"format-1-{name}.safetensors").read_bytes() for name in NAMES}
+ARRAYS = {name: load(content) for name, content in WHOLE.items()}
+ENVELOPES = {name: artifact.describe(GOLDEN / f"format-1-{name}.safetensors") for name in NAMES}
+MEMORY = 600  # MiB more than before, at most: threads and libraries that are loaded take some
+
+few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+names = st.sampled_from(NAMES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def within_memory():
+    """Compare the memory that was taken at most before and after: lies about sizes must not be believed."""
+    before = _peak()
+    yield
+    assert _peak() - before < MEMORY
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz") / "model.safetensors"
+
+
+def read(path: Path, content: bytes) -> list[str]:
+    """Return the sentences with which a file's content is refused by the ways of reading it; none where it is whole."""
+    path.write_bytes(content)
+    sentences = []
+    for way in (artifact.describe, artifact.read, isthmus.load):
+        try:
+            way(path)
+        except ArtifactError as error:
+            sentence = str(error)
+            assert sentence.startswith((str(path), "The weights in")), sentence
+            assert str(path) in sentence
+            assert sentence.isprintable(), sentence
+            assert len(sentence) < 600
+            sentences.append(sentence)
+    return sentences
+
+
+def refused_or_the_same(path: Path, name: str, content: bytes) -> bool:
+    """Tell whether a changed file is refused by all ways of reading, or means what it did (as with another space)."""
+    sentences = read(path, content)
+    if sentences:
+        return len(sentences) >= 2
+    arrays = artifact.read(path)[1]
+    equal = (np.array_equal(np.atleast_1d(arrays[key]), np.atleast_1d(old)) for key, old in ARRAYS[name].items())
+    return artifact.describe(path) == ENVELOPES[name] and all(equal)
+
+
+def signed(envelope: object, arrays: dict[str, np.ndarray]) -> bytes:
+    """Return a file whose checksums are right, whatever it says."""
+    if isinstance(envelope, dict) and "sha256" in envelope:
+        envelope = envelope | {"sha256": artifact._digest(arrays)}
+    text = json.dumps(envelope)
+    return save(arrays, {"isthmus": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+# ------------------------------------------------------------------ altered bytes
+
+
+@few
+@given(name=names, data=st.data())
+def test_altered_bytes(path, name, data):
+    content = bytearray(WHOLE[name])
+    places = data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4))
+    for place in places:
+        content[place] ^= data.draw(st.integers(1, 255))
+    assert refused_or_the_same(path, name, bytes(content))
+
+
+@few
+@given(name=names, data=st.data())
+def test_bytes_that_are_cut_put_in_or_left_out(path, name, data):
+    content = WHOLE[name]
+    start = data.draw(st.integers(0, len(content)))
+    stop = data.draw(st.one_of(st.integers(start, len(content)), st.just(len(content))))
+    put_in = data.draw(st.binary(max_size=20))
+    assert refused_or_the_same(path, name, content[:start] + put_in + content[stop:])
+
+
+@few
+@given(name=names, length=st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 30_000)))
+@example(name="image", length=2**64 - 1)
+@example(name="image", length=2**63)
+@example(name="image", length=99_999_999)
+def test_another_length_of_the_header(path, name, length):
+    assert refused_or_the_same(path, name, struct.pack("<Q", length) + WHOLE[name][8:])
+
+
+@few
+@given(content=st.binary(max_size=200))
+def test_any_bytes(path, content):
+    assert read(path, content)
+
+
+# ------------------------------------------------------------------ altered headers
+
+TYPES = ("BOOL", "U8", "I8", "I64", "F16", "BF16", "F32", "F64", "F8_E4M3", "F8_E8M0", "F4", "C64", "U16", "X", 3, None)
+sides = st.one_of(st.integers(0, 70), st.sampled_from([-1, 2**31, 2**62, 2**64, 1.5, None]))
+
+
+@few
+@given(
+    name=names,
+    which=st.integers(0, 1000),
+    part=st.one_of(
+        st.tuples(st.just("dtype"), st.sampled_from(TYPES)),
+        st.tuples(st.just("shape"), st.lists(sides, max_size=5)),
+        st.tuples(st.just("data_offsets"), st.lists(sides, max_size=3)),
+    ),
+)
+def test_another_type_shape_or_place_of_a_tensor(path, name, which, part):
+    length = struct.unpack("<Q", WHOLE[name][:8])[0]
+    header = json.loads(WHOLE[name][8 : 8 + length])
+    tensors = sorted(set(header) - {"__metadata__"})
+    tensor = tensors[which % len(tensors)]
+    header[tensor][part[0]] = part[1]
+    text = json.dumps(header).encode()
+    assert refused_or_the_same(path, name, struct.pack("<Q", len(text)) + text + WHOLE[name][8 + length :])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if isinstance(kind, str)])
+def test_types_that_numpy_lacks(path, kind):
+    header = json.loads(WHOLE["image"][8 : 8 + struct.unpack("<Q", WHOLE["image"][:8])[0]])
+    header = {"__metadata__": header["__metadata__"], "x": {"dtype": kind, "shape": [2, 8], "data_offsets": [0, 16]}}
+    text = json.dumps(header).encode()
+    assert "damaged or cut short" in read(path, struct.pack("<Q", len(text)) + text + bytes(16))[-1]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 100_000,
+        b'{"__metadata__":' + b'{"isthmus":' * 100_000,
+        b'{"a":{"dtype":"' + b"F" * 100_000 + b'"}}',
+        b'{"__metadata__":{"isthmus":3}}',
+        b'{"__metadata__":{"isthmus":"\xff"}}',
+        b"{}",
+        b"null",
+    ],
+    ids=range(7),
+)
+def test_headers_of_all_kinds(path, header):
+    assert read(path, struct.pack("<Q", len(header)) + header)
+
+
+# ------------------------------------------------------------------ files whose checksums are right
+
+
+def _places(value: object, place: tuple = ()) -> list[tuple]:
+    """Return the ways to all values in a JSON document, but one of many neighbours."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    return [place, *(found for key, item in inside for found in _places(item, (*place, key)))][place == () :]
+
+
+def _changed(envelope: dict, place: tuple, value: object) -> dict:
+    """Return a document with another value, or without the key, at a place."""
+    envelope = copy.deepcopy(envelope)
+    parent = envelope
+    for key in place[:-1]:
+        parent = parent[key]
+    if value is ...:
+        del parent[place[-1]]
+    else:
+        parent[place[-1]] = value
+    return envelope
+
+
+PLACES = {name: _places(envelope) for name, envelope in ENVELOPES.items()}
+values = st.one_of(
+    st.just(...),
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, -1, 1, 2, 10**6, 10**9, 2**63, 10**30, 0.5, -1.5, 1e300]),
+    st.text(max_size=10),
+    st.sampled_from(
+        [[], {}, [[]], [1] * 1000, {"a": {}}, "x" * 10_000, ["x", None], "cuda", "float16", "\ud800", "QUJD"]
+    ),
+)
+
+
+@settings(few, max_examples=250)
+@given(name=names, which=st.integers(0, 10_000), value=values)
+def test_any_part_of_a_description_may_be_wrong(path, name, which, value):
+    place = PLACES[name][which % len(PLACES[name])]
+    read(path, signed(_changed(ENVELOPES[name], place, value), ARRAYS[name]))
+
+
+@few
+@given(name=names, which=st.integers(0, 1000), what=st.sampled_from(["drop", "flat", "bool", "long", "empty", "nan"]))
+def test_any_array_may_be_wrong(path, name, which, what):
+    arrays = dict(ARRAYS[name])
+    key = sorted(arrays)[which % len(arrays)]
+    old = arrays.pop(key)
+    new = {
+        "flat": old.reshape(-1),
+        "bool": old.astype(bool),
+        "long": np.concatenate([old.reshape(-1)] * 3),
+        "empty": old.reshape(-1)[:0],
+        "nan": np.full_like(old, np.nan if old.dtype.kind == "f" else 0),
+    }
+    if what != "drop":
+        arrays[key] = new[what]
+    read(path, signed(ENVELOPES[name], arrays))
+
+
+@few
+@given(name=names, which=st.integers(0, 10_000), value=values)
+def test_verify_and_info_say_one_sentence(path, capsys, name, which, value):
+    place = PLACES[name][which % len(PLACES[name])]
+    path.write_bytes(signed(_changed(ENVELOPES[name], place, value), ARRAYS[name]))
+    for verb in ("verify", "info"):
+        code = main([verb, str(path)])
+        said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
+        assert (code in (0, 1) and not said) or (code in (4, 6) and len(said) == 1), (code, said)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "NaN", "1" * 5000, '"' + "x" * 2_000_000 + '"'])
+def test_a_description_that_is_deep_or_long(path, text):
+    content = save({}, {"isthmus": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+    assert len(read(path, content)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "value"),
+    [
+        ("image", "latent_dim", 10**8),
+        ("image", "latent_dim", 10**15),
+        ("image", "hidden", [10**5, 10**5]),
+        ("image", "hidden", [1] * 14),
+        ("image", "shape", [10**9, 8, 8]),
+        ("image", "shape", [1, 10**6, 8]),
+        ("table", "shape", [10**9]),
+        ("table", "hidden", [10**6, 10**6]),
+        ("table", "hidden", [1] * 100_000),
+        ("table", "latent_dim", 10**8),
+    ],
+)
+def test_a_description_of_a_network_that_would_take_all_memory(path, name, part, value):
+    place = ("preprocessing", "state", part) if part == "shape" else ("parameters", part)
+    changed = _changed(ENVELOPES[name], ("document", *place), value)
+    assert "cannot make sense of its description" in read(path, signed(changed, ARRAYS[name]))[-1]
+
+
+def test_what_no_reader_would_accept_is_not_written(path, monkeypatch):
+    monkeypatch.setattr(artifact, "DOCUMENT_LIMIT", 1000)
+    with pytest.raises(ArtifactError, match=r"The description of this Model takes 1,\d+ bytes, and no reader accepts"):
+        artifact.write(path.with_name("large.safetensors"), "Model", {"notes": ["x" * 1000]}, {})
+    assert not path.with_name("large.safetensors").exists()
+
+
+def test_reading_runs_nothing(path):
+    """No code object is run, nothing is imported by a name in the file, and no process is started."""
+    texts = [signed(_changed(ENVELOPES["table"], place, "os.system"), ARRAYS["table"]) for place in PLACES["table"]]
+    read(path, WHOLE["table"])  # loads what reading needs
+    seen: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple) -> None:
+        if watching and event in ("exec", "compile", "import", "os.system", "subprocess.Popen", "pickle.find_class"):
+            seen.append(f"{event} {arguments!r:.100}")
+
+    sys.addaudithook(watch)
+    for content in texts[:: max(1, len(texts) // 60)]:
+        read(path, content)
+    watching = False
+    assert seen == []
