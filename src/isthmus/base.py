@@ -539,9 +539,35 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         labels = self._class_numbers(y, int(n))
         shape = self._code_shape_for(size)
         rng = torch.Generator().manual_seed(_seed(random_state))
-        noise = self.schema_.kind != "image" if noise is None else noise
         with torch.inference_mode():
             codes = self.sample_codes((int(n), *shape), rng, float(temperature), labels)
+        return self._draw(codes, rng, noise, size)
+
+    def draw(self, Z: Any, *, noise: bool | None = None, random_state: Any = None) -> Any:
+        """Return records drawn from p(x | z) for given codes.
+
+        Parameters
+        ----------
+        Z : array of shape (n, latent_dim)
+            Codes, all of one size.
+        noise : bool, optional
+            As in :meth:`sample`; without noise these are the records of :meth:`inverse_transform`.
+        random_state : int, RandomState or None, default=None
+            Seed.
+
+        Returns
+        -------
+        records
+            In the container, types and units of the data fitted on.
+        """
+        check_is_fitted(self, "module_")
+        shape = self._code_shape_for(None)
+        codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
+        return self._draw(codes, torch.Generator().manual_seed(_seed(random_state)), noise, None)
+
+    def _draw(self, codes: Tensor, rng: torch.Generator, noise: bool | None, size: tuple[int, int] | None) -> Any:
+        """Return records for codes, means where ``noise`` is off."""
+        noise = self.schema_.kind != "image" if noise is None else noise
         device = next(self.module_.parameters()).device
         draws = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
 

@@ -148,7 +148,7 @@ def check_stages(owner: str, stages: int, shape: Sequence[int | None]) -> None:
     """Refuse more stages than there is anything to halve: pictures are padded to a multiple of 2 ** stages."""
     sides = [side for side in shape[-2:] if side is not None]
     longest = max(sides) if len(sides) == 2 else LONGEST
-    most = math.ceil(math.log2(max(2, longest))) + 1
+    most = math.ceil(math.log2(max(8, longest))) + 1
     if stages > most:
         what = f"pictures of {sides[0]} x {sides[1]}" if len(sides) == 2 else "pictures of several sizes"
         raise ParameterError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,9 +15,11 @@ __all__ = [
     "check_channels",
     "check_columns",
     "check_finite_range",
+    "check_finite_state",
     "check_image_units",
     "check_missing",
     "check_scaling",
+    "check_shape_state",
     "check_some_fields",
     "check_state",
     "check_text_length",
@@ -356,6 +358,22 @@ def check_state(name: str, classes: Iterable[str]) -> None:
     """
     if name not in (known := tuple(classes)):
         raise ArtifactError(f"the model file: preprocessing must be one of {', '.join(known)}; got {name!r}.")
+
+
+def check_finite_state(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse numbers of a preprocessing state that are not finite; fitting never leaves such."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ArtifactError(f"the model file: {name} of its preprocessing must be finite numbers.")
+
+
+def check_shape_state(shape: Sequence[Any]) -> None:
+    """Refuse the shape of records in a preprocessing state that no record has."""
+    for side in shape:
+        if side is not None and (not isinstance(side, int) or isinstance(side, bool) or side < 1):
+            raise ArtifactError(
+                f"the model file: sides of records must be whole numbers of at least 1; one is {side!r}."
+            )
 
 
 def refuse_state(reason: Exception) -> ArtifactError:

@@ -9,13 +9,17 @@ from isthmus.errors import DataError, ParameterError, ShapeError
 
 __all__ = [
     "can",
+    "codes_of_one_size",
     "labelled_pictures",
     "mask_count",
     "mask_kind",
     "mask_shape",
     "mask_size",
     "mask_wanted",
+    "needs_tables",
     "no_inpainting",
+    "rows_of",
+    "two_records",
 ]
 
 
@@ -80,3 +84,36 @@ def labelled_pictures(task: str, kind: str, shape: Sequence[int | None], labels:
         raise DataError(f"{task}: the pictures need labels; pass their classes as y.")
     if len(set(labels.tolist())) < 2:
         raise DataError(f"{task}: labels must name at least two classes; all pictures are of the class {labels[0]!r}.")
+
+
+def two_records(n: int) -> None:
+    """Refuse anything but two records."""
+    if n != 2:
+        raise DataError(f"interpolate: X must hold two records, the two ends; it holds {n}.")
+
+
+def codes_of_one_size(task: str, codes: Any) -> None:
+    """Refuse codes of pictures of several sizes."""
+    if isinstance(codes, list):
+        raise ParameterError(
+            f"{task}: pictures of several sizes have codes of several sizes; fit on pictures of one size."
+        )
+
+
+def needs_tables(task: str, parameter: str, value: Any) -> None:
+    """Refuse the name of a column where there are none."""
+    if value is not None:
+        raise ParameterError(f"{task}: {parameter} names a column, and only tables have columns; leave it out.")
+
+
+def rows_of(task: str, text: str, n: int, count: int) -> list[int]:
+    """Return row numbers that a person typed with commas between."""
+    try:
+        rows = [int(part) for part in text.split(",")]
+    except ValueError:
+        rows = []
+    if len(rows) != count or not all(0 <= row < n for row in rows):
+        raise ParameterError(
+            f"{task}: rows must be {count} numbers from 0 to {n - 1} with a comma between; it is {text!r}."
+        )
+    return rows

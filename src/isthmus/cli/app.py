@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -32,6 +33,10 @@ VERBS = {
     "reconstruct": "use",
     "denoise": "use",
     "inpaint": "use",
+    "sample": "generate",
+    "interpolate": "generate",
+    "traverse": "generate",
+    "augment": "generate",
     "score": "judge",
     "compare": "judge",
     "report": "judge",
@@ -80,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no name of a file or column may stop the printing
     try:
         with _warnings_as_notes():
             command = typer.main.get_command(_application(given))

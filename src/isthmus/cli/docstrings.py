@@ -92,7 +92,7 @@ def _parameters(section: str) -> tuple[dict[str, str], dict[str, str]]:
     found: dict[str, str] = {}
     types: dict[str, str] = {}
     names: list[str] = []
-    for line in inspect.cleandoc(section).splitlines():
+    for line in section.splitlines():
         if line and not line[0].isspace():
             before, _, kind = line.partition(" : ")
             names = [name.strip().lstrip("*") for name in before.split(",")]

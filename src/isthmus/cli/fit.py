@@ -54,12 +54,12 @@ def fit(
     ----------
     data : str
         Records to learn from.
-    model : str
+    model : {NAME}
         Which one: see isthmus models.
     output : str
         Where to.
-    set_ : list of str
-        KEY=VALUE, any parameter of the model; may be given more than once. See isthmus models NAME.
+    set_ : {KEY=VALUE}
+        Any parameter of the model; may be given more than once. See isthmus models NAME.
     config : str
         Read settings from a TOML or JSON file, named as the flags are; flags win over it.
     print_config : bool
@@ -68,7 +68,7 @@ def fit(
         Read the data, say what would run, and stop.
     test : float
         Share of the records that only the final score sees; 0 for none.
-    validation : str
+    validation : {SHARE, DATA}
         Records that early stopping looks at: a share of the others, or a file, folder or set.
     resume : bool
         Go on from the checkpoint of an interrupted run of the same command.

@@ -37,7 +37,7 @@ def score(
         The model's file.
     each : str
         Write the scores of each record here: .csv, .tsv, .parquet or .npy.
-    rows : str
+    rows : {"auto", "held-out", "all"}
         Which records: held-out (those of the fit's data that it never saw), all, or auto: held-out where these are the
         data of the fit and --each is not given.
     device : str
@@ -86,7 +86,7 @@ def compare(
         Records: best the data of the fit, of which the held-out ones are taken, and the others for the baselines.
     model : list of str
         The model's file, model.safetensors by default; may be given more than once.
-    rows : str
+    rows : {"auto", "held-out", "all"}
         Which records: held-out, all, or auto: held-out where these are the data of the fit.
     seed : int
         Of the baselines and the intervals.
@@ -134,7 +134,7 @@ def report(
         The model's file.
     output : str
         Where to: a name that ends in .html, or a folder; the figures go beside it as .json.
-    rows : str
+    rows : {"auto", "held-out", "all"}
         Which records: held-out, all, or auto: held-out where these are the data of the fit.
     seed : int
         Of the baselines, the intervals and the choice of what is drawn.

@@ -60,14 +60,18 @@ def info(terminal: Terminal, model: str) -> Result:
     envelope = artifact.describe(model)
     document = envelope["document"]
     size = os.path.getsize(model)
-    lines = [
-        f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}",
-        *_about_data(document.get("schema", {})),
-        *_about_fit(document.get("provenance", {}), document.get("history", [])),
-        *_about_parameters(document.get("parameters", {})),
-        *_about_scores(document.get("scores", {})),
-        *(f"note: {note}" for note in document.get("notes", [])),
-    ]
+    head = (
+        f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}"
+    )
+    with artifact.understanding(model):
+        lines = [
+            head,
+            *_about_data(document.get("schema", {})),
+            *_about_fit(document.get("provenance", {}), document.get("history", [])),
+            *_about_parameters(document.get("parameters", {})),
+            *_about_scores(document.get("scores", {})),
+            *(f"note: {note}" for note in document.get("notes", [])),
+        ]
     return Result({"path": model, "bytes": size, **envelope}, lines)
 
 
@@ -125,7 +129,8 @@ def verify(terminal: Terminal, model: str) -> Result:
     artifact.read(model)
     fitted = isthmus.load(model)
     checks = {"digests": "every bit is as it was written", "loads": f"as {type(fitted).__name__}"}
-    passed, checks["computes"] = _still_computes(fitted)
+    with artifact.understanding(model):
+        passed, checks["computes"] = _still_computes(fitted)
     lines = [f"{name:9} {what}" for name, what in checks.items()]
     return Result(
         {"path": model, "passed": passed, **checks}, [*lines, f"{model}: {'ok' if passed else 'NOT ok'}"], passed
@@ -137,7 +142,7 @@ def _still_computes(model: Model) -> tuple[bool, str]:
     found = probe(model)
     if not np.isfinite(found).all():
         return False, "numbers that are not finite"
-    kept = np.asarray(model.scores_.get("probe", []))
+    kept = np.asarray(model.scores_.get("probe", []), np.float64)
     if kept.shape != found.shape:
         return True, "finite numbers (none were kept with the file to compare them to)"
     off = float(np.abs(found - kept).max() / max(1e-12, np.abs(kept).max()))

@@ -167,4 +167,4 @@ def _metavar(hint: Any, name: str) -> str:
     kinds = [kind for kind in _options(hint) if kind is not types.NoneType]
     if typing.get_origin(kinds[0]) is tuple:
         return "N,N,..." if typing.get_args(kinds[0])[0] is int else "NAME,..."
-    return {int: "N", float: "X", bool: "YES|NO"}.get(kinds[0], "SEED" if name == "random_state" else "NAME")
+    return {int: "N", float: "X", bool: "YES|NO"}.get(kinds[0], "N" if name == "random_state" else "NAME")

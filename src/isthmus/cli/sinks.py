@@ -19,7 +19,15 @@ from isthmus.errors import ParameterError
 if TYPE_CHECKING:
     from isthmus.data import Schema
 
-__all__ = ["check_output", "write_codes", "write_columns", "write_records"]
+__all__ = [
+    "check_output",
+    "write_codes",
+    "write_columns",
+    "write_labels",
+    "write_pictures",
+    "write_records",
+    "write_table",
+]
 
 MATRICES = (".npy", ".csv", ".tsv", ".parquet")
 
@@ -141,6 +149,67 @@ def _write_archive(path: Path, blocks: Iterable[Sequence[Any]], names: Sequence[
 
 
 # ------------------------------------------------------------------ records
+
+
+def write_table(path: Path, old: Any, new: Any, extra: dict[str, tuple[Any, Any]], *, force: bool) -> None:
+    """Write two tables of the same columns as one, with further columns given for the rows of each.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    old, new : pyarrow.Table
+        The rows.
+    extra : dict
+        By name, the values of a column in the old and in the new rows.
+    force : bool
+        Whether a file of that name may be replaced.
+    """
+    import pyarrow as pa
+
+    from isthmus import data
+
+    table = _joined([old, new], data.open(old).schema)
+    for name, (first, second) in extra.items():
+        table = table.append_column(name, pa.array(np.concatenate([first, second]).tolist()))
+    opened = data.open(table)
+    data.write(path, opened.take(np.arange(len(opened))), opened.schema, force=force)
+
+
+def write_labels(path: Path, labels: np.ndarray, *, force: bool) -> None:
+    """Write one label a record as ``.npy``; texts too, which need no pickle there."""
+    labels = labels.astype(str) if labels.dtype == object else labels
+    with replacing(path, force=force) as file:
+        np.save(file, labels, allow_pickle=False)
+
+
+def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, force: bool) -> None:
+    """Write pictures as one, side by side, or as an animation where the suffix is ``.gif``.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    pictures : sequence of arrays (height, width) or (height, width, channels)
+        Of one size.
+    columns : int, optional
+        Pictures in a row; by default about as many as rows.
+    force : bool
+        Whether a file of that name may be replaced.
+    """
+    from PIL import Image
+
+    from isthmus.report.sheets import shown_as_bytes, side_by_side
+
+    shown = shown_as_bytes(pictures)
+    if path.suffix.lower() == ".gif":
+        frames = [Image.fromarray(side_by_side([picture])) for picture in shown]
+        there_and_back = frames + frames[-2:0:-1]
+        with replacing(path, force=force) as file:
+            frames[0].save(file, "GIF", save_all=True, append_images=there_and_back[1:], duration=60, loop=0)
+        return
+    with replacing(path, force=force) as file:
+        Image.fromarray(side_by_side(shown, columns)).save(file, Image.registered_extensions()[path.suffix.lower()])
 
 
 def write_records(

@@ -40,6 +40,7 @@ LABELS = (
     "Classes of the records, for divisions in proportion and for reports: the name of a column, which is set aside, or "
     "a file with one a row. Sub-folders of images are classes anyway."
 )
+COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or numbers with commas between."
 REMEMBERED = ("sizes", "mode", "window", "header")  # ways of opening that a model's file remembers
 
 
@@ -47,9 +48,10 @@ def flags_of_opening() -> list[Flag]:
     """Return the flags of every verb that opens data: the parameters of ``isthmus.data.open``."""
     from isthmus import data
 
-    flags = flags_of_function(data.open, leave_out=("source", "labels", "label_column", "window"))
+    flags = flags_of_function(data.open, leave_out=("source", "labels", "columns", "label_column", "window"))
     window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
-    return [Flag("labels", LABELS, str | None, metavar="FILE|COLUMN"), *flags, window]
+    labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
+    return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
 
 
 def open_data(

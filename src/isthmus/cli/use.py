@@ -208,7 +208,7 @@ def inpaint(
         with one mask a picture, a table of zeros and ones. Without it the empty cells of a table are filled.
     iterations : int
         Rounds between code and record.
-    start : str
+    start : {"auto", "mean", "neighbours", "blank"}
         What fills the holes at first: mean, neighbours, blank, or auto to try all.
     model : str
         The model's file.

@@ -64,16 +64,16 @@ def open(
     label_column : str, int or None, default=None
         Of a table or a matrix: the column that holds the labels; it is set aside.
     sizes : {None, "group", "crop", "pad"}, default=None
-        For images of several sizes: refuse them; keep every size; cut out the middle at the least height and width;
-        repeat the border up to the greatest.
+        What becomes of images of several sizes, which are refused by default: "group" keeps every size, "crop" cuts
+        out the middle at the least height and width, "pad" repeats the border up to the greatest.
     mode : {None, "grey", "rgb", "rgba"}, default=None
-        Convert image files to 8 bits and these channels; None keeps what they hold.
+        Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
         Leave unreadable image files out and count them, instead of stopping.
     window : int, default=64
         Bytes in a record of a text or byte file.
     header : bool or None, default=None
-        Whether the first row of a text table holds names; None decides from the first rows.
+        Whether the first row of a text table holds names; by default the first rows decide.
     download : bool, default=False
         Fetch a built-in set that is not on this machine.
 

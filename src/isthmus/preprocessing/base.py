@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.checks.preprocessing import check_scaling, refuse_state
+from isthmus.checks.preprocessing import check_finite_state, check_scaling, check_shape_state, refuse_state
 from isthmus.data.schema import Schema
 from isthmus.preprocessing.scaling import SCALINGS
 from isthmus.preprocessing.summary import Field, Summary
@@ -265,6 +265,10 @@ class Preprocessor(ABC):
     @classmethod
     def _from_state(cls, document: dict[str, Any], arrays: Arrays) -> Self:
         self = cls()
+        # A file's checksum does not tell one number without an axis from one along an axis.
+        arrays = {name: np.atleast_1d(array) for name, array in arrays.items()}
+        check_finite_state({name: arrays[name] for name in ("shift", "factor")})
+        check_shape_state(document["shape"])
         self.schema_ = Schema.from_dict(document["schema"])
         self.summary_ = Summary.from_state(document["summary"], arrays)
         self.shape_ = tuple(document["shape"])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.checks.preprocessing import check_finite_state
+
 __all__ = ["Field", "Summary"]
 
 Float64 = NDArray[np.float64]
@@ -92,4 +94,5 @@ class Summary:
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Summary:
         """Return the summary that :meth:`state` wrote."""
         numbers: dict[str, Any] = {name: np.asarray(arrays[name]) for name in ("low", "high", "mean", "std")}
+        check_finite_state(numbers)
         return cls(**{**document, "names": tuple(document["names"])}, **numbers)

@@ -1,6 +1,16 @@
 """What a trained model is put to: each task asks for methods, never for a class."""
 
 from isthmus.tasks.features import feature_network
+from isthmus.tasks.generate import augment, interpolate, path_between, traverse
 from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 
-__all__ = ["denoise", "feature_network", "inpaint", "inpaint_blocks"]
+__all__ = [
+    "augment",
+    "denoise",
+    "feature_network",
+    "inpaint",
+    "inpaint_blocks",
+    "interpolate",
+    "path_between",
+    "traverse",
+]

@@ -1,0 +1,170 @@
+r"""Generation: new records between, around and beside those there are.
+
+A path between two codes a and b that keeps their length where it is equal (Shoemake, "Animating Rotation with
+Quaternion Curves", SIGGRAPH 1985; for codes White, "Sampling Generative Networks", 2016), with w their angle::
+
+    spherical   z(t) = [sin((1 - t) w) a + sin(t w) b] / sin w
+    linear      z(t) = (1 - t) a + t b
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isthmus import data as isthmus_data
+from isthmus.checks import parameters as checks
+from isthmus.checks import tasks as sentences
+from isthmus.data import Data
+from isthmus.density import CodeDensity
+
+__all__ = ["PATHS", "augment", "interpolate", "path_between", "traverse"]
+
+PATHS = ("spherical", "linear")
+REACH = 2.5  # deviations of a code unit that a traversal goes to either side
+PARALLEL = 1e-4  # sine of an angle below which a spherical path is a straight one
+
+Float32 = NDArray[np.float32]
+
+
+def path_between(a: Float32, b: Float32, steps: int, path: str = "spherical") -> Float32:
+    """Return codes from a to b, both included.
+
+    Parameters
+    ----------
+    a, b : array, shape (d,)
+        Codes.
+    steps : int
+        How many, 2 or more.
+    path : {"spherical", "linear"}, default="spherical"
+        Along an arc, as codes of a normal prior lie on a shell; or straight.
+
+    Returns
+    -------
+    array, shape (steps, d)
+    """
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    straight: Float32 = ((1 - t) * a + t * b).astype(np.float32)
+    if path == "linear" or min(lengths) == 0:
+        return straight
+    w = np.arccos(np.clip(float(a @ b) / (lengths[0] * lengths[1]), -1.0, 1.0))
+    if np.sin(w) < PARALLEL:
+        return straight
+    return ((np.sin((1 - t) * w) * a + np.sin(t * w) * b) / np.sin(w)).astype(np.float32)
+
+
+def interpolate(model: Any, X: Any, steps: int = 9, path: str = "spherical") -> Any:
+    """Return what lies between two records.
+
+    Parameters
+    ----------
+    model : fitted model
+        With the methods ``transform`` and ``inverse_transform``.
+    X : array, data frame, path, or Data
+        Two records, of one size.
+    steps : int, default=9
+        Records on the way, both ends included.
+    path : {"spherical", "linear"}, default="spherical"
+        See :func:`path_between`.
+
+    Returns
+    -------
+    records
+        ``steps`` of them, the first and the last being reconstructions of the two.
+    """
+    sentences.can("interpolate", model, "transform", "inverse_transform")
+    checks.integer("interpolate", "steps", steps, low=2)
+    checks.choice("interpolate", "path", path, PATHS)
+    codes = model.transform(X)
+    sentences.two_records(len(codes))
+    sentences.codes_of_one_size("interpolate", codes)
+    return model.inverse_transform(path_between(codes[0], codes[1], steps, path))
+
+
+def traverse(model: Any, X: Any, steps: int = 9, units: int | None = None, row: int = 0) -> tuple[Any, list[int]]:
+    """Return what a record becomes as each unit of its code is changed, the others left alone.
+
+    Parameters
+    ----------
+    model : fitted model
+        With the methods ``transform`` and ``inverse_transform``.
+    X : array, data frame, path, or Data
+        Records: from their codes follows how far a unit goes, 2.5 deviations to both sides of its mean.
+    steps : int, default=9
+        Values of each unit.
+    units : int, optional
+        How many units, those that vary most; by default all.
+    row : int, default=0
+        Which of the records is changed.
+
+    Returns
+    -------
+    records
+        ``units * steps`` of them, unit by unit.
+    units : list of int
+        Which units, in this order.
+    """
+    sentences.can("traverse", model, "transform", "inverse_transform")
+    checks.integer("traverse", "steps", steps, low=2)
+    codes = model.transform(X)
+    sentences.codes_of_one_size("traverse", codes)
+    checks.integer("traverse", "row", row, low=0, high=len(codes) - 1)
+    checks.integer("traverse", "units", units, low=1, high=codes.shape[1], optional=True)
+    mean, deviation = codes.mean(axis=0), codes.std(axis=0)
+    chosen = np.argsort(-deviation, kind="stable")[:units].tolist()
+    changed = np.repeat(codes[row][None], len(chosen) * steps, axis=0).reshape(len(chosen), steps, -1)
+    for block, unit in zip(changed, chosen, strict=True):
+        block[:, unit] = mean[unit] + deviation[unit] * np.linspace(-REACH, REACH, steps)
+    return model.inverse_transform(changed.reshape(-1, codes.shape[1])), chosen
+
+
+def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0) -> tuple[Any, NDArray[Any] | None]:
+    """Return new records like those of a data set, as many of each class.
+
+    A model that learned these classes draws from them; for any other a density is fitted to the codes of each class.
+
+    Parameters
+    ----------
+    model : fitted model
+        With the methods ``sample``, ``transform`` and ``draw``.
+    X : array, data frame, path, or Data
+        The data set.
+    n : int
+        New records of each class; of all, where there are no classes.
+    y : array of shape (records,), optional
+        Labels; by default those of ``X``, where it has any.
+    random_state : int, default=0
+        Seed.
+
+    Returns
+    -------
+    records
+        In the container, types and units of the data that the model was fitted on.
+    labels : ndarray or None
+        Of the new records.
+    """
+    sentences.can("augment", model, "sample", "transform", "draw")
+    checks.integer("augment", "n", n, low=1)
+    data = isthmus_data.open(X, labels=y)
+    if data.labels is None:
+        return model.sample(n, random_state=random_state), None
+    classes = np.unique(data.labels)
+    wanted = np.repeat(classes, n)
+    if getattr(model, "learns_classes", False):
+        return model.sample(len(wanted), y=wanted, random_state=random_state), wanted
+    rng = torch.Generator().manual_seed(random_state)
+    codes = [_like(model, data, label, n, rng) for label in classes]
+    return model.draw(np.concatenate(codes), random_state=random_state), wanted
+
+
+def _like(model: Any, data: Data, label: Any, n: int, rng: torch.Generator) -> Float32:
+    """Return new codes like those of the records of one class."""
+    codes = model.transform(data.subset(np.flatnonzero(data.labels == label)))
+    sentences.codes_of_one_size("augment", codes)
+    seed = int(torch.randint(2**31, (), generator=rng))
+    drawn: Float32 = CodeDensity.fit(codes, seed).sample(n, rng).numpy()
+    return drawn
