@@ -13,15 +13,18 @@ from typing import Any
 import harness
 
 REFERENCE = 3.00
-PIXELS = 784
+SIDE = 28
 # Chosen with --validation: on the last 10,000 training pictures, never on the test set.
 ARGUMENTS: dict[str, Any] = {
     "latent_dim": 30,
     "hidden": (1000, 500, 250),
     "network": "dense",
     "likelihood": "bernoulli",
-    "max_epochs": 20,
-    "batch_size": 512,
+    "optimizer": "adamw",  # orthogonal steps take four fifths of the time at these widths
+    "learning_rate": 2e-3,
+    "max_epochs": 60,
+    "batch_size": 256,
+    "augment": ("shift",),  # without it the error on unseen pictures is twice that on the training ones
 }
 
 
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     from isthmus import Autoencoder
 
     train, held = harness.train_and_score("mnist", validation=options.validation)
-    X, unseen = harness.unit(train), harness.unit(held)
+    X, unseen = (harness.unit(part).reshape(-1, SIDE, SIDE) for part in (train, held))
     overrides = {"max_epochs": options.epochs, "batch_size": options.batch_size}
     arguments = ARGUMENTS | {name: value for name, value in overrides.items() if value is not None}
     model = Autoencoder(**arguments, random_state=seed)
@@ -39,8 +42,8 @@ def run(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     return clock.as_dict() | {
         "seed": seed,
         "arguments": arguments,
-        "squared_error_per_image": PIXELS * harness.squared_error(unseen, model.reconstruct(unseen)),
-        "train_squared_error_per_image": PIXELS * harness.squared_error(X[:10_000], model.reconstruct(X[:10_000])),
+        "squared_error_per_image": SIDE**2 * harness.squared_error(unseen, model.reconstruct(unseen)),
+        "train_squared_error_per_image": SIDE**2 * harness.squared_error(X[:10_000], model.reconstruct(X[:10_000])),
         "precision": model.provenance_["precision"],
         "history": [{"epoch": one["epoch"], "seconds": round(one["seconds"], 2)} for one in model.history_],
     }
