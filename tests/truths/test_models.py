@@ -82,11 +82,12 @@ def test_polar_factor_equals_the_svd():
 def test_polar_factor_moves_every_direction_at_nearly_one_speed():
     torch.manual_seed(0)
     u, v = torch.linalg.qr(torch.randn(64, 64))[0], torch.linalg.qr(torch.randn(128, 64))[0]
-    s = torch.logspace(-3, 0, 64)
+    s = torch.logspace(-2.5, 0, 64)
     s /= s.norm()
     speeds = u.mT @ polar_factor(((u * s) @ v.mT)[None])[0] @ v
-    within = s > 1e-3
-    assert (speeds.diagonal()[within] - 1).abs().max() < 0.546 + 1e-3
+    within = s > 3e-3
+    assert within.sum() > 40
+    assert (speeds.diagonal()[within] - 1).abs().max() < 0.199
     assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3  # the directions themselves are kept
 
 
