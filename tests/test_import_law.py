@@ -41,7 +41,7 @@ LAW: dict[str, set[str]] = {
     },
     "models": _BELOW_MODELS - {"metrics"},
     "tasks": _BELOW_MODELS,
-    "report": _BELOW_MODELS - {"networks", "training"} | {"tasks"},
+    "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description"},
     "cli": _BELOW_MODELS | {"models", "tasks", "report", "__init__"},
     "__main__": {"cli"},
     "__init__": {"models"},

@@ -105,7 +105,11 @@ def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[
         raise OutputExistsError(
             f"{path} exists already; choose another name, or overwrite it with --force (force=True)."
         )
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -113,9 +117,11 @@ def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, temporary):
+            error.filename = os.fspath(path)  # the name that a person knows
         raise
 
 
@@ -178,6 +184,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, ValueError) as error:
+        if not _begins_like_one(path):
+            raise ArtifactError(f"{os.fspath(path)} is no model file: those are safetensors files.") from error
         raise _damaged(path, str(error)) from error
     text = metadata.get("isthmus")
     if text is None:
@@ -234,6 +242,12 @@ def understanding(path: str | os.PathLike[str]) -> Iterator[None]:
             f"{os.fspath(path)} has the right checksums, but isthmus cannot make sense of its description "
             f"({brief(why)}); make it anew."
         ) from error
+
+
+def _begins_like_one(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file could be the beginning of a safetensors file: a length, then JSON."""
+    with open(path, "rb") as file:
+        return file.read(9)[8:] in (b"{", b"")
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> ArtifactError:

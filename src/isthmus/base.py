@@ -31,7 +31,14 @@ from isthmus import artifact, checks, preprocessing, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
-from isthmus.description import no_more_than, own_modules, parameter_from_json, parameter_to_json, same_network
+from isthmus.description import (
+    constructor_call,
+    no_more_than,
+    own_modules,
+    parameter_from_json,
+    parameter_to_json,
+    same_network,
+)
 from isthmus.errors import ArtifactError
 from isthmus.feeding import Feed
 from isthmus.training import distributed
@@ -45,7 +52,7 @@ __all__ = ["Model"]
 
 HELD_OUT = 0.1  # share of the records that early stopping looks at
 HELD_OUT_MINIMUM = 20  # records below which none are held out
-ROWS = 4096  # rows of a block at inference
+ROWS = 1024  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
 PIXELS = 2**22  # numbers in a block at inference, where records are large
@@ -70,9 +77,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     likelihood : str or Likelihood, default="auto"
         "bernoulli", "gaussian" (scale learned), "gaussian-fixed" (squared error), "laplace", "huber",
         "discretised-logistic", "categorical" or "table"; "auto" picks from the data and says why.
-    scaling : {"auto", "none", "unit", "symmetric", "standard", "quantile"}, default="auto"
-        What the network sees: as the likelihood needs it, as it is, [0, 1], [-1, 1], mean 0 and deviation 1, or
-        quantiles of a standard normal. Undone on the way out.
+    scaling : {"auto", "none", "unit", "symmetric", "standard", "common", "quantile"}, default="auto"
+        What the network sees: as the likelihood needs it, as it is, [0, 1], [-1, 1], mean 0 and deviation 1, mean 0 and
+        one scale for all columns, or quantiles of a standard normal. Undone on the way out.
     activation : str, default="relu"
         Between layers: a name of ``isthmus.networks.ACTIVATIONS``.
     norm : {None, "batch", "layer"}, default=None
@@ -122,7 +129,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     notes_ : list of str
         What was converted, set aside or repaired on the way.
     provenance_ : dict
-        Seed, versions, device, threads, data fingerprint, wall seconds.
+        Seed, versions, device, threads, data fingerprint, wall seconds; the call, or the command, that makes it again.
     n_records_ : int
         Records trained on, without those held out.
     n_features_in_ : int
@@ -362,8 +369,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if isinstance(validation, int | float | np.number):
             checks.number(type(self).__name__, "validation", float(validation), low=0, high=1, below=True)
             count = round(n * float(validation))
-            order = np.random.default_rng(seed).permutation(n)
-            return np.sort(order[count:]), np.sort(order[:count]) if count else None
+            held_out = _held_out_rows(n, count, seed)
+            return np.setdiff1d(np.arange(n), held_out), held_out if count else None
         return np.arange(n), self._open(validation)
 
     def _batches(
@@ -442,7 +449,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "train_records": engine.batches.n,
             "held_out_records": engine.held_out.n if engine.held_out else 0,
             "fingerprint": _fingerprint(data, self.preprocessor_),
+            "command": f"{constructor_call(self, random_state=engine.plan.seed, verbose=0)}.fit(X)",
             "epochs": engine.progress.epoch,
+            "steps": engine.progress.step,
+            "batch_size": engine.progress.batch_size,
             "seconds": time.perf_counter() - started,
         }
 
@@ -480,7 +490,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         sizes : sequence of (height, width), optional
             Of the records, where they differ; by default the full extent of each code.
         """
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         if None in self.code_shape_:
             return self._decode_each(Z, sizes)
         shape = tuple(side or 1 for side in self.code_shape_)
@@ -492,9 +502,15 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return self._restore([np.concatenate(blocks)])
 
     def reconstruct(self, X: Any) -> Any:
-        """Return records after crossing the code, there and back: in the container, types and units of ``X``."""
+        """Return records after crossing the code, there and back: in the container, types and units of ``X``.
+
+        Columns of a table that no code holds, ids and constants, are those of ``X``.
+        """
+        self._is_fitted()
+        table = isinstance(self.preprocessor_, preprocessing.TablePreprocessor)
+        X = self._open(X) if table else X
         blocks = self._run(X, lambda x: self._to_data_units(self.decode(self.encode(x), tuple(x.shape[2:]))))
-        return self._restore([block.cpu().numpy() for block in blocks])
+        return self._restore([block.cpu().numpy() for block in blocks], X.chunk(0, len(X)) if table else None)
 
     def sample(
         self,
@@ -532,7 +548,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         records
             In the container, types and units of the data fitted on.
         """
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         owner = type(self).__name__
         checks.integer(owner, "n", n, low=1)
         checks.number(owner, "temperature", temperature, low=0)
@@ -560,7 +576,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         records
             In the container, types and units of the data fitted on.
         """
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         shape = self._code_shape_for(None)
         codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
         return self._draw(codes, torch.Generator().manual_seed(_seed(random_state)), noise, None)
@@ -631,7 +647,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Return the evaluation of this model on held-out records; see :func:`isthmus.report.evaluate`."""
         from isthmus.report import evaluate
 
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         return evaluate(self, self._open(X, labels=y), **options)
 
     def fingerprint(self, X: Any) -> str:
@@ -646,8 +662,21 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         str
             Hexadecimal; of the data of the fit it is ``provenance_["fingerprint"]``.
         """
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         return _fingerprint(self._open(X), self.preprocessor_)
+
+    def held_out_rows(self) -> np.ndarray:
+        """Return which of the records given to :meth:`fit` it held out for early stopping, in order.
+
+        Returns
+        -------
+        ndarray of int64
+            Row numbers; none where nothing was held out, or other records were.
+        """
+        self._is_fitted()
+        p = self.provenance_
+        among = p["train_records"] + p["held_out_records"] == p["records"]
+        return _held_out_rows(p["records"], p["held_out_records"] if among else 0, p["seed"])
 
     # ------------------------------------------------------------------ the tensors behind it
 
@@ -666,9 +695,14 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _to_data_units(self, theta: Tensor) -> Tensor:
         return self.module_.unscale(self.module_.mean(theta))
 
+    def _is_fitted(self) -> None:
+        """Refuse to be used before :meth:`fit`; scikit-learn's own check is slow, and only asked for its sentence."""
+        if "module_" not in self.__dict__:
+            check_is_fitted(self, "module_")
+
     def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return ``function`` of scaled records, block by block, in the order of the records."""
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         return [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
 
     def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -716,12 +750,17 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None)
         return isthmus_data.conform(data, self.schema_, type(self).__name__)
 
-    def _restore(self, encoded: list[np.ndarray]) -> Any:
-        """Return encoded records in the units, types and container of the data fitted on."""
-        if None in self.preprocessor_.shape_:
-            block = self.preprocessor_.decode([record for one in encoded for record in one])
+    def _restore(self, encoded: list[np.ndarray], like: Any = None) -> Any:
+        """Return encoded records in the units, types and container of the data fitted on.
+
+        What no code holds of a table is copied from ``like``, the rows that they came from.
+        """
+        pre = self.preprocessor_
+        if None in pre.shape_:
+            block = pre.decode([record for one in encoded for record in one])
         else:
-            block = self.preprocessor_.decode(encoded[0] if len(encoded) == 1 else np.concatenate(encoded))
+            x = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
+            block = pre.decode(x, like) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
         return isthmus_data.restore(block, self.schema_)
 
     def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:
@@ -765,7 +804,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        check_is_fitted(self, "module_")
+        self._is_fitted()
         state, arrays = self.preprocessor_.state()
         document = {
             "parameters": {name: parameter_to_json(name, value) for name, value in self.get_params(deep=False).items()},
@@ -861,6 +900,11 @@ def _seed(random_state: Any) -> int:
         return int(random_state.integers(2**31))
     checks.integer("random_state", "the seed", random_state, low=0, high=2**63 - 1)
     return int(random_state)
+
+
+def _held_out_rows(n: int, count: int, seed: int) -> np.ndarray:
+    """Return ``count`` of ``n`` row numbers, drawn at random, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
 def _usual_batch(n: int) -> int:

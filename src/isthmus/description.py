@@ -21,7 +21,14 @@ from torch import Tensor, nn
 
 from isthmus.errors import ArtifactError, ParameterError
 
-__all__ = ["no_more_than", "own_modules", "parameter_from_json", "parameter_to_json", "same_network"]
+__all__ = [
+    "constructor_call",
+    "no_more_than",
+    "own_modules",
+    "parameter_from_json",
+    "parameter_to_json",
+    "same_network",
+]
 
 
 def parameter_to_json(name: str, value: Any) -> Any:
@@ -60,6 +67,37 @@ def _named_module(module: nn.Module) -> dict[str, str]:
         "name": f"{cls.__module__}.{cls.__qualname__}",
         "source_sha256": hashlib.sha256(source.encode()).hexdigest(),
     }
+
+
+def constructor_call(model: Any, **instead: Any) -> str:
+    """Return the Python call that makes the same model, not yet fitted: its parameters that are not at their default.
+
+    Parameters
+    ----------
+    model : estimator
+        Modules and other objects among its parameters are given by the name of their class.
+    **instead
+        Values that take the place of the model's.
+    """
+    values = (model.get_params(deep=False) if hasattr(model, "get_params") else {}) | instead
+    parameters = inspect.signature(type(model).__init__).parameters
+    changed = [
+        f"{name}={_as_code(values[name])}"
+        for name, parameter in parameters.items()
+        if name in values and not _same(values[name], parameter.default)
+    ]
+    return f"isthmus.{type(model).__name__}({', '.join(changed)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(np.all(value == default))
+
+
+def _as_code(value: Any) -> str:
+    if isinstance(value, tuple | list) and any(isinstance(item, nn.Module) for item in value):
+        return f"({', '.join(_as_code(item) for item in value)})"
+    plain = isinstance(value, str | int | float | bool | tuple | list | None) or hasattr(value, "to_dict")
+    return repr(value) if plain else type(value).__name__
 
 
 def own_modules(parameters: dict[str, Any]) -> list[dict[str, str]] | None:

@@ -116,7 +116,7 @@ def test_a_file_of_settings_that_is_none(run: Run) -> None:
         ("--dropout", "1", "Autoencoder: dropout must be a number of at least 0 and below 1; it is 1.0."),
         ("--tied", "perhaps", "Autoencoder: tied must be true or false; it is 'perhaps'."),
         ("--set", "latent_dim", "--set must be KEY=VALUE, as in --set latent_dim=16; it is 'latent_dim'."),
-        ("--test", "2", "isthmus fit: --test must be a number of at least 0 and below 1; it is 2.0."),
+        ("--test", "2", "isthmus: --test must be a number of at least 0 and below 1; it is 2.0."),
         ("--threads", "0", "isthmus: --threads must be a whole number of at least 1; it is 0."),
     ],
 )

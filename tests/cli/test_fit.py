@@ -26,7 +26,7 @@ def test_fit_says_what_will_run_before_the_first_step_and_the_score_at_the_end(r
     ran = run("fit", "digits", *SMALL)
     assert ran.code == 0
     before = ran.err[: ran.err.index("epoch 1/2")]
-    for word in ("on cpu", "threads", "predicted:", "of memory", "likelihood:", "1,455 records to train on"):
+    for word in ("on cpu", "thread", "predicted:", "of memory", "likelihood:", "1,455 records to train on"):
         assert word in before
     assert "on 180 records that it never saw:" in ran.out
     assert "nats a record" in ran.out

@@ -67,8 +67,8 @@ def test_models_lists_names_that_fit_takes(run: Run) -> None:
     ran = run("models")
     assert "denoising-autoencoder   Learn to restore records" in ran.out
     one = run("models", "denoising-autoencoder")
-    assert "  corruption\n" in one.out
-    assert "  latent_dim\n" in one.out
+    assert "  corruption      gaussian|" in one.out
+    assert "  latent_dim      N\n" in one.out
     ran = run("models", "denoisingautoencoder")
     assert ran.code == 2
     assert "did you mean 'denoising-autoencoder'?" in ran.err

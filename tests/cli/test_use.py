@@ -143,5 +143,5 @@ def test_a_failed_write_leaves_nothing_behind(run: Run, model_file: Path, monkey
     monkeypatch.setattr("os.fsync", full)
     ran = run("encode", "digits", "-m", model_file, "-o", "codes.npy")
     assert ran.code == 1
-    assert ran.err.endswith("isthmus: No space left on device; nothing half-written was left behind.\n")
+    assert ran.err.endswith("isthmus: codes.npy: No space left on device; nothing half-written was left behind.\n")
     assert list(Path().iterdir()) == []

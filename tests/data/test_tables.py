@@ -292,7 +292,7 @@ def test_encodings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a,b\n1,2\n3\n", "it is no regular table: Expected 2 columns, got 1"),
+        ("a,b\n1,2\n3\n", "it is no regular table: line 3: 2 columns expected, 1 found: 3"),
         ("a,b\n", "0 sample"),
         ("  \n", "it is empty"),
         ("a,a\n1,2\n", "column names 'a' occur more than once"),

@@ -163,5 +163,5 @@ def test_unknown_formats(tmp_path: Path) -> None:
     x = data.open(np.ones((3, 4)))
     with pytest.raises(ParameterError, match=r"records of kind 'array' are not written as \.xlsx; choose one of \.npy"):
         data.write(tmp_path / "x.xlsx", x.array, x.schema)
-    with pytest.raises(ParameterError, match="are not written as no suffix"):
+    with pytest.raises(ParameterError, match="are not written to a folder"):
         data.write(tmp_path / "x", x.array, x.schema)

@@ -88,7 +88,7 @@ ARRAYS = [
     (
         np.array([["1", "a"]]),
         DataError,
-        "X: strings in a numeric array, np.str_('1'), in row 0, column 0; pass a data frame for a table of mixed columns, "
+        "X: strings in a numeric array, '1', in row 0, column 0; pass a data frame for a table of mixed columns, "
         "or a list of str for text.",
     ),
     (
@@ -215,7 +215,8 @@ def test_images_of_several_sizes_and_modes(tmp_path: Path) -> None:
     (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:-100])
     raised = refusal(folder, mode="grey", sizes="group")
     assert str(raised) == (
-        f"data: '{folder / 'a.png'}' cannot be read: it is truncated or damaged (image file is truncated)."
+        f"data: '{folder / 'a.png'}' cannot be read: it is truncated or damaged (image file is truncated); mend it, "
+        "or leave such files out with skip_bad=True (--skip-bad)."
     )
     assert raised.exit_code == 3
 

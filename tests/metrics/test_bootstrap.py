@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from isthmus.errors import DataError, ParameterError, ShapeError
-from isthmus.metrics import bootstrap_interval
+from isthmus.metrics import bootstrap_interval, bootstrap_ratio
 
 
 def test_interval_agrees_with_scipy() -> None:
@@ -66,3 +66,23 @@ def test_what_is_refused() -> None:
         bootstrap_interval([1.0, 2.0], level=95)
     with pytest.raises(ParameterError, match="n_resamples must be at least 1; got 0"):
         bootstrap_interval([1.0, 2.0], n_resamples=0)
+
+
+def test_the_interval_of_a_ratio_holds_no_share_below_nothing() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.gamma(0.05, size=40), rng.gamma(2.0, size=40)
+    found = bootstrap_ratio(ours, theirs)
+    assert found.mean == pytest.approx(ours.mean() / theirs.mean())
+    assert 0 <= found.low < found.mean < found.high
+    assert found == bootstrap_ratio(ours, theirs)
+    assert np.isnan(bootstrap_ratio([1.0], [2.0]).low)
+
+
+def test_the_interval_of_a_ratio_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    hits = 0
+    for seed in range(200):
+        theirs = rng.gamma(3.0, size=60)
+        found = bootstrap_ratio(theirs * rng.uniform(0.2, 0.8, 60), theirs, n_resamples=300, random_state=seed)
+        hits += found.low <= 0.5 <= found.high
+    assert 180 <= hits <= 199

@@ -72,7 +72,8 @@ def test_auto_on_a_table() -> None:
         (GREY, "discretised-logistic", "standard", "standard"),
         (WHOLE + 2000, "auto", "none", "none"),
         (WHOLE + 2000, "auto", "unit", "unit"),
-        (COLOUR, "gaussian-fixed", "auto", "standard"),
+        (COLOUR, "gaussian-fixed", "auto", "common"),
+        (FLOATS, "gaussian-fixed", "auto", "common"),
         (BINARY, "bernoulli", "none", "none"),
         (ONE_HOT, "auto", "auto", "none"),
         (["some text", "more"], "auto", "auto", "none"),
@@ -143,3 +144,9 @@ def test_score_in_units_of_the_data_is_right_end_to_end() -> None:
     mean, std = FLOATS.mean(0), FLOATS.std(0)
     want = (-0.5 * ((FLOATS - mean) / std) ** 2 - np.log(std) - 0.5 * math.log(2 * math.pi)).sum(1)
     np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_a_preprocessor_from_a_file_keeps_the_scaling_that_it_was_fitted_with() -> None:
+    pre = fitted(FLOATS).rescale("standard")
+    make_likelihood("gaussian-fixed", pre)
+    assert pre.scaling_ == "standard"

@@ -180,10 +180,22 @@ def test_a_constant_column_is_kept_with_factor_1() -> None:
     x = np.array([[3.5, 1.5], [3.5, 2.0], [3.5, 4.0]])
     for scaling in preprocessing.SCALINGS:
         fitted = fit(x, scaling)
-        assert np.broadcast_to(fitted.factor_, (2,))[0] == 1
+        assert np.broadcast_to(fitted.factor_, (2,))[0] == 1 or scaling == "common"
         if scaling != "none":
             np.testing.assert_array_equal(scaled(fitted, x)[:, 0], 0)
         np.testing.assert_allclose(there_and_back(fitted, x), x, rtol=1e-6)
+
+
+def test_one_scale_for_all_columns_keeps_the_proportions_of_squared_errors() -> None:
+    x = np.random.default_rng(0).normal(size=(5000, 3)) * [0.01, 1.0, 3.0] + [5.0, 0.0, -2.0]
+    fitted = fit(x, "common")
+    z = scaled(fitted, x)
+    assert fitted.factor_.shape == (1,)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(z.var(axis=0), x.var(axis=0) / x.var(axis=0).mean(), rtol=1e-5)
+    np.testing.assert_allclose(there_and_back(fitted, x), x, rtol=1e-5, atol=1e-6)
+    assert fit(np.full((4, 2), 3.0), "common").factor_ == 1
+    assert fit(np.array([[0.0, 0.0], [1e300, 1.0]]), "common").factor_.min() > 0
 
 
 def test_quantiles_make_any_column_normal_and_extend_beyond_it() -> None:

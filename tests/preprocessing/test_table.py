@@ -109,7 +109,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @settings(max_examples=150, deadline=None)
-@given(frame=frames(), scaling=st.sampled_from(preprocessing.SCALINGS))
+@given(frame=frames(), scaling=st.sampled_from(preprocessing.TablePreprocessor.scalings))
 def test_random_tables_come_back(stored: Any, frame: pd.DataFrame, scaling: str) -> None:
     fitted = fit(frame, scaling)
     out = there_and_back(fitted, frame)
@@ -135,7 +135,7 @@ def test_random_tables_come_back(stored: Any, frame: pd.DataFrame, scaling: str)
 
 def test_a_frame_with_everything_comes_back_as_it_was() -> None:
     frame = people()
-    for scaling in preprocessing.SCALINGS:
+    for scaling in preprocessing.TablePreprocessor.scalings:
         out = there_and_back(fit(frame, scaling), frame)
         pd.testing.assert_frame_equal(out.drop(columns="height"), frame.drop(columns="height"))
         np.testing.assert_allclose(out["height"], frame["height"], rtol=1e-6)
@@ -168,8 +168,8 @@ def test_fields_of_a_frame_with_everything() -> None:
 
 def test_notes_of_a_frame_with_everything() -> None:
     assert fit(people()).notes_ == [
-        "column 'id' is set aside: its 200 whole numbers only rise or only fall, like an id; it comes back as 0",
-        "column 'uuid' is set aside: its 200 values are all distinct, like an id; it comes back empty",
+        "column 'id' is set aside: its 200 whole numbers only rise or only fall, like an id; codes alone give it back as 0",
+        "column 'uuid' is set aside: its 200 values are all distinct, like an id; codes alone give it back empty",
         "column 'age': 29 of 200 cells are empty, which is modelled too",
         "column 'salary': 23 of 200 cells are empty, which is modelled too",
         "column 'answered': 29 of 200 cells are empty, which is modelled too",
@@ -370,7 +370,7 @@ def test_columns_are_found_by_name_and_in_other_types() -> None:
 
 def test_an_encoded_row_does_not_depend_on_its_block() -> None:
     frame = people()
-    for scaling in preprocessing.SCALINGS:
+    for scaling in preprocessing.TablePreprocessor.scalings:
         fitted = fit(frame, scaling)
         block = block_of(frame)
         whole_block = fitted.encode(block)
@@ -393,7 +393,7 @@ def test_one_pass_over_chunks_learns_the_same_as_one_over_all() -> None:
         def chunks(self) -> Any:
             return opened.chunks(rows=113)
 
-    for scaling in preprocessing.SCALINGS:
+    for scaling in preprocessing.TablePreprocessor.scalings:
         one, other = fit(frame, scaling), TablePreprocessor().fit(Chunked()).rescale(scaling)
         assert one.fields_ == other.fields_
         assert one.notes_ == other.notes_

@@ -287,7 +287,7 @@ def test_records_of_the_fit_are_not_called_held_out(
     seen, new = evaluate(image_model, images[0]), evaluate(image_model, images[1])
     assert seen.to_dict()["verdict"].startswith("On 400 records of the fit ")
     assert "400 records of the fit" in seen.summary()
-    assert "These are the records that the model was fitted on" in seen.to_html()
+    assert "The model was fitted on these records" in seen.to_html()
     assert new.to_dict()["data"]["held_out"]
     assert "fitted on:" not in new.to_html()
 

@@ -62,6 +62,7 @@ __all__ = [
     "split_size",
     "too_large",
     "unreadable_file",
+    "unreadable_image",
     "unreadable_object",
     "unsupported_column",
     "write_failed",
@@ -120,6 +121,13 @@ def no_such_file(source: str, names: Sequence[str]) -> DataError:
 def unreadable_file(path: object, what: str) -> DataError:
     """Return the error for a file that is truncated, altered or not what its name says."""
     return DataError(f"data: '{path}' cannot be read: {what}.")
+
+
+def unreadable_image(path: object, what: str) -> DataError:
+    """Return the error for an image file that is truncated or damaged; a set can do without it."""
+    return DataError(
+        f"data: '{path}' cannot be read: {what}; mend it, or leave such files out with skip_bad=True (--skip-bad)."
+    )
 
 
 def unreadable_object(name: str, what: str) -> DataTypeError:
@@ -185,7 +193,7 @@ def numeric_dtype(array: np.ndarray, name: str) -> None:
         )
     if kind in "US":
         where = _position(array, [0] * array.ndim) if array.size else "shape " + str(array.shape)
-        first = f", {array.flat[0]!r}," if array.size else ""
+        first = f", {array.flat[0].item()!r}," if array.size else ""
         raise DataError(
             f"{name}: strings in a numeric array{first} in {where}; pass a data frame for a table of mixed columns, "
             f"or a list of str for text."
@@ -214,16 +222,23 @@ def object_values(array: np.ndarray, name: str) -> None:
             )
 
 
+def _variable(name: str) -> str:
+    """Return what an array is called in a piece of code: its name, where that is no file's."""
+    return name if name.isidentifier() else "array"
+
+
 def rank(shape: tuple[int, ...], name: str) -> None:
     """Check that an array is a matrix, or a stack of images with its channels last."""
     if len(shape) == 0:
         raise ShapeError(
-            f"{name}: Expected 2D array, got scalar array instead. Reshape your data with {name}.reshape(1, -1)."
+            f"{name}: Expected 2D array, got scalar array instead. Reshape your data with "
+            f"{_variable(name)}.reshape(1, -1)."
         )
     if len(shape) == 1:
         raise ShapeError(
             f"{name}: Expected 2D array, got 1D array instead, of shape {shape}. Reshape your data with "
-            f"{name}.reshape(-1, 1) if it is one column, or {name}.reshape(1, -1) if it is one record."
+            f"{_variable(name)}.reshape(-1, 1) if it is one column, or {_variable(name)}.reshape(1, -1) if it is one "
+            f"record."
         )
     if len(shape) > 4:
         raise ShapeError(
@@ -266,9 +281,12 @@ def all_finite(array: np.ndarray) -> bool:
         flat = array.reshape(-1)
         width = 1024
         whole = flat.size // width * width
+        # Products this small stay on one thread. Those of NumPy's matrix library would go on spinning for a while after
+        # larger ones, in the way of torch's: encoding between such checks was measured to take ten times as long.
+        lines, ones = flat[:whole].reshape(-1, width), np.ones(width, array.dtype)
         with np.errstate(all="ignore"):
-            sums = flat[:whole].reshape(-1, width) @ np.ones(width, array.dtype)
-            if np.isfinite(sums).all() and np.isfinite(flat[whole:]).all():
+            sums = [np.isfinite(lines[i : i + 64] @ ones).all() for i in range(0, len(lines), 64)]
+            if all(sums) and np.isfinite(flat[whole:]).all():
                 return True
     rows = max(1, len(array) * 2**22 // array.size)
     return all(bool(np.isfinite(array[start : start + rows]).all()) for start in range(0, len(array), rows))
@@ -546,9 +564,9 @@ def write_failed(path: object, reason: str) -> IsthmusError:
 
 def not_writable(path: object, kind: str, suffix: str, allowed: Sequence[str]) -> ParameterError:
     """Return the error for a file format that does not hold this kind of records."""
-    shown = suffix or "no suffix"
+    how = f"as {suffix}" if suffix else "to a folder"
     return ParameterError(
-        f"'{path}': records of kind {kind!r} are not written as {shown}; choose one of {_listed(allowed)}."
+        f"'{path}': records of kind {kind!r} are not written {how}; choose one of {_listed(allowed)}."
     )
 
 

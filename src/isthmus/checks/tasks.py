@@ -10,6 +10,7 @@ from isthmus.errors import DataError, ParameterError, ShapeError
 __all__ = [
     "can",
     "codes_of_one_size",
+    "is_fitted",
     "labelled_pictures",
     "mask_count",
     "mask_kind",
@@ -31,6 +32,14 @@ def can(task: str, model: Any, *methods: str) -> None:
                 f"{task}: the model must have the method {method}(), which {type(model).__name__} does not have; "
                 f"every autoencoder of isthmus has it."
             )
+
+
+def is_fitted(task: str, model: Any) -> None:
+    """Refuse a model that has not been fitted."""
+    if not hasattr(model, "schema_"):
+        raise ParameterError(
+            f"{task}: the model must be fitted; call {type(model).__name__}.fit(X) first, or isthmus.load a file."
+        )
 
 
 def no_inpainting(kind: str) -> DataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shlex
@@ -68,6 +69,8 @@ Exit codes:
   130  interrupted; fit keeps a checkpoint
 """
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a disk says in the middle of writing
+
 UsageError: Any = typer.BadParameter.__bases__[0]  # of the parser that typer is built on, wherever it lives
 
 
@@ -93,11 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(command.main(args=given, prog_name="isthmus", standalone_mode=False) or 0)
     except SystemExit as stop:  # a reader that went away, as in `isthmus models | head -1`
         return stop.code if isinstance(stop.code, int) else 1
-    except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
         if "--debug" in given:
             traceback.print_exc()
         sentence, code = explain(error)
-        print(f"isthmus: {sentence}", file=sys.stderr)
+        print(f"isthmus: {sentence.removeprefix('isthmus: ')}", file=sys.stderr)
         return code
 
 
@@ -108,7 +111,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, UsageError):
         verb = error.ctx.command_path if error.ctx else "isthmus"
         return f"{error.format_message().rstrip('.')}; see {verb} --help.", error.exit_code
-    if isinstance(error, Interrupted):
+    if isinstance(error, Interrupted | KeyboardInterrupt):
         return str(error) or "interrupted", 130
     if _is_out_of_memory(error):
         return "memory ran out; use smaller batches or fewer records.", OutOfMemoryError.exit_code
@@ -128,7 +131,8 @@ def _about_file(error: OSError, otherwise: str) -> str:
     if error.errno is None:
         return str(error) or otherwise
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return f"{where}{error.strerror or otherwise}; nothing half-written was left behind."
+    written = "; nothing half-written was left behind" if error.errno in FULL else ""
+    return f"{where}{error.strerror or otherwise}{written}."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import look, registry, scoring, sinks, sources
-from isthmus.cli.terminal import Result, Terminal, plain_json, shape_words
+from isthmus.cli.terminal import Result, Terminal, counted, plain_json, shape_words
 from isthmus.errors import OutputExistsError, ParameterError, TrainingError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def fit(
     if print_config:
         return Result(settings, _as_json(settings))
     estimator.check_parameters()
-    path = sinks.check_output(output, force or dry_run)
+    path = sinks.check_file_output(output, force or dry_run)
     checkpoint = Path(f"{output}.checkpoint")
     _check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
     records = sources.open_data(terminal, data, opening)
@@ -104,7 +104,7 @@ def fit(
             resume=checkpoint if resume else None,
         )
     scores = _score(terminal, estimator, train, held_out)
-    remembered = {name: opening[name] for name in sources.REMEMBERED if opening.get(name) is not None}
+    remembered = sources.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
     kept = {
         "held_out": None if scores is None else scores.document(),
@@ -258,7 +258,7 @@ def _result(
     p = estimator.provenance_
     lines = [
         f"{output}: {type(estimator).__name__}, code of {shape_words(estimator.code_shape_)}, fitted on "
-        f"{p['records']:,} records in {p['seconds']:.1f} s and {p['epochs']} epochs"
+        f"{p['records']:,} records in {p['seconds']:.1f} s and {counted(p['epochs'], 'epoch')}"
     ]
     if scores is not None and held_out is not None:
         lines += [f"on {len(held_out):,} records that it never saw:", *scores.lines()]

@@ -152,8 +152,8 @@ def report(
     """
     page = Path(output)
     page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
-    sinks.check_output(str(page), force)
-    sinks.check_output(str(page.with_suffix(".json")), force)
+    sinks.check_file_output(str(page), force)
+    sinks.check_file_output(str(page.with_suffix(".json")), force)
     found = _evaluate(terminal, data, model, rows, seed, device, opening)
     page = found.write(page, force=force)
     figures = page.with_suffix(".json")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus.cli import docstrings
-from isthmus.cli.terminal import Result, Terminal, shape_words
+from isthmus.cli.terminal import Result, Terminal, counted, shape_words
 
 if TYPE_CHECKING:
     from isthmus.base import Model
@@ -78,7 +78,10 @@ def info(terminal: Terminal, model: str) -> Result:
 def _about_data(schema: Mapping[str, Any]) -> list[str]:
     if not schema:
         return []
-    lines = [f"records: {schema['kind']}, {shape_words(schema['shape'])}, {schema['dtype']}"]
+    if schema["kind"] == "table":
+        lines = [f"records: table, {counted(len(schema['columns']), 'column')}"]
+    else:
+        lines = [f"records: {schema['kind']}, {shape_words(schema['shape'])}, {schema['dtype']}"]
     columns = [f"{column['name']} ({column['type']})" for column in schema["columns"]]
     return [*lines, f"columns: {', '.join(columns)}"] if columns else lines
 
@@ -88,15 +91,16 @@ def _about_fit(provenance: Mapping[str, Any], history: list[dict[str, Any]]) -> 
         return []
     p = provenance
     lines = [
-        f"fitted on {p['records']:,} records of {p['source']}, in {p['seconds']:.1f} s and {len(history)} epochs, on "
-        f"{p['device']} ({p['precision']}, {p['threads']} threads), seed {p['seed']}, torch {p['torch']}"
+        f"fitted on {p['records']:,} records of {p['source']}, in {p['seconds']:.1f} s and "
+        f"{counted(len(history), 'epoch')}, on {p['device']} ({p['precision']}, {counted(p['threads'], 'thread')}), "
+        f"seed {p['seed']}, torch {p['torch']}"
     ]
     command = p.get("command")
     return [*lines, f"command: {command}"] if command else lines
 
 
 def _about_parameters(parameters: Mapping[str, Any]) -> list[str]:
-    chosen = [f"{name}={value}" for name, value in parameters.items() if value is not None]
+    chosen = [f"{name}={value}" for name, value in parameters.items() if value not in (None, []) and name != "verbose"]
     return [f"parameters: {', '.join(chosen)}"] if chosen else []
 
 
@@ -188,14 +192,15 @@ def models(terminal: Terminal, name: str | None = None) -> Result:
         return Result({"models": summaries}, [f"{key:24}{text}" for key, text in summaries.items()])
     cls = registry.model_class(name)
     said = docstrings.of_class(cls)
-    flags = {flag.name: flag.help for flag in registry.flags_of_model(cls)}
+    found = registry.flags_of_model(cls)
+    flags = {flag.name: flag.help for flag in found}
     lines = [f"{cls.__name__}: {docstrings.plain(said.summary)}", ""]
-    for key, text in flags.items():
-        lines += _indented(key, text)
+    for flag in found:
+        lines += _indented(f"{flag.name:16}{flag.metavar}", flag.help)
     return Result({"model": name, "class": cls.__name__, "summary": said.summary, "parameters": flags}, lines)
 
 
-def _indented(name: str, text: str) -> list[str]:
+def _indented(head: str, text: str) -> list[str]:
     import textwrap
 
-    return [f"  {name}", *textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    return [f"  {head}", *textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)]

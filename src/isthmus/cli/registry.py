@@ -47,7 +47,7 @@ def model_class(name: str) -> type[Model]:
     names = model_names()
     by_class = {cls.__name__: cls for cls in names.values()}
     if name not in by_class:
-        choice("isthmus fit", "--model", name, tuple(names))
+        choice("isthmus", "the model", name, tuple(names))
     return by_class.get(name) or names[name]
 
 

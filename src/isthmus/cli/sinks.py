@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from isthmus.data import Schema
 
 __all__ = [
+    "check_file_output",
     "check_output",
+    "check_records_output",
     "write_codes",
     "write_columns",
     "write_labels",
@@ -33,15 +35,40 @@ MATRICES = (".npy", ".csv", ".tsv", ".parquet")
 
 
 def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output") -> Path:
-    """Refuse an output before any work: one that exists, or one of a format that cannot hold it; make its folder."""
+    """Refuse an output before any work: one that exists, or cannot be written, or cannot hold it; make its folder."""
     from isthmus.checks.data import output_absent
 
     target = Path(path)
     if suffixes and target.suffix.lower() not in suffixes:
         raise ParameterError(f"{flag} must end in {', '.join(suffixes)}; it is {path!r}.")
+    if target.is_dir() and target.suffix:
+        raise ParameterError(f"{flag} must name a file; {path!r} is a folder.")
     output_absent(target, force)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ParameterError(
+            f"{flag} must be in a folder that can be written to; in {str(target.parent)!r} nothing can: "
+            f"{error.strerror}."
+        ) from error
     return target
+
+
+def check_file_output(path: str, force: bool) -> Path:
+    """Refuse an output that is to be one file, before any work; see :func:`check_output`."""
+    if Path(path).is_dir():
+        raise ParameterError(f"--output must name a file; {path!r} is a folder.")
+    return check_output(path, force)
+
+
+def check_records_output(path: str, force: bool, schema: Schema) -> Path:
+    """Refuse an output of records before any work, also in a format that does not hold their kind."""
+    from isthmus.data.writing import check_format
+
+    check_format(Path(path), schema)
+    return check_output(path, force)
 
 
 # ------------------------------------------------------------------ codes and scores

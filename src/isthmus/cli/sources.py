@@ -12,7 +12,7 @@ import numpy as np
 
 from isthmus.cli.commands import Flag, flags_of_function
 from isthmus.cli.terminal import Terminal
-from isthmus.errors import DataError, ParameterError
+from isthmus.errors import DataError, IsthmusError, ParameterError
 
 if TYPE_CHECKING:
     from isthmus.base import Model
@@ -31,6 +31,7 @@ __all__ = [
     "split",
     "split_record",
     "to_block",
+    "to_remember",
 ]
 
 HELD_OUT = 0.1  # share of the records that fit never shows to the model
@@ -41,7 +42,8 @@ LABELS = (
     "a file with one a row. Sub-folders of images are classes anyway."
 )
 COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or numbers with commas between."
-REMEMBERED = ("sizes", "mode", "window", "header")  # ways of opening that a model's file remembers
+REMEMBERED = ("sizes", "mode", "window", "header", "columns", "labels")  # ways of opening that a model's file remembers
+IF_THERE = ("columns", "labels")  # those that other data may do without
 
 
 def flags_of_opening() -> list[Flag]:
@@ -86,13 +88,21 @@ def open_data(
     return opened
 
 
+def to_remember(opening: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ways of opening that a model's file remembers; of labels the name of their column."""
+    found = {name: opening[name] for name in REMEMBERED if opening.get(name) is not None}
+    if Path(str(found.get("labels", ""))).is_file():
+        del found["labels"]
+    return found
+
+
 def open_for(terminal: Terminal, model: Model, source: str, opening: Mapping[str, Any]) -> Data:
     """Open a source for a fitted model: the columns of a table are found by name, others are left out and named."""
     schema = model.schema_
     remembered = dict(model.provenance_.get("opening", {}))
     if schema.kind == "image" and None in schema.shape:
         remembered.setdefault("sizes", "group")
-    opened = open_data(terminal, source, opening, remembered)
+    opened = _open_as_remembered(terminal, source, opening, remembered)
     if schema.kind == "table" and opened.schema.kind == "table":
         wanted = [column.name for column in schema.columns]
         found = [column.name for column in opened.schema.columns]
@@ -104,6 +114,19 @@ def open_for(terminal: Terminal, model: Model, source: str, opening: Mapping[str
             )
             terminal.say(f"note: {what}")
     return opened
+
+
+def _open_as_remembered(
+    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: dict[str, Any]
+) -> Data:
+    """Open a source as the data of the fit were; without the columns and labels named there if it has none."""
+    needed = {name: value for name, value in remembered.items() if name not in IF_THERE}
+    try:
+        return open_data(terminal, source, opening, remembered)
+    except IsthmusError:
+        if needed == remembered:
+            raise
+        return open_data(terminal, source, opening, needed)
 
 
 def load_model(path: str, device: str | None) -> Model:
@@ -205,7 +228,7 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
     from isthmus import data as isthmus_data
     from isthmus.checks.parameters import number
 
-    number("isthmus fit", "--test", share, low=0, high=1, below=True)
+    number("isthmus", "--test", share, low=0, high=1, below=True)
     if share == 0 or len(data) < FEWEST:
         return data, None
     train, test = isthmus_data.split(data, (1 - share, share), random_state=seed)
@@ -254,7 +277,10 @@ def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tu
         if test is not None and _digest(test) == record["rows"]:
             terminal.say(f"note: these are the data of the fit; judged are the {len(test):,} records it never saw")
             return test, train
-        terminal.say("note: these are the data of the fit, but were divided by other labels; give the same --labels")
+        terminal.say(
+            "note: these are the data of the fit, divided by other labels: all of them are judged, also those trained "
+            "on; give the --labels of the fit to judge the others only"
+        )
     if rows == "held-out":
         raise DataError(
             f"{data.source} are not the data that the model was fitted on, so it has no held-out records; "

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Interrupted", "Result", "Terminal", "columns", "plain_json", "shape_words"]
+__all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words"]
 
 
 class Interrupted(Exception):  # noqa: N818 - a person pressed Ctrl-C
@@ -90,6 +90,11 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def shape_words(sides: Sequence[int | None]) -> str:
     """Return a shape as a person writes it; a side that differs is "any"."""
     return " x ".join("any" if side is None else str(side) for side in sides)
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things, as in "1 epoch" and "2 epochs"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def plain_json(value: Any) -> Any:

@@ -94,7 +94,7 @@ def decode(
     isthmus decode codes.parquet -m model.safetensors -o pictures
     """
     fitted = sources.load_model(model, device)
-    path = sinks.check_output(output, force)
+    path = sinks.check_records_output(output, force, fitted.schema_)
     n, parts, names = sources.open_codes(codes, varying=None in fitted.code_shape_)
     blocks = (sources.to_block(fitted.inverse_transform(part), fitted) for part in parts)
     sinks.write_records(path, n, blocks, fitted.schema_, names, force=force)
@@ -250,7 +250,7 @@ def _rewrite(
     function: Callable[[Data], Iterable[Any]],
 ) -> Result:
     """Write what becomes of records, in their own format and under their own names."""
-    path = sinks.check_output(output, force)
+    path = sinks.check_records_output(output, force, fitted.schema_)
     records = sources.open_for(terminal, fitted, source, opening)
     # Rows of a table are not named: names are those of image files.
     names: Sequence[str] | None = records.names if records.schema.kind == "image" else None

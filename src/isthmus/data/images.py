@@ -211,7 +211,7 @@ def read_header(path: Path, mode: str | None) -> Header:
     except DataError:
         raise
     except DECODER_ERRORS as error:
-        raise checks.unreadable_file(path, _reason(error, path)) from error
+        raise checks.unreadable_image(path, _reason(error, path)) from error
 
 
 def _describe(image: Image.Image, path: Path, mode: str | None) -> Header:
@@ -280,7 +280,7 @@ def decode(path: Path, header: Header, mode: str | None) -> np.ndarray:
     except DataError:
         raise
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-        raise checks.unreadable_file(path, _reason(error, path)) from error
+        raise checks.unreadable_image(path, _reason(error, path)) from error
     array = _turned(array, header.orientation)
     if array.shape[:2] != header.size:
         raise checks.unreadable_file(

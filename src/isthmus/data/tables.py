@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -507,10 +508,15 @@ def _parse(content: bytes, path: Path, delimiter: str, names: list[str], *, skip
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    # A process that ends soon after Arrow's threads have worked is now and then aborted by them;
+    # one thread also counts the rows, so that it can say which one is wrong.
+    threads = len(content) > CELL_BYTES
     try:
         return arrow_csv.read_csv(
             pa.py_buffer(content),
-            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=skip, block_size=CELL_BYTES),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, skip_rows=skip, block_size=CELL_BYTES, use_threads=threads
+            ),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True),
         )
@@ -523,6 +529,11 @@ def _reason(text: str) -> str:
     text = text.split("\n")[0].rstrip(".").strip()
     if "straddling object" in text:
         return "a cell is longer than 32 MiB, or a quotation mark is not closed"
+    uneven = re.match(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)(.*)", text)
+    if uneven:
+        line, expected, found, cells = uneven.groups()
+        where = f"line {line}: " if line else ""
+        return f"it is no regular table: {where}{expected} columns expected, {found} found{cells[:150]}"
     return (
         text[:200].replace("CSV parse error: ", "it is no regular table: ").replace("Empty CSV file", "it has no rows")
     )

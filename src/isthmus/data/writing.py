@@ -21,7 +21,7 @@ from isthmus.data.schema import Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["write"]
+__all__ = ["check_format", "write"]
 
 
 def write(
@@ -54,16 +54,27 @@ def write(
     """
     path = Path(path)
     checks.output_absent(path, force)
+    check_format(path, schema)
     suffix = path.suffix.lower()
-    writers = _writers(schema.kind)
-    if suffix not in writers:
-        raise checks.not_writable(path, schema.kind, suffix, [name or "a folder" for name in writers])
     if suffix == "":
         _write_folder(path, block, names)
         return
-    content = writers[suffix](path, block, schema)
+    content = _writers(schema.kind)[suffix](path, block, schema)
     with replacing(path) as temporary:
         content(temporary)
+
+
+def check_format(path: Path, schema: Schema) -> None:
+    """Refuse a name whose suffix is that of no format for this kind of records.
+
+    Raises
+    ------
+    ParameterError
+        The sentence lists those that are.
+    """
+    writers = _writers(schema.kind)
+    if path.suffix.lower() not in writers:
+        raise checks.not_writable(path, schema.kind, path.suffix.lower(), [name or "a folder" for name in writers])
 
 
 Writer = Callable[[Path, Any, Schema], Callable[[Path], None]]

@@ -5,7 +5,7 @@ once.
 """
 
 from isthmus.metrics.baselines import Baseline, kmeans_baseline, mean_baseline, pca_baseline
-from isthmus.metrics.bootstrap import Interval, bootstrap_interval, jackknife_interval
+from isthmus.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_ratio, jackknife_interval
 from isthmus.metrics.codes import (
     active_units,
     code_correlation,
@@ -77,6 +77,7 @@ __all__ = [
     "active_units",
     "bits_per_dimension",
     "bootstrap_interval",
+    "bootstrap_ratio",
     "class_coverage",
     "classifier_two_sample_test",
     "closest_records",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from isthmus.checks.metrics import check_level, check_values
+from isthmus.checks.metrics import check_level, check_per_record, check_values
 
-__all__ = ["Interval", "bootstrap_interval", "jackknife_interval"]
+__all__ = ["Interval", "bootstrap_interval", "bootstrap_ratio", "jackknife_interval"]
 
 _BLOCK_DRAWS = 1 << 22
 """Random row numbers that are held at a time (32 MiB)."""
@@ -87,14 +87,71 @@ def bootstrap_interval(
     n = len(x)
     if n == 1:
         return Interval(float(x[0]), float("nan"), float("nan"), level, 1)
-    generator = np.random.default_rng(random_state)
-    means = np.empty(n_resamples)
-    block = max(1, _BLOCK_DRAWS // n)
-    for start in range(0, n_resamples, block):
-        count = min(block, n_resamples - start)
-        means[start : start + count] = x[generator.integers(0, n, (count, n))].mean(axis=1)
+    means = _resampled_means(x[:, None], n_resamples, random_state)[:, 0]
     low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(x.mean()), float(low), float(high), level, n)
+
+
+def bootstrap_ratio(
+    numerators: ArrayLike,
+    denominators: ArrayLike,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: int = 0,
+) -> Interval:
+    """Return the ratio of two means over the same records with its percentile bootstrap interval.
+
+    Both means are taken of the same records drawn with replacement, so that an error of one method as a share of
+    another's has an interval that no negative share is in.
+
+    Parameters
+    ----------
+    numerators, denominators : array-like, shape (n,)
+        One finite number a record; the denominators are not negative and not all 0.
+    level, n_resamples, random_state
+        As in :func:`bootstrap_interval`.
+
+    Returns
+    -------
+    Interval
+        Its ``mean`` is the ratio of the means.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The values are not two vectors of one length, are none, or are not finite.
+    ParameterError
+        ``level`` or ``n_resamples`` is not allowed.
+
+    Examples
+    --------
+    >>> bootstrap_ratio([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]).high
+    0.5
+    """
+    pair = [np.asarray(values, dtype=np.float64) for values in (numerators, denominators)]
+    for values in pair:
+        check_values("bootstrap_ratio", values)
+    check_level("bootstrap_ratio", level, n_resamples)
+    check_per_record("bootstrap_ratio", "denominators", pair[1].shape, len(pair[0]))
+    ratio, n = float(pair[0].mean() / pair[1].mean()), len(pair[0])
+    if n == 1:
+        return Interval(ratio, float("nan"), float("nan"), level, 1)
+    above, below = _resampled_means(np.stack(pair, axis=1), n_resamples, random_state).T
+    known = below > 0  # draws in which every denominator is 0 say nothing
+    low, high = np.quantile(above[known] / below[known], [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return Interval(ratio, float(low), float(high), level, n)
+
+
+def _resampled_means(x: NDArray[np.float64], n_resamples: int, random_state: int) -> NDArray[np.float64]:
+    """Return the means of the columns of x, shape (n, k), over records drawn with replacement: (n_resamples, k)."""
+    generator = np.random.default_rng(random_state)
+    means = np.empty((n_resamples, x.shape[1]))
+    block = max(1, _BLOCK_DRAWS // x.size)
+    for start in range(0, n_resamples, block):
+        count = min(block, n_resamples - start)
+        means[start : start + count] = x[generator.integers(0, len(x), (count, len(x)))].mean(axis=1)
+    return means
 
 
 def jackknife_interval(value: float, left_out: ArrayLike, *, n: int, level: float = 0.95) -> Interval:

@@ -55,6 +55,11 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
         The file is of a later format.
     """
     name = artifact.describe(path)["class"]
+    if name == "Checkpoint":
+        raise ArtifactError(
+            f"{os.fspath(path)} is the checkpoint of a run that did not end, not a model; go on from it with --resume "
+            f"(fit(..., resume=path))."
+        )
     if name not in REGISTRY:
         raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(REGISTRY)}.")
     return REGISTRY[name].load(path, network=network, device=device)

@@ -166,7 +166,7 @@ def make_likelihood(
     preprocessor : Preprocessor
         Fitted; it is rescaled here.
     scaling : str, default="auto"
-        A scaling of the preprocessor's, or "auto" for the likelihood's own.
+        A scaling of the preprocessor's, or "auto" for the likelihood's own (or the one that is in force already).
     owner : str
         Whom messages are about.
 
@@ -180,7 +180,9 @@ def make_likelihood(
     summary = preprocessor.summary_
     chosen, reason = choose(summary, likelihood, owner)
     if scaling == "auto":
-        scaling = chosen.scaling[summary.kind]
+        # A preprocessor from a file is scaled already, by what was usual when it was fitted.
+        fresh = preprocessor.scaling_ == "none"
+        scaling = chosen.usual_scaling(summary.kind) if fresh else preprocessor.scaling_
     within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
     check_likelihood_scaling(owner, chosen.name, scaling, within=within)
     if scaling != preprocessor.scaling_:

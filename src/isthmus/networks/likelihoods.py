@@ -204,6 +204,10 @@ class Likelihood(nn.Module, ABC):
 
     codes: bool = False
 
+    def usual_scaling(self, kind: str) -> str:
+        """Return the scaling that is taken for data of a kind when nobody asks for another."""
+        return self.scaling[kind]
+
     @abstractmethod
     def prepare(self, facts: Facts) -> Self:
         """Return a copy that fits these data: its own parameters, of the right shapes, at a good start."""
@@ -399,6 +403,11 @@ class LocationScale(Likelihood):
         choice(owner, "share", share, SHARES)
         self.scale, self.share = scale, share
         self.width = Scale(scale, share)
+
+    def usual_scaling(self, kind: str) -> str:
+        """Return the law's scaling; with a fixed scale one for all columns, whose errors then count as they are."""
+        usual = super().usual_scaling(kind)
+        return "common" if usual == "standard" and not isinstance(self.scale, str) else usual
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one whose scale starts at the data's spread."""

@@ -10,6 +10,7 @@ r"""The core of models whose code is a distribution: the encoder says where z pr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,14 @@ from isthmus.networks.flows import InverseAutoregressiveFlow
 from isthmus.networks.likelihoods import Likelihood
 from isthmus.networks.priors import Prior, StandardNormal, normal_log_density
 
-__all__ = ["ConditionalCore", "Posterior", "VariationalCore", "kl_to_standard_normal"]
+__all__ = [
+    "ConditionalCore",
+    "Posterior",
+    "VariationalCore",
+    "join_classes",
+    "kl_to_standard_normal",
+    "log_mean_weights",
+]
 
 
 def join_classes(z: Tensor, chances: Tensor) -> Tensor:
@@ -33,6 +41,31 @@ def join_classes(z: Tensor, chances: Tensor) -> Tensor:
 def kl_to_standard_normal(mean: Tensor, log_var: Tensor) -> Tensor:
     """Return KL(N(mean, exp(log_var)) || N(0, 1)) of each number, in nats (Kingma and Welling 2014, appendix B)."""
     return 0.5 * (mean.square() + torch.exp(log_var) - 1 - log_var)
+
+
+def log_mean_weights(
+    log_weights: Callable[[Tensor], Tensor], shape: tuple[int, ...], x: Tensor, k: int, rng: torch.Generator
+) -> Tensor:
+    """Return log 1/k sum_i w_i of each record, (b,), one draw after the other: memory does not grow with k.
+
+    Parameters
+    ----------
+    log_weights : callable
+        From noise of ``shape``, the same for all records, to log w of each, (b,).
+    shape : tuple of int
+        Of one code.
+    x : tensor, shape (b, ...)
+        The records.
+    k : int
+        Draws.
+    rng : torch.Generator
+        Of the noise.
+    """
+    total = torch.full((len(x),), -torch.inf, device=x.device)
+    for _ in range(k):
+        noise = torch.randn(shape, generator=rng, device=rng.device).to(x.device)
+        total = torch.logaddexp(total, log_weights(noise))
+    return total - math.log(k)
 
 
 @dataclass(frozen=True)
@@ -173,12 +206,8 @@ class VariationalCore(Core):
             Nats.
         """
         posterior = self.posterior(x)
-        shape = posterior.mean.shape[1:]
-        total = x.new_full((len(x),), -torch.inf, dtype=torch.float32)
-        for _ in range(k):
-            noise = torch.randn(shape, generator=rng, device=rng.device).to(x.device)
-            total = torch.logaddexp(total, self.log_weights(posterior, x, noise, labels))
-        return total - math.log(k)
+        shape = tuple(posterior.mean.shape[1:])
+        return log_mean_weights(lambda noise: self.log_weights(posterior, x, noise, labels), shape, x, k, rng)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:  # noqa: D102

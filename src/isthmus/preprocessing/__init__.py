@@ -11,6 +11,7 @@ from isthmus.checks.preprocessing import check_categories, check_missing, check_
 from isthmus.preprocessing.arrays import ArrayPreprocessor
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.images import ImagePreprocessor
+from isthmus.preprocessing.rows import Rows
 from isthmus.preprocessing.scaling import SCALINGS
 from isthmus.preprocessing.summary import Field, Summary
 from isthmus.preprocessing.table import TablePreprocessor
@@ -27,6 +28,7 @@ __all__ = [
     "Field",
     "ImagePreprocessor",
     "Preprocessor",
+    "Rows",
     "Summary",
     "TablePreprocessor",
     "TextPreprocessor",

@@ -31,8 +31,8 @@ class ArrayPreprocessor(Preprocessor):
     are, whole or not.
 
     The smallest and largest values are exact. Means and spreads of more than 4,096 rows are those of an evenly spaced
-    subset of at most that many rows, except that ``rescale("standard")`` computes exact ones. Quantiles come from an
-    evenly spaced subset of at most 10,000 rows.
+    subset of at most that many rows, except that ``rescale("standard")`` and ``"common"`` compute exact ones. Quantiles
+    come from an evenly spaced subset of at most 10,000 rows.
     """
 
     kind = "array"
@@ -71,7 +71,7 @@ class ArrayPreprocessor(Preprocessor):
             self._quantiles = self._fit_quantiles(data)
             return np.zeros(1), np.ones(1)
         mean, std = summary.mean, summary.std
-        if scaling == "standard" and data is not None and len(data) > SAMPLE:
+        if scaling in ("standard", "common") and data is not None and len(data) > SAMPLE:
             moments = Moments()
             for _, block in blocks(data):
                 moments.update(block)

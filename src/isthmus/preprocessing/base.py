@@ -106,11 +106,12 @@ class Preprocessor(ABC):
 
         Parameters
         ----------
-        scaling : {"none", "unit", "symmetric", "standard", "quantile"}
+        scaling : {"none", "unit", "symmetric", "standard", "common", "quantile"}
             ``"unit"`` maps to [0, 1] and ``"symmetric"`` to [-1, 1] (which interval, says
             :func:`~isthmus.preprocessing.scaling.unit_range`), ``"standard"`` to mean 0 and standard deviation 1,
-            ``"quantile"`` each column to a standard normal distribution, on the host, within ``encode``. Pictures have
-            no ``"quantile"``, texts only ``"none"``.
+            ``"common"`` to mean 0 in each column or channel with one scale for all of them, so that squared errors keep
+            their proportions, and ``"quantile"`` each column to a standard normal distribution, on the host, within
+            ``encode``. Pictures have no ``"quantile"``, tables no ``"common"``, texts only ``"none"``.
         data : Data, optional
             The records of fit, for exact means and quantiles; by default those given to :meth:`fit`. The first call
             lets go of them; a later ``"standard"`` without data uses ``summary_``.

@@ -457,7 +457,7 @@ class SetAside(TableColumn):
     value : pyarrow.Array of length 1
         The constant; for ids null, or 0 for whole numbers of which none were missing.
     id : bool
-        Whether the column is an id, which is copied from the records themselves where they are at hand.
+        Whether the column is an id, whose cells mean nothing to other records.
     """
 
     kind = "set aside"
@@ -478,6 +478,15 @@ class SetAside(TableColumn):
         import pyarrow as pa
 
         return self.value.take(pa.array(np.zeros(len(x), dtype=np.int64)))
+
+    def copied(self, cells: pa.ChunkedArray) -> Any:
+        """Return cells as they are; empty ones of a constant column hold the constant."""
+        import pyarrow as pa
+
+        if self.id or not cells.null_count:
+            return cells
+        constant = self.value[0].as_py()
+        return pa.array([constant if cell is None else cell for cell in cells.to_pylist()])
 
     def state(self) -> State:
         """Return it as JSON values."""

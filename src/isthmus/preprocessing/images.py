@@ -36,7 +36,7 @@ class ImagePreprocessor(Preprocessor):
     dtype's range; pictures of a float dtype that lay within [0, 1] at fit are clipped to it.
 
     The smallest and largest values are exact. Means and spreads of more than 4,096 pictures are those of an evenly
-    spaced subset of at most that many, except that ``rescale("standard")`` computes exact ones.
+    spaced subset of at most that many, except that ``rescale("standard")`` and ``"common"`` compute exact ones.
     """
 
     kind = "image"
@@ -84,7 +84,7 @@ class ImagePreprocessor(Preprocessor):
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         summary, channels = self.summary_, len(self.summary_.low)
         mean, std = summary.mean, summary.std
-        if scaling == "standard" and data is not None and len(data) > SAMPLE:
+        if scaling in ("standard", "common") and data is not None and len(data) > SAMPLE:
             moments = Moments()
             for _, block in blocks(data):
                 for rows in [_rows(p[None], pixels=True) for p in block] if isinstance(block, list) else [_rows(block)]:

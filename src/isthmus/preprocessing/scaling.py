@@ -24,7 +24,7 @@ from isthmus.checks.preprocessing import refuse_beyond_float32
 
 __all__ = ["SCALINGS", "Centring", "affine", "unit_range"]
 
-SCALINGS = ("none", "unit", "symmetric", "standard", "quantile")
+SCALINGS = ("none", "unit", "symmetric", "standard", "common", "quantile")
 EXACT = 1 << 24  # whole numbers up to here are exact in 32-bit floats
 FAR = 16.0  # a float64 column is centred when its distance from zero exceeds this many times its width
 LARGE, SMALL = 1e30, 1e-30  # widths beyond these are brought to about 1 by a power of two
@@ -214,8 +214,9 @@ def affine(scaling: str, start: Float64, end: Float64, mean: Float64, std: Float
 
     Parameters
     ----------
-    scaling : {"none", "unit", "symmetric", "standard"}
-        To leave the values, to map [start, end] to [0, 1] or to [-1, 1], or to mean 0 and standard deviation 1.
+    scaling : {"none", "unit", "symmetric", "standard", "common"}
+        To leave the values, to map [start, end] to [0, 1] or to [-1, 1], to mean 0 and standard deviation 1, or to mean
+        0 and, by one factor for all, a mean square deviation of 1.
     start, end, mean, std : ndarray of float64, one shape
         Of each column or channel.
 
@@ -228,6 +229,9 @@ def affine(scaling: str, start: Float64, end: Float64, mean: Float64, std: Float
         return np.zeros_like(mean), np.ones_like(mean)
     if scaling == "standard":
         return mean.copy(), _reciprocal(std)
+    if scaling == "common":
+        largest = max(float(std.max()), np.finfo(np.float64).tiny)  # divided out, so that no square overflows
+        return mean.copy(), _reciprocal(np.full_like(std, largest * np.sqrt(np.mean((std / largest) ** 2))))
     with np.errstate(over="ignore"):
         width = end - start
     if scaling == "unit":

@@ -84,9 +84,9 @@ class Scan(ABC):
         import pyarrow as pa
 
         dtype = self.dtype.value_type if pa.types.is_dictionary(self.dtype) else self.dtype
-        back = "it comes back empty" if value == [None] else "it comes back as it is"
+        back = "codes alone give it back empty" if value == [None] else "it comes back as it is"
         if is_id and value != [None]:
-            back = "it comes back as 0"
+            back = "codes alone give it back as 0"
         note = f"column {self.name!r} is set aside: {why}; {back}"
         return SetAside(self.name, pa.array(value, type=dtype), is_id), note
 

@@ -22,7 +22,7 @@ from isthmus.data.restoring import empty_table, restore_table
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
 from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
-from isthmus.preprocessing.scaling import affine, unit_range
+from isthmus.preprocessing.scaling import SCALINGS, affine, unit_range
 from isthmus.preprocessing.scans import scan_for
 from isthmus.preprocessing.summary import Summary
 
@@ -69,6 +69,7 @@ class TablePreprocessor(Preprocessor):
     """
 
     kind = "table"
+    scalings = tuple(scaling for scaling in SCALINGS if scaling != "common")  # columns of one table have several units
     _columns: tuple[TableColumn, ...]
 
     def __init__(self, *, max_categories: int = 256, missing: str = "mask") -> None:
@@ -216,7 +217,8 @@ class TablePreprocessor(Preprocessor):
         x : ndarray of float32, shape (b, m)
             In encoded units; category codes are rounded, masks cut at one half.
         like : pyarrow.Table, optional
-            The records that ``x`` came from: ids are copied from there. Otherwise they come back empty, or as 0.
+            The records that ``x`` came from: constants and ids, which no code holds, are copied from there. Otherwise
+            constants come back as in training, and ids empty or as 0.
 
         Returns
         -------
@@ -234,8 +236,8 @@ class TablePreprocessor(Preprocessor):
         check_width(x.shape, len(self.fields_))
         arrays = {}
         for column, place in self._places():
-            if like is not None and isinstance(column, SetAside) and column.id and column.name in like.column_names:
-                arrays[column.name] = like.column(column.name)
+            if like is not None and isinstance(column, SetAside) and column.name in like.column_names:
+                arrays[column.name] = column.copied(like.column(column.name))
             else:
                 arrays[column.name] = column.decode(x[:, place], self._types[column.name])
         return restore_table(pa.table(arrays), self.schema_)

@@ -82,6 +82,7 @@ def evaluate(
     train = None if baseline_data is None else _open(baseline_data, model)
     found = Measurement(model, everything.subset(chosen), train, random_state)
     rows, difference = found.rows()
+    numbers = chosen if everything.rows is None else np.asarray(everything.rows)[chosen]  # in the source
     scores = {
         "n": len(chosen),
         "level": found.level,
@@ -101,13 +102,13 @@ def evaluate(
         "scores": scores,
         "columns": found.column_scores(),
         "codes": facts.about_codes(found.codes, found.unit_prior),
-        "worst": showing.worst(found, chosen),
+        "worst": showing.worst(found, numbers),
         "history": [dict(record) for record in getattr(model, "history_", [])],
         "commands": facts.commands(model, command),
     }
     document = facts.plain(document)
     document["verdict"] = _verdict(document)
-    return Report(document, showing.sample(found, chosen, rng))
+    return Report(document, showing.sample(found, numbers, rng))
 
 
 def _open(source: Any, model: Any) -> Data:
@@ -119,9 +120,10 @@ def _open(source: Any, model: Any) -> Data:
 
 
 def _was_fitted_on(model: Any, data: Data) -> bool:
-    """Whether these are the very records of the fit, as far as fingerprints tell."""
-    known = getattr(model, "provenance_", {}).get("fingerprint")
-    return known is not None and hasattr(model, "fingerprint") and model.fingerprint(data) == known
+    """Whether these are the records of the fit, or those that they were chosen from, as far as fingerprints tell."""
+    split = getattr(model, "scores_", {}).get("split", {})
+    known = {getattr(model, "provenance_", {}).get("fingerprint"), split.get("fingerprint")} - {None}
+    return bool(known) and hasattr(model, "fingerprint") and model.fingerprint(data) in known
 
 
 def _choose(data: Data, n: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import inspect
 import math
 import shlex
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from isthmus import metrics
 from isthmus.data import Data, Schema
+from isthmus.description import constructor_call
 from isthmus.report.measurement import Measurement, likelihood_of
 
 __all__ = ["about_codes", "about_data", "about_model", "commands", "plain", "scalar"]
@@ -93,27 +93,8 @@ def commands(model: Any, command: str | None) -> dict[str, str]:
     fitted = getattr(model, "provenance_", {}).get("command")
     if isinstance(fitted, list | tuple):
         fitted = shlex.join(map(str, fitted))
-    found = {"fit": str(fitted) if fitted else _constructor(model)}
+    found = {"fit": str(fitted) if fitted else f"{constructor_call(model)}.fit(X)"}
     return found | ({"report": command} if command else {})
-
-
-def _constructor(model: Any) -> str:
-    """Return the Python call that makes the same model: the parameters that are not at their default."""
-    known = inspect.signature(type(model).__init__).parameters
-    changed = []
-    for name, value in _parameters(model).items():
-        default = known[name].default if name in known else inspect.Parameter.empty
-        if not _same(value, default):
-            changed.append(f"{name}={_call_value(value)}")
-    return f"isthmus.{type(model).__name__}({', '.join(changed)}).fit(X)"
-
-
-def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(np.all(value == default))
-
-
-def _call_value(value: Any) -> str:
-    return repr(value) if isinstance(value, str | int | float | bool | tuple | list | None) else type(value).__name__
 
 
 def scalar(value: Any) -> Any:

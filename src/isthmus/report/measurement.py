@@ -151,11 +151,12 @@ class Measurement:
         found = [self._row(name, errors, mean_error) for name, errors in self.errors.items()]
         if "pca" not in self.errors:
             return found, None
-        rival = float(self.errors["pca"].mean())
-        difference = self._interval(self.errors["model"] - self.errors["pca"])
-        relative = (
-            {key: difference[key] / rival for key in ("mean", "low", "high")} if difference and rival > 0 else None
-        )
+        ours, theirs = self.errors["model"], self.errors["pca"]
+        difference = self._interval(ours - theirs)
+        relative = None
+        if difference and theirs.mean() > 0:
+            share = metrics.bootstrap_ratio(ours, theirs, level=self.level, random_state=self.random_state)
+            relative = {"mean": share.mean - 1, "low": share.low - 1, "high": share.high - 1}
         return found, {"error": difference, "relative": relative}
 
     def _row(self, name: str, errors: Float64, mean_error: float | None) -> dict[str, Any]:

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 __all__ = ["framed", "inline_svg", "render"]
 
 
+# What is known of a fit, in the order in which the page tells it, and what it is called there.
+PROVENANCE = {
+    "source": "fitted on",
+    "records": "records",
+    "train_records": "of them trained on",
+    "held_out_records": "held out to stop early",
+    "epochs": "epochs",
+    "best_epoch": "best epoch",
+    "seconds": "fitted in",
+    "seed": "seed",
+    "device": "device",
+    "threads": "threads",
+    "precision": "precision",
+}
+
+
 def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figure]) -> str:
     """Return the page.
 
@@ -47,13 +63,15 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": wording.number,
+        "number": lambda *given: _minus(wording.number(*given)),
         "percent": wording.percent,
-        "interval": wording.interval,
+        "interval": lambda found: _minus(wording.interval(found)),
         "duration": wording.duration,
         "shape": wording.shape,
         "value": _value,
-        "cell": lambda value: "missing" if value is None else _value(value),
+        "cell": lambda value: "missing" if value is None else _value(value, digits=7),
+        "ordered": _ordered,
+        "called": lambda name: PROVENANCE.get(name) or name.replace("_", " "),
     }
     texts = sample.kind == "text"
     return environment.get_template("template.html").render(
@@ -153,10 +171,21 @@ def _ends(found: dict[str, Any]) -> str:
     return wording.interval(found)
 
 
-def _value(value: Any) -> str:
+def _ordered(provenance: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what is known of a fit, the most telling first."""
+    places = {name: place for place, name in enumerate(PROVENANCE)}
+    return sorted(provenance.items(), key=lambda item: places.get(item[0], len(places)))
+
+
+def _minus(text: str) -> str:
+    """Return numbers with a minus in the place of the hyphen, but in exponents."""
+    return re.sub(r"(?<!e)-", "\N{MINUS SIGN}", text)
+
+
+def _value(value: Any, digits: int = 6) -> str:
     """Return a parameter or a cell as a person would write it in Python."""
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.{digits}g}"
     return value if isinstance(value, str) else repr(value)
 
 

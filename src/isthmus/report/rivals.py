@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isthmus import metrics
 from isthmus.data import Data
-from isthmus.report.comparison import Rows
+from isthmus.preprocessing import Rows
 
 __all__ = ["reconstruct", "spaced"]
 

@@ -21,15 +21,15 @@ MAX_TEXT = 400  # bytes of a text
 Float64 = NDArray[np.float64]
 
 
-def worst(found: Measurement, chosen: NDArray[np.int64]) -> list[dict[str, Any]]:
+def worst(found: Measurement, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Return the records with the largest error, worst first; none that came back exactly.
 
     Parameters
     ----------
     found : Measurement
         The scored records.
-    chosen : ndarray of int, shape (n,)
-        Their numbers in the data that were given.
+    numbers : ndarray of int, shape (n,)
+        Which rows of the source they are, counted from 0.
 
     Returns
     -------
@@ -37,18 +37,18 @@ def worst(found: Measurement, chosen: NDArray[np.int64]) -> list[dict[str, Any]]
         ``index`` and ``error``; ``name``, ``label`` and ``pca_error`` where known; for arrays and tables the
         ``columns`` that contribute most, for texts both sides.
     """
-    return [_described(found, int(index), chosen) for index in _worst_rows(found)]
+    return [_described(found, int(index), numbers) for index in _worst_rows(found)]
 
 
-def sample(found: Measurement, chosen: NDArray[np.int64], rng: np.random.Generator) -> Sample:
+def sample(found: Measurement, numbers: NDArray[np.int64], rng: np.random.Generator) -> Sample:
     """Return the arrays that the pictures are drawn from.
 
     Parameters
     ----------
     found : Measurement
         The scored records.
-    chosen : ndarray of int, shape (n,)
-        Their numbers in the data that were given.
+    numbers : ndarray of int, shape (n,)
+        Which rows of the source they are, counted from 0.
     rng : numpy.random.Generator
         Chooses what is shown.
     """
@@ -59,8 +59,8 @@ def sample(found: Measurement, chosen: NDArray[np.int64], rng: np.random.Generat
     return Sample(
         kind=found.data.schema.kind,
         errors={found.titles[name]: found.errors[name] for name in ("model", "pca", "mean") if name in found.errors},
-        shown=_pairs(found, shown, chosen),
-        worst=_pairs(found, _worst_rows(found), chosen),
+        shown=_pairs(found, shown, numbers),
+        worst=_pairs(found, _worst_rows(found), numbers),
         scores=scores[points],
         shares=shares,
         labels=None if labels is None else np.asarray(labels)[points],
@@ -75,9 +75,9 @@ def _worst_rows(found: Measurement) -> NDArray[np.int64]:
     return order[errors[order] > 0.0]
 
 
-def _described(found: Measurement, index: int, chosen: NDArray[np.int64]) -> dict[str, Any]:
+def _described(found: Measurement, index: int, numbers: NDArray[np.int64]) -> dict[str, Any]:
     data = found.data
-    record: dict[str, Any] = {"index": int(chosen[index]), "error": float(found.errors["model"][index])}
+    record: dict[str, Any] = {"index": int(numbers[index]), "error": float(found.errors["model"][index])}
     if data.names is not None:
         record["name"] = str(data.names[index])
     if data.labels is not None:
@@ -118,12 +118,12 @@ def _cell(block: Any, name: str, column: int) -> Any:
     return scalar(block.column(name)[0].as_py() if hasattr(block, "column") else block[0, column])
 
 
-def _pairs(found: Measurement, rows: NDArray[np.int64], chosen: NDArray[np.int64]) -> list[tuple[Any, Any, str]]:
+def _pairs(found: Measurement, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> list[tuple[Any, Any, str]]:
     """Return originals, reconstructions and captions of some images or texts."""
     if found.data.schema.kind not in ("image", "text"):
         return []
     labels = found.data.labels
-    captions = [f"record {chosen[row]}" if labels is None else str(labels[row]) for row in rows]
+    captions = [f"record {numbers[row]}" if labels is None else str(labels[row]) for row in rows]
     block = found.blocks["model"]
     return [(found.original[row], block[row], caption) for row, caption in zip(rows, captions, strict=True)]
 

@@ -3,7 +3,7 @@
 from isthmus.training.batches import Batches, GroupedBatches, ResidentBatches, StreamedBatches
 from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
 from isthmus.training.engine import Engine, Plan, Progress
-from isthmus.training.optimizers import OPTIMIZERS, Muon
+from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
 from isthmus.training.players import Player
 from isthmus.training.precision import fast_float32, has_fast_bfloat16
 from isthmus.training.progress import ShowProgress
@@ -30,4 +30,5 @@ __all__ = [
     "default_epochs",
     "fast_float32",
     "has_fast_bfloat16",
+    "usual_rate",
 ]

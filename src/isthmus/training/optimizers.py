@@ -15,7 +15,16 @@ from torch.optim.adamw import adamw
 from isthmus.training.players import Player
 from isthmus.training.precision import small_products
 
-__all__ = ["OPTIMIZERS", "Muon", "Optimizer", "load_state_tensors", "make_optimizers", "polar_factor", "state_tensors"]
+__all__ = [
+    "OPTIMIZERS",
+    "Muon",
+    "Optimizer",
+    "load_state_tensors",
+    "make_optimizers",
+    "polar_factor",
+    "state_tensors",
+    "usual_rate",
+]
 
 # Odd polynomials p(x) = a x + b x^3 + c x^5, each the best uniform approximation of 1 on the interval that the one
 # before leaves of [0.003, 1] (Amsel et al., "The Polar Express", 2025, theorem 3.1). After four, all of it lies within
@@ -222,6 +231,15 @@ OPTIMIZERS: dict[str, tuple[float, type[Optimizer]]] = {
 }
 
 
+def usual_rate(name: str, batch_size: int) -> float:
+    """Return the peak rate that an optimiser takes by default.
+
+    It grows with the root of the batch size (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient
+    Algorithms", 2022), up to 1,024 records.
+    """
+    return float(OPTIMIZERS[name][0] * (min(batch_size, 1024) / 256) ** 0.5)
+
+
 def make_optimizers(
     player: Player, name: str, learning_rate: float | None, weight_decay: float, batch_size: int = 256
 ) -> list[Optimizer]:
@@ -240,11 +258,10 @@ def make_optimizers(
         L2: added to the gradient by "adam", "sgd" and "gradient-descent", decoupled in "muon" and "adamw".
         Biases and gains are not decayed.
     batch_size : int, default=256
-        Records a step. Usual rates grow with its root (Malladi et al., "On the SDEs and Scaling Rules for Adaptive
-        Gradient Algorithms", 2022), up to 1,024.
+        Records a step.
     """
     default, optimizer = OPTIMIZERS[name]
-    rate = default * (min(batch_size, 1024) / 256) ** 0.5 if learning_rate is None else learning_rate
+    rate = usual_rate(name, batch_size) if learning_rate is None else learning_rate
     parameters, tables = list(player.parameters()), player.embeddings()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}

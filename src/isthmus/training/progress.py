@@ -13,10 +13,11 @@ __all__ = ["ShowProgress", "describe"]
 
 def describe(settings: dict[str, Any]) -> list[str]:
     """Return the lines that are shown before the first step: what will run, where, and what it will take."""
+    threads = "1 thread" if settings["threads"] == 1 else f"{settings['threads']} threads"
     lines = [
         f"{settings['model']}: {settings['weights']:,} weights, {settings['records']:,} records to train on, "
         f"{settings['held_out_records']:,} held out, batches of {settings['batch_size']:,}",
-        f"on {settings['device']}, {settings['precision']}, {settings['threads']} threads",
+        f"on {settings['device']}, {settings['precision']}, {threads}",
         f"likelihood: {settings['likelihood']}",
     ]
     if "memory_bytes" in settings:
@@ -47,7 +48,7 @@ class ShowProgress(Callback):
         for line in describe(state.settings):
             print(line, file=self._out, flush=True)
         self._started = time.perf_counter()
-        self._last_line = 0.0
+        self._last_line, self._printed = 0.0, 0
         self._bar: Any = _bar(self._out) if self._out.isatty() else None
         self._task = self._bar.add_task("", total=1.0) if self._bar else None
 
@@ -60,12 +61,17 @@ class ShowProgress(Callback):
         if self._bar:
             self._bar.update(self._task, completed=state.progress, description=line)
         elif state.epoch == 1 or state.progress >= 1 or time.perf_counter() - self._last_line >= 1:
-            self._last_line = time.perf_counter()
-            print(f"{line}, {state.history[-1]['seconds']:.1f} s", file=self._out, flush=True)
+            self._print(state)
 
     def on_end(self, state: FitState) -> None:  # noqa: D102
         if self._bar:
             self._bar.stop()
+        elif state.epoch > self._printed:  # nobody knew that it would be the last
+            self._print(state)
+
+    def _print(self, state: FitState) -> None:
+        self._last_line, self._printed = time.perf_counter(), state.epoch
+        print(f"{_line(state)}, {state.history[-1]['seconds']:.1f} s", file=self._out, flush=True)
 
 
 def _bar(stream: TextIO) -> Any:
