@@ -115,7 +115,7 @@ def test_without_training_records_the_baselines_never_see_what_they_give_back(
     assert rows_of(apart)["pca"]["error"]["mean"] > rows_of(own)["pca"]["error"]["mean"]
     assert apart.to_dict()["data"]["n_baseline"] is None
     assert apart.to_dict()["data"]["notes"] == [
-        "The baselines were fitted without training records: each of 5 parts of the held-out records was given back by "
+        "The baselines were fitted without training records: each of 5 parts of these records was given back by "
         "baselines fitted on the others."
     ]
 

@@ -54,7 +54,7 @@ def reconstruct(
     if train is None:
         notes.append(
             "The baselines were fitted without training records: each of "
-            f"{min(FOLDS, len(data))} parts of the held-out records was given back by baselines fitted on the others."
+            f"{min(FOLDS, len(data))} parts of these records was given back by baselines fitted on the others."
         )
     if data.schema.kind == "text":
         return [_most_common_bytes(data, data if train is None else train)], notes

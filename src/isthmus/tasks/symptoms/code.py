@@ -1,0 +1,298 @@
+"""Checks of the code: whether it is used, how wide it is, and where it lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from isthmus import metrics
+from isthmus.tasks.symptoms.case import IGNORED, Case, Float64
+from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+
+__all__ = [
+    "beta_too_large",
+    "classes_ignored",
+    "code_ignored",
+    "code_too_narrow",
+    "code_too_wide",
+    "codes_off_the_prior",
+    "dead_entries",
+    "dead_units",
+    "penalty_too_large",
+    "posterior_collapse",
+    "saturated_code",
+    "weight_decay_too_large",
+]
+
+# A unit whose variance is a millionth of the largest moves no output by as much as the rounding of 8-bit data.
+DEAD = 1e-6
+MANY_DEAD = 0.1  # of the units: below, a random start explains it
+# A quarter of the width would do, with room for as much again.
+FEW_USED = 0.25
+LEAST_UNITS = 8  # below which a code is not called wide
+# Slope of a sigmoid, as a share of its largest, below which its unit learns a hundred times slower than another.
+FLAT = 0.01
+MOSTLY = 0.9
+# Nats between the codes of records and those drawn, a unit: half a nat is a deviation 2.3 times too large, or a mean one
+# deviation off. Usual runs have 0.1 at most.
+OFF_THE_PRIOR = 0.5
+# Of the entries that tokens could reach: usual books on 1,600 digits use a third or more as if they were all used alike.
+UNUSED = 0.1
+BARELY = 0.5  # a model that gives back less than half of the variance
+GAIN = 0.2  # of the variance, that a linear code of four times the size gives back more
+# Variance among the means of classes, of what varies in new records; digits have 0.4.
+NO_DIFFERENCE = 0.005
+
+
+def beta_too_large(case: Case) -> Finding | None:
+    """Find a code that was given up because it cost too much."""
+    return _too_heavy(case, "beta", "beta-too-large", "the price of a code, KL(q(z | x) || p(z)), is paid")
+
+
+def penalty_too_large(case: Case) -> Finding | None:
+    """Find a code that was given up for a penalty."""
+    return _too_heavy(case, "penalty", "penalty-too-large", "the penalty is paid")
+
+
+def weight_decay_too_large(case: Case) -> Finding | None:
+    """Find weights that were pulled to zero."""
+    return _too_heavy(case, "weight_decay", "weight-decay-too-large", "weights are pulled to zero")
+
+
+def _too_heavy(case: Case, name: str, kind: str, what: str) -> Finding | None:
+    """Return a finding where the code is ignored and a weight was raised."""
+    value, spread = case.asked(name), case.answer_spread
+    if value is None or spread >= IGNORED or value <= (case.usual(name) or 0):
+        return None
+    usual = case.usual(name)
+    terms = {key: case.history[-1][key] for key in case.history[-1] if key.startswith("train_")}
+    return Finding(
+        kind,
+        1.0,
+        f"The decoder gives nearly the same answer for every code (they differ by {percent(spread)} of what records "
+        f"do), and {what} {name}={value:g} times: it was cheaper to say nothing of the record.",
+        {"answer_spread": spread, name: value, "usual": usual} | terms,
+        f"Leave {name} at its usual value{'' if usual is None else f', {usual:g}'}.",
+        {name: usual},
+    )
+
+
+def posterior_collapse(case: Case) -> Finding | None:
+    """Find a decoder that does without the code of a variational model."""
+    case.able("code_posterior")
+    spread = case.answer_spread
+    if spread >= IGNORED:
+        return None
+    evidence: dict[str, Any] = {"answer_spread": spread}
+    said = ""
+    if case.data is not None:
+        information = metrics.mutual_information(*case.posterior, random_state=case.random_state)
+        evidence["mutual_information"] = information.mutual_information.mean
+        said = f", and codes tell {information.mutual_information.mean:.2g} nats of their records"
+    return Finding(
+        "posterior-collapse",
+        0.92,
+        f"The decoder ignores the code: its answers for different codes differ by {percent(spread)} of what records "
+        f"do{said}. New records and reconstructions are all the same.",
+        evidence,
+        "Let the KL term come in slowly, or give each unit some of it for nothing (free_bits=0.1).",
+        {"warm_up": 0.3} if case.parameters.get("warm_up", 0) < 0.3 else {"free_bits": 0.1},
+    )
+
+
+def code_ignored(case: Case) -> Finding | None:
+    """Find a decoder that gives one answer for all codes."""
+    spread = case.answer_spread
+    if spread >= IGNORED or hasattr(case.model, "code_posterior"):
+        return None
+    return Finding(
+        "code-ignored",
+        0.9,
+        f"The decoder gives nearly the same answer for every code: they differ by {percent(spread)} of what records "
+        f"do. The model has learned the mean record and nothing else.",
+        {"answer_spread": spread},
+        "Look at the loss curves: a run that never came off its start needs another activation, scaling or rate.",
+        {"activation": "silu"},
+    )
+
+
+def dead_units(case: Case) -> Finding | None:
+    """Find units of a plain code that never move."""
+    if hasattr(case.model, "code_posterior") or hasattr(case.model, "code_numbers"):
+        raise NotKnownError("only a plain code has units that should all move")
+    variance = case.codes.var(axis=0)
+    size = np.square(case.codes).mean()
+    dead = int((variance <= DEAD * max(float(variance.max()), 1e-6 * float(size))).sum())
+    if dead <= MANY_DEAD * len(variance) and dead < len(variance):
+        return None
+    all_dead = dead == len(variance)
+    return Finding(
+        "dead-units",
+        0.94 if all_dead else 0.64,
+        f"{dead} of {len(variance)} units of the code are the same for every record: "
+        + ("nothing passes it." if all_dead else "they hold nothing, and get no gradient that would wake them."),
+        {"units": len(variance), "dead": dead},
+        "Take an activation that does not go flat, or a lower rate; a sparse model wakes units with a larger k or a "
+        "lower penalty.",
+        {"activation": "silu"},
+    )
+
+
+def saturated_code(case: Case) -> Finding | None:
+    """Find a bounded code that is stuck at its bounds."""
+    z = case.codes
+    low, high = float(z.min()), float(z.max())
+    bounded = (low >= 0.0 and high <= 1.0 and high - low > 0.5) or (-1.0 <= low < -0.5 and 0.5 < high <= 1.0)
+    if not bounded or np.mean(z == 0) > 0.5:  # exact zeros are those of a sparse code
+        return None
+    slope = 4 * z * (1 - z) if low >= 0 else 1 - np.square(z)
+    flat = float((slope < FLAT).mean())
+    if flat <= MOSTLY:
+        return None
+    return Finding(
+        "saturated-code",
+        0.66,
+        f"{percent(flat)} of the code's values lie at the ends of [{0 if low >= 0 else -1}, 1], where its function is "
+        f"flat: units are switches rather than numbers, and learn no more.",
+        {"share_flat": flat, "low": low, "high": high},
+        "End the encoder without sigmoid or tanh, or weaken what drives it to the ends (penalty, weights, rate).",
+        {"penalty": case.usual("penalty")} if case.asked("penalty") else {},
+    )
+
+
+def code_too_narrow(case: Case) -> Finding | None:
+    """Find little comes back, and a wider code would bring more."""
+    lost, size = case.share_lost, case.code_size
+    if lost <= BARELY:
+        return None
+    wider = min(4 * size, len(case.x) // 4, case.x.shape[1])
+    same, better = case.linear_share_lost(size), case.linear_share_lost(wider)
+    # A linear code of this size is no better either: it is the width that lacks, not the training.
+    if same - better < GAIN or lost > same + GAIN:
+        return None
+    return Finding(
+        "code-too-narrow",
+        0.78,
+        f"With {size} {'number' if size == 1 else 'numbers'} in a code {percent(1 - lost)} of what varies in the "
+        f"records comes back; a linear code of {wider} gives back {percent(1 - better)}.",
+        {"code_size": size, "share_lost": lost, "linear_share_lost": same, "wider": wider, "wider_share_lost": better},
+        "Widen the code.",
+        {"latent_dim": wider},
+    )
+
+
+def code_too_wide(case: Case) -> Finding | None:
+    """Find a code of which little is used."""
+    if case.asked("latent_dim") is None or case.code_size < LEAST_UNITS or hasattr(case.model, "code_numbers"):
+        return None
+    used = _units_used(case)
+    if used >= FEW_USED * case.code_size:
+        return None
+    return Finding(
+        "code-too-wide",
+        0.3,
+        f"Of {case.code_size} units of the code about {used:.0f} are used: the data need no more, and the others "
+        f"cost time and room.",
+        {"units": case.code_size, "used": used},
+        "A narrower code does the same.",
+        {"latent_dim": max(1, round(2 * used))},
+    )
+
+
+def _units_used(case: Case) -> float:
+    """Return how many units say something of the record, or how many directions a plain code fills."""
+    if hasattr(case.model, "code_posterior"):
+        mean, log_variance = case.posterior
+        return float(((mean.var(axis=0) / np.exp(log_variance).mean(axis=0)) > 0.01).sum())
+    return metrics.effective_rank(case.codes)
+
+
+def codes_off_the_prior(case: Case) -> Finding | None:
+    """Find codes that do not lie where new ones are drawn."""
+    if not getattr(case.model, "has_prior", False) or hasattr(case.model, "code_numbers"):
+        raise NotKnownError("the model has no prior of numbers")
+    drawn, codes = case.prior_codes, case.codes
+    if hasattr(case.model, "code_posterior"):
+        mean, log_variance = case.posterior
+        noise = np.random.default_rng(case.random_state).standard_normal(mean.shape)
+        codes = mean + np.exp(0.5 * log_variance) * noise
+    off = _nats_apart(codes, drawn[:, : codes.shape[1]])
+    if off.mean() <= OFF_THE_PRIOR:
+        return None
+    worst = int(off.argmax())
+    heavier = {
+        name: 10 * value for name in ("beta", "penalty") if (value := case.asked(name)) is not None and value > 0
+    }
+    lowered = {name: case.usual(name) for name in ("beta", "penalty") if case.asked(name) is not None}
+    return Finding(
+        "codes-off-the-prior",
+        0.7,
+        f"Codes of records do not lie where new ones are drawn: {off.mean():.2g} nats a unit apart (unit {worst} "
+        f"deviates by {codes[:, worst].std():.3g}, new codes by {drawn[:, worst].std():.3g}). New records come from "
+        f"codes that the decoder has never seen.",
+        {"nats_a_unit": float(off.mean()), "worst_unit": worst, "deviation": float(codes[:, worst].std())},
+        "Weigh the term that draws codes to the prior more, or take a prior that goes where they are.",
+        lowered or heavier or {"prior": "mixture"},
+    )
+
+
+def _nats_apart(codes: Float64, drawn: Float64) -> Float64:
+    """Return KL(N(codes) || N(drawn)) of each unit, from means and variances."""
+    tiny = 1e-12
+    ratio = (codes.var(axis=0) + tiny) / (drawn.var(axis=0) + tiny)
+    shift = np.square(codes.mean(axis=0) - drawn.mean(axis=0)) / (drawn.var(axis=0) + tiny)
+    return np.asarray(0.5 * (ratio + shift - 1 - np.log(ratio)))
+
+
+def dead_entries(case: Case) -> Finding | None:
+    """Find a book of which few entries are used."""
+    case.able("code_numbers")
+    perplexity, entries = _book(case)
+    if perplexity > UNUSED * entries:
+        return None
+    return Finding(
+        "dead-entries",
+        0.9 if perplexity < 3 else 0.6,
+        f"Of {entries:,} entries in the book about {perplexity:.1f} are used: every record is told in these, and the "
+        f"others cost bits and hold nothing.",
+        {"entries": entries, "perplexity": perplexity},
+        "Take fewer entries, or quantisation='scalar', which has no book.",
+        {"entries": max(2, 2 ** round(np.log2(4 * perplexity)))} if perplexity >= 3 else {"quantisation": "scalar"},
+    )
+
+
+def _book(case: Case) -> tuple[float, int]:
+    """Return how many entries are used, as if they were used alike, and how many could be."""
+    last = case.history[-1]
+    if case.data is None:
+        if "perplexity" not in last:
+            raise NotKnownError("the history says nothing of the book")
+        levels = max(1, round((last["used_entries"] + last["dead_entries"]) / case.parameters["entries"]))
+        return float(last["perplexity"]), int((last["used_entries"] + last["dead_entries"]) / levels)
+    numbers = case.numbers
+    entries = int(case.model.module_.quantiser.entries)
+    perplexities = []
+    for level in range(numbers.shape[2]):
+        share = np.unique(numbers[..., level], return_counts=True)[1] / numbers[..., level].size
+        perplexities.append(float(np.exp(-(share * np.log(share)).sum())))
+    return float(np.mean(perplexities)), min(entries, numbers[..., 0].size)
+
+
+def classes_ignored(case: Case) -> Finding | None:
+    """Find records of every class that look alike."""
+    classes = np.stack(case.samples_of_classes())
+    among = float(classes.var(axis=0).sum(axis=1).mean())
+    whole = float(classes.reshape(-1, classes.shape[2]).var(axis=0).sum())
+    share = among / whole if whole > 0 else 0.0
+    if share >= NO_DIFFERENCE:
+        return None
+    return Finding(
+        "classes-ignored",
+        0.88,
+        f"New records of one class and of another are the same: the class makes {percent(share)} of what varies in "
+        f"them. The labels say nothing that the records show, or they are of other records.",
+        {"share_of_variance": share, "classes": len(classes)},
+        "Look whether labels and records are in the same order; a smaller code leaves more to the class.",
+        {"latent_dim": max(1, case.code_size // 4)},
+    )

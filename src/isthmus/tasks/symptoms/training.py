@@ -1,0 +1,296 @@
+"""Checks of how the training went: from the history, the notes and the parameters that were asked for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from isthmus.tasks.symptoms.case import IGNORED, Case
+from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+from isthmus.training import usual_rate
+
+__all__ = [
+    "batch_too_large",
+    "batch_too_small",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "no_held_out_records",
+    "not_finite",
+    "over_fitting",
+    "stopped_too_early",
+    "too_few_records",
+]
+
+# Each optimiser's usual rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad outcome
+# is put down to the rate.
+FAR_FROM_USUAL = 3.0
+# The loss of a run at a usual rate never rose above that of its first epoch by more than 0.05 of what it fell by in the
+# end, for 11 models on 6 sets of records; at 30 times the usual rate it rose by more than the whole fall.
+CLIMBED = 0.5
+# Where the loss falls as much in the second half of the moved distance as in the first, the run ended before its curve
+# bent. A run of 12 epochs on 1,617 digits has 0.2 at most.
+UNBENT = 0.35
+# A usual run takes 4,000 steps (isthmus.training.default_epochs) and one of the smallest sets 300. In fewer than 100, a
+# usual run on digits has not left the mean record behind by a third of what it will in the end.
+FEW_STEPS = 100
+# Above so many steps a loss that still falls is called slow, not unfinished.
+MANY_STEPS = 1000
+# The held-out loss of usual runs on as few as 200 records is lowest after 0.3 of their epochs or later, as the rate
+# falls; where it turns in the first fifth, the network can learn its records by heart.
+EARLY = 0.2
+TURNED = 0.2  # of what it had fallen by: less is the scatter of a few held-out records
+# With 100 weights for each number of the data, 30 digits were learned by heart in 60 epochs (held-out error 3 times that
+# of the records trained on); usual networks have below 50 for as few as 20 rows.
+WEIGHTS_FOR_A_NUMBER = 100.0
+# Terms that compare the records of a batch with each other, and need some: below 8, the estimate of the squared
+# maximum mean discrepancy scatters by more than its value a unit from the prior (Gretton et al. 2012, theorem 10).
+AMONG_RECORDS = ("mmd", "total_correlation")
+FEWEST_IN_A_BATCH = 8
+
+
+def not_finite(case: Case) -> Finding | None:
+    """Find losses that were not finite, and from which the run came back."""
+    found = _returns(case)
+    if not found:
+        return None
+    term = re.match(r"epoch (\d+): (.*) was not finite", found[0])
+    where = f"{term[2]} in epoch {term[1]}" if term else "a loss"
+    return Finding(
+        "not-finite",
+        0.9,
+        f"Numbers ran out of range {_times(len(found))} ({where}), and the run went on at a lower learning rate: "
+        f"what it then learned is less than it could have.",
+        {"returns": len(found), "notes": found},
+        "Look for extreme values in the data, or lower the learning rate from the start.",
+        {"learning_rate": _usual_rate(case) / 10},
+    )
+
+
+def learning_rate_too_high(case: Case) -> Finding | None:
+    """Find a loss that climbed, blew up, or never came off the mean, at a rate far above the usual one."""
+    rate = case.asked("learning_rate")
+    usual = _usual_rate(case)
+    ratio = (rate or usual) / usual
+    returns, climb = len(_returns(case)), _climb(case)
+    blew_up = returns > 0 and ratio > FAR_FROM_USUAL
+    stuck = ratio > FAR_FROM_USUAL and _is_ignored(case)
+    if not (blew_up or stuck or climb > CLIMBED):
+        return None
+    seen = "the loss climbed far above where it began"
+    if blew_up:
+        seen = f"losses were not finite {_times(returns)}"
+    elif stuck:
+        seen = "the network gives one answer for all records"
+    asked = f"learning_rate={rate:g} is {ratio:.3g} times the usual {usual:.3g}" if rate else f"the rate is {usual:.3g}"
+    return Finding(
+        "learning-rate-too-high",
+        0.97,
+        f"{seen[0].upper()}{seen[1:]}, and {asked}: the steps are too long to find anything.",
+        {"learning_rate": rate or usual, "usual": usual, "returns": returns, "climb": climb},
+        "Leave learning_rate at its usual value." if rate else "Lower learning_rate.",
+        {"learning_rate": None if rate else usual / 10},
+    )
+
+
+def learning_rate_too_low(case: Case) -> Finding | None:
+    """Find a curve that had not bent when the run ended, at a rate far below the usual one."""
+    rate = case.asked("learning_rate")
+    usual = _usual_rate(case)
+    if rate is None or rate * FAR_FROM_USUAL >= usual:
+        return None
+    late = _late_share(case)
+    if late < UNBENT and not _is_ignored(case):
+        return None
+    return Finding(
+        "learning-rate-too-low",
+        0.97,
+        f"learning_rate={rate:g} is {usual / rate:.3g} times below the usual {usual:.3g}, and the loss still fell at "
+        f"the end as at the beginning: the network has hardly moved.",
+        {"learning_rate": rate, "usual": usual, "share_of_fall_in_second_half": late},
+        "Leave learning_rate at its usual value.",
+        {"learning_rate": None},
+    )
+
+
+def stopped_too_early(case: Case) -> Finding | None:
+    """Find a run that ended while its loss was still falling steeply, or before it took enough steps to learn anything."""
+    steps = int(case.told("steps"))
+    late = _late_share(case)
+    if steps >= FEW_STEPS and (steps >= MANY_STEPS or late < UNBENT):
+        return None
+    limit, changes = _what_ended_it(case)
+    falls = f" {percent(late)} of the fall of the loss came in the second half;" if np.isfinite(late) else ""
+    return Finding(
+        "stopped-too-early",
+        0.95,
+        f"The run took {steps:,} steps, where a usual one takes 4,000;{falls} it was ended by {limit} while there was "
+        f"much left to learn.",
+        {"steps": steps, "epochs": len(case.history), "share_of_fall_in_second_half": late},
+        "Train longer: by default the number of epochs follows from the number of records.",
+        changes,
+    )
+
+
+def batch_too_large(case: Case) -> Finding | None:
+    """Find batches that leave too few steps, where the number of records would allow many more."""
+    batch = case.asked("batch_size")
+    steps = int(case.told("steps"))
+    records = int(case.told("train_records"))
+    # With eight batches an epoch or more, it is the epochs that were few.
+    if batch is None or steps >= FEW_STEPS or 8 * batch < records:
+        return None
+    return Finding(
+        "batch-too-large",
+        0.96,
+        f"Batches of {batch:,} records make {-(-records // batch)} of the {records:,} records an epoch, and {steps:,} "
+        f"steps in all: too few to learn from, however many records each looks at.",
+        {"batch_size": batch, "steps": steps, "records": records},
+        "Leave batch_size at its usual value, a 64th of the records, from 32 to 512.",
+        {"batch_size": None},
+    )
+
+
+def batch_too_small(case: Case) -> Finding | None:
+    """Find batches too small for what is measured on them."""
+    batch = case.asked("batch_size")
+    terms = [term for term in AMONG_RECORDS if np.isfinite(case.curve(f"train_{term}")).any()]
+    what = f"the term {terms[0]!r}" if terms else ""
+    if case.parameters.get("norm") == "batch":
+        what = "the mean and deviation of norm='batch'"
+    if batch is None or batch >= FEWEST_IN_A_BATCH or not what:
+        return None
+    return Finding(
+        "batch-too-small",
+        0.6,
+        f"batch_size={batch} is too small for {what}, which compares the records of a batch with each other: what it "
+        f"says of so few is mostly chance.",
+        {"batch_size": batch, "needed": FEWEST_IN_A_BATCH},
+        "Leave batch_size at its usual value.",
+        {"batch_size": None},
+    )
+
+
+def over_fitting(case: Case) -> Finding | None:
+    """Find a held-out loss that turned up almost at once."""
+    train, held_out = case.losses
+    if not np.isfinite(held_out).all():
+        raise NotKnownError("no records were held out")
+    fell = held_out[0] - held_out[case.best]
+    rose = held_out[-1] - held_out[case.best]
+    epochs = len(held_out)
+    # Of fewer than ten epochs a fifth is one: no curve.
+    if epochs < 10 or case.best + 1 > EARLY * epochs or rose <= TURNED * max(fell, abs(train[0] - train[-1])):
+        return None
+    return Finding(
+        "over-fitting",
+        0.65,
+        f"The loss of held-out records was lowest after epoch {case.best + 1} of {epochs} and then rose, while that of "
+        f"the records trained on fell on: the network learned these by heart. The weights of epoch {case.best + 1} "
+        f"were kept.",
+        {
+            "best_epoch": case.best + 1,
+            "epochs": epochs,
+            "held_out_best": float(held_out[case.best]),
+            "held_out_last": float(held_out[-1]),
+            "train_best": float(train[case.best]),
+            "train_last": float(train[-1]),
+        },
+        "Get more records, or hold the network back: smaller hidden, dropout, weight_decay, augment for pictures.",
+        {"dropout": 0.2} if not case.parameters.get("dropout") else {"hidden": (32,)},
+    )
+
+
+def no_held_out_records(case: Case) -> Finding | None:
+    """Find nothing that would have shown when to stop."""
+    if case.is_held_out or not getattr(case.model, "stops_early", False):
+        return None
+    records = int(case.told("train_records"))
+    return Finding(
+        "no-held-out-records",
+        0.3,
+        f"All {records:,} records were trained on, so nothing shows whether the model learned them by heart, and "
+        f"training could not stop in time.",
+        {"records": records},
+        "Hold some out: model.fit(X) does by default, from 20 records on; so does fit(X, validation=0.1).",
+    )
+
+
+def too_few_records(case: Case) -> Finding | None:
+    """Find far more weights than numbers to learn them from."""
+    module = getattr(case.model, "module_", None)
+    parts = [part for name in ("encoder", "decoder") if (part := getattr(module, name, None)) is not None]
+    if not parts or None in case.model.preprocessor_.shape_:
+        raise NotKnownError("the model has no encoder and decoder for records of one size")
+    weights = sum(weight.numel() for part in parts for weight in part.parameters())
+    records = int(case.told("train_records"))
+    numbers = records * int(np.prod(case.model.preprocessor_.shape_))
+    if weights <= WEIGHTS_FOR_A_NUMBER * numbers:
+        return None
+    return Finding(
+        "too-few-records",
+        0.62,
+        f"The network has {weights:,} weights, and the {records:,} records hold {numbers:,} numbers: enough weights to "
+        f"learn every one of them by heart, {weights / numbers:.0f} for each.",
+        {"weights": weights, "records": records, "numbers": numbers},
+        "Get more records, or take a smaller network.",
+        {"hidden": (32,)},
+    )
+
+
+# ------------------------------------------------------------------ figures of a run
+
+
+def _returns(case: Case) -> list[str]:
+    """Return the notes on returns to earlier weights."""
+    return [note for note in case.notes if "was not finite" in note]
+
+
+def _usual_rate(case: Case) -> float:
+    return usual_rate(case.parameters["optimizer"], int(case.told("batch_size")))
+
+
+def _climb(case: Case) -> float:
+    """Return how far the training loss rose above its first epoch, as a share of how far it fell in the end."""
+    loss = case.curve("train_loss")
+    fell = max(float(loss[0] - loss.min()), 1e-3 * abs(float(loss[0])), 1e-9)
+    return float(loss.max() - loss[0]) / fell
+
+
+def _late_share(case: Case) -> float:
+    """Return the share of a loss's fall that came in the second half of the distance moved; NaN of a short history.
+
+    The distance that weights can move is the sum of the rates. At a rate that falls to zero the curve over epochs is
+    flat at its end whatever is left to learn; over the distance it is not.
+    """
+    train, held_out = case.losses
+    loss = held_out if np.isfinite(held_out).all() else train
+    if len(loss) < 4:
+        return float("nan")
+    moved = np.cumsum(case.curve("learning_rate"))
+    fell = loss[0] - loss.min()
+    if not fell > 0:
+        return 0.0
+    half_way = float(np.interp((moved[0] + moved[-1]) / 2, moved, loss))
+    return float(np.clip((half_way - loss.min()) / fell, 0.0, 1.0))
+
+
+def _what_ended_it(case: Case) -> tuple[str, dict[str, Any]]:
+    """Return the parameter that ended a run, in words, and what to change."""
+    for name in ("max_epochs", "max_seconds", "patience"):
+        value = case.asked(name)
+        if value is not None:
+            return f"{name}={value:g}", {name: None}
+    return "its default length for so few records", {"max_epochs": 4 * len(case.history)}
+
+
+def _is_ignored(case: Case) -> bool:
+    try:
+        return case.answer_spread < IGNORED
+    except NotKnownError:
+        return False
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
