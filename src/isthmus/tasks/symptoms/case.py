@@ -238,7 +238,7 @@ class Case:
         found = getattr(self.model, method, None)
         if not callable(found):
             raise NotKnownError(f"the model has no {method}()")
-        return found  # type: ignore[no-any-return]
+        return found
 
     # ------------------------------------------------------------------ how much comes back
 

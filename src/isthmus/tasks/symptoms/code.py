@@ -34,10 +34,10 @@ LEAST_UNITS = 8  # below which a code is not called wide
 # Slope of a sigmoid, as a share of its largest, below which its unit learns a hundred times slower than another.
 FLAT = 0.01
 MOSTLY = 0.9
-# Nats between the codes of records and those drawn, a unit: half a nat is a deviation 2.3 times too large, or a mean one
-# deviation off. Usual runs have 0.1 at most.
+# Nats between the codes of records and those drawn, a unit: half a nat is a deviation 2.3 times too large, or a mean
+# one deviation off. Usual runs have 0.1 at most.
 OFF_THE_PRIOR = 0.5
-# Of the entries that tokens could reach: usual books on 1,600 digits use a third or more as if they were all used alike.
+# Of the entries that tokens could reach: usual books on 1,600 digits use a third or more as if all were used alike.
 UNUSED = 0.1
 BARELY = 0.5  # a model that gives back less than half of the variance
 GAIN = 0.2  # of the variance, that a linear code of four times the size gives back more

@@ -28,8 +28,8 @@ __all__ = [
 TOO_WIDE, TOO_NARROW = 30.0, 1 / 30
 # One column with so much of the variance: a model that knows it and nothing else has explained so much.
 DOMINATES = 0.9
-# A normal value lies beyond 12 deviations once in 10^32; a value that makes half of its column's variance by itself sets
-# the scale for all others, whatever their law.
+# A normal value lies beyond 12 deviations once in 10^32; a value that makes half of its column's variance by itself
+# sets the scale for all others, whatever their law.
 ALONE = 0.5
 # Records of the same kind lie outside the range of n earlier ones with a chance of 2 / (n + 1) a column: 1 % for 200.
 OUTSIDE = 0.05

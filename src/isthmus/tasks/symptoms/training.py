@@ -23,8 +23,8 @@ __all__ = [
     "too_few_records",
 ]
 
-# Each optimiser's usual rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad outcome
-# is put down to the rate.
+# Each optimiser's usual rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad
+# outcome is put down to the rate.
 FAR_FROM_USUAL = 3.0
 # The loss of a run at a usual rate never rose above that of its first epoch by more than 0.05 of what it fell by in the
 # end, for 11 models on 6 sets of records; at 30 times the usual rate it rose by more than the whole fall.
@@ -41,8 +41,8 @@ MANY_STEPS = 1000
 # falls; where it turns in the first fifth, the network can learn its records by heart.
 EARLY = 0.2
 TURNED = 0.2  # of what it had fallen by: less is the scatter of a few held-out records
-# With 100 weights for each number of the data, 30 digits were learned by heart in 60 epochs (held-out error 3 times that
-# of the records trained on); usual networks have below 50 for as few as 20 rows.
+# With 100 weights for each number of the data, 30 digits were learned by heart in 60 epochs (held-out error 3 times
+# that of the records trained on); usual networks have below 50 for as few as 20 rows.
 WEIGHTS_FOR_A_NUMBER = 100.0
 # Terms that compare the records of a batch with each other, and need some: below 8, the estimate of the squared
 # maximum mean discrepancy scatters by more than its value a unit from the prior (Gretton et al. 2012, theorem 10).
@@ -115,7 +115,7 @@ def learning_rate_too_low(case: Case) -> Finding | None:
 
 
 def stopped_too_early(case: Case) -> Finding | None:
-    """Find a run that ended while its loss was still falling steeply, or before it took enough steps to learn anything."""
+    """Find a run that ended while its loss was still falling steeply, or before enough steps to learn anything."""
     steps = int(case.told("steps"))
     late = _late_share(case)
     if steps >= FEW_STEPS and (steps >= MANY_STEPS or late < UNBENT):
