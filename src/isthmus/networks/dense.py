@@ -241,7 +241,10 @@ def _stack(
 
 def _between(width: int, activation: str, norm: str | None, dropout: float) -> list[nn.Module]:
     parts = [layers.normalisation(norm, width, pictures=False)] if norm is not None else []
-    parts.append(layers.activation(activation))
+    unit = layers.activation(activation)
+    if isinstance(unit, nn.ReLU):
+        unit.inplace = True  # the layers before it need no output of theirs for their gradients
+    parts.append(unit)
     if dropout > 0:
         parts.append(nn.Dropout(dropout))
     return parts
