@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -275,9 +274,6 @@ def test_two_processes_train_as_one(tmp_path):
             np.save(sys.argv[1], [record["train_loss"] for record in model.history_])
         """)
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
 
     def run(n: int) -> np.ndarray:
         out = tmp_path / f"{n}.npy"
@@ -285,11 +281,13 @@ def test_two_processes_train_as_one(tmp_path):
             "-m",
             "torch.distributed.run",
             f"--nproc-per-node={n}",
-            "--master-addr=127.0.0.1",
-            f"--master-port={port}",
+            "--rdzv-backend=c10d",
+            "--rdzv-endpoint=127.0.0.1:0",  # port 0: one that is free at the very moment
+            "--local-addr=127.0.0.1",
         ]
         command = [sys.executable, *(launch if n > 1 else []), str(script), str(out)]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        assert done.returncode == 0, done.stderr
         return np.load(out)
 
     np.testing.assert_allclose(run(2), run(1), atol=1e-4)
