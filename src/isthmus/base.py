@@ -589,7 +589,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
         def record(z: Tensor) -> Tensor:
             theta = self.decode(z, size)
-            x = self.module_.likelihood.sample(theta, draws) if noise else self.module_.mean(theta)
+            x = self.module_.drawn(theta, draws) if noise else self.module_.mean(theta)
             return self.module_.unscale(x)
 
         blocks = [self._evaluate(block, record) for block in torch.split(codes, self._rows())]

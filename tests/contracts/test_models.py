@@ -17,6 +17,7 @@ from isthmus.errors import (
     FormatNumberError,
     OutputExistsError,
     ParameterError,
+    ShapeError,
     UnavailableError,
 )
 from isthmus.models import REGISTRY
@@ -44,6 +45,17 @@ def test_a_row_does_not_depend_on_the_others(fitted, digits):
         assert fitted.score_samples(X[i : i + 1])[0] == scores[i]
     order = np.random.default_rng(0).permutation(150)
     assert np.array_equal(fitted.transform(X[order]), codes[order])
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2])
+@pytest.mark.parametrize("width", [2, 64])
+def test_a_row_does_not_depend_on_the_others_where_layers_are_narrow(latent_dim, width, digits):
+    X = digits[:200].reshape(-1, 64)[:, 20 : 20 + width].astype(np.float32)
+    model = isthmus.Autoencoder(latent_dim=latent_dim, max_epochs=1, random_state=0).fit(X)
+    codes, records = model.transform(X), model.reconstruct(X)
+    for i in (0, 17, 199):
+        assert np.array_equal(model.transform(X[i : i + 1])[0], codes[i])
+        assert np.array_equal(model.reconstruct(X[i : i + 1])[0], records[i])
 
 
 def test_there_and_back_is_decode_after_encode(fitted, digits):
@@ -174,6 +186,31 @@ def test_any_module_may_be_encoder_and_decoder(digits, tmp_path):
         isthmus.load(tmp_path / "own.safetensors")
     again = isthmus.load(tmp_path / "own.safetensors", network=own_network())
     assert np.array_equal(again.transform(digits[:5]), model.transform(digits[:5]))
+
+
+@pytest.mark.parametrize(
+    ("family", "heads", "decoded"),
+    [
+        (isthmus.VAE(), 6, 3),
+        (isthmus.VAE(prior="mixture"), 6, 3),
+        (isthmus.VAE(posterior="flow"), 9, 3),
+        (isthmus.VAE(prior="vamp"), 6, 3),
+        (isthmus.ConditionalVAE(), 6 + 10, 3 + 10),
+        (isthmus.TotalCorrelationVAE(), 6, 3),
+        (isthmus.SparseAutoencoder(k=2), 3, 3),
+    ],
+)
+def test_own_networks_serve_codes_with_several_heads(family, heads, decoded, digits, digit_labels):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, heads)), nn.Linear(decoded, 64)
+    model = family.set_params(network=own, max_epochs=1, random_state=0).fit(digits[:200], digit_labels[:200])
+    assert model.transform(digits[:5]).shape == (5, decoded)
+    assert model.sample(3, random_state=0).shape == (3, 8, 8)
+
+
+def test_an_own_encoder_without_enough_heads_is_told(digits):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 7)), nn.Linear(3, 64)
+    with pytest.raises(ShapeError, match="returns 7 numbers for one record, and needs 2 for each number of the code"):
+        isthmus.VAE(network=own).fit(digits[:50])
 
 
 # ---------------------------------------------------------------------- files

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from isthmus import VQVAE, networks
 from isthmus.networks.quantised import rotated
@@ -77,9 +78,24 @@ def test_dead_entries_are_revived_where_tokens_are():
     z = torch.randn(64, 4, 2, generator=_rng(1))
     for i in range(500):
         quantiser.revive(z, _rng(i))
+        if i == 400:
+            quantiser.use()  # begins to count
         quantiser(z)
-    assert quantiser.used() >= 30
-    assert quantiser.perplexity() > 16
+    use = quantiser.use()
+    assert use["used_entries"] >= 30
+    assert use["used_entries"] + use["dead_entries"] == 32
+    assert use["perplexity"] > 16
+
+
+def test_use_is_counted_and_not_remembered():
+    quantiser = networks.VectorQuantiser(64, 2, 1, _rng())
+    with torch.no_grad():
+        quantiser.books[0].weight[:] = torch.arange(64.0)[:, None]
+    z = torch.arange(8.0)[None, :, None].expand(1, 8, 2)
+    quantiser(z)
+    assert quantiser.use() == {"perplexity": pytest.approx(8.0), "used_entries": 8, "dead_entries": 56}
+    quantiser(z[:, :2])
+    assert quantiser.use() == {"perplexity": pytest.approx(2.0), "used_entries": 2, "dead_entries": 62}
 
 
 def test_token_prior_sums_to_one_and_draws_what_it_says():
@@ -114,10 +130,42 @@ def test_history_names_use_and_dead_entries(digits):
     assert last["used_entries"] + last["dead_entries"] == 16
 
 
+def test_held_out_records_judge_the_prior_too(digits):
+    model = VQVAE(latent_dim=8, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    last = model.history_[-1]
+    parts = [last[f"validation_{part}"] for part in ("model_reconstruction", "model_quantisation", "prior_code")]
+    assert last["validation_loss"] == pytest.approx(sum(parts))
+    assert 0 < last["validation_prior_code"] < 2 * np.log(16) + 1  # two tokens
+
+
+def test_own_networks_that_end_in_maps_have_one_token_a_place(digits):
+    own = (
+        nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 6, 3, 1, 1)),
+        nn.Sequential(nn.Conv2d(6, 8, 3, 1, 1), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1)),
+    )
+    model = VQVAE(network=own, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    assert model.code_numbers(digits[:5]).shape == (5, 16, 1)
+    assert model.transform(digits[:5]).shape == (5, 6 * 4 * 4)
+    assert model.sample(3, random_state=0).shape == (3, 8, 8)
+
+
+def test_own_networks_that_end_in_vectors_are_cut_into_tokens(digits):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 12)), nn.Linear(12, 64)
+    model = VQVAE(network=own, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    assert model.code_numbers(digits[:5]).shape == (5, 3, 1)
+    with pytest.raises(ValueError, match="tokens=5 must divide latent_dim, which is 12"):
+        VQVAE(network=own, entries=16, tokens=5).fit(digits[:300])
+
+
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
         ({"latent_dim": 10, "tokens": 4}, "tokens=4 must divide latent_dim, which is 10; take latent_dim=12"),
+        ({"quantisation": "scalar", "latent_dim": 10}, r"len\(steps\)=4 must divide latent_dim, which is 10"),
+        (
+            {"quantisation": "scalar", "latent_dim": 16, "tokens": 3},
+            r"tokens \* len\(steps\) is 12, and must equal latent_dim: 16",
+        ),
         ({"quantisation": "vectors"}, "quantisation must be one of 'vector', 'residual', 'scalar'"),
         ({"steps": (1, 5)}, "each of steps must be a whole number of at least 2 and at most 256; it is 1"),
     ],

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from isthmus import VAE, RegularizedAutoencoder, networks
+from isthmus import VAE, ConditionalVAE, RegularizedAutoencoder, networks
 from isthmus.models.total_correlation import kl_parts
 from isthmus.models.wasserstein import squared_mmd
 from isthmus.networks.priors import normal_log_density
@@ -179,12 +179,6 @@ def test_both_forms_of_the_kl_agree():
 # ---------------------------------------------------------------------- the model
 
 
-@pytest.fixture(scope="module")
-def gaussian_table():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(600, 2)) @ rng.normal(size=(2, 6)) + 0.3 * rng.normal(size=(600, 6)) + 5
-
-
 def test_a_linear_vae_reaches_the_likelihood_of_probabilistic_pca(gaussian_table):
     """Lucas et al., "Don't Blame the ELBO!" (NeurIPS 2019): the linear VAE's optimum is probabilistic PCA's."""
     from sklearn.decomposition import PCA
@@ -212,6 +206,29 @@ def test_free_bits_are_free_and_beta_weighs():
     records = torch.from_numpy(plain.preprocessor_.encode(X))
     kl = [model.losses(records, _rng())["kl"].item() for model in (plain, heavy)]
     assert kl[1] == pytest.approx(4 * kl[0])
+
+
+@pytest.mark.parametrize("parts", [{"prior": "mixture"}, {"prior": "flow"}, {"posterior": "flow"}])
+def test_free_bits_of_a_code_whose_kl_is_no_sum_over_units(parts):
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    model = VAE(latent_dim=2, max_epochs=1, random_state=0, free_bits=1e-9, **parts).fit(X)
+    records = torch.from_numpy(model.preprocessor_.encode(X))
+    model.module_.train()
+    paid = model.losses(records, _rng())["kl"].item()
+    q = model.module_.posterior(model.module_.scale(records))
+    z, log_q = q.draw(_rng())
+    assert paid == pytest.approx((log_q - model.module_.prior.log_prob(z)).mean().item(), rel=1e-4)
+    model.free_bits = 50.0
+    assert model.losses(records, _rng())["kl"].item() == pytest.approx(100.0)
+
+
+def test_the_bound_of_a_conditional_model_is_that_of_its_likeliest_class(digits, digit_labels):
+    model = ConditionalVAE(latent_dim=4, max_epochs=2, random_state=0).fit(digits[:200], digit_labels[:200])
+    few, many = (
+        np.mean([model.likelihood_bound(digits[:20], k=k, random_state=seed) for seed in range(20)]) for k in (1, 50)
+    )
+    assert many > few
+    np.testing.assert_allclose(model.likelihood_bound(digits[:20], k=64), model.score_samples(digits[:20]), rtol=1e-5)
 
 
 def test_warm_up_raises_beta_with_the_budget():

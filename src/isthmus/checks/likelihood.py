@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "check_heads",
     "check_likelihood_kind",
     "check_likelihood_scaling",
     "check_module_runs",
@@ -208,6 +209,18 @@ def check_module_runs(owner: str, role: str, module: nn.Module, x: Tensor) -> Te
             f"shape {tuple(x.shape)} it returned {received}."
         )
     return result
+
+
+def check_heads(owner: str, received: int, heads: int, beside: int) -> int:
+    """Return the width of a code from what an encoder of the user's gives; refuse what cannot be cut into heads."""
+    width, rest = divmod(received - beside, heads)
+    if rest or width < 1:
+        parts = f"{heads} for each number of the code" + (f", and {beside} for the classes" if beside else "")
+        raise ShapeError(
+            f"{owner}: the encoder given in network returns {received} numbers for one record, and needs {parts}; "
+            f"end it in a layer of {heads * max(1, width) + beside}."
+        )
+    return width
 
 
 def check_theta_shape(owner: str, received: Sequence[int], theta_shape: Sequence[int | None]) -> None:

@@ -16,7 +16,6 @@ __all__ = [
     "choice",
     "codes",
     "divides",
-    "flat_codes_only",
     "has_codes",
     "integer",
     "known_classes",
@@ -29,7 +28,9 @@ __all__ = [
     "not_together",
     "number",
     "plain_numbers_only",
+    "same_number",
     "size_of_pictures",
+    "vectors_only",
     "widths",
 ]
 
@@ -130,11 +131,18 @@ def divides(owner: str, parameter: str, value: int, other: str, its: int) -> Non
         )
 
 
-def flat_codes_only(owner: str) -> None:
-    """Refuse priors and flows over vectors where codes are maps."""
+def same_number(owner: str, parameter: str, value: int, other: str, its: int | None) -> None:
+    """Refuse two numbers that have to be one; ``its`` is None where it differs from record to record."""
+    if value != its:
+        wanted = "and that differs from record to record" if its is None else str(its)
+        raise ParameterError(f"{owner}: {parameter} is {value}, and must equal {other}: {wanted}.")
+
+
+def vectors_only(owner: str, what: str) -> None:
+    """Refuse what is defined over codes that are vectors, where codes are maps."""
     raise ParameterError(
-        f"{owner}: pictures of several sizes have codes of several sizes, which only prior='normal' and "
-        f"posterior='gaussian' serve."
+        f"{owner}: {what} needs codes that are vectors, and these are maps, as those of pictures of several sizes and "
+        f"of some networks of one's own are; bring the pictures to one size, or end the encoder in a vector."
     )
 
 

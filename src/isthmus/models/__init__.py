@@ -12,6 +12,7 @@ from isthmus.models.autoencoder import Autoencoder
 from isthmus.models.conditional import ConditionalVAE
 from isthmus.models.contractive import ContractiveAutoencoder
 from isthmus.models.denoising import DenoisingAutoencoder
+from isthmus.models.ladder import LadderVAE
 from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
 from isthmus.models.total_correlation import TotalCorrelationVAE
@@ -26,6 +27,7 @@ __all__ = [
     "ConditionalVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
+    "LadderVAE",
     "RegularizedAutoencoder",
     "SparseAutoencoder",
     "TotalCorrelationVAE",

@@ -17,7 +17,7 @@ USUAL_LATENT_DIM = 32
 
 
 def latent_dim(model: Model) -> int:
-    """Return the code's width: the one asked for, or 32, or half of the numbers in a record where that is less."""
+    """Return the width asked of a network: the one given, or 32, or half of the numbers in a record if that is less."""
     if model.latent_dim is not None:
         return int(model.latent_dim)
     numbers = int(np.prod([side or 32 for side in model.preprocessor_.shape_]))
@@ -56,7 +56,8 @@ def compose(
     Returns
     -------
     networks.Core
-        Of the type ``core``.
+        Of the type ``core``. Its ``code_shape`` is found by a trial: networks of the user's own need not keep to
+        ``width``.
     """
     pre, owner = model.preprocessor_, type(model).__name__
     for kind in model.augment:
@@ -81,7 +82,9 @@ def compose(
         beside=beside,
         owner=owner,
     )
-    return core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
+    return made
 
 
 def augmented(model: Model, x: Tensor, rng: torch.Generator) -> Tensor:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.models.composition import augmented, compose
-from isthmus.models.vae import SCORE_DRAWS, VAE
+from isthmus.models.vae import VAE
 
 __all__ = ["ConditionalVAE"]
 
@@ -92,10 +92,10 @@ class ConditionalVAE(VAE):
             "class": self.alpha * F.cross_entropy(logits, labels),
         }
 
-    def log_likelihood(self, x: Tensor) -> Tensor:
+    def bound(self, x: Tensor, k: int, seed: int = 0) -> Tensor:
         """Return a bound on log p(x): log p(y) and the bound on log p(x | y) for the class y likeliest given x."""
         labels = self.module_.posterior_and_logits(x)[1].argmax(1)
-        bound = self.module_.importance_bound(x, SCORE_DRAWS, torch.Generator().manual_seed(0), labels)
+        bound: Tensor = self.module_.importance_bound(x, k, torch.Generator().manual_seed(seed), labels)
         return bound + self.module_.log_prior[labels]
 
     def sample_codes(

@@ -12,7 +12,8 @@ Paper: Ghosh, Sajjadi, Vergari, Black and Schoelkopf, "From Variational to Deter
 Objective, in nats per example (equations 3 and 7 to 10; with the negative log-likelihood for the squared error)::
 
     L(x) = -log p(x | g(z)) + beta / 2 ||z||^2 + lambda R(g)
-    gradient   R(g) = ||d g(z) / d z||_F^2 / 2,  estimated as ||v^T d g(z) / d z||^2 / 2 with one v ~ N(0, I)
+    gradient   R(g) = ||d g(z) / d z||_F^2 / 2,  estimated as ||v^T d g(z) / d z||^2 / 2 with one v ~ N(0, I); it
+               smooths the decoder where codes are, and does not move the codes
     weights    R(g) = ||weights of the decoder||^2 / 2
     none       R(g) = 0
 """
@@ -29,6 +30,8 @@ from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
 
 __all__ = ["RegularizedAutoencoder"]
+
+USUAL_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -83,17 +86,16 @@ class RegularizedAutoencoder(Model):
         if self.smoothness == "weights":
             squares = [p.square().sum() for p in self.module_.decoder.parameters() if p.ndim >= 2]
             terms["weights"] = weight / 2 * torch.stack(squares).sum() if squares else z.new_zeros(())
-        elif self.smoothness == "gradient" and torch.is_grad_enabled():
+        elif self.smoothness == "gradient":
             terms["gradient"] = weight / 2 * self._squared_slope(z, tuple(x.shape[2:]), rng)
         return terms
 
     def _squared_slope(self, z: Tensor, size: tuple[int, ...], rng: torch.Generator) -> Tensor:
         """Return the mean over records of ||v^T dg/dz||^2 for one random v each, whose mean is ||dg/dz||_F^2."""
-        z = z.detach().requires_grad_()
-        theta = self.decode(z, size).float()
-        v = torch.randn(theta.shape, generator=rng, device=theta.device)
-        (slope,) = torch.autograd.grad((theta * v).sum(), z, create_graph=True)
+        learning = torch.is_grad_enabled()
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            theta = self.decode(z, size).float()
+            v = torch.randn(theta.shape, generator=rng, device=theta.device)
+            (slope,) = torch.autograd.grad((theta * v).sum(), z, create_graph=learning)
         return slope.float().square().flatten(1).sum(1).mean()
-
-
-USUAL_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from isthmus import checks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.models.composition import augmented, compose
 
 __all__ = ["SparseAutoencoder", "coin_kl"]
 
@@ -74,10 +74,11 @@ class SparseAutoencoder(Model):
         checks.number(owner, "rho", self.rho, low=0, high=1, above=True, below=True)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
-        width = latent_dim(self)
+        core = compose(self, rng)
         if self.k is not None:
+            width = core.code_shape[0]
             checks.integer(type(self).__name__, "k (units kept, of the code's width)", self.k, low=1, high=width)
-        return compose(self, rng)
+        return core
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the sparse codes z of scaled records."""

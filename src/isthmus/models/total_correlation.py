@@ -16,7 +16,9 @@ Objective, in nats per example (equations 2 and 4)::
 
 With alpha = beta = 1 the last three are KL(q(z | x) || p(z)). log q(z) is estimated from the batch by stratified
 sampling (appendix C.2): log sum_m w_m q(z | x_m), where w is 1 / N for a record's own posterior and
-(N - 1) / (N (M - 1)) for each of the others in the batch of M.
+(N - 1) / (N (M - 1)) for each of the others in the batch of M. The estimate of each part is biased, and more so the
+smaller the batch; the total correlation of a batch of 32 may come out below 0. Of codes that are maps, the parts are
+those of the channels at one place, drawn anew for each batch, times the number of places.
 """
 
 from __future__ import annotations
@@ -78,14 +80,28 @@ class TotalCorrelationVAE(VAE):
         z, log_q = q.draw(rng)
         theta = self.decode(z, tuple(x.shape[2:]))
         terms = {"reconstruction": self.module_.nll(theta, x).mean()}
-        if len(x) < 2 or z.ndim > 2:  # no other records to compare with, or codes that are maps
+        if len(x) < 2:  # no other records to compare with
             return terms | {"kl": self.module_.kl(q, z, log_q).mean()}
+        places = 1
+        if z.ndim > 2:
+            z, q, places = at_one_place(z, q, rng)
         information, correlation, units = kl_parts(z, q, self.n_records_)
         return terms | {
-            "mutual_information": self.alpha * information,
-            "total_correlation": self._beta() * correlation,
-            "unit_kl": units,
+            "mutual_information": self.alpha * places * information,
+            "total_correlation": self._beta() * places * correlation,
+            "unit_kl": places * units,
         }
+
+
+def at_one_place(z: Tensor, q: networks.Posterior, rng: torch.Generator) -> tuple[Tensor, networks.Posterior, int]:
+    """Return codes and posteriors of maps at a random place, as vectors of the channels, and how many places there are.
+
+    The parts of the KL at a place, times the number of places, are on average those of all places one by one.
+    """
+    places = z[0, 0].numel()
+    place = torch.randint(places, (), generator=rng, device=z.device)
+    at = [part.flatten(2)[:, :, place] for part in (z, q.mean, q.log_var)]
+    return at[0], networks.Posterior(at[1], at[2]), places
 
 
 def kl_parts(z: Tensor, q: networks.Posterior, records: int) -> tuple[Tensor, Tensor, Tensor]:

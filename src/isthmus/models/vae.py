@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.models.composition import augmented, compose
 from isthmus.training import Player
 
 __all__ = ["VAE"]
@@ -56,7 +56,8 @@ class VAE(Model):
     warm_up : float, default=0
         Share of the training over which ``beta`` rises from 0, in [0, 1].
     free_bits : float, default=0
-        Nats of KL that each unit of the code has for nothing; keeps units alive.
+        Nats of KL that each unit of the code has for nothing; keeps units alive. With another prior or posterior than
+        the plain ones the KL is no sum over units: the whole code then has ``latent_dim`` times as much for nothing.
     k : int, default=1
         Importance samples of the objective (the importance-weighted autoencoder); ``beta``, ``warm_up`` and
         ``free_bits`` then have to be left alone.
@@ -109,9 +110,9 @@ class VAE(Model):
 
     def add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
         """Give a core the prior and the flow that the parameters name."""
-        width = latent_dim(self)
-        if None in self.preprocessor_.shape_ and (self.prior != "normal" or self.posterior != "gaussian"):
-            checks.flat_codes_only(type(self).__name__)
+        width, *sides = core.code_shape
+        if sides and (self.prior != "normal" or self.posterior != "gaussian"):
+            checks.vectors_only(type(self).__name__, f"prior={self.prior!r} with posterior={self.posterior!r}")
         if self.posterior == "flow":
             core.flow = networks.InverseAutoregressiveFlow(width, width, FLOW_STEPS, rng)
         if self.prior == "mixture":
@@ -147,10 +148,13 @@ class VAE(Model):
         return {"reconstruction": self.module_.nll(theta, x).mean(), "kl": self._beta() * self._kl(q, z, log_q)}
 
     def _kl(self, q: networks.Posterior, z: Tensor, log_q: Tensor) -> Tensor:
-        if self.free_bits and self.module_.training:
+        core = self.module_
+        if not (self.free_bits and core.training):
+            return core.kl(q, z, log_q).mean()
+        if core.has_exact_kl:
             units = networks.kl_to_standard_normal(q.mean, q.log_var).mean(0)
             return units.clamp_min(self.free_bits).sum()
-        return self.module_.kl(q, z, log_q).mean()
+        return core.kl(q, z, log_q).mean().clamp_min(self.free_bits * z[0].numel())
 
     def _importance_bound(self, q: networks.Posterior, x: Tensor, rng: torch.Generator) -> Tensor:
         """Return log 1/k sum_i w_i of each record, (b,), all draws at once: their gradient needs them."""
@@ -164,7 +168,11 @@ class VAE(Model):
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """Return the importance-weighted bound on log p(x) of scaled records, from 64 fixed draws: (b, ...) -> (b,)."""
-        return self.module_.importance_bound(x, SCORE_DRAWS, torch.Generator().manual_seed(0))
+        return self.bound(x, SCORE_DRAWS)
+
+    def bound(self, x: Tensor, k: int, seed: int = 0) -> Tensor:
+        """Return the importance-weighted bound on log p(x) of scaled records with k draws: (b, ...) -> (b,), nats."""
+        return self.module_.importance_bound(x, k, torch.Generator().manual_seed(seed))
 
     def likelihood_bound(self, X: Any, k: int = 5000, *, random_state: int = 0) -> np.ndarray:
         """Return the importance-weighted bound on log p(x) with ``k`` draws, as papers report it.
@@ -183,11 +191,8 @@ class VAE(Model):
             Nats per example, in the units of ``X``.
         """
         checks.integer(type(self).__name__, "k", k, low=1)
-
-        def bound(x: Tensor) -> Tensor:
-            return self.module_.importance_bound(x, k, torch.Generator().manual_seed(random_state))
-
-        return np.concatenate([block.cpu().double().numpy() for block in self._run(X, bound)])
+        blocks = self._run(X, lambda x: self.bound(x, k, random_state))
+        return np.concatenate([block.cpu().double().numpy() for block in blocks])
 
     def code_posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return means and log-variances of q(z | x), the Gaussian part, float32 of shape (n, latent_dim) each."""

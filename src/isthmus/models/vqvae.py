@@ -24,6 +24,7 @@ near to are moved to tokens of the data; both keep the whole book in use.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,8 +52,8 @@ class VQVAE(Model):
     quantisation : {"vector", "residual", "scalar"}, default="vector"
         A book of vectors; several books in a row, each for what the ones before left over; or rounding, without a book.
     tokens : int, optional
-        Entries that a code is made of; by default one for four numbers of the code. Codes of pictures of several sizes
-        are maps, with one token a place.
+        Entries that a code is made of; by default one for four numbers of the code. Codes that are maps, as those of
+        pictures of several sizes are, have one token a place.
     entries : int, default=256
         Vectors in a book.
     levels : int, default=4
@@ -97,35 +98,50 @@ class VQVAE(Model):
         checks.number(owner, "commitment", self.commitment, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
-        maps = None in self.preprocessor_.shape_
-        width, tokens = self._width_and_tokens(maps)
-        core = compose(self, rng, width=width if maps else width * tokens, core=networks.QuantisedCore)
-        core.width = width
+        core = compose(self, rng, width=self._wanted(), core=networks.QuantisedCore)
+        core.width, tokens = self._width_and_tokens(*core.code_shape)
         if self.quantisation == "scalar":
             core.quantiser = networks.ScalarQuantiser(self.steps)
         else:
             levels = self.levels if self.quantisation == "residual" else 1
-            core.quantiser = networks.VectorQuantiser(self.entries, width, levels, rng)
-        length = tokens * core.quantiser.levels
-        core.prior = None if maps else networks.TokenPrior(core.quantiser.entries, length, rng)
+            core.quantiser = networks.VectorQuantiser(self.entries, core.width, levels, rng)
+        if tokens is None:
+            core.prior = None
+        else:
+            core.prior = networks.TokenPrior(core.quantiser.entries, tokens * core.quantiser.levels, rng)
         return core
 
-    def _width_and_tokens(self, maps: bool) -> tuple[int, int]:
-        """Return numbers in a token, and tokens in a code that is a vector."""
-        wanted = latent_dim(self)
-        if self.quantisation == "scalar":
-            width = len(self.steps)
-            return width, self.tokens or max(1, wanted // width)
-        if maps:
-            return wanted, 1
-        if self.tokens is None:  # as many as there can be
-            tokens = max(1, wanted // TOKEN_WIDTH)
-            while wanted % tokens:
-                tokens -= 1
-            return wanted // tokens, tokens
-        tokens = self.tokens
-        checks.divides(type(self).__name__, "tokens", tokens, "latent_dim", wanted)
-        return wanted // tokens, tokens
+    def _wanted(self) -> int:
+        """Return the width to ask of a network: a usual one is made to fit tokens of scalar quantisation."""
+        if self.quantisation != "scalar" or self.latent_dim is not None:
+            return latent_dim(self)
+        width = len(self.steps)
+        if None in self.preprocessor_.shape_:
+            return width
+        return width * (self.tokens or max(1, latent_dim(self) // width))
+
+    def _width_and_tokens(self, numbers: int, *sides: int | None) -> tuple[int, int | None]:
+        """Return numbers in a token, and tokens in a code: None where that follows the record's size."""
+        owner, scalar = type(self).__name__, self.quantisation == "scalar"
+        if sides:  # one token a place of the map
+            if scalar:
+                checks.same_number(owner, "len(steps)", len(self.steps), "the channels of the code", numbers)
+            places = None if None in sides else math.prod(side or 1 for side in sides)
+            if self.tokens is not None:
+                checks.same_number(owner, "tokens", self.tokens, "the places of the code's map", places)
+            return numbers, places
+        if scalar:
+            checks.divides(owner, "len(steps)", len(self.steps), "latent_dim", numbers)
+            if self.tokens is not None:
+                checks.same_number(owner, "tokens * len(steps)", self.tokens * len(self.steps), "latent_dim", numbers)
+            return len(self.steps), numbers // len(self.steps)
+        if self.tokens is not None:
+            checks.divides(owner, "tokens", self.tokens, "latent_dim", numbers)
+            return numbers // self.tokens, self.tokens
+        tokens = max(1, numbers // TOKEN_WIDTH)  # as many as there can be
+        while numbers % tokens:
+            tokens -= 1
+        return numbers // tokens, tokens
 
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
@@ -158,13 +174,7 @@ class VQVAE(Model):
             distributed.same(tensor)
 
     def _measures(self) -> dict[str, float]:
-        quantiser = self.module_.quantiser
-        used = quantiser.used()
-        return {
-            "perplexity": quantiser.perplexity(),
-            "used_entries": used,
-            "dead_entries": quantiser.usage.numel() - used,
-        }
+        return self.module_.quantiser.use()
 
     # ------------------------------------------------------------------ use
 
@@ -178,7 +188,7 @@ class VQVAE(Model):
         Returns
         -------
         ndarray of int64, shape (n, tokens, levels)
-            From 0 to the number of entries.
+            Below the number of entries.
         """
         return np.concatenate([block.cpu().numpy() for block in self._run(X, self.module_.numbers)])
 
@@ -198,8 +208,9 @@ class VQVAE(Model):
         core = self.module_
         levels, entries = core.quantiser.levels, core.quantiser.entries
         if core.prior is None:
-            numbers = torch.randint(entries, (shape[0], shape[2] * shape[3], levels), generator=rng)
-            return core.joined(core.quantiser.look_up(numbers), shape[2:])
-        numbers = core.prior.sample(shape[0], rng, temperature)
-        codes: Tensor = core.joined(core.quantiser.look_up(numbers.view(shape[0], -1, levels)), ())
+            numbers = torch.randint(entries, (shape[0], math.prod(shape[2:]), levels), generator=rng)
+            numbers = numbers.to(core.log_factor.device)
+        else:
+            numbers = core.prior.sample(shape[0], rng, temperature).view(shape[0], -1, levels)
+        codes: Tensor = core.joined(core.quantiser.look_up(numbers), shape[2:])
         return codes

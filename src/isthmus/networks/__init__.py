@@ -4,12 +4,13 @@ Nothing here knows of a model, a file or a training loop.
 """
 
 from isthmus.networks.augmentation import AUGMENTATIONS, augment
-from isthmus.networks.auto import NETWORKS, build, choose, facts_of, make_likelihood
+from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core
 from isthmus.networks.corruption import CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
 from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
+from isthmus.networks.ladder import Ladder, LadderCore
 from isthmus.networks.layers import ACTIVATIONS
 from isthmus.networks.likelihoods import (
     LIKELIHOODS,
@@ -52,6 +53,8 @@ __all__ = [
     "Gaussian",
     "Huber",
     "InverseAutoregressiveFlow",
+    "Ladder",
+    "LadderCore",
     "Laplace",
     "Likelihood",
     "MaskedDense",
@@ -71,6 +74,7 @@ __all__ = [
     "augment",
     "build",
     "choose",
+    "code_shape",
     "corrupt",
     "facts_of",
     "kl_to_standard_normal",

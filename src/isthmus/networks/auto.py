@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.checks.likelihood import (
+    check_heads,
     check_likelihood_kind,
     check_likelihood_scaling,
     check_module_runs,
@@ -29,12 +31,13 @@ from isthmus.checks.likelihood import (
 )
 from isthmus.checks.parameters import choice, integer, number, widths
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, usual_channels
+from isthmus.networks.core import Core
 from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, TableInput, TiedDecoder
 from isthmus.networks.layers import ACTIVATIONS, NORMS
 from isthmus.networks.likelihoods import Facts, FieldLike, Likelihood, likelihood_from
 from isthmus.networks.residual import ResidualBlock
 
-__all__ = ["NETWORKS", "build", "choose", "facts_of", "make_likelihood"]
+__all__ = ["NETWORKS", "build", "choose", "code_shape", "facts_of", "make_likelihood"]
 
 NETWORKS = ("auto", "dense", "convolutional", "residual")
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
@@ -298,7 +301,7 @@ def build(
     shape, theta_shape = tuple(shape), tuple(theta_shape)
     check_network(owner, network, NETWORKS)
     if not isinstance(network, str):
-        return _own(network, shape, theta_shape, owner)
+        return _own(network, shape, theta_shape, heads, beside, owner)
     integer(owner, "latent_dim", latent_dim, low=1)
     widths(owner, "hidden", hidden)
     choice(owner, "activation", activation, tuple(ACTIVATIONS))
@@ -399,19 +402,52 @@ class OwnDecoder(nn.Module):
 
 
 def _own(
-    network: tuple[nn.Module, nn.Module], shape: tuple[int | None, ...], theta_shape: tuple[int | None, ...], owner: str
+    network: tuple[nn.Module, nn.Module],
+    shape: tuple[int | None, ...],
+    theta_shape: tuple[int | None, ...],
+    heads: int,
+    beside: int,
+    owner: str,
 ) -> tuple[nn.Module, nn.Module]:
     """Return copies of a pair of modules, after a first try on two empty records."""
     encoder, decoder = copy.deepcopy(network[0]), copy.deepcopy(network[1])
-    x = torch.zeros((2, *(UNSIZED if side is None else side for side in shape)))
-    if len(theta_shape) > len(shape):
-        x = x.long()
-    modes = [(module, module.training) for part in (encoder, decoder) for module in part.modules()]
-    encoder.eval(), decoder.eval()
-    with torch.no_grad():
+    x = _blank(shape, codes=len(theta_shape) > len(shape))
+    with _trying(encoder, decoder):
         z = check_module_runs(owner, "encoder", encoder, x)
-        theta = check_module_runs(owner, "decoder", decoder, z)
-    for module, training in modes:
-        module.training = training
+        width = check_heads(owner, z.shape[1], heads, beside)
+        theta = check_module_runs(owner, "decoder", decoder, z[:, : width + beside])
     check_theta_shape(owner, theta.shape[1:], theta_shape)
     return encoder, OwnDecoder(decoder, theta_shape)
+
+
+def code_shape(core: Core, shape: Sequence[int | None], heads: int = 1, beside: int = 0) -> tuple[int | None, ...]:
+    """Return the shape of one code, found by encoding two empty records; None for sides that follow the record's.
+
+    Parameters
+    ----------
+    core : Core
+    shape : sequence of (int or None)
+        Of one scaled record.
+    heads, beside : int
+        As in :func:`build`; they are not counted.
+    """
+    with _trying(core.encoder):
+        first, *sides = core.encoder(_blank(shape, codes=core.likelihood.codes)).shape[1:]
+    return (first - beside) // heads, *((None,) * len(sides) if None in shape else sides)
+
+
+def _blank(shape: Sequence[int | None], *, codes: bool) -> Tensor:
+    x = torch.zeros((2, *(UNSIZED if side is None else side for side in shape)))
+    return x.long() if codes else x
+
+
+@contextmanager
+def _trying(*parts: nn.Module) -> Iterator[None]:
+    """Run modules for a look at their shapes, without a trace in them."""
+    modes = [(module, module.training) for part in parts for module in part.modules()]
+    for part in parts:
+        part.eval()
+    with torch.no_grad():
+        yield
+    for module, training in modes:
+        module.training = training

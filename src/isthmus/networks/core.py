@@ -33,11 +33,17 @@ class Core(nn.Module):
         Prepared for the data.
     shift, factor : array of float, broadcastable to a record
         The network sees ``(record - shift) * factor``. They belong to the preprocessing and are saved there.
+
+    Attributes
+    ----------
+    code_shape : tuple of (int or None)
+        Of what the encoder gives for one record, without heads and classes; None for sides that follow the record's.
     """
 
     shift: Tensor
     factor: Tensor
     log_factor: Tensor
+    code_shape: tuple[int | None, ...] = ()
 
     def __init__(
         self,
@@ -111,6 +117,10 @@ class Core(nn.Module):
     def mean(self, theta: Tensor) -> Tensor:
         """Return the expected scaled records, (b, *shape)."""
         return self.likelihood.mean(theta)
+
+    def drawn(self, theta: Tensor, rng: torch.Generator) -> Tensor:
+        """Return scaled records drawn from p(x | theta), (b, *shape)."""
+        return self.likelihood.sample(theta, rng)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:

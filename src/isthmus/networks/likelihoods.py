@@ -267,6 +267,24 @@ class Likelihood(nn.Module, ABC):
             Scaled records.
         """
 
+    def spell_out(self, x: Tensor) -> Tensor:
+        """Return scaled records with categories as zeros and a one: numbers that change smoothly, (b, *theta_shape)."""
+        return x
+
+    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return records, (b, *shape), with numbers at their means and categories drawn.
+
+        For generators whose chance is all in their code: nothing is scattered round what they make.
+        """
+        return self.mean(theta)
+
+    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return records as :meth:`spell_out` writes them, through which a gradient reaches theta.
+
+        Numbers are means. Categories are drawn by the straight-through Gumbel softmax (Jang, Gu and Poole 2017).
+        """
+        return self.mean(theta)
+
     def to_dict(self) -> dict[str, Any]:
         """Return name and options as JSON values; :func:`likelihood_from` goes back."""
         return {"name": self.name, **{option: getattr(self, option) for option in self.options}}
@@ -275,6 +293,26 @@ class Likelihood(nn.Module, ABC):
         """Return the constructor call."""
         options = ", ".join(f"{option}={getattr(self, option)!r}" for option in self.options)
         return f"{type(self).__name__}({options})"
+
+
+GUMBEL_TEMPERATURE = 0.5
+
+
+def _draw_smoothly(logits: Tensor, axis: int, generator: torch.Generator | None) -> Tensor:
+    """Return zeros and a one along an axis, drawn from softmax(logits); their gradient is that of a softer draw."""
+    noisy = logits - torch.log(-torch.log(_uniform(logits, generator)))
+    soft = torch.softmax(noisy / GUMBEL_TEMPERATURE, axis)
+    hard = torch.zeros_like(soft).scatter_(axis, soft.argmax(axis, keepdim=True), 1.0)
+    return hard - soft.detach() + soft
+
+
+def _drawn(logits: Tensor, blocks: Sequence[Tensor], generator: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+    """Return zeros and ones drawn from logits (b, k), and numbers of categories drawn from blocks (b, c, size)."""
+    codes = [
+        torch.multinomial(block.softmax(2).flatten(0, 1), 1, generator=generator).view(block.shape[:2])
+        for block in blocks
+    ]
+    return torch.bernoulli(torch.sigmoid(logits), generator=generator), codes
 
 
 def _wide(theta: Tensor) -> Tensor:
@@ -759,6 +797,18 @@ class Categorical(Likelihood):
         drawn = torch.multinomial(p.flatten(0, -2), 1, generator=generator).view(p.shape[:-1])
         return F.one_hot(drawn, p.shape[-1]).to(p.dtype) if self.classes is None else drawn
 
+    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return drawn categories."""
+        return self.sample(theta, generator)
+
+    def spell_out(self, x: Tensor) -> Tensor:
+        """Return one-hot rows as they are, and codes (b, *shape) as zeros and a one, (b, classes, *shape)."""
+        return x if self.classes is None else F.one_hot(x.long(), self.classes).movedim(-1, 1).float()
+
+    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return zeros and a one along the first axis, drawn from the softmax of theta."""
+        return _draw_smoothly(_wide(theta), 1, generator)
+
     def statistics(self, x: Tensor) -> Tensor:
         """Return the relative frequency of each category, at each position."""
         if self.classes is None:
@@ -869,12 +919,42 @@ class MixedTable(Likelihood):
         """Return rows: (b, F) -> (b, fields)."""
         means, logits, blocks = self._split(_wide(theta))
         noise = torch.randn(means.shape, generator=generator, device=means.device, dtype=means.dtype)
-        codes = [
-            torch.multinomial(block.softmax(2).flatten(0, 1), 1, generator=generator).view(block.shape[:2])
-            for block in blocks
-        ]
         numbers = means + self.width.log().exp() * noise if means.shape[1] else means
-        return self._join(numbers, torch.bernoulli(torch.sigmoid(logits), generator=generator), codes)
+        return self._join(numbers, *_drawn(logits, blocks, generator))
+
+    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return rows with numbers at their centres, and drawn masks and categories."""
+        means, logits, blocks = self._split(_wide(theta))
+        return self._join(means, *_drawn(logits, blocks, generator))
+
+    def spell_out(self, x: Tensor) -> Tensor:
+        """Return numbers, masks, and categories as zeros and a one, in the order of theta: (b, fields) -> (b, F)."""
+        x = x.float()
+        parts = [x[:, self.numbers], x[:, self.masks]]
+        codes, start = x[:, self.categories].long(), 0
+        for size, count in self._groups:
+            parts.append(F.one_hot(codes[:, start : start + count], size).flatten(1).float())
+            start += count
+        return torch.cat(parts, 1)
+
+    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return numbers, drawn masks and drawn categories: (b, F) -> (b, F)."""
+        numbers, logits, blocks = self._split(_wide(theta))
+        parts = [numbers]
+        if logits.shape[1]:
+            both = torch.stack([logits, torch.zeros_like(logits)], 2)
+            parts.append(_draw_smoothly(both, 2, generator)[..., 0])
+        parts += [_draw_smoothly(block, 2, generator).flatten(1) for block in blocks]
+        if len(self.masked):  # a number that is missing is written as 0, the mean
+            observed = torch.ones_like(numbers)
+            observed[:, self.masked] = parts[1][:, self._mask_places]
+            parts[0] = numbers * observed
+        return torch.cat(parts, 1)
+
+    @property
+    def _mask_places(self) -> Tensor:
+        """Return which of the masks, in their own order, belongs to each masked number."""
+        return (self.masks == self.mask_of[:, None]).int().argmax(1)
 
     def statistics(self, x: Tensor) -> Tensor:
         """Return the mean of observed numbers, the share of ones in masks, and the frequency of each category."""

@@ -42,7 +42,52 @@ def rotated(z: Tensor, q: Tensor) -> Tensor:
     return turned * (long_q / long_z)
 
 
-class VectorQuantiser(nn.Module):
+class _Quantiser(nn.Module):
+    """What quantisers share: how often each entry is used.
+
+    Parameters
+    ----------
+    entries : int
+        That a token can be, in each level.
+    levels : int
+        Entries that stand for one token.
+    """
+
+    usage: Tensor
+    counts: Tensor
+
+    def __init__(self, entries: int, levels: int) -> None:
+        super().__init__()
+        self.entries, self.levels = entries, levels
+        self.register_buffer("usage", torch.full((levels, entries), 1 / entries))  # share of tokens, fading
+        self.register_buffer("counts", torch.zeros((levels, entries), dtype=torch.long), persistent=False)
+
+    @torch.no_grad()
+    def count(self, numbers: Tensor) -> None:
+        """Take note of which entries stood for the tokens of a step, (..., levels)."""
+        for level in range(self.levels):
+            counts = torch.bincount(numbers[..., level].flatten(), minlength=self.entries)
+            self.usage[level].lerp_(counts / counts.sum(), 1 - MEMORY)
+            self.counts[level] += counts
+
+    def use(self) -> dict[str, float]:
+        """Return what became of the entries since the last call, and begin to count again.
+
+        Returns
+        -------
+        dict
+            ``perplexity``: exp of the entropy of use, averaged over levels: as many as there are entries, if all were
+            used alike. ``used_entries`` and ``dead_entries``, of all levels: with at least a twentieth of their fair
+            share of tokens, and with less.
+        """
+        p = self.counts / self.counts.sum(1, keepdim=True).clamp_min(1)
+        self.counts.zero_()
+        used = int((p >= DEAD / self.entries).sum())
+        perplexity = torch.exp(-(p * p.clamp_min(1e-12).log()).sum(1)).mean()
+        return {"perplexity": float(perplexity), "used_entries": used, "dead_entries": p.numel() - used}
+
+
+class VectorQuantiser(_Quantiser):
     """Books of vectors: each level replaces what the levels before have left over by its nearest entry.
 
     van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning" (NeurIPS 2017), equations 1 to 3;
@@ -61,13 +106,9 @@ class VectorQuantiser(nn.Module):
         Of the first vectors.
     """
 
-    usage: Tensor
-
     def __init__(self, entries: int, width: int, levels: int, rng: torch.Generator) -> None:
-        super().__init__()
-        self.entries, self.levels = entries, levels
+        super().__init__(entries, levels)
         self.books = nn.ModuleList(layers.embedding(entries, width, rng) for _ in range(levels))
-        self.register_buffer("usage", torch.full((levels, entries), 1 / entries))
 
     def _book(self, level: int) -> Tensor:
         return self.books[level].get_parameter("weight")
@@ -106,7 +147,7 @@ class VectorQuantiser(nn.Module):
         """
         numbers = self.numbers(z)
         if self.training and torch.is_grad_enabled():
-            self._count(numbers)
+            self.count(numbers)
         left, total, price = z, torch.zeros_like(z), z.new_zeros(len(z))
         for level in range(self.levels):
             entry = F.embedding(numbers[..., level], self._book(level))
@@ -114,12 +155,6 @@ class VectorQuantiser(nn.Module):
             price = price + commitment * (left - entry.detach()).square().flatten(1).sum(1)
             left, total = left - entry.detach(), total + entry.detach()
         return rotated(z, total), numbers, price
-
-    @torch.no_grad()
-    def _count(self, numbers: Tensor) -> None:
-        for level in range(self.levels):
-            counts = torch.bincount(numbers[..., level].flatten(), minlength=self.entries).float()
-            self.usage[level].lerp_(counts / counts.sum(), 1 - MEMORY)
 
     @torch.no_grad()
     def revive(self, z: Tensor, rng: torch.Generator) -> None:
@@ -141,17 +176,8 @@ class VectorQuantiser(nn.Module):
         self.usage.zero_()  # all are dead, and revived
         self.revive(z, rng)
 
-    def perplexity(self) -> float:
-        """Return exp of the entropy of use, averaged over levels: as many entries, if all were used alike."""
-        p = self.usage / self.usage.sum(1, keepdim=True)
-        return float(torch.exp(-(p * p.clamp_min(1e-12).log()).sum(1)).mean())
 
-    def used(self) -> int:
-        """Return how many entries are in use, of all levels."""
-        return int((self.usage >= DEAD / self.entries).sum())
-
-
-class ScalarQuantiser(nn.Module):
+class ScalarQuantiser(_Quantiser):
     """Each number of a token is rounded to one of a few levels: no book, and nothing that could die.
 
     Mentzer, Minnen, Agustsson and Tschannen, "Finite Scalar Quantization: VQ-VAE Made Simple" (ICLR 2024), section 3.1.
@@ -163,20 +189,17 @@ class ScalarQuantiser(nn.Module):
     """
 
     radix: Tensor
-    count: Tensor
-    usage: Tensor
+    steps: Tensor
 
     def __init__(self, steps: Sequence[int]) -> None:
-        super().__init__()
-        self.entries, self.levels = math.prod(steps), 1
-        self.register_buffer("count", torch.tensor(steps, dtype=torch.float32), persistent=False)
+        super().__init__(math.prod(steps), 1)
+        self.register_buffer("steps", torch.tensor(steps, dtype=torch.float32), persistent=False)
         places = torch.tensor([1, *steps[:-1]]).cumprod(0)
         self.register_buffer("radix", places, persistent=False)
-        self.register_buffer("usage", torch.full((1, self.entries), 1 / self.entries))
 
     def _bounded(self, z: Tensor) -> Tensor:
-        """Return z squeezed into (-0.5, count - 0.5), so that rounding gives 0 ... count - 1."""
-        return torch.sigmoid(2 * z) * (self.count - 1e-3) - 0.5 + 5e-4
+        """Return z squeezed into (-0.5, steps - 0.5), so that rounding gives 0 ... steps - 1."""
+        return torch.sigmoid(2 * z) * (self.steps - 1e-3) - 0.5 + 5e-4
 
     def numbers(self, z: Tensor) -> Tensor:
         """Return the mixed-radix number of each token's levels: (..., width) -> (..., 1)."""
@@ -184,11 +207,11 @@ class ScalarQuantiser(nn.Module):
 
     def look_up(self, numbers: Tensor) -> Tensor:
         """Return tokens in [-1, 1]: (..., 1) -> (..., width)."""
-        level = numbers // self.radix % self.count.long()
+        level = numbers // self.radix % self.steps.long()
         return self._centred(level.float())
 
     def _centred(self, level: Tensor) -> Tensor:
-        return 2 * level / (self.count - 1) - 1
+        return 2 * level / (self.steps - 1) - 1
 
     def forward(self, z: Tensor, commitment: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
         """Return rounded tokens, their numbers, and a price of zero: the gradient passes straight through."""
@@ -196,8 +219,7 @@ class ScalarQuantiser(nn.Module):
         level = bounded + (bounded.round() - bounded).detach()
         numbers = self.numbers(z)
         if self.training and torch.is_grad_enabled():
-            counts = torch.bincount(numbers.flatten(), minlength=self.entries).float()
-            self.usage[0].lerp_(counts / counts.sum(), 1 - MEMORY)
+            self.count(numbers)
         return self._centred(level), numbers, z.new_zeros(len(z))
 
     def revive(self, z: Tensor, rng: torch.Generator) -> None:
@@ -205,9 +227,6 @@ class ScalarQuantiser(nn.Module):
 
     def start_at(self, z: Tensor) -> None:
         """Do nothing: there is no book."""
-
-    perplexity = VectorQuantiser.perplexity
-    used = VectorQuantiser.used
 
 
 class TokenPrior(nn.Module):

@@ -309,8 +309,7 @@ class Engine:
                 terms = player.loss(records, rng, *beside)
             first, *others = terms.values()
             total = sum(others, first)
-            prefix = f"{player.name}_" if len(self.players) > 1 else ""
-            named |= {prefix + name: term for name, term in terms.items()}
+            named |= self._prefixed(player, terms)
             if self.look_every == 1 and not distributed.all_say(math.isfinite(total.item())):
                 continue
             parameters = self.parameters[player.name]
@@ -324,17 +323,24 @@ class Engine:
         return named
 
     def _score(self, held_out: Batches) -> dict[str, Tensor]:
-        """Return each term of the first player, averaged over the held-out records, with chance fixed."""
+        """Return each term of the players judged, averaged over the held-out records, with chance fixed."""
         rng = epoch_generator(self.plan.seed, 0, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self.module.eval()
         with torch.no_grad():
             for records, rows in held_out.in_order(max(self.progress.batch_size, 1024)):
-                with autocast(self.device.type, self.plan.precision):
-                    terms = self.players[0].loss(records, rng, *held_out.beside(rows))
-                for name, term in terms.items():
-                    sums[name] += term * len(rows)
+                for player in self.players:
+                    if not player.judged:
+                        continue
+                    with autocast(self.device.type, self.plan.precision):
+                        terms = player.loss(records, rng, *held_out.beside(rows))
+                    for name, term in self._prefixed(player, terms).items():
+                        sums[name] += term * len(rows)
         return {name: total / held_out.n for name, total in sums.items()}
+
+    def _prefixed(self, player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return terms by the names of the history: with the player's name where there are several."""
+        return {f"{player.name}_{name}": term for name, term in terms.items()} if len(self.players) > 1 else terms
 
     def _show_progress(self, share: float) -> None:
         now = time.perf_counter()
@@ -386,11 +392,12 @@ class Engine:
         generator = torch.Generator(self.device).manual_seed(0)
         self.module.eval()
         with torch.no_grad():
-            return [
-                int(row)
-                for record, row in zip(records[:, None], rows.tolist(), strict=True)
-                if not all(_all_finite(player.loss(record, generator)) for player in self.players)
-            ]
+            alone = zip(records[:, None], rows[:, None], strict=True)
+            return [int(row) for record, row in alone if not self._is_finite(record, row, generator)]
+
+    def _is_finite(self, records: Tensor, rows: Tensor, rng: torch.Generator) -> bool:
+        beside = self.batches.beside(rows)
+        return all(_all_finite(player.loss(records, rng, *beside)) for player in self.players)
 
     def _halve_batch(self, good: dict[str, Tensor], step: int, error: Exception) -> None:
         """After memory ran out, start the epoch again with half the batch; re-raise every other error."""

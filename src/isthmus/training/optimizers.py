@@ -252,8 +252,8 @@ def make_optimizers(
     name : {"muon", "adamw", "adam", "sgd", "gradient-descent"}
         With "muon", biases, gains and look-up tables go to AdamW.
     learning_rate : float or None
-        Peak of the schedule; None takes the optimiser's usual one for batches of this size. With "muon" AdamW's rate
-        moves in proportion.
+        Peak of the schedule; None takes the usual one for batches of this size, times the player's pace. With "muon"
+        AdamW's rate moves in proportion.
     weight_decay : float
         L2: added to the gradient by "adam", "sgd" and "gradient-descent", decoupled in "muon" and "adamw".
         Biases and gains are not decayed.
@@ -261,7 +261,7 @@ def make_optimizers(
         Records a step.
     """
     default, optimizer = OPTIMIZERS[name]
-    rate = usual_rate(name, batch_size) if learning_rate is None else learning_rate
+    rate = player.pace * usual_rate(name, batch_size) if learning_rate is None else learning_rate
     parameters, tables = list(player.parameters()), player.embeddings()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}
@@ -269,6 +269,9 @@ def make_optimizers(
     optimizers: list[Optimizer] = [optimizer(matrices, rate, weight_decay)] if matrices else []
     if rest:
         optimizers.append(AdamW(rest, ADAMW_RATE * rate / default) if name == "muon" else optimizer(rest, rate))
+    for each in optimizers:
+        if isinstance(each, Adam) and player.betas is not None:
+            each.betas = player.betas
     return optimizers
 
 

@@ -32,6 +32,12 @@ class Player:
         Told, before each of the player's moves, what share of the budget is spent: schedules of a model's own.
     after : callable, optional
         Called when the player has moved: averages of weights, tables that no gradient moves.
+    pace : float, default=1
+        Factor on the optimiser's usual learning rate; one that a user asks for is taken as it is.
+    betas : (float, float), optional
+        Memory of "adam" and "adamw", where it is not the usual one: in a game, momentum drives players round.
+    judged : bool, default=True
+        Whether its loss on held-out records is part of what early stopping looks at; not where it is a game's.
     measures : callable, optional
         Returns named figures for the history after each epoch, which are no part of the loss.
     """
@@ -40,6 +46,9 @@ class Player:
     modules: tuple[nn.Module, ...]
     loss: Loss
     every: int = 1
+    pace: float = 1.0
+    betas: tuple[float, float] | None = None
+    judged: bool = True
     before: Callable[[float], None] | None = None
     after: Callable[[], None] | None = None
     measures: Callable[[], dict[str, float]] | None = None
