@@ -86,8 +86,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         Normalisation after each hidden layer.
     dropout : float, default=0
         Share of hidden units left out at random in training.
-    augment : tuple of {"shift", "flip", "rotate", "elastic"}, default=()
-        Harmless changes of pictures in training.
+    augment : tuple of {"shift", "flip", "rotate", "elastic", "binarise"}, default=()
+        Harmless changes of pictures in training; with "binarise" records are drawn anew as zeros and ones each time.
     max_epochs : float, optional
         Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps.
     max_seconds : float, optional
@@ -140,6 +140,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     learns_classes: ClassVar[bool] = False  # whether ``y`` is needed, and goes to ``losses`` as class numbers
     stops_early: ClassVar[bool] = True  # whether a lower held-out loss means a better model
+    fewest_records: ClassVar[int] = 2  # that it can be fitted on
+    better_for_few: ClassVar[str] = ""  # what serves fewer
+    fewest_in_batch: ClassVar[int] = 32  # records that a usual batch has at least
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
 
     latent_dim: int | None = None
@@ -273,7 +276,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         device = device_named(type(self).__name__, self.device)
         distributed.start(device.type)
         data = isthmus_data.open(X, labels=y)
-        checks.enough_records(data, 2)
+        checks.enough_records(data, self.fewest_records, self.better_for_few)
         self._learn_schema(data)
         self._learn_classes(data)
         self.preprocessor_ = preprocessing.for_data(data).fit(data)
@@ -326,6 +329,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
             self.classes_, self.class_counts_ = np.unique(data.labels, return_counts=True)  # type: ignore[call-overload]
+            checks.several_classes(type(self).__name__, self.classes_)
 
     def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
@@ -398,7 +402,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return Feed(data, self.preprocessor_, device, labels)
 
     def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
-        batch_size = self.batch_size or _usual_batch(batches.n)
+        batch_size = self.batch_size or _usual_batch(batches.n, self.fewest_in_batch)
         epochs = self.max_epochs
         if epochs is None:
             epochs = training.default_epochs(batches.steps(batch_size)) if self.max_seconds is None else 1000.0
@@ -908,9 +912,9 @@ def _held_out_rows(n: int, count: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
-def _usual_batch(n: int) -> int:
-    """Return a power of two near n / 64, at least 32 and at most 512."""
-    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), 5, 9))
+def _usual_batch(n: int, fewest: int) -> int:
+    """Return a power of two near n / 64, at least ``fewest`` and at most 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), np.log2(fewest), 9))
 
 
 def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:

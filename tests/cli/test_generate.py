@@ -83,7 +83,7 @@ def test_classes_are_drawn_by_the_word_that_names_them(run, tmp_path):
         (("sample", "--n", 0), "Autoencoder: n must be a whole number of at least 1; it is 0."),
         (
             ("sample", "--label", 3),
-            "Autoencoder learned no classes, so y must be left out; ConditionalVAE learns them.",
+            "Autoencoder learned no classes, so y must be left out; ConditionalVAE and ConditionalGAN learn them.",
         ),
         (("interpolate", "digits", "--rows", "0"), "rows must be 2 numbers from 0 to 1796 with a comma between"),
         (("interpolate", "digits", "--rows", "0,x"), "rows must be 2 numbers from 0 to 1796 with a comma between"),

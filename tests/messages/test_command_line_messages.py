@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import isthmus
-from isthmus.cli import main
+from isthmus.cli import main, registry
 from isthmus.models import REGISTRY
 
 Said = Callable[..., tuple[int, str]]
@@ -47,7 +47,7 @@ def table(path: str = "people.csv") -> None:
 
 def test_no_sentence_names_the_program_twice(said: Said) -> None:
     table()
-    names = ", ".join(map(repr, isthmus.cli.registry.model_names()))
+    names = ", ".join(map(repr, registry.model_names()))
     assert said("models", "foo")[1].startswith(f"isthmus: the model must be one of {names}; it is 'foo'")
     assert said("fit", "people.csv", "--test", "2") == (
         2,

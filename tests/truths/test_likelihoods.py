@@ -27,7 +27,7 @@ from isthmus.networks import (
     MixedTable,
     likelihood_from,
 )
-from isthmus.networks.likelihoods import _logistic_log_prob
+from isthmus.networks.likelihoods.logistic import logistic_log_prob
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ def test_fast_discretised_logistic_equals_the_plain_one(shape: tuple[int, ...]) 
     x = torch.randint(0, 256, (4, 3, 5, 5), generator=rng) / 127.5 - 1
     weights = torch.rand(4, generator=rng)
     fast = likelihood.log_prob(theta, x)
-    plain = _logistic_log_prob(theta, likelihood.width.log(), x, likelihood.step, likelihood.low, likelihood.high)
+    plain = logistic_log_prob(theta, likelihood.width.log(), x, likelihood.step, likelihood.low, likelihood.high)
     torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-3)
     for one, other in zip(
         torch.autograd.grad((fast * weights).sum(), (theta, likelihood.width.parameter)),

@@ -329,14 +329,14 @@ def _position(array: np.ndarray, index: Sequence[Any], names: Sequence[str] = ()
     return ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=False))
 
 
-def enough_records(data: Any, minimum: int) -> None:
-    """Check that data have at least ``minimum`` records."""
+def enough_records(data: Any, minimum: int, otherwise: str = "") -> None:
+    """Check that data have at least ``minimum`` records; ``otherwise`` names a model that serves fewer."""
     n = len(data)
     if n < minimum:
         shape = (n, *data.schema.shape)
         raise DataError(
             f"{data.source}: Found {n} sample(s) (shape={shape}) while a minimum of {minimum} is required; "
-            f"pass more records."
+            f"pass more records{f', or take {otherwise}, which serves fewer' if otherwise else ''}."
         )
 
 

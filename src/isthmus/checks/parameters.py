@@ -29,6 +29,7 @@ __all__ = [
     "number",
     "plain_numbers_only",
     "same_number",
+    "several_classes",
     "size_of_pictures",
     "vectors_only",
     "widths",
@@ -164,9 +165,20 @@ def needs_labels(owner: str, labels: Any) -> None:
         )
 
 
+def several_classes(owner: str, classes: Any) -> None:
+    """Refuse to learn classes from labels that are all the same."""
+    if len(classes) < 2:
+        raise ParameterError(
+            f"{owner} learns what classes look like, and all labels are {str(classes[0])!r}; take "
+            f"{owner.removeprefix('Conditional')}, which needs none."
+        )
+
+
 def learned_no_classes(owner: str) -> None:
     """Refuse a class asked of a model that knows none."""
-    raise ParameterError(f"{owner} learned no classes, so y must be left out; ConditionalVAE learns them.")
+    raise ParameterError(
+        f"{owner} learned no classes, so y must be left out; ConditionalVAE and ConditionalGAN learn them."
+    )
 
 
 def known_classes(owner: str, wanted: np.ndarray, classes: np.ndarray, n: int) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "mask_shape",
     "mask_size",
     "mask_wanted",
+    "needs_records",
     "needs_tables",
     "no_inpainting",
     "rows_of",
@@ -106,6 +107,14 @@ def codes_of_one_size(task: str, codes: Any) -> None:
     if isinstance(codes, list):
         raise ParameterError(
             f"{task}: pictures of several sizes have codes of several sizes; fit on pictures of one size."
+        )
+
+
+def needs_records(task: str, parameter: str, value: Any, records: Any) -> None:
+    """Refuse records of the fit where there are no others to set beside them."""
+    if value is not None and records is None:
+        raise ParameterError(
+            f"{task}: {parameter} goes with records to judge the model by; name them as DATA, or name these as DATA."
         )
 
 

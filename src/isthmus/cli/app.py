@@ -41,6 +41,7 @@ VERBS = {
     "score": "judge",
     "compare": "judge",
     "report": "judge",
+    "doctor": "doctor",
     "info": "look",
     "verify": "look",
     "models": "look",

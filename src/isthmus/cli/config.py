@@ -12,7 +12,7 @@ from typing import Any
 from isthmus.cli.commands import Flag
 from isthmus.errors import ParameterError
 
-__all__ = ["defaults_from", "read", "scan"]
+__all__ = ["as_typed", "defaults_from", "read", "scan"]
 
 
 def scan(arguments: Sequence[str], *names: str) -> list[str | None]:
@@ -68,11 +68,12 @@ def _as_text(flag: Flag, value: Any) -> Any:
         return value
     if flag.kind == list[str] | None:
         pairs = value.items() if isinstance(value, dict) else None
-        return [f"{key}={_joined(item)}" for key, item in pairs] if pairs is not None else list(value)
-    return _joined(value)
+        return [f"{key}={as_typed(item)}" for key, item in pairs] if pairs is not None else list(value)
+    return as_typed(value)
 
 
-def _joined(value: Any) -> str:
+def as_typed(value: Any) -> str:
+    """Return one value as a person would type it: 128,64 and true and none."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool | None) else str(value)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words"]
+__all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words", "wrapped"]
+
+WIDEST = 120  # characters in a line of prose: longer ones are hard to follow
 
 
 class Interrupted(Exception):  # noqa: N818 - a person pressed Ctrl-C
@@ -85,6 +89,25 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+
+
+def wrapped(text: str, *, first: str = "", others: str | None = None) -> list[str]:
+    """Return a text as lines no wider than the terminal, or than 100 characters where there is none.
+
+    Parameters
+    ----------
+    text : str
+        One paragraph.
+    first : str
+        What the first line begins with.
+    others : str, optional
+        What the others begin with; by default the same.
+    """
+    width = min(WIDEST, shutil.get_terminal_size((100, 24)).columns)
+    indent = first if others is None else others
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def shape_words(sides: Sequence[int | None]) -> str:

@@ -12,6 +12,7 @@ from isthmus.models.autoencoder import Autoencoder
 from isthmus.models.conditional import ConditionalVAE
 from isthmus.models.contractive import ContractiveAutoencoder
 from isthmus.models.denoising import DenoisingAutoencoder
+from isthmus.models.gan import GAN, ConditionalGAN
 from isthmus.models.ladder import LadderVAE
 from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
@@ -21,9 +22,11 @@ from isthmus.models.vqvae import VQVAE
 from isthmus.models.wasserstein import WassersteinAutoencoder
 
 __all__ = [
+    "GAN",
     "VAE",
     "VQVAE",
     "Autoencoder",
+    "ConditionalGAN",
     "ConditionalVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",

@@ -32,6 +32,8 @@ def compose(
     heads: int = 1,
     beside: int = 0,
     width: int | None = None,
+    network: Any = None,
+    hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
 ) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
@@ -50,6 +52,8 @@ def compose(
         Numbers that the decoder and the last layer of the encoder have beside the code: classes.
     width : int, optional
         Of the code, where it is not :func:`latent_dim`.
+    network, hidden : optional
+        As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
 
@@ -62,16 +66,18 @@ def compose(
     pre, owner = model.preprocessor_, type(model).__name__
     for kind in model.augment:
         checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
-    if model.augment:
+    if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
     likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling, owner)
+    if "binarise" in model.augment:
+        checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
     width = latent_dim(model) if width is None else width
     encoder, decoder = networks.build(
-        model.network,
+        model.network if network is None else network,
         pre.shape_,
         likelihood.theta_shape(pre.shape_),
         width,
-        model.hidden,
+        model.hidden if hidden is None else hidden,
         activation=model.activation,
         norm=model.norm,
         dropout=model.dropout,
@@ -88,7 +94,9 @@ def compose(
 
 
 def augmented(model: Model, x: Tensor, rng: torch.Generator) -> Tensor:
-    """Return scaled records, changed harmlessly if the model asks for it and is training."""
-    if model.augment and model.module_.training:
-        return networks.augment(x, model.augment, rng)
-    return x
+    """Return scaled records, changed harmlessly if the model asks for it and is training.
+
+    Held-out records are drawn as zeros and ones too, where records are: that says what a record is.
+    """
+    kinds = model.augment if model.module_.training else tuple(set(model.augment) & {"binarise"})
+    return networks.augment(x, kinds, rng) if kinds else x

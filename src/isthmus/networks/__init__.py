@@ -3,6 +3,7 @@
 Nothing here knows of a model, a file or a training loop.
 """
 
+from isthmus.networks.adversarial import AdversarialCore, Critic, Octaves
 from isthmus.networks.augmentation import AUGMENTATIONS, augment
 from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
@@ -38,6 +39,7 @@ __all__ = [
     "LIKELIHOODS",
     "NETWORKS",
     "PRIORS",
+    "AdversarialCore",
     "Bernoulli",
     "Categorical",
     "ConditionalCore",
@@ -45,6 +47,7 @@ __all__ = [
     "ConvolutionalEncoder",
     "Core",
     "CouplingFlow",
+    "Critic",
     "DenseDecoder",
     "DenseEncoder",
     "DiscretisedLogistic",
@@ -60,6 +63,7 @@ __all__ = [
     "MaskedDense",
     "MixedTable",
     "MixturePrior",
+    "Octaves",
     "Posterior",
     "Prior",
     "QuantisedCore",

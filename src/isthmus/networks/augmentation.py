@@ -15,7 +15,7 @@ from torch import Tensor
 
 __all__ = ["AUGMENTATIONS", "augment"]
 
-AUGMENTATIONS = ("shift", "flip", "rotate", "elastic")
+AUGMENTATIONS = ("shift", "flip", "rotate", "elastic", "binarise")
 
 SHIFT = 0.08  # of a side, at most
 TURN = math.radians(12)  # at most
@@ -30,9 +30,10 @@ def augment(x: Tensor, kinds: Sequence[str], rng: torch.Generator) -> Tensor:
     ----------
     x : tensor of float, shape (b, channels, height, width)
         Pictures.
-    kinds : sequence of {"shift", "flip", "rotate", "elastic"}
+    kinds : sequence of {"shift", "flip", "rotate", "elastic", "binarise"}
         Which changes: whole-pixel shifts of up to 8 % of a side, left-right flips of every second picture on average,
-        rotations of up to 12 degrees, smooth displacements of 5 % of a side.
+        rotations of up to 12 degrees, smooth displacements of 5 % of a side. "binarise" comes last and takes values in
+        [0, 1], of records of any shape, as the chances of ones (Salakhutdinov and Murray, ICML 2008).
     rng : torch.Generator
         Source of chance, on the pictures' device.
 
@@ -41,6 +42,9 @@ def augment(x: Tensor, kinds: Sequence[str], rng: torch.Generator) -> Tensor:
     tensor, the shape of ``x``
         What comes in from outside repeats the border.
     """
+    if "binarise" in kinds:
+        others = [kind for kind in kinds if kind != "binarise"]
+        return torch.bernoulli(augment(x, others, rng) if others else x, generator=rng)
     b, _, height, width = x.shape
     if "flip" in kinds:
         flipped = torch.rand(b, generator=rng, device=x.device) < 0.5

@@ -71,13 +71,15 @@ class MixturePrior(Prior):
         How many.
     rng : torch.Generator
         Of the first means.
+    deviation : float, default=1
+        Of each at first; their means are drawn from a standard normal.
     """
 
-    def __init__(self, width: int, components: int, rng: torch.Generator) -> None:
+    def __init__(self, width: int, components: int, rng: torch.Generator, deviation: float = 1.0) -> None:
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(components))
         self.means = nn.Parameter(torch.randn(components, width, generator=rng))
-        self.log_vars = nn.Parameter(torch.zeros(components, width))
+        self.log_vars = nn.Parameter(torch.full((components, width), 2 * math.log(deviation)))
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-weights (K,), means (K, d) and log-variances (K, d)."""
@@ -89,8 +91,8 @@ class MixturePrior(Prior):
         return torch.logsumexp(log_w + normal_log_density(z[:, None], means, log_vars).sum(-1), 1)
 
     def sample(self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0) -> Tensor:  # noqa: D102
-        log_w, means, log_vars = (part.detach() for part in self.components())
-        chosen = torch.multinomial(log_w.exp().to(rng.device), shape[0], replacement=True, generator=rng)
+        log_w, means, log_vars = self.components()
+        chosen = torch.multinomial(log_w.detach().exp().to(rng.device), shape[0], replacement=True, generator=rng)
         chosen = chosen.to(means.device)
         return means[chosen] + temperature * torch.exp(0.5 * log_vars[chosen]) * _noise(shape, rng).to(means.device)
 

@@ -8,13 +8,14 @@ records, does not have are told among the checks that were not made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isthmus import data as isthmus_data
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
+from isthmus.errors import ParameterError
 from isthmus.tasks.symptoms import code, data, output, training
 from isthmus.tasks.symptoms.case import Case
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError
@@ -31,6 +32,7 @@ CHECKS: dict[str, Check] = {
     "a run too short": training.stopped_too_early,
     "batches too large": training.batch_too_large,
     "batches too small": training.batch_too_small,
+    "a critic that won": training.critic_won,
     "a held-out loss that turned up": training.over_fitting,
     "held-out records": training.no_held_out_records,
     "weights for the number of records": training.too_few_records,
@@ -85,23 +87,29 @@ NO_CODE = OUTCOMES - {"posterior-collapse", "code-ignored"}
 
 # kind: the kinds that it brings about, which are not told beside it
 CONSEQUENCES: dict[str, set[str]] = {
-    "values-out-of-range": OUTCOMES | {"likelihood-mismatch", "memorisation"},
-    "unscaled-values": OUTCOMES | {"dominating-column", "likelihood-mismatch", "not-finite", "learning-rate-too-high"},
-    "learning-rate-too-high": OUTCOMES | {"not-finite", "stopped-too-early", "likelihood-mismatch"},
+    "values-out-of-range": OUTCOMES | {"scale-mismatch", "memorisation"},
+    "unscaled-values": OUTCOMES | {"dominating-column", "scale-mismatch", "not-finite", "learning-rate-too-high"},
+    "learning-rate-too-high": OUTCOMES | {"not-finite", "stopped-too-early", "scale-mismatch"},
     "not-finite": {"scale-exploded"},
-    "learning-rate-too-low": OUTCOMES | {"stopped-too-early", "likelihood-mismatch"},
-    "batch-too-large": OUTCOMES | {"stopped-too-early", "likelihood-mismatch"},
-    "stopped-too-early": OUTCOMES | {"likelihood-mismatch"},
-    "beta-too-large": OUTCOMES,
-    "penalty-too-large": OUTCOMES,
-    "weight-decay-too-large": OUTCOMES,
+    "learning-rate-too-low": OUTCOMES | {"stopped-too-early", "scale-mismatch"},
+    "batch-too-large": OUTCOMES | {"stopped-too-early", "scale-mismatch"},
+    "stopped-too-early": OUTCOMES | {"scale-mismatch"},
+    "critic-won": OUTCOMES,
+    "beta-too-large": OUTCOMES | {"learning-rate-too-high"},
+    "penalty-too-large": OUTCOMES | {"learning-rate-too-high"},
+    "weight-decay-too-large": OUTCOMES | {"learning-rate-too-high"},
+    "scale-mismatch": OUTCOMES,
     "posterior-collapse": NO_CODE,
     "code-ignored": NO_CODE,
     "dead-units": {"code-ignored", "code-too-wide", "worse-than-pca", "code-too-narrow"},
     "dead-entries": {"code-ignored", "code-too-narrow", "mode-collapse", "samples-unlike-records", "prior-over-fitted"},
+    "codes-off-the-prior": {"mode-collapse", "samples-unlike-records"},
+    "saturated-code": {"code-too-narrow", "mode-collapse", "samples-unlike-records", "worse-than-pca"},
+    "worse-than-pca": {"mode-collapse", "samples-unlike-records"},
     "code-too-narrow": {"samples-unlike-records", "mode-collapse"},
     "duplicate-records": {"memorisation", "scale-at-its-floor"},
-    "constant-columns": {"scale-at-its-floor"},
+    # The likelihood of a column without spread has no bound, and its gradient outweighs that of all others.
+    "constant-columns": OUTCOMES | {"scale-at-its-floor", "scale-mismatch"},
     "memorisation": {"over-fitting"},
     "too-few-records": {"over-fitting"},
     "extreme-values": {"dominating-column"},
@@ -174,7 +182,7 @@ def diagnose(model: Any, X: Any = None, y: Any = None, *, train: Any = None, ran
 
 def examine(model: Any, X: Any = None, y: Any = None, *, train: Any = None, random_state: int = 0) -> Diagnosis:
     """Return what :func:`diagnose` does, and beside it what was looked at and what was not."""
-    sentences.can("diagnose", model, "transform", "get_params")
+    sentences.can("diagnose", model, "transform", "get_params", "check_parameters")
     sentences.is_fitted("diagnose", model)
     checks.integer("diagnose", "random_state", random_state, low=0)
     case = Case(model, _opened(model, X, y), _opened(model, train), random_state)
@@ -189,11 +197,29 @@ def examine(model: Any, X: Any = None, y: Any = None, *, train: Any = None, rand
         diagnosis.looked_at.append(what)
         if finding is not None:
             found.append(finding)
-    explained = {kind for finding in found for kind in CONSEQUENCES.get(finding.kind, ())}
-    found[:] = sorted(
-        (finding for finding in found if finding.kind not in explained), key=lambda finding: -finding.severity
-    )
+    found[:] = _causes([_possible(model, finding) for finding in found])
     return diagnosis
+
+
+def _causes(found: list[Finding]) -> list[Finding]:
+    """Return the findings that follow from no other, each as grave as what it brings about, the gravest first."""
+    explained = {kind for finding in found for kind in CONSEQUENCES.get(finding.kind, ())}
+    causes = []
+    for finding in found:
+        if finding.kind not in explained:
+            brings = CONSEQUENCES.get(finding.kind, set())
+            severity = max(other.severity for other in found if other is finding or other.kind in brings)
+            causes.append(replace(finding, severity=severity))
+    return sorted(causes, key=lambda finding: -finding.severity)
+
+
+def _possible(model: Any, finding: Finding) -> Finding:
+    """Return a finding without changes that its model would refuse."""
+    try:
+        type(model)(**(model.get_params(deep=False) | finding.changes)).check_parameters()
+    except ParameterError:
+        return replace(finding, changes={})
+    return finding
 
 
 def _opened(model: Any, X: Any, y: Any = None) -> Data | None:

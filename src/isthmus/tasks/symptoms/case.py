@@ -121,8 +121,15 @@ class Case:
         return "validation_loss" in self.history[-1]
 
     @cached_property
+    def is_game(self) -> bool:
+        """Whether the players trained against each other: what one wins another loses, and no loss says how well."""
+        return {"train_critic_loss", "train_generator_loss"} <= self.history[-1].keys()
+
+    @cached_property
     def losses(self) -> tuple[Float64, Float64]:
         """Training and held-out loss of each epoch, of the terms that both have; the latter is NaN without records."""
+        if self.is_game:
+            raise NotKnownError("players that train against each other have no loss that falls")
         if not self.is_held_out:
             return self.curve("train_loss"), np.full(len(self.history), np.nan)
         train = np.zeros(len(self.history))
@@ -173,7 +180,10 @@ class Case:
         _, _, std = self.model.preprocessor_.scaled_summary()
         fields = self.model.preprocessor_.fields_
         wide = np.asarray(std, np.float64).ravel()
-        return wide[[field.index for field in fields if field.kind == "number"]] if fields else wide
+        numbers = [field.index for field in fields if field.kind == "number"] if fields else range(len(wide))
+        if not len(numbers):
+            raise NotKnownError("the data have no columns of numbers")
+        return wide[list(numbers)]
 
     @property
     def likelihood(self) -> Any:
@@ -254,6 +264,12 @@ class Case:
     def _middle(self) -> Float64:
         return (self.seen_x if self.has_unseen else self.x).mean(axis=0)
 
+    @property
+    def most_components(self) -> int:
+        """As many components as PCA can have of the records that it is fitted on."""
+        fitted_on = len(self.seen_x) if self.has_unseen else len(self.x) // 2
+        return min(self.x.shape[1], fitted_on)
+
     def linear(self, components: int) -> Float64:
         """Return PCA's squared error for each record, (n,): fitted on other records than those it gives back."""
         x = self.x
@@ -332,7 +348,14 @@ class Case:
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
         """The whole numbers that stand for records, (n, tokens, levels)."""
+        if None in self.model.code_shape_:
+            raise NotKnownError("pictures of several sizes have codes of several sizes")
         return np.asarray(self.able("code_numbers")(self.records))
+
+    @cached_property
+    def numbers_used(self) -> int:
+        """Numbers in a code that are not zero, in the middle: as many as a sparse code says of a record."""
+        return max(1, round(float(np.count_nonzero(self.codes, axis=1).mean())))
 
     @cached_property
     def code_size(self) -> int:

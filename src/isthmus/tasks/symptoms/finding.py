@@ -37,15 +37,21 @@ class Finding:
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def grade(self) -> str:
+        """The severity in a word: "severe", "moderate" or "slight"."""
+        return "severe" if self.severity >= 0.9 else "moderate" if self.severity >= 0.5 else "slight"
+
+    @property
     def code(self) -> str:
         """What to type in Python; empty where no parameter is to be changed."""
         pairs = ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
         return f"model.set_params({pairs}).fit(X)" if pairs else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the finding as a dict, ``code`` included."""
+        """Return the finding as a dict, ``grade`` and ``code`` included."""
         return {
             "kind": self.kind,
+            "grade": self.grade,
             "severity": self.severity,
             "sentence": self.sentence,
             "evidence": self.evidence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 
 from isthmus import metrics
 from isthmus.tasks.symptoms.case import FEWEST, Case, Float64
@@ -37,8 +38,8 @@ def worse_than_pca(case: Case) -> Finding | None:
         raise NotKnownError("a model with a prior of codes pays for precise ones: PCA does not")
     if not case.rows.is_number.all():
         raise NotKnownError("PCA has no categories")
-    size = case.code_size
-    if case.share_lost <= LOSES or size >= min(case.x.shape[1], len(case.x) // 2):
+    size = case.numbers_used
+    if case.share_lost <= LOSES or size >= case.most_components:
         return None
     own = np.square(case.reconstruction - case.x).sum(axis=1)
     linear = case.linear(size)
@@ -118,6 +119,8 @@ def memorised_records(case: Case) -> Finding | None:
     if not case.has_unseen or len(case.x) < FEWEST:
         raise NotKnownError("it needs records of the fit and others")
     known, other = _as_many(case.seen_x, case.x, case.random_state)
+    if _are_of_another_kind(other, known):
+        raise NotKnownError("the records are unlike those of the fit, so new ones are farther from them in any case")
     nearer = _nearest(case.samples, known) < _nearest(case.samples, other)
     share = float(nearer.mean())
     chance = math.erfc((share - 0.5) * math.sqrt(2 * len(nearer))) / 2
@@ -135,6 +138,16 @@ def memorised_records(case: Case) -> Finding | None:
     )
 
 
+def _are_of_another_kind(records: Float64, others: Float64) -> bool:
+    """Whether records have their nearest neighbour among themselves far more often than among as many others.
+
+    Of one distribution it is a half (Schilling, "Multivariate Two-Sample Tests Based on Nearest Neighbors", 1986).
+    """
+    distances = pairwise_distances(records)
+    np.fill_diagonal(distances, np.inf)
+    return bool((distances.min(axis=1) < _nearest(records, others)).mean() > NEARER)
+
+
 def _as_many(seen: Float64, unseen: Float64, seed: int) -> tuple[Float64, Float64]:
     """Return as many rows of one as of the other."""
     rng = np.random.default_rng(seed)
@@ -145,8 +158,6 @@ def _as_many(seen: Float64, unseen: Float64, seed: int) -> tuple[Float64, Float6
 
 def _nearest(queries: Float64, references: Float64) -> Float64:
     """Return the distance of every query from its nearest reference, (n,)."""
-    from sklearn.metrics import pairwise_distances_argmin_min
-
     return np.asarray(pairwise_distances_argmin_min(queries, references)[1])
 
 

@@ -1,0 +1,132 @@
+"""What every likelihood can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.networks.likelihoods.scale import Facts
+
+__all__ = ["Likelihood"]
+
+
+class Likelihood(nn.Module, ABC):
+    """Base of all likelihoods.
+
+    Attributes
+    ----------
+    name : str
+        What the parameter ``likelihood`` calls it.
+    scaling : mapping of str to str
+        For data of kind "array", "image", "table", "text": the scaling that brings them to this likelihood's support,
+        a word of :meth:`isthmus.preprocessing.Preprocessor.rescale`. Kinds that are not there are refused.
+    continuous : bool
+        Whether it is a density, whose value changes with the units of the data.
+    codes : bool
+        Whether records hold integer codes, which are not scaled.
+    """
+
+    name: ClassVar[str]
+    scaling: ClassVar[Mapping[str, str]]
+    continuous: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
+
+    codes: bool = False
+
+    def usual_scaling(self, kind: str) -> str:
+        """Return the scaling that is taken for data of a kind when nobody asks for another."""
+        return self.scaling[kind]
+
+    @abstractmethod
+    def prepare(self, facts: Facts) -> Self:
+        """Return a copy that fits these data: its own parameters, of the right shapes, at a good start."""
+
+    @abstractmethod
+    def theta_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Return the shape of the decoder's output for one record of shape ``shape``."""
+
+    @abstractmethod
+    def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return log p(x | theta) of each record.
+
+        Parameters
+        ----------
+        theta : Tensor of any float dtype, shape (b, *theta_shape)
+        x : Tensor, shape (b, *shape)
+            Scaled records.
+
+        Returns
+        -------
+        Tensor of float32 (float64 for float64 theta), shape (b,)
+            Nats per example in scaled units, summed over dimensions.
+        """
+
+    @abstractmethod
+    def mean(self, theta: Tensor) -> Tensor:
+        """Return the expectation of x, shaped like x; for categories and masks the likeliest value."""
+
+    @abstractmethod
+    def sample(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return x drawn from p(x | theta), shaped like x."""
+
+    @abstractmethod
+    def statistics(self, x: Tensor) -> Tensor:
+        """Return the mean of the sufficient statistics of scaled records (n, *shape), of shape ``theta_shape``.
+
+        That is the mean itself for numbers, and relative frequencies for categories.
+        """
+
+    @abstractmethod
+    def initial_theta(self, mean: Tensor) -> Tensor:
+        """Return the theta whose mean is ``mean`` (what :meth:`statistics` returns): a decoder's best first bias."""
+
+    @abstractmethod
+    def start_at(self, x: Tensor) -> None:
+        """Start learned scales at the spread of scaled records (n, *shape) about their mean."""
+
+    @abstractmethod
+    def log_det(self, log_factor: Tensor, x: Tensor) -> Tensor | float:
+        """Return log |d scaled / d data| of each record, to be added to ``log_prob``; 0 unless it is a density.
+
+        Parameters
+        ----------
+        log_factor : Tensor, broadcastable to a record
+            Logarithm of what the data were multiplied with.
+        x : Tensor, shape (b, *shape)
+            Scaled records.
+        """
+
+    def spell_out(self, x: Tensor) -> Tensor:
+        """Return scaled records with categories as zeros and a one: numbers that change smoothly, (b, *theta_shape)."""
+        return x
+
+    def smooth_columns(self, shape: Sequence[int | None]) -> int:
+        """Return how many columns of a row, as :meth:`spell_out` writes it, are quantities; these come first."""
+        return 0
+
+    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return records, (b, *shape), with numbers at their means and categories drawn.
+
+        For generators whose chance is all in their code: nothing is scattered round what they make.
+        """
+        return self.mean(theta)
+
+    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return records as :meth:`spell_out` writes them, through which a gradient reaches theta.
+
+        Numbers are means. Categories are drawn by the straight-through Gumbel softmax (Jang, Gu and Poole 2017).
+        """
+        return self.mean(theta)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and options as JSON values; :func:`likelihood_from` goes back."""
+        return {"name": self.name, **{option: getattr(self, option) for option in self.options}}
+
+    def __repr__(self) -> str:
+        """Return the constructor call."""
+        options = ", ".join(f"{option}={getattr(self, option)!r}" for option in self.options)
+        return f"{type(self).__name__}({options})"

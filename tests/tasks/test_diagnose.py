@@ -1,0 +1,363 @@
+"""Deliberately broken runs, each of which must be named first, and healthy ones, of which none may be accused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from torch import nn
+
+from isthmus import (
+    VAE,
+    VQVAE,
+    Autoencoder,
+    ConditionalVAE,
+    ContractiveAutoencoder,
+    DenoisingAutoencoder,
+    RegularizedAutoencoder,
+    SparseAutoencoder,
+    WassersteinAutoencoder,
+)
+from isthmus.errors import ParameterError, ShapeError
+from isthmus.networks import Gaussian
+from isthmus.tasks import Finding, diagnose, examine
+from isthmus.tasks.doctor import CHECKS, CONSEQUENCES
+from isthmus.tasks.symptoms import code, training
+from isthmus.tasks.symptoms import data as data_checks
+from isthmus.tasks.symptoms.case import Case
+from isthmus.tasks.symptoms.finding import NotKnownError
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK: dict[str, Any] = {"hidden": (64,), "max_epochs": 20, "random_state": 0}
+LONG: dict[str, Any] = {"hidden": (32,), "max_epochs": 200, "random_state": 0}
+
+
+class Run(NamedTuple):
+    """A fitted model, and what it is judged by."""
+
+    model: Any
+    X: Any
+    y: Any = None
+    train: Any = None
+
+    def kinds(self) -> list[str]:
+        return [finding.kind for finding in diagnose(self.model, self.X, self.y, train=self.train)]
+
+
+def fit(model: Any, X: Any, y: Any = None) -> Run:
+    return Run(model.fit(X, y), X, y)
+
+
+# ------------------------------------------------------------------ data
+
+DIGITS, CLASSES = load_digits().images.astype(np.uint8)[:600], load_digits().target[:600]
+NOISE = np.random.default_rng(0).normal(size=(600, 8))
+UNIFORM = np.random.default_rng(0).random((200, 12))
+
+
+def rows(n: int = 150, factors: int = 3, width: int = 8, noise: float = 0.1) -> np.ndarray:
+    """Return rows of numbers that a few others explain."""
+    rng = np.random.default_rng(0)
+    found = rng.normal(size=(n, factors)) @ rng.normal(size=(factors, width))
+    return found + noise * rng.normal(size=found.shape)
+
+
+def changed(row: Any = slice(None), *, add: float = 0.0, times: float = 1.0) -> np.ndarray:
+    """Return rows with something done to one column."""
+    X = rows()
+    X[row, 4] = times * X[row, 4] + add
+    return X
+
+
+def mixed(n: int = 400) -> pd.DataFrame:
+    """Return a table of numbers, of which some are missing, a category, and a yes or no."""
+    rng = np.random.default_rng(0)
+    age, city = rng.integers(18, 80, n), rng.choice(["Bern", "Oslo", "Rome"], n)
+    income = age * 900.0 + np.where(city == "Oslo", 9000, 0) + rng.normal(0, 3000, n)
+    income[rng.random(n) < 0.1] = np.nan
+    member = np.nan_to_num(income) > 40000
+    return pd.DataFrame({"age": age, "income": income, "city": city, "member": member, "tall": rng.normal(170, 9, n)})
+
+
+def switches() -> tuple[nn.Module, nn.Module]:
+    """Return a network whose code is driven to the ends of tanh."""
+    torch.manual_seed(0)
+    first = nn.Linear(64, 8)
+    first.weight.data *= 50
+    return nn.Sequential(nn.Flatten(), first, nn.Tanh()), nn.Sequential(nn.Linear(8, 64), nn.Unflatten(1, (1, 8, 8)))
+
+
+# ------------------------------------------------------------------ broken runs
+
+
+def in_other_units() -> Run:
+    run = fit(Autoencoder(**QUICK), DIGITS)
+    return Run(run.model, DIGITS * np.uint8(15))
+
+
+def twice() -> np.ndarray:
+    return np.concatenate([DIGITS[:300]] * 2)
+
+
+def by_heart() -> Run:
+    model = Autoencoder(latent_dim=2, hidden=(128, 128), max_epochs=300, random_state=0)
+    return Run(model.fit(UNIFORM[:100], validation=0), UNIFORM[100:], train=UNIFORM[:100])
+
+
+def all_trained_on() -> Run:
+    return Run(Autoencoder(**QUICK).fit(DIGITS, validation=0), DIGITS)
+
+
+def labels_of_others() -> Run:
+    return fit(ConditionalVAE(**QUICK), DIGITS, np.random.default_rng(0).permutation(CLASSES))
+
+
+BROKEN: list[tuple[str, Callable[[], Run]]] = [
+    ("learning-rate-too-high", lambda: fit(Autoencoder(learning_rate=30.0, **QUICK), DIGITS)),
+    ("learning-rate-too-high", lambda: fit(VAE(learning_rate=3.0, **QUICK), DIGITS)),
+    ("learning-rate-too-low", lambda: fit(Autoencoder(learning_rate=1e-6, **QUICK), DIGITS)),
+    ("stopped-too-early", lambda: fit(Autoencoder(**QUICK | {"max_epochs": 1}), DIGITS)),
+    ("batch-too-large", lambda: fit(Autoencoder(batch_size=600, **QUICK), DIGITS)),
+    ("batch-too-small", lambda: fit(WassersteinAutoencoder(batch_size=2, **QUICK), DIGITS[:60])),
+    ("over-fitting", lambda: fit(Autoencoder(latent_dim=8, **LONG | {"hidden": (128,)}), UNIFORM[:100])),
+    ("no-held-out-records", all_trained_on),
+    ("too-few-records", lambda: fit(Autoencoder(**LONG | {"hidden": (128, 128), "max_epochs": None}), rows(30))),
+    ("values-out-of-range", in_other_units),
+    ("unscaled-values", lambda: fit(Autoencoder(scaling="none", likelihood="gaussian", **LONG), 1000 * rows())),
+    ("unscaled-values", lambda: fit(Autoencoder(scaling="none", likelihood="gaussian", **LONG), 1e-4 * rows())),
+    ("dominating-column", lambda: fit(Autoencoder(scaling="common", **LONG), changed(times=1000.0))),
+    ("extreme-values", lambda: fit(Autoencoder(**LONG), changed(row=7, add=1e4))),
+    ("constant-columns", lambda: fit(Autoencoder(**LONG), changed(times=0.0, add=1.0))),
+    ("duplicate-records", lambda: fit(Autoencoder(**QUICK), twice())),
+    ("likelihood-mismatch", lambda: fit(Autoencoder(likelihood="bernoulli", **QUICK), DIGITS)),
+    ("scale-mismatch", lambda: fit(VAE(likelihood=Gaussian(scale=0.01), **QUICK), DIGITS)),
+    ("scale-mismatch", lambda: fit(VAE(likelihood="gaussian-fixed", scaling="unit", **QUICK), DIGITS / 16)),
+    ("beta-too-large", lambda: fit(VAE(beta=1000, **QUICK), DIGITS)),
+    ("penalty-too-large", lambda: fit(SparseAutoencoder(sparsity="l1", penalty=1e4, **QUICK), DIGITS)),
+    ("penalty-too-large", lambda: fit(ContractiveAutoencoder(penalty=1e5, **QUICK), DIGITS)),
+    ("weight-decay-too-large", lambda: fit(Autoencoder(weight_decay=30.0, **QUICK), DIGITS)),
+    ("posterior-collapse", lambda: fit(VAE(latent_dim=4, **LONG | {"max_epochs": 40}), NOISE)),
+    ("code-ignored", lambda: fit(Autoencoder(activation="sigmoid", **QUICK | {"hidden": (64,) * 8}), DIGITS)),
+    ("dead-units", lambda: fit(SparseAutoencoder(latent_dim=128, k=1, **QUICK), DIGITS)),
+    ("saturated-code", lambda: fit(Autoencoder(network=switches(), max_epochs=20, random_state=0), DIGITS)),
+    ("code-too-narrow", lambda: fit(Autoencoder(latent_dim=1, **QUICK), DIGITS)),
+    ("code-too-wide", lambda: fit(Autoencoder(latent_dim=16, **LONG), rows(factors=1, width=24, noise=0.001))),
+    ("codes-off-the-prior", lambda: fit(VAE(beta=1e-5, **QUICK), DIGITS)),
+    ("classes-ignored", labels_of_others),
+    ("worse-than-pca", lambda: fit(Autoencoder(latent_dim=16, **QUICK | {"hidden": (4,)}), DIGITS)),
+    ("memorisation", by_heart),
+]
+
+
+@pytest.mark.parametrize(("kind", "make"), BROKEN, ids=[kind for kind, _ in BROKEN])
+def test_a_broken_run_is_named_first(kind: str, make: Callable[[], Run]) -> None:
+    run = make()
+    found = diagnose(run.model, run.X, run.y, train=run.train)
+    assert [finding.kind for finding in found][:1] == [kind]
+    assert [finding.severity for finding in found] == sorted((f.severity for f in found), reverse=True)
+    for finding in found:
+        assert finding.sentence.endswith(".")
+        assert finding.advice.endswith(".")
+        json.dumps(finding.to_dict(), default=lambda value: value.tolist())
+        # What is advised can be done.
+        type(run.model)(**(run.model.get_params(deep=False) | finding.changes)).check_parameters()
+
+
+# ------------------------------------------------------------------ healthy runs
+
+WINE, CANCER = load_wine(as_frame=True).data, load_breast_cancer(as_frame=True).data
+
+HEALTHY: dict[str, Callable[[], Run]] = {
+    "autoencoder": lambda: fit(Autoencoder(max_epochs=20, random_state=0), DIGITS),
+    "autoencoder, narrow": lambda: fit(Autoencoder(latent_dim=8, **QUICK), DIGITS),
+    "autoencoder of rows": lambda: fit(Autoencoder(random_state=0), WINE.to_numpy()),
+    "autoencoder of a table": lambda: fit(Autoencoder(max_epochs=60, random_state=0), CANCER),
+    "autoencoder of a mixed table": lambda: fit(Autoencoder(max_epochs=60, random_state=0), mixed()),
+    "denoising": lambda: fit(DenoisingAutoencoder(**QUICK), DIGITS),
+    "sparse": lambda: fit(SparseAutoencoder(**QUICK), DIGITS),
+    "sparse, l1": lambda: fit(SparseAutoencoder(sparsity="l1", **QUICK), DIGITS),
+    "contractive": lambda: fit(ContractiveAutoencoder(**QUICK), DIGITS),
+    "vae": lambda: fit(VAE(**QUICK), DIGITS),
+    "vae, wide": lambda: fit(VAE(latent_dim=64, **QUICK), DIGITS),
+    "vae of a mixed table": lambda: fit(VAE(max_epochs=60, random_state=0), mixed()),
+    "conditional": lambda: fit(ConditionalVAE(**QUICK), DIGITS, CLASSES),
+    "wasserstein": lambda: fit(WassersteinAutoencoder(**QUICK), DIGITS),
+    "regularised": lambda: fit(RegularizedAutoencoder(**QUICK), DIGITS),
+    "vector-quantised": lambda: fit(
+        VQVAE(latent_dim=8, entries=64, optimizer="adam", **QUICK | {"max_epochs": 40}), DIGITS[:450]
+    ),
+}
+
+
+@pytest.mark.parametrize("make", HEALTHY.values(), ids=HEALTHY)
+def test_no_healthy_run_is_accused(make: Callable[[], Run]) -> None:
+    run = make()
+    assert run.kinds() == []
+    assert Run(run.model, None).kinds() == []
+
+
+@pytest.fixture(scope="module")
+def sound() -> Run:
+    return fit(VAE(latent_dim=8, **QUICK), DIGITS[:500])
+
+
+def test_other_records_beside_those_of_the_fit(sound: Run) -> None:
+    assert Run(sound.model, DIGITS[500:], train=DIGITS[:500]).kinds() == []
+
+
+def test_copies_are_not_seen_in_records_of_another_kind(sound: Run) -> None:
+    """New records are nearer to those of the fit than to others, where these are of another kind: no fault."""
+    others = DIGITS[500:].transpose(0, 2, 1).copy()
+    found = examine(sound.model, others, train=DIGITS[:500])
+    assert "unlike those of the fit" in found.not_looked_at["copies among new records"]
+
+
+# ------------------------------------------------------------------ checks that need more than a short fit
+
+
+class Game:
+    """As much of a model as a check of its history looks at."""
+
+    def __init__(self, loss: str = "relativistic", learning_rate: float | None = None) -> None:
+        self.loss, self.learning_rate = loss, learning_rate
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {"loss": self.loss, "learning_rate": self.learning_rate}
+
+
+def game(critic: Any, generator: Any, **parameters: Any) -> Case:
+    model: Any = Game(**parameters)
+    pairs = zip(np.asarray(critic, float), np.asarray(generator, float), strict=True)
+    model.history_ = [{"train_critic_loss": one, "train_generator_loss": other} for one, other in pairs]
+    return Case(model, None, None, 0)
+
+
+FALLS, RISES = 0.7 * 0.6 ** np.arange(12), 0.7 + np.arange(12)
+
+
+def test_a_critic_that_won() -> None:
+    found = training.critic_won(game(FALLS, RISES, loss="minimax"))
+    assert found is not None
+    assert (found.kind, found.grade, found.changes) == ("critic-won", "severe", {"loss": "relativistic"})
+    assert found.sentence == (
+        "The critic's loss fell to 0.0064, where it tells new records from real ones without fail, and the "
+        "generator's rose from 2.2 to 10.2: it is told that it fails, and no longer how to do better."
+    )
+    assert training.critic_won(game(FALLS, RISES, learning_rate=1.0)).changes == {"learning_rate": None}
+    assert training.critic_won(game(FALLS, RISES)).code == ""
+
+
+@pytest.mark.parametrize(
+    ("critic", "generator"),
+    [(np.full(12, 0.69), np.full(12, 0.7)), (np.full(12, 0.5), RISES), (FALLS, RISES[::-1])],
+    ids=["balance", "a generator that lags", "a generator that learns"],
+)
+def test_a_critic_that_did_not_win(critic: np.ndarray, generator: np.ndarray) -> None:
+    assert training.critic_won(game(critic, generator)) is None
+
+
+def test_where_a_critic_cannot_be_judged(sound: Run) -> None:
+    for case, sentence in [
+        (game(-FALLS, RISES), "the critic measures a distance"),
+        (game(FALLS[:4], RISES[:4]), "too few epochs"),
+        (Case(sound.model, None, None, 0), "nobody trained against the model"),
+    ]:
+        with pytest.raises(NotKnownError, match=sentence):
+            training.critic_won(case)
+
+
+def test_players_of_a_game_have_no_loss_that_falls() -> None:
+    with pytest.raises(NotKnownError, match="no loss that falls"):
+        training.over_fitting(game(FALLS, RISES))
+
+
+def test_a_book_of_which_little_is_used() -> None:
+    model = VQVAE(latent_dim=4, entries=64, hidden=(16,), max_epochs=3, random_state=0).fit(DIGITS[:300])
+    case = Case(model, None, None, 0)
+    model.history_[-1]["perplexity"] = 20.0
+    assert code.dead_entries(case) is None
+    model.history_[-1]["perplexity"] = 4.0
+    found = code.dead_entries(case)
+    assert (found.kind, found.changes) == ("dead-entries", {"entries": 16})
+    assert found.sentence.startswith("Of 64 entries in the book about 4.0 are used")
+
+
+@pytest.mark.parametrize(
+    ("value", "check", "kind"),
+    [
+        (-50.0, data_checks.scale_at_its_floor, "scale-at-its-floor"),
+        (50.0, data_checks.scale_exploded, "scale-exploded"),
+    ],
+)
+def test_scales_of_a_likelihood(value: float, check: Callable[[Case], Finding | None], kind: str) -> None:
+    model = VAE(latent_dim=2, **LONG | {"max_epochs": 5}).fit(rows())
+    case = Case(model, None, None, 0)
+    assert check(case) is None
+    model.module_.likelihood.width.parameter.data[2] = value
+    assert check(case).kind == kind
+
+
+def test_losses_that_were_not_finite(sound: Run) -> None:
+    case = Case(sound.model, None, None, 0)
+    assert training.not_finite(case) is None
+    note = "epoch 3: train_kl was not finite; went back to its start with the learning rate times 0.1"
+    sound.model.notes_ = [note]
+    found = training.not_finite(case)
+    sound.model.notes_ = []
+    assert (found.kind, found.evidence["returns"]) == ("not-finite", 1)
+    assert "(train_kl in epoch 3)" in found.sentence
+
+
+# ------------------------------------------------------------------ ranking
+
+
+def test_a_cause_is_told_without_its_consequences_and_as_grave_as_they_are() -> None:
+    run = fit(Autoencoder(**LONG | {"max_epochs": 100}), changed(times=0.0, add=1.0))
+    (finding,) = diagnose(run.model, run.X)
+    # By itself a constant column is no great harm; here it kept the network from learning the others.
+    assert (finding.kind, finding.grade) == ("constant-columns", "severe")
+
+
+def test_what_was_looked_at_and_what_was_not(sound: Run) -> None:
+    found = examine(sound.model)
+    assert sorted([*found.looked_at, *found.not_looked_at]) == sorted(CHECKS)
+    assert found.not_looked_at["PCA with the same code size"].startswith("a model with a prior of codes pays")
+    assert found.not_looked_at["records that repeat"] == "it needs records: pass DATA"
+    with_records = examine(sound.model, sound.X)
+    assert set(with_records.not_looked_at) < set(found.not_looked_at)
+
+
+def test_grades() -> None:
+    grades = [Finding("a", severity, "", {}, "").grade for severity in (1.0, 0.9, 0.89, 0.5, 0.3)]
+    assert grades == ["severe", "severe", "moderate", "moderate", "slight"]
+
+
+def test_every_kind_is_on_the_page_and_no_consequence_is_made_up() -> None:
+    sources = (ROOT / "src/isthmus/tasks/symptoms").glob("*.py")
+    kinds = {kind for path in sources for kind in re.findall(r'Finding\(\s*"([a-z-]+)"', path.read_text())}
+    kinds |= {"beta-too-large", "penalty-too-large", "weight-decay-too-large"}
+    page = (ROOT / "docs/doctor.md").read_text()
+    assert kinds == set(re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE))))
+    assert {*CONSEQUENCES, *(kind for brings in CONSEQUENCES.values() for kind in brings)} <= kinds
+
+
+# ------------------------------------------------------------------ sentences
+
+
+def test_sentences(sound: Run) -> None:
+    with pytest.raises(ParameterError, match=r"diagnose: the model must be fitted; call VAE\.fit"):
+        diagnose(VAE())
+    with pytest.raises(ParameterError, match=r"diagnose: the model must have the method transform\(\)"):
+        diagnose(object())
+    with pytest.raises(ParameterError, match="random_state must be a whole number of at least 0; it is -1"):
+        diagnose(sound.model, random_state=-1)
+    with pytest.raises(ShapeError):
+        diagnose(sound.model, np.zeros((30, 5, 5), np.uint8))
