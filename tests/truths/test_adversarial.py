@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from isthmus import GAN, networks
+from isthmus import GAN, VAEGAN, AdversarialAutoencoder, networks
 from isthmus.models.gan import LOSSES, squared_slope
 
 # Two coins: real records are 1 with chance .7, generated ones with chance .4.
@@ -157,3 +157,30 @@ def test_a_mixture_of_noise_reaches_separate_pieces(gaussian_table):
     distance = np.linalg.norm(drawn[:, None] - corners, axis=2)
     assert (distance.min(1) < 0.5).mean() > 0.9
     assert (np.bincount(distance.argmin(1), minlength=4) > 5).all()
+
+
+def test_codes_of_an_adversarial_autoencoder_lie_as_the_prior_does(gaussian_table):
+    model = AdversarialAutoencoder(latent_dim=2, max_epochs=60, random_state=0).fit(gaussian_table)
+    plain = AdversarialAutoencoder(latent_dim=2, max_epochs=60, penalty=0, random_state=0).fit(gaussian_table)
+    apart = [nats_from_standard_normal(each.transform(gaussian_table)) for each in (model, plain)]
+    assert apart[0] < 0.1
+    assert apart[0] < apart[1]
+
+
+def nats_from_standard_normal(codes):
+    """Return KL(N(mean, covariance) || N(0, I)) of the Gaussian with the codes' moments."""
+    mean, covariance = codes.mean(0), np.cov(codes.T)
+    return 0.5 * (np.trace(covariance) + mean @ mean - len(mean) - np.linalg.slogdet(covariance)[1])
+
+
+def test_likeness_is_the_distance_that_the_critic_sees(gaussian_table):
+    model = VAEGAN(latent_dim=2, max_epochs=1, random_state=0).fit(gaussian_table)
+    core = model.module_
+    x = core.scale(torch.from_numpy(model.preprocessor_.encode(gaussian_table[:9])))
+    with torch.no_grad():
+        theta = model.decode(core.encode(x))
+        expected = sum(
+            0.5 * (core.critic.features(theta[i : i + 1]) - core.critic.features(x[i : i + 1])).square().sum()
+            for i in range(9)
+        )
+        assert model._likeness(x, theta, _rng()).item() == pytest.approx(expected.item() / 9, rel=1e-4)

@@ -448,10 +448,11 @@ def test_learned_scale_cannot_leave_its_bounds() -> None:
 
 
 def test_constant_columns_have_a_scale() -> None:
-    std = torch.tensor([1.0, 0.0, 1.0, 1.0])
+    std = torch.tensor([1.0, 0.0, 1e-9, 1.0])
     likelihood = Gaussian(share="feature").prepare(Facts((4,), std=std, low=-std, high=std))
     assert torch.isfinite(likelihood.width.start).all()
-    assert likelihood.width.start[1].item() == pytest.approx(math.log(1e-3))
+    assert likelihood.width.start[1].item() == pytest.approx(0.0)  # a usual one
+    assert likelihood.width.start[2].item() == pytest.approx(math.log(1e-3))
     likelihood.start_at(torch.ones(5, 4))
     assert torch.equal(likelihood.width.start, torch.zeros(4))
 

@@ -8,6 +8,7 @@ from typing import Any
 from isthmus import artifact
 from isthmus.base import Model
 from isthmus.errors import ArtifactError
+from isthmus.models.adversarial import VAEGAN, AdversarialAutoencoder
 from isthmus.models.autoencoder import Autoencoder
 from isthmus.models.conditional import ConditionalVAE
 from isthmus.models.contractive import ContractiveAutoencoder
@@ -24,7 +25,9 @@ from isthmus.models.wasserstein import WassersteinAutoencoder
 __all__ = [
     "GAN",
     "VAE",
+    "VAEGAN",
     "VQVAE",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "ConditionalGAN",
     "ConditionalVAE",

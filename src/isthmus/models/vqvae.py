@@ -178,7 +178,7 @@ class VQVAE(Model):
 
     # ------------------------------------------------------------------ use
 
-    def code_numbers(self, X: Any) -> np.ndarray:
+    def code_numbers(self, X: Any) -> Any:
         """Return the whole numbers that stand for records.
 
         Parameters
@@ -188,9 +188,12 @@ class VQVAE(Model):
         Returns
         -------
         ndarray of int64, shape (n, tokens, levels)
-            Below the number of entries.
+            Below the number of entries. Pictures of several sizes give a list of arrays (tokens, levels).
         """
-        return np.concatenate([block.cpu().numpy() for block in self._run(X, self.module_.numbers)])
+        blocks = [block.cpu().numpy() for block in self._run(X, self.module_.numbers)]
+        return (
+            [numbers for block in blocks for numbers in block] if None in self.code_shape_ else np.concatenate(blocks)
+        )
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """Return log p(x | k) + log p(k) of scaled records at their own code, a bound on log p(x): (b, ...) -> (b,)."""

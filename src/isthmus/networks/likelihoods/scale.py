@@ -14,7 +14,7 @@ __all__ = ["REACH", "SHARES", "TINY", "Facts", "FieldLike", "Scale", "without_ze
 
 REACH = 7.0  # a learned scale stays within e^-7 and e^7 of the data's spread
 SPEED = 5.0  # nats of log scale for one unit of its parameter: optimisers move all parameters at one rate
-TINY = 1e-3  # share of the largest spread that stands in for the spread of a constant column
+TINY = 1e-3  # share of the largest spread below which a column counts as nearly constant
 SHARES = ("auto", "shared", "feature", "element")
 
 
@@ -121,12 +121,12 @@ class Scale(nn.Module):
 
     def _spread(self, std: Tensor, facts: Facts) -> Tensor:
         sides = [1 if side is None else side for side in facts.shape]
-        std = without_zeros(std.float())
         share = self.share
         if share == "auto":
             share = "feature" if facts.by_column or len(sides) == 3 else "shared"
         if share == "shared":
-            return std.square().mean().sqrt()
+            return without_zeros(std.float().square().mean().sqrt())
+        std = without_zeros(std.float())
         if share == "feature" and len(sides) == 3:
             sides = [sides[0], 1, 1]
             std = std.expand(sides) if std.numel() <= sides[0] else std.square().mean((-2, -1), keepdim=True).sqrt()
@@ -134,6 +134,11 @@ class Scale(nn.Module):
 
 
 def without_zeros(std: Tensor) -> Tensor:
-    """Give constant columns a small spread in place of none."""
-    largest = float(std.max()) if std.numel() else 0.0
-    return std.clamp_min(TINY * largest) if largest > 0 else torch.ones_like(std)
+    """Give constant columns a usual spread in place of none, and nearly constant ones no smaller than a thousandth.
+
+    A scale that starts at almost nothing would make the first, rough answers cost more than all other columns together.
+    """
+    varying = std[std > 0]
+    if not varying.numel():
+        return torch.ones_like(std)
+    return torch.where(std > 0, std.clamp_min(TINY * float(varying.max())), varying.median())

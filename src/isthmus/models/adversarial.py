@@ -1,0 +1,246 @@
+r"""Autoencoders with a critic: of their codes, or of what they make.
+
+Papers: Makhzani, Shlens, Jaitly, Goodfellow and Frey, "Adversarial Autoencoders", 2015; Larsen, Sonderby, Larochelle
+and Winther, "Autoencoding beyond Pixels using a Learned Similarity Metric", ICML 2016 (VAE/GAN). The game is the
+relativistic one of :mod:`isthmus.models.gan`, with its penalties, in place of the original.
+
+::
+
+    adversarial autoencoder     x --E--> z --G--> theta           VAE/GAN    x --E--> q(z | x) --> z --G--> x~ --+
+                                         |                                                                       C
+                         w ~ N(0, I) ----C                                  z ~ N(0, I) --------------> G -> x~ -+
+
+Objectives, in nats per example, with s = softplus and f what the last layer of C sees::
+
+    adversarial autoencoder   E, G   -log p(x | G(E(x))) + lambda s(C(w) - C(E(x)))
+                              C      s(C(E(x)) - C(w)) + gamma/2 (||grad C(w)||^2 + ||grad C(E(x))||^2)
+    VAE/GAN                   E      1/2 ||f(x) - f(G(z))||^2 + beta KL(q(z | x) || p(z))           (Larsen, equation 8)
+                              G      similarity/2 ||f(x) - f(G(z))||^2 + s(C(x) - C(x~))            (equation 9)
+                              C      s(C(x~) - C(x)) + gamma/2 (||grad C(x)||^2 + ||grad C(x~)||^2)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from isthmus import checks, networks
+from isthmus.base import Model
+from isthmus.models.composition import augmented, compose
+from isthmus.models.gan import BETAS, LOSSES, PACE, squared_slope
+from isthmus.models.vae import VAE
+from isthmus.training import Player
+
+__all__ = ["VAEGAN", "AdversarialAutoencoder"]
+
+CRITIC_CLAIMS, MAKER_CLAIMS = LOSSES["relativistic"]
+CODE_CRITIC = (256,)  # hidden layers of a critic of codes
+
+
+def judged(critic: nn.Module, real: Tensor, fake: Tensor, gamma: float) -> dict[str, Tensor]:
+    """Return what a critic lowers on real and made examples: its loss, and the penalty of its slopes."""
+    real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
+    a, b = critic(real)[:, 0], critic(fake)[:, 0]
+    penalty = gamma / 2 * (squared_slope(a, real) + squared_slope(b, fake)).mean()
+    return {"loss": CRITIC_CLAIMS(a, b), "penalty": penalty}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdversarialAutoencoder(Model):
+    """Learn point codes that a critic cannot tell from draws of a standard normal.
+
+    Parameters
+    ----------
+    penalty : float, default=10
+        lambda above, in nats.
+    gamma : float, default=0.05
+        Weight of the critic's gradient penalties.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`; the usual optimiser is "adam", and the usual
+        precision "float32".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import AdversarialAutoencoder
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = AdversarialAutoencoder(latent_dim=8, max_epochs=5, random_state=0).fit(X)
+    >>> model.sample(4, random_state=0).shape
+    (4, 8, 8)
+    """
+
+    penalty: float = 10.0
+    gamma: float = 0.05
+    optimizer: str = "adam"
+    precision: str = "float32"
+
+    has_prior: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = False
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        checks.number(type(self).__name__, "penalty", self.penalty, low=0)
+        checks.number(type(self).__name__, "gamma", self.gamma, low=0)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        core = compose(self, rng)
+        core.critic = networks.Critic(core.code_shape[:1], 1, CODE_CRITIC, rng=rng, owner=type(self).__name__)
+        return core
+
+    def players(self) -> list[Player]:  # noqa: D102
+        core = self.module_
+        own = (core.encoder, core.decoder, core.likelihood)
+        return [
+            Player("model", own, self.losses, pace=PACE),
+            Player("critic", (core.critic,), self.critic_losses, pace=PACE, betas=BETAS, judged=False),
+        ]
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return -log p(x | G(E(x))) and lambda s(C(w) - C(E(x)))."""
+        core = self.module_
+        x = augmented(self, core.scale(records), rng)
+        z = self.encode(x)
+        theta = self.decode(z, tuple(x.shape[2:]))
+        codes, drawn = self._codes_and_draws(z, rng)
+        return {
+            "reconstruction": core.nll(theta, x).mean(),
+            "codes": self.penalty * MAKER_CLAIMS(core.critic(drawn)[:, 0].detach(), core.critic(codes)[:, 0]),
+        }
+
+    def critic_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return what the critic lowers, and its penalty."""
+        core = self.module_
+        with torch.no_grad():
+            codes, drawn = self._codes_and_draws(self.encode(core.scale(records)), rng)
+        return judged(core.critic, drawn, codes, self.gamma)
+
+    def _codes_and_draws(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return codes as points, of maps one for each place, and as many draws of the prior: (m, channels) each."""
+        codes = z.float().transpose(0, 1).flatten(1).T
+        return codes, torch.randn(codes.shape, generator=rng, device=codes.device)
+
+    def sample_codes(
+        self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return standard normal codes."""
+        return temperature * torch.randn(shape, generator=rng)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VAEGAN(VAE):
+    """Learn a variational code through a critic's eyes: records are alike where the critic sees no difference.
+
+    Parameters
+    ----------
+    similarity : float, default=1
+        Weight, for the decoder, of the likeness to the record against the game.
+    gamma : float, default=0.05
+        Weight of the critic's gradient penalties.
+    **common
+        ``beta`` and ``warm_up`` of :class:`isthmus.VAE`, and the parameters of every model:
+        :class:`isthmus.base.Model`; the usual optimiser is "adam", and the usual precision "float32". The prior is
+        standard normal, the posterior Gaussian. Of the likelihood only the scale is fitted: it gives scores.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import VAEGAN
+    >>> X = load_digits().images.astype("uint8")
+    >>> model = VAEGAN(latent_dim=8, max_epochs=5, random_state=0).fit(X)
+    >>> model.sample(4, random_state=0).shape
+    (4, 8, 8)
+    """
+
+    similarity: float = 1.0
+    gamma: float = 0.05
+    optimizer: str = "adam"
+    precision: str = "float32"
+
+    stops_early: ClassVar[bool] = False
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.number(owner, "similarity", self.similarity, low=0)
+        checks.number(owner, "gamma", self.gamma, low=0)
+        checks.choice(owner, "prior", self.prior, ("normal",))
+        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
+        checks.integer(owner, "k", self.k, low=1, high=1)
+        checks.number(owner, "free_bits", self.free_bits, low=0, high=0)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        core: Any = super().build(rng)
+        shape = self.preprocessor_.shape_
+        core.critic = networks.Critic(
+            core.likelihood.theta_shape(shape),
+            1,
+            self.hidden,
+            network=self.network if isinstance(self.network, str) else "auto",
+            numbers=core.likelihood.smooth_columns(shape),
+            rng=rng,
+            owner=type(self).__name__,
+        )
+        return core
+
+    def players(self) -> list[Player]:  # noqa: D102
+        core = self.module_
+        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
+        return [
+            Player("encoder", (core.encoder, core.likelihood), self.losses, before=self._spend, pace=PACE),
+            Player("critic", (core.critic,), self.critic_losses, **pace),
+            Player("generator", (core.decoder,), self.generator_losses, **pace),
+        ]
+
+    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return the encoder's likeness and KL, and -log p(x | G(z)) for the likelihood's scale alone."""
+        core = self.module_
+        x = augmented(self, core.scale(records), rng)
+        q = core.posterior(x)
+        z, log_q = q.draw(rng)
+        theta = self.decode(z, tuple(x.shape[2:]))
+        return {
+            "likeness": self._likeness(x, theta, rng),
+            "kl": self._beta() * core.kl(q, z, log_q).mean(),
+            "reconstruction": core.nll(theta.detach(), x).mean(),
+        }
+
+    def critic_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return what the critic lowers, and its penalty: made records come from the posterior and from the prior."""
+        core = self.module_
+        x = core.scale(records)
+        with torch.no_grad():
+            made = core.likelihood.draw_smoothly(self._theta(x, rng)[1], rng).float()
+        return judged(core.critic, core.likelihood.spell_out(x).float(), made, self.gamma)
+
+    def generator_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return what the decoder lowers: its unlikeness to the record, and its loss in the game."""
+        core = self.module_
+        x = core.scale(records)
+        near, made = self._theta(x, rng)
+        with torch.no_grad():
+            a = core.critic(core.likelihood.spell_out(x).float())[:, 0]
+        b = core.critic(core.likelihood.draw_smoothly(made, rng).float())[:, 0]
+        return {"likeness": self.similarity * self._likeness(x, near, rng), "loss": MAKER_CLAIMS(a, b)}
+
+    def _theta(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return theta at each record's code, and at codes of which every second is the prior's."""
+        core = self.module_
+        with torch.no_grad():
+            z, _ = core.posterior(x).draw(rng)
+        drawn = core.prior.sample(tuple(z.shape), rng)
+        size = tuple(x.shape[2:])
+        mixed = torch.where(
+            (torch.arange(len(z), device=z.device) % 2 == 0).view(-1, *(1 for _ in z.shape[1:])), z, drawn
+        )
+        return self.decode(z, size), self.decode(mixed, size)
+
+    def _likeness(self, x: Tensor, theta: Tensor, rng: torch.Generator) -> Tensor:
+        """Return half the squared distance of what the critic sees in records and in theta."""
+        core = self.module_
+        with torch.no_grad():
+            real = core.critic.features(core.likelihood.spell_out(x).float())
+        made = core.critic.features(core.likelihood.draw_smoothly(theta, rng).float())
+        return (made - real).square().sum(1).mean() / 2
