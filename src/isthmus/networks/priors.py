@@ -11,6 +11,7 @@ Flow              p(z) = N(f(z); 0, I) |det df/dz| with a learned invertible f (
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -31,18 +32,16 @@ def normal_log_density(z: Tensor, mean: Tensor | float, log_var: Tensor | float)
     return -0.5 * (log_var + LOG_2PI + (z - mean).square() * torch.exp(-log_var))
 
 
-class Prior(nn.Module):
+class Prior(nn.Module, ABC):
     """Base of priors."""
 
-    flat = True  # whether codes must be vectors
-
+    @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats: (b, *code_shape) -> (b,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0) -> Tensor:
         """Return codes of ``shape`` (n, *code_shape); every deviation is multiplied by ``temperature``."""
-        raise NotImplementedError
 
     def start_at(self, x: Tensor) -> None:
         """Take over what a sample of scaled records says, (n, *shape)."""
@@ -50,8 +49,6 @@ class Prior(nn.Module):
 
 class StandardNormal(Prior):
     """N(0, I), for codes of any shape."""
-
-    flat = False
 
     def log_prob(self, z: Tensor) -> Tensor:  # noqa: D102
         return normal_log_density(z, 0.0, 0.0).flatten(1).sum(1)
