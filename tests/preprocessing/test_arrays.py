@@ -216,6 +216,18 @@ def test_quantiles_make_any_column_normal_and_extend_beyond_it() -> None:
     np.testing.assert_array_equal(there_and_back(fit(few, "quantile"), few), few)
 
 
+def test_scores_a_little_off_lead_back_to_a_value_that_many_records_share() -> None:
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((5000, 1)) < 0.9, 0.0, rng.lognormal(3, 1, (5000, 1)))
+    fitted = fit(x, "quantile")
+    zero = fitted.encode(np.zeros((1, 1)))
+    assert fitted.decode(zero + np.float32(0.5)) == 0 == fitted.decode(zero - np.float32(3))
+    others = np.array([[0.01], [0.3], [5.0], [80.0], [-1.0], [1e5]])
+    np.testing.assert_allclose(there_and_back(fitted, others), others, rtol=2e-3)
+    z = fitted.encode(np.sort(np.concatenate([x, others]), axis=0))
+    assert (np.diff(z[:, 0]) >= 0).all()
+
+
 def test_the_summary_says_what_the_values_are() -> None:
     rng = np.random.default_rng(0)
     one_hot = np.eye(4)[rng.integers(0, 4, 50)]

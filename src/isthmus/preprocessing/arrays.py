@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
 from isthmus.preprocessing.base import Arrays, Preprocessor
-from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE, QuantileMap
+from isthmus.preprocessing.quantiles import PARTS, QUANTILE_SAMPLE, QuantileMap
 from isthmus.preprocessing.scaling import Centring, affine, unit_range
 from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
 from isthmus.preprocessing.summary import Summary
@@ -160,16 +160,16 @@ class ArrayPreprocessor(Preprocessor):
         centring, arrays = self._centring.state()
         if self._quantiles:
             arrays["knots"] = np.array([len(m.values) for m in self._quantiles])
-            arrays["knot_values"] = np.concatenate([m.values for m in self._quantiles])
-            arrays["knot_scores"] = np.concatenate([m.scores for m in self._quantiles])
+            arrays |= {f"knot_{name}": np.concatenate([m.parts()[name] for m in self._quantiles]) for name in PARTS}
         return {"centring": centring}, arrays
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
         self._centring = Centring.from_state(document["centring"], arrays)
         if self.scaling_ == "quantile":
             ends = np.cumsum(arrays["knots"])[:-1]
-            pairs = zip(np.split(arrays["knot_values"], ends), np.split(arrays["knot_scores"], ends), strict=True)
-            self._quantiles = tuple(QuantileMap(values, scores) for values, scores in pairs)
+            saved = [arrays[f"knot_{name}"] for name in PARTS if f"knot_{name}" in arrays]
+            parts = (np.split(values, ends) for values in saved)
+            self._quantiles = tuple(QuantileMap.of(each) for each in zip(*parts, strict=True))
 
 
 def shared(values: Float64) -> Float64:

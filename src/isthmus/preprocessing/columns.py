@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_column_type
-from isthmus.preprocessing.quantiles import QuantileMap
+from isthmus.preprocessing.quantiles import PARTS, QuantileMap
 from isthmus.preprocessing.scaling import Centring
 from isthmus.preprocessing.summary import Field
 
@@ -177,14 +177,15 @@ class Numbers(TableColumn):
         """Return it as JSON values and arrays."""
         centring, arrays = self.centring.state()
         if self.quantiles is not None:
-            arrays |= {"values": self.quantiles.values, "scores": self.quantiles.scores}
+            arrays |= self.quantiles.parts()
         document = {name: getattr(self, name) for name in ("name", "low", "high", "decimals", "mean", "std", "masked")}
         return {**document, "centring": centring}, arrays
 
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Numbers:
         """Return the column that :meth:`state` wrote."""
-        quantiles = QuantileMap(arrays["values"], arrays["scores"]) if "values" in arrays else None
+        parts = [arrays[name] for name in PARTS if name in arrays]
+        quantiles = QuantileMap.of(parts) if parts else None
         centring = Centring.from_state(document["centring"], arrays)
         return cls(**{**document, "centring": centring}, quantiles=quantiles)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUANTILE_SAMPLE", "QuantileMap"]
+__all__ = ["PARTS", "QUANTILE_SAMPLE", "QuantileMap"]
+
+PARTS = ("values", "scores", "first", "last")  # of a map, in order
 
 QUANTILE_SAMPLE = 10_000  # records that quantiles are taken from
 KNOTS = 1000
 
 Float64 = NDArray[np.float64]
+
+
+TIED = 0.005  # share of a value from which it has scores of its own
+OWN = 0.99  # of its share; the rest leads to the values beside it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,14 +31,21 @@ class QuantileMap:
     those of training are told apart too. Being strictly increasing, it has an exact inverse. A value that is a knot,
     such as each one of a column with at most 1,000 distinct values, comes back bit for bit.
 
+    A value that many records share has a stretch of scores: its own is in the middle, and all of them lead back to it.
+    So a score that is a little off, as a model draws it, is that value and not one beside it.
+
     Parameters
     ----------
     values, scores : ndarray of float64, shape (k,)
         The knots, strictly increasing; the scores are exact in 32-bit floats.
+    first, last : ndarray of float64, shape (k,)
+        Ends of the stretch of scores of each knot; where it has none, both are its score.
     """
 
     values: Float64
     scores: Float64
+    first: Float64
+    last: Float64
 
     @classmethod
     def fit(cls, sample: NDArray[np.floating], low: float, high: float) -> QuantileMap:
@@ -50,16 +64,31 @@ class QuantileMap:
             ranks = np.linspace(0, len(ordered) - 1, KNOTS).round().astype(np.intp)
             knots = np.unique(ordered[ranks])
         # The mid-rank: half of a value's repetitions lie below it.
-        ranks = np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")
-        chances = ranks / (2.0 * len(ordered))
+        below, upto = (np.searchsorted(ordered, knots, side) / len(ordered) for side in ("left", "right"))
+        chances, shares = (below + upto) / 2, upto - below
+        shares = np.where(shares >= TIED, OWN * shares, 0.0)
         end = 0.25 / len(ordered)
         if low < knots[0]:
-            knots, chances = np.append(low, knots), np.append(end, chances)
+            knots, chances, shares = np.append(low, knots), np.append(end, chances), np.append(0.0, shares)
         if high > knots[-1]:
-            knots, chances = np.append(knots, high), np.append(chances, 1 - end)
-        normal = NormalDist()
-        scores = np.array([normal.inv_cdf(p) for p in chances], dtype=np.float32).astype(np.float64)
-        return cls(knots, scores)
+            knots, chances, shares = np.append(knots, high), np.append(chances, 1 - end), np.append(shares, 0.0)
+        start, stop = chances - shares / 2, chances + shares / 2
+        if shares[0] > 0:  # nothing lies below it
+            start[0] = end
+        if shares[-1] > 0:
+            stop[-1] = 1 - end
+        scores = _scores(chances).astype(np.float32).astype(np.float64)
+        return cls(knots, scores, *(np.where(shares > 0, _scores(ends), scores) for ends in (start, stop)))
+
+    @classmethod
+    def of(cls, parts: Sequence[Float64]) -> QuantileMap:
+        """Return the map of the arrays that :data:`PARTS` names; earlier files have no stretches, the last two."""
+        values, scores, *ends = parts
+        return cls(values, scores, *(ends or (scores, scores)))
+
+    def parts(self) -> dict[str, Float64]:
+        """Return the arrays that :data:`PARTS` names."""
+        return {name: getattr(self, name) for name in PARTS}
 
     @property
     def slope(self) -> float:
@@ -70,10 +99,22 @@ class QuantileMap:
 
     def forward(self, x: Float64) -> Float64:
         """Return the scores of values, any shape."""
-        inside = np.interp(x, self.values, self.scores)
+        at = np.clip(np.searchsorted(self.values, x, "right") - 1, 0, len(self.values) - 1)
+        beside = np.minimum(at + 1, len(self.values) - 1)
+        gap = self.values[beside] - self.values[at]
+        share = np.clip(np.divide(x - self.values[at], gap, out=np.zeros_like(x), where=gap > 0), 0, 1)
+        between = self.last[at] + share * (self.first[beside] - self.last[at])
+        inside = np.where(share == 0, self.scores[at], between)
+        inside = np.where(x < self.values[0], self.first[0], np.where(x > self.values[-1], self.last[-1], inside))
         return inside + (x - np.clip(x, self.values[0], self.values[-1])) * self.slope
 
     def inverse(self, z: Float64) -> Float64:
         """Return the values of scores, any shape."""
-        inside = np.interp(z, self.scores, self.values)
-        return inside + (z - np.clip(z, self.scores[0], self.scores[-1])) / self.slope
+        stretches = np.stack([self.first, self.last], 1).ravel()
+        inside = np.interp(z, stretches, np.repeat(self.values, 2))
+        return inside + (z - np.clip(z, stretches[0], stretches[-1])) / self.slope
+
+
+def _scores(chances: Float64) -> Float64:
+    normal = NormalDist()
+    return np.array([normal.inv_cdf(p) for p in chances])
