@@ -20,10 +20,13 @@ OWN = (
     ("encode_memory", []),
     ("step_efficiency", []),
     ("hinton_deep", []),
+    ("gan_modes", []),
+    ("vae_likelihood", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
     ("encode_throughput", []),
+    ("synthetic_table", []),
     ("dense_time_to_quality", ["--choose"]),
     ("dense_time_to_quality", []),
     ("dense_time_to_quality", ["--choose", "--data", "fashion-mnist"]),
@@ -37,6 +40,9 @@ QUICK = {
     "encode_throughput": ["--rounds", "1", "--repeats", "3"],
     "dense_time_to_quality": ["--rounds", "1"],
     "import_time": ["--rounds", "3"],
+    "gan_modes": ["--seed", "0"],
+    "vae_likelihood": ["--epochs", "0.1", "--draws", "10", "--pictures", "100"],
+    "synthetic_table": ["--model", "VAE"],
 }
 
 
