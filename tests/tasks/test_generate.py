@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from isthmus import VAE, Autoencoder, ConditionalVAE, tasks
@@ -89,3 +90,55 @@ def test_sentences(model, digits):
         tasks.augment(model, digits[:300], 0)
     with pytest.raises(ParameterError, match=r"interpolate: the model must have the method transform\(\)"):
         tasks.interpolate(object(), digits[:2])
+
+
+# ---------------------------------------------------------------------- rows with given values
+
+
+@pytest.fixture(scope="module")
+def people():
+    rng = np.random.default_rng(0)
+    town = rng.choice(["Ulm", "Bonn", "Köln"], 400, p=[0.6, 0.3, 0.1])
+    age = rng.integers(18, 90, 400)
+    pay = np.where(rng.random(400) < 0.2, np.nan, 20 * age + (town == "Bonn") * 900 + rng.normal(0, 30, 400))
+    return pd.DataFrame({"town": town, "age": age, "pay": pay})
+
+
+@pytest.fixture(scope="module")
+def people_model(people):
+    return VAE(latent_dim=3, max_epochs=60, random_state=0).fit(people)
+
+
+def test_rows_with_given_values_have_them_and_keep_their_types(people, people_model):
+    rows = tasks.sample_where(people_model, 50, {"town": "Bonn", "age": (30, 50)}, random_state=0)
+    assert len(rows) == 50
+    assert set(rows["town"]) == {"Bonn"}
+    assert rows["age"].between(30, 50).all()
+    assert rows.dtypes.equals(people.dtypes)
+    missing = tasks.sample_where(people_model, 10, {"pay": None}, random_state=0)
+    assert missing["pay"].isna().all()
+
+
+def test_rows_with_given_values_are_those_of_the_joint_distribution(people, people_model):
+    every = people_model.sample(20_000, random_state=1)
+    rows = tasks.sample_where(people_model, 2000, {"town": "Bonn"}, random_state=0)
+    expected = every.loc[every["town"] == "Bonn", "pay"]
+    assert rows["pay"].mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / 2000**0.5)
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ({"twon": "Ulm"}, "there is no column 'twon' among 'town', 'age', 'pay'; did you mean 'town'"),
+        ({"age": "old"}, "column 'age' holds values of type int64, and 'old' is none"),
+        ({"town": "Rome"}, r"Of 1,\d+,\d+ new rows 0 have town='Rome', and 3 were asked for: the model hardly ever"),
+    ],
+)
+def test_rows_that_cannot_be_drawn_are_refused(people_model, where, sentence):
+    with pytest.raises((ParameterError, DataError), match=sentence):
+        tasks.sample_where(people_model, 3, where)
+
+
+def test_only_tables_have_columns(model):
+    with pytest.raises(ParameterError, match="only tables have columns; the model was fitted on data of kind 'image'"):
+        tasks.sample_where(model, 3, {"age": 3})

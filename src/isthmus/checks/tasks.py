@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from isthmus.checks.parameters import nearest
 from isthmus.errors import DataError, ParameterError, ShapeError
 
 __all__ = [
     "can",
     "codes_of_one_size",
+    "enough_matching",
     "is_fitted",
+    "known_columns",
     "labelled_pictures",
     "mask_count",
     "mask_kind",
@@ -21,7 +24,10 @@ __all__ = [
     "needs_tables",
     "no_inpainting",
     "rows_of",
+    "tables_only",
     "two_records",
+    "value_of_column",
+    "values_of",
 ]
 
 
@@ -124,6 +130,24 @@ def needs_tables(task: str, parameter: str, value: Any) -> None:
         raise ParameterError(f"{task}: {parameter} names a column, and only tables have columns; leave it out.")
 
 
+def tables_only(task: str, kind: str) -> None:
+    """Refuse what asks for values of columns where there are none."""
+    if kind != "table":
+        raise ParameterError(f"{task}: only tables have columns; the model was fitted on data of kind {kind!r}.")
+
+
+def values_of(task: str, text: str) -> dict[str, Any]:
+    """Return the values of columns that a person typed: COLUMN=VALUE,COLUMN=LOW..HIGH."""
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ParameterError(f"{task}: --where must be COLUMN=VALUE, with commas between; {part.strip()!r} is not.")
+        low, dots, high = value.partition("..")
+        found[name.strip()] = (low.strip(), high.strip()) if dots else value.strip()
+    return found
+
+
 def rows_of(task: str, text: str, n: int, count: int) -> list[int]:
     """Return row numbers that a person typed with commas between."""
     try:
@@ -135,3 +159,32 @@ def rows_of(task: str, text: str, n: int, count: int) -> list[int]:
             f"{task}: rows must be {count} numbers from 0 to {n - 1} with a comma between; it is {text!r}."
         )
     return rows
+
+
+def known_columns(task: str, given: Iterable[str], columns: Sequence[str]) -> None:
+    """Refuse a column that the model's table does not have."""
+    for name in given:
+        if name not in columns:
+            raise ParameterError(
+                f"{task}: there is no column {name!r} among {', '.join(map(repr, columns))}{nearest(name, columns)}"
+            )
+
+
+def value_of_column(task: str, name: str, value: Any, kind: Any) -> Any:
+    """Return a value as an Arrow scalar of a column's type; refuse what such a column cannot hold."""
+    import pyarrow as pa
+
+    try:
+        return pa.scalar(value).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        raise ParameterError(f"{task}: column {name!r} holds values of type {kind}, and {value!r} is none.") from None
+
+
+def enough_matching(found: int, wanted: int, drawn: int, where: Mapping[str, Any]) -> None:
+    """Refuse to go on drawing for rows that hardly ever come."""
+    if found < wanted:
+        values = ", ".join(f"{name}={value!r}" for name, value in where.items())
+        raise DataError(
+            f"Of {drawn:,} new rows {found:,} have {values}, and {wanted:,} were asked for: the model hardly ever "
+            f"draws them; ask for fewer, or for less."
+        )

@@ -27,6 +27,7 @@ def sample(
     model: str = "model.safetensors",
     n: int = 64,
     label: str | None = None,
+    where: str | None = None,
     temperature: float = 1.0,
     noise: bool | None = None,
     seed: int = 0,
@@ -49,6 +50,8 @@ def sample(
         How many.
     label : str
         Of which class, for models that were fitted with labels.
+    where : str
+        Of a table, only rows with these values: COLUMN=VALUE, with commas between, and LOW..HIGH for numbers.
     temperature : float
         Factor on the spread of codes: below 1 for more typical records.
     noise : bool
@@ -66,10 +69,18 @@ def sample(
     --------
     isthmus sample -m model.safetensors --n 100 -o new.png
     isthmus sample -m model.safetensors --n 1000 --label 7 -o sevens.npy
+    isthmus sample -m census.safetensors --where "sex=Female,age=30..40" -o women.csv
     """
+    from isthmus import tasks
+    from isthmus.checks.tasks import values_of
+
     fitted = sources.load_model(model, device)
     path = sinks.check_output(output, force)
-    drawn = fitted.sample(n, y=_class(fitted, label), temperature=temperature, noise=noise, random_state=seed)
+    options: dict[str, Any] = {"y": _class(fitted, label), "temperature": temperature, "noise": noise}
+    if where is None:
+        drawn = fitted.sample(n, random_state=seed, **options)
+    else:
+        drawn = tasks.sample_where(fitted, n, values_of("sample", where), random_state=seed, **options)
     _write(path, drawn, fitted, columns=None, force=force)
     return Result({"output": output, "records": n, "seed": seed}, [f"{output}: {n:,} new records"])
 

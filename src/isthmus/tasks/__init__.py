@@ -2,7 +2,7 @@
 
 from isthmus.tasks.doctor import Diagnosis, Finding, diagnose, examine
 from isthmus.tasks.features import feature_network
-from isthmus.tasks.generate import augment, interpolate, path_between, traverse
+from isthmus.tasks.generate import augment, interpolate, path_between, sample_where, traverse
 from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "inpaint_blocks",
     "interpolate",
     "path_between",
+    "sample_where",
     "traverse",
 ]

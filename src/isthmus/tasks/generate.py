@@ -9,6 +9,7 @@ Quaternion Curves", SIGGRAPH 1985; for codes White, "Sampling Generative Network
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from isthmus.checks import tasks as sentences
 from isthmus.data import Data
 from isthmus.density import CodeDensity
 
-__all__ = ["PATHS", "augment", "interpolate", "path_between", "traverse"]
+__all__ = ["PATHS", "augment", "interpolate", "path_between", "sample_where", "traverse"]
 
 PATHS = ("spherical", "linear")
 REACH = 2.5  # deviations of a code unit that a traversal goes to either side
 PARALLEL = 1e-4  # sine of an angle below which a spherical path is a straight one
+MOST_DRAWN = 1_000_000  # rows drawn for those that are wanted, at most
 
 Float32 = NDArray[np.float32]
 
@@ -159,6 +161,84 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     rng = torch.Generator().manual_seed(random_state)
     codes = [_like(model, data, label, n, rng) for label in classes]
     return model.draw(np.concatenate(codes), random_state=random_state), wanted
+
+
+def sample_where(model: Any, n: int, where: Mapping[str, Any], *, random_state: int = 0, **options: Any) -> Any:
+    """Return new rows of a table in which some columns have given values.
+
+    These are draws from p(row | the columns' values) under the model, whatever the model is: rows are drawn, and those
+    that have the values are kept.
+
+    Parameters
+    ----------
+    model : fitted model
+        Of a table, with the method ``sample``.
+    n : int
+        How many rows.
+    where : mapping of str to value
+        By column: the value; None for a missing cell; ``(low, high)`` for a number between two, both included.
+    random_state : int, default=0
+        Seed.
+    **options
+        Of the model's ``sample``: ``temperature``, for instance.
+
+    Returns
+    -------
+    data frame
+        In the container and with the dtypes of the data that the model was fitted on.
+
+    Raises
+    ------
+    ParameterError
+        A column does not exist, or cannot have such a value.
+    DataError
+        Fewer than n of a million rows have the values.
+    """
+    import pyarrow as pa
+
+    sentences.can("sample_where", model, "sample")
+    sentences.tables_only("sample_where", model.schema_.kind)
+    checks.integer("sample_where", "n", n, low=1)
+    sentences.known_columns("sample_where", where, [column.name for column in model.schema_.columns])
+    kept: list[Any] = []
+    found = drawn = 0
+    while found < n and drawn < MOST_DRAWN:
+        share = max(found, 1) / max(drawn, 1)
+        batch = int(np.clip(1.2 * (n - found) / share, 1000, MOST_DRAWN // 10))
+        rows = _table(model.sample(batch, random_state=random_state + drawn, **options))
+        kept.append(rows.filter(_matching(rows, where)))
+        found, drawn = found + len(kept[-1]), drawn + batch
+    sentences.enough_matching(found, n, drawn, where)
+    return isthmus_data.restore(pa.concat_tables(kept).slice(0, n), model.schema_)
+
+
+def _table(frame: Any) -> Any:
+    """Return a data frame as an Arrow table."""
+    data = isthmus_data.open(frame)
+    return data.take(np.arange(len(data)))
+
+
+def _matching(rows: Any, where: Mapping[str, Any]) -> Any:
+    """Return which rows have the values, an Arrow array of booleans."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    every = pa.array(np.ones(len(rows), bool))
+    for name, wanted in where.items():
+        column = rows.column(name)
+        column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        if wanted is None:
+            every = pc.and_(every, pc.is_null(column))
+            continue
+        low, high = wanted if isinstance(wanted, tuple) else (wanted, wanted)
+        low, high = (sentences.value_of_column("sample_where", name, end, column.type) for end in (low, high))
+        inside = (
+            pc.equal(column, low)
+            if low == high
+            else pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
+        )
+        every = pc.and_(every, pc.fill_null(inside, False))
+    return every
 
 
 def _like(model: Any, data: Data, label: Any, n: int, rng: torch.Generator) -> Float32:

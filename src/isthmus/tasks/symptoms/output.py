@@ -16,6 +16,7 @@ __all__ = [
     "missing_variety",
     "poor_samples",
     "prior_over_fitted",
+    "share_nearer_to_seen",
     "unseen_much_worse",
     "worse_than_pca",
 ]
@@ -116,14 +117,8 @@ def poor_samples(case: Case) -> Finding | None:
 
 def memorised_records(case: Case) -> Finding | None:
     """Find new records that are copies of those trained on."""
-    if not case.has_unseen or len(case.x) < FEWEST:
-        raise NotKnownError("it needs records of the fit and others")
-    known, other = _as_many(case.seen_x, case.x, case.random_state)
-    if _are_of_another_kind(other, known):
-        raise NotKnownError("the records are unlike those of the fit, so new ones are farther from them in any case")
-    nearer = _nearest(case.samples, known) < _nearest(case.samples, other)
-    share = float(nearer.mean())
-    chance = math.erfc((share - 0.5) * math.sqrt(2 * len(nearer))) / 2
+    share = share_nearer_to_seen(case)
+    chance = math.erfc((share - 0.5) * math.sqrt(2 * len(case.samples))) / 2
     if share <= NEARER or chance > SURE:
         return None
     found = metrics.memorisation(case.samples, case.seen_x, case.x, random_state=case.random_state)
@@ -136,6 +131,16 @@ def memorised_records(case: Case) -> Finding | None:
         "Get more records, a smaller network, or stop earlier; do not publish such samples of private data.",
         {"dropout": 0.2},
     )
+
+
+def share_nearer_to_seen(case: Case) -> float:
+    """Return the share of new records nearer to one trained on than to any of as many held out: a half, by chance."""
+    if not case.has_unseen or len(case.x) < FEWEST:
+        raise NotKnownError("it needs records of the fit and others")
+    known, other = _as_many(case.seen_x, case.x, case.random_state)
+    if _are_of_another_kind(other, known):
+        raise NotKnownError("the records are unlike those of the fit, so new ones are farther from them in any case")
+    return float((_nearest(case.samples, known) < _nearest(case.samples, other)).mean())
 
 
 def _are_of_another_kind(records: Float64, others: Float64) -> bool:
