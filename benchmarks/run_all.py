@@ -27,6 +27,7 @@ OWN = (
 WITH_PEERS = (
     ("encode_throughput", []),
     ("synthetic_table", []),
+    ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
     ("dense_time_to_quality", []),
     ("dense_time_to_quality", ["--choose", "--data", "fashion-mnist"]),
@@ -43,6 +44,7 @@ QUICK = {
     "gan_modes": ["--seed", "0"],
     "vae_likelihood": ["--epochs", "0.1", "--draws", "10", "--pictures", "100"],
     "synthetic_table": ["--model", "VAE"],
+    "vae_time_to_bound": ["--rounds", "1"],
 }
 
 
