@@ -77,3 +77,13 @@ def test_report_writes_a_page_and_its_figures(run: Run, model_file: Path) -> Non
     assert again.code == 2
     assert "exists already" in again.err
     assert run("report", "digits", "-m", model_file, "-o", "about/digits.html", "--force").code == 0
+
+
+def test_report_draws_new_records_unless_told_not_to(run: Run, model_file: Path) -> None:
+    assert run("report", "digits", "-m", model_file, "-o", "new.html").code == 0
+    found = json.loads(Path("new.json").read_text())["generation"]
+    assert found["how"].startswith("Autoencoder has no prior of codes: those of new records are drawn from a mixture")
+    assert found["nearest"]["among"] == "training records"
+    assert run("report", "digits", "-m", model_file, "-o", "bare.html", "--no-samples").code == 0
+    assert json.loads(Path("bare.json").read_text())["generation"] is None
+    assert "New records" not in Path("bare.html").read_text()

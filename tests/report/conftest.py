@@ -76,6 +76,34 @@ class LinearModel(BaseEstimator):
         return -0.5 * np.square(rows - self.pca_.inverse_transform(self.pca_.transform(rows))).sum(axis=1)
 
 
+class DrawingModel(LinearModel):
+    """The same, which draws new records: from a Gaussian of its codes, or those of a list that it is given."""
+
+    has_prior = True
+    given: Any = None
+
+    def sample(self, n: int, *, random_state: int) -> Any:
+        if self.given is not None:
+            return self.given[:n]
+        codes = np.random.default_rng(random_state).normal(size=(n, self.latent_))
+        return self.inverse_transform(codes * np.sqrt(self.pca_.explained_variance_))
+
+    def fingerprint(self, data: Any) -> str:
+        return "of other records"
+
+
+@pytest.fixture(scope="session")
+def drawing_model() -> Callable[..., DrawingModel]:
+    """Return the class of the stand-in that draws."""
+    return DrawingModel
+
+
+@pytest.fixture
+def drawing(images: tuple[np.ndarray, ...]) -> DrawingModel:
+    """Return the stand-in that draws, fitted on digits: eight numbers a code."""
+    return DrawingModel(latent_dim=8).fit(images[0])
+
+
 @pytest.fixture(scope="session")
 def linear_model() -> Callable[..., LinearModel]:
     """Return the stand-in's class."""

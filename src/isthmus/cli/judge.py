@@ -118,13 +118,14 @@ def report(
     model: str = "model.safetensors",
     output: str = "report.html",
     rows: str = "auto",
+    no_samples: bool = False,
     seed: int = 0,
     device: str | None = None,
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Write a page about a model: scores beside the baselines, loss curves, reconstructions, worst records, codes.
+    """Write a page about a model: scores beside the baselines, reconstructions, worst records, codes, new records.
 
     Parameters
     ----------
@@ -136,8 +137,10 @@ def report(
         Where to: a name that ends in .html, or a folder; the figures go beside it as .json.
     rows : {"auto", "held-out", "all"}
         Which records: held-out, all, or auto: held-out where these are the data of the fit.
+    no_samples : bool
+        Leave new records out: samples beside their nearest neighbours, ways through the space of codes.
     seed : int
-        Of the baselines, the intervals and the choice of what is drawn.
+        Of the baselines, the intervals, new records and the choice of what is shown.
     device : str
         Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
     threads : int
@@ -154,7 +157,7 @@ def report(
     page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
     sinks.check_file_output(str(page), force)
     sinks.check_file_output(str(page.with_suffix(".json")), force)
-    found = _evaluate(terminal, data, model, rows, seed, device, opening)
+    found = _evaluate(terminal, data, model, rows, seed, device, opening, samples=not no_samples)
     page = found.write(page, force=force)
     figures = page.with_suffix(".json")
     document = {"page": str(page), "figures": str(figures), "verdict": found.to_dict()["verdict"]}
@@ -162,14 +165,22 @@ def report(
 
 
 def _evaluate(
-    terminal: Terminal, data: str, model: str, rows: str, seed: int, device: str | None, opening: Mapping[str, Any]
+    terminal: Terminal,
+    data: str,
+    model: str,
+    rows: str,
+    seed: int,
+    device: str | None,
+    opening: Mapping[str, Any],
+    *,
+    samples: bool = False,
 ) -> Report:
     from isthmus.report import evaluate
 
     fitted = sources.load_model(model, device)
     opened = sources.open_for(terminal, fitted, data, opening)
     chosen, train = sources.rows_to_judge(terminal, fitted, opened, rows)
-    return evaluate(fitted, chosen, baseline_data=train, random_state=seed, command=terminal.command)
+    return evaluate(fitted, chosen, baseline_data=train, random_state=seed, samples=samples, command=terminal.command)
 
 
 def comparison_table(documents: Mapping[str, dict[str, Any]]) -> list[str]:

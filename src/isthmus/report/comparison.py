@@ -17,7 +17,14 @@ from isthmus.preprocessing.scaling import unit_range
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Comparison", "NumberComparison", "TableComparison", "TextComparison", "comparison_for"]
+__all__ = [
+    "Comparison",
+    "NumberComparison",
+    "TableComparison",
+    "TextComparison",
+    "column_numbers",
+    "comparison_for",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -134,7 +141,7 @@ class TableComparison(Comparison):
         super().__init__(schema)
         self.columns = [column for column in schema.columns if column.name not in set(ignored)]
         self.scales = {
-            column.name: _spread(_numbers(reference.column(column.name)))
+            column.name: _spread(column_numbers(reference.column(column.name)))
             for column in self.columns
             if column.type in _NUMERIC
         }
@@ -154,7 +161,7 @@ class TableComparison(Comparison):
         for index, column in enumerate(self.columns):
             x, y = original.column(column.name), reconstruction.column(column.name)
             if column.type in _NUMERIC:
-                errors[:, index] = _number_errors(_numbers(x), _numbers(y), self.scales[column.name])
+                errors[:, index] = _number_errors(column_numbers(x), column_numbers(y), self.scales[column.name])
             else:
                 errors[:, index] = _mismatches(x, y)
         return errors
@@ -215,7 +222,7 @@ def _one_quantity(values: NDArray[Any]) -> bool:
 _NUMERIC = ("number", "integer", "date")
 
 
-def _numbers(column: pa.ChunkedArray) -> Float64:
+def column_numbers(column: pa.ChunkedArray) -> Float64:
     """Return an Arrow column of numbers or dates as floats, NaN where it is missing."""
     import pyarrow as pa
 

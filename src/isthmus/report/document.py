@@ -16,6 +16,8 @@ from isthmus.artifact import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from isthmus.report.generation import Generation
+
 __all__ = ["FORMAT", "FORMAT_NUMBER", "Report", "Sample"]
 
 FORMAT = "isthmus-report"
@@ -68,11 +70,14 @@ class Report:
         All figures, as JSON values.
     sample : Sample
         What the pictures are drawn from.
+    made : Generation, optional
+        New records.
     """
 
-    def __init__(self, document: dict[str, Any], sample: Sample) -> None:
+    def __init__(self, document: dict[str, Any], sample: Sample, made: Generation | None = None) -> None:
         self.document = document
         self.sample = sample
+        self.made = made
 
     def __repr__(self) -> str:
         return f"Report({self.document['verdict']!r})"
@@ -95,11 +100,13 @@ class Report:
         -------
         dict of str to matplotlib.figure.Figure
             ``distribution``, ``codes``, ``units``; ``loss`` where there is a history; ``images`` and ``worst`` for
-            images, ``parity`` for arrays, ``columns`` for tables and narrow arrays.
+            images, ``parity`` for arrays, ``columns`` for tables and narrow arrays; ``kl`` or ``levels`` for
+            variational models, ``entries`` for those with a book; of new records ``new``, ``closest``, ``distances``,
+            ``between``, ``moved`` and ``marginals``.
         """
         from isthmus.report.pictures import draw
 
-        return draw(self.document, self.sample)
+        return draw(self.document, self.sample, self.made)
 
     def to_html(self) -> str:
         """Return the whole report as one page that needs no other file and no network."""

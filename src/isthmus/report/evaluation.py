@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isthmus import checks
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
-from isthmus.report import facts, showing
+from isthmus.report import facts, generation, showing
 from isthmus.report.document import FORMAT, FORMAT_NUMBER, Report
 from isthmus.report.measurement import Measurement
 from isthmus.report.wording import number, percent
@@ -30,6 +30,7 @@ def evaluate(
     baseline_data: Any = None,
     n: int = 10_000,
     random_state: int = 0,
+    samples: bool = True,
     command: str | None = None,
     notes: Iterable[str] = (),
 ) -> Report:
@@ -37,7 +38,8 @@ def evaluate(
 
     The reconstruction error is set beside three baselines on the same records: PCA with the model's code size, k-means
     with as many centres, and the mean record. They work on the scale that the model's network sees, and their output is
-    rounded and clipped as the model's own. Means over records come with a 95 % bootstrap interval. Nothing is trained.
+    rounded and clipped as the model's own. Means over records come with a 95 % bootstrap interval. No
+    network is trained.
 
     Parameters
     ----------
@@ -51,7 +53,9 @@ def evaluate(
     n : int, default=10_000
         Records that are scored at most; a random choice where there are more, and fewer where they are large.
     random_state : int, default=0
-        Seed of that choice, of the baselines and of the intervals.
+        Seed of that choice, of the baselines, of the intervals and of new records.
+    samples : bool, default=True
+        Whether to draw new records, set them beside real ones, and show ways through the space of codes.
     command : str, optional
         The command line that made this report, for the report.
     notes : iterable of str, default=()
@@ -82,6 +86,7 @@ def evaluate(
     train = None if baseline_data is None else _open(baseline_data, model)
     found = Measurement(model, everything.subset(chosen), train, random_state)
     rows, difference = found.rows()
+    made = generation.generate(model, found, random_state) if samples else None
     numbers = chosen if everything.rows is None else np.asarray(everything.rows)[chosen]  # in the source
     scores = {
         "n": len(chosen),
@@ -101,14 +106,16 @@ def evaluate(
         "model": facts.about_model(model, found.code_size),
         "scores": scores,
         "columns": found.column_scores(),
-        "codes": facts.about_codes(found.codes, found.unit_prior),
+        "codes": facts.about_codes(found),
         "worst": showing.worst(found, numbers),
+        "generation": None if made is None else made.document,
+        "training": facts.about_training(model),
         "history": [dict(record) for record in getattr(model, "history_", [])],
         "commands": facts.commands(model, command),
     }
     document = facts.plain(document)
     document["verdict"] = _verdict(document)
-    return Report(document, showing.sample(found, numbers, rng))
+    return Report(document, showing.sample(found, numbers, rng), made)
 
 
 def _open(source: Any, model: Any) -> Data:

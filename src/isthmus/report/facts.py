@@ -17,7 +17,7 @@ from isthmus.data import Data, Schema
 from isthmus.description import constructor_call
 from isthmus.report.measurement import Measurement, likelihood_of
 
-__all__ = ["about_codes", "about_data", "about_model", "commands", "plain", "scalar"]
+__all__ = ["about_codes", "about_data", "about_model", "about_training", "commands", "plain", "scalar"]
 
 MAX_UNITS = 2048  # units whose spectrum and correlations are looked at
 
@@ -65,8 +65,9 @@ def about_model(model: Any, code_size: int) -> dict[str, Any]:
     }
 
 
-def about_codes(codes: Float64, unit_prior: bool) -> dict[str, Any]:
+def about_codes(found: Measurement) -> dict[str, Any]:
     """Return how the code uses its units; spectra and correlations up to 2,048 units."""
+    codes, unit_prior = found.codes, found.unit_prior
     variance = codes.var(axis=0)
     active = metrics.active_units(codes, relative=not unit_prior)
     threshold = 0.01 if unit_prior else 0.01 * float(variance.max())
@@ -81,6 +82,39 @@ def about_codes(codes: Float64, unit_prior: bool) -> dict[str, Any]:
         "participation_ratio": metrics.participation_ratio(codes) if few else None,
         "mean_absolute_correlation": metrics.mean_absolute_correlation(codes) if few else None,
         "variance": variance[:MAX_UNITS].tolist(),
+        "kl": _about_kl(found.unit_kl(), active),
+        "level_kl": None if (levels := found.level_kl()) is None else levels.tolist(),
+    }
+
+
+def _about_kl(nats: Float64 | None, active: NDArray[np.bool_]) -> dict[str, Any] | None:
+    """Return what each unit says of the record, and whether it is active; classes beside a code have no part in it."""
+    if nats is None:
+        return None
+    return {
+        "total": float(nats.sum()),
+        "nats": nats[:MAX_UNITS].tolist(),
+        "active": active[: len(nats)][:MAX_UNITS].tolist(),
+    }
+
+
+def about_training(model: Any) -> dict[str, Any]:
+    """Return what kind of training it was: what its curves are to be read by.
+
+    Returns
+    -------
+    dict
+        ``game``: whether players trained against each other; ``even``: both players' loss where neither wins, known of
+        the relativistic game, in which a critic says of pairs which is real; ``keeps_best``: whether the weights are
+        those of the lowest held-out loss.
+    """
+    history = getattr(model, "history_", [])
+    game = bool(history) and "train_critic_loss" in history[-1]
+    relativistic = _parameters(model).get("loss", "relativistic") == "relativistic"
+    return {
+        "game": game,
+        "even": math.log(2.0) if game and relativistic else None,
+        "keeps_best": bool(getattr(model, "stops_early", True)),
     }
 
 

@@ -84,7 +84,20 @@ class Measurement:
     @property
     def unit_prior(self) -> bool:
         """Whether the code has a prior of variance 1, against which its variance is measured."""
-        return any("train_kl" in record for record in getattr(self.model, "history_", []))
+        told = any("train_kl" in record for record in getattr(self.model, "history_", []))
+        return told or hasattr(self.model, "code_posterior")
+
+    def unit_kl(self) -> Float64 | None:
+        """Return the divergence of each unit from the prior, in nats, where it is one of units by themselves."""
+        if not hasattr(self.model, "code_posterior") or hasattr(self.model, "level_kl"):
+            return None
+        if None in self.model.code_shape_ or not getattr(self.model.module_, "has_exact_kl", True):
+            return None  # codes of several sizes; a prior, or a posterior, that ties the units to each other
+        return metrics.kl_per_unit(*self.model.code_posterior(self.data))
+
+    def level_kl(self) -> Float64 | None:
+        """Return the divergence of each level of a hierarchy from its prior, from the top, in nats."""
+        return np.asarray(self.model.level_kl(self.data), np.float64) if hasattr(self.model, "level_kl") else None
 
     @property
     def scales(self) -> Float64 | None:

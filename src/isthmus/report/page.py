@@ -69,7 +69,7 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
         "duration": wording.duration,
         "shape": wording.shape,
         "value": _value,
-        "cell": lambda value: "missing" if value is None else _value(value, digits=7),
+        "cell": _cell,
         "ordered": _ordered,
         "called": lambda name: PROVENANCE.get(name) or name.replace("_", " "),
     }
@@ -187,6 +187,11 @@ def _value(value: Any, digits: int = 6) -> str:
     if isinstance(value, float):
         return f"{value:.{digits}g}"
     return value if isinstance(value, str) else repr(value)
+
+
+def _cell(value: Any) -> str:
+    """Return a cell of a table; a date without its midnight."""
+    return "missing" if value is None else _value(value, digits=7).removesuffix(" 00:00:00")
 
 
 def _side_by_side(original: bytes, reconstruction: bytes, caption: str) -> dict[str, Any]:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from isthmus.report.document import Sample
+    from isthmus.report.generation import Generation
 
 __all__ = ["draw"]
 
 MAX_COLUMNS = 40  # columns of a table that are drawn, the worst ones
 
 
-def draw(document: dict[str, Any], sample: Sample) -> dict[str, Figure]:
+def draw(document: dict[str, Any], sample: Sample, made: Generation | None = None) -> dict[str, Figure]:
     """Return the pictures of a report by name.
 
     Parameters
@@ -27,6 +28,8 @@ def draw(document: dict[str, Any], sample: Sample) -> dict[str, Figure]:
         All figures.
     sample : Sample
         The arrays beside them.
+    made : Generation, optional
+        New records.
 
     Returns
     -------
@@ -39,8 +42,7 @@ def draw(document: dict[str, Any], sample: Sample) -> dict[str, Figure]:
         "codes": plots.code_scatter(sample.scores, sample.shares, sample.labels),
         "units": plots.unit_variances(sample.variance, document["codes"]["threshold"] or 0.0),
     }
-    if document["history"]:
-        pictures["loss"] = plots.loss_curves(document["history"])
+    pictures |= _of_training(document["history"], document["training"]) | _of_divergence(document["codes"])
     if sample.kind == "image":
         for name, pairs in (("images", sample.shown), ("worst", sample.worst)):
             if not pairs:
@@ -53,7 +55,57 @@ def draw(document: dict[str, Any], sample: Sample) -> dict[str, Figure]:
         sample.kind == "table" or len(document["columns"]) <= MAX_COLUMNS
     ):
         pictures["columns"] = _columns(document)
+    return pictures if made is None else pictures | _of_new_records(made)
+
+
+def _of_training(history: list[dict[str, Any]], training: dict[str, Any]) -> dict[str, Figure]:
+    if not history:
+        return {}
+    pictures = {
+        "loss": plots.player_losses(history, training["even"]) if training["game"] else plots.loss_curves(history)
+    }
+    if "perplexity" in history[-1]:
+        pictures["entries"] = plots.entries_used(history)
     return pictures
+
+
+def _of_divergence(codes: dict[str, Any]) -> dict[str, Figure]:
+    if codes["level_kl"]:
+        return {"levels": plots.level_kl(np.array(codes["level_kl"]))}
+    kl = codes["kl"]
+    return {"kl": plots.unit_kl(np.array(kl["nats"]), np.array(kl["active"]))} if kl else {}
+
+
+def _of_new_records(made: Generation) -> dict[str, Figure]:
+    """Draw what there is of new records."""
+    pictures = {}
+    for name, pairs in (("new", made.new), ("closest", made.closest)):
+        if pairs:
+            new, nearest, captions = (list(part) for part in zip(*pairs, strict=True))
+            among = made.document["nearest"]["among"].removesuffix(" records")
+            pictures[name] = plots.picture_rows([new, nearest], ["new", f"nearest\n{among}"], captions)
+    if len(made.distances) > 1:
+        pictures["distances"] = plots.error_distribution(made.distances, "distance from the nearest training record")
+    if made.between:
+        pictures["between"] = plots.picture_rows(made.between, [], _steps(len(made.between[0]) - 2), apart=True)
+    if made.moved:
+        units = made.document["units"]
+        reach = np.linspace(-units["reach"], units["reach"], units["steps"])
+        names = [f"unit {unit['unit']}" for unit in units["units"]]
+        pictures["moved"] = plots.picture_rows(made.moved, names, [_deviations(value) for value in reach])
+    if made.document["columns"]:
+        pictures["marginals"] = plots.marginals(made.document["columns"]["columns"])
+    return pictures
+
+
+def _deviations(value: float) -> str:
+    """Return how far a unit was moved, in deviations."""
+    return f"{value:+.1f} \N{GREEK SMALL LETTER SIGMA}".replace("-", "\N{MINUS SIGN}") if value else "mean"
+
+
+def _steps(count: int) -> list[str]:
+    """Return captions of a way between two records: those at its ends, and what share of it lies behind."""
+    return ["record", *(f"{100 * place / (count - 1):.0f} %" for place in range(count)), "record"]
 
 
 def _columns(document: dict[str, Any]) -> Figure:

@@ -26,10 +26,16 @@ __all__ = [
     "MAX_CLASSES",
     "code_scatter",
     "column_errors",
+    "entries_used",
     "error_distribution",
     "image_grid",
+    "level_kl",
     "loss_curves",
+    "marginals",
     "parity",
+    "picture_rows",
+    "player_losses",
+    "unit_kl",
     "unit_variances",
 ]
 
@@ -45,6 +51,11 @@ MAX_CLASSES = len(COLOURS) * len(MARKERS)
 
 MODEL, RIVAL, PLAIN = COLOURS[0], COLOURS[1], "#8a93a3"
 """The model, the baseline to beat, and what stays in the background."""
+
+GAME = {"train_critic_loss": RIVAL, "train_generator_loss": MODEL, "train_critic_penalty": PLAIN}
+"""What players lower that others raise, and what keeps a critic's slopes small; with the colours of their curves."""
+
+GRID_SIDE = 64  # pixels of a side of small pictures in rows
 
 STYLE: Any = {  # matplotlib settings by name
     "axes.edgecolor": INK,
@@ -314,7 +325,7 @@ def error_distribution(errors: Mapping[str, NDArray[np.float64]], label: str) ->
     if high >= 1e5:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y")
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
     return figure
 
 
@@ -409,6 +420,252 @@ def unit_variances(variance: NDArray[np.float64], threshold: float) -> Figure:
     return figure
 
 
+@_styled
+def unit_kl(nats: NDArray[np.float64], active: NDArray[np.bool_]) -> Figure:
+    """Draw what each unit of a code says of the record: its divergence from the prior, largest first.
+
+    Parameters
+    ----------
+    nats : ndarray, shape (units,)
+        Means over records.
+    active : ndarray of bool, shape (units,)
+        Which of them vary with the record.
+
+    Returns
+    -------
+    Figure
+        Bars, with the numbers of the units where there are few; a filled curve where there are more than 64.
+    """
+    figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+    axes = figure.subplots()
+    order = np.argsort(-nats, kind="stable")
+    places = np.arange(1, len(nats) + 1)
+    if len(nats) <= 64:
+        for chosen, colour, name in ((active, MODEL, "active"), (~active, PLAIN, "inactive")):
+            if chosen.any():
+                axes.bar(places[chosen[order]], nats[order][chosen[order]], color=colour, width=0.78, label=name)
+    else:
+        axes.fill_between(places, 0.0, nats[order], step="mid", color=MODEL, alpha=0.35, linewidth=0)
+        axes.step(places, nats[order], where="mid", color=MODEL, linewidth=1.4, label=f"{int(active.sum())} active")
+    if len(nats) <= 24:
+        axes.set_xticks(places, [str(unit) for unit in order])
+        axes.tick_params(axis="x", length=0)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.set(xlabel="unit of the code, by KL" if len(nats) > 24 else "unit of the code", ylabel="KL, nats per record")
+    axes.set(xlim=(0.3, len(nats) + 0.7), ylim=(0, None))
+    axes.grid(axis="y")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2, columnspacing=1.2)
+    return figure
+
+
+@_styled
+def level_kl(nats: NDArray[np.float64]) -> Figure:
+    """Draw what each level of a hierarchy of codes says of the record: its divergence from its prior.
+
+    Parameters
+    ----------
+    nats : ndarray, shape (levels,)
+        Means over records, from the top.
+
+    Returns
+    -------
+    Figure
+        A bar a level, with its figure.
+    """
+    figure = Figure(figsize=(4.6, 0.34 * len(nats) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(nats))
+    bars = axes.barh(places, nats, color=MODEL, height=0.66)
+    axes.bar_label(bars, [f"{value:.2f}" for value in nats], padding=4, fontsize=8.5, color=INK)
+    names = [str(place + 1) for place in places]
+    names[0] += ", top"
+    axes.set_yticks(places, names)
+    axes.set(xlim=(0, 1.16 * max(float(nats.max()), 1e-12)), ylim=(len(nats) - 0.4, -0.6))
+    axes.set(xlabel="KL, nats per record", ylabel="level")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    return figure
+
+
+@_styled
+def player_losses(history: Sequence[Mapping[str, Any]], even: float | None = None) -> Figure:
+    """Draw what each player of a game lowers, over the epochs: the game on the left, everything else on the right.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        A model's ``history_``: ``train_critic_loss``, ``train_generator_loss``, ``train_critic_penalty``, and terms
+        of other players in nats per record.
+    even : float, optional
+        The loss of both players where neither wins.
+
+    Returns
+    -------
+    Figure
+        Two panels over one axis of epochs; one where the game is all there is.
+    """
+    epochs = _column(history, "epoch", default=np.arange(1.0, len(history) + 1))
+    game = [key for key in GAME if key in history[-1]]
+    others = [key for key in _terms_of_players(history[-1]) if key not in GAME]
+    figure = Figure(figsize=(9.4, 3.3), layout="constrained")
+    panels = figure.subplots(1, 2 if others else 1, squeeze=False)[0]
+    marker = "o" if len(epochs) == 1 else None
+    for axes, keys, colours in zip(panels, (game, others), ([GAME[key] for key in game], COLOURS[2:]), strict=False):
+        for key, colour in zip(keys, colours, strict=False):
+            name = key.removeprefix("train_").replace("_", ", ", 1).replace("_", " ")
+            axes.plot(epochs, _column(history, key), color=colour, label=name, marker=marker)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.grid(axis="y")
+        _loss_limits(axes, [_column(history, key) for key in keys])
+    if even is not None:
+        panels[0].axhline(even, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label="log 2: neither wins")
+    for axes, title, unit in zip(panels, ("the game", "beside the game"), ("loss", "nats per record"), strict=False):
+        axes.set_title(title)
+        axes.set_ylabel(unit)
+        axes.legend(loc="best")
+    return figure
+
+
+@_styled
+def entries_used(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw how many entries of a book are used, over the epochs.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        A model's ``history_``: ``perplexity``, ``used_entries``, ``dead_entries``.
+
+    Returns
+    -------
+    Figure
+        Three curves.
+    """
+    epochs = _column(history, "epoch", default=np.arange(1.0, len(history) + 1))
+    figure = Figure(figsize=(9.4, 2.7), layout="constrained")
+    axes = figure.subplots()
+    for key, colour in (("used_entries", MODEL), ("perplexity", COLOURS[2]), ("dead_entries", RIVAL)):
+        marker = "o" if len(epochs) == 1 else None
+        axes.plot(epochs, _column(history, key), color=colour, label=key.replace("_", " "), marker=marker)
+    axes.set(xlabel="epoch", ylabel="entries", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axes.grid(axis="y")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, columnspacing=1.4)
+    return figure
+
+
+@_styled
+def picture_rows(
+    rows: Sequence[Sequence[NDArray[Any]]], names: Sequence[str], captions: Sequence[str], *, apart: bool = False
+) -> Figure:
+    """Draw pictures of one size in rows and columns, all on one scale.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of ndarray, shape (height, width) or (height, width, channels)
+        Pictures, row by row.
+    names : sequence of str
+        Left of each row; none where it is empty.
+    captions : sequence of str
+        Over each column.
+    apart : bool, default=False
+        Whether the first and the last column stand apart from the others.
+
+    Returns
+    -------
+    Figure
+        One image with clear gaps, so that it takes little room on a page.
+    """
+    low = min(float(np.min(picture)) for row in rows for picture in row)
+    high = max(float(np.max(picture)) for row in rows for picture in row)
+    shown = [[_in_colour(_displayed(picture, low, high, side=GRID_SIDE)) for picture in row] for row in rows]
+    height, width = shown[0][0].shape[:2]
+    gap = max(1, round(max(height, width) / 12))
+    left = [column * (width + gap) for column in range(len(captions))]
+    if apart:
+        left = [place + 3 * gap * ((column > 0) + (column == len(left) - 1)) for column, place in enumerate(left)]
+    top = [row * (height + gap) for row in range(len(rows))]
+    sheet = np.zeros((top[-1] + height, left[-1] + width, 4))
+    for y, row in zip(top, shown, strict=True):
+        for x, picture in zip(left, row, strict=True):
+            sheet[y : y + height, x : x + width] = picture
+    across = min(8.6 if any(names) else 9.3, 0.9 * len(captions))  # inches
+    figure = Figure(figsize=(9.4, across * sheet.shape[0] / sheet.shape[1] + 0.3), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow((255 * sheet).round().astype(np.uint8), interpolation="none")
+    axes.set_xticks([x + (width - 1) / 2 for x in left], [_tidy(text, 14) for text in captions])
+    axes.set_yticks([y + (height - 1) / 2 for y in top], list(names) or [""] * len(top))
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_anchor("W")
+    return figure
+
+
+@_styled
+def marginals(columns: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw how columns are distributed, in new records and in real ones.
+
+    Parameters
+    ----------
+    columns : sequence of dict
+        ``name``, ``score``, ``real`` and ``new``, shares; of numbers ``edges`` of bins and, of dates, ``ends``; of
+        categories ``values``.
+
+    Returns
+    -------
+    Figure
+        Three panels a row.
+    """
+    down = -(-len(columns) // 3)
+    figure = Figure(figsize=(9.4, 2.15 * down + 0.4), layout="constrained")
+    panels = figure.subplots(down, 3, squeeze=False)
+    for axes, column in zip(panels.flat, columns, strict=False):
+        (_histograms if column["kind"] == "number" else _pairs_of_bars)(axes, column)
+        axes.set_title(f"{_tidy(column['name'], 20)}, {column['score']:.2f}", fontsize=9)
+    for axes in panels.flat[len(columns) :]:
+        axes.set_visible(False)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2, columnspacing=1.4)
+    return figure
+
+
+def _histograms(axes: Axes, column: Mapping[str, Any]) -> None:
+    edges = np.array(column["edges"])
+    axes.stairs(100.0 * np.array(column["real"]), edges, color=PLAIN, fill=True, alpha=0.45, label="real")
+    axes.stairs(100.0 * np.array(column["new"]), edges, color=MODEL, linewidth=1.6, label="new")
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=float(edges[1] - edges[0]).is_integer()))
+    if column["ends"]:
+        axes.set_xticks([edges[0], edges[-1]], column["ends"])
+        first, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    elif np.abs(edges).max() >= 1e5:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _pairs_of_bars(axes: Axes, column: Mapping[str, Any]) -> None:
+    places = np.arange(len(column["values"]))
+    axes.barh(places - 0.19, 100.0 * np.array(column["real"]), height=0.36, color=PLAIN, alpha=0.6, label="real")
+    axes.barh(places + 0.19, 100.0 * np.array(column["new"]), height=0.36, color=MODEL, label="new")
+    axes.set_yticks(places, [_tidy(str(value), 16) for value in column["values"]])
+    axes.set_ylim(len(places) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(_percent))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _percent(value: float, _: Any) -> str:
+    return f"{value:.0f} %"
+
+
+def _terms_of_players(record: Mapping[str, Any]) -> list[str]:
+    """Return the names of all terms in training, without their sum."""
+    return [key for key in record if key.startswith("train_") and key != "train_loss"]
+
+
 def _column(
     history: Sequence[Mapping[str, Any]], key: str, default: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
@@ -443,12 +700,19 @@ def _classes(labels: NDArray[Any]) -> list[Any]:
     return list(values)
 
 
-def _displayed(image: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+def _displayed(image: NDArray[Any], low: float, high: float, side: int = 192) -> NDArray[np.float64]:
     """Return an image as values in [0, 1] that matplotlib shows: (h, w), (h, w, 3) or (h, w, 4)."""
     x = np.clip((np.asarray(image, np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
     if x.ndim == 3 and x.shape[2] not in (3, 4):
         x = x.mean(axis=2)
-    return _smaller(x)
+    return _smaller(x, side)
+
+
+def _in_colour(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a picture in [0, 1] as red, green, blue and opacity."""
+    if x.ndim == 2:
+        x = np.repeat(x[..., np.newaxis], 3, axis=2)
+    return x if x.shape[2] == 4 else np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
 
 
 def _error_map(original: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from isthmus.report.document import Sample
 from isthmus.report.facts import scalar
 from isthmus.report.measurement import Measurement
 
-__all__ = ["sample", "worst"]
+__all__ = ["MAX_CELLS", "cells", "sample", "worst"]
 
 SHOWN = 10  # records that are drawn, and as many of the worst
 POINTS = 2000  # codes in a scatter
 MAX_TEXT = 400  # bytes of a text
+MAX_CELLS = 8  # columns of a row that is shown whole
 
 Float64 = NDArray[np.float64]
 
@@ -107,6 +109,11 @@ def _worst_columns(found: Measurement, index: int) -> list[dict[str, Any]]:
         for column in np.argsort(-errors, kind="stable")[:3]
         if errors[column] > 0.005 * total
     ]
+
+
+def cells(block: Any, row: int, names: Sequence[str]) -> list[Any]:
+    """Return the values of one record of an Arrow table or an array: its columns of these names, or its first ones."""
+    return [_cell(_one(block, row), name, column) for column, name in enumerate(names)]
 
 
 def _one(block: Any, index: int) -> Any:

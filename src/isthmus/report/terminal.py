@@ -54,6 +54,9 @@ def summary(document: dict[str, Any]) -> str:
     rank = f", effective rank {codes['effective_rank']:.1f}" if codes["effective_rank"] is not None else ""
     lines += [f"active units    {codes['active']} of {codes['units']}{rank}", ""]
     lines += textwrap.wrap(document["verdict"], WIDTH)
+    nearest = (document["generation"] or {}).get("nearest")
+    if nearest:
+        lines += textwrap.wrap(f"New records: {nearest['sentence']}", WIDTH)
     for note in data["notes"]:
         lines += textwrap.wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
     return "\n".join(lines)
