@@ -1,7 +1,8 @@
 """What the examples share: their options, the pictures, and one table and one gallery for any number of methods.
 
 An example gathers its reconstructions in a dictionary, from the name of a method to the held-out pictures as that
-method gives them back. :func:`table` and :func:`gallery` show such a dictionary.
+method gives them back. :func:`table` and :func:`gallery` show such a dictionary. New pictures are gathered alike, and
+shown by :func:`samples_table` and :func:`sheets`.
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ from isthmus import data, metrics
 from isthmus.data import Data
 from isthmus.errors import UnavailableError
 from isthmus.report import plots
+from isthmus.report.gallery import titled_sheets
+from isthmus.tasks import feature_network
 
 Pictures = NDArray[Any]  # (n, height, width)
 
 SETS = ("mnist", "fashion-mnist", "kmnist", "digits")  # those of grey pictures
 
 
-def arguments(description: str | None, *, epochs: float) -> argparse.Namespace:
+def arguments(
+    description: str | None, *, epochs: float, sets: Sequence[str] = SETS, about: str = "pictures; mnist"
+) -> argparse.Namespace:
     """Read the options that every example has; ``epochs`` is what --epochs is when it is left out."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=SETS, help="pictures; mnist where its files are at hand, else digits")
-    parser.add_argument("--epochs", type=float, default=epochs, help="passes over the training pictures (%(default)s)")
+    parser.add_argument("--data", choices=sets, help=f"{about} where its files are at hand, else {sets[-1]}")
+    parser.add_argument("--epochs", type=float, default=epochs, help="passes over the training data (%(default)s)")
     parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "output", help="folder of the picture it draws"
+        "--output", type=Path, default=Path(__file__).parent / "output", help="folder of the files it writes"
     )
     return parser.parse_args()
 
@@ -101,6 +106,51 @@ def table(test: Data, found: Mapping[str, Pictures], **columns: Mapping[str, flo
     print_table(heads, rows)
 
 
+def pixel_gaussian(train: Data, n: int) -> Pictures:
+    """Return pictures drawn from one Gaussian of all pixels: what a model of pictures has to beat."""
+    rows = train.array.reshape(len(train), -1).astype(np.float64)
+    rng = np.random.default_rng(0)
+    drawn = rng.multivariate_normal(rows.mean(axis=0), np.cov(rows, rowvar=False), n, method="eigh")
+    return np.clip(drawn.round(), 0, white(train)).reshape(n, *train.schema.shape).astype(train.array.dtype)
+
+
+def halves(test: Data) -> tuple[Data, Data]:
+    """Return two halves of the held-out pictures: new ones are compared with the first, and so is the second."""
+    rows = np.random.default_rng(0).permutation(len(test))
+    return test.subset(np.sort(rows[: len(test) // 2])), test.subset(np.sort(rows[len(test) // 2 :]))
+
+
+def samples_table(
+    train: Data, test: Data, drawn: Mapping[str, Pictures], **columns: Mapping[str, float | str]
+) -> dict[str, str]:
+    """Print how like, how good and how diverse new pictures are, beside real ones and a Gaussian of the pixels.
+
+    Pictures are compared by the features of a small classifier of the training pictures. All sets are as large as a
+    half of the held-out pictures, so that no figure has an advantage.
+
+    Returns
+    -------
+    dict of str to str
+        The Frechet distance of each set, for captions.
+    """
+    network = feature_network(train)
+    reference, others = halves(test)
+    size = len(others)
+    found = {"held-out pictures": others.array, "Gaussian of the pixels": pixel_gaussian(train, size)} | dict(drawn)
+    real = network.features(reference.array)
+    rows, captions = {}, {}
+    for name, images in found.items():
+        features = network.features(images[:size])
+        distance, near = metrics.frechet_interval(real, features), metrics.density_coverage(real, features)
+        captions[name] = f"{distance.mean:.2f} ± {(distance.high - distance.low) / 2:.2f}"
+        shares = (f"{near.density.mean:.2f}", f"{near.coverage.mean:.2f}")
+        rows[name] = [captions[name], *shares, *(column.get(name, "") for column in columns.values())]
+    heads = ("Frechet distance", "density", "coverage", *(name.replace("_", " ") for name in columns))
+    print(f"{size:,} new pictures of each, beside {len(reference):,} real ones; features: {network.label}\n")
+    print_table(heads, rows)
+    return captions
+
+
 def print_table(heads: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
     """Print rows under heads, numbers to the right."""
     lines = [["", *heads], *([name, *map(_cell, row)] for name, row in rows.items())]
@@ -138,6 +188,13 @@ def gallery(test: Data, found: Mapping[str, Pictures], path: Path, *, original: 
             error = "" if images is test.array else f"\nerror {_cell(squared_error(test, images))}"
             axes[0].set_ylabel(name + error, rotation=0, ha="right", va="center", labelpad=8)
     save(figure, path)
+
+
+def sheets(
+    panels: Mapping[str, Pictures], path: Path, *, columns: int, captions: Mapping[str, str], rows: Sequence[str] = ()
+) -> None:
+    """Draw sheets of new pictures beside each other, each with its title and a caption."""
+    save(titled_sheets(panels, columns=columns, captions=captions, rows=rows), path)
 
 
 def save(figure: Figure, path: Path) -> None:

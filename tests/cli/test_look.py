@@ -7,6 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from isthmus import artifact
 
 from .conftest import Run
@@ -85,7 +88,17 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
         "model.safetensors",
         "report.html",
         "report.json",
+        "samples.png",
     ]
+    assert "isthmus-demo/samples.png" in ran.out
+    with Image.open("isthmus-demo/samples.png") as picture:
+        assert min(picture.size) > 300
+        assert np.ptp(np.asarray(picture.convert("L"))) > 200
+    figures = {
+        line.split("  ")[0]: line.split()[1:] for line in ran.out.splitlines() if line.startswith(("VAE", "GAN"))
+    }
+    assert all(float(coverage) > 0.7 for *_, coverage, _ in figures.values())
+    assert len(figures) == 2
     assert run("verify", "isthmus-demo/model.safetensors").code == 0
     assert time.perf_counter() - started < 300  # the machine of a test may be busy; alone it takes a tenth of that
 

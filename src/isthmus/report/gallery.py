@@ -21,7 +21,7 @@ BETWEEN, MARGIN, TITLE, NAMES = 36, 20, 62, 52  # dots: between sheets, around t
 
 
 def titled_sheets(
-    panels: Mapping[str, Sequence[NDArray[Any]]],
+    panels: Mapping[str, Sequence[NDArray[Any]] | NDArray[Any]],
     *,
     columns: int,
     captions: Mapping[str, str] | None = None,
@@ -49,8 +49,7 @@ def titled_sheets(
     sheets = {title: side_by_side([next(shown) for _ in pictures], columns) for title, pictures in panels.items()}
     left = MARGIN + (NAMES if rows else 0)
     width = left + MARGIN + BETWEEN * (len(sheets) - 1) + sum(sheet.shape[1] for sheet in sheets.values())
-    tallest = max(sheet.shape[0] for sheet in sheets.values())
-    height = TITLE + tallest + MARGIN
+    height = TITLE + max(sheet.shape[0] for sheet in sheets.values()) + MARGIN
     with style():
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         for title, sheet in sheets.items():

@@ -1,0 +1,72 @@
+"""A vector-quantised autoencoder: a picture as a few whole numbers, and new pictures from new numbers.
+
+Corrects tutorials that call a code of 32 numbers a compressed picture. As 32-bit floats these are 1,024 bits, often
+more than the picture has once it is packed, and nothing makes them fewer. Here each number says which entry of a
+learned book stands for a part of the picture (van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation
+Learning", NeurIPS 2017), so bits can be counted. A prior learns which numbers follow which: what it expects takes
+fewer bits, and from it new rows of numbers can be drawn.
+
+Type
+    python examples/vector_quantised.py
+
+and see bits and error side by side. The last row counts what is needed to get every pixel back exactly: the code, and
+then what the decoder did not expect. Below are new pictures, once with numbers from the prior, and once with
+all numbers equally likely: parts that are right each for itself, and do not belong together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from common import arguments, code_size, halves, pictures, print_table, samples_table, sheets, squared_error, white
+
+from isthmus import VQVAE, Autoencoder
+from isthmus.report.gallery import in_pairs
+
+ENTRIES = 256
+EVENLY = 1e6  # a temperature at which all numbers are equally likely
+
+
+def main() -> None:
+    """Count the bits of a code, and draw new ones."""
+    options = arguments(__doc__, epochs=2)
+    train, test = pictures(options.data)
+    pixels, size = train.array[0].size, code_size(32, train)
+    common = {"latent_dim": size, "max_epochs": options.epochs, "random_state": 0}
+    plain = Autoencoder(**common).fit(train)
+    model = VQVAE(entries=ENTRIES, **common).fit(train)
+
+    numbers = model.code_numbers(test)[:, :, 0]
+    last = model.history_[-1]
+    error = squared_error(test, model.reconstruct(test))
+    rows = {
+        "pixels, packed tightly": [pixels * math.log2(white(test) + 1), 0],
+        f"autoencoder, {size} numbers of 32 bits": [32 * size, squared_error(test, plain.reconstruct(test))],
+        f"{numbers.shape[1]} whole numbers below {ENTRIES}": [numbers.shape[1] * math.log2(ENTRIES), error],
+        "the same, as the prior expects them": [last["validation_prior_code"] / math.log(2), error],
+        "and every pixel exactly": [-model.score(test) / math.log(2), 0],
+    }
+    for index in np.unique(test.labels, return_index=True)[1][:3]:
+        print(f"a {test.labels[index]}, as whole numbers: {' '.join(map(str, numbers[index]))}")
+    print()
+    print_table(("bits a picture", "squared error"), rows)
+    used = np.unique(numbers).size
+    print(f"Held-out pictures use {used} of {ENTRIES} entries; training ones as many as")
+    print(f"{last['perplexity']:.0f} entries that were all used alike (the perplexity).\n")
+
+    wanted = len(halves(test)[1])
+    drawn = {
+        "numbers from the prior": model.sample(wanted, random_state=0),
+        "all numbers alike": model.sample(wanted, temperature=EVENLY, random_state=0),
+    }
+    captions = samples_table(train, test, drawn)
+    shown = {"held-out, given back": in_pairs(test.array, model.reconstruct(test), columns=6)[:48]}
+    shown |= {name: images[:48] for name, images in drawn.items()}
+    captions = {name: f"Frechet distance {captions[name]}" for name in drawn}
+    captions["held-out, given back"] = f"in pairs of rows, from {numbers.shape[1]} whole numbers"
+    sheets(shown, options.output / "vector_quantised.png", columns=6, captions=captions)
+
+
+if __name__ == "__main__":
+    main()
