@@ -724,10 +724,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if self._is_plain(X):
             for start in range(0, len(X), self._rows()):
                 block = X[start : start + self._rows()]
+                x = torch.from_numpy(np.ascontiguousarray(encode(block)))
                 # A sum lets NaN and infinities through; it is the cheapest look at every value, on torch's own threads.
-                if not torch.from_numpy(block).sum().isfinite() and not checks.all_finite(block):
+                if x.is_floating_point() and not x.sum().isfinite() and not checks.all_finite(block):
                     self._open(X)  # which names the row and the column
-                yield torch.from_numpy(encode(block))
+                yield x
             return
         data = self._open(X)
         for _, block in data.chunks(self._rows()):

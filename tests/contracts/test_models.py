@@ -47,6 +47,18 @@ def test_a_row_does_not_depend_on_the_others(fitted, digits):
     assert np.array_equal(fitted.transform(X[order]), codes[order])
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float32", "float64", ">f4", "bool", "uint8", "uint16", "int64", "uint64"]
+)
+def test_any_layout_of_an_array_gives_the_same_codes(dtype, digits):
+    X = digits[:120].reshape(120, -1).astype(dtype)
+    model = isthmus.Autoencoder(latent_dim=3, max_epochs=1, random_state=0).fit(X)
+    codes = model.transform(X)
+    assert np.array_equal(model.transform(X[::-1]), codes[::-1])
+    assert np.array_equal(model.transform(np.asfortranarray(X)), codes)
+    assert np.array_equal(model.transform(np.repeat(X, 2, axis=1)[:, ::2]), codes)
+
+
 @pytest.mark.parametrize("latent_dim", [1, 2])
 @pytest.mark.parametrize("width", [2, 64])
 def test_a_row_does_not_depend_on_the_others_where_layers_are_narrow(latent_dim, width, digits):
