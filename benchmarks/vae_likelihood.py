@@ -21,8 +21,10 @@ COMMON: dict[str, Any] = {
     "network": "dense",
     "likelihood": "bernoulli",
     "augment": ("binarise",),
+    "activation": "silu",
 }
-# Chosen on the last 10,000 training pictures (--validation), never on test pictures.
+# On the last 10,000 training pictures (--validation) "silu" left 89.9 nats after 20 epochs, "relu" 92.9; lengths and
+# batches have not been chosen among others yet.
 SETTINGS: dict[str, dict[str, Any]] = {
     "vae": {"max_epochs": 200, "batch_size": 512},
     "iwae": {"k": 50, "max_epochs": 60, "batch_size": 512},
