@@ -40,14 +40,18 @@ LAW: dict[str, set[str]] = {
         *("preprocessing", "training", "metrics"),
     },
     "models": _BELOW_MODELS - {"metrics"},
-    "tasks": _BELOW_MODELS,
+    "tasks": _BELOW_MODELS | {"description"},
+    "loading": {"artifact", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description"},
     "cli": _BELOW_MODELS | {"models", "tasks", "report", "__init__"},
     "__main__": {"cli"},
-    "__init__": {"models"},
+    "__init__": {"loading", "models"},
 }
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
-DEFERRED = {("base", "report"): "model.report(X) is part of the contract, and a report is made of models"}
+DEFERRED = {
+    ("base", "report"): "model.report(X) is part of the contract, and a report is made of models",
+    ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
+}
 
 
 def _room(path: Path, package: Path) -> str:

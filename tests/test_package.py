@@ -1,4 +1,4 @@
-"""The top level: models by their registry's names, modules, and a clear word for anything else."""
+"""The top level: models and task objects by their registries' names, modules, and a clear word for anything else."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import importlib.metadata
 import pytest
 
 import isthmus
-from isthmus import models
+from isthmus import loading, models, tasks
 
 
 def test_every_model_is_found_at_the_top_level() -> None:
-    for name in models.__all__:
-        assert getattr(isthmus, name) is getattr(models, name)
-    assert isthmus.load is models.load
+    for name, model in models.REGISTRY.items():
+        assert getattr(isthmus, name) is model
+    assert isthmus.load is loading.load
+
+
+def test_every_task_object_is_found_at_the_top_level() -> None:
+    for name, task in tasks.REGISTRY.items():
+        assert getattr(isthmus, name) is task
 
 
 def test_modules_are_found_without_importing_them_by_hand() -> None:

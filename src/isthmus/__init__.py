@@ -1,6 +1,7 @@
 """isthmus: learn a code for your own data, and use it.
 
-Models and :func:`load` are found at the top level (``isthmus.Autoencoder``), the rest in its folder (``isthmus.data``).
+Models, task objects and :func:`load` are found at the top level (``isthmus.Autoencoder``), the rest in its folder
+(``isthmus.data``).
 Importing isthmus loads nothing heavy: each name brings what it needs when it is first asked for.
 """
 
@@ -10,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registry
-    from isthmus.models import load as load
+    from isthmus.loading import load as load
+    from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
 
 __version__ = "0.1.0"
 
@@ -31,19 +32,24 @@ _MODULES = frozenset(
         "training",
     )
 )
+_REGISTRIES = ("isthmus.models", "isthmus.tasks")
 
 
 def __getattr__(name: str) -> Any:
-    """Return a module of the package, or a model by the name that its registry has it under."""
+    """Return a module of the package, or a model or task object by the name that its registry has it under."""
     if name in _MODULES:
         return import_module(f"isthmus.{name}")
-    if not name.startswith("_"):
-        models = import_module("isthmus.models")
-        if name == "load" or name in models.__all__:
-            return getattr(models, name)
+    if name == "load":
+        return import_module("isthmus.loading").load
+    if name[:1].isupper():
+        for folder in _REGISTRIES:
+            found = import_module(folder).REGISTRY.get(name)
+            if found is not None:
+                return found
     raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """List the modules, the models, ``load`` and the version."""
-    return sorted([*_MODULES, *import_module("isthmus.models").__all__, "load", "__version__"])
+    """List the modules, the models and task objects, ``load`` and the version."""
+    objects = [name for folder in _REGISTRIES for name in import_module(folder).REGISTRY]
+    return sorted([*_MODULES, *objects, "load", "__version__"])

@@ -810,6 +810,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         OutputExistsError
             The file exists and ``force`` is off.
         """
+        document, arrays = self.to_parts(scores)
+        artifact.write(path, type(self).__name__, document, arrays, force=force)
+
+    def to_parts(self, scores: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the JSON document and the arrays that a file of this model holds."""
         self._is_fitted()
         state, arrays = self.preprocessor_.state()
         document = {
@@ -826,7 +831,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
         if self._some_codes is not None or self._density is not None:
             tensors |= {f"density.{name}": array for name, array in self._density_of_codes().arrays().items()}
-        artifact.write(path, type(self).__name__, document, tensors, force=force)
+        return document, tensors
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:
@@ -850,8 +855,21 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             The file is of a later format.
         """
         document, arrays = artifact.read(path, cls.__name__)
+        return cls.from_parts(path, document, arrays, network=network, device=device)
+
+    @classmethod
+    def from_parts(
+        cls,
+        path: str | os.PathLike[str],
+        document: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        device: str | None = None,
+    ) -> Self:
+        """Return the model that :meth:`to_parts` described; ``path``, for sentences, is where the parts were found."""
         with artifact.understanding(path):
-            weights = {name: torch.from_numpy(array) for name, array in _under("module.", arrays).items()}
+            weights = {name: torch.from_numpy(array) for name, array in artifact.under("module.", arrays).items()}
             own = own_modules(document["parameters"])
         network = None if own is None else same_network(path, own, network)
         # What modules of the user's own do wrong is no fault of the file.
@@ -878,8 +896,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
         if cls.learns_classes:
             model.classes_, model.class_counts_ = map(np.asarray, document["classes"])
-        its, density = document["preprocessing"], _under("density.", arrays)
-        model.preprocessor_ = preprocessing.from_state(its["class"], its["state"], _under("preprocessing.", arrays))
+        its, density = document["preprocessing"], artifact.under("density.", arrays)
+        model.preprocessor_ = preprocessing.from_state(
+            its["class"], its["state"], artifact.under("preprocessing.", arrays)
+        )
         model._density = CodeDensity(**density) if density else None
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
         with no_more_than(weights, record if network is None else 0):
@@ -925,7 +945,3 @@ def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
     for record in preprocessor.encode(data.take(rows)):
         digest.update(np.ascontiguousarray(record).tobytes())
     return digest.hexdigest()
-
-
-def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from isthmus.checks.parameters import nearest
-from isthmus.errors import DataError, ParameterError, ShapeError
+from isthmus.errors import ArtifactError, DataError, ParameterError, ShapeError
 
 __all__ = [
+    "a_model",
     "can",
     "codes_of_one_size",
     "enough_matching",
@@ -20,15 +21,26 @@ __all__ = [
     "mask_shape",
     "mask_size",
     "mask_wanted",
+    "model_of_isthmus",
     "needs_records",
     "needs_tables",
     "no_inpainting",
     "rows_of",
+    "rows_of_numbers",
     "tables_only",
     "two_records",
     "value_of_column",
     "values_of",
 ]
+
+
+def a_model(path: str, loaded: Any) -> None:
+    """Refuse a file that holds a task object where a model is needed."""
+    if hasattr(loaded, "model_"):
+        raise ArtifactError(
+            f"{path} holds a {type(loaded).__name__}, which has a model within; give it to the verb that made it, or "
+            f"save its model alone (isthmus.load(path).model_.save)."
+        )
 
 
 def can(task: str, model: Any, *methods: str) -> None:
@@ -46,6 +58,23 @@ def is_fitted(task: str, model: Any) -> None:
     if not hasattr(model, "schema_"):
         raise ParameterError(
             f"{task}: the model must be fitted; call {type(model).__name__}.fit(X) first, or isthmus.load a file."
+        )
+
+
+def model_of_isthmus(task: str, model: Any, *, own: bool) -> None:
+    """Refuse to save a task whose model has no file format of its own."""
+    if not own:
+        raise ParameterError(
+            f"{task}: only models of isthmus can be saved, and {type(model).__name__} is none; save it by its own "
+            f"library's means, or use one of isthmus's."
+        )
+
+
+def rows_of_numbers(task: str, kind: str, model: str) -> None:
+    """Refuse a model of another library for records that are no rows of numbers."""
+    if kind not in ("array", "image"):
+        raise DataError(
+            f"{task}: {model} takes arrays only, and the data are of kind {kind!r}; use a model of isthmus."
         )
 
 

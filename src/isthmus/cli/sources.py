@@ -132,8 +132,10 @@ def _open_as_remembered(
 def load_model(path: str, device: str | None) -> Model:
     """Return the model of a file, on a device."""
     import isthmus
+    from isthmus.checks.tasks import a_model
 
     model: Model = isthmus.load(path, device=device)
+    a_model(path, model)
     return model
 
 

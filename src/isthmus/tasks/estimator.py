@@ -1,0 +1,190 @@
+"""What every task object shares: the model that it puts to use, its file, and scikit-learn's contract.
+
+A task asks its model for methods (``transform``, ``score_samples`` and so on), never for a class: any model of isthmus,
+one with networks of the user's own, and for most tasks any scikit-learn transformer will do.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import artifact, checks
+from isthmus import data as isthmus_data
+from isthmus.data import Data
+from isthmus.description import parameter_from_json, parameter_to_json
+
+__all__ = ["TaskEstimator"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TaskEstimator(BaseEstimator, ABC):
+    """Base of the task objects: a scikit-learn estimator that learns a use of a model's codes.
+
+    Parameters
+    ----------
+    model : model, optional
+        What gives the codes. One that has been fitted is used as it is; of any other a copy is fitted on the records.
+        By default the one that serves the task best. ``sklearn.base.clone`` makes unfitted copies, of models too: wrap
+        a fitted one in ``sklearn.frozen.FrozenEstimator`` to keep it through a grid search.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random that is not the model's.
+
+    Attributes
+    ----------
+    model_ : model
+        The fitted model.
+    n_features_in_ : int
+        Columns of arrays and tables.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("transform",)  # the methods that a model must have
+
+    model: Any = None
+    random_state: Any = None
+
+    model_: Any = field(init=False)
+    n_features_in_: int = field(init=False)
+
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:
+        """Refuse unknown parameters with the nearest known name, before Python does without it."""
+        checks.known_names(cls.__name__, parameters, cls._get_param_names())
+        return super().__new__(cls)
+
+    # ------------------------------------------------------------------ what a task says
+
+    @abstractmethod
+    def default_model(self, data: Data) -> Any:
+        """Return the unfitted model that serves these records best; its import belongs inside the function."""
+
+    @abstractmethod
+    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what was learned beside the model, as JSON and arrays; :meth:`restore_task` takes both."""
+
+    @abstractmethod
+    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Put back what :meth:`task_parts` returned."""
+
+    # ------------------------------------------------------------------ the model
+
+    def _learn_model(self, data: Data) -> None:
+        """Set ``model_``: a fitted model as it is, of any other a copy fitted on ``data``."""
+        model = self.default_model(data) if self.model is None else self.model
+        checks.can(type(self).__name__, model, *self.needs)
+        if not _is_fitted(model):
+            model = clone(model)
+            model.fit(self._records(data, model), data.labels)
+        self._use(model)
+
+    def _use(self, model: Any) -> None:
+        """Set ``model_`` and what scikit-learn asks of the records that it was fitted on."""
+        self.model_ = model
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
+
+    def _open(self, X: Any, labels: Any = None) -> Data:
+        """Return records as the model takes them, refused where they do not fit one that is fitted."""
+        data = isthmus_data.open(X, labels=labels)
+        model = getattr(self, "model_", None)
+        if model is not None and _is_own(model):
+            return isthmus_data.conform(data, model.schema_, type(self).__name__)
+        return data
+
+    def _records(self, data: Data, model: Any) -> Any:
+        """Return records in the form that a model takes: other libraries' know rows of numbers only."""
+        if _is_own(model):
+            return data
+        checks.rows_of_numbers(type(self).__name__, data.schema.kind, type(model).__name__)
+        return np.asarray(data.chunk(0, len(data))).reshape(len(data), -1)
+
+    def _codes(self, data: Data) -> np.ndarray:
+        """Return the codes of records: float32, (n, d)."""
+        codes = self.model_.transform(self._records(data, self.model_))
+        checks.codes_of_one_size(type(self).__name__, codes)
+        return np.asarray(codes, np.float32)
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the fitted object, with its model, as one safetensors file that ``isthmus.load`` reads.
+
+        Parameters
+        ----------
+        path : path
+        force : bool, default=False
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        OutputExistsError
+            The file exists and ``force`` is off.
+        ParameterError
+            The model is none of isthmus's.
+        """
+        check_is_fitted(self, "model_")
+        checks.model_of_isthmus(type(self).__name__, self.model_, own=_is_own(self.model_))
+        model, model_arrays = self.model_.to_parts()
+        own, own_arrays = self.task_parts()
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "model"}
+        document = {
+            "parameters": {name: parameter_to_json(name, value) for name, value in parameters.items()},
+            "model": {"class": type(self.model_).__name__, "document": model},
+            "task": own,
+        }
+        arrays = {f"model.{name}": array for name, array in model_arrays.items()}
+        arrays |= {f"task.{name}": array for name, array in own_arrays.items()}
+        artifact.write(path, type(self).__name__, document, arrays, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:
+        """Return the fitted object of a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        network : (encoder, decoder), optional
+            New instances of the modules of a model that was fitted with a network of the user's own.
+        device : str, optional
+            Where the model goes to.
+
+        Raises
+        ------
+        ArtifactError
+            The file is damaged or holds another class.
+        FormatNumberError
+            The file is of a later format.
+        """
+        from isthmus.models import REGISTRY
+
+        document, arrays = artifact.read(path, cls.__name__)
+        with artifact.understanding(path):
+            its = document["model"]
+            model_class, parts = REGISTRY[its["class"]], artifact.under("model.", arrays)
+        model = model_class.from_parts(path, its["document"], parts, network=network, device=device)
+        with artifact.understanding(path):
+            parameters = {name: parameter_from_json(value) for name, value in document["parameters"].items()}
+            made = cls(model=model, **parameters)
+            made._use(model)
+            made.restore_task(document["task"], artifact.under("task.", arrays))
+        return made
+
+
+def _is_own(model: Any) -> bool:
+    """Tell whether a model takes records of every kind, as isthmus's do, and not arrays only."""
+    return hasattr(model, "to_parts")
+
+
+def _is_fitted(model: Any) -> bool:
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return True

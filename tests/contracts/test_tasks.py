@@ -1,0 +1,67 @@
+"""Every task object passes scikit-learn's own battery, and its file gives it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import isthmus
+from isthmus.errors import ParameterError
+from isthmus.tasks import REGISTRY
+
+# Checks that cannot hold, each with its reason. Empty, and meant to stay so.
+EXPECTED_FAILURES: dict[str, str] = {}
+
+
+def quick_model() -> Any:
+    return isthmus.Autoencoder(latent_dim=2, max_epochs=2, random_state=0)
+
+
+CHECKS = [
+    pytest.param(estimator, check, id=f"{name}-{getattr(check, 'func', check).__name__}")
+    for name, task in REGISTRY.items()
+    for estimator, check in estimator_checks_generator(
+        task(model=quick_model()), expected_failed_checks=EXPECTED_FAILURES, mark="skip"
+    )
+]
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
+def test_scikit_learn_check(estimator, check):
+    """The check raises, and pytest reports, if the contract is broken."""
+    assert check(estimator) is None
+
+
+@pytest.mark.parametrize("task", REGISTRY.values(), ids=REGISTRY)
+def test_constructs_without_arguments_and_clones(task):
+    assert clone(task()).get_params() == task().get_params()
+
+
+@pytest.mark.parametrize("task", REGISTRY.values(), ids=REGISTRY)
+def test_a_misspelt_parameter_gets_its_nearest_name(task):
+    with pytest.raises(ParameterError, match="random_state"):
+        task(random_stat=0)
+
+
+@pytest.mark.parametrize("task", REGISTRY.values(), ids=REGISTRY)
+def test_a_fitted_model_is_used_as_it_is(task, blobs):
+    model = quick_model().fit(blobs)
+    labels = np.arange(len(blobs)) % 3
+    assert task(model=model, random_state=0).fit(blobs, labels).model_ is model
+
+
+@pytest.mark.parametrize("task", REGISTRY.values(), ids=REGISTRY)
+def test_a_file_gives_the_object_back(task, blobs, tmp_path):
+    labels = np.arange(len(blobs)) % 3
+    fitted = task(model=quick_model(), random_state=0).fit(blobs, labels)
+    fitted.save(tmp_path / "task.safetensors")
+    again = isthmus.load(tmp_path / "task.safetensors")
+    assert type(again) is task
+    methods = [name for name in ("predict", "transform", "predict_proba", "decision_function") if hasattr(task, name)]
+    assert methods
+    for method in methods:
+        assert np.array_equal(getattr(fitted, method)(blobs), getattr(again, method)(blobs))
