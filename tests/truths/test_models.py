@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from isthmus import Autoencoder, ContractiveAutoencoder, SparseAutoencoder, networks
 from isthmus.models.contractive import exact_contraction
 from isthmus.models.sparse import coin_kl
-from isthmus.training.optimizers import polar_factor
+from isthmus.training.optimizers import polar_factor, polar_factor_in_bfloat16
 from isthmus.training.schedules import one_cycle
 
 
@@ -89,6 +89,14 @@ def test_polar_factor_moves_every_direction_at_nearly_one_speed():
     assert within.sum() > 40
     assert (speeds.diagonal()[within] - 1).abs().max() < 0.199
     assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3  # the directions themselves are kept
+
+
+def test_polar_factor_in_bfloat16_is_that_in_float32_up_to_rounding():
+    torch.manual_seed(0)
+    matrices = torch.randn(2, 96, 160) * torch.logspace(-1.5, 0, 96)[:, None]
+    exact, rounded = polar_factor(matrices), polar_factor_in_bfloat16(matrices)
+    assert (exact - rounded).norm() / exact.norm() < 0.03
+    assert polar_factor_in_bfloat16(torch.zeros(1, 4, 4)).abs().max() == 0
 
 
 def test_one_cycle_rises_and_ends_at_zero():

@@ -1,6 +1,6 @@
 """The engine that trains every model, and what it is made of."""
 
-from isthmus.training.batches import Batches, GroupedBatches, ResidentBatches, StreamedBatches
+from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, ResidentBatches, StreamedBatches
 from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
 from isthmus.training.engine import Engine, Plan, Progress
 from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
@@ -20,6 +20,7 @@ __all__ = [
     "GroupedBatches",
     "MLflow",
     "Muon",
+    "PairedBatches",
     "Plan",
     "Player",
     "Progress",

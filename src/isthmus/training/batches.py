@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batches", "GroupedBatches", "ResidentBatches", "StreamedBatches", "epoch_generator"]
+__all__ = ["Batches", "GroupedBatches", "PairedBatches", "ResidentBatches", "StreamedBatches", "epoch_generator"]
 
 Read = Callable[[np.ndarray], "np.ndarray | list[np.ndarray]"]
 Batch = tuple[Tensor, Tensor]  # encoded records and their row numbers
@@ -221,3 +221,38 @@ class GroupedBatches(Batches):
     def _batch(self, rows: np.ndarray) -> Batch:
         rows = np.sort(rows)
         return self.read_rows(rows), torch.from_numpy(rows)
+
+
+class PairedBatches(Batches):
+    """Batches of all records, each with some labelled ones after them: where few have a label, a batch would have none.
+
+    Parameters
+    ----------
+    batches : Batches
+        Of records of one size, with ``labels``, of which those below 0 are unknown.
+    at_most : int, default=256
+        Labelled records beside a batch; never more than the batch itself has.
+    """
+
+    def __init__(self, batches: Batches, at_most: int = 256) -> None:
+        self.batches, self.at_most = batches, at_most
+        self.rows, self.device, self.labels = batches.rows, batches.device, batches.labels
+        known = self.labels[torch.from_numpy(batches.rows).to(self.device)] >= 0  # type: ignore[index]
+        self.labelled = batches.rows[known.cpu().numpy()]
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+        waiting = np.empty(0, np.int64)
+        for records, rows in self.batches.epoch(batch_size, generator):
+            count = min(self.at_most, len(rows), len(self.labelled))
+            while len(waiting) < count:
+                order = torch.randperm(len(self.labelled), generator=generator).numpy()
+                waiting = np.concatenate([waiting, self.labelled[order]])
+            chosen, waiting = np.sort(waiting[:count]), waiting[count:]
+            beside = torch.from_numpy(chosen).to(rows.device)
+            yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, beside])
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
+        return self.batches.in_order(batch_size)
+
+    def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
+        return self.batches.read_rows(rows)

@@ -133,7 +133,7 @@ class Engine:
         self.schedule = constant if whole else one_cycle
         self.optimizers = {
             player.name: optimizers.make_optimizers(
-                player, plan.optimizer, plan.learning_rate, plan.weight_decay, self.progress.batch_size
+                player, plan.optimizer, plan.learning_rate, plan.weight_decay, self.progress.batch_size, plan.precision
             )
             for player in players
         }
