@@ -85,7 +85,13 @@ class MixturePrior(Prior):
     def log_prob(self, z: Tensor) -> Tensor:
         """Return logsumexp_k log w_k + log N(z; m_k, s_k^2): (b, d) -> (b,)."""
         log_w, means, log_vars = self.components()
-        return torch.logsumexp(log_w + normal_log_density(z[:, None], means, log_vars).sum(-1), 1)
+        # The square is multiplied out, so that two products of matrices do what a (b, K, d) tensor would be needed for;
+        # in float32, because its parts are larger than their sum.
+        with torch.autocast(z.device.type, enabled=False):
+            precision = torch.exp(-log_vars)
+            square = z.float().square() @ precision.mT - 2 * z.float() @ (means * precision).mT
+            constant = (log_vars + LOG_2PI + means.square() * precision).sum(1)
+            return torch.logsumexp(log_w - 0.5 * (square + constant), 1)
 
     def sample(self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0) -> Tensor:  # noqa: D102
         log_w, means, log_vars = self.components()
