@@ -66,6 +66,17 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def file_of(name: str, split: str, part: str) -> Path:
+    """Return the file of a set's "train" or "test" "images" or "labels"; end with a sentence where it is missing."""
+    root = os.environ.get("ISTHMUS_DATA")
+    if not root:
+        raise SystemExit("Set ISTHMUS_DATA to the folder that holds mnist/ and fashion-mnist/ (gzipped IDX files).")
+    path = Path(root) / name / FILES[split, part]
+    if not path.exists():
+        raise SystemExit(f"ISTHMUS_DATA holds no {name}/{path.name}; put the four gzipped IDX files of {name} there.")
+    return path
+
+
 def images(name: str, split: str) -> np.ndarray:
     """Return a set's pictures as flat rows.
 
@@ -80,13 +91,7 @@ def images(name: str, split: str) -> np.ndarray:
     -------
     ndarray of uint8, shape (n, 784)
     """
-    root = os.environ.get("ISTHMUS_DATA")
-    if not root:
-        raise SystemExit("Set ISTHMUS_DATA to the folder that holds mnist/ and fashion-mnist/ (gzipped IDX files).")
-    path = Path(root) / name / FILES[split, "images"]
-    if not path.exists():
-        raise SystemExit(f"ISTHMUS_DATA holds no {name}/{path.name}; put the four gzipped IDX files of {name} there.")
-    pictures = read_idx(path)
+    pictures = read_idx(file_of(name, split, "images"))
     return pictures.reshape(len(pictures), -1)
 
 
