@@ -21,12 +21,13 @@ import harness
 import numpy as np
 
 DRAWN = 10_000
-# Chosen on the last 10,000 training pictures of both sets (--validation).
-OWN: dict[str, dict[str, Any]] = {
-    "VAE": {"network": "convolutional", "latent_dim": 16, "prior": "mixture", "max_epochs": 20, "batch_size": 256},
-    "GAN": {"network": "convolutional", "max_epochs": 12, "batch_size": 128},
-}
-CODES, EPOCHS, BATCH = 16, 12, 128
+# Chosen on the last 10,000 training pictures of MNIST (--validation), in 4 epochs: Autoencoder 1.39 (with the ten
+# Gaussians of the literature 2.33), VAE with beta 0.5 2.7, with beta 1 5.2, RegularizedAutoencoder 2.5, GAN 8.3.
+COMMON: dict[str, Any] = {
+    "network": "convolutional", "latent_dim": 16, "likelihood": "bernoulli", "max_epochs": 8, "batch_size": 256,
+}  # fmt: skip
+OWN: dict[str, dict[str, Any]] = {"Autoencoder": COMMON, "VAE": COMMON | {"prior": "mixture", "beta": 0.5}}
+CODES, EPOCHS, BATCH = 16, 8, 128
 PEERS = ("pythae-vae", "pythae-rae", "dcgan")
 
 

@@ -186,7 +186,7 @@ class FeatureNetwork(nn.Module):
         found = []
         with torch.inference_mode():
             for start in range(0, len(x), _ROWS):
-                part = torch.from_numpy(np.ascontiguousarray(x[start : start + _ROWS])).to(self.mean.device)
+                part = torch.from_numpy(np.require(x[start : start + _ROWS], requirements="CW")).to(self.mean.device)
                 found.append(function(self.scaled(part)).float().cpu().numpy())
         return np.concatenate(found)
 
