@@ -16,7 +16,9 @@ from torch import nn
 
 from isthmus import Autoencoder, DenoisingAutoencoder
 from isthmus.errors import ParameterError, TrainingError
+from isthmus.networks.flows import CouplingFlow
 from isthmus.training import Budget, Checkpoint, Engine, Plan, Player, ResidentBatches, StreamedBatches
+from isthmus.training.optimizers import make_optimizers
 
 
 def weights(model) -> list[np.ndarray]:
@@ -291,3 +293,15 @@ def test_two_processes_train_as_one(tmp_path):
         return np.load(out)
 
     np.testing.assert_allclose(run(2), run(1), atol=1e-4)
+
+
+def test_muon_leaves_tables_and_flows_to_adamw():
+    rng = torch.Generator().manual_seed(0)
+    dense, table, flow = nn.Linear(3, 2), nn.Embedding(5, 2), CouplingFlow(4, 2, rng)
+    player = Player("model", (dense, nn.ModuleList([table, flow])), lambda x, rng: {})
+    muon, adamw = make_optimizers(player, "muon", None, 0.0)
+    assert [id(p) for p in muon.parameters] == [id(dense.weight)]
+    assert {id(p) for p in adamw.parameters} == {
+        id(dense.bias),
+        *(id(p) for m in (table, flow) for p in m.parameters()),
+    }

@@ -77,6 +77,8 @@ class InverseAutoregressiveFlow(nn.Module):
         Of the first weights.
     """
 
+    orthogonal_steps = False  # they would move the half of each matrix that is masked
+
     def __init__(self, width: int, context: int, steps: int, rng: torch.Generator) -> None:
         super().__init__()
         hidden = max(64, 4 * width)
@@ -111,6 +113,7 @@ class CouplingFlow(nn.Module):
         Of the first weights.
     """
 
+    orthogonal_steps = False  # equally fast in every direction, they make a deep flow explode sooner or later
     LIMIT = 2.0  # of |s|: one coupling stretches by no more than e^2
 
     def __init__(self, width: int, steps: int, rng: torch.Generator) -> None:

@@ -279,7 +279,7 @@ def make_optimizers(
     player : Player
         Whose parameters.
     name : {"muon", "adamw", "adam", "sgd", "gradient-descent"}
-        With "muon", biases, gains and look-up tables go to AdamW.
+        With "muon", biases, gains, look-up tables and flows go to AdamW.
     learning_rate : float or None
         Peak of the schedule; None takes the usual one for batches of this size, times the player's pace. With "muon"
         AdamW's rate moves in proportion.
@@ -293,7 +293,7 @@ def make_optimizers(
     """
     default, optimizer = OPTIMIZERS[name]
     rate = player.pace * usual_rate(name, batch_size) if learning_rate is None else learning_rate
-    parameters, tables = list(player.parameters()), player.embeddings()
+    parameters, tables = list(player.parameters()), player.moved_by_number()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}
     rest = [p for p in parameters if id(p) not in chosen]

@@ -62,7 +62,14 @@ class Player:
                     seen.add(id(parameter))
                     yield parameter
 
-    def embeddings(self) -> set[int]:
-        """Return the ids of look-up tables: matrices by shape, not by use."""
-        layers = (layer for module in self.modules for layer in module.modules())
-        return {id(layer.weight) for layer in layers if isinstance(layer, nn.Embedding | nn.EmbeddingBag)}
+    def moved_by_number(self) -> set[int]:
+        """Return the ids of weights that are matrices by shape, not by use, and so are not for orthogonal steps.
+
+        They are those of look-up tables, and of modules that have ``orthogonal_steps = False``.
+        """
+        found = set()
+        for module in self.modules:
+            for layer in module.modules():
+                if isinstance(layer, nn.Embedding | nn.EmbeddingBag) or not getattr(layer, "orthogonal_steps", True):
+                    found |= {id(weight) for weight in layer.parameters()}
+        return found
