@@ -6,6 +6,16 @@ once.
 
 from isthmus.metrics.baselines import Baseline, kmeans_baseline, mean_baseline, pca_baseline
 from isthmus.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_ratio, jackknife_interval
+from isthmus.metrics.classification import (
+    CalibrationCurve,
+    ClassScores,
+    best_temperature,
+    calibration_curve,
+    class_scores,
+    confusion_matrix,
+    log_loss,
+    softmax,
+)
 from isthmus.metrics.codes import (
     active_units,
     code_correlation,
@@ -28,6 +38,7 @@ from isthmus.metrics.likelihood import (
     nats_per_record,
     static_binarisation,
 )
+from isthmus.metrics.maps import Neighbourhoods, nearest_neighbour_hits, neighbourhoods
 from isthmus.metrics.samples import (
     DensityCoverage,
     Memorisation,
@@ -60,6 +71,8 @@ from isthmus.metrics.tables import (
 
 __all__ = [
     "Baseline",
+    "CalibrationCurve",
+    "ClassScores",
     "ColumnShape",
     "ColumnShapes",
     "DensityCoverage",
@@ -69,20 +82,25 @@ __all__ = [
     "Interval",
     "Memorisation",
     "ModeCoverage",
+    "Neighbourhoods",
     "PairTrend",
     "PairTrends",
     "PosteriorInformation",
     "PrecisionRecall",
     "TwoSampleTest",
     "active_units",
+    "best_temperature",
     "bits_per_dimension",
     "bootstrap_interval",
     "bootstrap_ratio",
+    "calibration_curve",
     "class_coverage",
+    "class_scores",
     "classifier_two_sample_test",
     "closest_records",
     "code_correlation",
     "column_shapes",
+    "confusion_matrix",
     "density_coverage",
     "dynamic_binarisation",
     "effective_rank",
@@ -96,12 +114,15 @@ __all__ = [
     "kernel_distance",
     "kl_per_unit",
     "kmeans_baseline",
+    "log_loss",
     "mean_absolute_correlation",
     "mean_baseline",
     "memorisation",
     "mode_coverage",
     "mutual_information",
     "nats_per_record",
+    "nearest_neighbour_hits",
+    "neighbourhoods",
     "pair_trends",
     "participation_ratio",
     "pca_baseline",
@@ -110,6 +131,7 @@ __all__ = [
     "principal_components",
     "psnr",
     "real_baseline",
+    "softmax",
     "squared_error",
     "squared_error_by_dimension",
     "ssim",

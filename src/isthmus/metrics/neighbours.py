@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,25 +65,25 @@ def nearest_others(rows: Float64, k: int) -> Float64:
     return np.asarray(search.kneighbors()[0][:, -1])
 
 
-def distance_blocks(queries: Float64, references: Float64) -> Iterator[tuple[slice, Float64]]:
+def distance_blocks(queries: NDArray[Any], references: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield squared Euclidean distances of a block of queries from all references.
 
     Parameters
     ----------
-    queries : ndarray of float64, shape (n, d)
+    queries : ndarray of float32 or float64, shape (n, d)
         Rows that are taken block by block.
-    references : ndarray of float64, shape (m, d)
+    references : ndarray of the same type, shape (m, d)
         Rows that each block is compared with.
 
     Yields
     ------
     part : slice
         Which queries.
-    squares : ndarray of float64, shape (b, m)
+    squares : ndarray of that type, shape (b, m)
         Squared distances; 0 where rounding is all there is.
     """
     a, b = np.einsum("ij,ij->i", queries, queries), np.einsum("ij,ij->i", references, references)
-    rounding = 8.0 * np.finfo(np.float64).eps * (a.max() + b.max())
+    rounding = 8.0 * np.finfo(queries.dtype).eps * (a.max() + b.max())
     for part in _row_blocks(len(queries), len(references)):
         squares = queries[part] @ references.T
         squares *= -2.0

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import metrics
 from isthmus.errors import DataError, ParameterError
 from isthmus.metrics.neighbours import nearest
+from isthmus.metrics.samples import memorisation_from_distances
 from isthmus.report import marginals, paths
 from isthmus.report.measurement import Measurement
 from isthmus.report.showing import MAX_CELLS, cells
 from isthmus.report.wording import number, percent
+from isthmus.tasks.symptoms import copies
 from isthmus.tasks.symptoms.case import Case
 from isthmus.tasks.symptoms.finding import NotKnownError
-from isthmus.tasks.symptoms.output import memorised_records, missing_variety, share_nearer_to_seen
 
 __all__ = ["Generation", "generate"]
 
@@ -25,9 +25,6 @@ DRAWN, DRAWN_ROWS = 400, 2000  # pictures drawn, and rows: marginals of few rows
 MAX_VALUES = 20_000_000  # numbers in what is drawn (160 MB in float64), which means fewer records where these are large
 FEWEST = 20
 TEXTS = 10
-# Share of new records identical to one trained on, from which they are copies: where hardly any held-out record is. Of
-# rows of a few categories, which repeat by chance, it says nothing.
-IDENTICAL = 0.05
 MAX_CODE = 256  # numbers in a code to which a mixture of Gaussians with full covariances is fitted in a second or two
 SHOWN, SHOWN_ROWS = 10, 5  # new records that are drawn beside their nearest ones: pictures, and rows of a table
 
@@ -132,15 +129,17 @@ def _add_neighbours(made: Generation, model: Any, found: Measurement, block: Any
         case.samples = case.rows.forward(block)  # these are judged, and no others drawn
     except NotKnownError:
         return
-    real = case.seen if case.train is not None else case.records
-    matrix = case.seen_x if case.train is not None else case.x
-    distances, indices = nearest(case.samples, matrix)
-    title = "training" if case.train is not None else "held-out"
-    document: dict[str, Any] = {"among": f"{title} records", "n": len(real), "distance": float(distances.mean())}
+    if case.train is not None:
+        title, real, near = "training", case.train, case.neighbours
+        distances, indices, count = near.distances, near.indices, near.searched
+    else:
+        title, real, count = "held-out", case.records, len(case.records)
+        distances, indices = nearest(case.samples, case.x)
+    document: dict[str, Any] = {"among": f"{title} records", "n": count, "distance": float(distances.mean())}
     document |= _judged(case)
     made.distances = {"new records": distances}
     if case.has_unseen:
-        made.distances["held-out records"] = nearest(case.x, matrix)[0]
+        made.distances["held-out records"] = case.neighbours.held_out_distances
     shown = SHOWN if found.data.schema.kind == "image" else SHOWN_ROWS
     for name, rows in (("new", np.arange(min(shown, len(block)))), ("closest", np.argsort(distances)[:shown])):
         neighbours = real.take(indices[rows])
@@ -164,49 +163,34 @@ def _beside(found: Measurement, block: Any, row: int, neighbours: Any, place: in
 
 
 def _judged(case: Case) -> dict[str, Any]:
-    """Return whether new records are copies: by the doctor's finding, or because they are records trained on."""
+    """Return whether new records are copies, as the doctor finds."""
     try:
-        share = share_nearer_to_seen(case)
-        found = metrics.memorisation(case.samples, case.seen_x, case.x, random_state=case.random_state)
+        found = copies.copying(case)
+        finding = copies.judged(case, found)
+        near = case.neighbours
+        ratio = memorisation_from_distances(
+            near.distances, near.indices, near.held_out_distances, random_state=case.random_state
+        ).ratio
     except (NotKnownError, DataError) as reason:
         return {"copies": None, "sentence": _not_known(case, str(reason))}
-    collapsed = missing_variety(case)
-    if collapsed is not None and found.copies <= IDENTICAL:  # one record over and over is near or far by chance
-        return {"copies": None, "sentence": _not_known(case, collapsed.sentence)}
-    ratio = found.ratio
-    apart = (
-        f"On average they are {ratio.mean:.2f} times as far from the nearest record trained on as held-out records are "
-        f"(95 % interval {ratio.low:.2f} to {ratio.high:.2f})."
+    no_copies = (
+        f"{percent(found.share_nearer, 0)} of new records are nearer to one trained on than to any held out, and "
+        f"{percent(found.by_chance, 0)} would be by chance."
     )
-    copies = _why_copies(case, found)
-    said = f"They are copies: {copies}" if copies else f"They are no copies: {_by_chance(share)}"
+    said = f"They are no copies: {no_copies}"
+    if finding is not None:
+        said = f"They are copies: {finding.sentence} {finding.advice}"
     return {
-        "copies": copies is not None,
-        "sentence": f"{said} {apart}",
-        "share_nearer": share,
-        "identical": found.copies,
-        "held_out_identical": found.held_out_copies,
+        "copies": finding is not None,
+        "sentence": f"{said} On average they are {ratio.mean:.2f} times as far from the nearest record trained on as "
+        f"held-out records are (95 % interval {ratio.low:.2f} to {ratio.high:.2f}).",
+        "share_nearer": found.share_nearer,
+        "by_chance": found.by_chance,
+        "identical": found.identical,
+        "held_out_identical": found.held_out_identical,
         "ratio": {"mean": ratio.mean, "low": ratio.low, "high": ratio.high},
         "p_value": found.p_value,
     }
-
-
-def _why_copies(case: Case, found: metrics.Memorisation) -> str | None:
-    """Return what says that new records are copies, None where nothing does."""
-    if found.copies > IDENTICAL > found.held_out_copies:
-        return (
-            f"{percent(found.copies, 0)} of them are identical to a record trained on, which "
-            f"{percent(found.held_out_copies, 0)} of the held-out ones are."
-        )
-    finding = memorised_records(case)
-    return None if finding is None else f"{finding.sentence} {finding.advice}"
-
-
-def _by_chance(share: float) -> str:
-    return (
-        f"{percent(share, 0)} of them are nearer to a record trained on than to any of as many held-out ones, where "
-        f"half would be by chance."
-    )
 
 
 def _not_known(case: Case, reason: str) -> str:

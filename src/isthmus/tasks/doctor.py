@@ -16,7 +16,7 @@ from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
 from isthmus.errors import ParameterError
-from isthmus.tasks.symptoms import code, data, output, training
+from isthmus.tasks.symptoms import code, copies, data, output, training
 from isthmus.tasks.symptoms.case import Case
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError
 
@@ -61,7 +61,7 @@ CHECKS: dict[str, Check] = {
     "errors of seen and unseen records": output.unseen_much_worse,
     "variety of new records": output.missing_variety,
     "new records among real ones": output.poor_samples,
-    "copies among new records": output.memorised_records,
+    "copies among new records": copies.memorised_records,
     "the prior of tokens": output.prior_over_fitted,
 }
 

@@ -7,9 +7,10 @@ for, raises :class:`NotKnownError`; the check that asked is then told among thos
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,46 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus import metrics
 from isthmus.data import Data
+from isthmus.metrics.neighbours import nearest
 from isthmus.preprocessing import Rows
 from isthmus.tasks.symptoms.finding import NotKnownError
 
-__all__ = ["FEWEST", "IGNORED", "Case", "Float64"]
+__all__ = ["FEWEST", "IGNORED", "Case", "Float64", "Neighbours", "as_many"]
 
 RECORDS = 2000  # records looked at on either side: shares and means are then known to about 1 %
 NUMBERS = 20_000_000  # numbers held in one matrix (160 MB), which means fewer records where these are large
 FEWEST = 20  # records below which a mean over them says little
 DRAWN = 400  # records drawn from the model
+SEARCHED, SEARCHED_NUMBERS = 200_000, 50_000_000  # records of the fit among which copies are looked for: seconds
 OF_A_CLASS = 64  # records drawn of each class
 CLASSES = 10  # classes drawn from
+# Kinds that real records are sorted into, and how many of one there are at least on average.
+KINDS, FEWEST_KINDS, OF_A_KIND = 20, 4, 10
 # Spread of the decoder's answers, of that of records, below which the code is ignored.
 IGNORED = 0.01
 
 Float64 = NDArray[np.float64]
+
+
+class Neighbours(NamedTuple):
+    """Where the nearest records of the fit lie.
+
+    Parameters
+    ----------
+    distances : ndarray of float64, shape (n,)
+        Of each new record from the nearest record of the fit, on the scale that the network sees.
+    indices : ndarray of int64, shape (n,)
+        Which one that is, in ``Case.train``.
+    held_out_distances : ndarray of float64, shape (m,)
+        Of records to judge by, from the nearest record of the fit; of n at most.
+    searched : int
+        Records of the fit that were looked at: all, unless there are very many.
+    """
+
+    distances: Float64
+    indices: NDArray[np.int64]
+    held_out_distances: Float64
+    searched: int
 
 
 class Case:
@@ -123,7 +149,8 @@ class Case:
     @cached_property
     def is_game(self) -> bool:
         """Whether the players trained against each other: what one wins another loses, and no loss says how well."""
-        return {"train_critic_loss", "train_generator_loss"} <= self.history[-1].keys()
+        history = getattr(self.model, "history_", [])
+        return bool(history) and {"train_critic_loss", "train_generator_loss"} <= history[-1].keys()
 
     @cached_property
     def losses(self) -> tuple[Float64, Float64]:
@@ -372,6 +399,40 @@ class Case:
         self.rows  # noqa: B018 - refused before anything is drawn
         return self.drawn(self.able("sample")(DRAWN, random_state=self.random_state))
 
+    @cached_property
+    def kinds(self) -> tuple[Float64, Float64]:
+        """Which share of real records, and of new ones, is of each kind: clusters of real ones, (kinds,) each."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
+        real = self.seen_x if self.has_unseen else self.x
+        kinds = min(KINDS, len(real) // OF_A_KIND)
+        if kinds < FEWEST_KINDS:
+            raise NotKnownError("it needs forty records")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different records than kinds: some stay empty
+            found = KMeans(kinds, n_init=1, random_state=self.random_state).fit(real)
+        one, other = (np.bincount(labels, minlength=kinds) for labels in (found.labels_, found.predict(self.samples)))
+        return one / len(real), other / len(self.samples)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """The nearest record of the fit of each new record, and of as many of those to judge by."""
+        if self.train is None:
+            raise NotKnownError("it needs the records of the fit: pass them as DATA")
+        limit = max(FEWEST, min(SEARCHED, SEARCHED_NUMBERS // self.samples.shape[1]))
+        rows = np.arange(len(self.train))
+        if len(rows) > limit:
+            rows = np.sort(np.random.default_rng(self.random_state).choice(rows, limit, replace=False))
+        new = len(self.samples)
+        queries = np.concatenate([self.samples, self.x[:: -(-len(self.x) // new)]])
+        distances, indices = np.full(len(queries), np.inf), np.zeros(len(queries), np.int64)
+        for start, block in self.train.subset(rows).chunks():
+            found, which = nearest(queries, self.rows.forward(block))
+            closer = found < distances
+            distances[closer], indices[closer] = found[closer], rows[start + which[closer]]
+        return Neighbours(distances[:new], indices[:new], distances[new:], len(rows))
+
     def samples_of_classes(self) -> list[Float64]:
         """Return new records of each class, drawn with the same chance: they differ by their class alone."""
         if not getattr(self.model, "learns_classes", False):
@@ -380,3 +441,11 @@ class Case:
         options = {"noise": False, "random_state": self.random_state}
         classes = self.model.classes_[:CLASSES]
         return [self.drawn(self.model.sample(OF_A_CLASS, y=label, **options)) for label in classes]
+
+
+def as_many(one: Float64, other: Float64, seed: int) -> tuple[Float64, Float64]:
+    """Return as many rows of one as of the other."""
+    rng = np.random.default_rng(seed)
+    n = min(len(one), len(other))
+    first, second = (rows[np.sort(rng.choice(len(rows), n, replace=False))] for rows in (one, other))
+    return first, second

@@ -237,6 +237,8 @@ def codes_off_the_prior(case: Case) -> Finding | None:
     """Find codes that do not lie where new ones are drawn."""
     if not getattr(case.model, "has_prior", False) or hasattr(case.model, "code_numbers"):
         raise NotKnownError("the model has no prior of numbers")
+    if case.is_game:
+        raise NotKnownError("the decoder learned from codes that were drawn, and knows them")
     drawn, codes = case.prior_codes, case.codes
     if hasattr(case.model, "code_posterior"):
         mean, log_variance = case.posterior

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 
 from isthmus import metrics
-from isthmus.tasks.symptoms.case import FEWEST, Case, Float64
+from isthmus.metrics.neighbours import nearest, nearest_others
+from isthmus.tasks.symptoms.case import FEWEST, Case, Float64, as_many
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
 
 __all__ = [
-    "memorised_records",
+    "is_collapsed",
     "missing_variety",
     "poor_samples",
     "prior_over_fitted",
-    "share_nearer_to_seen",
     "unseen_much_worse",
     "worse_than_pca",
 ]
@@ -24,12 +23,10 @@ __all__ = [
 # Where both lose a tenth of the variance, a linear method of the same size is as good as it needs to be.
 LOSES = 0.1
 CLEARLY = 1.25  # times PCA's error: less is what another penalty, or another loss than the squared error, costs
-# Variance of new records, of that of real ones.
-LITTLE_VARIETY = 0.25
+HARDLY = 0.2  # of the share that a kind has among real records: of 400 new ones, chance leaves so few in none
+MISSING = 0.5  # of the real records, those of kinds hardly drawn: usual runs miss a tenth
 # Real records with a new one among their five nearest neighbours: 0.97 for a perfect model (Naeem et al. 2020).
 COVERED = 0.05
-# A new record is nearer to one trained on than to one held out with a chance of a half if it is a copy of neither.
-NEARER, SURE = 0.7, 1e-4
 WORSE_UNSEEN = 2.5  # times the error of records trained on
 
 
@@ -81,20 +78,44 @@ def unseen_much_worse(case: Case) -> Finding | None:
 
 
 def missing_variety(case: Case) -> Finding | None:
-    """Find new records that are all alike."""
-    real = float(case.x.var(axis=0).sum())
-    new = float(case.samples.var(axis=0).sum())
-    if real == 0 or new / real >= LITTLE_VARIETY:
+    """Find new records of a few kinds: bins of real ones, as of Richardson and Weiss, "On GANs and GMMs", 2018."""
+    shares, new_shares = case.kinds
+    hardly = new_shares < HARDLY * shares
+    missing = float(shares[hardly].sum())
+    real = case.seen_x if case.has_unseen else case.x
+    if missing <= MISSING or not _are_alike(case.samples, real, case.random_state):
         return None
+    usual = {name: case.usual(name) for name in ("loss", "learning_rate") if case.asked(name) is not None}
+    prior = {"prior": "mixture"} if case.parameters.get("prior") == "normal" else {}
     return Finding(
         "mode-collapse",
         0.76,
-        f"New records vary by {percent(new / real)} of what real ones do: the model draws a few kinds of them over "
-        f"and over.",
-        {"variance_ratio": new / real, "drawn": len(case.samples)},
-        "Look at them with isthmus sample; train longer, or let the prior go where the codes are.",
-        {"prior": "mixture"} if "prior" in case.parameters else {},
+        f"Of {len(shares)} kinds of records (clusters of k-means) the model hardly ever draws {int(hardly.sum())}, "
+        f"which hold {percent(missing)} of the real ones: it draws a few kinds over and over.",
+        {
+            "kinds": len(shares),
+            "kinds_missing": int(hardly.sum()),
+            "share_missing": missing,
+            "variance_ratio": float(case.samples.var(axis=0).sum() / real.var(axis=0).sum()),
+        },
+        f"Look at them with isthmus sample; train longer, "
+        f"{'with the usual loss and rate' if case.is_game else 'or let the prior go where the codes are'}.",
+        usual if case.is_game else prior,
     )
+
+
+def is_collapsed(case: Case) -> bool:
+    """Whether new records are known to be of a few kinds."""
+    try:
+        return missing_variety(case) is not None
+    except NotKnownError:
+        return False
+
+
+def _are_alike(new: Float64, real: Float64, seed: int) -> bool:
+    """Whether new records lie closer to one another than to as many real ones: noise does not."""
+    real, new = as_many(real, new, seed)
+    return bool(np.median(nearest_others(new, 1)) <= np.median(nearest(new, real)[0]))
 
 
 def poor_samples(case: Case) -> Finding | None:
@@ -113,57 +134,6 @@ def poor_samples(case: Case) -> Finding | None:
         "Draw with temperature below 1, train longer, or take a model or a prior that follows the codes.",
         {"prior": "mixture"} if case.parameters.get("prior") == "normal" else {},
     )
-
-
-def memorised_records(case: Case) -> Finding | None:
-    """Find new records that are copies of those trained on."""
-    share = share_nearer_to_seen(case)
-    chance = math.erfc((share - 0.5) * math.sqrt(2 * len(case.samples))) / 2
-    if share <= NEARER or chance > SURE:
-        return None
-    found = metrics.memorisation(case.samples, case.seen_x, case.x, random_state=case.random_state)
-    return Finding(
-        "memorisation",
-        0.77,
-        f"{percent(share)} of new records are nearer to one trained on than to any of as many held out, where half "
-        f"would be: the model gives back records that it learned by heart.",
-        {"share_nearer": share, "copies": found.copies, "ratio": found.ratio.mean, "p_value": found.p_value},
-        "Get more records, a smaller network, or stop earlier; do not publish such samples of private data.",
-        {"dropout": 0.2},
-    )
-
-
-def share_nearer_to_seen(case: Case) -> float:
-    """Return the share of new records nearer to one trained on than to any of as many held out: a half, by chance."""
-    if not case.has_unseen or len(case.x) < FEWEST:
-        raise NotKnownError("it needs records of the fit and others")
-    known, other = _as_many(case.seen_x, case.x, case.random_state)
-    if _are_of_another_kind(other, known):
-        raise NotKnownError("the records are unlike those of the fit, so new ones are farther from them in any case")
-    return float((_nearest(case.samples, known) < _nearest(case.samples, other)).mean())
-
-
-def _are_of_another_kind(records: Float64, others: Float64) -> bool:
-    """Whether records have their nearest neighbour among themselves far more often than among as many others.
-
-    Of one distribution it is a half (Schilling, "Multivariate Two-Sample Tests Based on Nearest Neighbors", 1986).
-    """
-    distances = pairwise_distances(records)
-    np.fill_diagonal(distances, np.inf)
-    return bool((distances.min(axis=1) < _nearest(records, others)).mean() > NEARER)
-
-
-def _as_many(seen: Float64, unseen: Float64, seed: int) -> tuple[Float64, Float64]:
-    """Return as many rows of one as of the other."""
-    rng = np.random.default_rng(seed)
-    n = min(len(seen), len(unseen))
-    one, other = (rows[np.sort(rng.choice(len(rows), n, replace=False))] for rows in (seen, unseen))
-    return one, other
-
-
-def _nearest(queries: Float64, references: Float64) -> Float64:
-    """Return the distance of every query from its nearest reference, (n,)."""
-    return np.asarray(pairwise_distances_argmin_min(queries, references)[1])
 
 
 def prior_over_fitted(case: Case) -> Finding | None:
