@@ -22,6 +22,8 @@ OWN = (
     ("hinton_deep", []),
     ("gan_modes", []),
     ("vae_likelihood", []),
+    ("semi_supervised_mnist", []),
+    ("code_neighbours", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
@@ -43,6 +45,8 @@ QUICK = {
     "import_time": ["--rounds", "3"],
     "gan_modes": ["--seed", "0"],
     "vae_likelihood": ["--epochs", "0.1", "--draws", "10", "--pictures", "100"],
+    "semi_supervised_mnist": ["--seeds", "1", "--set", "max_epochs=0.1"],
+    "code_neighbours": ["--seeds", "1"],
     "synthetic_table": ["--model", "VAE"],
     "vae_time_to_bound": ["--rounds", "1"],
 }

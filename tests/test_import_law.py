@@ -40,7 +40,7 @@ LAW: dict[str, set[str]] = {
         *("preprocessing", "training", "metrics"),
     },
     "models": _BELOW_MODELS - {"metrics"},
-    "tasks": _BELOW_MODELS | {"description"},
+    "tasks": _BELOW_MODELS | {"description", "feeding"},
     "loading": {"artifact", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description"},
     "cli": _BELOW_MODELS | {"models", "tasks", "report", "__init__"},

@@ -48,7 +48,7 @@ from isthmus.training.devices import device_named, device_to_load_on
 if TYPE_CHECKING:
     from isthmus.report import Report
 
-__all__ = ["Model"]
+__all__ = ["Model", "seed_of"]
 
 HELD_OUT = 0.1  # share of the records that early stopping looks at
 HELD_OUT_MINIMUM = 20  # records below which none are held out
@@ -139,6 +139,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     """
 
     learns_classes: ClassVar[bool] = False  # whether ``y`` is needed, and goes to ``losses`` as class numbers
+    takes_unlabelled: ClassVar[bool] = False  # whether labels may be missing; their class number is then -1
     stops_early: ClassVar[bool] = True  # whether a lower held-out loss means a better model
     fewest_records: ClassVar[int] = 2  # that it can be fitted on
     better_for_few: ClassVar[str] = ""  # what serves fewer
@@ -280,7 +281,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._learn_schema(data)
         self._learn_classes(data)
         self.preprocessor_ = preprocessing.for_data(data).fit(data)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         self.module_ = self._new_module(seed).to(device)
         train, held_out = self._split(data, validation, seed)
         self.n_records_ = len(train)
@@ -328,8 +329,16 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _learn_classes(self, data: Data) -> None:
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
-            self.classes_, self.class_counts_ = np.unique(data.labels, return_counts=True)  # type: ignore[call-overload]
+            labels = np.asarray(data.labels)[self._is_labelled(data)]
+            checks.some_labels(type(self).__name__, len(labels))
+            self.classes_, self.class_counts_ = np.unique(labels, return_counts=True)
             checks.several_classes(type(self).__name__, self.classes_)
+
+    def _is_labelled(self, data: Data) -> np.ndarray:
+        """Return which records have a label, where some may have none; a model that needs all takes all as such."""
+        if self.takes_unlabelled:
+            return isthmus_data.is_labelled(np.asarray(data.labels))
+        return np.ones(len(data), bool)
 
     def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
@@ -386,19 +395,25 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     ) -> tuple[int, training.Batches, training.Batches | None]:
         """Return the bytes that the records take on the device, and where batches come from."""
         source = self._source(data, device)
+        batches = source.batches(train)
+        if source.labels is not None and (source.labels < 0).any() and not source.varies:
+            batches = training.PairedBatches(batches)
         if held_out is None:
-            return source.nbytes, source.batches(train), None
+            return source.nbytes, batches, None
         if isinstance(held_out, Data):
             others = self._source(held_out, device)
-            return source.nbytes + others.nbytes, source.batches(train), others.batches(np.arange(len(held_out)))
-        return source.nbytes, source.batches(train), source.batches(held_out)
+            return source.nbytes + others.nbytes, batches, others.batches(np.arange(len(held_out)))
+        return source.nbytes, batches, source.batches(held_out)
 
     def _source(self, data: Data, device: torch.device) -> Feed:
         labels = None
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
-            checks.known_classes(type(self).__name__, np.asarray(data.labels), self.classes_, len(data))
-            labels = torch.from_numpy(np.searchsorted(self.classes_, data.labels)).to(device)  # type: ignore[arg-type]
+            known, given = self._is_labelled(data), np.asarray(data.labels)
+            checks.known_classes(type(self).__name__, given[known], self.classes_, int(known.sum()))
+            numbers = np.full(len(data), -1)
+            numbers[known] = np.searchsorted(self.classes_, given[known])
+            labels = torch.from_numpy(numbers).to(device)
         return Feed(data, self.preprocessor_, device, labels)
 
     def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
@@ -558,7 +573,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         checks.number(owner, "temperature", temperature, low=0)
         labels = self._class_numbers(y, int(n))
         shape = self._code_shape_for(size)
-        rng = torch.Generator().manual_seed(_seed(random_state))
+        rng = torch.Generator().manual_seed(seed_of(random_state))
         with torch.inference_mode():
             codes = self.sample_codes((int(n), *shape), rng, float(temperature), labels)
         return self._draw(codes, rng, noise, size)
@@ -583,7 +598,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._is_fitted()
         shape = self._code_shape_for(None)
         codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
-        return self._draw(codes, torch.Generator().manual_seed(_seed(random_state)), noise, None)
+        return self._draw(codes, torch.Generator().manual_seed(seed_of(random_state)), noise, None)
 
     def _draw(self, codes: Tensor, rng: torch.Generator, noise: bool | None, size: tuple[int, int] | None) -> Any:
         """Return records for codes, means where ``noise`` is off."""
@@ -916,8 +931,8 @@ class _SchemaOnly:
         self.schema = schema
 
 
-def _seed(random_state: Any) -> int:
-    """Return a seed without touching a global generator."""
+def seed_of(random_state: Any) -> int:
+    """Return the seed that an estimator's ``random_state`` stands for; no global generator is touched."""
     if random_state is None:
         return secrets.randbits(31)
     if isinstance(random_state, np.random.RandomState):

@@ -47,16 +47,28 @@ class CodeDensity:
         self.weights, self.means, self.factors = weights, means, factors
 
     @classmethod
-    def fit(cls, codes: NDArray[np.float32], seed: int) -> Self:
-        """Return the density of codes, shape (n, d), by expectation and maximisation."""
+    def fit(cls, codes: NDArray[np.float32], seed: int, *, components: int | None = None, ridge: float = 1e-4) -> Self:
+        """Return the density of codes by expectation and maximisation.
+
+        Parameters
+        ----------
+        codes : array, shape (n, d)
+        seed : int
+        components : int, optional
+            Gaussians; by default as many as the codes can tell apart, up to a hundred.
+        ridge : float, default=1e-4
+            Added to every variance, as a share of the codes' mean variance.
+        """
+        from sklearn import config_context
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
         n, d = codes.shape
-        components = int(np.clip(n // (ROWS_A_NUMBER * (d + 1)), 1, COMPONENTS))
-        ridge = 1e-4 * float(codes.var(axis=0).mean()) + 1e-9
-        mixture = GaussianMixture(components, reg_covar=ridge, tol=1e-2, max_iter=20, random_state=seed % 2**32)
-        with warnings.catch_warnings():
+        components = components or int(np.clip(n // (ROWS_A_NUMBER * (d + 1)), 1, COMPONENTS))
+        least = ridge * float(codes.var(axis=0).mean()) + 1e-9
+        mixture = GaussianMixture(components, reg_covar=least, tol=1e-2, max_iter=20, random_state=seed % 2**32)
+        # Whatever arrays the caller works with, these are NumPy's.
+        with config_context(array_api_dispatch=False), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # twenty rounds are enough for drawing
             mixture.fit(codes.astype(np.float64))
         factors = np.linalg.cholesky(mixture.covariances_)
@@ -68,6 +80,28 @@ class CodeDensity:
         chosen = torch.multinomial(weights, n, replacement=True, generator=rng)
         noise = torch.randn(n, means.shape[1], generator=rng)
         return means[chosen] + temperature * torch.einsum("nij,nj->ni", factors[chosen], noise)
+
+    def log_parts(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log of weight times density of each Gaussian at codes, (n, d) -> (n, k), in nats.
+
+        A code's figures do not depend on the other codes. Their sum over the Gaussians is the density.
+        """
+        d = codes.shape[1]
+        found = np.empty((len(codes), len(self.weights)))
+        for i, (weight, mean, factor) in enumerate(zip(self.weights, self.means, self.factors, strict=True)):
+            whitening = np.linalg.inv(factor.astype(np.float64))
+            # einsum, unlike a matrix product, sums every row in the same order whatever the number of rows.
+            whitened = np.einsum("ij,nj->ni", whitening, codes.astype(np.float64) - mean)
+            scale = np.log(np.diag(whitening)).sum() + np.log(np.maximum(weight, 1e-30)) - d / 2 * np.log(2 * np.pi)
+            found[:, i] = scale - 0.5 * np.square(whitened).sum(axis=1)
+        return found
+
+    def log_prob(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log p of codes, (n, d) -> (n,), in nats."""
+        parts = self.log_parts(codes)
+        most = parts.max(axis=1)
+        total: NDArray[np.float64] = most + np.log(np.exp(parts - most[:, None]).sum(axis=1))
+        return total
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return what the constructor takes, by name."""

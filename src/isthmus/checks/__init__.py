@@ -1,7 +1,12 @@
 """Every sentence of isthmus about what it refuses, a module a subject; all of them are found here by name."""
 
+from isthmus.checks.classify import *  # noqa: F403
+from isthmus.checks.cluster import *  # noqa: F403
 from isthmus.checks.data import *  # noqa: F403
+from isthmus.checks.detect import *  # noqa: F403
+from isthmus.checks.impute import *  # noqa: F403
 from isthmus.checks.likelihood import *  # noqa: F403
+from isthmus.checks.maps import *  # noqa: F403
 from isthmus.checks.metrics import *  # noqa: F403
 from isthmus.checks.parameters import *  # noqa: F403
 from isthmus.checks.preprocessing import *  # noqa: F403

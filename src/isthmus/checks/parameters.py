@@ -31,6 +31,7 @@ __all__ = [
     "same_number",
     "several_classes",
     "size_of_pictures",
+    "some_labels",
     "vectors_only",
     "widths",
 ]
@@ -162,6 +163,15 @@ def needs_labels(owner: str, labels: Any) -> None:
         raise ParameterError(
             f"{owner} requires y to be passed, but the target y is None: give one label a record (--labels on the "
             f"command line)."
+        )
+
+
+def some_labels(owner: str, count: int) -> None:
+    """Refuse to learn classes from records of which none has a label."""
+    if not count:
+        raise DataError(
+            f"{owner}: at least some records must have a label, and all of them are unlabelled (-1 or missing); "
+            f"label a few of each class."
         )
 
 

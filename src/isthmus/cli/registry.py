@@ -157,7 +157,7 @@ def _described(kind: Any) -> str:
     if typing.get_origin(kind) is tuple:
         return (
             "numbers with commas between, as in 128,64"
-            if typing.get_args(kind)[0] is int
+            if typing.get_args(kind)[0] in (int, float)
             else "words with commas between"
         )
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")
@@ -166,5 +166,5 @@ def _described(kind: Any) -> str:
 def _metavar(hint: Any, name: str) -> str:
     kinds = [kind for kind in _options(hint) if kind is not types.NoneType]
     if typing.get_origin(kinds[0]) is tuple:
-        return "N,N,..." if typing.get_args(kinds[0])[0] is int else "NAME,..."
+        return {int: "N,N,...", float: "X,X,..."}.get(typing.get_args(kinds[0])[0], "NAME,...")
     return {int: "N", float: "X", bool: "YES|NO"}.get(kinds[0], "N" if name == "random_state" else "NAME")

@@ -5,8 +5,9 @@ Heavy libraries (Arrow, Pillow, pandas, torch) are loaded only when a source nee
 
 from __future__ import annotations
 
-from isthmus.data.conforming import conform
+from isthmus.data.conforming import as_matrix, conform
 from isthmus.data.inspection import Inspection, inspect
+from isthmus.data.labelling import is_labelled
 from isthmus.data.opening import open
 from isthmus.data.public import NAMES, load
 from isthmus.data.records import Data
@@ -21,8 +22,10 @@ __all__ = [
     "Data",
     "Inspection",
     "Schema",
+    "as_matrix",
     "conform",
     "inspect",
+    "is_labelled",
     "load",
     "open",
     "restore",

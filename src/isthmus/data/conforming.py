@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.tables import from_table
 
-__all__ = ["conform"]
+__all__ = ["as_matrix", "conform"]
 
 NUMERIC = ("number", "integer", "boolean")
 
@@ -48,6 +49,22 @@ def conform(data: Data, schema: Schema, owner: str) -> Data:
         data = _as_matrix(data, owner)
     checks.same_shape(schema, data, owner)
     return data
+
+
+def as_matrix(data: Data) -> Data:
+    """Return a table of numbers without gaps as the matrix that it is, its columns' names kept; others as they are."""
+    schema = data.schema
+    if schema.kind != "table" or not all(column.type in ("number", "integer") for column in schema.columns):
+        return data
+    block = data.chunk(0, len(data))
+    if any(column.null_count for column in block.columns):
+        return data
+    rows = np.stack([column.to_numpy() for column in block.columns], axis=1)
+    if rows.dtype.kind not in "fiu" or np.isnan(rows).any():
+        return data
+    matrix = from_array(rows, name=data.source, notes=data.notes)
+    matrix.schema = replace(matrix.schema, names=tuple(column.name for column in schema.columns))
+    return matrix if data.labels is None else matrix.labelled(data.labels)
 
 
 def _numeric(schema: Schema) -> bool:

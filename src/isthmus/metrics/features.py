@@ -186,8 +186,8 @@ class FeatureNetwork(nn.Module):
         found = []
         with torch.inference_mode():
             for start in range(0, len(x), _ROWS):
-                part = torch.from_numpy(np.require(x[start : start + _ROWS], requirements="CW")).to(self.mean.device)
-                found.append(function(self.scaled(part)).float().cpu().numpy())
+                part = torch.from_numpy(np.require(x[start : start + _ROWS], requirements=["C", "W"]))
+                found.append(function(self.scaled(part.to(self.mean.device))).float().cpu().numpy())
         return np.concatenate(found)
 
     # ------------------------------------------------------------------ after training

@@ -10,6 +10,7 @@ from isthmus.models.contractive import ContractiveAutoencoder
 from isthmus.models.denoising import DenoisingAutoencoder
 from isthmus.models.gan import GAN, ConditionalGAN
 from isthmus.models.ladder import LadderVAE
+from isthmus.models.ladder_network import LadderNetwork
 from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
 from isthmus.models.total_correlation import TotalCorrelationVAE
@@ -28,6 +29,7 @@ __all__ = [
     "ConditionalVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
+    "LadderNetwork",
     "LadderVAE",
     "RegularizedAutoencoder",
     "SparseAutoencoder",

@@ -15,6 +15,10 @@ Objective, in nats per example (equation 6, and the classifier of equation 9)::
 
     L(x, y) = E_q(z|x)[-log p(x | y, z)] + beta KL(q(z | x) || p(z)) - alpha log q(y | x)
 
+and of a record without a label, over all classes that it may have (equation 7)::
+
+    U(x) = sum_y q(y | x) E_q(z|x)[-log p(x | y, z)] + beta KL(q(z | x) || p(z)) + KL(q(y | x) || p(y))
+
 Differs from the paper: q(z | x) does not see y, so that a code can be found for a record whose class nobody knows. The
 code is (z, q(y | x)): what the class does not say, and the class.
 """
@@ -22,8 +26,9 @@ code is (z, q(y | x)): what the class does not say, and the class.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,7 +47,7 @@ class ConditionalVAE(VAE):
     Parameters
     ----------
     alpha : float, default=1
-        Weight of -log q(y | x), above.
+        Weight of -log q(y | x), above, averaged over the records that have a label.
     **common
         The parameters of :class:`isthmus.VAE` (with ``k=1`` and ``posterior="gaussian"``) and of every model:
         :class:`isthmus.base.Model`. ``latent_dim`` counts the numbers beside the class.
@@ -66,6 +71,7 @@ class ConditionalVAE(VAE):
     alpha: float = 1.0
 
     learns_classes: ClassVar[bool] = True
+    takes_unlabelled: ClassVar[bool] = True
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
@@ -81,16 +87,46 @@ class ConditionalVAE(VAE):
         return core
 
     def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return E_q[-log p(x | y, z)], beta KL(q(z | x) || p(z)) and -alpha log q(y | x)."""
+        """Return E_q[-log p(x | y, z)], beta KL(q(z | x) || p(z)) and -alpha log q(y | x).
+
+        Where labels are -1 the first is averaged over q(y | x), and the last is KL(q(y | x) || p(y)).
+        """
         x = augmented(self, self.module_.scale(records), rng)
         q, logits = self.module_.posterior_and_logits(x)
         z, log_q = q.draw(rng)
-        theta = self.decode(self.module_.code(z, labels), tuple(x.shape[2:]))
+        known = labels >= 0
+        nll, kl_of_classes = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
+        if bool(known.any()):
+            nll[known] = self._nll(x[known], z[known], labels[known])
+        if not bool(known.all()):
+            nll[~known], kl_of_classes[~known] = self._over_classes(x[~known], z[~known], logits[~known])
         return {
-            "reconstruction": self.module_.nll(theta, x).mean(),
+            "reconstruction": nll.mean(),
             "kl": self._beta() * self._kl(q, z, log_q),
-            "class": self.alpha * F.cross_entropy(logits, labels),
+            "class": self.alpha
+            * F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
+            / known.sum().clamp_min(1)
+            + kl_of_classes.mean(),
         }
+
+    def _nll(self, x: Tensor, z: Tensor, labels: Tensor) -> Tensor:
+        """Return -log p(x | y, z) of each record, (b,)."""
+        nll: Tensor = self.module_.nll(self.decode(self.module_.code(z, labels), tuple(x.shape[2:])), x)
+        return nll
+
+    def _over_classes(self, x: Tensor, z: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sum_y q(y | x) -log p(x | y, z) and KL(q(y | x) || p(y)) of each record, (b,) each."""
+        log_q, classes = logits.log_softmax(1), self.module_.classes
+        every = torch.arange(classes, device=x.device).repeat_interleave(len(x))
+        again = (classes, *(1 for _ in x.shape[1:]))
+        nll = self._nll(x.repeat(again), z.repeat(classes, *(1 for _ in z.shape[1:])), every).view(classes, -1).T
+        q = log_q.exp()
+        return (q * nll).sum(1), (q * (log_q - self.module_.log_prior)).sum(1)
+
+    def class_logits(self, X: Any) -> np.ndarray:
+        """Return log q(y | x) of records, but for a constant of each: float32, (n, classes)."""
+        blocks = self._run(X, lambda x: self.module_.posterior_and_logits(x)[1])
+        return np.concatenate([block.float().cpu().numpy() for block in blocks])
 
     def bound(self, x: Tensor, k: int, seed: int = 0) -> Tensor:
         """Return a bound on log p(x): log p(y) and the bound on log p(x | y) for the class y likeliest given x."""

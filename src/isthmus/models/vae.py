@@ -18,6 +18,10 @@ Objective, in nats per example (Kingma and Welling, equation 3)::
     L(x) = -E log 1/k sum_i w_i,   w_i = p(x | z_i) p(z_i) / q(z_i | x)             k > 1 (Burda et al., equation 8)
     free bits: the second term of the first line is sum_j max(free_bits, mean over the batch of KL_j)
 
+Missing cells are drawn given the others by a Gibbs sampler whose code is chosen among draws of q by their weights w
+(Mattei and Frellsen, "MIWAE", ICML 2019, section 3; the sampler without weights is that of Rezende, Mohamed and
+Wierstra, ICML 2014, appendix F).
+
 With ``beta=1`` -L is a bound on log p(x): no constant has to weigh the two terms, because the likelihood's scale is
 learned (Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021).
 """
@@ -25,6 +29,7 @@ learned (Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -33,16 +38,18 @@ import torch
 from torch import Tensor, nn
 
 from isthmus import checks, networks
-from isthmus.base import Model
+from isthmus.base import Model, seed_of
 from isthmus.models.composition import augmented, compose
 from isthmus.training import Player
 
 __all__ = ["VAE"]
 
 SCORE_DRAWS = 64  # importance samples behind score_samples
+PROPOSALS = 8  # codes among which one is chosen by weight, each time missing cells are drawn
+BURN_IN = 20  # rounds before draws of missing cells are kept
 FLOW_STEPS = 4
 COUPLINGS = 6
-COMPONENTS = 100  # of a mixture prior
+COMPONENTS = 100  # of a mixture prior, usually
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -62,7 +69,9 @@ class VAE(Model):
         Importance samples of the objective (the importance-weighted autoencoder); ``beta``, ``warm_up`` and
         ``free_bits`` then have to be left alone.
     prior : {"normal", "mixture", "vamp", "flow"}, default="normal"
-        Standard normal; 100 Gaussians; 100 posteriors of learned pseudo-records; an invertible network.
+        Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
+    components : int, default=100
+        Gaussians of the mixture, or pseudo-records.
     posterior : {"gaussian", "flow"}, default="gaussian"
         Of the code given a record: diagonal Gaussian, or that carried on by an inverse autoregressive flow.
     **common
@@ -84,6 +93,7 @@ class VAE(Model):
     free_bits: float = 0.0
     k: int = 1
     prior: str = "normal"
+    components: int = COMPONENTS
     posterior: str = "gaussian"
 
     has_prior: ClassVar[bool] = True
@@ -97,6 +107,7 @@ class VAE(Model):
         checks.number(owner, "free_bits", self.free_bits, low=0)
         checks.integer(owner, "k", self.k, low=1)
         checks.choice(owner, "prior", self.prior, networks.PRIORS)
+        checks.integer(owner, "components", self.components, low=1)
         checks.choice(owner, "posterior", self.posterior, ("gaussian", "flow"))
         if self.k > 1:
             for name, plain in (("beta", 1.0), ("warm_up", 0.0), ("free_bits", 0.0)):
@@ -116,14 +127,14 @@ class VAE(Model):
         if self.posterior == "flow":
             core.flow = networks.InverseAutoregressiveFlow(width, width, FLOW_STEPS, rng)
         if self.prior == "mixture":
-            core.prior = networks.MixturePrior(width, COMPONENTS, rng)
+            core.prior = networks.MixturePrior(width, self.components, rng)
         elif self.prior == "flow":
             checks.integer(type(self).__name__, "latent_dim (with prior='flow')", width, low=2)
             core.prior = networks.FlowPrior(width, COUPLINGS, rng)
         elif self.prior == "vamp":
             checks.plain_numbers_only(type(self).__name__, "prior='vamp'", self.schema_.kind)
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
-            core.prior = networks.VampPrior(shape, COMPONENTS, core.gaussian)
+            core.prior = networks.VampPrior(shape, self.components, core.gaussian)
 
     def players(self) -> list[Player]:  # noqa: D102
         return [Player("model", (self.module_,), self.losses, before=self._spend)]
@@ -199,6 +210,48 @@ class VAE(Model):
         blocks = self._run(X, lambda x: torch.stack(self.module_.gaussian(x), 1).flatten(2))
         both = np.concatenate([block.cpu().numpy() for block in blocks])
         return both[:, 0], both[:, 1]
+
+    def conditional_draws(
+        self, records: np.ndarray, marked: np.ndarray, n: int, *, random_state: Any = None
+    ) -> Iterator[np.ndarray]:
+        """Yield ``n`` draws of marked cells from p(marked cells | the others), whole records at a time.
+
+        Parameters
+        ----------
+        records : ndarray, shape (b, *preprocessor_.shape_)
+            As the preprocessor encodes them; the draws start at what stands in the marked cells.
+        marked : ndarray of bool, the same shape
+        n : int
+            Draws; neighbouring ones are alike.
+        random_state : int, RandomState or None, default=None
+            Seed.
+
+        Yields
+        ------
+        ndarray of float32, shape (b, *preprocessor_.shape_)
+            In encoded units; cells that are not marked are those of ``records``.
+        """
+        device = next(self.module_.parameters()).device
+        rng = torch.Generator(device).manual_seed(seed_of(random_state))
+        encoded, holes = torch.from_numpy(records).to(device), torch.from_numpy(marked).to(device)
+        with torch.inference_mode():
+            known = self.module_.scale(encoded)
+            x = known
+            for step in range(BURN_IN + n):
+                x = torch.where(holes, self._redrawn(x, rng).to(x.dtype), known)
+                if step >= BURN_IN:
+                    yield torch.where(holes, self.module_.unscale(x), encoded).float().cpu().numpy()
+
+    def _redrawn(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Return records drawn from p(x | z), z chosen for each among draws of q(z | x) in proportion to its w."""
+        repeated = x.repeat(PROPOSALS, *(1 for _ in x.shape[1:]))
+        heads = self.module_.gaussian(x[:1])[0].shape[1:]
+        theta, log_w = self.module_.proposal(
+            repeated, torch.randn((len(repeated), *heads), generator=rng, device=x.device)
+        )
+        chosen = torch.multinomial(log_w.view(PROPOSALS, len(x)).softmax(0).T, 1, generator=rng)[:, 0]
+        drawn: Tensor = self.module_.drawn(theta[chosen * len(x) + torch.arange(len(x), device=x.device)], rng)
+        return drawn
 
     def sample_codes(
         self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None

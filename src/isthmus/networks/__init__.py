@@ -9,6 +9,7 @@ from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of,
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core
 from isthmus.networks.corruption import CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
+from isthmus.networks.denoising_ladder import DenoisingLadder, LadderNetworkCore
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
 from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
 from isthmus.networks.ladder import Ladder, LadderCore
@@ -48,6 +49,7 @@ __all__ = [
     "Core",
     "CouplingFlow",
     "Critic",
+    "DenoisingLadder",
     "DenseDecoder",
     "DenseEncoder",
     "DiscretisedLogistic",
@@ -58,6 +60,7 @@ __all__ = [
     "InverseAutoregressiveFlow",
     "Ladder",
     "LadderCore",
+    "LadderNetworkCore",
     "Laplace",
     "Likelihood",
     "MaskedDense",

@@ -222,11 +222,12 @@ class LadderCore(Core):
             h = level.below(h, codes[-1])
         return torch.cat(codes, 1)
 
+    def proposal(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return theta at the codes that some noise becomes, and log w of these: (b, *theta_shape), (b,)."""
+        descent = self.descend(x, noise)
+        return descent.theta, descent.log_ratio - self.nll(descent.theta, x)
+
     def importance_bound(self, x: Tensor, k: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """Return log 1/k sum_i w_i of scaled records, (b,): see :meth:`VariationalCore.importance_bound`."""
-
-        def log_weights(noise: Tensor) -> Tensor:
-            descent = self.descend(x, noise)
-            return descent.log_ratio - self.nll(descent.theta, x)
-
-        return log_mean_weights(log_weights, tuple(self.encode(x[:1]).shape[1:]), x, k, rng)
+        shape = tuple(self.encode(x[:1]).shape[1:])
+        return log_mean_weights(lambda noise: self.proposal(x, noise)[1], shape, x, k, rng)

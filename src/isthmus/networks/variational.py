@@ -180,9 +180,18 @@ class VariationalCore(Core):
 
     def log_weights(self, posterior: Posterior, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return log w = log p(x | z) + log p(z) - log q(z | x) at the code of some noise: (b,)."""
+        return self._weighted(posterior, x, noise, labels)[1]
+
+    def proposal(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return theta at the code that some noise becomes, and log w of that code: (b, *theta_shape), (b,)."""
+        return self._weighted(self.posterior(x), x, noise)
+
+    def _weighted(
+        self, posterior: Posterior, x: Tensor, noise: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         z, log_q = posterior.at(noise)
         theta = self.decode(self.code(z, labels), tuple(x.shape[2:]))
-        return self.prior.log_prob(z) - log_q - self.nll(theta, x)
+        return theta, self.prior.log_prob(z) - log_q - self.nll(theta, x)
 
     def importance_bound(self, x: Tensor, k: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """Return log 1/k sum_i w_i, a lower bound on log p(x) (Burda et al. 2016, equation 8), with little memory.
@@ -246,6 +255,11 @@ class ConditionalCore(VariationalCore):
         gaussian, logits = heads[:, : -self.classes], heads[:, -self.classes :]
         mean, log_var = gaussian.chunk(2, 1)
         return Posterior(mean, log_var), logits.flatten(2).mean(2) if logits.ndim > 2 else logits
+
+    def proposal(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return theta and log w of the code that some noise becomes, in the class that is likeliest given x."""
+        posterior, logits = self.posterior_and_logits(x)
+        return self._weighted(posterior, x, noise, logits.argmax(1))
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the middle of q(z | x), and q(y | x)."""

@@ -25,8 +25,9 @@ Float64 = NDArray[np.float64]
 class ArrayPreprocessor(Preprocessor):
     """Rows of numbers, each a vector of ``shape_ = (d,)``.
 
-    All columns are kept, constant ones too (their factor is 1). 8-bit and boolean values stay 8-bit; other dtypes
-    become float32, after centring where their values lie far from zero (see :mod:`isthmus.preprocessing.scaling`).
+    All columns are kept, constant ones too: their factor is 1, and they come back as they were at fit. 8-bit and
+    boolean values stay 8-bit; other dtypes become float32, after centring where their values lie far from zero (see
+    :mod:`isthmus.preprocessing.scaling`).
     Decoding rounds whole-number dtypes and clips them to the dtype's range; values of a float dtype are left as they
     are, whole or not.
 
@@ -145,7 +146,7 @@ class ArrayPreprocessor(Preprocessor):
         if self._quantiles:
             columns = [m.inverse(x[:, i].astype(np.float64)) for i, m in enumerate(self._quantiles)]
             x = np.stack(columns, axis=1)
-        return self._centring.decode(x)
+        return self._with_constants(self._centring.decode(x))
 
     def _to_scaled(self, values: Float64) -> Float64:
         centred = self._centring.centre(values)

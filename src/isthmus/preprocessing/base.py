@@ -181,6 +181,15 @@ class Preprocessor(ABC):
         slope = self.factor_.astype(np.float64) * np.exp(-self._log_unit())
         return low, high, summary.std.reshape(low.shape) * slope
 
+    def _with_constants(self, records: NDArray[Any]) -> NDArray[Any]:
+        """Return decoded records, (b, columns or channels, ...), with what never varied at fit as it was there."""
+        low, high = self.summary_.low, self.summary_.high
+        constant = (low == high) & (np.abs(low) < 2**53)  # beyond, float64 has not every whole number
+        if constant.any():
+            records = records.copy()
+            records[:, constant] = low[constant].reshape(-1, *(1 for _ in records.shape[2:]))
+        return records
+
     def _to_scaled(self, values: Float64) -> Float64:
         """Return one value a column or channel, as ``summary_`` has them, in scaled units."""
         return (values - self.shift_) * self.factor_

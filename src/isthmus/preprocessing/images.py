@@ -33,7 +33,8 @@ class ImagePreprocessor(Preprocessor):
 
     8-bit and boolean pictures stay 8-bit; other dtypes become float32. A block of grey pictures is reshaped without a
     copy, channels are moved with one. Scaling is per channel. Decoding rounds whole-number dtypes and clips them to the
-    dtype's range; pictures of a float dtype that lay within [0, 1] at fit are clipped to it.
+    dtype's range; pictures of a float dtype that lay within [0, 1] at fit are clipped to it, and channels that had one
+    value come back with it.
 
     The smallest and largest values are exact. Means and spreads of more than 4,096 pictures are those of an evenly
     spaced subset of at most that many, except that ``rescale("standard")`` and ``"common"`` compute exact ones.
@@ -157,7 +158,7 @@ class ImagePreprocessor(Preprocessor):
             refuse_image_rank(x.shape)
         check_channels(x.shape[1], len(self.summary_.low))
         summary = self.summary_
-        pictures = self._centring.decode(x)
+        pictures = self._with_constants(self._centring.decode(x))
         if pictures.dtype.kind == "f" and summary.low.min() >= 0 and summary.high.max() <= 1:
             pictures = np.clip(pictures, 0, 1)
         if len(self.schema_.shape) == 2:

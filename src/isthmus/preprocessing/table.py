@@ -124,8 +124,8 @@ class TablePreprocessor(Preprocessor):
             fields += column.fields(len(fields))
         self.fields_ = tuple(fields)
 
-    def _places(self) -> Iterator[tuple[TableColumn, slice]]:
-        """Yield each column and its place in the matrix."""
+    def places(self) -> Iterator[tuple[TableColumn, slice]]:
+        """Yield each column of the source, and its place in the encoded matrix; that of one set aside is empty."""
         start = 0
         for column in self._columns:
             width = len(column.fields(start))
@@ -135,7 +135,7 @@ class TablePreprocessor(Preprocessor):
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         self._columns = self._with_quantiles(data) if scaling == "quantile" else self._without_quantiles()
         shift, factor = np.zeros(len(self.fields_)), np.ones(len(self.fields_))
-        for column, place in self._places():
+        for column, place in self.places():
             low, high, mean, std = column.ranges.T
             start, end, _ = unit_range(low, high, "float64", integers=False) if len(low) else (low, high, "")
             shifts, factors = affine("standard" if scaling == "quantile" else scaling, start, end, mean, std)
@@ -193,7 +193,7 @@ class TablePreprocessor(Preprocessor):
         """
         check_columns([column.name for column in self._columns if not isinstance(column, SetAside)], block.column_names)
         matrix = np.empty((len(block), len(self.fields_)), dtype=np.float32)
-        for column, place in self._places():
+        for column, place in self.places():
             if place.start == place.stop:
                 continue
             cells = block.column(column.name)
@@ -235,7 +235,7 @@ class TablePreprocessor(Preprocessor):
         x = np.asarray(x)
         check_width(x.shape, len(self.fields_))
         arrays = {}
-        for column, place in self._places():
+        for column, place in self.places():
             if like is not None and isinstance(column, SetAside) and column.name in like.column_names:
                 arrays[column.name] = column.copied(like.column(column.name))
             else:
@@ -252,7 +252,7 @@ class TablePreprocessor(Preprocessor):
         high = np.array([float(max(1, field.size - 1)) for field in self.fields_])
         std = np.ones(len(self.fields_))
         low[numbers], high[numbers], std[numbers] = self.summary_.low, self.summary_.high, self.summary_.std
-        for column, place in self._places():
+        for column, place in self.places():
             number = column.number if isinstance(column, Dates) else column
             if isinstance(number, Numbers) and number.quantiles is not None:
                 ends = number.quantiles.forward(np.array([low[place.start], high[place.start]]))
@@ -261,7 +261,7 @@ class TablePreprocessor(Preprocessor):
 
     def _log_unit(self) -> Float64:
         units = np.zeros(len(self.fields_))
-        for column, place in self._places():
+        for column, place in self.places():
             number = column.number if isinstance(column, Dates) else column
             if isinstance(number, Numbers):
                 units[place.start] = np.log(float(number.centring.unit[0]))

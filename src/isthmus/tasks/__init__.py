@@ -1,20 +1,32 @@
 """What a trained model is put to: each task asks for methods, never for a class. ``REGISTRY`` has the task objects."""
 
+from isthmus.tasks.classify import Classification, Classifier
+from isthmus.tasks.cluster import Clusterer, Evidence
+from isthmus.tasks.detect import Detector, Reason
 from isthmus.tasks.doctor import Diagnosis, Finding, diagnose, examine
 from isthmus.tasks.estimator import TaskEstimator
 from isthmus.tasks.features import feature_network
 from isthmus.tasks.generate import augment, interpolate, path_between, sample_where, traverse
+from isthmus.tasks.impute import Imputation, impute
 from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 
 __all__ = [
+    "Classification",
+    "Classifier",
+    "Clusterer",
+    "Detector",
     "Diagnosis",
+    "Evidence",
     "Finding",
+    "Imputation",
+    "Reason",
     "TaskEstimator",
     "augment",
     "denoise",
     "diagnose",
     "examine",
     "feature_network",
+    "impute",
     "inpaint",
     "inpaint_blocks",
     "interpolate",
@@ -23,6 +35,6 @@ __all__ = [
     "traverse",
 ]
 
-_OBJECTS: tuple[type[TaskEstimator], ...] = ()
+_OBJECTS: tuple[type[TaskEstimator], ...] = (Classifier, Clusterer, Detector)
 
 REGISTRY: dict[str, type[TaskEstimator]] = {cls.__name__: cls for cls in _OBJECTS}

@@ -33,7 +33,7 @@ from isthmus.data import Data
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STARTS", "denoise", "inpaint", "inpaint_blocks"]
+__all__ = ["STARTS", "Holes", "denoise", "holes_for", "inpaint", "inpaint_blocks", "without_nan"]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
 BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
@@ -124,7 +124,7 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     (1797, 8, 8)
     """
     if mask is None:
-        X, mask = _without_nan(X)
+        X, mask = without_nan(X)
     data = isthmus_data.open(X)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
     return isthmus_data.restore(block, data.schema)
@@ -157,11 +157,11 @@ def inpaint_blocks(
     sentences.can("inpaint", model, "reconstruct")
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
-    holes = _holes_for(model, data, mask, start)
+    holes = holes_for(model, data, mask, start)
     return (_refine(model, holes, first, block, iterations) for first, block in data.chunks(max(1, rows)))
 
 
-def _without_nan(X: Any) -> tuple[Any, Any]:
+def without_nan(X: Any) -> tuple[Any, Any]:
     """Return an array with zeros in the place of NaNs, and where they were; other data as they are, and None."""
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and np.isnan(X).any():
         missing = np.isnan(X)
@@ -364,7 +364,8 @@ class TableHoles(Holes):
         return data.chunk(0, len(data))
 
 
-def _holes_for(model: Any, data: Data, mask: Any, start: str) -> Holes:
+def holes_for(model: Any, data: Data, mask: Any, start: str = "auto") -> Holes:
+    """Return what is to be filled of records, once it is sure that it can be."""
     kind = data.schema.kind
     if kind == "table":
         return TableHoles(model, data, mask, start)

@@ -244,6 +244,9 @@ class PairedBatches(Batches):
         waiting = np.empty(0, np.int64)
         for records, rows in self.batches.epoch(batch_size, generator):
             count = min(self.at_most, len(rows), len(self.labelled))
+            if count == 0:
+                yield records, rows
+                continue
             while len(waiting) < count:
                 order = torch.randperm(len(self.labelled), generator=generator).numpy()
                 waiting = np.concatenate([waiting, self.labelled[order]])

@@ -1,0 +1,226 @@
+"""The verb that finds records unlike the others: detect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.cli import sinks, sources
+from isthmus.cli.terminal import Result, Terminal, columns, counted
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+    from isthmus.data import Data
+    from isthmus.tasks import Detector
+
+__all__ = ["detect"]
+
+REASONS = 3  # features that are named of each record
+
+
+def detect(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: str | None = None,
+    reference: str | None = None,
+    method: str = "auto",
+    contamination: str = "auto",
+    output: str | None = None,
+    save: str | None = None,
+    top: int = 10,
+    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Find the records that are unlike the others: a score, a p-value and the reasons for each.
+
+    What is usual is learned from DATA itself, or from the records that --reference names: clean ones, if there are any.
+    p-values are calibrated on records that nothing was learned from: of usual records, one in a hundred has 0.01 or
+    less. Where most of DATA is usual and some of it is not, they err to the safe side.
+
+    Parameters
+    ----------
+    data : str
+        Records: a file, a folder or pattern of images, or a named set.
+    model : str
+        The file of a model whose codes and reconstructions to use, or of a detector that --save wrote, which is then
+        only applied. By default a small autoencoder is trained.
+    reference : str
+        Records to learn from, instead of DATA.
+    method : {"auto", "combined", "reconstruction", "distance", "likelihood"}
+        How odd a record is: how far from its reconstruction, how far its code from usual ones, how unlikely the model
+        holds it to be, or the first two combined.
+    contamination : str
+        Share of the records learned from that are outliers, such as 0.05; auto puts the threshold where one of a
+        hundred usual records lies beyond it.
+    output : str
+        Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons.
+    save : str
+        Write the detector here, for use with --model.
+    top : int
+        How many of the oddest records are printed.
+    seed : int
+        Of everything random.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as the model was fitted.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Overwrite what is there.
+
+    Examples
+    --------
+    isthmus detect survey.csv
+    isthmus detect new.csv --reference clean.csv -o scores.csv --save detector.safetensors
+    isthmus detect tomorrow.csv -m detector.safetensors
+    """
+    from isthmus.checks.parameters import integer
+
+    integer("detect", "--top", top, low=0)
+    path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
+    kept = None if save is None else sinks.check_output(save, force, flag="--save")
+    detector, records = _learned(terminal, data, model, reference, method, contamination, seed, device, opening)
+    if kept is not None:
+        detector.save(kept, force=force)
+    found = _Found(detector, records)
+    if path is not None:
+        found.write(path, force=force)
+    outliers = int((found.scores < detector.offset_).sum())
+    oddest = np.argsort(found.scores, kind="stable")[:top]
+    document = {
+        "data": data,
+        "records": len(records),
+        "outliers": outliers,
+        "method": detector.method_,
+        "calibrated_on": len(detector.calibration_scores_),
+        "output": output,
+        "saved": save,
+        "oddest": found.described(oddest),
+    }
+    lines = [f"{data}: {outliers:,} of {counted(len(records), 'record')} are unlike the others ({detector.method_})"]
+    lines += [f"{output}: score, p-value, verdict and reasons of each"] if output else []
+    lines += [f"{save}: the detector"] if save else []
+    return Result(document, [*lines, "", *found.table(oddest)] if len(oddest) else lines)
+
+
+def _learned(
+    terminal: Terminal,
+    data: str,
+    model: str | None,
+    reference: str | None,
+    method: str,
+    contamination: str,
+    seed: int,
+    device: str | None,
+    opening: Mapping[str, Any],
+) -> tuple[Detector, Data]:
+    """Return a detector that has learned what is usual, and the records to judge."""
+    from isthmus.checks.detect import a_share, one_source_of_normal_records
+    from isthmus.tasks import Detector
+
+    loaded = None if model is None else _load(model, device)
+    one_source_of_normal_records("detect", reference, learned=isinstance(loaded, Detector))
+    if isinstance(loaded, Detector):
+        return loaded, sources.open_for(terminal, loaded.model_, data, opening)
+    share = a_share("detect", "--contamination", contamination)
+    detector = Detector(
+        model=loaded, method=method, contamination=share, random_state=seed, verbose=0 if terminal.quiet else 1
+    )
+    usual = _open(terminal, loaded, reference or data, opening)
+    detector.fit(usual)
+    terminal.say(*(f"note: {note}" for note in detector.notes_))
+    detector.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
+    return detector, usual if reference is None else sources.open_for(terminal, detector.model_, data, opening)
+
+
+def _open(terminal: Terminal, model: Model | None, source: str, opening: Mapping[str, Any]) -> Data:
+    if model is None:
+        return sources.open_data(terminal, source, opening)
+    return sources.open_for(terminal, model, source, opening)
+
+
+def _load(path: str, device: str | None) -> Any:
+    """Return the model, or the detector, of a file."""
+    import isthmus
+    from isthmus.checks.tasks import a_model
+    from isthmus.tasks import Detector
+
+    found = isthmus.load(path, device=device)
+    if not isinstance(found, Detector):
+        a_model(path, found)
+    return found
+
+
+class _Found:
+    """What a detector says of records.
+
+    Parameters
+    ----------
+    detector : Detector
+    records : Data
+    """
+
+    def __init__(self, detector: Detector, records: Data) -> None:
+        self.detector, self.records = detector, records
+        self.scores = np.concatenate([detector.score_samples(block) for block in sources.blocks(records)])
+        self.p_values = (
+            detector.p_values_of(self.scores)
+            if len(detector.calibration_scores_)
+            else np.full(len(self.scores), np.nan)
+        )
+
+    def write(self, path: Any, *, force: bool) -> None:
+        """Write score, p-value, verdict and reasons of each record."""
+        sinks.write_columns(path, self._columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
+
+    def _columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
+        start = 0
+        for block in sources.blocks(self.records):
+            rows = slice(start, start + len(block))
+            told = {"score": self.scores[rows], "p_value": self.p_values[rows]}
+            told["outlier"] = self.scores[rows] < self.detector.offset_
+            if reasons:
+                told["reason"] = np.asarray([self._sentence(one) for one in self.detector.reasons(block, REASONS)])
+            yield told
+            start = rows.stop
+
+    def _sentence(self, reasons: list[Any]) -> str:
+        return "; ".join(map(str, reasons))
+
+    def described(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """Return what is said of some records, for machines."""
+        names = self.records.names
+        found = self.detector.reasons(self.records.subset(rows), REASONS) if len(rows) else []
+        return [
+            {
+                "row": int(row),
+                **({} if names is None else {"name": str(names[row])}),
+                "score": float(self.scores[row]),
+                "p_value": float(self.p_values[row]),
+                "outlier": bool(self.scores[row] < self.detector.offset_),
+                "reasons": [vars(reason) for reason in reasons],
+            }
+            for row, reasons in zip(rows.tolist(), found, strict=True)
+        ]
+
+    def table(self, rows: np.ndarray) -> list[str]:
+        """Return what is said of some records, for people."""
+        names = self.records.names
+        found = self.detector.reasons(self.records.subset(rows), REASONS)
+        body = [
+            (
+                str(row) if names is None else str(names[row]),
+                f"{self.scores[row]:.2f}",
+                f"{self.p_values[row]:.2g}",
+                "odd" if self.scores[row] < self.detector.offset_ else "",
+                self._sentence(reasons),
+            )
+            for row, reasons in zip(rows.tolist(), found, strict=True)
+        ]
+        head = ("row" if names is None else "name", "score", "p", "", "because of")
+        return columns(head, body)

@@ -1,0 +1,127 @@
+r"""The ladder network: learns classes from few labelled records and the structure of many unlabelled ones.
+
+Paper: Rasmus, Valpola, Honkala, Berglund and Raiko, "Semi-Supervised Learning with Ladder Networks", NeurIPS 2015;
+the two paths and the combinator: :mod:`isthmus.networks.denoising_ladder`.
+
+::
+
+    x --clean--> z_1 --> ... --> z_L-1 --> z_L          the targets; z_L-1 is the code
+                  |                |        |
+    x --noisy--> z~1 --> ... --> z~L-1 --> z~L --> y~   noise at every layer
+                  |                |        |
+          z^0 <- z^1 <-- ... <-- z^L-1 <-- z^L          each layer's noise undone, given the layer above
+
+Objective (algorithm 1), of the records whose class is known and of all::
+
+    C = -log P(y~ = y | x) + sum_l lambda_l / m_l ||z_l - z^l||^2
+
+Differs from the paper: the noisy path of a batch without unlabelled records serves both terms. A decoder beside it all
+learns -log p(x | z_L-1) from the code; no gradient reaches the ladder from there, but codes have a way back to records.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isthmus import checks, networks
+from isthmus.base import Model
+from isthmus.models.composition import augmented, compose
+
+__all__ = ["LadderNetwork"]
+
+NARROWEST, WIDEST = 64, 1000  # of the first layer, where nobody says
+DECODER = 256  # widest layer of the way back from the code
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LadderNetwork(Model):
+    """Learn classes from few labels and many records.
+
+    Parameters
+    ----------
+    noise : float, default=0.3
+        Standard deviation of the noise of every layer, in scaled units (of normalised activations above the first).
+    denoising : tuple of float, default=(1000, 10, 0.1)
+        lambda_l, from the record upwards; the last one serves all layers that follow.
+    **common
+        The parameters of every model: :class:`isthmus.base.Model`. ``hidden`` are the widths below the code, by default
+        four of which the first has twice as many units as a record has numbers, 1,000 at most, and ``latent_dim`` is
+        the width of the layer below the classes. Layers are dense, rectified and normalised over the batch.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The labels, sorted. Labels that are missing or -1 are none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import LadderNetwork
+    >>> digits = load_digits()
+    >>> labels = digits.target.copy()
+    >>> labels[100:] = -1
+    >>> model = LadderNetwork(max_epochs=3, random_state=0).fit(digits.images.astype("uint8"), labels)
+    >>> model.class_logits(digits.images.astype("uint8")).shape
+    (1797, 10)
+    """
+
+    noise: float = 0.3
+    denoising: tuple[float, ...] = (1000.0, 10.0, 0.1)
+    optimizer: str = "adam"
+
+    learns_classes: ClassVar[bool] = True
+    takes_unlabelled: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = False
+    fewest_in_batch: ClassVar[int] = 100
+
+    def check_parameters(self) -> None:  # noqa: D102
+        super().check_parameters()
+        owner = type(self).__name__
+        checks.number(owner, "noise", self.noise, low=0)
+        checks.weights(owner, "denoising", self.denoising)
+        checks.choice(owner, "network", self.network, ("auto", "dense"))
+        checks.choice(owner, "activation", self.activation, ("relu",))
+        checks.nothing(owner, "norm", self.norm, None)
+        checks.nothing(owner, "dropout", self.dropout, 0)
+
+    def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
+        checks.one_size(type(self).__name__, self.preprocessor_.shape_)
+        width, hidden = self._widths()
+        core: Any = compose(
+            self, rng, width=width, network="dense", hidden=(min(DECODER, hidden[0]),), core=networks.LadderNetworkCore
+        )
+        inputs = math.prod(side or 1 for side in core.likelihood.theta_shape(self.preprocessor_.shape_))
+        core.encoder = networks.DenoisingLadder((inputs, *hidden, width, len(self.classes_)), self.noise, rng)
+        return core
+
+    def _widths(self) -> tuple[int, tuple[int, ...]]:
+        """Return the widths of the code and of the layers below it: 250 and 1,000-500-250-250 for wide records."""
+        numbers = math.prod(side or 1 for side in self.preprocessor_.shape_)
+        first = int(np.clip(2 * numbers, NARROWEST, WIDEST))
+        hidden = (first, first // 2, first // 4, first // 4) if self.hidden is None else tuple(self.hidden)
+        below = hidden[-1] if hidden else first
+        return int(self.latent_dim or below), hidden or (first,)
+
+    def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return -log P(y~ = y | x) of the labelled records, the layers' costs, and -log p(x | z_L-1)."""
+        core = self.module_
+        x = augmented(self, core.scale(records), rng)
+        known = labels >= 0
+        logits, costs, rest, codes = core.encoder.costs(core.numbers(x), known, rng)
+        weights = [*self.denoising, *[self.denoising[-1]] * len(costs)]
+        return {
+            "class": F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1),
+            "denoising": torch.stack([w * cost for w, cost in zip(weights, costs, strict=False)]).sum(),
+            "reconstruction": core.nll(self.decode(codes, tuple(x.shape[2:])), x[rest]).mean(),
+        }
+
+    def class_logits(self, X: Any) -> np.ndarray:
+        """Return log P(y | x) of records on the clean path, but for a constant of each: float32, (n, classes)."""
+        return np.concatenate([block.float().cpu().numpy() for block in self._run(X, self.module_.logits)])

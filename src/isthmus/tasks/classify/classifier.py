@@ -1,0 +1,359 @@
+"""Classes from a model's codes, with few labels or with many: scikit-learn's classifier contract.
+
+Each way of learning them is a :class:`isthmus.tasks.classify.rules.Rule`; what no way changes is here, once: which
+records have a label, which way serves them, and probabilities that hold.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, clone
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import checks, metrics
+from isthmus import data as isthmus_data
+from isthmus.base import seed_of
+from isthmus.data import Data
+from isthmus.tasks.classify.evaluation import Classification
+from isthmus.tasks.classify.network import FineTuned, Head, Joint
+from isthmus.tasks.classify.rules import Conditional, Features, Known, Ladder, Own, Probe, Rule, Stacked
+from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+
+__all__ = ["METHODS", "Classifier"]
+
+METHODS: dict[str, type[Rule]] = {
+    "probe": Probe,
+    "head": Head,
+    "joint": Joint,
+    "fine-tuned": FineTuned,
+    "ladder": Ladder,
+    "m2": Conditional,
+    "m1m2": Stacked,
+    "features": Features,
+    "own": Own,
+}
+
+HELD_OUT = 0.1  # share of the labelled records that are calibrated on
+FEWEST_TO_CALIBRATE = 200  # labelled records below which none are kept back
+FEWEST_TO_TRAIN = 1000  # labelled records from which on networks learn more than a probe sees
+RICH = 10  # unlabelled records for a labelled one, from which on they teach more than the labelled ones
+MANY = 1000  # unlabelled records that are worth a ladder network
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Classifier(ClassifierMixin, TaskEstimator):
+    """Learn the classes of records, of which some may have no label.
+
+    Parameters
+    ----------
+    model : model, optional
+        What gives the codes. One that has been fitted is used as it is; of any other a copy is fitted on all records,
+        labelled or not. By default the one that serves the method best.
+    method : str, default="auto"
+        "auto" chooses by the numbers of labelled and unlabelled records and says why (``method_reason_``).
+
+        - "probe": logistic regression on frozen codes.
+        - "head": the encoder and a softmax layer, trained from first weights by cross-entropy.
+        - "joint": the same, beside the model's own loss (Le, Patterson and White, NeurIPS 2018).
+        - "fine-tuned": the fitted encoder and a softmax layer, trained on by cross-entropy (Vincent et al., "Stacked
+          Denoising Autoencoders", JMLR 2010, section 3.1).
+        - "ladder": a ladder network (Rasmus et al., NeurIPS 2015): :class:`isthmus.LadderNetwork`.
+        - "m2", "m1m2": a variational autoencoder with classes (Kingma et al., "Semi-supervised Learning with Deep
+          Generative Models", NeurIPS 2014): :class:`isthmus.ConditionalVAE`, or one on the codes of ``model``.
+        - "features": logistic regression on codes beside the features of a convolutional classifier, of pictures.
+        - "own": the chances that a model which learns classes gives itself.
+    calibrate : bool, default=True
+        Whether logits are divided by a temperature found on labelled records that the method has not learned from (Guo
+        et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2): a tenth of them, kept back, of 200
+        or more; folds of them for a probe.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+    verbose : int, default=0
+        Whether to show progress, where the classifier trains.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (k,)
+        Labels, sorted.
+    method_, method_reason_ : str
+        Which way, and why.
+    temperature_ : float
+        What logits are divided by; 1 where there were too few labels to find it.
+    notes_ : list of str
+        What should be known about the fit.
+    model_ : model
+        The fitted model.
+
+    Notes
+    -----
+    A label that is missing (None, NaN, an empty cell) or the whole number -1 is none. Where -1 and 1 are the only
+    labels, they are two classes. With "head" and "joint" an unfitted model is trained by the classifier, and ``model_``
+    is the trained one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import Autoencoder, Classifier
+    >>> digits = load_digits()
+    >>> X = digits.images.astype("uint8")
+    >>> classifier = Classifier(model=Autoencoder(max_epochs=5), method="probe", random_state=0)
+    >>> classifier.fit(X[:1000], digits.target[:1000]).predict_proba(X[1000:]).shape
+    (797, 10)
+    """
+
+    method: str = "auto"
+    calibrate: bool = True
+    verbose: int = 0
+
+    classes_: NDArray[Any] = field(init=False)
+    method_: str = field(init=False)
+    method_reason_: str = field(init=False)
+    temperature_: float = field(init=False)
+    notes_: list[str] = field(init=False)
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn classes.
+
+        Parameters
+        ----------
+        X : array, data frame, path, or Data
+            Records: whatever :func:`isthmus.data.open` takes.
+        y : array of shape (n,), optional
+            Labels, where ``X`` does not bring them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            There are no labels at all, or the model cannot do what the method needs.
+        DataError
+            All labels are missing, or all are the same, or are measurements and no classes.
+        """
+        owner = type(self).__name__
+        checks.choice(owner, "method", self.method, ("auto", *METHODS))
+        checks.finite_labels(owner, y)
+        data = self._opened_to_fit(X, y)
+        checks.needs_labels(owner, data.labels)
+        labels = np.asarray(data.labels)
+        is_known = isthmus_data.is_labelled(labels)
+        checks.labels_are_classes(owner, labels[is_known], len(labels))
+        self.classes_ = np.unique(labels[is_known])
+        numbers = np.full(len(data), -1)
+        numbers[is_known] = np.searchsorted(self.classes_, labels[is_known])
+        self.seed_ = seed_of(self.random_state)
+        self.method_, self.method_reason_ = self._choose(data, numbers)
+        self.notes_ = []
+        rule = METHODS[self.method_]
+        known = Known(numbers, self._rows_to_calibrate_on(rule, numbers))
+        self._fit_model(rule, data, known)
+        self.rule_ = rule.learn(self, data, known)
+        if isinstance(self.rule_, Head) and rule.starts_fresh and not self._was_fitted:  # type: ignore[attr-defined]
+            self._use(self.rule_.model)
+        self.temperature_ = self._temperature(data, known)
+        return self
+
+    def _opened_to_fit(self, X: Any, y: Any) -> Data:
+        """Return records with their labels; a table of plain numbers as a matrix, unless a fitted model knows better.
+
+        A frame and the array of its values then give the same classifier.
+        """
+        if np.asarray(y).ndim == 2:
+            warnings.warn(
+                "A column-vector y was passed when a 1d array was expected; its one column is taken.",
+                DataConversionWarning,
+                stacklevel=3,
+            )
+        data = isthmus_data.open(X, labels=y)
+        return data if self.model is not None and _is_fitted(self.model) else isthmus_data.as_matrix(data)
+
+    def _open(self, X: Any, labels: Any = None) -> Data:
+        """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
+        data = isthmus_data.open(X, labels=labels)
+        wanted = getattr(self, "feature_names_in_", None)
+        if data.schema.kind == "table" and wanted is not None:
+            data = data.select(list(wanted))
+            if self.model_.schema_.kind == "array":
+                data = isthmus_data.as_matrix(data)
+        return super()._open(data)
+
+    def _choose(self, data: Data, numbers: np.ndarray) -> tuple[str, str]:
+        """Return a method and the reason for it."""
+        if self.method != "auto":
+            return self.method, f"{self.method}, as asked"
+        labelled, unlabelled = int((numbers >= 0).sum()), int((numbers < 0).sum())
+        counts = f"{labelled:,} records have a label and {unlabelled:,} have none"
+        if hasattr(self.model, "class_logits"):
+            return "own", f"own, because {type(self.model).__name__} learns classes itself"
+        one_size = None not in data.schema.shape
+        if self.model is None and unlabelled >= max(MANY, RICH * labelled) and one_size and data.schema.kind != "text":
+            return "ladder", f"ladder, because {counts}: a ladder network learns most from those"
+        if labelled >= FEWEST_TO_TRAIN and self.model is None:
+            return "joint", f"joint, because {counts}: enough to train the encoder with"
+        return "probe", f"probe, because {counts}: codes learned from all of them need few to tell classes"
+
+    def _rows_to_calibrate_on(self, rule: type[Rule], numbers: np.ndarray) -> NDArray[np.int64]:
+        """Return labelled rows to keep back: a tenth of each class, in order; none of few."""
+        rows = np.flatnonzero(numbers >= 0)
+        if not self.calibrate or not rule.holds_out or len(rows) < FEWEST_TO_CALIBRATE:
+            return np.empty(0, np.int64)
+        rng = np.random.default_rng(self.seed_)
+        parts = [rng.permutation(rows[numbers[rows] == k]) for k in range(len(self.classes_))]
+        return np.sort(np.concatenate([part[: int(HELD_OUT * len(part))] for part in parts]))
+
+    def _fit_model(self, rule: type[Rule], data: Data, known: Known) -> None:
+        """Set ``model_``: a fitted model as it is, of any other a copy fitted as the method needs it."""
+        model = rule.default_model(data, self.seed_) if self.model is None else self.model
+        checks.can(type(self).__name__, model, *rule.needs)
+        self._was_fitted = _is_fitted(model)
+        if self._was_fitted:
+            self._use(model)
+            return
+        copy = clone(model)
+        if self.model is None:
+            copy.set_params(verbose=self.verbose)
+        self._use(rule.fit_model(self, copy, data, known))
+
+    def _temperature(self, data: Data, known: Known) -> float:
+        """Return what makes the probabilities hold on records that the rule has not learned from."""
+        if not self.calibrate:
+            return 1.0
+        unseen = self.rule_.unseen
+        if unseen is None and len(known.held_out):
+            unseen = self.rule_.logits(self, data.subset(known.held_out)), known.numbers[known.held_out]
+        if unseen is None:
+            self.notes_.append(
+                f"probabilities are not calibrated: that takes {FEWEST_TO_CALIBRATE} labels, or two of each class for "
+                f"a probe"
+            )
+            return 1.0
+        logits, numbers = unseen
+        # Of few records all may be right, and no probability would then be high enough: count one wrong (Platt 1999).
+        return metrics.best_temperature(logits, numbers, smoothing=1 / (len(numbers) + 2))
+
+    # ------------------------------------------------------------------ use
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+        """
+        check_is_fitted(self, "rule_")
+        return self._probabilities(self._open(X))
+
+    def _probabilities(self, data: Data) -> NDArray[np.float64]:
+        return metrics.softmax(self.rule_.logits(self, data) / self.temperature_)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the likeliest class of each record: labels, shape (n,)."""
+        numbers = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[numbers])
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the share of the labelled records that are classified rightly.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        y : array of shape (n,), optional
+            Labels, where ``X`` does not bring them; -1 and missing ones do not count.
+        sample_weight : array of shape (n,), optional
+            Weight of each record.
+
+        Raises
+        ------
+        DataError
+            A label is none of ``classes_``.
+        """
+        check_is_fitted(self, "rule_")
+        data = self._open(X, y)
+        numbers = self._numbers(data)
+        rows = np.flatnonzero(numbers >= 0)
+        right = self._probabilities(data.subset(rows)).argmax(axis=1) == numbers[rows]
+        weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        return float(np.average(right, weights=weights))
+
+    def evaluate(self, X: Any, y: Any = None) -> Classification:
+        """Return how good it is on labelled records: scores of each class, confusion, calibration, doubtful rows.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        y : array of shape (n,), optional
+            Labels, where ``X`` does not bring them.
+
+        Returns
+        -------
+        Classification
+            With ``to_dict()``; ``print`` shows it.
+        """
+        check_is_fitted(self, "rule_")
+        data = self._open(X, y)
+        numbers = self._numbers(data)
+        return Classification.of(self.classes_, self._probabilities(data), numbers)
+
+    def _numbers(self, data: Data) -> NDArray[np.int64]:
+        """Return class numbers of labels, -1 where there are none; refuse labels that were not there at fit."""
+        owner = type(self).__name__
+        checks.needs_labels(owner, data.labels)
+        labels = np.asarray(data.labels)
+        is_known = self._has_label(labels)
+        checks.labels_seen_at_fit(owner, labels[is_known], self.classes_)
+        numbers = np.full(len(labels), -1)
+        numbers[is_known] = np.searchsorted(self.classes_, labels[is_known])
+        return numbers
+
+    def _has_label(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which records have a label, -1 being one where it was at fit."""
+        if -1 in self.classes_.tolist():
+            return np.asarray(isthmus_data.is_labelled(labels) | (labels == -1))
+        return isthmus_data.is_labelled(labels)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+    # ------------------------------------------------------------------ what the base asks
+
+    def default_model(self, data: Data) -> Any:
+        """Return the unfitted model that serves the method best."""
+        return METHODS[self.method_].default_model(data, self.random_state)
+
+    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return method, classes, temperature and rule."""
+        document, arrays = self.rule_.parts(self)
+        about = {
+            "method": self.method_,
+            "reason": self.method_reason_,
+            "classes": self.classes_.tolist(),
+            "temperature": self.temperature_,
+            "notes": self.notes_,
+            "seed": self.seed_,
+        }
+        return about | {"rule": document}, arrays
+
+    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Put back what :meth:`task_parts` returned."""
+        self.method_, self.method_reason_ = document["method"], document["reason"]
+        self.classes_ = np.asarray(document["classes"])
+        self.temperature_, self.notes_ = float(document["temperature"]), list(document["notes"])
+        self.seed_ = int(document["seed"])
+        self.rule_ = METHODS[self.method_].restore(self, document["rule"], arrays)

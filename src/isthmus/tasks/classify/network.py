@@ -1,0 +1,168 @@
+"""A softmax head on a model's encoder, both trained: from first weights, beside the model's own loss, or fine-tuned.
+
+Vincent, Larochelle, Lajoie, Bengio and Manzagol, "Stacked Denoising Autoencoders", JMLR 2010, section 3.1, for
+fine-tuning; Le, Patterson and White, "Supervised Autoencoders", NeurIPS 2018, for training beside the reconstruction::
+
+    x --encoder--> z --+--> softmax(W z + b)          -log p(y | x)
+                       +--> decoder -----> theta      the model's own loss, if it is trained with it
+"""
+
+# ruff: noqa: D102 - what each method does stands at Rule
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isthmus import artifact, training
+from isthmus.data import Data
+from isthmus.feeding import Feed
+from isthmus.tasks.classify.rules import Float64, Known, Rule
+
+if TYPE_CHECKING:
+    from isthmus.tasks.classify.classifier import Classifier
+
+__all__ = ["FineTuned", "Head", "Joint"]
+
+FIRST_STEP = 1e-9  # epochs: the shortest fit there is, for preprocessing and first weights
+FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
+
+
+class Head(Rule):
+    """An encoder and a softmax head, trained by cross-entropy alone.
+
+    Parameters
+    ----------
+    model : Model
+        Whose networks these are; its weights are the classifier's.
+    head : torch.nn.Linear
+        From code to logits.
+    """
+
+    needs = ("transform", "losses", "to_parts")
+    starts_fresh: ClassVar[bool] = True
+    beside_own_loss: ClassVar[bool] = False
+
+    def __init__(self, model: Any, head: nn.Linear) -> None:
+        self.model, self.head = model, head
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        return models.Autoencoder(random_state=seed)
+
+    @classmethod
+    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
+        """Return the model ready to be trained, where it is trained here; else fitted."""
+        if not cls.starts_fresh:
+            return super().fit_model(task, model, data, known)
+        epochs = model.max_epochs
+        started = super().fit_model(task, model.set_params(max_epochs=FIRST_STEP, verbose=0), data, known)
+        return started.set_params(max_epochs=epochs)
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        model = copy.deepcopy(task.model_)
+        device = next(model.module_.parameters()).device
+        if cls.starts_fresh:
+            model.module_ = model._new_module(task.seed_).to(device)
+        rule = cls(model, _head(model, len(task.classes_)).to(device))
+        rule._train(data, known, device, task)
+        return rule
+
+    def _train(self, data: Data, known: Known, device: torch.device, task: Classifier) -> None:
+        """Train encoder and head on the records with a class (on all, beside the model's own loss)."""
+        feed = Feed(data, self.model.preprocessor_, device, torch.from_numpy(known.numbers).to(device))
+        rows = np.setdiff1d(np.arange(len(data)), known.held_out) if self.beside_own_loss else known.rows
+        batches = feed.batches(rows)
+        if (known.numbers[rows] < 0).any() and not feed.varies:
+            batches = training.PairedBatches(batches)
+        plan = self.model._plan(batches, device, task.seed_)
+        both = nn.ModuleList([self.model.module_, self.head])
+        player = training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)
+        unseen = feed.batches(known.held_out) if len(known.held_out) else None
+        engine = training.Engine(both, [player], batches, plan, held_out=unseen, callbacks=[])
+        if task.verbose:
+            engine.callbacks = [training.ShowProgress()]
+            engine.state.settings = self.model._settings(engine, feed.nbytes) | engine.forecast()
+        engine.run()
+        both.eval()
+
+    def _loss(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:
+        """Return -log p(y | x), and the model's own terms."""
+        x = self.model.module_.scale(records)
+        known = labels >= 0
+        total = F.cross_entropy(self._logits(x).float(), labels, ignore_index=-1, reduction="sum")
+        terms = {"cross_entropy": total / known.sum().clamp_min(1)}
+        if self.beside_own_loss:
+            beside = (labels,) if self.model.learns_classes else ()
+            terms |= self.model.losses(records, rng, *beside)
+        return terms
+
+    def _logits(self, x: Tensor) -> Tensor:
+        code = self.model.encode(x)
+        if None in self.model.code_shape_:  # maps of several sizes: their mean over all places
+            code = code.flatten(2).mean(2)
+        logits: Tensor = self.head(code.flatten(1))
+        return logits
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        blocks = self.model._run(data, self._logits)
+        return np.concatenate([block.float().cpu().numpy() for block in blocks]).astype(np.float64)
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays = {f"head.{name}": tensor.detach().cpu().numpy() for name, tensor in self.head.state_dict().items()}
+        if self.model is not task.model_:
+            tensors = self.model.module_.state_dict().items()
+            arrays |= {f"module.{name}": tensor.detach().cpu().numpy() for name, tensor in tensors}
+        return {}, arrays
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        model = task.model_
+        weights = _tensors(artifact.under("module.", arrays))
+        if weights:
+            model = copy.deepcopy(model)
+            model.module_.load_state_dict(weights)
+        device = next(model.module_.parameters()).device
+        head = _head(model, len(task.classes_))
+        head.load_state_dict(_tensors(artifact.under("head.", arrays)))
+        return cls(model, head.to(device))
+
+
+class Joint(Head):
+    """An encoder and a softmax head, trained by cross-entropy and the model's own loss at once."""
+
+    beside_own_loss = True
+
+
+class FineTuned(Head):
+    """A fitted encoder and a softmax head, trained on by cross-entropy."""
+
+    starts_fresh = False
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        family = models.Autoencoder if data.schema.kind == "text" else models.DenoisingAutoencoder
+        return family(random_state=seed)
+
+
+def _head(model: Any, classes: int) -> nn.Linear:
+    """Return a linear layer from a model's codes to logits, zero at first: all classes are equally likely."""
+    numbers = int(np.prod([side for side in model.code_shape_ if side is not None]))
+    with torch.random.fork_rng([]):
+        head = nn.Linear(numbers, classes)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
+
+
+def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

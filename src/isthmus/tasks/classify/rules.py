@@ -1,0 +1,321 @@
+"""Ways of telling classes: each learns from a model's codes, or trains its networks, and returns logits."""
+
+# ruff: noqa: D102 - what each method does stands at Rule
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import artifact, checks
+from isthmus import data as isthmus_data
+from isthmus.data import Data
+
+if TYPE_CHECKING:
+    from isthmus.tasks.classify.classifier import Classifier
+
+__all__ = ["Conditional", "Features", "Known", "Ladder", "Own", "Probe", "Rule", "Stacked", "logistic_regression"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+ITERATIONS = 2000  # of logistic regression, at most
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of records' classes.
+
+    Parameters
+    ----------
+    numbers : ndarray of int64, shape (n,)
+        Class numbers, -1 where there is no label.
+    held_out : ndarray of int64, shape (m,)
+        Rows with a label that is kept back, to calibrate on.
+    """
+
+    numbers: Int64
+    held_out: Int64
+
+    @property
+    def seen(self) -> Int64:
+        """Class numbers that may be learned from, -1 elsewhere: (n,)."""
+        seen = self.numbers.copy()
+        seen[self.held_out] = -1
+        return seen
+
+    @property
+    def rows(self) -> Int64:
+        """Rows whose class may be learned from."""
+        return np.flatnonzero(self.seen >= 0)
+
+
+class Rule(ABC):
+    """What turns records into one logit a class.
+
+    Attributes
+    ----------
+    unseen : (ndarray of shape (m, k), ndarray of shape (m,)) or None
+        Logits and true classes of records that it has not learned from, where it has made such itself.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("transform",)  # methods of the model
+    holds_out: ClassVar[bool] = True  # whether it leaves some labelled records out, to be calibrated on
+
+    unseen: tuple[Float64, Int64] | None = None
+
+    @staticmethod
+    @abstractmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        """Return the unfitted model that serves this way best."""
+
+    @classmethod
+    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
+        """Fit a model; one that learns classes learns those that may be looked at."""
+        if not getattr(model, "learns_classes", False):
+            return model.fit(task._records(data, model))
+        if model.takes_unlabelled:
+            return model.fit(data, known.seen)
+        return model.fit(data.subset(known.rows), known.seen[known.rows])
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        """Return the rule learned with ``task.model_``.
+
+        Parameters
+        ----------
+        task : Classifier
+        data : Data
+            All records.
+        known : Known
+            What is known of their classes.
+        """
+
+    @abstractmethod
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        """Return the logits of records: (n, k)."""
+
+    @abstractmethod
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what :meth:`restore` needs, as JSON and arrays."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Return the rule that :meth:`parts` described."""
+
+
+# ------------------------------------------------------------------ on frozen codes
+
+
+def logistic_regression() -> Any:
+    """Return scikit-learn's logistic regression on standardised codes, unfitted."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
+
+
+class Probe(Rule):
+    """Logistic regression on the codes of a model that is left as it is (Alain and Bengio 2017 call it a probe).
+
+    Parameters
+    ----------
+    weights : ndarray, shape (k, d)
+    bias : ndarray, shape (k,)
+    """
+
+    holds_out = False
+
+    def __init__(self, weights: Float64, bias: Float64) -> None:
+        # One layout, whatever they come from: sums then run in one order, and a file gives the same bits.
+        self.weights, self.bias = np.ascontiguousarray(weights), np.ascontiguousarray(bias)
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        family = models.Autoencoder if data.schema.kind == "text" else models.DenoisingAutoencoder
+        return family(random_state=seed)
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        return cls.of_codes(task._codes(data.subset(known.rows)), known.numbers[known.rows])
+
+    @classmethod
+    def of_codes(cls, codes: np.ndarray, numbers: Int64) -> Self:
+        """Return the probe of codes (n, d) and their classes (n,)."""
+        codes = codes.astype(np.float64)
+        rule = cls._straight(logistic_regression().fit(codes, numbers))
+        folds = min(FOLDS, int(np.bincount(numbers).min()))
+        if folds > 1:
+            from sklearn.model_selection import StratifiedKFold
+
+            logits = np.empty((len(codes), len(rule.bias)))
+            for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(codes, numbers):
+                logits[test] = cls._straight(logistic_regression().fit(codes[train], numbers[train])).of(codes[test])
+            rule.unseen = logits, numbers
+        return rule
+
+    @classmethod
+    def _straight(cls, pipeline: Any) -> Self:
+        """Return a standardised regression as one linear map, with a logit for each of two classes too."""
+        scaler, regression = pipeline[0], pipeline[1]
+        weights = regression.coef_ / scaler.scale_
+        bias = regression.intercept_ - weights @ scaler.mean_
+        if len(bias) == 1:
+            weights, bias = np.concatenate([0 * weights, weights]), np.concatenate([[0.0], bias])
+        return cls(weights, bias)
+
+    def of(self, codes: np.ndarray) -> Float64:
+        """Return the logits of codes: (n, d) -> (n, k)."""
+        # Row by row in the same order whatever their number: a row's result does not depend on the others.
+        return np.einsum("nd,kd->nk", codes.astype(np.float64), self.weights) + self.bias
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        return self.of(task._codes(data))
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {"weights": self.weights, "bias": self.bias}
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        return cls(arrays["weights"], arrays["bias"])
+
+
+class Features(Probe):
+    """Logistic regression on a model's codes beside the features of a convolutional classifier of the same pictures."""
+
+    holds_out = True
+    network: Any = None
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        return models.Autoencoder(random_state=seed)
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        from isthmus.tasks.features import feature_network
+
+        labelled, numbers = data.subset(known.rows), known.numbers[known.rows]
+        network = feature_network(labelled, numbers, random_state=task.seed_, cache=False)
+        rule = cls.of_codes(cls._both(task, network, labelled), numbers)
+        rule.network, rule.unseen = network, None  # the network has learned from all of them
+        return rule
+
+    @staticmethod
+    def _both(task: Classifier, network: Any, data: Data) -> np.ndarray:
+        pictures = np.asarray(data.chunk(0, len(data)))
+        return np.concatenate([network.features(pictures), task._codes(data)], axis=1)
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        return self.of(self._both(task, self.network, data))
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        document, arrays = self.network.state()
+        own, own_arrays = super().parts(task)
+        return own | {"network": document}, own_arrays | {f"network.{name}": a for name, a in arrays.items()}
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        from isthmus.metrics.features import FeatureNetwork
+
+        rule = super().restore(task, document, arrays)
+        rule.network = FeatureNetwork.from_state(document["network"], artifact.under("network.", arrays))
+        return rule
+
+
+# ------------------------------------------------------------------ models that know classes
+
+
+class Own(Rule):
+    """The model's own chances of each class."""
+
+    needs = ("class_logits",)
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        return Ladder.default_model(data, seed)
+
+    @classmethod
+    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
+        return model.fit(data, known.seen, validation=0)
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        checks.same_classes(type(task).__name__, type(task.model_).__name__, task.classes_, task.model_.classes_)
+        return cls()
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        return np.asarray(task.model_.class_logits(data), np.float64)
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {}
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        return cls()
+
+
+class Ladder(Own):
+    """The ladder network (Rasmus et al. 2015)."""
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        return models.LadderNetwork(random_state=seed)
+
+
+class Conditional(Own):
+    """A variational autoencoder with the class beside the code (Kingma et al. 2014, model M2)."""
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        return models.ConditionalVAE(alpha=10.0, random_state=seed)
+
+
+class Stacked(Rule):
+    """Model M2 on the codes of model M1 (Kingma et al. 2014, section 2.3)."""
+
+    def __init__(self, second: Any) -> None:
+        self.second = second
+
+    @staticmethod
+    def default_model(data: Data, seed: Any) -> Any:
+        from isthmus import models
+
+        return models.VAE(random_state=seed)
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        from isthmus import models
+
+        budget = ("max_epochs", "max_seconds", "batch_size")
+        spent: dict[str, Any] = {name: getattr(task.model_, name, None) for name in budget}
+        second = models.ConditionalVAE(alpha=10.0, scaling="standard", random_state=task.seed_, **spent)
+        return cls(second.fit(isthmus_data.open(task._codes(data)), known.seen, validation=0))
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        return np.asarray(self.second.class_logits(task._codes(data)), np.float64)
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        document, arrays = self.second.to_parts()
+        return {"second": document}, {f"second.{name}": array for name, array in arrays.items()}
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        from isthmus import models
+
+        parts = artifact.under("second.", arrays)
+        return cls(models.ConditionalVAE.from_parts("the classifier", document["second"], parts))

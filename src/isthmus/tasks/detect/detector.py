@@ -1,0 +1,385 @@
+r"""Outliers by what a model's codes and reconstructions say of them: scikit-learn's outlier contract.
+
+p-values are conformal (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, section 2.2; for
+outliers Bates et al., "Testing for Outliers with Conformal p-values", Annals of Statistics 2023, equation 2)::
+
+    p(x) = (1 + #{i : s_i >= s(x)}) / (m + 1)
+
+with s the oddness and s_1 ... s_m that of records which neither the model nor the score was learned from. Of records
+like those, at most a share a has p <= a, for every a, whatever the model, the data and their dimension. Where the
+records to learn from hold outliers themselves, p-values err to the safe side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import checks
+from isthmus import data as isthmus_data
+from isthmus.base import seed_of
+from isthmus.data import Data
+from isthmus.density import CodeDensity
+from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
+from isthmus.tasks.detect.records import Reader, reader_of
+from isthmus.tasks.detect.scores import Residuals, Usual, combined, density_of
+from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+from isthmus.tasks.unseen import unseen_rows
+
+__all__ = ["METHODS", "Detector"]
+
+METHODS = ("combined", "reconstruction", "distance", "likelihood")
+WAYS = ("reconstruction", "distance")  # that are combined
+FALSE_ALARMS = 0.01  # share of usual records that contamination="auto" takes for outliers
+MOST_TO_CALIBRATE = 10_000  # records that p-values are calibrated on
+SMALL_PICTURE = 4096  # numbers up to which a dense network serves best
+FEWEST = 20  # records below which none are kept back
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which records serve for what.
+
+    Parameters
+    ----------
+    trained : array
+        Seen by the model.
+    fresh : array
+        Not seen by the model: what is usual is learned from them.
+    calibration : array
+        Not learned from at all.
+    """
+
+    trained: Int64
+    fresh: Int64
+    calibration: Int64
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Detector(OutlierMixin, TaskEstimator):
+    """Find records that are unlike the others, with a p-value and the reasons for each.
+
+    Parameters
+    ----------
+    model : model, optional
+        What reconstructs records and gives codes. One that has been fitted is used as it is; of any other a copy is
+        fitted on the records. By default a small autoencoder.
+    method : {"auto", "combined", "reconstruction", "distance", "likelihood"}, default="auto"
+        How odd a record is, see :mod:`isthmus.tasks.detect.scores`: how far it is from its reconstruction, how far its
+        code from usual ones, how unlikely the model holds it to be, or the first two combined. "auto" is "combined",
+        and "distance" where the model cannot reconstruct.
+    contamination : float or "auto", default="auto"
+        Share of the records of ``fit`` that are outliers, in (0, 0.5]: so many are predicted as such. "auto" puts the
+        threshold where one of a hundred usual records lies beyond it.
+    calibration : float, default=0.2
+        Share of the records that nothing is learned from, so that p-values can be calibrated on them; 10,000 at most,
+        and none of fewer than 20. The smallest p-value is 1 over their number and one.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+    verbose : int, default=0
+        Whether to show progress, where the model is the detector's own.
+
+    Attributes
+    ----------
+    offset_ : float
+        Threshold of ``score_samples``: ``decision_function`` is ``score_samples - offset_``.
+    method_ : str
+        Which score.
+    calibration_scores_ : ndarray of float64, shape (m,)
+        Scores of the records calibrated on, the oddest first.
+    notes_ : list of str
+        What should be known about the fit.
+    model_ : model
+        The fitted model.
+
+    Notes
+    -----
+    With a fitted model, ``fit`` takes records that it was not trained on, or the very records of its fit, of which
+    those that it held out are used. They served to find its best epoch: p-values are valid but for that choice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_wine
+    >>> from isthmus import Detector
+    >>> X = load_wine().data
+    >>> detector = Detector(random_state=0).fit(X)
+    >>> odd = X[:1] * [1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 1, 1, 1]
+    >>> detector.predict(odd), detector.reasons(odd, k=1)[0][0].name
+    (array([-1]), 'column 9')
+    """
+
+    method: str = "auto"
+    contamination: Any = "auto"
+    calibration: float = 0.2
+    verbose: int = 0
+
+    offset_: float = field(init=False)
+    method_: str = field(init=False)
+    calibration_scores_: Float64 = field(init=False)
+    notes_: list[str] = field(init=False)
+    # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and how records are read.
+    density_: CodeDensity = field(init=False)
+    residuals_: Residuals = field(init=False)
+    usual_: dict[str, Usual] = field(init=False)
+    reader_: Reader = field(init=False)
+
+    def default_model(self, data: Data) -> Any:  # noqa: D102
+        from isthmus.models import Autoencoder
+
+        if data.schema.kind != "image":
+            return Autoencoder(max_epochs=8, random_state=self.seed_, verbose=self.verbose)
+        small = math.prod(side or 0 for side in data.schema.shape) <= SMALL_PICTURE
+        network = "dense" if small else "auto"
+        return Autoencoder(latent_dim=16, max_epochs=12, network=network, random_state=self.seed_, verbose=self.verbose)
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn what is usual.
+
+        Parameters
+        ----------
+        X : array, data frame, path, or Data
+            Records: whatever :func:`isthmus.data.open` takes; usual ones, or most of them.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            A parameter is not allowed, or the model cannot do what the method needs.
+        DataError
+            The data cannot be used.
+        """
+        owner = type(self).__name__
+        checks.choice(owner, "method", self.method, ("auto", *METHODS))
+        checks.contamination(owner, self.contamination)
+        checks.number(owner, "calibration", self.calibration, low=0, high=1, below=True)
+        if self.model is not None:
+            checks.can(owner, self.model, *self.needs)
+        self.seed_, self.notes_ = seed_of(self.random_state), []
+        self.__dict__.pop("model_", None)  # of an earlier fit, to whose records these need not conform
+        if self.model is not None and _is_fitted(self.model):
+            self._use(self.model)
+            data = self._open(X)
+            rows = self._rows_beside(data)
+        else:
+            data = isthmus_data.open(X)
+            rows = self._rows_with_fit(data)
+        self.method_ = self._choose()
+        self._learn(data, rows)
+        kept = data.subset(rows.calibration)
+        self.calibration_scores_ = np.sort(self._score(kept)) if len(kept) else np.empty(0, np.float64)
+        self.offset_ = self._threshold(data)
+        return self
+
+    def _choose(self) -> str:
+        """Return the method, once it is sure that the model can do what it needs."""
+        if self.method == "auto":
+            return "combined" if _can_reconstruct(self.model_) else "distance"
+        if self.method in ("combined", "reconstruction") and not _can_reconstruct(self.model_):
+            checks.can(type(self).__name__, self.model_, "reconstruct")
+        if self.method == "likelihood":
+            checks.can(type(self).__name__, self.model_, "score_samples")
+        return self.method
+
+    def _rows_with_fit(self, data: Data) -> _Rows:
+        """Fit the model on records of which some are kept back, and return which are which."""
+        order = np.random.default_rng(self.seed_).permutation(len(data))
+        kept = self._count(len(data))
+        calibration, learned = np.sort(order[:kept]), np.sort(order[kept:])
+        self._learn_model(data.subset(learned))
+        held_out = self.model_.held_out_rows() if hasattr(self.model_, "held_out_rows") else np.empty(0, np.int64)
+        fresh = learned[held_out]
+        trained = np.setdiff1d(learned, fresh)
+        return _Rows(trained, fresh if len(fresh) else trained, calibration)
+
+    def _rows_beside(self, data: Data) -> _Rows:
+        """Return which records serve for what, beside a model that was fitted before."""
+        unseen = unseen_rows(self.model_, data)
+        order = np.random.default_rng(self.seed_).permutation(unseen)
+        if len(unseen) == len(data):
+            kept = self._count(len(data))
+            learned = np.sort(order[kept:])
+            return _Rows(learned, learned, np.sort(order[:kept]))
+        trained = np.setdiff1d(np.arange(len(data)), unseen)
+        self.notes_.append(
+            f"these are the records of the model's own fit: p-values are calibrated on half of the {len(unseen):,} "
+            f"that it held out"
+        )
+        fresh = np.sort(order[len(order) // 2 :])
+        return _Rows(trained, fresh if len(fresh) else trained, np.sort(order[: len(order) // 2]))
+
+    def _count(self, n: int) -> int:
+        """Return how many of ``n`` records to keep back."""
+        return min(MOST_TO_CALIBRATE, round(self.calibration * n)) if n >= FEWEST else 0
+
+    def _learn(self, data: Data, rows: _Rows) -> None:
+        """Learn what is usual of every way to be odd that the method needs."""
+        codes = self._codes(data.subset(rows.trained))
+        checks.codes_are_finite(type(self).__name__, codes)
+        self.density_ = density_of(codes, self.seed_)
+        fresh = data.subset(rows.fresh)
+        if _can_reconstruct(self.model_):
+            self.reader_ = reader_of(self.model_, data.subset(rows.trained))
+            self.residuals_ = Residuals.learn(self.reader_, fresh)
+        ways = WAYS if self.method_ == "combined" else ()
+        self.usual_ = {way: Usual.learn(self._oddness(way, fresh)) for way in ways}
+        self.radius_ = self._usual_radius(codes)
+
+    def _usual_radius(self, codes: NDArray[np.float32]) -> float:
+        """Return how far from its Gaussian's mean half of all codes are, at most, in deviations."""
+        parts = self.density_.log_parts(codes)
+        component = parts.argmax(axis=1)
+        offset = codes.astype(np.float64) - self.density_.means[component]
+        inverses = np.linalg.inv(self.density_.factors.astype(np.float64))
+        return float(np.median(np.linalg.norm(np.einsum("nij,nj->ni", inverses[component], offset), axis=1)))
+
+    def _threshold(self, data: Data) -> float:
+        """Return the score below which records are outliers."""
+        if self.contamination != "auto":
+            return float(np.percentile(self._score(data), 100 * float(self.contamination)))
+        scores = self.calibration_scores_
+        if not len(scores):
+            return float(np.quantile(self._score(data), FALSE_ALARMS))
+        # p <= a where fewer than floor(a (m + 1)) calibration records are as odd.
+        rank = int(np.floor(FALSE_ALARMS * (len(scores) + 1)))
+        return float(scores[max(rank, 1) - 1])
+
+    # ------------------------------------------------------------------ use
+
+    def score_samples(self, X: Any) -> Float64:
+        """Return how usual records are: minus their oddness, (n,), higher for more usual ones.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        """
+        check_is_fitted(self, "offset_")
+        return self._score(self._open(X))
+
+    def decision_function(self, X: Any) -> Float64:
+        """Return ``score_samples(X) - offset_``, (n,): negative for outliers.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> Int64:
+        """Return -1 for outliers and 1 for all others, (n,).
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> Float64:
+        """Return conformal p-values, (n,), in (0, 1]: of usual records at most a share a has p <= a, for every a.
+
+        Records that the fit learned from get larger ones than they would as new records.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Raises
+        ------
+        DataError
+            All records of the fit were learned from.
+        """
+        check_is_fitted(self, "offset_")
+        return self.p_values_of(self.score_samples(X))
+
+    def p_values_of(self, scores: Float64) -> Float64:
+        """Return the p-values of records whose ``score_samples`` are known, (n,)."""
+        m = len(self.calibration_scores_)
+        checks.nothing_to_calibrate_on(type(self).__name__, m)
+        as_odd = np.searchsorted(self.calibration_scores_, scores, side="right")
+        return np.asarray((1 + as_odd) / (m + 1))
+
+    def reasons(self, X: Any, k: int = 3) -> list[list[Reason]]:
+        """Return which features make records odd, the ``k`` that do most, with what was expected instead.
+
+        See :mod:`isthmus.tasks.detect.reasons`.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        k : int, default=3
+
+        Returns
+        -------
+        list of list of Reason
+            One list a record.
+
+        Raises
+        ------
+        ParameterError
+            The model cannot decode.
+        """
+        check_is_fitted(self, "offset_")
+        checks.integer(type(self).__name__, "k", k, low=1)
+        checks.can("reasons", self.model_, "inverse_transform")
+        data = self._open(X)
+        if hasattr(self.model_, "preprocessor_") and data.schema.kind in ("array", "table"):
+            return from_repairs(
+                self.model_, self.reader_, self.residuals_, lambda rows: -self._score(rows), data, int(k)
+            )
+        codes = self._codes(data)
+        return from_residuals(self.reader_, self.residuals_, self.density_, self.radius_, codes, data, int(k))
+
+    def _score(self, data: Data) -> Float64:
+        if self.method_ != "combined":
+            return -self._oddness(self.method_, data)
+        return -combined(self.usual_, {way: self._oddness(way, data) for way in WAYS})
+
+    def _oddness(self, way: str, data: Data) -> Float64:
+        """Return one way's oddness of records, (n,)."""
+        if way == "distance":
+            return -2 * self.density_.log_prob(self._codes(data))
+        if way == "likelihood":
+            return -np.asarray(self.model_.score_samples(self._records(data, self.model_)), np.float64)
+        return self.residuals_.oddness(self.reader_, data)
+
+    # ------------------------------------------------------------------ files
+
+    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # noqa: D102
+        document = {
+            "method": self.method_,
+            "offset": self.offset_,
+            "radius": self.radius_,
+            "notes": self.notes_,
+            "usual": {way: [usual.median, usual.deviation] for way, usual in self.usual_.items()},
+        }
+        arrays: dict[str, np.ndarray] = {"calibration": self.calibration_scores_}
+        arrays |= {f"density.{name}": array for name, array in self.density_.arrays().items()}
+        return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
+
+    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
+        self.method_, self.notes_ = str(document["method"]), list(document["notes"])
+        self.offset_, self.radius_ = float(document["offset"]), float(document["radius"])
+        self.usual_ = {way: Usual(*map(float, both)) for way, both in document["usual"].items()}
+        self.calibration_scores_ = arrays["calibration"]
+        self.density_ = CodeDensity(**{name: arrays[f"density.{name}"] for name in ("weights", "means", "factors")})
+        if _can_reconstruct(self.model_):
+            self.residuals_, self.reader_ = Residuals(arrays["spread"]), reader_of(self.model_)
+
+
+def _can_reconstruct(model: Any) -> bool:
+    return any(callable(getattr(model, name, None)) for name in ("reconstruct", "inverse_transform"))

@@ -1,0 +1,172 @@
+"""Which features make a record odd, and what was expected instead.
+
+Rows and tables: each of the features that are farthest from their reconstruction is replaced by what the model fills in
+from the others, as :func:`isthmus.tasks.inpaint` does, and those whose replacement makes the record most usual come
+first. A reconstruction alone would blame the wrong ones: one wild value moves the code, and with it all that is expected.
+
+Pictures and texts, of which no one value makes a record odd: the values farthest from what the record's code stands
+for, or the nearest usual code where it lies too far out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import data as isthmus_data
+from isthmus.data import Data
+from isthmus.density import CodeDensity
+from isthmus.tasks.detect.records import Reader
+from isthmus.tasks.detect.scores import Residuals
+from isthmus.tasks.restore import inpaint_blocks
+
+__all__ = ["Reason", "from_repairs", "from_residuals"]
+
+CANDIDATES = 5  # features that a replacement is tried for, at least
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One feature of a record that is not as expected.
+
+    Parameters
+    ----------
+    name : str
+        Of the feature: a column, a pixel.
+    value : object
+        What the record has there.
+    expected : object
+        What the model expects there.
+    share : float
+        Of all that was found to make the record odd, in [0, 1].
+    """
+
+    name: str
+    value: Any
+    expected: Any
+    share: float
+
+    def __str__(self) -> str:
+        """Return it as a person reads it."""
+        return f"{self.name} {_written(self.value)} (expected {_written(self.expected)})"
+
+
+def from_repairs(
+    model: Any, reader: Reader, residuals: Residuals, score: Callable[[Data], Float64], data: Data, k: int
+) -> list[list[Reason]]:
+    """Return the ``k`` features of each row whose replacement makes it most usual.
+
+    Parameters
+    ----------
+    model : fitted model
+        Of arrays or tables.
+    reader : Reader
+    residuals : Residuals
+        By which candidates are chosen.
+    score : callable
+        Of rows, higher for more usual ones.
+    data : Data
+    k : int
+    """
+    features = reader.features()
+    parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
+    candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
+    before, columns = score(data), _columns(features, data)
+    gains, blocks = np.empty(candidates.shape), []
+    for place, which in enumerate(candidates.T):
+        marked = np.zeros((len(data), len(data.schema.columns) or len(features)), bool)
+        marked[np.arange(len(data)), columns[which]] = True
+        (block,) = inpaint_blocks(model, data, marked, rows=len(data))
+        blocks.append(block)
+        gains[:, place] = score(isthmus_data.open(isthmus_data.restore(block, data.schema))) - before
+    order = np.argsort(-gains, axis=1, kind="stable")[:, :k]
+    shares = np.maximum(gains, 0) / np.maximum(np.maximum(gains, 0).sum(axis=1, keepdims=True), 1e-300)
+    block = data.chunk(0, len(data))
+    return [
+        [
+            Reason(
+                features[candidates[row, place]].name,
+                reader.cell(block, row, candidates[row, place]),
+                reader.cell(blocks[place], row, candidates[row, place]),
+                float(shares[row, place]),
+            )
+            for place in places
+        ]
+        for row, places in enumerate(order.tolist())
+    ]
+
+
+def from_residuals(
+    reader: Reader,
+    residuals: Residuals,
+    density: CodeDensity,
+    radius: float,
+    codes: Float32,
+    data: Data,
+    k: int,
+) -> list[list[Reason]]:
+    """Return the ``k`` features of each record that are farthest from what was expected, the farthest first.
+
+    Parameters
+    ----------
+    reader : Reader
+    residuals : Residuals
+        In whose units distances are measured.
+    density : CodeDensity
+        Where usual codes are.
+    radius : float
+        How far from its Gaussian's mean a usual code is, in deviations. Codes farther out are pulled back to there.
+    codes : array, shape (n, d)
+        Of the records.
+    data : Data
+    k : int
+    """
+    features, usual = reader.features(), _pulled_back(density, codes, radius)
+    found = []
+    for start, block in data.chunks():
+        expected = reader.decoded(usual[start : start + len(block)])
+        parts = _by_feature(reader, residuals.parts(reader, reader.numbers(block), reader.numbers(expected)))
+        shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
+        for row, most in enumerate(np.argsort(-parts, axis=1, kind="stable")[:, :k].tolist()):
+            values = ((reader.cell(block, row, i), reader.cell(expected, row, i)) for i in most)
+            found.append(
+                [Reason(features[i].name, *both, float(shares[row, i])) for i, both in zip(most, values, strict=True)]
+            )
+    return found
+
+
+def _by_feature(reader: Reader, parts: Float64) -> Float64:
+    """Return e_j summed over the encoded numbers of each feature, (b, features)."""
+    return np.stack([parts[:, feature.place].sum(axis=1) for feature in reader.features()], axis=1)
+
+
+def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
+    """Return which column of the data each feature is."""
+    names = [column.name for column in data.schema.columns]
+    return np.array([names.index(feature.name) for feature in features] if names else range(len(features)))
+
+
+def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32:
+    """Return codes, those too far from the mean of their likeliest Gaussian moved towards it until they are not."""
+    component = density.log_parts(codes).argmax(axis=1)
+    found = codes.copy()
+    for index in np.unique(component):
+        rows = np.flatnonzero(component == index)
+        offset = codes[rows].astype(np.float64) - density.means[index]
+        distance = np.linalg.norm(np.linalg.solve(density.factors[index].astype(np.float64), offset.T), axis=0)
+        shrink = np.minimum(1.0, radius / np.maximum(distance, 1e-30))
+        found[rows] = (density.means[index] + offset * shrink[:, None]).astype(np.float32)
+    return found
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "empty"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

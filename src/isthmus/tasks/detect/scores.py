@@ -1,0 +1,134 @@
+r"""What makes a record odd, as one number a record that is larger for odder ones.
+
+================  ==================================================================================================
+reconstruction    log sum_j e_j, e_j = (x_j - r_j)^2 / s_j^2; s_j^2 is the mean square of x_j - r_j over records that
+                  the model was not trained on, plus its mean over features, so that none outweighs the others because
+                  its errors happened to be small. A category counts -2 log of the share of those records on which it
+                  came back right, or wrong, whichever it does here; a missing number counts nothing. Differences of
+                  pictures are blurred first: an edge that is off by part of a pixel leaves a positive and a negative
+                  one side by side, and is no oddness.
+distance          -2 log p(z), p a mixture of Gaussians with full covariances, fitted to codes of records trained on.
+                  With one Gaussian that is the squared Mahalanobis distance of the code, and a constant.
+likelihood        -log p(x), the model's own (Bishop, "Novelty Detection and Neural Network Validation", 1994).
+combined          sqrt(u_R^2 + u_D^2), u = log(1 + exp((a - median) / 1.4826 MAD)) of reconstruction and of distance;
+                  median and median absolute deviation (MAD) are those of records that the model was not trained on.
+================  ==================================================================================================
+
+A code and how far the record is from what it stands for are two ways to be odd: a record may be unlike anything that
+the decoder can make, or like something that it makes of no usual code (Zong et al., "Deep Autoencoding Gaussian Mixture
+Model", ICLR 2018, section 3, puts both into one density). u counts standard deviations above the usual and is near 0
+below it, so that being more usual than most in one way excuses nothing in the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.data import Data
+from isthmus.density import CodeDensity
+from isthmus.tasks.detect.records import Reader
+
+__all__ = ["Residuals", "Usual", "combined", "density_of"]
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+BLUR = 1 / 28  # deviation of the blur, as a share of the shorter side of a picture
+SHARED = 1.0  # weight of the mean over features in s_j^2
+COMPONENTS = 10  # Gaussians of the mixture, at most
+ROWS_A_NUMBER = 20  # codes for each of d + 1 numbers, below which there are fewer Gaussians
+ROWS = 10_000  # codes that the mixture is fitted to, at most
+RIDGE = 1e-3  # added to variances of codes, as a share of their mean
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """How far records may be from their reconstructions, feature by feature.
+
+    Parameters
+    ----------
+    spread : array, shape (d,)
+        s_j^2 of quantities; of categories the share of records on which they come back wrong.
+    """
+
+    spread: Float64
+
+    @classmethod
+    def learn(cls, reader: Reader, data: Data) -> Self:
+        """Return the spread over records that the model was not trained on."""
+        total = np.zeros(len(reader.is_class))
+        for x, r in reader.pairs(data):
+            total += np.where(reader.is_class, x != r, np.square(_difference(reader, x, r))).sum(axis=0)
+        mean, is_class = total / len(data), reader.is_class
+        shared = SHARED * mean[~is_class].mean() if not is_class.all() else 0.0
+        wrong = (total + 1) / (len(data) + 2)  # never 0 nor 1
+        return cls(np.where(is_class, wrong, mean + shared + TINY))
+
+    def parts(self, reader: Reader, x: Float64, r: Float64) -> Float64:
+        """Return e_j of records and their reconstructions, both (b, d)."""
+        wrong = np.where(reader.is_class, self.spread, 0.5)
+        surprise = np.where(x != r, -2 * np.log(wrong), -2 * np.log1p(-wrong))
+        found = np.where(reader.is_class, surprise, np.square(_difference(reader, x, r)) / self.spread)
+        has_mask = np.flatnonzero(reader.mask >= 0)
+        found[:, has_mask] *= x[:, reader.mask[has_mask]] > 0
+        return found
+
+    def oddness(self, reader: Reader, data: Data) -> Float64:
+        """Return log sum_j e_j of each record, (n,)."""
+        sums = [self.parts(reader, x, r).sum(axis=1) for x, r in reader.pairs(data)]
+        return np.log(np.concatenate(sums) + TINY)
+
+
+def _difference(reader: Reader, x: Float64, r: Float64) -> Float64:
+    """Return x - r, (b, d), blurred along the sides of pictures."""
+    from scipy.ndimage import gaussian_filter
+
+    if reader.picture is None:
+        return x - r
+    deviation = BLUR * min(reader.picture[1:])
+    pictures = (x - r).reshape(len(x), *reader.picture)
+    return np.asarray(gaussian_filter(pictures, (0, 0, deviation, deviation))).reshape(len(x), -1)
+
+
+def density_of(codes: Float32, seed: int) -> CodeDensity:
+    """Return the mixture of Gaussians of some codes, (n, d)."""
+    n, d = codes.shape
+    some = codes[np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])]
+    components = int(np.clip(n // (ROWS_A_NUMBER * (d + 1)), 1, COMPONENTS))
+    return CodeDensity.fit(some, seed, components=components, ridge=RIDGE)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Median and spread of a score over records that the model was not trained on.
+
+    Parameters
+    ----------
+    median, deviation : float
+        The deviation is 1.4826 times the median absolute one: that of a normal law.
+    """
+
+    median: float
+    deviation: float
+
+    @classmethod
+    def learn(cls, oddness: Float64) -> Self:
+        """Return it for some records."""
+        median = float(np.median(oddness))
+        deviation = 1.4826 * float(np.median(np.abs(oddness - median)))
+        return cls(median, deviation if deviation > TINY else max(float(oddness.std()), TINY))
+
+    def above(self, oddness: Float64) -> Float64:
+        """Return u, the deviations by which records exceed the median; near 0 for those below it."""
+        return np.asarray(np.logaddexp(0.0, (oddness - self.median) / self.deviation))
+
+
+def combined(usual: dict[str, Usual], oddness: dict[str, Float64]) -> Float64:
+    """Return the root of the sum of squares of u, over the ways to be odd."""
+    squares: Any = sum(np.square(usual[name].above(oddness[name])) for name in usual)
+    return np.asarray(np.sqrt(squares))

@@ -1,0 +1,356 @@
+r"""Imputation: fill missing cells, and say between which values each of them lies.
+
+Draws. A model with a posterior of codes (it has the method ``conditional_draws``) draws the missing cells from
+p(missing | observed), see :mod:`isthmus.models.vae`. A number is filled with the mean of its draws and lies between
+their quantiles; a category is the most frequent one. Every other model fills as :func:`isthmus.tasks.inpaint` does.
+
+Intervals that hold. Draws are as good as the model, and other models have none. So cells whose value is known are
+hidden (the cells of other records' holes), filled in the same way, and each column's intervals are widened, or
+narrowed, until they hold that share of them (conformalised quantile regression: Romano, Patterson and Candes, NeurIPS
+2019, equations 6 to 8)::
+
+    E = max(low - x, x - high)        of m hidden cells of a column, in the units that the network sees
+    q = the ceil((m + 1) level)-th smallest E
+    interval of a missing cell: [low - q, high + q]
+
+With low = high = the filled value, where there are no draws, these are split-conformal residuals. A cell that is
+missing for a reason that the hidden ones have not is not covered by that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import checks
+from isthmus import data as isthmus_data
+from isthmus.base import seed_of
+from isthmus.data import Data
+from isthmus.tasks.restore import Holes, holes_for, inpaint_blocks, without_nan
+from isthmus.tasks.unseen import unseen_rows
+
+__all__ = ["Imputation", "impute"]
+
+HIDDEN_RECORDS = 1000  # at most, whose known cells are hidden to see how far off their filling is
+HIDDEN_SHARE = 0.1  # of cells that are hidden at random, where the holes of other records hide none
+FEWEST_CELLS = 50  # hidden cells that a column needs for a width of its own; with fewer all columns share one
+NUMBERS = 2**24  # numbers held at once: draws of a block of records
+
+Bools = NDArray[np.bool_]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """Filled records, and between which values each filled cell lies.
+
+    Parameters
+    ----------
+    records : records
+        In the container and with the types of ``X``; observed cells are untouched.
+    low, high : records
+        The same records with the ends of the intervals in the filled cells; categories have no interval, and stand
+        there as they were filled.
+    marked : ndarray of bool, shape (n, ...)
+        Which cells were filled: of a table (n, columns).
+    chance : ndarray of float64, of the same shape
+        Of filled cells: the share of draws that agree on a category, or of hidden cells that were filled rightly; the
+        level of the interval of a number. NaN elsewhere.
+    level : float
+        Share of the intervals that hold the true value.
+    """
+
+    records: Any
+    low: Any
+    high: Any
+    marked: Bools
+    chance: Float64
+    level: float
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Encoded records (b, *shape) with filled cells, and the ends of their intervals."""
+
+    middle: Float32
+    low: Float32
+    high: Float32
+    chance: Float32
+
+    @classmethod
+    def without_draws(cls, encoded: Float32) -> Filled:
+        """Return records whose intervals are the filled values themselves."""
+        return cls(encoded, encoded, encoded, np.full(encoded.shape, np.nan, np.float32))
+
+
+def impute(
+    model: Any,
+    X: Any,
+    mask: Any = None,
+    *,
+    level: float = 0.9,
+    draws: int = 50,
+    iterations: int = 10,
+    random_state: Any = 0,
+) -> Imputation:
+    """Fill missing cells of records, each with an interval; observed cells come back exactly as they were.
+
+    Parameters
+    ----------
+    model : fitted model
+        With the method ``reconstruct``, and its preprocessor; best one with ``conditional_draws``, such as a ``VAE``.
+    X : array, data frame, path, or Data
+        Records with missing cells, of the shape that the model was fitted on.
+    mask : array, data frame, path or list, optional
+        What to fill, as :func:`isthmus.tasks.inpaint` takes it; by default the empty cells of a table and the NaNs of
+        an array.
+    level : float, default=0.9
+        Share of the intervals that are to hold the true value.
+    draws : int, default=50
+        Of each missing cell, for models that draw.
+    iterations : int, default=10
+        Rounds between code and record by which cells are filled at first.
+    random_state : int, RandomState or None, default=0
+        Seed of the draws, and of the cells that are hidden to find the intervals' width.
+
+    Returns
+    -------
+    Imputation
+        Filled records, and both ends of the intervals, in the container and with the types of ``X``.
+
+    Raises
+    ------
+    ParameterError
+        The model cannot reconstruct, or a parameter is not allowed.
+    ShapeError
+        The mask fits neither one record nor all of them.
+    DataError
+        No cell is missing, or the data cannot be used with this model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from isthmus import VAE
+    >>> from isthmus.tasks import impute
+    >>> X = load_iris().data
+    >>> model = VAE(max_epochs=20, random_state=0).fit(X)
+    >>> holes = X.copy()
+    >>> holes[::10, 2] = np.nan
+    >>> filled = impute(model, holes)
+    >>> filled.records.shape, bool(np.isnan(filled.records).any())
+    ((150, 4), False)
+    """
+    checks.can("impute", model, "reconstruct")
+    checks.is_fitted("impute", model)
+    checks.number("impute", "level", level, low=0, high=1, above=True, below=True)
+    checks.integer("impute", "draws", draws, low=2)
+    checks.integer("impute", "iterations", iterations, low=1)
+    if mask is None:
+        X, mask = without_nan(X)
+    data = isthmus_data.open(X)
+    checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
+    data = isthmus_data.conform(data, model.schema_, "impute")
+    task = _Imputer(model, float(level), int(draws), int(iterations), seed_of(random_state))
+    return task.impute(data, mask)
+
+
+@dataclass(frozen=True)
+class _Imputer:
+    """How cells are filled, and with what.
+
+    Parameters
+    ----------
+    model : fitted model
+    level : float
+    draws, iterations : int
+    seed : int
+    """
+
+    model: Any
+    level: float
+    draws: int
+    iterations: int
+    seed: int
+
+    def impute(self, data: Data, mask: Any) -> Imputation:
+        """Return the records filled, with intervals."""
+        holes = holes_for(self.model, data, mask)
+        block = data.chunk(0, len(data))
+        marked = np.ascontiguousarray(holes.marks(0, block))
+        checks.nothing_to_fill(data.source, int(marked.sum()))
+        filled, share = self.fill(data, marked), self.widths(data, marked)
+        ends = [filled.low - share.below, filled.high + share.below]
+        chance = np.where(np.isnan(filled.chance), share.right, filled.chance)
+        # An interval holds the value that was filled, however narrow draws of known cells would have it.
+        ends = [np.minimum(ends[0], filled.middle), np.maximum(ends[1], filled.middle)]
+        middle, low, high = (self._put(holes, data, block, x, marked) for x in (filled.middle, *ends))
+        chance = np.where(marked, self._to_cells(chance.astype(np.float64), block), np.nan)
+        return Imputation(middle, low, high, marked, chance, self.level)
+
+    def fill(self, data: Data, marked: Bools) -> Filled:
+        """Return encoded records with filled cells, and the ends of the intervals that draws give."""
+        pre = self.model.preprocessor_
+        rows = max(1, NUMBERS // (self.draws * int(np.prod(pre.shape_))))
+        parts = []
+        for start in range(0, len(data), rows):
+            some, its = data.subset(np.arange(start, min(start + rows, len(data)))), marked[start : start + rows]
+            (block,) = inpaint_blocks(self.model, some, its, rows=len(some), iterations=self.iterations)
+            parts.append(self._with_draws(np.asarray(pre.encode(block)), self._to_fields(its)))
+        names = ("middle", "low", "high", "chance")
+        return Filled(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def _with_draws(self, encoded: NDArray[Any], marked: Bools) -> Filled:
+        if not callable(getattr(self.model, "conditional_draws", None)) or not marked.any():
+            return Filled.without_draws(encoded.astype(np.float32))
+        rows = marked.reshape(len(marked), -1).any(axis=1)
+        drawn = np.stack(
+            list(
+                self.model.conditional_draws(
+                    np.ascontiguousarray(encoded[rows]), marked[rows], self.draws, random_state=self.seed
+                )
+            )
+        )
+        tail = (1 - self.level) / 2
+        low, high = np.quantile(drawn, [tail, 1 - tail], axis=0).astype(np.float32)
+        middle, chance = drawn.mean(axis=0, dtype=np.float64), np.full(drawn.shape[1:], np.nan)
+        for column, missing in self._categories():
+            values, shares = _most_frequent(drawn[:, :, column], encoded[rows][:, column], missing)
+            middle[:, column], low[:, column], high[:, column], chance[:, column] = values, values, values, shares
+        found = [encoded.astype(np.float32) for _ in range(3)] + [np.full(encoded.shape, np.nan, np.float32)]
+        for whole, part in zip(found, (middle, low, high, chance), strict=True):
+            whole[rows] = np.where(marked[rows], part, whole[rows])
+        return Filled(*found)
+
+    # ------------------------------------------------------------------ how far off the filling is
+
+    def widths(self, data: Data, marked: Bools) -> _Widths:
+        """Return how much wider intervals have to be, from known cells that are hidden and filled in the same way."""
+        pre, rng = self.model.preprocessor_, np.random.default_rng(self.seed)
+        rows = _rows_to_hide(self.model, data, rng)
+        hidden = self._hidden(marked, rows, rng)
+        known = data.subset(rows)
+        truth = np.asarray(pre.encode(known.chunk(0, len(known))), np.float32)
+        filled = self.fill(known, hidden | marked[rows])
+        fields = self._to_fields(hidden)
+        categories = [column for column, _ in self._categories()]
+        factor = np.broadcast_to(pre.factor_, pre.shape_)
+        excess = np.maximum(filled.low - truth, truth - filled.high) * factor
+        below = self._by_column(excess, fields, pre.shape_) / factor
+        right = np.full(pre.shape_, self.level)
+        for column in categories:
+            hits = (filled.middle[:, column] == truth[:, column])[fields[:, column]]
+            right[column] = (hits.sum() + 1) / (len(hits) + 2)
+            below[column] = 0
+        return _Widths(below.astype(np.float32), right)
+
+    def _by_column(self, excess: Float32, hidden: Bools, shape: tuple[int, ...]) -> Float64:
+        """Return q of every column, in scaled units; columns with few hidden cells share one."""
+        numbers = np.ones(shape, bool)
+        numbers[[column for column, _ in self._categories()]] = False
+        shared = _quantile(excess[hidden & numbers], self.level)
+        found = np.full(shape, shared)
+        if len(shape) == 1:
+            for column in np.flatnonzero(numbers & (hidden.sum(axis=0) >= FEWEST_CELLS)):
+                found[column] = _quantile(excess[hidden[:, column], column], self.level)
+        return found
+
+    def _hidden(self, marked: Bools, rows: NDArray[np.int64], rng: np.random.Generator) -> Bools:
+        """Return which known cells of some records to hide: the holes of other records, or cells at random."""
+        others = marked[rng.choice(np.flatnonzero(marked.reshape(len(marked), -1).any(axis=1)), len(rows))]
+        hidden: Bools = others & ~marked[rows]
+        if hidden.sum() < FEWEST_CELLS:
+            hidden = (rng.random(hidden.shape) < HIDDEN_SHARE) & ~marked[rows]
+        # A record with nothing left to go by says nothing of those with holes.
+        hidden[(hidden | marked[rows]).reshape(len(rows), -1).all(axis=1)] = False
+        return hidden
+
+    # ------------------------------------------------------------------ cells of records and of encoded records
+
+    def _to_fields(self, marked: Bools) -> Bools:
+        """Return marks of cells as marks of encoded numbers; where a cell is filled, a number is there."""
+        pre = self.model.preprocessor_
+        if marked.ndim > 2:
+            return _channels_first(marked)
+        if not pre.fields_:
+            return marked
+        fields = np.zeros((len(marked), len(pre.fields_)), bool)
+        for index, (_, place) in enumerate(pre.places()):
+            fields[:, place] = marked[:, [index]]
+        fields[:, [field.index for field in pre.fields_ if field.kind == "mask"]] = False
+        return fields
+
+    def _to_cells(self, values: Float64, block: Any) -> Float64:
+        """Return figures of encoded numbers as figures of the cells that they stand for."""
+        pre = self.model.preprocessor_
+        if not pre.fields_:
+            return np.moveaxis(values, 1, -1).reshape(block.shape) if values.ndim > 2 else values
+        cells = np.full((len(values), len(self.model.schema_.columns)), np.nan)
+        for index, (_, place) in enumerate(pre.places()):
+            if place.start < place.stop:
+                cells[:, index] = values[:, place.start]
+        return cells
+
+    def _categories(self) -> list[tuple[int, int]]:
+        """Return the encoded columns that are categories, each with the code of a missing one, or -1."""
+        pre = self.model.preprocessor_
+        if not any(field.kind == "category" for field in pre.fields_):
+            return []
+        sizes = np.array([field.size for field in pre.fields_])
+        codes = np.minimum(np.arange(sizes.max())[:, None], sizes - 1).astype(np.float32)
+        codes[:, [field.kind != "category" for field in pre.fields_]] = 1
+        table = pre.decode(codes)
+        found = []
+        for index, (_, place) in enumerate(pre.places()):
+            if place.start < place.stop and pre.fields_[place.start].kind == "category":
+                empty = np.flatnonzero(table.column(index).is_null().to_numpy())
+                found.append((place.start, int(codes[empty[0], place.start]) if len(empty) else -1))
+        return found
+
+    def _put(self, holes: Holes, data: Data, block: Any, encoded: Float32, marked: Bools) -> Any:
+        """Return records with the decoded values in the marked cells."""
+        values = self.model.preprocessor_.decode(encoded)
+        return isthmus_data.restore(holes.put(block, values, marked), data.schema)
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """What intervals grow by, in encoded units, and how often a category is filled rightly, (*shape_,) each."""
+
+    below: Float32
+    right: Float64
+
+
+def _rows_to_hide(model: Any, data: Data, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return records whose known cells are hidden: of the data of the fit those that it held out, where it did."""
+    unseen = unseen_rows(model, data)
+    rows = np.arange(len(data)) if len(unseen) < FEWEST_CELLS else unseen
+    return np.sort(rng.permutation(rows)[:HIDDEN_RECORDS])
+
+
+def _most_frequent(drawn: Float32, before: NDArray[Any], missing: int) -> tuple[Float64, Float64]:
+    """Return the code that most draws (draws, b) have, and their share; draws of "missing" are none."""
+    codes = drawn.astype(np.int64)
+    counts = np.stack([(codes == code).sum(axis=0) for code in range(int(codes.max()) + 1)], axis=1).astype(np.float64)
+    if 0 <= missing < counts.shape[1]:
+        counts[:, missing] = 0
+    total = counts.sum(axis=1)
+    shares = counts.max(axis=1) / np.maximum(total, 1)
+    return np.where(total > 0, counts.argmax(axis=1), before), shares
+
+
+def _quantile(excess: NDArray[Any], level: float) -> float:
+    """Return the ceil((m + 1) level)-th smallest of m figures, the largest if there are fewer; 0 of none."""
+    if not len(excess):
+        return 0.0
+    rank = min(len(excess), int(np.ceil((len(excess) + 1) * level)))
+    return float(np.partition(excess, rank - 1)[rank - 1])
+
+
+def _channels_first(marked: Bools) -> Bools:
+    """Return marks of pictures (b, h, w[, c]) as (b, c, h, w)."""
+    return np.ascontiguousarray(marked[:, None] if marked.ndim == 3 else np.moveaxis(marked, -1, 1))

@@ -1,0 +1,301 @@
+"""Classes from codes: every way of learning them, labels that are missing, probabilities that hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import isthmus
+from isthmus import Classifier, metrics
+from isthmus.errors import DataError, ParameterError
+from isthmus.tasks.classify import METHODS
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    return isthmus.Autoencoder(latent_dim=16, max_epochs=5, random_state=0).fit(digits[:1200])
+
+
+QUICK = {"max_epochs": 8, "random_state": 0}
+MODELS = {
+    "probe": isthmus.Autoencoder(latent_dim=16, **QUICK),
+    "head": isthmus.Autoencoder(latent_dim=16, **QUICK),
+    "joint": isthmus.Autoencoder(latent_dim=16, **QUICK),
+    "fine-tuned": isthmus.DenoisingAutoencoder(latent_dim=16, **QUICK),
+    "ladder": isthmus.LadderNetwork(hidden=(64,), latent_dim=32, scaling="unit", **QUICK),
+    "m2": isthmus.ConditionalVAE(latent_dim=8, alpha=10.0, **QUICK),
+    "m1m2": isthmus.VAE(latent_dim=16, **QUICK),
+    "features": isthmus.Autoencoder(latent_dim=16, **QUICK),
+    "own": isthmus.ConditionalVAE(latent_dim=8, alpha=10.0, **QUICK),
+}
+
+
+def test_every_method_is_tested():
+    assert MODELS.keys() == METHODS.keys()
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def learned(request, digits, digit_labels):
+    """Return a classifier of each method, from 700 digits of which 250 have a label."""
+    labels = digit_labels[:700].copy()
+    labels[250:] = -1
+    return Classifier(model=MODELS[request.param], method=request.param, random_state=0).fit(digits[:700], labels)
+
+
+def test_every_method_learns_from_some_labels(learned, digits, digit_labels, tmp_path):
+    chances = learned.predict_proba(digits[1200:])
+    assert chances.shape == (597, 10)
+    assert chances.sum(1) == pytest.approx(1)
+    assert learned.score(digits[1200:], digit_labels[1200:]) > 0.5
+    assert np.array_equal(learned.predict(digits[1200:]), learned.classes_[chances.argmax(1)])
+    learned.save(tmp_path / "c.safetensors")
+    again = isthmus.load(tmp_path / "c.safetensors")
+    assert np.array_equal(again.predict_proba(digits[1200:]), chances)
+    assert again.method_reason_ == learned.method_reason_
+
+
+def test_a_row_does_not_depend_on_the_others(learned, digits):
+    chances = learned.predict_proba(digits[1200:1300])
+    alone, reversed_ = learned.predict_proba(digits[1217:1218])[0], learned.predict_proba(digits[1299:1199:-1])[::-1]
+    if learned.method_ == "features":  # a network of another kind, whose last bits follow the number of rows
+        assert alone == pytest.approx(chances[17], rel=1e-3, abs=1e-5)
+        assert reversed_ == pytest.approx(chances, rel=1e-3, abs=1e-5)
+        return
+    assert np.array_equal(alone, chances[17])
+    assert np.array_equal(reversed_, chances)
+
+
+def test_the_probe_is_logistic_regression_on_codes(model, digits, digit_labels):
+    made = Classifier(model=model, method="probe", calibrate=False).fit(digits[:1200], digit_labels[:1200])
+    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    reference.fit(model.transform(digits[:1200]).astype(float), digit_labels[:1200])
+    wanted = reference.predict_proba(model.transform(digits[1200:]).astype(float))
+    assert made.predict_proba(digits[1200:]) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_probe_of_two_classes_too(model, digits, digit_labels):
+    made = Classifier(model=model, method="probe", calibrate=False).fit(digits[:1200], digit_labels[:1200] > 4)
+    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    reference.fit(model.transform(digits[:1200]).astype(float), digit_labels[:1200] > 4)
+    wanted = reference.predict_proba(model.transform(digits[1200:]).astype(float))
+    assert made.predict_proba(digits[1200:]) == pytest.approx(wanted, abs=1e-6)
+    assert made.classes_.tolist() == [False, True]
+
+
+def test_calibration_divides_logits_and_changes_no_class(model, digits, digit_labels):
+    plain = Classifier(model=model, method="probe", calibrate=False).fit(digits[:400], digit_labels[:400])
+    calibrated = Classifier(model=model, method="probe").fit(digits[:400], digit_labels[:400])
+    assert np.array_equal(plain.predict(digits[1200:]), calibrated.predict(digits[1200:]))
+    logits = np.log(plain.predict_proba(digits[1200:]))
+    scaled = metrics.softmax(logits / calibrated.temperature_)
+    assert calibrated.predict_proba(digits[1200:]) == pytest.approx(scaled, abs=1e-9)
+    losses = [
+        metrics.log_loss(np.log(c.predict_proba(digits[1200:])), digit_labels[1200:]) for c in (plain, calibrated)
+    ]
+    assert losses[1] < losses[0]
+
+
+def test_few_labels_are_all_learned_from_and_that_is_said(digits, digit_labels):
+    made = Classifier(model=MODELS["head"], method="head", random_state=0).fit(digits[:100], digit_labels[:100])
+    assert made.temperature_ == 1
+    assert made.notes_ == ["probabilities are not calibrated: that takes 200 labels, or two of each class for a probe"]
+
+
+@pytest.mark.parametrize("method", ["head", "fine-tuned", "joint"])
+def test_a_fitted_model_is_not_changed(method, model, digits, digit_labels):
+    before = model.transform(digits[:50])
+    made = Classifier(model=model, method=method, random_state=0)
+    made.fit(digits[:300], digit_labels[:300])
+    assert made.model_ is model
+    assert np.array_equal(model.transform(digits[:50]), before)
+
+
+@pytest.mark.parametrize("method", ["head", "joint"])
+def test_an_unfitted_model_becomes_the_trained_one(method, digits, digit_labels):
+    made = Classifier(model=MODELS[method], method=method, random_state=0).fit(digits[:600], digit_labels[:600])
+    assert made.rule_.model is made.model_
+    assert made.model_.max_epochs == 8
+    if method == "joint":  # which has learned to reconstruct
+        error = np.square(made.model_.reconstruct(digits[:100]).astype(float) - digits[:100]).mean()
+        assert error < 0.7 * digits.astype(float).var(axis=0).mean()
+
+
+def test_reconstruction_helps_where_few_have_a_label(digits, digit_labels):
+    labels = np.full(1200, -1)
+    labels[:40] = digit_labels[:40]
+    kind = isthmus.Autoencoder(latent_dim=16, max_epochs=12, random_state=0)
+    scores = {
+        method: Classifier(model=kind, method=method, random_state=0)
+        .fit(digits[:1200], labels)
+        .score(digits[1200:], digit_labels[1200:])
+        for method in ("head", "joint")
+    }
+    assert scores["joint"] > scores["head"]
+
+
+def test_the_choice_and_its_reason(digits, digit_labels):
+    def choose(n, labelled, model=None):
+        labels = np.full(n, -1)
+        labels[:labelled] = np.arange(labelled) % 3
+        made = Classifier(model=model)
+        made.classes_ = np.arange(3)
+        return made._choose(isthmus.data.open(np.zeros((n, 4))), labels)
+
+    assert choose(5000, 30) == (
+        "ladder",
+        "ladder, because 30 records have a label and 4,970 have none: a ladder network learns most from those",
+    )
+    assert choose(5000, 5000)[0] == "joint"
+    assert choose(200, 100)[0] == "probe"
+    assert choose(5000, 30, isthmus.Autoencoder())[0] == "probe"
+    assert choose(5000, 30, isthmus.ConditionalVAE()) == ("own", "own, because ConditionalVAE learns classes itself")
+
+
+def test_a_network_of_ones_own(digits, digit_labels):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Tanh()), nn.Linear(12, 64)
+    for method in ("probe", "head", "joint", "fine-tuned", "m1m2"):
+        model = isthmus.Autoencoder(network=own, max_epochs=8, random_state=0)
+        made = Classifier(model=model, method=method, random_state=0).fit(digits[:800], digit_labels[:800])
+        assert made.score(digits[1200:], digit_labels[1200:]) > 0.6
+
+
+def test_a_transformer_of_another_library(digits, digit_labels):
+    from sklearn.decomposition import PCA
+
+    rows = digits.reshape(len(digits), -1).astype(float)
+    made = Classifier(model=PCA(16), method="probe").fit(rows[:1200], digit_labels[:1200])
+    assert made.score(rows[1200:], digit_labels[1200:]) > 0.85
+    with pytest.raises(ParameterError, match=r"the model must have the method losses\(\), which PCA does not have"):
+        Classifier(model=PCA(16), method="head").fit(rows, digit_labels)
+
+
+def test_evaluation(model, digits, digit_labels):
+    made = Classifier(model=model, method="probe").fit(digits[:1200], digit_labels[:1200])
+    labels = digit_labels[1200:].copy()
+    labels[:7] = -1
+    found = made.evaluate(digits[1200:], labels)
+    assert found.n == 590
+    assert found.accuracy.mean == pytest.approx(made.score(digits[1200:], labels))
+    assert found.confusion.sum() == 590
+    two = np.sort(made.predict_proba(digits[1200:])[found.doubtful], axis=1)
+    leads = two[:, -1] - two[:, -2]
+    assert leads == pytest.approx(found.leads)
+    assert (np.diff(leads) >= 0).all()
+    assert found.doubtful.min() >= 7
+    document = found.to_dict()
+    assert document["classes"]["3"]["support"] == (labels == 3).sum()
+    assert "most doubtful rows" in str(found)
+    assert f"accuracy {found.accuracy.mean:.4f}" in str(found)
+
+
+# ---------------------------------------------------------------------- tables
+
+
+@pytest.fixture(scope="module")
+def frame():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    kind = rng.choice(["wren", "crow"], 300)
+    size = np.where(kind == "crow", 40, 10) + rng.normal(size=300)
+    return pd.DataFrame(
+        {"size": size, "weight": size**2 + rng.normal(size=300), "town": rng.choice(["Ulm", "Bonn"], 300)}
+    ), kind
+
+
+@pytest.mark.parametrize("columns", [["size", "weight"], ["size", "weight", "town"]])
+def test_columns_are_found_by_name(frame, columns):
+    table, kind = frame[0][columns], frame[1]
+    made = Classifier(model=isthmus.Autoencoder(max_epochs=3), random_state=0).fit(table, kind)
+    chances = made.predict_proba(table)
+    assert np.array_equal(made.predict_proba(table[columns[::-1]]), chances)
+    with pytest.raises(DataError, match="there is no column 'weight'"):
+        made.predict(table.drop(columns="weight"))
+
+
+def test_a_frame_of_numbers_is_the_array_of_its_values(frame):
+    table, kind = frame[0][["size", "weight"]], frame[1]
+    made = Classifier(model=isthmus.Autoencoder(max_epochs=3, random_state=0), random_state=0)
+    assert np.array_equal(
+        clone_fit(made, table, kind).predict_proba(table),
+        clone_fit(made, table.to_numpy(), kind).predict_proba(table.to_numpy()),
+    )
+
+
+def clone_fit(made, X, y):
+    from sklearn.base import clone
+
+    return clone(made).fit(X, y)
+
+
+def test_missing_labels_of_a_frame(frame):
+    labels = np.array(frame[1], dtype=object)
+    labels[::2] = None
+    made = Classifier(model=isthmus.Autoencoder(max_epochs=3), random_state=0).fit(frame[0], labels)
+    assert made.classes_.tolist() == ["crow", "wren"]
+    assert made.score(frame[0], labels) > 0.95
+
+
+# ---------------------------------------------------------------------- sentences
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (np.zeros(100), r"Classifier tells classes apart, and all labels are of one class, 0.0; label records of"),
+        (np.full(100, -1), "Classifier: Input y contains NaN or -1 only: none of the 100 records has a label"),
+        (np.full(100, None), "none of the 100 records has a label; label a few of each class"),
+        (
+            np.linspace(0, 1, 100),
+            r"Unknown label type: continuous. Labels name classes, and 0.0101\S+ is a measurement",
+        ),
+        (np.r_[np.full(99, -1), 4], "all labels are of one class, 4"),
+        (None, "Classifier requires y to be passed, but the target y is None"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused(digits, labels, sentence):
+    with pytest.raises((DataError, ParameterError), match=sentence):
+        Classifier().fit(digits[:100], labels)
+
+
+def test_a_label_unseen_at_fit_is_refused(model, digits, digit_labels):
+    made = Classifier(model=model).fit(digits[:100][digit_labels[:100] < 3], digit_labels[:100][digit_labels[:100] < 3])
+    with pytest.raises(DataError, match=r"Classifier: the label 3 was not there at fit; the classes are 0, 1, 2\."):
+        made.score(digits[:10], digit_labels[:10])
+    with pytest.raises(DataError, match="none of the records has a label to be judged by"):
+        made.evaluate(digits[:5], np.full(5, -1))
+
+
+def test_a_model_that_knows_other_classes_is_refused(digits, digit_labels):
+    few = digit_labels < 3
+    model = isthmus.ConditionalVAE(max_epochs=1, latent_dim=2, random_state=0).fit(digits[few], digit_labels[few])
+    with pytest.raises(DataError, match="the ConditionalVAE learned 3 classes, and the labels name 10"):
+        Classifier(model=model).fit(digits, digit_labels)
+
+
+def test_a_model_without_chances_is_refused(digits, digit_labels):
+    with pytest.raises(ParameterError, match=r"must have the method class_logits\(\), which Autoencoder does not have"):
+        Classifier(model=isthmus.Autoencoder(), method="ladder").fit(digits, digit_labels)
+
+
+def test_an_unknown_method_names_the_nearest(digits, digit_labels):
+    with pytest.raises(ParameterError, match=r"method must be one of .* it is 'prob'; did you mean 'probe'\?"):
+        Classifier(method="prob").fit(digits, digit_labels)
+
+
+def test_features_need_pictures(digits, digit_labels):
+    rows = digits.reshape(len(digits), -1)
+    with pytest.raises(DataError, match="feature_network: the data must be pictures of one size"):
+        Classifier(model=MODELS["features"], method="features").fit(rows, digit_labels)
+
+
+def test_fewer_labels_than_classes_leave_the_others_out(digits, digit_labels):
+    """What has no label cannot be known: classes are those that the labels name."""
+    labels = np.full(300, -1)
+    labels[:4] = digit_labels[:4]
+    made = Classifier(model=MODELS["probe"], method="probe", random_state=0).fit(digits[:300], labels)
+    assert made.classes_.tolist() == [0, 1, 2, 3]
+    assert made.temperature_ == 1
