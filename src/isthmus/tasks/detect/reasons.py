@@ -2,7 +2,7 @@
 
 Rows and tables: each of the features that are farthest from their reconstruction is replaced by what the model fills in
 from the others, as :func:`isthmus.tasks.inpaint` does, and those whose replacement makes the record most usual come
-first. A reconstruction alone would blame the wrong ones: one wild value moves the code, and with it all that is expected.
+first. A reconstruction alone would blame the wrong ones: one wild value moves the code, and all expected values.
 
 Pictures and texts, of which no one value makes a record odd: the values farthest from what the record's code stands
 for, or the nearest usual code where it lies too far out.
