@@ -1,7 +1,6 @@
 """What a trained model is put to: each task asks for methods, never for a class. ``REGISTRY`` has the task objects."""
 
 from isthmus.tasks.classify import Classification, Classifier
-from isthmus.tasks.cluster import Clusterer, Evidence
 from isthmus.tasks.detect import Detector, Reason
 from isthmus.tasks.doctor import Diagnosis, Finding, diagnose, examine
 from isthmus.tasks.estimator import TaskEstimator
@@ -13,10 +12,8 @@ from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 __all__ = [
     "Classification",
     "Classifier",
-    "Clusterer",
     "Detector",
     "Diagnosis",
-    "Evidence",
     "Finding",
     "Imputation",
     "Reason",
@@ -35,6 +32,6 @@ __all__ = [
     "traverse",
 ]
 
-_OBJECTS: tuple[type[TaskEstimator], ...] = (Classifier, Clusterer, Detector)
+_OBJECTS: tuple[type[TaskEstimator], ...] = (Classifier, Detector)
 
 REGISTRY: dict[str, type[TaskEstimator]] = {cls.__name__: cls for cls in _OBJECTS}
