@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from isthmus.networks import ACTIVATIONS, Categorical, Core, Facts, Gaussian, MixedTable, build
+from isthmus.networks import ACTIVATIONS, Categorical, Core, Facts, Gaussian, MixedTable, build, layers
 from isthmus.networks.convolutional import usual_channels
 from isthmus.networks.dense import TableInput
+from isthmus.training import fast_float32
 
 PICTURES = [(1, 1, 1), (3, 7, 13), (1, 355, 32), (4, 28, 28), (1, 1, 40)]
 
@@ -363,3 +364,14 @@ def test_dense_under_autocast() -> None:
     assert loss.dtype == torch.float32
     loss.sum().backward()
     assert parameters_without_gradient(core) == []
+
+
+@pytest.mark.parametrize("inputs", [8, 16, 32, 50, 64, 128])
+@pytest.mark.parametrize("outputs", [1, 2, 3, 4, 9, 11])
+def test_a_row_of_a_small_product_does_not_depend_on_the_others(inputs, outputs):
+    rng = torch.Generator().manual_seed(0)
+    layer, x = layers.linear(inputs, outputs, rng), torch.randn(1000, inputs, generator=rng)
+    with torch.inference_mode(), fast_float32():
+        whole = layer(x)
+        assert torch.equal(layer(x[7:39]), whole[7:39])
+        assert torch.equal(layers.product(x[7:39], layer.weight), layers.product(x, layer.weight)[7:39])

@@ -92,7 +92,7 @@ def test_more_rounds_never_agree_less_with_what_is_known(
     digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray
 ) -> None:
     X = digits[:100]
-    holes = restore._holes_for(digit_model, data.open(X), hole, "auto")
+    holes = restore.holes_for(digit_model, data.open(X), hole, "auto")
     begun = holes.fill(X, holes.mask, "mean")
     distances = []
     for iterations in (1, 3, 10):

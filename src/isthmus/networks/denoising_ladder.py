@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isthmus.networks import layers
 from isthmus.networks.core import Core
 
 __all__ = ["Combinator", "DenoisingLadder", "LadderNetworkCore"]
@@ -98,7 +99,7 @@ class DenoisingLadder(nn.Module):
         h, z = x, [x]
         moments = [(x.new_zeros(()), x.new_ones(()))]
         for layer, matrix in enumerate(self.up):
-            before = F.linear(h, matrix).float()
+            before = layers.product(h, matrix).float()
             mean, variance = self._moments(layer, before)
             z.append((before - mean) * torch.rsqrt(variance + EPSILON))
             moments.append((mean, variance))
@@ -120,7 +121,7 @@ class DenoisingLadder(nn.Module):
         z = [h]
         groups = [rows for rows in (labelled, ~labelled) if bool(rows.any())]
         for layer, matrix in enumerate(self.up):
-            before = F.linear(h, matrix).float()
+            before = layers.product(h, matrix).float()
             if len(groups) == 1:
                 normed = normalised(before)
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["ACTIVATIONS", "NORMS", "activation", "convolution", "embedding", "linear", "normalisation", "upconvolution"]
@@ -26,7 +27,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
 }
 NORMS = ("batch", "layer")
-NARROW = 2
+NARROW, TINY = 2, 256  # outputs, and weights, up to which fast routes for products do not treat each row alike
 
 
 def activation(name: str) -> nn.Module:
@@ -52,23 +53,33 @@ def normalisation(name: str, width: int, *, pictures: bool) -> nn.Module:
 
 
 class Narrow(nn.Linear):
-    """A linear layer of one or two outputs, where a row's result does not depend on how many rows are with it.
-
-    Fast routes for matrix products sum so narrow a result in an order that follows the number of rows.
-    """
+    """A small linear layer, where a row's result does not depend on how many rows are with it."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W^T + b: (..., inputs) -> (..., outputs)."""
-        if torch.is_grad_enabled():
-            return super().forward(x)
-        return torch.stack([(x * row).sum(-1) for row in self.weight], -1) + self.bias
+        return super().forward(x) if torch.is_grad_enabled() else product(x, self.weight) + self.bias
+
+
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """Return x W^T: (..., inputs), (outputs, inputs) -> (..., outputs), of each row alike whatever their number.
+
+    Fast routes for matrix products sum small ones in an order that follows the number of rows. In training, where that
+    is of no consequence, they are taken all the same.
+    """
+    if torch.is_grad_enabled() or not _is_small(*weight.shape):
+        return F.linear(x, weight)
+    return torch.stack([(x * row).sum(-1) for row in weight], -1)
+
+
+def _is_small(outputs: int, inputs: int) -> bool:
+    return outputs <= NARROW or outputs * inputs <= TINY
 
 
 @torch.no_grad()
 def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
     """Return a linear layer with an orthogonal matrix and no bias yet."""
     with torch.random.fork_rng([]):
-        layer = (Narrow if outputs <= NARROW else nn.Linear)(inputs, outputs)
+        layer = (Narrow if _is_small(outputs, inputs) else nn.Linear)(inputs, outputs)
     _orthogonal(layer.weight, rng)
     layer.bias.zero_()
     return layer

@@ -257,7 +257,8 @@ class Detector(OutlierMixin, TaskEstimator):
             return float(np.quantile(self._score(data), FALSE_ALARMS))
         # p <= a where fewer than floor(a (m + 1)) calibration records are as odd.
         rank = int(np.floor(FALSE_ALARMS * (len(scores) + 1)))
-        return float(scores[max(rank, 1) - 1])
+        # The record on the threshold lies beyond it too: an outlier among those calibrated on must not hide itself.
+        return float(np.nextafter(scores[max(rank, 1) - 1], np.inf))
 
     # ------------------------------------------------------------------ use
 
@@ -338,9 +339,7 @@ class Detector(OutlierMixin, TaskEstimator):
         checks.can("reasons", self.model_, "inverse_transform")
         data = self._open(X)
         if hasattr(self.model_, "preprocessor_") and data.schema.kind in ("array", "table"):
-            return from_repairs(
-                self.model_, self.reader_, self.residuals_, lambda rows: -self._score(rows), data, int(k)
-            )
+            return from_repairs(self.model_, self.reader_, self.residuals_, self._score, data, int(k))
         codes = self._codes(data)
         return from_residuals(self.reader_, self.residuals_, self.density_, self.radius_, codes, data, int(k))
 
