@@ -21,6 +21,8 @@ OWN = (
     ("step_efficiency", []),
     ("hinton_deep", []),
     ("gan_modes", []),
+    ("one_class_mnist", []),
+    ("false_alarms", []),
     ("vae_likelihood", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
@@ -28,6 +30,7 @@ OWN = (
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
     ("encode_throughput", []),
+    ("outlier_tables", []),
     ("synthetic_table", []),
     ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
@@ -47,6 +50,9 @@ QUICK = {
     "vae_likelihood": ["--epochs", "0.1", "--draws", "10", "--pictures", "100"],
     "semi_supervised_mnist": ["--seeds", "1", "--set", "max_epochs=0.1"],
     "code_neighbours": ["--seeds", "1"],
+    "one_class_mnist": ["--seed", "0", "--digit", "0"],
+    "false_alarms": ["--repetitions", "2"],
+    "outlier_tables": ["--seed", "0"],
     "synthetic_table": ["--model", "VAE"],
     "vae_time_to_bound": ["--rounds", "1"],
 }
