@@ -270,7 +270,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         DataError
             The data cannot be used; the sentence names the row and the column.
         TrainingError
-            Losses stayed non-finite after every remedy.
+            Losses stayed non-finite after every remedy. The best weights are in the model all the same, and
+            ``provenance_["best_epoch"]`` says of which epoch; 0 where no epoch was any good.
         """
         started = time.perf_counter()
         self.check_parameters()
@@ -302,17 +303,16 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             engine.state.settings |= predicted
         if resume is not None:
             engine.load_checkpoint(resume)
+        self._density = self._some_codes = None
         try:
-            progress = engine.run()
+            engine.run()
         finally:
             self.module_.eval()
             self.history_ = engine.progress.history
             self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes]
             self.batch_size_ = engine.progress.batch_size
-        self.provenance_ = self._provenance(data, engine, started) | {
-            "best_epoch": progress.best_epoch or progress.epoch
-        }
-        self._density, self._some_codes = None, self._codes_of_some(train_batches)
+            self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": engine.kept_epoch}
+        self._some_codes = self._codes_of_some(train_batches)
         return self
 
     def _learn_schema(self, data: Data) -> None:
@@ -335,10 +335,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             checks.several_classes(type(self).__name__, self.classes_)
 
     def _is_labelled(self, data: Data) -> np.ndarray:
-        """Return which records have a label, where some may have none; a model that needs all takes all as such."""
+        """Return which records have a label; those without are refused where the model needs all."""
+        labels = np.asarray(data.labels)
         if self.takes_unlabelled:
-            return isthmus_data.is_labelled(np.asarray(data.labels))
-        return np.ones(len(data), bool)
+            return isthmus_data.is_labelled(labels)
+        missing = isthmus_data.is_missing(labels)
+        checks.all_labelled(type(self).__name__, missing)
+        return ~missing
 
     def _new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""

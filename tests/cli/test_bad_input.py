@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load, save
 
+import isthmus
 from isthmus import cli
 
 from .conftest import Ran, Run
@@ -153,6 +156,73 @@ def test_a_device_that_is_not_there(run: Run) -> None:
 def test_a_likelihood_outside_its_support(run: Run) -> None:
     np.save("x.npy", rows() * 3)
     refused(run("fit", "x.npy", "--likelihood", "bernoulli"), 3, "bernoulli", "column")
+
+
+# ------------------------------------------------------------------ models that draw
+
+QUICK = ("--hidden", "8", "--latent-dim", "2", "--max-epochs", "8", "--seed", "0")
+
+
+@pytest.mark.parametrize("n", [0, -5])
+def test_how_many_to_draw(run: Run, model_file: Path, n: int) -> None:
+    sentence = f"Autoencoder: n must be a whole number of at least 1; it is {n}."
+    refused(run("sample", "-m", model_file, "--n", n, "-o", "new.npy"), 2, sentence)
+    refused(run("augment", "digits", "-m", model_file, "--n", n, "-o", "new.npy"), 2, f"it is {n}.")
+    assert not list(Path().glob("new*"))
+
+
+@pytest.mark.parametrize("model", ["conditional-vae", "conditional-gan"])
+def test_a_model_of_classes_without_any(run: Run, model: str) -> None:
+    np.save("x.npy", rows())
+    np.save("y.npy", np.full(30, "ant"))
+    refused(run("fit", "x.npy", "--model", model), 2, "requires y to be passed", "--labels on the command line")
+    refused(run("fit", "x.npy", "--model", model, "--labels", "y.npy"), 2, "all labels are 'ant'; take ")
+
+
+def test_too_few_records_for_a_gan(run: Run) -> None:
+    np.save("x.npy", rows(9))
+    refused(run("fit", "x.npy", "--model", "gan"), 3, "Found 9 sample(s)", "or take VAE, which serves fewer.")
+
+
+def test_a_table_that_never_varies(run: Run) -> None:
+    Path("x.csv").write_text("a,b\n" + "3,Ulm\n" * 30)
+    refused(run("fit", "x.csv", "--model", "vae"), 3, "at least one column must vary", "constant (3)")
+
+
+def test_a_run_that_diverges_at_once_leaves_nothing(run: Run) -> None:
+    np.save("x.npy", rows(100))
+    steep = ("--learning-rate", "1e30", "--optimizer", "sgd")
+    ran = run("fit", "x.npy", "--model", "vae", *QUICK, *steep, "-q")
+    refused(ran, 1, "Training stopped in epoch ", "The first weights are kept; lower learning_rate")
+
+
+@pytest.mark.parametrize("model", ["VAE", "GAN"])
+def test_a_run_that_diverges_midway_leaves_the_model_of_its_best_epoch(
+    run: Run, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, steps = getattr(isthmus, model).losses, 0
+
+    def diverging(*arguments: Any) -> dict[str, Any]:
+        nonlocal steps
+        steps += 1
+        return {name: term * (np.nan if steps > 5 else 1.0) for name, term in loss(*arguments).items()}
+
+    monkeypatch.setattr(getattr(isthmus, model), "losses", diverging)
+    np.save("x.npy", rows(100))
+    ran = run("fit", "x.npy", "--model", model.lower(), *QUICK, "-q")
+    assert ran.code == 1
+    (line,) = (line for line in ran.err.splitlines() if not line.startswith("note: "))
+    found = re.fullmatch(
+        r"isthmus: Training stopped in epoch \d: .* stayed non-finite after 5 returns .* The weights of epoch (\d) are "
+        r"kept; lower learning_rate\. The model is in model\.safetensors as it was then\.",
+        line,
+    )
+    assert found
+    assert [path.name for path in Path().glob("model*")] == ["model.safetensors"]
+    assert isthmus.load("model.safetensors").provenance_["best_epoch"] == int(found[1])
+    assert all(np.isfinite(array).all() for array in load(Path("model.safetensors").read_bytes()).values())
+    assert run("sample", "-m", "model.safetensors", "-o", "new.npy").code == 0
+    assert np.isfinite(np.load("new.npy")).all()
 
 
 # ------------------------------------------------------------------ model files

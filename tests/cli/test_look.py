@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from PIL import Image
 from isthmus import artifact
 
 from .conftest import Run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_inspect_prints_what_it_found(run: Run, table_file: Path) -> None:
@@ -77,6 +80,12 @@ def test_models_lists_names_that_fit_takes(run: Run) -> None:
     assert "did you mean 'denoising-autoencoder'?" in ran.err
 
 
+def wording(text: str) -> str:
+    """Return a text without its figures, the digest of a network, and how it is laid out in lines."""
+    text = re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", text)
+    return " ".join(re.sub(r"─+", "─", re.sub(r"-?\d[\d,]*(\.\d+)?", "0", text)).split())
+
+
 def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     started = time.perf_counter()
     ran = run("demo")
@@ -91,6 +100,8 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
         "samples.png",
     ]
     assert "isthmus-demo/samples.png" in ran.out
+    readme = (ROOT / "README.md").read_text().partition("The demo prints:\n\n```text\n")[2].partition("```")[0]
+    assert wording(readme) == wording(ran.out.partition("\nopen ")[0])
     with Image.open("isthmus-demo/samples.png") as picture:
         assert min(picture.size) > 300
         assert np.ptp(np.asarray(picture.convert("L"))) > 200

@@ -133,7 +133,7 @@ def test_entries_of_a_book(image_model: Any, images: Images, monkeypatch: pytest
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4), (300, 20, 3), (1, 1)])
 def test_pictures_in_rows(shape: tuple[int, ...]) -> None:
     pictures = [np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8) for _ in range(4)]
-    figure = plots.picture_rows([pictures, pictures], ["a", "b"], ["1", "2", "3", "4"], apart=True)
+    figure = plots.picture_rows([pictures, pictures], ["a", "b"], ["1", "2", "3", "4"], apart="ends")
     (image,) = figure.axes[0].images
     assert image.get_array().shape[2] == 4
     assert max(image.get_array().shape[:2]) <= 64 * 4 + 100

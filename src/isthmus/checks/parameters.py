@@ -13,6 +13,7 @@ import numpy as np
 from isthmus.errors import DataError, ParameterError, ShapeError
 
 __all__ = [
+    "all_labelled",
     "choice",
     "codes",
     "divides",
@@ -172,6 +173,15 @@ def some_labels(owner: str, count: int) -> None:
         raise DataError(
             f"{owner}: at least some records must have a label, and all of them are unlabelled (-1 or missing); "
             f"label a few of each class."
+        )
+
+
+def all_labelled(owner: str, missing: np.ndarray) -> None:
+    """Refuse records without a label, for models that need one of each."""
+    if missing.any():
+        raise DataError(
+            f"{owner}: each record must have a label, and {int(missing.sum()):,} have none, the first of them row "
+            f"{int(missing.argmax())}; leave them out, or take ConditionalVAE, which learns from them too."
         )
 
 

@@ -45,7 +45,8 @@ def fit(
 
     A tenth of the records is kept away from training, and the model is scored on it at the end. What runs, where, and
     the memory and time that it will take are said before the first step. Interrupted with Ctrl-C it leaves a
-    checkpoint, and --resume goes on from there as if nothing had happened.
+    checkpoint, and --resume goes on from there as if nothing had happened. A run that diverges leaves the model of its
+    best epoch, and exit code 1.
 
     DATA is a file (.npy, .npz, IDX, .csv, .tsv, .parquet, an image, text), a folder or a pattern of images, whose
     sub-folders are classes, or the name of a set: digits, mnist, fashion-mnist, kmnist, cifar10.
@@ -96,13 +97,19 @@ def fit(
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
     if dry_run:
         return _forecast(terminal, estimator, train, held_out, validation, callbacks, settings)
+    stopped: TrainingError | None = None
     with _keeping(checkpoint, estimator):
-        estimator.fit(
-            train,
-            validation=_validation(terminal, validation, opening),
-            callbacks=[*callbacks, _sparing_checkpoint(checkpoint)],
-            resume=checkpoint if resume else None,
-        )
+        try:
+            estimator.fit(
+                train,
+                validation=_validation(terminal, validation, opening),
+                callbacks=[*callbacks, _sparing_checkpoint(checkpoint)],
+                resume=checkpoint if resume else None,
+            )
+        except TrainingError as error:
+            if not estimator.provenance_["best_epoch"]:
+                raise
+            stopped = error
     scores = _score(terminal, estimator, train, held_out)
     remembered = sources.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
@@ -114,6 +121,8 @@ def fit(
     estimator.save(path, force=force, scores=plain_json(kept))
     checkpoint.unlink(missing_ok=True)
     terminal.say(*(f"note: {note}" for note in estimator.notes_ if note not in records.notes))
+    if stopped is not None:
+        raise TrainingError(f"{stopped} The model is in {output} as it was then.")
     terminal.say(f"next: isthmus report {data} -m {output}")
     return _result(estimator, output, held_out, scores, kept)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from isthmus.data.conforming import as_matrix, conform
 from isthmus.data.inspection import Inspection, inspect
-from isthmus.data.labelling import is_labelled
+from isthmus.data.labelling import is_labelled, is_missing
 from isthmus.data.opening import open
 from isthmus.data.public import NAMES, load
 from isthmus.data.records import Data
@@ -26,6 +26,7 @@ __all__ = [
     "conform",
     "inspect",
     "is_labelled",
+    "is_missing",
     "load",
     "open",
     "restore",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["is_labelled"]
+__all__ = ["is_labelled", "is_missing"]
 
 
 def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -30,18 +30,36 @@ def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     >>> is_labelled(np.array(["cat", None, "dog"], dtype=object)).tolist()
     [True, False, True]
     """
-    if labels.dtype.kind in "OT":
-        known = np.fromiter((not _is_missing(label) for label in labels), bool, len(labels))
-    elif labels.dtype.kind in "fcmM":
-        known = ~np.isnat(labels) if labels.dtype.kind in "mM" else ~np.isnan(labels)
-    else:
-        known = labels != "" if labels.dtype.kind == "U" else np.ones(len(labels), bool)
+    known = ~is_missing(labels)
     if labels.dtype.kind in "iufO":
         minus_one = np.zeros(len(labels), bool)
         minus_one[known] = [_is_minus_one(label) for label in labels[known].tolist()]
         if minus_one.any() and set(labels[known].tolist()) != {-1, 1}:
             known &= ~minus_one
     return np.asarray(known)
+
+
+def is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which labels are missing: None, NaN, NaT, pandas.NA and "".
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> is_missing(np.array([0.0, np.nan, -1.0])).tolist()
+    [False, True, False]
+    """
+    if labels.dtype.kind in "OT":
+        return np.fromiter((_is_missing(label) for label in labels), bool, len(labels))
+    if labels.dtype.kind in "fcmM":
+        return np.isnat(labels) if labels.dtype.kind in "mM" else np.isnan(labels)
+    return labels == "" if labels.dtype.kind == "U" else np.zeros(len(labels), bool)
 
 
 def _is_missing(label: Any) -> bool:

@@ -100,13 +100,11 @@ class ConditionalVAE(VAE):
             nll[known] = self._nll(x[known], z[known], labels[known])
         if not bool(known.all()):
             nll[~known], kl_of_classes[~known] = self._over_classes(x[~known], z[~known], logits[~known])
+        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1)
         return {
             "reconstruction": nll.mean(),
             "kl": self._beta() * self._kl(q, z, log_q),
-            "class": self.alpha
-            * F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
-            / known.sum().clamp_min(1)
-            + kl_of_classes.mean(),
+            "class": self.alpha * of_labelled + kl_of_classes.mean(),
         }
 
     def _nll(self, x: Tensor, z: Tensor, labels: Tensor) -> Tensor:

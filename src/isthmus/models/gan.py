@@ -322,3 +322,4 @@ class ConditionalGAN(GAN):
     """
 
     learns_classes: ClassVar[bool] = True
+    better_for_few: ClassVar[str] = "ConditionalVAE"

@@ -87,7 +87,7 @@ def _of_new_records(made: Generation) -> dict[str, Figure]:
     if len(made.distances) > 1:
         pictures["distances"] = plots.error_distribution(made.distances, "distance from the nearest training record")
     if made.between:
-        pictures["between"] = plots.picture_rows(made.between, [], _steps(len(made.between[0]) - 2), apart=True)
+        pictures["between"] = plots.picture_rows(made.between, [], _steps(len(made.between[0]) - 2), apart="ends")
     if made.moved:
         units = made.document["units"]
         reach = np.linspace(-units["reach"], units["reach"], units["steps"])

@@ -557,7 +557,7 @@ def entries_used(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 @_styled
 def picture_rows(
-    rows: Sequence[Sequence[NDArray[Any]]], names: Sequence[str], captions: Sequence[str], *, apart: bool = False
+    rows: Sequence[Sequence[NDArray[Any]]], names: Sequence[str], captions: Sequence[str], *, apart: str = ""
 ) -> Figure:
     """Draw pictures of one size in rows and columns, all on one scale.
 
@@ -569,8 +569,8 @@ def picture_rows(
         Left of each row; none where it is empty.
     captions : sequence of str
         Over each column.
-    apart : bool, default=False
-        Whether the first and the last column stand apart from the others.
+    apart : {"", "first", "ends"}, default=""
+        Which columns stand apart from the others: none, the first, or the first and the last.
 
     Returns
     -------
@@ -584,7 +584,8 @@ def picture_rows(
     gap = max(1, round(max(height, width) / 12))
     left = [column * (width + gap) for column in range(len(captions))]
     if apart:
-        left = [place + 3 * gap * ((column > 0) + (column == len(left) - 1)) for column, place in enumerate(left)]
+        last = len(left) - 1 if apart == "ends" else len(left)
+        left = [place + 3 * gap * ((column > 0) + (column == last)) for column, place in enumerate(left)]
     top = [row * (height + gap) for row in range(len(rows))]
     sheet = np.zeros((top[-1] + height, left[-1] + width, 4))
     for y, row in zip(top, shown, strict=True):

@@ -139,6 +139,7 @@ class Engine:
         }
         self.parameters = {player.name: list(player.parameters()) for player in players}
         self.best: dict[str, Tensor] | None = None
+        self.kept_epoch = 0
         self.state = FitState(max_epochs=plan.budget.epochs, checkpoint=self.save_checkpoint)
         # A look at a loss makes a GPU wait for its queue; on a processor it is free.
         self.look_every = 1 if self.device.type == "cpu" else 50
@@ -151,19 +152,21 @@ class Engine:
         Returns
         -------
         Progress
-            History and notes. The module holds the weights of the best epoch (of the last without held-out records).
+            History and notes. The module holds the weights of ``kept_epoch``, the best one (the last without held-out
+            records).
 
         Raises
         ------
         TrainingError
-            Losses stayed non-finite; the module holds the last good weights.
+            Losses stayed non-finite; the module holds the weights of ``kept_epoch``, 0 for those it started with.
         OutOfMemoryError
             A single record did not fit.
         """
         self.state.history = self.progress.history
         self.started = time.perf_counter() - self.progress.seconds
         self.next_look = 0.0
-        self.origin = self._snapshot()
+        self.origin, self.origin_epoch = self._snapshot(), self.progress.epoch
+        self.kept_epoch = self.origin_epoch
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             # Layers such as dropout draw from torch's global generator: lend it, seeded, and give it back untouched.
@@ -259,13 +262,14 @@ class Engine:
             record |= _named("validation", self._score(self.held_out))
             loss = record["validation_loss"]
             if not math.isfinite(loss):
-                self._go_back(good, step, _NotFiniteError("the held-out loss", None))
                 p.epoch -= 1
+                self._go_back(good, step, _NotFiniteError("the held-out loss", None))
                 return
             if self.stopping.is_best(loss, p.epoch) and self.plan.keep_best:
                 self.best = self._weights()
                 p.best, p.best_epoch = loss, p.epoch
         p.history.append(record)
+        self.kept_epoch = p.epoch
 
     def _train(self) -> dict[str, Tensor]:
         """Take every step of one epoch (or of the budget's rest); return each term's mean over records."""
@@ -274,7 +278,7 @@ class Engine:
         order = epoch_generator(self.plan.seed, 2 * p.epoch)
         rng = epoch_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        seen = 0
+        seen, problem = 0, None
         self.module.train()
         for batch in distributed.shard(self.batches.epoch(p.batch_size, order)):
             share = self._share()
@@ -283,8 +287,9 @@ class Engine:
             terms = self._step(batch, share, rng)
             if p.step % self.look_every == 0 and not _all_finite(terms):
                 p.bad += 1
+                problem = _NotFiniteError(_first_bad(terms), batch)
                 if p.bad >= SKIPS or self.look_every > 1:
-                    raise _NotFiniteError(_first_bad(terms), batch)
+                    raise problem
             else:
                 p.bad = 0
                 for name, term in terms.items():
@@ -292,6 +297,8 @@ class Engine:
                 seen += len(batch[1])
             p.step += 1
             self._show_progress(share)
+        if not seen and problem is not None:  # an epoch of fewer steps than may be skipped
+            raise problem
         return {name: total / max(1, seen) for name, total in distributed.mean(sums).items()}
 
     def _step(self, batch: Batch, share: float, rng: torch.Generator) -> dict[str, Tensor]:
@@ -360,9 +367,7 @@ class Engine:
         """Restore the last good epoch and lower the rate, or give up."""
         p = self.progress
         if p.returns >= RETURNS:
-            sentence = self._explain(problem)
-            self._restore(good)
-            raise TrainingError(sentence)
+            raise TrainingError(self._give_up(good, problem))
         # Weights can be finite and yet past saving: from the second return on, start over.
         self._restore(good if p.returns == 0 else self.origin)
         p.returns += 1
@@ -375,27 +380,52 @@ class Engine:
             f"times {p.rate:g}"
         )
 
-    def _explain(self, problem: _NotFiniteError) -> str:
+    def _give_up(self, good: dict[str, Tensor], problem: _NotFiniteError) -> str:
+        """Restore the last weights that are of use; return what happened, and when."""
         weights = next((n for n, t in self.module.state_dict().items() if not torch.isfinite(t.float()).all()), None)
         where = f"the first tensor that is not finite is {weights}" if weights else "all weights are finite"
-        rows = self._bad_rows(problem.batch) if problem.batch is not None and weights is None else []
+        rows = self._restore_last_of_use(good, problem.batch)
         which = f"; rows {', '.join(map(str, rows[:10]))} cause it" if rows else ""
+        epoch = self.kept_epoch if self.best is None else self.progress.best_epoch
         return (
             f"Training stopped in epoch {self.progress.epoch + 1}: {problem.term} stayed non-finite after {RETURNS} "
             f"returns to the last good weights at ever lower rates; {where}{which}. "
-            f"The last good weights are kept; lower learning_rate or look at those rows."
+            f"The {f'weights of epoch {epoch}' if epoch else 'first weights'} are kept; "
+            f"lower learning_rate{' or look at those rows' if rows else ''}."
         )
 
-    def _bad_rows(self, batch: Batch) -> list[int]:
-        """Return the rows of a batch whose loss alone is not finite."""
-        records, rows = batch
-        generator = torch.Generator(self.device).manual_seed(0)
-        self.module.eval()
-        with torch.no_grad():
-            alone = zip(records[:, None], rows[:, None], strict=True)
-            return [int(row) for record, row in alone if not self._is_finite(record, row, generator)]
+    def _restore_last_of_use(self, good: dict[str, Tensor], batch: Batch | None) -> list[int]:
+        """Restore the last good epoch, or the first weights where only those give finite losses; return rows to blame.
 
-    def _is_finite(self, records: Tensor, rows: Tensor, rng: torch.Generator) -> bool:
+        Finite weights of a run that went astray can be so large that nothing comes of them, whatever the record. Where
+        nothing comes of the first weights either, it is no row's fault.
+        """
+        self._restore(good)
+        if batch is None:
+            return []
+        rows = self._bad_rows(batch)
+        if rows is None:
+            self._restore(self.origin)
+            rows = self._bad_rows(batch)
+            if rows is None:
+                self._restore(good)
+            else:
+                self.kept_epoch = self.origin_epoch
+        return rows or []
+
+    def _bad_rows(self, batch: Batch) -> list[int] | None:
+        """Return the rows of a batch whose loss alone is not finite; None where that of the others is not either."""
+        records, rows = batch
+        self.module.eval()
+        alone = zip(records[:, None], rows[:, None], strict=True)
+        fine = torch.tensor([self._is_finite(record, row) for record, row in alone], device=rows.device)
+        if not fine.any() or not self._is_finite(records[fine], rows[fine]):
+            return None
+        return [int(row) for row in rows[~fine]]
+
+    def _is_finite(self, records: Tensor, rows: Tensor) -> bool:
+        """Tell whether all losses of some records are; some need slopes, so gradients stay on."""
+        rng = torch.Generator(self.device).manual_seed(0)
         beside = self.batches.beside(rows)
         return all(_all_finite(player.loss(records, rng, *beside)) for player in self.players)
 
@@ -434,6 +464,7 @@ class Engine:
     def _keep_best(self) -> None:
         if self.best is not None:
             self.module.load_state_dict(self.best)
+            self.kept_epoch = self.progress.best_epoch
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that :meth:`load_checkpoint` needs to go on, bit for bit."""

@@ -112,7 +112,7 @@ class Scale(nn.Module):
         """Start at ``ratio`` times the root mean square of deviations, shape (n, *shape)."""
         if not self.learned:
             return
-        squares = deviations.float().square()
+        squares = deviations.double().square()  # squares of large float32 numbers are beyond float32
         # Average over the records and over every axis along which this scale is constant.
         wanted = (1,) * (squares.ndim - self.start.ndim) + tuple(self.start.shape)
         axes = [axis for axis, side in enumerate(wanted) if side == 1]

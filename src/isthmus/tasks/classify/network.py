@@ -11,6 +11,7 @@ fine-tuning; Le, Patterson and White, "Supervised Autoencoders", NeurIPS 2018, f
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FineTuned", "Head", "Joint"]
 
 FIRST_STEP = 1e-9  # epochs: the shortest fit there is, for preprocessing and first weights
+UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
 FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
 
 
@@ -94,14 +96,15 @@ class Head(Rule):
         both.eval()
 
     def _loss(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:
-        """Return -log p(y | x), and the model's own terms."""
+        """Return -log p(y | x), and the model's own terms for each number of a record: both then weigh about alike."""
         x = self.model.module_.scale(records)
         known = labels >= 0
         total = F.cross_entropy(self._logits(x).float(), labels, ignore_index=-1, reduction="sum")
         terms = {"cross_entropy": total / known.sum().clamp_min(1)}
         if self.beside_own_loss:
             beside = (labels,) if self.model.learns_classes else ()
-            terms |= self.model.losses(records, rng, *beside)
+            numbers = math.prod(side or UNSIZED for side in self.model.preprocessor_.shape_)
+            terms |= {name: term / numbers for name, term in self.model.losses(records, rng, *beside).items()}
         return terms
 
     def _logits(self, x: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class Head(Rule):
 
 
 class Joint(Head):
-    """An encoder and a softmax head, trained by cross-entropy and the model's own loss at once."""
+    """An encoder and a softmax head, trained at once by cross-entropy and the model's own loss."""
 
     beside_own_loss = True
 
