@@ -24,6 +24,7 @@ OWN = (
     ("one_class_mnist", []),
     ("false_alarms", []),
     ("vae_likelihood", []),
+    ("stacked_mnist", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
 )
@@ -47,7 +48,8 @@ QUICK = {
     "dense_time_to_quality": ["--rounds", "1"],
     "import_time": ["--rounds", "3"],
     "gan_modes": ["--seed", "0"],
-    "vae_likelihood": ["--epochs", "0.1", "--draws", "10", "--pictures", "100"],
+    "vae_likelihood": ["--set", '{"max_epochs": 0.1}', "--draws", "10", "--pictures", "100"],
+    "stacked_mnist": ["--set", '{"max_seconds": 5}'],
     "semi_supervised_mnist": ["--seeds", "1", "--set", "max_epochs=0.1"],
     "code_neighbours": ["--seeds", "1"],
     "one_class_mnist": ["--seed", "0", "--digit", "0"],
