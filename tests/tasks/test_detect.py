@@ -218,7 +218,6 @@ def test_reasons_name_the_cells_that_were_changed(of_people):
     assert of_people.predict(rows)[0] == -1
 
 
-@pytest.mark.xfail(reason="a small deviation of a number still outweighs a category that contradicts it")
 def test_reasons_name_a_category_that_contradicts_the_numbers(of_people):
     rows = people().iloc[:3].copy()
     rows.loc[1, "city"] = "Bern"  # at 57

@@ -1,8 +1,9 @@
 """Which features make a record odd, and what was expected instead.
 
 Rows and tables: each of the features that are farthest from their reconstruction is replaced by what the model fills in
-from the others, as :func:`isthmus.tasks.inpaint` does, and those whose replacement makes the record most usual come
-first. A reconstruction alone would blame the wrong ones: one wild value moves the code, and all expected values.
+from the others, as :func:`isthmus.tasks.inpaint` does, a category by each of its values in turn; those whose best
+replacement makes the record most usual come first. A reconstruction alone would blame the wrong ones: one wild value
+moves the code, and all expected values.
 
 Pictures and texts, of which no one value makes a record odd: the values farthest from what the record's code stands
 for, or the nearest usual code where it lies too far out.
@@ -79,13 +80,18 @@ def from_repairs(
     parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
     before, columns = score(data), _columns(features, data)
-    gains, blocks = np.empty(candidates.shape), []
+    gains, expected = np.empty(candidates.shape), np.empty(candidates.shape, object)
     for place, which in enumerate(candidates.T):
         marked = np.zeros((len(data), len(data.schema.columns) or len(features)), bool)
         marked[np.arange(len(data)), columns[which]] = True
         (block,) = inpaint_blocks(model, data, marked, rows=len(data))
-        blocks.append(block)
-        gains[:, place] = score(isthmus_data.open(isthmus_data.restore(block, data.schema))) - before
+        gains[:, place] = _scores(score, data, block) - before
+        expected[:, place] = [reader.cell(block, row, feature) for row, feature in enumerate(which)]
+        for feature in np.unique(which):
+            rows = np.flatnonzero(which == feature)
+            if (values := reader.categories(feature)) is not None:
+                best, expected[rows, place] = _best_category(score, data, rows, int(columns[feature]), values)
+                gains[rows, place] = best - before[rows]
     order = np.argsort(-gains, axis=1, kind="stable")[:, :k]
     shares = np.maximum(gains, 0) / np.maximum(np.maximum(gains, 0).sum(axis=1, keepdims=True), 1e-300)
     block = data.chunk(0, len(data))
@@ -94,13 +100,33 @@ def from_repairs(
             Reason(
                 features[candidates[row, place]].name,
                 reader.cell(block, row, candidates[row, place]),
-                reader.cell(blocks[place], row, candidates[row, place]),
+                expected[row, place],
                 float(shares[row, place]),
             )
             for place in places
         ]
         for row, places in enumerate(order.tolist())
     ]
+
+
+def _scores(score: Callable[[Data], Float64], data: Data, block: Any) -> Float64:
+    """Return the scores of a block of records like those of ``data``."""
+    return score(isthmus_data.open(isthmus_data.restore(block, data.schema)))
+
+
+def _best_category(
+    score: Callable[[Data], Float64], data: Data, rows: NDArray[np.int64], column: int, values: Any
+) -> tuple[Float64, list[Any]]:
+    """Return the best score that each row has with another category in a column, and that category."""
+    import pyarrow as pa
+
+    block = data.take(np.repeat(rows, len(values)))
+    field = block.schema.field(column)
+    every = pa.chunked_array([values.cast(getattr(field.type, "value_type", field.type))] * len(rows))
+    every = every.dictionary_encode() if pa.types.is_dictionary(field.type) else every
+    scores = _scores(score, data, block.set_column(column, field.name, every.cast(field.type))).reshape(len(rows), -1)
+    best = scores.argmax(axis=1)
+    return scores.max(axis=1), [values[int(index)].as_py() for index in best]
 
 
 def from_residuals(

@@ -16,6 +16,8 @@ from isthmus.data import Data
 
 __all__ = ["Feature", "Reader", "reader_of"]
 
+MOST_CATEGORIES = 20  # values of a column up to which each of them is tried in a row
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
@@ -72,6 +74,10 @@ class Reader(ABC):
     def cell(self, block: Any, row: int, feature: int) -> Any:
         """Return one value of a block, in the units and type of the data."""
 
+    def categories(self, feature: int) -> Any:
+        """Return the values that a feature can have, as an Arrow array; None where it is a quantity, or has many."""
+        return None
+
     def pairs(self, data: Data) -> Iterator[tuple[Float64, Float64]]:
         """Yield records and their reconstructions as numbers, block by block."""
         for start, block in data.chunks():
@@ -122,6 +128,14 @@ class ModelReader(Reader):
         if schema.kind == "image":
             return _pixels(schema.shape)
         return [Feature(name, slice(i, i + 1)) for i, name in enumerate(_names(schema, len(self.is_class)))]
+
+    def categories(self, feature: int) -> Any:
+        if self.model.schema_.kind != "table":
+            return None
+        name = self.features()[feature].name
+        column = next(column for column, _ in self.pre.places() if column.name == name)
+        values = column.values.slice(0, len(column.values) - 1) if column.kind == "categories" else ()
+        return values if 0 < len(values) <= MOST_CATEGORIES else None
 
     def cell(self, block: Any, row: int, feature: int) -> Any:
         kind = self.model.schema_.kind
