@@ -195,8 +195,9 @@ def _draw(terminal: Terminal, found: Classification, data: Data, folder: Path | 
     if folder is None:
         return
     from isthmus.report.classification import pictures
+    from isthmus.report.gallery import write_picture
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures(found, data).items():
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        write_picture(figure, folder / f"{name}.png", force=True)
     terminal.say(f"{folder}: pictures")

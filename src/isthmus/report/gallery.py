@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from isthmus.artifact import replacing
 from isthmus.report.plots import STYLE, style
 from isthmus.report.sheets import shown_as_bytes, side_by_side
 
-__all__ = ["DPI", "in_pairs", "titled_sheets"]
+__all__ = ["DPI", "in_pairs", "titled_sheets", "write_picture"]
 
 DPI = 150
 """Dots per inch at which a pixel of a sheet is a dot of the picture: nothing is blurred or left out."""
@@ -98,3 +100,22 @@ def in_pairs(first: NDArray[Any], second: NDArray[Any], *, columns: int) -> NDAr
     shape = (-1, columns, *first.shape[1:])
     rows = np.stack([part[:whole].reshape(shape) for part in (first, second)], axis=1)
     return rows.reshape(-1, *first.shape[1:])
+
+
+def write_picture(figure: Figure, path: Path, *, force: bool = False) -> None:
+    """Write a figure whole or not at all; the suffix says the format.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+    force : bool, default=False
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputExistsError
+        The file exists and ``force`` is off.
+    """
+    with replacing(path, force=force) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=DPI, facecolor="white")
