@@ -23,6 +23,7 @@ def model(digits):
 QUICK = {"max_epochs": 8, "random_state": 0}
 MODELS = {
     "probe": isthmus.Autoencoder(latent_dim=16, **QUICK),
+    "spreading": isthmus.Autoencoder(latent_dim=16, **QUICK),
     "head": isthmus.Autoencoder(latent_dim=16, **QUICK),
     "joint": isthmus.Autoencoder(latent_dim=16, **QUICK),
     "fine-tuned": isthmus.DenoisingAutoencoder(latent_dim=16, **QUICK),
@@ -145,19 +146,23 @@ def test_the_choice_and_its_reason(digits, digit_labels):
         made.classes_ = np.arange(3)
         return made._choose(isthmus.data.open(np.zeros((n, 4))), labels)
 
-    assert choose(5000, 30) == (
+    assert choose(50_000, 30) == (
         "ladder",
-        "ladder, because 30 records have a label and 4,970 have none: a ladder network learns most from those",
+        "ladder, because 30 records have a label and 49,970 have none: a ladder network learns most from those",
+    )
+    assert choose(5000, 30) == (
+        "spreading",
+        "spreading, because 30 records have a label and 4,970 have none: those show where classes lie",
     )
     assert choose(5000, 5000)[0] == "joint"
     assert choose(200, 100)[0] == "probe"
-    assert choose(5000, 30, isthmus.Autoencoder())[0] == "probe"
+    assert choose(5000, 30, isthmus.Autoencoder())[0] == "spreading"
     assert choose(5000, 30, isthmus.ConditionalVAE()) == ("own", "own, because ConditionalVAE learns classes itself")
 
 
 def test_a_network_of_ones_own(digits, digit_labels):
     own = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Tanh()), nn.Linear(12, 64)
-    for method in ("probe", "head", "joint", "fine-tuned", "m1m2"):
+    for method in ("probe", "spreading", "head", "joint", "fine-tuned", "m1m2"):
         model = isthmus.Autoencoder(network=own, max_epochs=8, random_state=0)
         made = Classifier(model=model, method=method, random_state=0).fit(digits[:800], digit_labels[:800])
         assert made.score(digits[1200:], digit_labels[1200:]) > 0.6

@@ -56,7 +56,7 @@ def classify(
     model : str
         fit: the file of a model whose codes to use; by default one is trained. predict: the classifier's file, by
         default classifier.safetensors.
-    method : {"auto", "probe", "head", "joint", "fine-tuned", "ladder", "m2", "m1m2", "features", "own"}
+    method : {"auto", "probe", "spreading", "head", "joint", "fine-tuned", "ladder", "m2", "m1m2", "features", "own"}
         How to learn; auto goes by the numbers of records with and without a label, and says why.
     save : str
         Where fit writes the classifier.

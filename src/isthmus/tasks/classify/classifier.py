@@ -23,12 +23,14 @@ from isthmus.data import Data
 from isthmus.tasks.classify.evaluation import Classification
 from isthmus.tasks.classify.network import FineTuned, Head, Joint
 from isthmus.tasks.classify.rules import Conditional, Features, Known, Ladder, Own, Probe, Rule, Stacked
+from isthmus.tasks.classify.spreading import Spreading
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted
 
 __all__ = ["METHODS", "Classifier"]
 
 METHODS: dict[str, type[Rule]] = {
     "probe": Probe,
+    "spreading": Spreading,
     "head": Head,
     "joint": Joint,
     "fine-tuned": FineTuned,
@@ -43,7 +45,8 @@ HELD_OUT = 0.1  # share of the labelled records that are calibrated on
 FEWEST_TO_CALIBRATE = 200  # labelled records below which none are kept back
 FEWEST_TO_TRAIN = 1000  # labelled records from which on networks learn more than a probe sees
 RICH = 10  # unlabelled records for a labelled one, from which on they teach more than the labelled ones
-MANY = 1000  # unlabelled records that are worth a ladder network
+SOME = 100  # unlabelled records that show where classes lie
+MANY = 10_000  # unlabelled records that are worth a ladder network
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -59,6 +62,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         "auto" chooses by the numbers of labelled and unlabelled records and says why (``method_reason_``).
 
         - "probe": logistic regression on frozen codes.
+        - "spreading": classes spread from labelled records to their neighbours, over the graph of nearest frozen codes
+          (Zhou et al., "Learning with Local and Global Consistency", NeurIPS 2003).
         - "head": the encoder and a softmax layer, trained from first weights by cross-entropy.
         - "joint": the same, beside the model's own loss (Le, Patterson and White, NeurIPS 2018).
         - "fine-tuned": the fitted encoder and a softmax layer, trained on by cross-entropy (Vincent et al., "Stacked
@@ -71,7 +76,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
     calibrate : bool, default=True
         Whether logits are divided by a temperature found on labelled records that the method has not learned from (Guo
         et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2): a tenth of them, kept back, of 200
-        or more; folds of them for a probe.
+        or more; folds of them for "probe" and "spreading".
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     verbose : int, default=0
@@ -200,6 +205,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
             return "ladder", f"ladder, because {counts}: a ladder network learns most from those"
         if labelled >= FEWEST_TO_TRAIN and self.model is None:
             return "joint", f"joint, because {counts}: enough to train the encoder with"
+        if unlabelled >= max(SOME, RICH * labelled):
+            return "spreading", f"spreading, because {counts}: those show where classes lie"
         return "probe", f"probe, because {counts}: codes learned from all of them need few to tell classes"
 
     def _rows_to_calibrate_on(self, rule: type[Rule], numbers: np.ndarray) -> NDArray[np.int64]:

@@ -1,0 +1,139 @@
+r"""Rows as a graph: who is whose nearest neighbour, and how much that weighs.
+
+Weights are those of McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection", 2018, section
+3.1: v_ij = exp(-(d_ij - r_i) / s_i) for the k nearest neighbours j of i, with r_i the distance of the nearest and s_i
+such that sum_j v_ij = log2 k; made symmetric by w = v + v^T - v v^T, entry by entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+__all__ = ["fuzzy_graph", "nearest_rows", "weights_of"]
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+DISTANCES = 2**25  # held at a time (128 MiB)
+TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
+SPAN = 64  # columns in a group of which the least is looked for first
+HALVINGS = 64
+NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least
+
+
+def nearest_rows(
+    references: Float32, k: int, queries: Float32 | None = None, rows: int | None = None
+) -> tuple[Int64, Float32]:
+    """Return the nearest references of every query, exactly, the nearest first.
+
+    Parameters
+    ----------
+    references : array, shape (n, d)
+    k : int
+        How many; fewer where there are not as many.
+    queries : array, shape (m, d), optional
+        By default the references themselves, none of which is its own neighbour.
+    rows : int, optional
+        Queries at a time; by default as many as 128 MiB of distances allow.
+
+    Returns
+    -------
+    indices : ndarray of int64, shape (m, k)
+    distances : ndarray of float32, shape (m, k)
+        Euclidean.
+    """
+    middle = references.mean(axis=0)  # near the origin, differences of squares lose the fewest digits
+    there = torch.from_numpy(references - middle)
+    here = there if queries is None else torch.from_numpy(queries - middle)
+    k = min(k, len(there) - (queries is None))
+    squares, columns = there.square().sum(1), there.T.contiguous()
+    indices, distances = [], []
+    for block in torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there))):
+        part = here[block]
+        # ||a - b||^2 without ||a||^2, which changes no order.
+        away = torch.addmm(squares, part, columns, alpha=-2)
+        if queries is None:
+            away[torch.arange(len(block)), block] = torch.inf
+        found = _smallest(away, k)
+        exact = (part[:, None] - there[found]).square().sum(2).sqrt()
+        exact, order = exact.sort(dim=1, stable=True)
+        indices.append(found.gather(1, order))
+        distances.append(exact)
+    return torch.cat(indices).numpy(), torch.cat(distances).numpy()
+
+
+def _smallest(values: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the columns of the k smallest values of each row, in any order: (m, n) -> (m, k).
+
+    They are in the k groups of columns with the smallest minima, which are found many times sooner.
+    """
+    if values.shape[1] <= 2 * k * TOGETHER:
+        return values.topk(k, largest=False)[1]
+    groups = F.pad(values, (0, -values.shape[1] % TOGETHER), value=torch.inf).view(len(values), -1, TOGETHER)
+    near = groups.amin(2).topk(k, largest=False)[1]
+    few = groups.gather(1, near[:, :, None].expand(-1, -1, TOGETHER)).flatten(1)
+    places = few.topk(k, largest=False)[1]
+    return near.gather(1, places // TOGETHER) * TOGETHER + places % TOGETHER
+
+
+def _least(values: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the columns of the k least values of every row, in no order: (b, n) -> (b, k).
+
+    The k least are in the k groups of columns with the least minima, and minima are found much sooner than an order.
+    """
+    n = values.shape[1]
+    count = n // SPAN
+    if count < 4 * k:
+        return values.topk(k, largest=False, sorted=False).indices
+    minima = values[:, : count * SPAN].unflatten(1, (SPAN, count)).amin(1)
+    groups = minima.topk(k, largest=False, sorted=False).indices
+    columns = (groups[:, :, None] + count * torch.arange(SPAN)).flatten(1)
+    rest = torch.arange(count * SPAN, n).expand(len(values), -1)
+    columns = torch.cat([columns, rest], 1)
+    return columns.gather(1, values.gather(1, columns).topk(k, largest=False, sorted=False).indices)
+
+
+def fuzzy_graph(indices: Int64, distances: Float32) -> sp.csr_matrix:
+    """Return the symmetric weights of a graph of nearest neighbours, those of UMAP.
+
+    Parameters
+    ----------
+    indices : array, shape (n, k)
+        Neighbours of each row.
+    distances : array, shape (n, k)
+        How far they are, increasing.
+
+    Returns
+    -------
+    csr_matrix of float64, shape (n, n)
+        Between 0 and 1.
+    """
+    import scipy.sparse as sp
+
+    n, k = indices.shape
+    weights = weights_of(distances).ravel()
+    directed = sp.csr_matrix((weights, (np.repeat(np.arange(n), k), indices.ravel())), shape=(n, n))
+    return sp.csr_matrix(directed + directed.T - directed.multiply(directed.T))
+
+
+def weights_of(distances: Float32) -> Float64:
+    """Return the weight v_ij of each neighbour from its distance, the nearest first: (n, k) -> (n, k)."""
+    k = distances.shape[1]
+    beyond = (distances - distances[:, :1]).astype(np.float64)
+    wanted = max(np.log2(k), 1.0 + 1e-6)  # the nearest alone counts 1
+    narrowest = NARROWEST * distances.mean(axis=1, dtype=np.float64) + np.finfo(np.float32).tiny
+    low, high = narrowest, np.maximum(1e3 * beyond.max(axis=1), 2 * narrowest)
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high)
+        is_wide = np.exp(-beyond / middle[:, None]).sum(axis=1) > wanted
+        low, high = np.where(is_wide, low, middle), np.where(is_wide, middle, high)
+    return np.asarray(np.exp(-beyond / low[:, None]))

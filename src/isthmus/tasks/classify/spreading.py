@@ -1,0 +1,123 @@
+r"""Labels that spread to their neighbours: records of one cluster or one curve get the class of the few with a label.
+
+Zhou, Bousquet, Lal, Weston and Schoelkopf, "Learning with Local and Global Consistency", NeurIPS 2003, section 2: with
+W the graph of nearest codes (:mod:`isthmus.graph`), D its degrees, Y the known classes as ones in (n, k)::
+
+    S = D^-1/2 W D^-1/2,    F = (I - a S)^-1 Y,    p(c | x_i) = F_ic / sum_c F_ic
+
+F is found by conjugate gradients. A new record gets the mean of its nearest records' p, by the weight of each.
+"""
+
+# ruff: noqa: D102 - what each method does stands at Rule
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.data import Data
+from isthmus.graph import fuzzy_graph, nearest_rows, weights_of
+from isthmus.tasks.classify.rules import FOLDS, Float64, Int64, Known, Probe, Rule
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from isthmus.tasks.classify.classifier import Classifier
+
+__all__ = ["Spreading", "spread"]
+
+NEIGHBOURS = 15
+REACH = 0.99  # a: how much of a record's class comes from its neighbours
+TOLERANCE = 1e-4  # of F, as a share
+LEAST = 1e-6  # share of a class that no label reaches
+
+
+class Spreading(Rule):
+    """Labels spread over the graph of nearest codes.
+
+    Parameters
+    ----------
+    codes : ndarray of float32, shape (n, d)
+        Of the records of the fit.
+    shares : ndarray of float64, shape (n, k)
+        Their probabilities.
+    """
+
+    holds_out = False
+    default_model = staticmethod(Probe.default_model)
+
+    def __init__(self, codes: NDArray[np.float32], shares: Float64) -> None:
+        self.codes, self.shares = codes, shares
+
+    @classmethod
+    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+        codes = task._codes(data)
+        graph = fuzzy_graph(*nearest_rows(codes, NEIGHBOURS))
+        k = len(task.classes_)
+        rule = cls(codes, spread(graph, known.seen, k))
+        folds = min(FOLDS, int(np.bincount(known.numbers[known.rows]).min()))
+        if folds > 1:
+            rule.unseen = _logits(cls._left_out(graph, known, k, folds)), known.numbers[known.rows]
+        return rule
+
+    @staticmethod
+    def _left_out(graph: sp.csr_matrix, known: Known, k: int, folds: int) -> Float64:
+        """Return the probabilities of labelled records, each from the labels of other folds."""
+        from sklearn.model_selection import StratifiedKFold
+
+        numbers = known.numbers[known.rows]
+        found = np.empty((len(numbers), k))
+        for _, left_out in StratifiedKFold(folds, shuffle=True, random_state=0).split(numbers, numbers):
+            seen = known.seen
+            seen[known.rows[left_out]] = -1
+            found[left_out] = spread(graph, seen, k)[known.rows[left_out]]
+        return found
+
+    def logits(self, task: Classifier, data: Data) -> Float64:
+        indices, distances = nearest_rows(self.codes, NEIGHBOURS, task._codes(data))
+        weights = weights_of(distances)
+        shares = np.einsum("nk,nkc->nc", weights, self.shares[indices]) / weights.sum(axis=1, keepdims=True)
+        return _logits(shares)
+
+    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {"codes": self.codes, "shares": self.shares}
+
+    @classmethod
+    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        return cls(arrays["codes"], arrays["shares"])
+
+
+def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
+    """Return the probability of each class for each row of a graph.
+
+    Parameters
+    ----------
+    graph : csr_matrix, shape (n, n)
+        Symmetric weights, of at least 0.
+    numbers : ndarray of int64, shape (n,)
+        Class numbers, -1 where there is no label.
+    k : int
+        Classes.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+        Rows that no label reaches have the shares of the labels.
+    """
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import cg
+
+    known = np.flatnonzero(numbers >= 0)
+    labels = np.zeros((len(numbers), k))
+    labels[known, numbers[known]] = 1.0
+    root = sp.diags(1 / np.sqrt(np.maximum(np.asarray(graph.sum(axis=1)).ravel(), np.finfo(np.float64).tiny)))
+    system = (sp.identity(len(numbers)) - REACH * (root @ graph @ root)).tocsr()
+    reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0)
+    total = reached.sum(axis=1, keepdims=True)
+    return np.where(total > 0, reached / np.where(total > 0, total, 1.0), labels.sum(axis=0) / max(1, len(known)))
+
+
+def _logits(shares: Float64) -> Float64:
+    return np.log(np.maximum(shares, LEAST))
