@@ -24,7 +24,7 @@ DENSE: dict[str, Any] = {"latent_dim": 50, "hidden": (200, 200), "network": "den
 # posterior "flow" 91.4.
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae": ("VAE", DENSE | {"max_epochs": 100, "batch_size": 512}),
-    "iwae": ("VAE", DENSE | {"k": 50, "max_epochs": 12, "batch_size": 128}),
+    "iwae": ("VAE", DENSE | {"k": 50, "max_epochs": 45, "batch_size": 128}),
     "ladder": (
         "LadderVAE",
         {"network": "convolutional", "hidden": (32, 64), "latent_dim": 48, "levels": 3, "batch_size": 256}
