@@ -18,9 +18,9 @@ import harness
 import numpy as np
 
 RECORDS, DRAWN, KINDS = 60_000, 26_000, 1000
-CONVOLUTIONAL: dict[str, Any] = {"network": "convolutional", "batch_size": 256, "max_seconds": 180.0}
+CONVOLUTIONAL: dict[str, Any] = {"network": "convolutional", "batch_size": 256, "max_seconds": 120.0}
 MODELS: dict[str, dict[str, Any]] = {
-    "GAN": CONVOLUTIONAL | {"max_seconds": 900.0},
+    "GAN": CONVOLUTIONAL | {"max_seconds": 600.0},
     "Autoencoder": CONVOLUTIONAL | {"latent_dim": 48, "likelihood": "bernoulli"},
     "VAE": CONVOLUTIONAL | {"latent_dim": 48, "likelihood": "bernoulli", "prior": "mixture", "beta": 0.5},
 }
