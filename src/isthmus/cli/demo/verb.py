@@ -1,0 +1,128 @@
+"""A first look: reconstruct, draw, and put codes to work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isthmus.cli import fit, judge, scoring, sources
+from isthmus.cli.demo import at_work, drawing
+from isthmus.cli.terminal import Result, Terminal, plain_json
+from isthmus.errors import OutputExistsError
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+
+__all__ = ["demo"]
+
+TEST = 0.2  # share of the digits that no model sees
+SAMPLES = "samples.png"
+OURS = {"model.safetensors", "report.html", "report.json", SAMPLES, "map.html", "clusters.png", "outliers.png"}
+
+
+def demo(
+    terminal: Terminal,
+    *,
+    output: str = "isthmus-demo",
+    seed: int = 0,
+    threads: int | None = None,
+    force: bool = False,
+) -> Result:
+    """Watch an autoencoder learn 1,797 real handwritten digits, a VAE and a GAN draw new ones, and codes at work.
+
+    The autoencoder is set beside PCA, k-means and the mean; new digits are set beside real ones; a classifier with 50
+    labels, a map, clusters and outliers are set beside scikit-learn's on pixels. Takes about a minute. Writes the
+    model, a report, a map to move about in and pictures into a folder, and says what to type next.
+
+    Parameters
+    ----------
+    output : str
+        The folder; one that an earlier demo wrote is overwritten.
+    seed : int
+        Of everything random.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Write into a folder that holds other files, too.
+
+    Examples
+    --------
+    isthmus demo
+    """
+    from isthmus import data
+
+    folder = Path(output)
+    _check_folder(folder, force=force)
+    records = sources.open_data(terminal, "digits", {})
+    train, test = data.split(records, (1 - TEST, TEST), random_state=seed)
+    model = _model(seed)
+    model.fit(train, callbacks=_callbacks(terminal))
+    found = model.report(test, baseline_data=train, command=terminal.command)
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(model, folder / "model.safetensors", records, train, test, seed, terminal.command)
+    page = found.write(folder / "report.html", force=True)
+    document = found.to_dict()
+    size = document["model"]["code_size"]
+    new = drawing.draw_digits(train, test, seed, _callbacks(terminal))
+    picture = folder / SAMPLES
+    drawing.picture(new, test, picture)
+    codes = at_work.put_to_work(model, records, train, test, seed)
+    codes.draw(records, test, folder)
+    lines = [
+        f"{len(test):,} digits of 8 x 8 pixels that the model never saw, through a code of {size} numbers:",
+        "",
+        *judge.comparison_table({"": document}),
+        "",
+        document["verdict"],
+        "",
+        f"New digits, drawn by two models, beside real ones (features: {new['features']}):",
+        "",
+        *drawing.table(new),
+        "",
+        "What codes are good for, beside plain pixels:",
+        "",
+        *codes.table(),
+        "",
+        f"open   {page}",
+        f"       {folder / 'map.html'}",
+        f"look   {picture}, clusters.png, outliers.png",
+        "next   isthmus inspect YOUR-DATA          a table, a folder of images, an .npy file, a text",
+        "       isthmus fit YOUR-DATA              then: isthmus report YOUR-DATA",
+        f"       isthmus encode digits -m {folder / 'model.safetensors'} -o codes.csv",
+    ]
+    result = {"page": str(page), "model": str(folder / "model.safetensors"), "scores": document["scores"]}
+    drawn = drawing.document(new) | {"picture": str(picture)}
+    return Result({**result, "verdict": document["verdict"], "samples": drawn, "codes": codes.document()}, lines)
+
+
+def _callbacks(terminal: Terminal) -> list[Any]:
+    return [] if terminal.quiet else [fit.progress()]
+
+
+def _check_folder(folder: Path, *, force: bool) -> None:
+    """Refuse a folder with files of somebody else's in it."""
+    others = sorted(item.name for item in folder.iterdir() if item.name not in OURS) if folder.is_dir() else []
+    if (others or (folder.exists() and not folder.is_dir())) and not force:
+        what = f"holds {others[0]!r}, which no demo wrote" if others else "is no folder"
+        raise OutputExistsError(f"{folder} {what}; name another folder with -o, or write into it with --force.")
+
+
+def _model(seed: int) -> Model:
+    from isthmus import Autoencoder
+
+    return Autoencoder(
+        latent_dim=16,
+        hidden=(256,),
+        network="dense",
+        batch_size=64,
+        learning_rate=0.005,
+        max_epochs=60,
+        random_state=seed,
+    )
+
+
+def _save(model: Model, path: Path, records: Any, train: Any, test: Any, seed: int, command: str) -> None:
+    scores = scoring.score(model, test, train)
+    model.provenance_ |= {"command": command}
+    kept = {"held_out": scores.document(), "split": sources.split_record(model, records, test, TEST, seed)}
+    model.save(path, force=True, scores=plain_json(kept))
