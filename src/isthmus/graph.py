@@ -25,7 +25,6 @@ Int64 = NDArray[np.int64]
 
 DISTANCES = 2**25  # held at a time (128 MiB)
 TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
-SPAN = 64  # columns in a group of which the least is looked for first
 HALVINGS = 64
 NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least
 
@@ -83,23 +82,6 @@ def _smallest(values: torch.Tensor, k: int) -> torch.Tensor:
     few = groups.gather(1, near[:, :, None].expand(-1, -1, TOGETHER)).flatten(1)
     places = few.topk(k, largest=False)[1]
     return near.gather(1, places // TOGETHER) * TOGETHER + places % TOGETHER
-
-
-def _least(values: torch.Tensor, k: int) -> torch.Tensor:
-    """Return the columns of the k least values of every row, in no order: (b, n) -> (b, k).
-
-    The k least are in the k groups of columns with the least minima, and minima are found much sooner than an order.
-    """
-    n = values.shape[1]
-    count = n // SPAN
-    if count < 4 * k:
-        return values.topk(k, largest=False, sorted=False).indices
-    minima = values[:, : count * SPAN].unflatten(1, (SPAN, count)).amin(1)
-    groups = minima.topk(k, largest=False, sorted=False).indices
-    columns = (groups[:, :, None] + count * torch.arange(SPAN)).flatten(1)
-    rest = torch.arange(count * SPAN, n).expand(len(values), -1)
-    columns = torch.cat([columns, rest], 1)
-    return columns.gather(1, values.gather(1, columns).topk(k, largest=False, sorted=False).indices)
 
 
 def fuzzy_graph(indices: Int64, distances: Float32) -> sp.csr_matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from isthmus.errors import DataError, ParameterError, ShapeError
 
-__all__ = ["check_map", "check_new_points"]
+__all__ = [
+    "check_map",
+    "check_new_points",
+    "colours_can_be_told",
+    "is_drawn_already",
+    "needs_flat_codes",
+    "no_such_colour",
+    "one_colour_a_record",
+]
 
 
 def check_map(owner: str, records: NDArray[Any], points: NDArray[Any], k: int) -> None:
@@ -63,4 +72,46 @@ def _finite_rows(owner: str, name: str, rows: NDArray[Any]) -> None:
         raise DataError(
             f"{owner}: {name} must be finite numbers; row {bad[0]} has NaN or infinity, and so have {len(bad):,} of "
             f"{len(rows):,}. Leave these rows out."
+        )
+
+
+def is_drawn_already(pairs: Sequence[str]) -> None:
+    """Refuse parameters of a map that is there already."""
+    if pairs:
+        raise ParameterError(
+            f"map: --set {pairs[0]} goes with learning a map, and the file given with --model has one; leave one out."
+        )
+
+
+def needs_flat_codes(owner: str, model: str, shape: Sequence[int | None]) -> None:
+    """Refuse a model whose codes differ in size."""
+    if None in shape:
+        raise ParameterError(
+            f"{owner}: the codes of this {model} are as large as its pictures, which differ; give a model that was "
+            f"fitted on pictures of one size, or leave --model out."
+        )
+
+
+def no_such_colour(name: str, names: Sequence[str]) -> ParameterError:
+    """Return the refusal of a colour that is neither a column nor a file."""
+    known = f"its columns are {', '.join(map(repr, names[:20]))}" if names else "they have no columns"
+    return ParameterError(
+        f"--colour must name columns of DATA, or a file with one row a record; {name!r} is neither ({known})."
+    )
+
+
+def one_colour_a_record(path: str, rows: int, n: int) -> None:
+    """Refuse a file that belongs to other records."""
+    if rows != n:
+        raise ParameterError(
+            f"--colour: {path} must have one row a record; it has {rows:,}, and there are {n:,} records."
+        )
+
+
+def colours_can_be_told(name: str, usable: int) -> None:
+    """Refuse values that no palette tells apart."""
+    if not usable:
+        raise ParameterError(
+            f"--colour: {name!r} has too many different texts to tell apart; name a column of numbers, or of at most "
+            f"250 classes, each with several records."
         )

@@ -95,6 +95,7 @@ def neighbourhoods(records: ArrayLike, points: ArrayLike, *, k: int = 15) -> Nei
     """
     x, z = _matrix(records), _matrix(points)
     check_map("neighbourhoods", x, z, k)
+    x, z = _about_zero(x), _about_zero(z)
     n = len(x)
     scale = 2.0 / (k * (2.0 * n - 3.0 * k - 1.0))
     trust, continuity, hits = np.empty(n), np.empty(n), np.empty(n)
@@ -162,11 +163,15 @@ def nearest_neighbour_hits(
 
 
 def _matrix(values: ArrayLike) -> NDArray[Any]:
-    """Return records as rows of floats around their mean, where differences of squares lose the fewest digits."""
+    """Return records as rows of floats."""
     x = np.asarray(values)
     x = x.astype(np.float32 if x.dtype.kind in "biu" or x.dtype == np.float32 else np.float64)
-    x = x.reshape(len(x), -1) if x.ndim > 1 else x
-    return x - x.mean(axis=0, dtype=np.float64).astype(x.dtype) if x.size else x
+    return x.reshape(len(x), -1) if x.ndim > 1 else x
+
+
+def _about_zero(x: NDArray[Any]) -> NDArray[Any]:
+    """Return rows around their mean, where differences of squares lose the fewest digits."""
+    return np.asarray(x - x.mean(axis=0, dtype=np.float64).astype(x.dtype))
 
 
 def _nearest(squares: NDArray[Any], k: int) -> NDArray[np.int64]:

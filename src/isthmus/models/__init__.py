@@ -11,6 +11,7 @@ from isthmus.models.denoising import DenoisingAutoencoder
 from isthmus.models.gan import GAN, ConditionalGAN
 from isthmus.models.ladder import LadderVAE
 from isthmus.models.ladder_network import LadderNetwork
+from isthmus.models.map import Map
 from isthmus.models.regularized import RegularizedAutoencoder
 from isthmus.models.sparse import SparseAutoencoder
 from isthmus.models.total_correlation import TotalCorrelationVAE
@@ -31,6 +32,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "LadderNetwork",
     "LadderVAE",
+    "Map",
     "RegularizedAutoencoder",
     "SparseAutoencoder",
     "TotalCorrelationVAE",

@@ -7,10 +7,11 @@ from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
 from isthmus.training.players import Player
 from isthmus.training.precision import fast_float32, has_fast_bfloat16
 from isthmus.training.progress import ShowProgress
-from isthmus.training.stopping import Budget, default_epochs
+from isthmus.training.stopping import USUAL_STEPS, Budget, default_epochs
 
 __all__ = [
     "OPTIMIZERS",
+    "USUAL_STEPS",
     "Batches",
     "Budget",
     "Callback",

@@ -37,8 +37,8 @@ class Batches(ABC):
         Their number.
     device : torch.device
         Where batches arrive.
-    labels : tensor of int64 or None
-        One label for each record of the source, on the device, where a model learns from them.
+    labels : tensor or None
+        What a model learns beside each record of the source, on the device: class numbers, places.
     """
 
     rows: np.ndarray
@@ -51,7 +51,7 @@ class Batches(ABC):
         return len(self.rows)
 
     def beside(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return what goes to a loss beside the records of some rows: their labels, if there are any."""
+        """Return what goes to a loss beside the records of some rows, if there is anything."""
         return () if self.labels is None else (self.labels[rows.to(self.device)],)
 
     @abstractmethod

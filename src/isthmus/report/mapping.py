@@ -1,0 +1,128 @@
+"""What a map is worth: its figures on records that it placed without having learned from them, beside PCA's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.data import is_labelled
+from isthmus.metrics import Interval, bootstrap_interval, nearest_neighbour_hits, neighbourhoods
+from isthmus.report.maps import View
+
+if TYPE_CHECKING:
+    from isthmus.base import Model
+    from isthmus.data import Data
+
+__all__ = ["Judgement", "judge"]
+
+MOST = 10_000  # records that figures come from: they take the square of their number
+NEIGHBOURS, VOTES = 15, 5
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Pictures of the same records, and their figures.
+
+    Parameters
+    ----------
+    views : tuple of View
+        The map, principal components, and two codes of another model where one was given.
+    scores : mapping
+        By title of a view, intervals of its figures by name; empty for records too few to tell.
+    about : str
+        What the figures come from.
+    """
+
+    views: tuple[View, ...]
+    scores: Mapping[str, Mapping[str, Interval]]
+    about: str
+
+
+def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, beside: Model | None = None) -> Judgement:
+    """Place records on a map and on principal components, and tell how well each keeps neighbours.
+
+    Parameters
+    ----------
+    model : Map
+        Fitted.
+    data : Data
+        All records to draw; labels, where there are any, only score.
+    new : ndarray of int, optional
+        Numbers of the records that the map did not learn from. They are judged; without them all are.
+    beside : Model, optional
+        Another one, whose first two codes are drawn too.
+
+    Returns
+    -------
+    Judgement
+        Its figures: trustworthiness, continuity and neighbours kept (:func:`isthmus.metrics.neighbourhoods`), and,
+        where labels and new records are there, the share of these that have the label of most of their five nearest
+        points among the others.
+    """
+    rows = np.arange(len(data)) if new is None else new
+    records = model.plain_numbers(data)
+    known = np.setdiff1d(np.arange(len(data)), rows) if len(rows) < len(data) else rows
+    views = [_view("Map", model.transform(data), model), View("PCA", _components(records, known))]
+    if beside is not None:
+        views.append(_view(f"{type(beside).__name__}: first two codes", beside.transform(data), beside))
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST])
+    k = min(NEIGHBOURS, (len(rows) - 1) // 2)
+    if k < 1:
+        return Judgement(tuple(views), {}, "")
+    labels = None if data.labels is None or len(known) == len(data) else np.asarray(data.labels)
+    scores = {view.title: _figures(view.points, records, labels, known, rows, k) for view in views}
+    which = "that the map was learned from" if new is None else "that the map did not learn from"
+    about = (
+        f"Means over {len(rows):,} records {which}, with 95 % intervals: trustworthiness, continuity and share of the "
+        f"{k} nearest that are kept."
+    )
+    return Judgement(tuple(views), scores, about)
+
+
+def _view(title: str, codes: NDArray[Any], model: Model) -> View:
+    """Return a picture of the first two codes; of the only one over the number of the record."""
+    codes = codes.reshape(len(codes), -1)
+    if codes.shape[1] == 1:
+        return View(title, np.column_stack([codes[:, 0], np.zeros(len(codes), codes.dtype)]))
+    more = codes.shape[1] - 2
+    return View(title, codes[:, :2], f"two of {codes.shape[1]} codes" if more and title == "Map" else "")
+
+
+def _components(records: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the first two principal components of all records, learned from the known ones."""
+    from sklearn.decomposition import PCA
+
+    found = np.zeros((len(records), 2), np.float32)
+    count = min(2, *records[known].shape)
+    found[:, :count] = PCA(count, random_state=0).fit(records[known]).transform(records)
+    return found
+
+
+def _figures(
+    points: NDArray[Any],
+    records: NDArray[np.float32],
+    labels: NDArray[Any] | None,
+    known: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    k: int,
+) -> dict[str, Interval]:
+    kept = neighbourhoods(records[rows], points[rows], k=k)
+    found = {
+        "trustworthiness": bootstrap_interval(kept.trustworthiness),
+        "continuity": bootstrap_interval(kept.continuity),
+        "neighbours kept": bootstrap_interval(kept.hit_rate),
+    }
+    if labels is None:
+        return found
+    told = is_labelled(labels)
+    codes = np.full(len(labels), -1)
+    codes[told] = np.unique(labels[told].astype(str), return_inverse=True)[1]
+    learned, judged = known[told[known]], rows[told[rows]]
+    if len(learned) >= VOTES and len(judged):
+        hits = nearest_neighbour_hits(points[learned], codes[learned], points[judged], codes[judged], k=VOTES)
+        found["5-NN accuracy"] = bootstrap_interval(hits)
+    return found
