@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from numpy.typing import NDArray
@@ -9,14 +10,29 @@ from numpy.typing import NDArray
 from isthmus.checks.parameters import integer
 from isthmus.errors import DataError, ParameterError
 
-__all__ = ["codes_differ", "enough_for_clusters", "number_of_clusters", "plain_posterior"]
+__all__ = [
+    "codes_differ",
+    "enough_for_clusters",
+    "is_learned_already",
+    "more_than_one_cluster",
+    "number_of_clusters",
+    "pictures_with_outlines",
+    "plain_posterior",
+]
+
+
+def more_than_one_cluster(owner: str, value: Any) -> None:
+    """Refuse a single cluster, which is no division."""
+    if isinstance(value, Integral) and value == 1:
+        integer(owner, "n_clusters", value, low=2)
 
 
 def number_of_clusters(owner: str, value: Any, n: int) -> None:
-    """Refuse a number of clusters that is no whole number from 2 to that of the records."""
+    """Refuse no whole number, one below 2 (1 itself is refused sooner), and one above that of the records."""
     if value is None:
         return
-    integer(owner, "n_clusters", value, low=2)
+    if value != 1:
+        integer(owner, "n_clusters", value, low=2)
     if value > n:
         raise ParameterError(
             f"{owner}: n_clusters={value} is more than the {n} records there are; ask for at most {n}, or leave it out "
@@ -39,6 +55,17 @@ def codes_differ(owner: str, codes: NDArray[Any]) -> None:
         )
 
 
+def pictures_with_outlines(owner: str, kind: str, shape: tuple[int | None, ...], *, suits: bool) -> None:
+    """Refuse histograms of gradients of anything else."""
+    if suits:
+        return
+    what = f"the records are {kind} data" if kind != "image" else f"their sides are {shape[:2]}"
+    raise ParameterError(
+        f"{owner}: features='gradients' are those of pictures of one size, of at least 6 x 6 pixels; {what}: take "
+        f"features='records'."
+    )
+
+
 def plain_posterior(owner: str, model: Any) -> None:
     """Refuse a model whose codes no mixture of Gaussians can be the prior of."""
     posterior = getattr(model, "posterior", None)
@@ -47,3 +74,13 @@ def plain_posterior(owner: str, model: Any) -> None:
             f"{owner}: method='vade' needs a VAE with a Gaussian posterior, whose prior becomes the clusters; "
             f"{type(model).__name__} is none: pass model=VAE(...), or leave the model out."
         )
+
+
+def is_learned_already(**given: Any) -> None:
+    """Refuse what only learning clusters has, where the file that is given has clusters learned from other records."""
+    for name, value in given.items():
+        if value is not None:
+            raise ParameterError(
+                f"cluster: --{name} goes with learning clusters, and the file given with --model has them learned "
+                f"already; leave one of the two out."
+            )

@@ -1,0 +1,196 @@
+"""The verb that finds the groups that records fall into: cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.cli import sinks, sources
+from isthmus.cli.terminal import Result, Terminal, columns, counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from isthmus.data import Data
+    from isthmus.tasks import Clusterer
+
+__all__ = ["cluster"]
+
+LISTED = 20  # clusters of which a line is printed
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def cluster(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: str | None = None,
+    clusters: int | None = None,
+    method: str = "auto",
+    features: str = "auto",
+    runs: int | None = None,
+    output: str | None = None,
+    picture: str | None = None,
+    save: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Find the groups that records fall into: the cluster of each, and how likely it is.
+
+    Without --clusters their number is estimated, and the scores of all numbers are printed. The clusters are looked for
+    several times with other seeds; how well the runs agree is their stability, 1 where all say the same. For each
+    cluster stands its medoid, the most central member, and the row of the member that is least sure to belong to it.
+
+    Parameters
+    ----------
+    data : str
+        Records: a file, a folder or pattern of images, or a named set.
+    model : str
+        The file of a model whose codes to use, or of clusters that --save wrote, which are then only applied. By
+        default a model is trained.
+    clusters : int
+        How many; estimated if not given.
+    method : {"auto", "communities", "k-means", "mixture", "neighbour-graph", "dec", "idec", "vade"}
+        How to find them; auto takes communities of the graph of nearest codes, the most accurate.
+    features : {"auto", "records", "gradients"}
+        What of pictures the model sees: all, or histograms of oriented gradients, which hardly change when a line has
+        moved a little; auto takes gradients of pictures of one size where no --model is given.
+    runs : int
+        Times that clusters are looked for; 5, or 1 where networks are trained.
+    output : str
+        Write cluster and probabilities of each record here: .csv, .tsv, .parquet; .npy holds the clusters alone.
+    picture : str
+        Draw the medoid and the most doubtful members of each cluster here: .png, .svg or .pdf.
+    save : str
+        Write the clusters here, for use with --model.
+    seed : int
+        Of everything random.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as the model was fitted.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Overwrite what is there.
+
+    Examples
+    --------
+    isthmus cluster photos/ -o groups.csv --picture groups.png
+    isthmus cluster digits --clusters 10 --save groups.safetensors
+    isthmus cluster new.csv -m groups.safetensors -o new-groups.csv
+    """
+    path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
+    drawn = None if picture is None else sinks.check_output(picture, force, PICTURES, "--picture")
+    kept = None if save is None else sinks.check_output(save, force, flag="--save")
+    settings = {"n_clusters": clusters, "method": method, "features": features, "runs": runs, "random_state": seed}
+    clusterer, records, is_new = _learned(terminal, data, model, settings, device, opening, picture)
+    if kept is not None:
+        clusterer.save(kept, force=force)
+    chances = clusterer.probabilities_ if is_new else clusterer.predict_proba(records)
+    if path is not None:
+        _write(path, chances, records, force=force)
+    if drawn is not None:
+        _draw(drawn, clusterer, records)
+    sizes = np.bincount(chances.argmax(axis=1), minlength=clusterer.n_clusters_)
+    document = {
+        "data": data,
+        "records": len(records),
+        "method": clusterer.method_,
+        "clusters": clusterer.n_clusters_,
+        "estimated": clusterer.evidence_ is not None,
+        "evidence": None if clusterer.evidence_ is None else clusterer.evidence_.to_dict(),
+        "stability": clusterer.stability_,
+        "sizes": sizes.tolist(),
+        "output": output,
+        "picture": picture,
+        "saved": save,
+    }
+    lines = [f"{data}: {counted(len(records), 'record')} in {clusterer.n_clusters_} clusters ({clusterer.method_})"]
+    if is_new:
+        document["medoids"] = clusterer.medoids_.tolist()
+        document["doubtful"] = [clusterer.doubtful(one, 1).tolist() for one in range(clusterer.n_clusters_)]
+        lines += _about(clusterer)
+    lines += [f"{output}: cluster and probabilities of each"] if output else []
+    lines += [f"{picture}: medoids and most doubtful members"] if picture else []
+    lines += [f"{save}: the clusters, for -m"] if save else []
+    return Result(document, [*lines, "", *_table(clusterer, chances, sizes, is_new)])
+
+
+def _learned(
+    terminal: Terminal,
+    data: str,
+    model: str | None,
+    settings: Mapping[str, Any],
+    device: str | None,
+    opening: Mapping[str, Any],
+    picture: str | None,
+) -> tuple[Clusterer, Data, bool]:
+    """Return clusters, the records, and whether the clusters were learned from these."""
+    import isthmus
+    from isthmus.checks.cluster import is_learned_already
+    from isthmus.checks.tasks import a_model
+    from isthmus.tasks import Clusterer
+
+    loaded = None if model is None else isthmus.load(model, device=device)
+    if isinstance(loaded, Clusterer):
+        is_learned_already(clusters=settings["n_clusters"], picture=picture)
+        return loaded, sources.open_for(terminal, loaded, data, opening), False
+    if loaded is None:
+        records = sources.open_data(terminal, data, opening)
+    else:
+        a_model(str(model), loaded)
+        records = sources.open_for(terminal, loaded, data, opening)
+    clusterer = Clusterer(model=loaded, verbose=0 if terminal.quiet else 1, **settings)
+    clusterer.fit(records)
+    clusterer.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
+    return clusterer, records, True
+
+
+def _write(path: Path, chances: np.ndarray, records: Data, *, force: bool) -> None:
+    """Write cluster, its probability, and those of all clusters."""
+    labels = chances.argmax(axis=1)
+    if path.suffix.lower() == ".npy":
+        sinks.write_labels(path, labels, force=force)
+        return
+    values = {"cluster": labels, "probability": chances.max(axis=1)}
+    values |= {f"p({one})": chances[:, one] for one in range(chances.shape[1])}
+    sinks.write_columns(path, iter([values]), records.names, force=force)
+
+
+def _draw(path: Path, clusterer: Clusterer, records: Data) -> None:
+    """Draw medoids and doubtful members; the scores of numbers of clusters beside it, where they were compared."""
+    from isthmus.report import clusters
+
+    clusters.members(clusterer, records).savefig(path, dpi=150)
+    if clusterer.evidence_ is not None:
+        beside = path.with_name(f"{path.stem}-evidence{path.suffix}")
+        clusters.evidence(clusterer.evidence_, clusterer.evidence_.best).savefig(beside, dpi=150)
+
+
+def _about(clusterer: Clusterer) -> list[str]:
+    """Return what is known of the number of clusters, and of their stability."""
+    lines = []
+    if np.isfinite(clusterer.stability_):
+        lines.append(f"stability: {clusterer.stability_:.3f} (mean adjusted Rand index between runs)")
+    found = clusterer.evidence_
+    if found is not None:
+        scores = ", ".join(f"{k}: {score:.4g}" for k, score in zip(found.numbers, found.scores, strict=True))
+        lines += [f"number of clusters: {found.best}, by the {found.title}", f"  {scores}"]
+    return lines
+
+
+def _table(clusterer: Clusterer, chances: np.ndarray, sizes: np.ndarray, is_new: bool) -> list[str]:
+    """Return a line for each of the largest clusters."""
+    labels, highest = chances.argmax(axis=1), chances.max(axis=1)
+    head = ["cluster", "records", "mean probability", *(["medoid", "most doubtful"] if is_new else [])]
+    body = []
+    for one in range(min(clusterer.n_clusters_, LISTED)):
+        mean = f"{highest[labels == one].mean():.3f}" if sizes[one] else ""
+        rows = [f"{clusterer.medoids_[one]}", f"{clusterer.doubtful(one, 1)[0]}"] if is_new else []
+        body.append([str(one), f"{sizes[one]:,}", mean, *rows])
+    more = clusterer.n_clusters_ - len(body)
+    return [*columns(head, body), *([f"... and {more} more"] if more else [])]

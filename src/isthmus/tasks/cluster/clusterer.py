@@ -1,0 +1,350 @@
+"""Clusters of records, from a model's codes: scikit-learn's cluster contract.
+
+Each way of finding them is a :class:`isthmus.tasks.cluster.rules.Rule`; what no way changes is here, once: how many
+clusters, which of several runs is kept and how well they agree, and which members stand for a cluster or doubt it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClusterMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import checks
+from isthmus import data as isthmus_data
+from isthmus.base import seed_of
+from isthmus.data import Data, Schema
+from isthmus.tasks.cluster import gradients
+from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
+from isthmus.tasks.cluster.embedded import DEC, IDEC
+from isthmus.tasks.cluster.evidence import Evidence
+from isthmus.tasks.cluster.rules import Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
+from isthmus.tasks.cluster.variational import VaDE
+from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+
+__all__ = ["METHODS", "Clusterer"]
+
+METHODS: dict[str, type[Rule]] = {
+    "communities": CommunityRule,
+    "k-means": KMeansRule,
+    "mixture": MixtureRule,
+    "neighbour-graph": NeighbourGraphRule,
+    "dec": DEC,
+    "idec": IDEC,
+    "vade": VaDE,
+}
+
+RUNS = 5  # of a method that leaves the model as it is
+MOST = 20  # clusters among which the number is looked for
+REFERENCES = 2000  # members that a medoid is compared with, at most
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Clusterer(ClusterMixin, TaskEstimator):
+    """Find the groups that records fall into.
+
+    Parameters
+    ----------
+    model : model, optional
+        What gives the codes. One that has been fitted is used as it is; of any other a copy is fitted on the records.
+        By default the one that serves the method best.
+    n_clusters : int, optional
+        How many; by default the number from 2 to 20 that fits best, with the scores of all in ``evidence_``.
+    method : str, default="auto"
+        "auto" is "communities", which is the most accurate.
+
+        - "communities": parts of the graph of nearest codes that have more edges within than chance would give
+          (Newman and Girvan 2004): :mod:`isthmus.tasks.cluster.graph`.
+        - "k-means", "mixture": k-means and a mixture of Gaussians on the codes.
+        - "neighbour-graph": a mixture of Gaussians on the layout of that graph (N2D, McConville et al., ICPR 2020).
+        - "dec", "idec": the code itself learns the clusters, without the reconstruction (Xie et al., ICML 2016) or
+          beside it (Guo et al., IJCAI 2017).
+        - "vade": a VAE whose prior has one Gaussian a cluster (Jiang et al., IJCAI 2017).
+    features : str, default="auto"
+        What of the records the model sees. "auto" is "gradients" for pictures of one size where the clusterer brings
+        its own model and the method does not train it further, and "records" elsewhere.
+
+        - "records": everything.
+        - "gradients": of pictures, their histograms of oriented gradients (Dalal and Triggs, CVPR 2005), which hardly
+          change when a line is moved or bent a little: :mod:`isthmus.tasks.cluster.gradients`.
+    runs : int, optional
+        Times that the clusters are looked for, with other seeds and the same model; the run with the best score is
+        kept. By default 5, and 1 for the methods that train networks.
+    verbose : int, default=0
+        Whether to show the progress of a model that is trained here.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int64, shape (n,)
+        Cluster of each record of the fit, from 0, the largest cluster first.
+    probabilities_ : ndarray of float64, shape (n, k)
+        How likely each is in each cluster.
+    n_clusters_ : int
+        How many there are.
+    evidence_ : Evidence or None
+        Scores of the numbers of clusters, where the number was estimated.
+    stability_ : float
+        Mean adjusted Rand index between the runs, 1 where all agree; NaN after a single run.
+    medoids_ : ndarray of int64, shape (k,)
+        Row of the most central member of each cluster: its code is nearest to those of the others.
+    method_, features_ : str
+        Which way, and what the model sees.
+    schema_ : Schema
+        Kind and shape of the records.
+    model_ : model
+        The fitted model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import Autoencoder, Clusterer
+    >>> X = load_digits().images.astype("uint8")
+    >>> clusterer = Clusterer(model=Autoencoder(max_epochs=20), n_clusters=10, random_state=0).fit(X)
+    >>> clusterer.labels_.shape, clusterer.medoids_.shape
+    ((1797,), (10,))
+    """
+
+    n_clusters: int | None = None
+    method: str = "auto"
+    features: str = "auto"
+    runs: int | None = None
+    verbose: int = 0
+
+    labels_: Int64 = field(init=False)
+    probabilities_: Float64 = field(init=False)
+    n_clusters_: int = field(init=False)
+    evidence_: Evidence | None = field(init=False)
+    stability_: float = field(init=False)
+    medoids_: Int64 = field(init=False)
+    method_: str = field(init=False)
+    features_: str = field(init=False)
+    schema_: Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a single cluster here: scikit-learn's battery assigns 1 to the attribute later, and expects a fit."""
+        checks.more_than_one_cluster(type(self).__name__, self.n_clusters)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; they are the constructor's."""
+        checks.more_than_one_cluster(type(self).__name__, params.get("n_clusters"))
+        super().set_params(**params)
+        return self
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find clusters.
+
+        Parameters
+        ----------
+        X : array, data frame, path, or Data
+            Records: whatever :func:`isthmus.data.open` takes.
+        y : ignored
+            Labels, if there are any, are not looked at.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            ``n_clusters`` is below 2 or above the number of records, or the model cannot do what the method needs.
+        DataError
+            There is one record, or all have the same code, or a code is not finite.
+        """
+        owner = type(self).__name__
+        checks.choice(owner, "method", self.method, ("auto", *METHODS))
+        checks.choice(owner, "features", self.features, ("auto", "records", "gradients"))
+        checks.integer(owner, "runs", self.runs, low=1, optional=True)
+        data = isthmus_data.open(X)
+        checks.enough_for_clusters(owner, len(data))
+        checks.number_of_clusters(owner, self.n_clusters, len(data))
+        self.method_ = "communities" if self.method == "auto" else self.method
+        self.seed_ = seed_of(self.random_state)
+        rule = METHODS[self.method_]
+        self.schema_, self.features_ = data.schema, self._features(data)
+        if self.features_ == "gradients":
+            data = gradients.described(data)
+        self._fit_model(rule, data)
+        codes = self._codes(data)
+        checks.codes_are_finite(owner, codes)
+        checks.codes_differ(owner, codes)
+        view = rule.view(self, data, codes)
+        self.evidence_ = None if self.n_clusters else rule.evidence(view, min(MOST, len(data)), self.seed_)
+        k = self.n_clusters or self.evidence_.best  # type: ignore[union-attr]
+        self.rule_, found = self._best_of_runs(rule, data, view, int(k))
+        self._number_clusters(found)
+        self.medoids_ = _medoids(codes, self.labels_, self.n_clusters_)
+        return self
+
+    def _features(self, data: Data) -> str:
+        """Return what the model is to see."""
+        if self.features == "gradients":
+            schema = data.schema
+            checks.pictures_with_outlines(type(self).__name__, schema.kind, schema.shape, suits=gradients.suits(data))
+        if self.features != "auto":
+            return self.features
+        is_free = self.model is None and not METHODS[self.method_].trains
+        return "gradients" if is_free and gradients.suits(data) else "records"
+
+    def _fit_model(self, rule: type[Rule], data: Data) -> None:
+        """Set ``model_``: a fitted model as it is, of any other a copy fitted as the method needs it."""
+        model = self.default_model(data) if self.model is None else self.model
+        checks.can(type(self).__name__, model, *rule.needs)
+        if not _is_fitted(model):
+            model = clone(model)
+            if self.model is None:
+                model.set_params(verbose=self.verbose)
+            model = rule.fit_model(self, model, data)
+        self._use(model)
+        if self.features_ == "gradients":
+            del self.n_features_in_  # of the histograms, which nobody gives
+
+    def _open(self, X: Any, labels: Any = None) -> Data:
+        """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
+        data = isthmus_data.open(X, labels=labels)
+        if data.schema.kind == "table" and self.schema_.kind == "table":
+            data = data.select([column.name for column in self.schema_.columns])
+        if self.features_ == "records":
+            return super()._open(data)
+        return gradients.described(isthmus_data.conform(data, self.schema_, type(self).__name__))
+
+    def _best_of_runs(self, rule: type[Rule], data: Data, view: Any, k: int) -> tuple[Rule, Float64]:
+        """Return the run with the best score, and its probabilities; set ``stability_``."""
+        from sklearn.metrics import adjusted_rand_score
+
+        count = self.runs or (1 if rule.trains else RUNS)
+        runs = [rule.learn(self, data, view, k, (self.seed_ + i) % 2**32) for i in range(count)]
+        labels = [found.argmax(axis=1) for _, found in runs]
+        agreement = [adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]
+        self.stability_ = float(np.mean(agreement)) if agreement else float("nan")
+        return max(runs, key=lambda run: run[0].score)
+
+    def _number_clusters(self, found: Float64) -> None:
+        """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
+        sizes = np.bincount(found.argmax(axis=1), minlength=found.shape[1])
+        order = np.argsort(-sizes, kind="stable")
+        self.columns_ = order[: np.count_nonzero(sizes)]
+        self.probabilities_ = self._in_order(found)
+        self.labels_ = self.probabilities_.argmax(axis=1).astype(np.int64)
+        self.n_clusters_ = len(self.columns_)
+
+    def _in_order(self, found: Float64) -> Float64:
+        """Return probabilities of the clusters that there are, by size."""
+        kept = found[:, self.columns_]
+        total = kept.sum(axis=1, keepdims=True)
+        return np.asarray(np.where(total > 0, kept, 1.0) / np.where(total > 0, total, kept.shape[1]))
+
+    # ------------------------------------------------------------------ use
+
+    def predict_proba(self, X: Any) -> Float64:
+        """Return how likely records are in each cluster.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+        """
+        check_is_fitted(self, "rule_")
+        return self._in_order(self.rule_.probabilities(self, self._open(X)))
+
+    def predict(self, X: Any) -> Int64:
+        """Return the likeliest cluster of each record: int64, shape (n,)."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1), np.int64)
+
+    def codes(self, X: Any) -> Float32:
+        """Return the codes of records, which the clusters were found among: float32, shape (n, latent_dim)."""
+        check_is_fitted(self, "rule_")
+        return self._codes(self._open(X))
+
+    def doubtful(self, cluster: int, count: int = 10) -> Int64:
+        """Return rows of the members of a cluster that are least sure to be in it, the least sure first.
+
+        Parameters
+        ----------
+        cluster : int
+            Which, from 0.
+        count : int, default=10
+            How many, at most.
+
+        Returns
+        -------
+        ndarray of int64
+            Rows of the fit's records; those with the smallest lead of this cluster's probability over the next one's.
+        """
+        check_is_fitted(self, "rule_")
+        checks.integer(type(self).__name__, "cluster", cluster, low=0, high=self.n_clusters_ - 1)
+        rows = np.flatnonzero(self.labels_ == cluster)
+        highest = np.sort(self.probabilities_[rows], axis=1)
+        lead = highest[:, -1] - (highest[:, -2] if self.n_clusters_ > 1 else 0.0)
+        return np.asarray(rows[np.argsort(lead, kind="stable")][:count])
+
+    @property
+    def provenance_(self) -> dict[str, Any]:
+        """What the model's file remembers of the records."""
+        found: dict[str, Any] = self.model_.provenance_
+        return found
+
+    # ------------------------------------------------------------------ what the base asks
+
+    def default_model(self, data: Data) -> Any:
+        """Return the unfitted model that serves the method best."""
+        return METHODS[self.method_].default_model(data, self.features_, self.seed_)
+
+    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return method, clusters of the records of the fit, evidence and rule."""
+        document, arrays = self.rule_.parts(self)
+        about = {
+            "method": self.method_,
+            "features": self.features_,
+            "schema": self.schema_.to_dict(),
+            "seed": self.seed_,
+            "evidence": None if self.evidence_ is None else self.evidence_.to_dict(),
+            "stability": None if np.isnan(self.stability_) else self.stability_,
+            "rule": document,
+        }
+        own = {
+            "labels": self.labels_,
+            "probabilities": self.probabilities_,
+            "columns": self.columns_,
+            "medoids": self.medoids_,
+        }
+        return about, own | {f"rule.{name}": array for name, array in arrays.items()}
+
+    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Put back what :meth:`task_parts` returned."""
+        from isthmus import artifact
+
+        self.method_, self.features_, self.seed_ = document["method"], document["features"], int(document["seed"])
+        self.schema_ = Schema.from_dict(document["schema"])
+        self.evidence_ = None if document["evidence"] is None else Evidence.from_dict(document["evidence"])
+        self.stability_ = float("nan") if document["stability"] is None else float(document["stability"])
+        self.labels_, self.probabilities_ = arrays["labels"], arrays["probabilities"]
+        self.columns_, self.medoids_ = arrays["columns"], arrays["medoids"]
+        self.n_clusters_ = len(self.columns_)
+        if self.features_ == "gradients":
+            del self.n_features_in_
+        self.rule_ = METHODS[self.method_].restore(self, document["rule"], artifact.under("rule.", arrays))
+
+
+def _medoids(codes: Float32, labels: Int64, k: int) -> Int64:
+    """Return the row of each cluster's most central member, by its mean distance from (2,000 of) the others."""
+    from scipy.spatial.distance import cdist
+
+    found = []
+    for cluster in range(k):
+        rows = np.flatnonzero(labels == cluster)
+        others = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), REFERENCES)).astype(np.int64))]
+        totals = [cdist(codes[part], codes[others]).sum(axis=1) for part in np.array_split(rows, -(-len(rows) // 1000))]
+        found.append(rows[int(np.concatenate(totals).argmin())])
+    return np.asarray(found, np.int64)

@@ -1,0 +1,134 @@
+r"""Clusters as parts of a graph that joins every record to those whose codes are nearest.
+
+Two ways. Both begin with the graph of :mod:`isthmus.tasks.cluster.graph`.
+
+================  =====================================================================================================
+neighbour-graph   the graph is laid out in few dimensions, and a mixture of Gaussians is fitted there (McConville,
+                  Santos-Rodriguez, Piechocki and Craddock, "N2D: (Not Too) Deep Clustering via Clustering the Local
+                  Manifold of an Autoencoded Embedding", ICPR 2020); the layout is the spectral one, not UMAP's
+communities       the communities of the graph itself: :mod:`isthmus.tasks.cluster.graph`
+================  =====================================================================================================
+
+The probability that a record belongs to a cluster is the share of its weight in the graph that goes there. A new record
+gets its neighbours among the records of the fit, and the mean of their probabilities by weight.
+"""
+
+# ruff: noqa: D102 - what each method does stands at Rule
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from isthmus import graph as neighbours
+from isthmus.data import Data
+from isthmus.tasks.cluster import graph as graphs
+from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_modularity
+from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
+
+if TYPE_CHECKING:
+    from isthmus.tasks.cluster.clusterer import Clusterer
+
+__all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
+
+NEIGHBOURS = 15
+STARTS = 5  # of small groups, among which numbers of clusters are compared
+
+
+@dataclass
+class View:
+    """A graph and its spectral layout.
+
+    Parameters
+    ----------
+    codes : ndarray of float32, shape (n, d)
+    graph : csr_matrix, shape (n, n)
+    vectors : ndarray, shape (n, e)
+        Of the spectral layout.
+    """
+
+    codes: Float32
+    graph: sp.csr_matrix
+    vectors: Float64
+
+    @classmethod
+    def of(cls, codes: Float32, seed: int) -> View:
+        """Return the graph of codes."""
+        graph = neighbours.fuzzy_graph(*neighbours.nearest_rows(codes, NEIGHBOURS))
+        dimensions = min(graphs.DIMENSIONS, len(codes))
+        return cls(codes, graph, graphs.spectral_layout(graph, dimensions, seed)[1])
+
+
+class CommunityRule(Rule):
+    """Communities of the graph of nearest codes.
+
+    Parameters
+    ----------
+    codes : ndarray of float32, shape (n, d)
+        Of the records of the fit.
+    shares : ndarray of float32, shape (n, k)
+        Their probabilities.
+    """
+
+    about = "communities in the graph of nearest codes"
+
+    def __init__(self, codes: Float32, shares: Float32) -> None:
+        self.codes, self.shares = codes, shares
+
+    @classmethod
+    def view(cls, task: Clusterer, data: Data, codes: Float32) -> View:
+        return View.of(codes, task.seed_)
+
+    @classmethod
+    def evidence(cls, view: View, most: int, seed: int) -> Evidence:
+        groups = [graphs.small_groups(view.vectors, min(most, len(view.codes)), seed + i) for i in range(STARTS)]
+        return of_modularity([graphs.Merging.of(view.graph, some) for some in groups], most)
+
+    @classmethod
+    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
+        groups = graphs.small_groups(view.vectors, k, seed)
+        merged = graphs.Merging.of(view.graph, groups).labels(k)
+        divided = graphs.annealed(view.graph, groups, merged, seed)
+        found = graphs.Communities.of(view.graph, divided, seed)
+        rule = cls(view.codes, found.shares.astype(np.float32))
+        rule.score = found.score
+        return rule, found.shares
+
+    def probabilities(self, task: Clusterer, data: Data) -> Float64:
+        indices, distances = neighbours.nearest_rows(self.codes, NEIGHBOURS, task._codes(data))
+        weights = neighbours.weights_of(distances)
+        return np.einsum("nk,nkc->nc", weights, self.shares[indices]) / weights.sum(axis=1, keepdims=True)
+
+    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {"codes": self.codes, "shares": self.shares}
+
+    @classmethod
+    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        return cls(arrays["codes"], arrays["shares"])
+
+
+class NeighbourGraphRule(CommunityRule):
+    """A mixture of Gaussians on the layout of the graph (N2D)."""
+
+    about = "a mixture of Gaussians on the layout of the graph of nearest codes"
+
+    @classmethod
+    def evidence(cls, view: View, most: int, seed: int) -> Evidence:
+        return of_bic(_layout(view, most), most, seed)
+
+    @classmethod
+    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
+        mixture, found = MixtureRule.learn(task, data, _layout(view, k), k, seed)
+        rule = cls(view.codes, found.astype(np.float32))
+        rule.score = mixture.score
+        return rule, found
+
+
+def _layout(view: View, k: int) -> Float32:
+    """Return as many leading eigenvectors as clusters, rows of length 1."""
+    leading = view.vectors[:, :k]
+    lengths = np.maximum(np.linalg.norm(leading, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.ascontiguousarray(leading / lengths, np.float32)

@@ -1,0 +1,209 @@
+r"""Clusters learned together with the code: deep embedded clustering, with and without reconstruction.
+
+Xie, Girshick and Farhadi, "Unsupervised Deep Embedding for Clustering Analysis", ICML 2016 (DEC); Guo, Gao, Liu and
+Yin, "Improved Deep Embedded Clustering with Local Structure Preservation", IJCAI 2017 (IDEC). With z_i the code of a
+record and m_j the centres, which begin as those of k-means::
+
+    q_ij = (1 + ||z_i - m_j||^2)^-1 / sum_j' (1 + ||z_i - m_j'||^2)^-1        DEC, equation 1 (one degree of freedom)
+    p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'),   f_j = sum_i q_ij        DEC, equation 3
+    L    = KL(P || Q) = sum_ij p_ij log(p_ij / q_ij)                           DEC, equation 2: encoder and centres
+    L    = -log p(x | g(z)) / numbers of a record + gamma KL(P || Q)           IDEC, equation 7: the decoder too
+
+Differs from the papers: P follows Q from step to step, with the f_j of the epoch before, where they compute it anew
+every 140 steps; codes are divided by their mean distance from the middle, so that one degree of freedom suits any code;
+the reconstruction is the model's likelihood.
+"""
+
+# ruff: noqa: D102 - what each method does stands at Rule
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus import artifact, training
+from isthmus.data import Data
+from isthmus.feeding import Feed
+from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
+from isthmus.tasks.cluster.rules import Float32, Float64, KMeansRule, Rule
+
+if TYPE_CHECKING:
+    from isthmus.tasks.cluster.clusterer import Clusterer
+
+__all__ = ["DEC", "IDEC", "Centres", "divergence", "target_distribution"]
+
+GAMMA = 0.1  # weight of the divergence beside the reconstruction: Guo et al., section 4.2
+PACE = 0.1  # of the optimiser's usual rate: the weights have been learned before
+CHANGED = 0.001  # share of the records that change their cluster in an epoch, below which it is over: DEC, section 4.3
+
+
+def target_distribution(q: Tensor, frequencies: Tensor) -> Tensor:
+    """Return p_ij, which is sharper than q_ij and favours no large cluster (DEC, equation 3): (b, k).
+
+    Parameters
+    ----------
+    q : tensor, shape (b, k)
+        Rows add up to 1.
+    frequencies : tensor, shape (k,)
+        f_j, but for a common factor.
+    """
+    weighted = q.square() / frequencies
+    return weighted / weighted.sum(1, keepdim=True)
+
+
+def divergence(p: Tensor, log_q: Tensor) -> Tensor:
+    """Return KL(P || Q) of each record, in nats: (b, k), (b, k) -> (b,)."""
+    return (torch.xlogy(p, p) - p * log_q).sum(1)
+
+
+class Centres(nn.Module):
+    """Centres of clusters, and Student's t distribution about them.
+
+    Parameters
+    ----------
+    centres : tensor, shape (k, d)
+        In units of codes.
+    scale : float
+        Mean distance of a code from the middle of all.
+    """
+
+    scale: Tensor
+    frequencies: Tensor
+
+    def __init__(self, centres: Tensor, scale: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(float(scale)))
+        self.register_buffer("frequencies", torch.full((len(centres),), 1 / len(centres)))
+        self.centres = nn.Parameter(centres / scale)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return log q_ij of codes: (b, d) -> (b, k)."""
+        squares = (codes.float()[:, None] / self.scale - self.centres).square().sum(2)
+        return (-torch.log1p(squares)).log_softmax(1)
+
+
+class DEC(Rule):
+    """Deep embedded clustering: the encoder and the centres move, the decoder is left behind.
+
+    Parameters
+    ----------
+    model : Model
+        Whose encoder has learned the clusters.
+    centres : Centres
+    """
+
+    needs = ("transform", "encode", "losses", "to_parts")
+    trains = True
+    about = "deep embedded clustering"
+    keeps_reconstruction: ClassVar[bool] = False
+
+    def __init__(self, model: Any, centres: Centres) -> None:
+        self.model, self.centres = model, centres
+
+    @classmethod
+    def evidence(cls, view: Float32, most: int, seed: int) -> Evidence:
+        return of_silhouettes(view, most, seed)
+
+    @classmethod
+    def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+        begin, _ = KMeansRule.learn(task, data, view, k, seed)
+        spread = float(np.linalg.norm(view - view.mean(axis=0), axis=1).mean())
+        model = copy.deepcopy(task.model_)
+        device = next(model.module_.parameters()).device
+        centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(device)
+        rule = cls(model, centres)
+        rule._train(data, device, seed)
+        found = rule.probabilities(task, data)
+        rule.score = -float(rule._mean_divergence(found))
+        return rule, found
+
+    def _train(self, data: Data, device: torch.device, seed: int) -> None:
+        feed = Feed(data, self.model.preprocessor_, device)
+        batches = feed.batches(np.arange(len(data)))
+        both = nn.ModuleList([self.model.module_, self.centres])
+        self._numbers = int(np.prod([side or 1 for side in self.model.preprocessor_.shape_]))
+        self._sums = torch.zeros_like(self.centres.frequencies)
+        player = training.Player("clusters", (both,), self._loss, pace=PACE)
+        plan = self.model._plan(batches, device, seed)
+        plan = training.Plan(plan.budget, plan.batch_size, seed=seed, precision=plan.precision)
+        settled = _Settled(lambda: self._labels(data), self._next_epoch)
+        training.Engine(both, [player], batches, plan, callbacks=[settled]).run()
+        both.eval()
+
+    def _loss(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Return KL(P || Q); the likelihood beside it where the reconstruction is kept."""
+        x = self.model.module_.scale(records)
+        log_q = self.centres(self.model.encode(x).flatten(1))
+        q = log_q.detach().exp()
+        self._sums += q.sum(0)
+        p = target_distribution(q, self.centres.frequencies)
+        terms = {"divergence": divergence(p, log_q).mean()}
+        if self.keeps_reconstruction:
+            terms["divergence"] = GAMMA * terms["divergence"]
+            terms |= {name: term / self._numbers for name, term in self.model.losses(records, rng).items()}
+        return terms
+
+    def _next_epoch(self) -> None:
+        """Take over how frequent each cluster was."""
+        self.centres.frequencies.copy_(self._sums / self._sums.sum())
+        self._sums.zero_()
+
+    def _labels(self, data: Data) -> np.ndarray:
+        was_training = self.model.module_.training
+        self.model.module_.eval()
+        labels = np.concatenate([block.argmax(1).cpu().numpy() for block in self._log_q(data)])
+        self.model.module_.train(was_training)
+        return labels
+
+    def _log_q(self, data: Data) -> list[Tensor]:
+        return self.model._run(data, lambda x: self.centres(self.model.encode(x).flatten(1)))
+
+    def _mean_divergence(self, q: Float64) -> float:
+        rows = torch.from_numpy(q)
+        return float(divergence(target_distribution(rows, rows.sum(0)), rows.clamp_min(1e-300).log()).mean())
+
+    def probabilities(self, task: Clusterer, data: Data) -> Float64:
+        return np.concatenate([block.exp().cpu().numpy() for block in self._log_q(data)]).astype(np.float64)
+
+    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        tensors = {f"centres.{name}": tensor for name, tensor in self.centres.state_dict().items()}
+        tensors |= {f"module.{name}": tensor for name, tensor in self.model.module_.state_dict().items()}
+        return {}, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+    @classmethod
+    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        model = copy.deepcopy(task.model_)
+        model.module_.load_state_dict(tensors_of(artifact.under("module.", arrays)))
+        found = tensors_of(artifact.under("centres.", arrays))
+        centres = Centres(found["centres"])
+        centres.load_state_dict(found)
+        return cls(model, centres.to(next(model.module_.parameters()).device))
+
+
+class IDEC(DEC):
+    """Improved deep embedded clustering: the reconstruction keeps the code from forgetting what records are like."""
+
+    about = "deep embedded clustering beside reconstruction"
+    keeps_reconstruction = True
+
+
+class _Settled(training.Callback):
+    """Stops when hardly any record changes its cluster in an epoch."""
+
+    def __init__(self, labels: Any, next_epoch: Any) -> None:
+        self.labels, self.next_epoch = labels, next_epoch
+        self.last: np.ndarray | None = None
+
+    def on_epoch(self, state: training.FitState) -> str | None:
+        self.next_epoch()
+        last, self.last = self.last, self.labels()
+        return "stop" if last is not None and float((last != self.last).mean()) < CHANGED else None
+
+
+def tensors_of(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    """Return arrays of a file as tensors of their own memory."""
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

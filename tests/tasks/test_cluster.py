@@ -1,0 +1,331 @@
+"""Clusterer: every method finds groups that are plain to see, and says what is wrong with what it cannot use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from torch import nn
+
+import isthmus
+from isthmus import VAE, Autoencoder, Clusterer
+from isthmus.errors import DataError, ParameterError, ShapeError
+from isthmus.metrics import clustering_accuracy
+from isthmus.tasks.cluster import METHODS
+
+SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
+
+
+class Itself(TransformerMixin, BaseEstimator):
+    """Gives records as their own codes."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return np.asarray(X, np.float32)
+
+
+def groups(k: int = 4, n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return k groups of n, n + 10, n + 20 ... rows of five numbers, and which group each is in."""
+    rng = np.random.default_rng(seed)
+    centres = 6 * np.eye(5)[:k]
+    truth = np.repeat(np.arange(k), n + 10 * np.arange(k))
+    order = rng.permutation(len(truth))
+    truth = truth[order]
+    return (centres[truth] + 0.5 * rng.normal(size=(len(truth), 5))).astype(np.float32), truth
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[np.ndarray, np.ndarray, Autoencoder]:
+    X, truth = groups()
+    return X, truth, Autoencoder(latent_dim=5, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "vade"])
+def test_every_method_finds_groups_that_are_plain_to_see(plain, method):
+    X, truth, model = plain
+    clusterer = Clusterer(model=model, n_clusters=4, method=method, random_state=0).fit(X)
+    assert clustering_accuracy(truth, clusterer.labels_) > 0.98
+    assert clusterer.probabilities_.shape == (len(X), 4)
+    assert clusterer.probabilities_.sum(1) == pytest.approx(np.ones(len(X)))
+    assert np.mean(clusterer.predict(X) == clusterer.labels_) > 0.98
+    assert clustering_accuracy(truth, clusterer.predict(X + 0.01)) > 0.98
+
+
+def test_vade_finds_them_with_a_model_of_its_own():
+    X, truth = groups()
+    model = VAE(latent_dim=3, likelihood="gaussian", max_epochs=60, hidden=(16,), random_state=0)
+    clusterer = Clusterer(model=model, n_clusters=4, method="vade", random_state=0).fit(X)
+    assert clustering_accuracy(truth, clusterer.labels_) > 0.95
+    assert clusterer.model_.prior == "normal"  # the model given stays as it was; the rule has its own
+
+
+@pytest.mark.parametrize("method", ["communities", "k-means", "mixture", "neighbour-graph"])
+def test_the_number_of_clusters_is_estimated(method):
+    X, truth = groups()
+    clusterer = Clusterer(model=Itself(), method=method, random_state=0).fit(X)
+    assert clusterer.n_clusters_ == clusterer.evidence_.best == 4
+    assert clusterer.evidence_.numbers[0] == 2
+    assert len(clusterer.evidence_.scores) == len(clusterer.evidence_.numbers)
+    assert adjusted_rand_score(truth, clusterer.labels_) > 0.98
+
+
+def test_a_number_that_is_given_needs_no_evidence(plain):
+    X, _, model = plain
+    assert Clusterer(model=model, n_clusters=3, random_state=0).fit(X).evidence_ is None
+
+
+def test_clusters_are_numbered_by_size_and_have_medoids(plain):
+    X, _, model = plain
+    clusterer = Clusterer(model=model, n_clusters=4, random_state=0).fit(X)
+    assert np.bincount(clusterer.labels_).tolist() == [90, 80, 70, 60]
+    codes = model.transform(X)
+    for cluster, medoid in enumerate(clusterer.medoids_):
+        rows = np.flatnonzero(clusterer.labels_ == cluster)
+        distances = np.linalg.norm(codes[rows][:, None] - codes[rows], axis=2).sum(1)
+        assert medoid == rows[distances.argmin()]
+
+
+def test_doubtful_members_have_the_smallest_lead(plain):
+    X, _, model = plain
+    clusterer = Clusterer(model=model, n_clusters=4, method="mixture", random_state=0).fit(X)
+    rows = clusterer.doubtful(1, 5)
+    assert (clusterer.labels_[rows] == 1).all()
+    leads = -np.diff(np.sort(clusterer.probabilities_, 1)[:, -2:], axis=1)[:, 0]
+    members = np.flatnonzero(clusterer.labels_ == 1)
+    assert np.sort(leads[rows])[0] == pytest.approx(leads[members].max())
+    with pytest.raises(ParameterError, match="Clusterer: cluster must be a whole number of at least 0 and at most 3"):
+        clusterer.doubtful(4)
+
+
+def test_stability_is_the_agreement_of_the_runs(plain):
+    X, _, model = plain
+    assert Clusterer(model=model, n_clusters=4, method="k-means", runs=3, random_state=0).fit(X).stability_ == 1.0
+    assert np.isnan(Clusterer(model=model, n_clusters=4, method="k-means", runs=1, random_state=0).fit(X).stability_)
+    noise = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    several = Clusterer(model=Itself(), n_clusters=6, method="mixture", runs=3, random_state=0).fit(noise)
+    assert several.stability_ < 0.9
+
+
+def test_the_same_seed_gives_the_same_clusters():
+    X, _ = groups()
+    X = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32) * 2
+    first, second = (Clusterer(model=Itself(), n_clusters=4, random_state=3).fit(X) for _ in range(2))
+    assert np.array_equal(first.labels_, second.labels_)
+
+
+def test_half_moons_need_the_graph():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, np.pi, 400)
+    truth = np.arange(400) % 2
+    X = np.stack([np.cos(angle), np.sin(angle)], 1)
+    X[truth == 1] = [1, 0.4] - X[truth == 1]
+    X = (X + 0.05 * rng.normal(size=X.shape)).astype(np.float32)
+    found = {
+        method: Clusterer(model=Itself(), n_clusters=2, method=method, random_state=0).fit(X).labels_
+        for method in ("communities", "k-means")
+    }
+    assert clustering_accuracy(truth, found["k-means"]) < 0.9
+    assert clustering_accuracy(truth, found["communities"]) > 0.98
+
+
+def test_a_network_of_ones_own_gives_codes():
+    X, truth = groups()
+    torch.manual_seed(0)
+    network = (nn.Linear(5, 5), nn.Linear(5, 5))
+    model = Autoencoder(network=network, likelihood="gaussian", max_epochs=20, random_state=0)
+    clusterer = Clusterer(model=model, n_clusters=4, random_state=0).fit(X)
+    assert clustering_accuracy(truth, clusterer.labels_) > 0.9
+
+
+def test_other_libraries_transformers_give_codes():
+    X, truth = groups()
+    clusterer = Clusterer(model=PCA(4), n_clusters=4, random_state=0).fit(X)
+    assert clustering_accuracy(truth, clusterer.predict(X)) > 0.98
+
+
+def test_tables_are_clustered_and_bring_their_own_model():
+    X, truth = groups(3)
+    table = pd.DataFrame(X, columns=list("abcde"))
+    table["kind"] = np.where(truth == 0, "x", "y")
+    clusterer = Clusterer(n_clusters=3, random_state=0).fit(table)
+    assert clustering_accuracy(truth, clusterer.labels_) > 0.95
+    with pytest.raises(DataError):
+        clusterer.predict(table.drop(columns="kind"))
+
+
+def test_columns_of_a_table_are_found_by_name_and_a_missing_one_is_named():
+    X, _ = groups(3)
+    table = pd.DataFrame(X, columns=list("abcde"))
+    clusterer = Clusterer(model=Autoencoder(latent_dim=2, **SMALL), n_clusters=3, random_state=0).fit(table)
+    assert np.array_equal(clusterer.predict(table[list("edcba")]), clusterer.predict(table))
+    with pytest.raises(DataError, match="there is no column 'c' among 'a', 'b', 'd', 'e'"):
+        clusterer.predict(table.drop(columns="c"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray, Clusterer]:
+    from sklearn.datasets import load_digits
+
+    X, classes = load_digits().images[:600].astype(np.uint8), load_digits().target[:600]
+    return X, classes, Clusterer(n_clusters=10, random_state=0).fit(X)
+
+
+def test_pictures_are_seen_as_gradients_by_a_model_of_its_own(digits):
+    X, classes, clusterer = digits
+    assert clusterer.features_ == "gradients"
+    assert clustering_accuracy(classes, clusterer.labels_) > 0.85
+    assert np.mean(clusterer.predict(X) == clusterer.labels_) > 0.97
+    assert clusterer.codes(X[:5]).shape == (5, 64)
+    with pytest.raises(ShapeError):
+        clusterer.predict(X[:, :7])
+
+
+def test_a_file_of_clusters_of_gradients_takes_pictures(digits, tmp_path):
+    X, _, clusterer = digits
+    clusterer.save(tmp_path / "clusters.safetensors")
+    again = isthmus.load(tmp_path / "clusters.safetensors")
+    assert again.features_ == "gradients"
+    assert np.array_equal(again.predict_proba(X[:50]), clusterer.predict_proba(X[:50]))
+
+
+def test_a_given_model_sees_pictures_as_they_are_unless_told_otherwise(digits):
+    X, _, _ = digits
+    model = Autoencoder(latent_dim=4, **SMALL | {"max_epochs": 1})
+    assert Clusterer(model=model, n_clusters=3, random_state=0).fit(X).model_.schema_.shape == (8, 8)
+    told = Clusterer(model=model, n_clusters=3, features="gradients", random_state=0).fit(X)
+    assert told.model_.schema_.shape == (512,)
+    assert Clusterer(n_clusters=3, features="records", random_state=0).fit(X[:60]).features_ == "records"
+
+
+def test_gradients_are_those_of_pictures(plain):
+    X, _, model = plain
+    sentence = (
+        "Clusterer: features='gradients' are those of pictures of one size, of at least 6 x 6 pixels; the records are"
+    )
+    with pytest.raises(ParameterError, match=sentence):
+        Clusterer(model=model, features="gradients").fit(X)
+    with pytest.raises(ParameterError, match=r"their sides are \(4, 5\)"):
+        Clusterer(features="gradients").fit(np.ones((9, 4, 5), np.uint8))
+
+
+def test_texts_are_clustered():
+    texts = ["aaaa aaab", "abab baba"] * 20
+    model = Autoencoder(latent_dim=2, **SMALL | {"max_epochs": 3})
+    clusterer = Clusterer(model=model, n_clusters=2, method="k-means", random_state=0).fit(texts)
+    assert adjusted_rand_score(np.arange(40) % 2, clusterer.labels_) == pytest.approx(1.0)
+
+
+def test_labels_are_not_looked_at(plain):
+    X, truth, model = plain
+    shuffled = np.random.default_rng(0).permutation(truth)
+    with_labels = Clusterer(model=model, n_clusters=4, random_state=0).fit(X, shuffled)
+    assert np.array_equal(with_labels.labels_, Clusterer(model=model, n_clusters=4, random_state=0).fit(X).labels_)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_file_gives_every_method_back(method, tmp_path):
+    X, _ = groups()
+    model = (VAE if method == "vade" else Autoencoder)(latent_dim=2, **SMALL | {"max_epochs": 2})
+    fitted = Clusterer(model=model, n_clusters=3, method=method, random_state=0).fit(X)
+    fitted.save(tmp_path / "clusters.safetensors")
+    again = isthmus.load(tmp_path / "clusters.safetensors")
+    assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    assert np.array_equal(again.labels_, fitted.labels_)
+    assert np.array_equal(again.doubtful(0), fitted.doubtful(0))
+
+
+def test_evidence_and_stability_are_in_the_file(tmp_path):
+    X, _ = groups()
+    fitted = Clusterer(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(X)
+    fitted.save(tmp_path / "clusters.safetensors")
+    again = isthmus.load(tmp_path / "clusters.safetensors")
+    assert again.evidence_.to_dict() == fitted.evidence_.to_dict()
+    assert again.stability_ == fitted.stability_
+
+
+def test_cloned_it_is_as_before(plain):
+    clusterer = Clusterer(model=plain[2], n_clusters=4, method="idec", random_state=7)
+    assert clone(clusterer).get_params()["method"] == "idec"
+
+
+# ------------------------------------------------------------------ what cannot be used
+
+
+def test_more_clusters_than_records_are_refused(plain):
+    X, _, model = plain
+    sentence = (
+        r"Clusterer: n_clusters=301 is more than the 300 records there are; ask for at most 300, or leave it out to "
+        r"have it estimated\."
+    )
+    with pytest.raises(ParameterError, match=sentence):
+        Clusterer(model=model, n_clusters=301).fit(X)
+
+
+@pytest.mark.parametrize("number", [1, 0, -2, 2.5, True])
+def test_fewer_than_two_clusters_are_refused(plain, number):
+    X, _, model = plain
+    with pytest.raises(ParameterError, match="Clusterer: n_clusters must be a whole number of at least 2; it is"):
+        Clusterer(model=model, n_clusters=number).fit(X)
+
+
+def test_identical_records_are_refused():
+    X = np.ones((40, 5), np.float32)
+    sentence = "Clusterer: all 40 records have the same code, so there is nothing to divide; look at them with isthmus"
+    with pytest.raises(DataError, match=sentence):
+        Clusterer(model=Itself(), n_clusters=2).fit(X)
+    with pytest.raises(DataError, match="all 40 records have the same code"):
+        Clusterer(model=Autoencoder(latent_dim=2, **SMALL), n_clusters=2).fit(X)
+
+
+def test_one_record_is_refused():
+    with pytest.raises(DataError, match=r"Clusterer: clusters need at least 2 records; there is 1 sample\(s\)\."):
+        Clusterer(model=Itself()).fit(np.ones((1, 3)))
+
+
+def test_codes_that_are_no_numbers_are_refused():
+    class Broken(Itself):
+        def transform(self, X):
+            codes = np.array(X, np.float32)
+            codes[3] = np.nan
+            return codes
+
+    with pytest.raises(DataError, match="Clusterer: the model's codes must be finite numbers; that of record 3 is not"):
+        Clusterer(model=Broken(), n_clusters=2).fit(groups()[0])
+
+
+def test_vade_needs_a_model_with_a_prior(plain):
+    X, _, model = plain
+    with pytest.raises(ParameterError, match=r"Clusterer: the model must have the method code_posterior\(\)"):
+        Clusterer(model=model, n_clusters=2, method="vade").fit(X)
+    flow = VAE(latent_dim=2, posterior="flow", max_epochs=1, random_state=0)
+    with pytest.raises(ParameterError, match="method='vade' needs a VAE with a Gaussian posterior"):
+        Clusterer(model=flow, n_clusters=2, method="vade").fit(X)
+
+
+def test_an_unknown_method_gets_its_nearest_name(plain):
+    X, _, model = plain
+    with pytest.raises(ParameterError, match=r"Clusterer: method must be one of .*; did you mean 'k-means'"):
+        Clusterer(model=model, method="kmeans").fit(X)
+
+
+def test_copies_of_a_few_records_can_be_clustered():
+    X = np.repeat(groups(3, 4)[0][:6], 10, axis=0)
+    for method in ("communities", "neighbour-graph", "k-means", "mixture"):
+        clusterer = Clusterer(model=Itself(), n_clusters=3, method=method, random_state=0).fit(X)
+        assert np.isfinite(clusterer.probabilities_).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_a_handful_of_records_can_be_clustered(n):
+    X = groups()[0][:n]
+    for method in ("communities", "neighbour-graph", "k-means", "mixture"):
+        for k in (2, None):
+            labels = Clusterer(model=Itself(), n_clusters=k, method=method, random_state=0).fit(X).labels_
+            assert labels.max() < n
