@@ -1,0 +1,120 @@
+"""The verb that says what a code means: explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from isthmus.cli import sinks, sources
+from isthmus.cli.terminal import Result, Terminal, columns
+
+if TYPE_CHECKING:
+    from isthmus.tasks import Explanation
+
+__all__ = ["explain"]
+
+DRIVERS = 3  # inputs that are named of each unit
+RECORDS = 5  # of each end
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def explain(
+    terminal: Terminal,
+    data: str,
+    *,
+    model: str = "model.safetensors",
+    units: int = 8,
+    output: str | None = None,
+    rows: str = "auto",
+    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    opening: Mapping[str, Any],
+) -> Result:
+    """Say what the units of a code mean: what drives each, which records it speaks for, which concepts they carry.
+
+    What drives a unit: integrated gradients against the mean record. Concepts are the classes, where there are
+    --labels, and the columns of a table; each is looked for by a linear probe, on records that it was not fitted on.
+    What a record becomes as a unit is moved: isthmus traverse.
+
+    Parameters
+    ----------
+    data : str
+        Records: best the data of the fit, of which the held-out ones are taken.
+    model : str
+        The model's file.
+    units : int
+        How many, those that vary most.
+    output : str
+        Write a picture of it here: .png, .svg or .pdf.
+    rows : {"auto", "held-out", "all"}
+        Which records: held-out, all, or auto: held-out where these are the data of the fit.
+    seed : int
+        Of the records that are looked at, and of the folds of probes.
+    device : str
+        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
+    threads : int
+        Processor threads to use.
+    force : bool
+        Overwrite what is there.
+
+    Examples
+    --------
+    isthmus explain survey.csv
+    isthmus explain photos/ -m photos.safetensors -o units.png
+    """
+    from isthmus import tasks
+    from isthmus.checks.parameters import integer
+
+    integer("explain", "--units", units, low=1)
+    path = None if output is None else sinks.check_output(output, force, PICTURES)
+    fitted = sources.load_model(model, device)
+    opened = sources.open_for(terminal, fitted, data, opening)
+    chosen, _ = sources.rows_to_judge(terminal, fitted, opened, rows)
+    width = 1
+    for side in fitted.code_shape_:
+        width *= side or 1
+    found = tasks.explain(fitted, chosen, units=min(units, width), random_state=seed)
+    terminal.say(*(f"note: {note}" for note in found.notes))
+    if path is not None:
+        from isthmus.artifact import replacing
+        from isthmus.report.explaining import picture
+
+        with replacing(path, force=force) as file:
+            picture(found, chosen).savefig(file, format=path.suffix.lower().removeprefix("."), dpi=150)
+    document = {"data": data, "model": model, "records": len(chosen), "output": output, **found.to_dict()}
+    lines = [f"{data}: what {type(fitted).__name__} makes of {len(chosen):,} records", "", *_units(found)]
+    if found.probes:
+        lines += ["", *_probes(found)]
+    lines += ["", f"{output}: a picture of it"] if output else []
+    return Result(document, lines)
+
+
+def _units(found: Explanation) -> list[str]:
+    """Return a line for each unit."""
+    drivers = found.drivers(DRIVERS)
+    head = ["unit", "deviation", *(["driven by"] if drivers else []), "highest for rows", "lowest for rows"]
+    body = []
+    for place, (unit, deviation, one) in enumerate(zip(found.units, found.deviations, found.activations, strict=True)):
+        driven = [", ".join(f"{name} {100 * share:.0f} %" for name, share in drivers[place])] if drivers else []
+        ends = [" ".join(map(str, rows[:RECORDS])) for rows in (one.highest, one.lowest)]
+        body.append([str(unit), f"{deviation:.3g}", *driven, *ends])
+    return columns(head, body)
+
+
+def _probes(found: Explanation) -> list[str]:
+    """Return a line for each concept."""
+    head = ["concept", "measure", "found", "±", "baseline", "units that carry it"]
+    body = [
+        [
+            probe.concept,
+            probe.measure,
+            f"{probe.score:.3f}",
+            f"{probe.standard_error:.3f}",
+            f"{probe.baseline:.3f}",
+            " ".join(map(str, probe.units[:DRIVERS])),
+        ]
+        for probe in found.probes
+    ]
+    return columns(head, body)
