@@ -32,6 +32,9 @@ OWN = (
 WITH_PEERS = (
     ("encode_throughput", []),
     ("outlier_tables", []),
+    ("map", []),
+    ("clustering", []),
+    ("clustering", ["--data", "fashion-mnist"]),
     ("synthetic_table", []),
     ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
@@ -55,6 +58,8 @@ QUICK = {
     "one_class_mnist": ["--seed", "0", "--digit", "0"],
     "false_alarms": ["--repetitions", "2"],
     "outlier_tables": ["--seed", "0"],
+    "map": ["--seed", "0", "--set", "max_epochs=0.1", "--method", "isthmus", "pca"],
+    "clustering": ["--records", "2000", "--seeds", "1", "--peer-epochs", "1", "1"],
     "synthetic_table": ["--model", "VAE"],
     "vae_time_to_bound": ["--rounds", "1"],
 }

@@ -28,6 +28,7 @@ _MODULES = frozenset(
         "networks",
         "preprocessing",
         "report",
+        "search",
         "tasks",
         "training",
     )

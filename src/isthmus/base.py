@@ -41,6 +41,7 @@ from isthmus.description import (
 )
 from isthmus.errors import ArtifactError
 from isthmus.feeding import Feed
+from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
@@ -144,7 +145,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     fewest_records: ClassVar[int] = 2  # that it can be fitted on
     better_for_few: ClassVar[str] = ""  # what serves fewer
     fewest_in_batch: ClassVar[int] = 32  # records that a usual batch has at least
+    usual_steps: ClassVar[int] = training.USUAL_STEPS  # of a run whose length nobody says
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
+    bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
+    # What is worth trying of the parameters; a subclass adds its own, and leaves out what it cannot have.
+    search_space: ClassVar[SearchSpace] = {
+        "latent_dim": Whole(2, 128, log=True),
+        "hidden": Choice((None, (128,), (256, 128), (512, 256, 128)), kinds=("array", "table", "text")),
+        "activation": Choice(("relu", "gelu", "silu")),
+        "norm": Choice((None, "batch", "layer")),
+        "dropout": Number(0.0, 0.3),
+        "learning_rate": Choice((None, 0.002, 0.005, 0.01, 0.03)),
+        "batch_size": Choice((None, 64, 256)),
+        "weight_decay": Choice((0.0, 1e-4, 1e-3, 1e-2)),
+    }
 
     latent_dim: int | None = None
     hidden: tuple[int, ...] | None = None
@@ -214,6 +228,17 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def players(self) -> list[training.Player]:
         """Return who trains; one player with everything unless a model says otherwise."""
         return [training.Player("model", (self.module_,), self.losses)]
+
+    def prepare(self, batches: training.Batches, seed: int) -> None:
+        """Learn from all records to train on what must be known before the first step; here nothing.
+
+        Parameters
+        ----------
+        batches : Batches
+            The records; what is put into ``batches.labels`` goes to :meth:`losses` beside them.
+        seed : int
+            Of everything random.
+        """
 
     def check_parameters(self) -> None:
         """Refuse parameters that no data could make right; subclasses add their own."""
@@ -288,6 +313,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self.n_records_ = len(train)
         records, train_batches, held_out_batches = self._batches(data, train, held_out, device)
         self._start_at_the_mean(train_batches)
+        self.prepare(train_batches, seed)
         engine = training.Engine(
             self.module_,
             self.players(),
@@ -423,7 +449,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         batch_size = self.batch_size or _usual_batch(batches.n, self.fewest_in_batch)
         epochs = self.max_epochs
         if epochs is None:
-            epochs = training.default_epochs(batches.steps(batch_size)) if self.max_seconds is None else 1000.0
+            epochs = (
+                training.default_epochs(batches.steps(batch_size), self.usual_steps)
+                if self.max_seconds is None
+                else 1000.0
+            )
         precision = self.precision
         if precision == "auto":
             precision = "bfloat16" if training.has_fast_bfloat16(device.type) else "float32"

@@ -43,6 +43,8 @@ def parameter_to_json(name: str, value: Any) -> Any:
         return value.item()
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, dict):
+        return {key: parameter_to_json(name, item) for key, item in value.items()}
     try:
         json.dumps(value)
     except TypeError as error:

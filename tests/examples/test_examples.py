@@ -148,6 +148,13 @@ def census_claim(rows: Table) -> None:
     assert shuffled[2] < drawn[2] < rows["held-out rows"][2]
 
 
+def image_clustering_claim(rows: Table) -> None:
+    best = rows["graph of codes of outlines"]
+    for name in ("k-means of pixels", "k-means of codes, as printed", "mixture of Gaussians of codes"):
+        assert all(ours > theirs for ours, theirs in zip(best, rows[name], strict=True))
+    assert best[0] > 90
+
+
 CLAIMS: dict[str, Callable[[Table], None]] = {
     "census": census_claim,
     "conditional_gan": conditional_gan_claim,
@@ -157,6 +164,7 @@ CLAIMS: dict[str, Callable[[Table], None]] = {
     "dense_cross_entropy": cross_entropy_claim,
     "dense_squared_error": squared_error_claim,
     "gan": gan_claim,
+    "image_clustering": image_clustering_claim,
     "noise_control": noise_claim,
     "own_modules": own_modules_claim,
     "pca_against_autoencoder": pca_claim,

@@ -243,7 +243,7 @@ def test_every_kind_gives_a_whole_report(any_kind: tuple[Any, Any, Any]) -> None
     document = report.to_dict()
     assert set(document) == {
         "format", "format_number", "created", "isthmus", "verdict", "data", "model", "scores", "columns", "codes",
-        "worst", "generation", "training", "history", "commands",
+        "worst", "meaning", "generation", "training", "history", "commands",
     }  # fmt: skip
     assert (document["format"], document["format_number"]) == ("isthmus-report", 1)
     assert json.loads(json.dumps(document, allow_nan=False)) == document

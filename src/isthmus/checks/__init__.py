@@ -4,6 +4,7 @@ from isthmus.checks.classify import *  # noqa: F403
 from isthmus.checks.cluster import *  # noqa: F403
 from isthmus.checks.data import *  # noqa: F403
 from isthmus.checks.detect import *  # noqa: F403
+from isthmus.checks.explain import *  # noqa: F403
 from isthmus.checks.impute import *  # noqa: F403
 from isthmus.checks.likelihood import *  # noqa: F403
 from isthmus.checks.maps import *  # noqa: F403
@@ -11,3 +12,4 @@ from isthmus.checks.metrics import *  # noqa: F403
 from isthmus.checks.parameters import *  # noqa: F403
 from isthmus.checks.preprocessing import *  # noqa: F403
 from isthmus.checks.tasks import *  # noqa: F403
+from isthmus.checks.tune import *  # noqa: F403

@@ -18,6 +18,7 @@ __all__ = [
     "check_features",
     "check_halves",
     "check_held_out_distances",
+    "check_labels_pair",
     "check_level",
     "check_log_weights",
     "check_matrix_pair",
@@ -296,6 +297,24 @@ def check_centres(owner: str, samples: NDArray[Any], centres: NDArray[Any]) -> N
         One of them is empty, or not finite.
     """
     check_features(owner, 1, samples=samples, centres=centres)
+
+
+def check_labels_pair(owner: str, first: Any, second: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two sets of labels as vectors; refuse none, and sets of different length.
+
+    Raises
+    ------
+    ShapeError
+        They are no vectors of one length.
+    DataError
+        There are none.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ShapeError(f"{owner}: both must have one label a record; their shapes are {a.shape} and {b.shape}.")
+    if not len(a):
+        raise DataError(f"{owner}: there must be at least one record; got none.")
+    return a, b
 
 
 def check_class_numbers(owner: str, labels: NDArray[Any], n_classes: int) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.training import FitState
 
-__all__ = ["fit", "progress"]
+__all__ = ["fit", "make", "progress"]
 
 SEED = 0  # of a run that names none, so that its command makes the same model again
 PAUSE = 20  # times that writing a checkpoint took, before the next one
@@ -84,7 +84,7 @@ def fit(
     isthmus fit photos/ -o photos.safetensors --latent-dim 64 --max-seconds 600
     isthmus fit survey.csv --labels class --model denoising-autoencoder --set corruption=masking
     """
-    estimator = _make(model, parameters, set_ or [])
+    estimator = make(model, parameters, set_ or [])
     settings = _settings(estimator, data, model, output, test, validation, opening)
     if print_config:
         return Result(settings, _as_json(settings))
@@ -127,7 +127,7 @@ def fit(
     return _result(estimator, output, held_out, scores, kept)
 
 
-def _make(name: str, texts: Mapping[str, Any], pairs: Sequence[str]) -> Model:
+def make(name: str, texts: Mapping[str, Any], pairs: Sequence[str]) -> Model:
     """Return the estimator of a name with the parameters that were given."""
     cls = registry.model_class(name)
     given = {key: text for key, text in texts.items() if text is not None}

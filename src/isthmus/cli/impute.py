@@ -69,8 +69,8 @@ def impute(
 
     Examples
     --------
-    isthmus fit survey.csv --model vae
-    isthmus impute survey.csv -o complete.csv --intervals intervals.csv
+    isthmus impute survey.csv -m model.safetensors -o complete.csv --intervals intervals.csv
+    isthmus impute photo.png -m photos.safetensors --mask scratches.png -o whole.png
     """
     from isthmus import data as isthmus_data
     from isthmus import tasks

@@ -27,6 +27,7 @@ __all__ = [
     "open_codes",
     "open_data",
     "open_for",
+    "read_labels",
     "rows_to_judge",
     "split",
     "split_record",
@@ -80,7 +81,7 @@ def open_data(
         options["columns"] = [_number(name) for name in str(options["columns"]).split(",")]
     labels = options.pop("labels", None)
     if labels is not None and Path(labels).exists():
-        options["labels"] = _read_labels(labels)
+        options["labels"] = read_labels(labels)
     elif labels is not None:
         options["label_column"] = _number(labels)
     opened = data.open(source, **options)
@@ -303,7 +304,7 @@ def _number(text: str) -> str | int:
     return int(text) if text.lstrip("-").isdigit() else text
 
 
-def _read_labels(path: str) -> Any:
+def read_labels(path: str) -> Any:
     """Return labels from a file: an array, IDX, or a table or text with one a row."""
     from isthmus import data
 

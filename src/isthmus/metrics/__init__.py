@@ -16,6 +16,7 @@ from isthmus.metrics.classification import (
     log_loss,
     softmax,
 )
+from isthmus.metrics.clustering import clustering_accuracy
 from isthmus.metrics.codes import (
     active_units,
     code_correlation,
@@ -98,6 +99,7 @@ __all__ = [
     "class_scores",
     "classifier_two_sample_test",
     "closest_records",
+    "clustering_accuracy",
     "code_correlation",
     "column_shapes",
     "confusion_matrix",

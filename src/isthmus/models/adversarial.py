@@ -32,6 +32,7 @@ from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
 from isthmus.models.gan import BETAS, LOSSES, PACE, squared_slope
 from isthmus.models.vae import VAE
+from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Player
 
 __all__ = ["VAEGAN", "AdversarialAutoencoder"]
@@ -79,6 +80,12 @@ class AdversarialAutoencoder(Model):
 
     has_prior: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "learning_rate": Choice((None, 0.0005, 0.001, 0.003)),
+        "penalty": Number(0.1, 100.0, log=True),
+        "gamma": Number(0.005, 1.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
@@ -160,6 +167,10 @@ class VAEGAN(VAE):
     precision: str = "float32"
 
     stops_early: ClassVar[bool] = False
+    search_space: ClassVar[SearchSpace] = {
+        **{name: its for name, its in AdversarialAutoencoder.search_space.items() if name != "penalty"},
+        "similarity": Number(0.1, 10.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

@@ -22,12 +22,14 @@ orthogonal, the output starts at the data's mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Choice, SearchSpace
 
 __all__ = ["Autoencoder"]
 
@@ -60,6 +62,11 @@ class Autoencoder(Model):
     """
 
     tied: bool = False
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "tied": Choice((False, True), kinds=("array", "table")),
+    }
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         return compose(self, rng, tied=self.tied)

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.models.composition import augmented, compose
 from isthmus.models.vae import VAE
+from isthmus.search import Number, SearchSpace
 
 __all__ = ["ConditionalVAE"]
 
@@ -70,6 +71,10 @@ class ConditionalVAE(VAE):
 
     alpha: float = 1.0
 
+    search_space: ClassVar[SearchSpace] = {
+        **{name: its for name, its in VAE.search_space.items() if name != "posterior"},
+        "alpha": Number(0.1, 100.0, log=True),
+    }
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
 

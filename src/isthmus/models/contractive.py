@@ -25,6 +25,7 @@ With more layers it is estimated without bias from one random direction v in cod
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from isthmus import checks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Number, SearchSpace
 
 __all__ = ["ContractiveAutoencoder"]
 
@@ -58,6 +60,8 @@ class ContractiveAutoencoder(Model):
     """
 
     penalty: float = 0.1
+
+    search_space: ClassVar[SearchSpace] = {**Model.search_space, "penalty": Number(0.001, 10.0, log=True)}
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

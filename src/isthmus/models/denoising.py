@@ -19,6 +19,7 @@ Differs from the paper: a fresh corruption is drawn at each step, and layers are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Choice, SearchSpace
 
 __all__ = ["DenoisingAutoencoder"]
 
@@ -62,6 +64,12 @@ class DenoisingAutoencoder(Model):
 
     corruption: str = "gaussian"
     corruption_level: float | None = None
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "corruption": Choice(("gaussian", "salt-and-pepper", "masking")),
+        "corruption_level": Choice((None, 0.05, 0.1, 0.2, 0.4)),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

@@ -48,6 +48,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import USUAL_LATENT_DIM, compose
+from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training import Player
 
 __all__ = ["GAN", "LOSSES", "ConditionalGAN", "squared_slope"]
@@ -143,6 +144,13 @@ default="relativistic"
     fewest_records: ClassVar[int] = 10
     better_for_few: ClassVar[str] = "VAE"
     fewest_in_batch: ClassVar[int] = 128  # of fewer, a critic sees some pieces of the data and not others
+    search_space: ClassVar[SearchSpace] = {
+        "latent_dim": Whole(2, 128, log=True),
+        "learning_rate": Choice((None, 0.0005, 0.001, 0.003)),
+        "loss": Choice(("relativistic", "non-saturating", "wasserstein", "hinge")),
+        "gamma": Number(0.005, 1.0, log=True),
+        "components": Choice((None, 1, 20, 100)),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

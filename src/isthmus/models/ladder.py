@@ -16,14 +16,17 @@ normalised by record and not by batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from isthmus import checks, networks
+from isthmus.base import Model
 from isthmus.models.composition import augmented, compose, latent_dim
 from isthmus.models.vae import VAE
+from isthmus.search import Choice, Number, SearchSpace
 
 __all__ = ["LadderVAE"]
 
@@ -61,6 +64,13 @@ class LadderVAE(VAE):
     levels: int | None = None
     width: int | None = None
     warm_up: float = 0.2
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "beta": Number(0.5, 2.0, log=True),
+        "warm_up": Choice((0.0, 0.2, 0.5)),
+        "free_bits": Choice((0.0, 0.1, 1.0)),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Number, SearchSpace
 
 __all__ = ["LadderNetwork"]
 
@@ -80,6 +81,11 @@ class LadderNetwork(Model):
     takes_unlabelled: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
     fewest_in_batch: ClassVar[int] = 100
+    # Layers are rectified and normalised, and of odd widths nothing is known.
+    search_space: ClassVar[SearchSpace] = {
+        **{name: Model.search_space[name] for name in ("learning_rate", "batch_size", "weight_decay")},
+        "noise": Number(0.1, 0.6),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

@@ -21,6 +21,7 @@ Objective, in nats per example (equations 3 and 7 to 10; with the negative log-l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from isthmus import checks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Choice, Number, SearchSpace
 
 __all__ = ["RegularizedAutoencoder"]
 
@@ -62,6 +64,12 @@ class RegularizedAutoencoder(Model):
     smoothness: str = "gradient"
     penalty: float | None = None
     beta: float = 0.1
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "smoothness": Choice(("gradient", "weights", "none")),
+        "beta": Number(0.001, 1.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

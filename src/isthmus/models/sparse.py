@@ -22,6 +22,7 @@ weights. KL(rho || q) = rho log(rho / q) + (1 - rho) log((1 - rho) / (1 - q)) fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from isthmus import checks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Choice, Number, SearchSpace
 
 __all__ = ["SparseAutoencoder", "coin_kl"]
 
@@ -64,6 +66,12 @@ class SparseAutoencoder(Model):
     k: int | None = None
     penalty: float = 1.0
     rho: float = 0.05
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "sparsity": Choice(("top-k", "l1", "kl")),
+        "penalty": Number(0.01, 10.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

@@ -25,14 +25,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from isthmus import checks, networks
+from isthmus.base import Model
 from isthmus.models.composition import augmented
 from isthmus.models.vae import VAE
 from isthmus.networks.priors import normal_log_density
+from isthmus.search import Number, SearchSpace
 
 __all__ = ["TotalCorrelationVAE", "kl_parts"]
 
@@ -63,6 +66,12 @@ class TotalCorrelationVAE(VAE):
 
     beta: float = 6.0
     alpha: float = 1.0
+
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "beta": Number(1.0, 20.0, log=True),
+        "alpha": Number(0.3, 3.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

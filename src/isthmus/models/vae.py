@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model, seed_of
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Player
 
 __all__ = ["VAE"]
@@ -97,6 +98,14 @@ class VAE(Model):
     posterior: str = "gaussian"
 
     has_prior: ClassVar[bool] = True
+    bounds_likelihood: ClassVar[bool] = True
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "beta": Number(0.5, 2.0, log=True),
+        "warm_up": Choice((0.0, 0.3)),
+        "prior": Choice(("normal", "mixture", "vamp", "flow")),
+        "posterior": Choice(("gaussian", "flow")),
+    }
     _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
 
     def check_parameters(self) -> None:  # noqa: D102

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Player, distributed
 
 __all__ = ["VQVAE"]
@@ -84,6 +85,13 @@ class VQVAE(Model):
     commitment: float = 0.25
 
     has_prior: ClassVar[bool] = True
+    bounds_likelihood: ClassVar[bool] = True
+    search_space: ClassVar[SearchSpace] = {
+        **Model.search_space,
+        "quantisation": Choice(("vector", "residual")),
+        "entries": Choice((64, 256, 1024)),
+        "commitment": Number(0.1, 1.0, log=True),
+    }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

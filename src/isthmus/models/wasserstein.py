@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from isthmus import checks
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
+from isthmus.search import Number, SearchSpace
 
 __all__ = ["WassersteinAutoencoder", "squared_mmd"]
 
@@ -60,6 +61,7 @@ class WassersteinAutoencoder(Model):
     penalty: float = 100.0
 
     has_prior: ClassVar[bool] = True
+    search_space: ClassVar[SearchSpace] = {**Model.search_space, "penalty": Number(1.0, 1000.0, log=True)}
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

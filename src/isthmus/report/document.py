@@ -16,7 +16,9 @@ from isthmus.artifact import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from isthmus.data import Data
     from isthmus.report.generation import Generation
+    from isthmus.tasks.explain import Explanation
 
 __all__ = ["FORMAT", "FORMAT_NUMBER", "Report", "Sample"]
 
@@ -48,6 +50,8 @@ class Sample:
         Of every unit of the code over the scored records.
     parity : tuple of (originals, reconstructions, names, explained shares) or None
         For arrays: the columns that vary most.
+    meaning : (Explanation, Data) or None
+        What the code means, and the records that it was found in.
     """
 
     kind: str
@@ -59,6 +63,7 @@ class Sample:
     labels: NDArray[Any] | None
     variance: Float64
     parity: tuple[Float64, Float64, list[str], list[float]] | None
+    meaning: tuple[Explanation, Data] | None = None
 
 
 class Report:
@@ -101,8 +106,8 @@ class Report:
         dict of str to matplotlib.figure.Figure
             ``distribution``, ``codes``, ``units``; ``loss`` where there is a history; ``images`` and ``worst`` for
             images, ``parity`` for arrays, ``columns`` for tables and narrow arrays; ``kl`` or ``levels`` for
-            variational models, ``entries`` for those with a book; of new records ``new``, ``closest``, ``distances``,
-            ``between``, ``moved`` and ``marginals``.
+            variational models, ``entries`` for those with a book, ``meaning`` where gradients explain the code; of new
+            records ``new``, ``closest``, ``distances``, ``between``, ``moved`` and ``marginals``.
         """
         from isthmus.report.pictures import draw
 

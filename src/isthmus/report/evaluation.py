@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from isthmus import checks
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
-from isthmus.report import facts, generation, showing
+from isthmus.report import explaining, facts, generation, showing
 from isthmus.report.document import FORMAT, FORMAT_NUMBER, Report
 from isthmus.report.measurement import Measurement
 from isthmus.report.wording import number, percent
@@ -87,6 +88,7 @@ def evaluate(
     found = Measurement(model, everything.subset(chosen), train, random_state)
     rows, difference = found.rows()
     made = generation.generate(model, found, random_state) if samples else None
+    meaning = explaining.about_meaning(model, found, random_state)
     numbers = chosen if everything.rows is None else np.asarray(everything.rows)[chosen]  # in the source
     scores = {
         "n": len(chosen),
@@ -107,6 +109,7 @@ def evaluate(
         "scores": scores,
         "columns": found.column_scores(),
         "codes": facts.about_codes(found),
+        "meaning": None if meaning is None else explaining.told(meaning, found.data, numbers),
         "worst": showing.worst(found, numbers),
         "generation": None if made is None else made.document,
         "training": facts.about_training(model),
@@ -115,7 +118,8 @@ def evaluate(
     }
     document = facts.plain(document)
     document["verdict"] = _verdict(document)
-    return Report(document, showing.sample(found, numbers, rng), made)
+    shown = showing.sample(found, numbers, rng)
+    return Report(document, replace(shown, meaning=None if meaning is None else (meaning, found.data)), made)
 
 
 def _open(source: Any, model: Any) -> Data:

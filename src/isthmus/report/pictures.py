@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.report import plots
+from isthmus.report import explaining, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +49,8 @@ def draw(document: dict[str, Any], sample: Sample, made: Generation | None = Non
                 continue
             originals, reconstructions, captions = zip(*pairs, strict=True)
             pictures[name] = plots.image_grid(originals, reconstructions, captions)
+    if sample.meaning is not None:
+        pictures["meaning"] = explaining.picture(*sample.meaning)
     if sample.parity is not None:
         pictures["parity"] = plots.parity(*sample.parity)
     if "mean" in (document["columns"] or [{}])[0] and (

@@ -46,6 +46,7 @@ class TaskEstimator(BaseEstimator, ABC):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("transform",)  # the methods that a model must have
+    fits_anew: ClassVar[bool] = False  # whether a fitted model only stands for its settings
 
     model: Any = None
     random_state: Any = None
