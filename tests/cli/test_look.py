@@ -94,7 +94,10 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     assert "isthmus-demo/report.html" in ran.out
     assert "isthmus fit YOUR-DATA" in ran.out
     assert sorted(path.name for path in Path("isthmus-demo").iterdir()) == [
+        "clusters.png",
+        "map.html",
         "model.safetensors",
+        "outliers.png",
         "report.html",
         "report.json",
         "samples.png",
@@ -110,6 +113,8 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     }
     assert all(float(coverage) > 0.7 for *_, coverage, _ in figures.values())
     assert len(figures) == 2
+    at_work = [line.split()[-4:] for line in ran.out.partition("plain pixels:")[2].splitlines() if "0." in line]
+    assert len(at_work) == 4
     assert run("verify", "isthmus-demo/model.safetensors").code == 0
     assert time.perf_counter() - started < 300  # the machine of a test may be busy; alone it takes a tenth of that
 
