@@ -169,7 +169,14 @@ class LadderCore(Core):
 
     ladder: Ladder
 
-    def descend(self, x: Tensor, noise: Tensor | None = None) -> Descent:
+    def ascend(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the encoder says of scaled records, and what each level on the way up: no noise enters there."""
+        d = self.encoder(x)
+        return d, self.ladder.climb(d)
+
+    def descend(
+        self, x: Tensor, noise: Tensor | None = None, ascent: tuple[Tensor, list[Tensor]] | None = None
+    ) -> Descent:
         """Read codes off records, level by level from the top.
 
         Parameters
@@ -178,9 +185,10 @@ class LadderCore(Core):
             Scaled records.
         noise : tensor, shape (b, *code_shape) or (*code_shape), optional
             Standard normal; without it each code is the middle of its posterior.
+        ascent : optional
+            What :meth:`ascend` returned for the same records.
         """
-        d = self.encoder(x)
-        climbed = self.ladder.climb(d)
+        d, climbed = self.ascend(x) if ascent is None else ascent
         h = self.ladder.start(d)
         # The levels' noise lies along the first axis of a code, behind that of the batch if there is one.
         parts = [None] * len(climbed) if noise is None else noise.chunk(len(climbed), noise.ndim - d.ndim + 1)
@@ -222,12 +230,15 @@ class LadderCore(Core):
             h = level.below(h, codes[-1])
         return torch.cat(codes, 1)
 
-    def proposal(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def proposal(
+        self, x: Tensor, noise: Tensor, ascent: tuple[Tensor, list[Tensor]] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return theta at the codes that some noise becomes, and log w of these: (b, *theta_shape), (b,)."""
-        descent = self.descend(x, noise)
+        descent = self.descend(x, noise, ascent)
         return descent.theta, descent.log_ratio - self.nll(descent.theta, x)
 
     def importance_bound(self, x: Tensor, k: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """Return log 1/k sum_i w_i of scaled records, (b,): see :meth:`VariationalCore.importance_bound`."""
         shape = tuple(self.encode(x[:1]).shape[1:])
-        return log_mean_weights(lambda noise: self.proposal(x, noise)[1], shape, x, k, rng)
+        ascent = self.ascend(x)
+        return log_mean_weights(lambda noise: self.proposal(x, noise, ascent)[1], shape, x, k, rng)
