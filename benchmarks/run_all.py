@@ -24,6 +24,7 @@ OWN = (
     ("one_class_mnist", []),
     ("false_alarms", []),
     ("vae_likelihood", []),
+    ("active_units", []),
     ("stacked_mnist", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
