@@ -23,7 +23,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-DISTANCES = 2**25  # held at a time (128 MiB)
+DISTANCES = 2**22  # held at a time (16 MiB): they stay in the cache of the processor
 TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
 HALVINGS = 64
 NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least
@@ -42,7 +42,7 @@ def nearest_rows(
     queries : array, shape (m, d), optional
         By default the references themselves, none of which is its own neighbour.
     rows : int, optional
-        Queries at a time; by default as many as 128 MiB of distances allow.
+        Queries at a time; by default as many as 16 MiB of distances allow.
 
     Returns
     -------
