@@ -106,8 +106,10 @@ def _classified(model: Model, train: Data, test: Data, seed: int) -> tuple[str, 
 def _mapped(chart: Map, train: Data, test: Data) -> tuple[str, float, float, str]:
     from isthmus import metrics
 
+    old_labels, new_labels = np.asarray(train.labels), np.asarray(test.labels)
+
     def hits(old: np.ndarray, new: np.ndarray) -> float:
-        return float(metrics.nearest_neighbour_hits(old, train.labels, new, test.labels, k=NEIGHBOURS).mean())
+        return float(metrics.nearest_neighbour_hits(old, old_labels, new, new_labels, k=NEIGHBOURS).mean())
 
     own = hits(chart.transform(train), chart.transform(test))
     return f"with the class of their {NEIGHBOURS} neighbours on a map", own, hits(*_principal(train, test)), "PCA"
@@ -132,8 +134,8 @@ def _detected(detector: Detector, train: Data, test: Data, seed: int) -> tuple[s
     is_usual = np.repeat([1, 0], len(usual))
     own = np.concatenate([detector.score_samples(pictures) for pictures in (usual, mirrored)])
     plain = forest.score_samples(np.concatenate([usual, mirrored]).reshape(2 * len(usual), -1))
-    areas = (float(roc_auc_score(is_usual, scores)) for scores in (own, plain))
-    return "digits told from mirrored ones, area under ROC", *areas, "isolation forest"
+    area, plain_area = (float(roc_auc_score(is_usual, scores)) for scores in (own, plain))
+    return "digits told from mirrored ones, area under ROC", area, plain_area, "isolation forest"
 
 
 def _flat(records: Data) -> np.ndarray:
