@@ -32,10 +32,10 @@ def made(method: str, seed: int, parameters: dict[str, Any], path: Path, *, choo
     """Learn a map, place other pictures, write both to a file and return how long each took."""
     train, test = harness.train_and_score(DATA, validation=choosing)
     if method == "isthmus":
-        import isthmus
+        from isthmus import Map
 
         with harness.clocked() as clock:
-            model = isthmus.Map(random_state=seed, **parameters).fit(train)
+            model = Map(random_state=seed, **parameters).fit(train)
         call = model.transform
     elif method == "umap":
         import umap
