@@ -20,6 +20,7 @@ def main() -> int:
     options = parse()
     import isthmus
     from isthmus import metrics, tasks
+    from isthmus.report import terminal
 
     train, test = (pictures.reshape(-1, 28, 28) for pictures in harness.train_and_score("mnist", validation=False))
     report = harness.Report("active_units", {"units": UNITS, "seeds": options.seed}, harness.isthmus_versions())
@@ -29,7 +30,8 @@ def main() -> int:
         with harness.clocked() as clock:
             model.fit(train)
         active = int(metrics.active_units(model.transform(test)).sum())
-        said = next(line for line in str(model.report(test)).splitlines() if line.startswith("active units"))
+        lines = terminal.summary(model.report(test).to_dict()).splitlines()
+        said = next(line for line in lines if line.startswith("active units"))
         findings = [finding.kind for finding in tasks.diagnose(model, test)]
         found = {"active": active, "report": said, "doctor": findings}
         report.measurements[f"seed {seed}"] = clock.as_dict() | found
