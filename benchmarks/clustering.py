@@ -131,7 +131,7 @@ def main() -> int:
         "published": PUBLISHED[options.data],
     }
     name = f"clustering_{options.data.replace('-', '_')}"
-    found = earlier(options.out / f"{name}.json", settings)
+    found = harness.earlier(options.out, name, settings)
     _, y = pictures(options.data, options.records)
     for one in options.only:
         seeds = range(options.seeds if one == OWN else options.peer_seeds)
@@ -149,14 +149,6 @@ def main() -> int:
     )
     claims(report, options.data, done)
     return report.publish(options.out)
-
-
-def earlier(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the runs of a results file with the same settings."""
-    if not path.exists():
-        return {}
-    document = json.loads(path.read_text())
-    return dict(document["measurements"]) if document["settings"] == json.loads(json.dumps(settings)) else {}
 
 
 def runs(options: argparse.Namespace, name: str, seed: int, y: np.ndarray) -> dict[str, Any]:

@@ -394,6 +394,15 @@ class Report:
         return int(any(claim.met is False for claim in self.claims))
 
 
+def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the measurements of an earlier call with the same settings, so that runs can be spread over several."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return {}
+    document = json.loads(path.read_text())
+    return dict(document["measurements"]) if document["settings"] == json.loads(json.dumps(settings)) else {}
+
+
 def command() -> str:
     """Return the command that made a result, as typed in the repository's root, without this machine's folders."""
     hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT"}
