@@ -322,7 +322,7 @@ class Engine:
             parameters = self.parameters[player.name]
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, distributed.average(gradients), strict=True):
-                parameter.grad = gradient
+                parameter.grad = _laid_out_as(parameter, gradient)
             for optimizer in self.optimizers[player.name]:
                 optimizer.step(factor)
             if player.after is not None:
@@ -497,6 +497,13 @@ class _NotFiniteError(Exception):
     def __init__(self, term: str, batch: Batch | None) -> None:
         super().__init__(term)
         self.term, self.batch = term, batch
+
+
+def _laid_out_as(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """Return a gradient in its parameter's order of memory: fused optimisers take the two to agree, and do not look."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def _all_finite(terms: dict[str, Tensor]) -> bool:
