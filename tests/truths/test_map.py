@@ -18,7 +18,7 @@ from isthmus.graph import fuzzy_graph, nearest_rows, weights_of
 from isthmus.layout import attraction, layout, loss, repulsion
 from isthmus.metrics import nearest_neighbour_hits
 from isthmus.models.map import principal_directions
-from isthmus.networks import LandmarkEncoder, cauchy_density, landmarks
+from isthmus.networks import LandmarkEncoder, landmarks, log_cauchy_density
 
 rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
 
@@ -116,8 +116,8 @@ def test_cauchys_density_integrates_to_one(dimensions):
     surface = 2 * math.pi ** (dimensions / 2) / gamma(dimensions / 2)
 
     def shell(radius):
-        density = cauchy_density(torch.tensor(radius**2, dtype=torch.float64), torch.tensor(math.log(0.7)), dimensions)
-        return surface * radius ** (dimensions - 1) * density.item()
+        squares, width = torch.tensor(radius**2, dtype=torch.float64), torch.tensor(math.log(0.7))
+        return surface * radius ** (dimensions - 1) * log_cauchy_density(squares, width, dimensions).exp().item()
 
     assert integrate.quad(shell, 0, np.inf)[0] == pytest.approx(1.0, abs=1e-6)
 
@@ -163,18 +163,22 @@ def test_a_code_is_the_robust_centre_of_its_landmarks():
     assert np.mean([(told(z + step) > told(z)).double().mean().item() for step in steps]) > 0.9
 
 
-def test_a_code_from_the_heaviest_groups_is_that_from_all_landmarks(monkeypatch):
+def test_landmarks_of_a_group_lie_together():
+    encoder, _ = encoder_of(1024)
+    groups = encoder.values.unflatten(0, (32, -1))
+    assert groups.shape[1] == 32
+    assert (groups.var(0).sum(1) < encoder.values.var(0).sum() / 2).all()
+
+
+def test_codes_and_densities_from_the_heaviest_groups_are_those_from_all_landmarks(monkeypatch):
     encoder, records = encoder_of(1024)
-    x = records[:200] + 0.05
+    x, y = records[:200] + 0.05, encoder.values[:200].detach()
     with torch.no_grad():
-        some = encoder(x)
-        groups = encoder.values.unflatten(0, (-1, 64))
-        assert len(groups) == 16
-        assert (groups.var(1).sum(1) < encoder.values.var(0).sum() / 2).all()
-        # Landmarks of a group lie together.
-        monkeypatch.setattr(landmarks, "HEAVIEST", 16)
-        every = encoder(x)
+        some, density = encoder(x), encoder.log_density(x, y)
+        monkeypatch.setattr(landmarks, "HEAVIEST", 32)
+        every, whole = encoder(x), encoder.log_density(x, y)
     assert ((some - every).norm(dim=1) < 0.1).double().mean() > 0.85
+    assert ((density - whole).abs() < 0.1).double().mean() > 0.5
 
 
 def test_a_sharpness_gives_as_many_landmarks_as_asked():

@@ -145,7 +145,7 @@ class Map(Model):
             found: Tensor = self.module_.encoder.log_density(x, places)
             return found
         squares = (self.encode(x).float().flatten(1) - places).square().sum(1)
-        return networks.cauchy_density(squares, torch.tensor(math.log(WIDTH)), places.shape[1]).log()
+        return networks.log_cauchy_density(squares, torch.tensor(math.log(WIDTH)), places.shape[1])
 
     def _has_landmarks(self) -> bool:
         return isinstance(self.network, str)

@@ -13,7 +13,7 @@ from isthmus.networks.denoising_ladder import DenoisingLadder, LadderNetworkCore
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
 from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
 from isthmus.networks.ladder import Ladder, LadderCore
-from isthmus.networks.landmarks import LandmarkEncoder, cauchy_density
+from isthmus.networks.landmarks import LandmarkEncoder, log_cauchy_density
 from isthmus.networks.layers import ACTIVATIONS
 from isthmus.networks.likelihoods import (
     LIKELIHOODS,
@@ -82,7 +82,7 @@ __all__ = [
     "VectorQuantiser",
     "augment",
     "build",
-    "cauchy_density",
+    "log_cauchy_density",
     "choose",
     "code_shape",
     "corrupt",

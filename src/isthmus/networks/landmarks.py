@@ -9,7 +9,8 @@ t-SNE", Neurocomputing 147, 2015), with the landmarks, their codes and their rea
 
     x (b, ...) ---W---> h (b, metric) ---> a (b, landmarks) ---> z (b, outputs)
 
-C is Cauchy's density with centre v_m and width r. The code z is the landmarks' robust centre (an M-estimate), a least
+C is Cauchy's density with centre v_m and width r. Of many landmarks only those around a record count: 192, in the six
+groups of 32 in which the largest a_m lie; all others together have about a thousandth. The code z is the landmarks' robust centre (an M-estimate), a least
 nearby of sum_m a_m log(1 + |z - v_m|^2 / r^2), reached by weighted means: landmarks far from the others have no say. A
 plain mean would put a record between two islands where it lies on one or on the other.
 
@@ -24,17 +25,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["LandmarkEncoder", "cauchy_density"]
+__all__ = ["LandmarkEncoder", "log_cauchy_density"]
 
 BISECTIONS = 40
 LOOKED_AT = 500  # landmarks whose neighbours say how sharp the functions start
-LOGITS = 2**19  # held at a time where no gradient is wanted: they stay in the processor's cache
-GROUP = 64  # landmarks that lie together, from as many as
-GROUPED = 512  # landmarks on
-HEAVIEST = 4  # groups among which a code is looked for: the others say next to nothing
-MEANS = 3  # weighted means on the way to a code, among groups and then among landmarks
+LOGITS = 2**20  # held at a time where no gradient is wanted: they stay in the processor's cache
+GROUP = 32  # landmarks that lie together
+HEAVIEST = 6  # groups that a record is placed by: those of its nearest landmarks
+MEANS = 6  # weighted means on the way to a code
 
 
 class LandmarkEncoder(nn.Module):
@@ -86,42 +87,48 @@ class LandmarkEncoder(nn.Module):
     def log_density(self, x: Tensor, y: Tensor) -> Tensor:
         """Return log p(y | x), in nats: (b, *shape), (b, outputs) -> (b,)."""
         with torch.autocast(x.device.type, enabled=False):  # places on a map are finer than bfloat16
-            shares = self._logits(self._compared(x)).softmax(1)
-            squares = torch.addmm(self.values.square().sum(1), y, self.values.T, alpha=-2) + y.square().sum(1)[:, None]
-            each = cauchy_density(squares.clamp_min(0), self.log_width, self.values.shape[1])
-            return (shares * each).sum(1).log()
+            logits, places = self._around(self._compared(x), *self._products())
+            each = log_cauchy_density(_squares(places, y), self.log_width, self.values.shape[1])
+            return (logits.log_softmax(1) + each).logsumexp(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return codes: (b, *shape) -> (b, outputs)."""
         with torch.autocast(x.device.type, enabled=False):
-            h = self._compared(x)
+            h, products = self._compared(x), self._products()
             parts = 1 if torch.is_grad_enabled() else math.ceil(len(h) * len(self.heights) / LOGITS)
-            return torch.cat([self._centre(self._logits(part).softmax(1)) for part in h.tensor_split(max(1, parts))])
+            return torch.cat([self._centre(*self._around(part, *products)) for part in h.tensor_split(max(1, parts))])
 
     def _compared(self, x: Tensor) -> Tensor:
         h: Tensor = self.projection(self.features(x))
         return h + self.noise * torch.randn_like(h) if self.training else h
 
-    def _logits(self, h: Tensor) -> Tensor:
-        """Return log a, but for a constant of each record: (b, metric) -> (b, landmarks)."""
+    def _products(self) -> tuple[Tensor, Tensor]:
+        """Return B and C with log a = B + h C, but for a constant of each record: (landmarks,), (metric, landmarks)."""
         sharpness = self.log_sharpness.exp()
         # |h|^2 is the same for all landmarks, and so drops out.
-        offsets = self.heights - sharpness * self.centres.square().sum(1)
-        return torch.addmm(offsets, h, (2 * sharpness * self.centres).T)
+        return self.heights - sharpness * self.centres.square().sum(1), (2 * sharpness * self.centres).T
 
-    def _centre(self, shares: Tensor) -> Tensor:
-        """Return the robust centre of landmarks: (b, landmarks) -> (b, outputs)."""
-        width, places = self.log_width.exp(), self.values.T.contiguous()  # (outputs, landmarks)
-        if len(self.heights) < GROUPED:
-            return _settled(_mean(shares, list(places)), shares, list(places), width, 2 * MEANS)
-        # First among groups as a whole, then among the landmarks of the heaviest groups there.
-        groups, grouped = (one.view(len(one), -1, GROUP) for one in (shares, places))
-        weights, middles = groups.sum(2), grouped.mean(2)
-        reach = (grouped - middles[:, :, None]).square().sum(0).mean().sqrt()
-        z = _settled(_mean(weights, list(middles)), weights, list(middles), reach, MEANS)
-        chosen = _weights_at(z, weights, list(middles), reach).topk(HEAVIEST, dim=1).indices
-        near = groups.take_along_dim(chosen[:, :, None], 1).flatten(1)
-        return _settled(z, near, [place[chosen].flatten(1) for place in grouped], width, MEANS)
+    def _around(self, h: Tensor, offsets: Tensor, products: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return log a of the landmarks around each record, and their codes: (b, metric) -> (b, k), outputs of (b, k)."""
+        logits = torch.addmm(offsets, h, products)
+        if logits.shape[1] <= GROUP * HEAVIEST:
+            return logits, list(self.values.T)
+        stripes = logits.shape[1] // GROUP  # the landmarks of a group are so many columns apart
+        groups = logits.detach().view(len(h), GROUP, stripes).amax(1).topk(HEAVIEST, sorted=False).indices
+        columns = torch.arange(0, logits.shape[1], stripes, device=h.device)
+        grouped = self.values.view(GROUP, stripes, -1).permute(2, 1, 0).contiguous()
+        return (
+            logits.gather(1, (groups[:, :, None] + columns).flatten(1)),
+            [F.embedding(groups, each).flatten(1) for each in grouped],
+        )
+
+    def _centre(self, logits: Tensor, places: Sequence[Tensor]) -> Tensor:
+        """Return the robust centre of landmarks: (b, k), outputs of (b, k) -> (b, outputs)."""
+        shares, width = logits.softmax(1), self.log_width.exp()
+        z = _mean(shares, places)
+        for _ in range(MEANS):
+            z = _mean(shares / (1 + _squares(places, z) / width**2), places)
+        return z
 
     @torch.no_grad()
     def start_from(
@@ -140,7 +147,7 @@ class LandmarkEncoder(nn.Module):
         Parameters
         ----------
         records : tensor, shape (landmarks, inputs)
-            As :meth:`features` returns them. Of 512 and more, the last ones are left out, so that 64 divides their
+            As :meth:`features` returns them. Of more than 192, the last ones are left out, so that 32 divides their
             number.
         values : tensor, shape (landmarks, outputs)
             Their codes.
@@ -155,7 +162,7 @@ class LandmarkEncoder(nn.Module):
         noise : float, default=0
             Length of what is added to a record in training, in its own units.
         """
-        order = _neighbouring(values) if len(values) >= GROUPED else torch.arange(len(values))
+        order = _striped(values) if len(values) > GROUP * HEAVIEST else torch.arange(len(values))
         records, values = records[order], values[order]
         metric = len(self.projection.weight)
         h = (records - middle) @ directions[:metric].T
@@ -175,38 +182,32 @@ class LandmarkEncoder(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *others)
 
 
-def cauchy_density(squares: Tensor, log_width: Tensor, dimensions: int) -> Tensor:
-    """Return the density of Cauchy's distribution in several dimensions at squared distances from its centre.
+def log_cauchy_density(squares: Tensor, log_width: Tensor, dimensions: int) -> Tensor:
+    """Return the log density of Cauchy's distribution in several dimensions at squared distances from its centre.
 
     C(y; v, r) = G(h) / (pi^h r^c) (1 + |y - v|^2 / r^2)^-h, with h = (1 + c) / 2 and the gamma function G.
     """
     half = (1 + dimensions) / 2
-    constant = math.exp(math.lgamma(half) - half * math.log(math.pi))
-    root = (1 + squares * (-2 * log_width).exp()).rsqrt()  # powers of it take less time than others
-    return constant * (-dimensions * log_width).exp() * root ** (1 + dimensions)
+    constant = math.lgamma(half) - half * math.log(math.pi)
+    return constant - dimensions * log_width - half * (squares * (-2 * log_width).exp()).log1p()
 
 
-def _weights_at(z: Tensor, weights: Tensor, places: Sequence[Tensor], width: Tensor) -> Tensor:
-    """Return weights over 1 + |z - v|^2 / r^2: (b, c), (b, m), c times (b, m) or (m,), () -> (b, m)."""
-    squares = sum((place - one[:, None]).square() for place, one in zip(places, z.T, strict=True))
-    return weights / (1 + squares / width**2)
+def _squares(places: Sequence[Tensor], y: Tensor) -> Tensor:
+    """Return |v - y|^2: c times (b, k) or (k,), (b, c) -> (b, k)."""
+    return torch.stack([(place - one[:, None]).square() for place, one in zip(places, y.T, strict=True)]).sum(0)
 
 
 def _mean(weights: Tensor, places: Sequence[Tensor]) -> Tensor:
-    """Return weighted means, each of a row's own: (b, m), c times (b, m) or (m,) -> (b, c)."""
+    """Return weighted means, each of a row's own: (b, k), c times (b, k) or (k,) -> (b, c)."""
     total = weights.sum(1).clamp_min(torch.finfo(weights.dtype).tiny)
     return torch.stack([(weights * place).sum(1) / total for place in places], 1)
 
 
-def _settled(z: Tensor, weights: Tensor, places: Sequence[Tensor], width: Tensor, means: int) -> Tensor:
-    """Return z after some weighted means of the places around it: see :func:`_weights_at`."""
-    for _ in range(means):
-        z = _mean(_weights_at(z, weights, places, width), places)
-    return z
+def _striped(values: Tensor) -> Tensor:
+    """Return an order of landmarks in groups of 32 that lie together, all first ones of the groups before all seconds.
 
-
-def _neighbouring(values: Tensor) -> Tensor:
-    """Return an order in which every 64 landmarks lie together: halves of halves, along the wider side each time."""
+    Groups are halves of halves, along the wider side each time.
+    """
     order = torch.arange(len(values) // GROUP * GROUP)
     waiting, done = [order], []
     while waiting:
@@ -219,7 +220,7 @@ def _neighbouring(values: Tensor) -> Tensor:
         part = part[its[:, side].argsort(stable=True)]
         half = len(part) // GROUP // 2 * GROUP
         waiting += [part[half:], part[:half]]
-    return torch.cat(done)
+    return torch.stack(done, 1).flatten()
 
 
 def _sharpness(centres: Tensor, near: float) -> float:
