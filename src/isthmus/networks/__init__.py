@@ -82,12 +82,12 @@ __all__ = [
     "VectorQuantiser",
     "augment",
     "build",
-    "log_cauchy_density",
     "choose",
     "code_shape",
     "corrupt",
     "facts_of",
     "kl_to_standard_normal",
     "likelihood_from",
+    "log_cauchy_density",
     "make_likelihood",
 ]

@@ -10,9 +10,10 @@ t-SNE", Neurocomputing 147, 2015), with the landmarks, their codes and their rea
     x (b, ...) ---W---> h (b, metric) ---> a (b, landmarks) ---> z (b, outputs)
 
 C is Cauchy's density with centre v_m and width r. Of many landmarks only those around a record count: 192, in the six
-groups of 32 in which the largest a_m lie; all others together have about a thousandth. The code z is the landmarks' robust centre (an M-estimate), a least
-nearby of sum_m a_m log(1 + |z - v_m|^2 / r^2), reached by weighted means: landmarks far from the others have no say. A
-plain mean would put a record between two islands where it lies on one or on the other.
+groups of 32 in which the largest a_m lie; all others together would have about a thousandth. The code z is the
+landmarks' robust centre (an M-estimate), a least nearby of sum_m a_m log(1 + |z - v_m|^2 / r^2), reached by weighted
+means: landmarks far from the others have no say. A plain mean would put a record between two islands where it lies on
+one or on the other.
 
 Records near each other get codes near each other, however crooked the map is: a stack of plain layers needs many times
 the training for that.
@@ -109,7 +110,7 @@ class LandmarkEncoder(nn.Module):
         return self.heights - sharpness * self.centres.square().sum(1), (2 * sharpness * self.centres).T
 
     def _around(self, h: Tensor, offsets: Tensor, products: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return log a of the landmarks around each record, and their codes: (b, metric) -> (b, k), outputs of (b, k)."""
+        """Return log a of the landmarks around records, and their codes: (b, metric) -> (b, k), outputs of (b, k)."""
         logits = torch.addmm(offsets, h, products)
         if logits.shape[1] <= GROUP * HEAVIEST:
             return logits, list(self.values.T)
