@@ -12,11 +12,12 @@ from sklearn.manifold import SpectralEmbedding
 from sklearn.mixture import GaussianMixture
 
 from isthmus import VAE, Clusterer
+from isthmus.errors import ShapeError
+from isthmus.gradients import oriented_gradients
 from isthmus.graph import fuzzy_graph, nearest_rows
 from isthmus.networks import MixturePrior
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster.embedded import Centres, divergence, target_distribution
-from isthmus.tasks.cluster.gradients import oriented_gradients
 from isthmus.tasks.cluster.rules import gaussian_logits
 
 
@@ -245,6 +246,12 @@ def test_histograms_add_up_to_the_slopes_and_hardly_change_with_a_small_shift():
     near, far = np.linalg.norm(found[0] - found[1]), np.linalg.norm(found[0] - found[2])
     assert near < 0.5 * far
     assert np.linalg.norm(picture / 255 - moved / 255) > 0.4 * np.linalg.norm(picture / 255 - elsewhere / 255)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (0, 8, 8), (2, 3, 4, 5, 6)])
+def test_what_is_not_pictures_has_no_gradients(shape):
+    with pytest.raises(ShapeError, match=r"takes pictures as \(n, height, width\)"):
+        oriented_gradients(np.zeros(shape))
 
 
 def test_the_steepest_channel_counts_and_large_pictures_are_made_smaller():

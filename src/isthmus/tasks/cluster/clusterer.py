@@ -14,11 +14,10 @@ import numpy as np
 from sklearn.base import ClusterMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks
+from isthmus import checks, gradients
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data, Schema
-from isthmus.tasks.cluster import gradients
 from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
 from isthmus.tasks.cluster.embedded import DEC, IDEC
 from isthmus.tasks.cluster.evidence import Evidence
@@ -70,7 +69,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
         - "records": everything.
         - "gradients": of pictures, their histograms of oriented gradients (Dalal and Triggs, CVPR 2005), which hardly
-          change when a line is moved or bent a little: :mod:`isthmus.tasks.cluster.gradients`.
+          change when a line is moved or bent a little: :mod:`isthmus.gradients`.
     runs : int, optional
         Times that the clusters are looked for, with other seeds and the same model; the run with the best score is
         kept. By default 5, and 1 for the methods that train networks.

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.errors import ShapeError
 
 __all__ = ["described", "oriented_gradients", "suits"]
 
@@ -60,7 +61,32 @@ def oriented_gradients(pictures: NDArray[np.generic]) -> NDArray[np.float32]:
     -------
     ndarray of float32, shape (n, 8 * places)
         Direction by direction, each from left to right and from the top.
+
+    Raises
+    ------
+    ShapeError
+        These are not pictures, or there is none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from isthmus import Autoencoder
+    >>> from isthmus.gradients import oriented_gradients
+    >>> X = oriented_gradients(load_digits().images[:300])
+    >>> X.shape, Autoencoder(latent_dim=16, max_epochs=2, random_state=0).fit_transform(X).shape
+    ((300, 512), (300, 16))
     """
+    pictures = np.asarray(pictures)
+    if pictures.ndim not in (3, 4) or not pictures.size:
+        raise ShapeError(
+            f"oriented_gradients takes pictures as (n, height, width) or (n, height, width, channels); "
+            f"these have the shape {pictures.shape}."
+        )
+    blocks = (pictures[start : start + ROWS] for start in range(0, len(pictures), ROWS))
+    return np.concatenate([_histograms(block) for block in blocks])
+
+
+def _histograms(pictures: NDArray[np.generic]) -> NDArray[np.float32]:
     x = torch.from_numpy(np.ascontiguousarray(pictures, np.float32))
     x = (x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)) / (255 if pictures.dtype == np.uint8 else 1)
     if max(x.shape[2:]) > LARGEST:
