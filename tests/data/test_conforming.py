@@ -48,6 +48,16 @@ def test_text_columns_are_no_matrix() -> None:
         data.conform(data.open(FRAME.assign(a=list("wxyz"))), data.open(X).schema, "Model")
 
 
+def test_columns_are_found_by_name_where_all_are_there() -> None:
+    schema = data.open(FRAME).schema
+    other = data.by_name(data.open(FRAME.assign(d=0)[["d", "c", "a", "b"]], labels=[1, 2, 3, 4]), schema)
+    assert other.chunk(0, 4).equals(data.open(FRAME).chunk(0, 4))
+    assert other.labels.tolist() == [1, 2, 3, 4]
+    for untouched in (data.open(FRAME), data.open(FRAME[["c", "a"]]), data.open(X)):
+        assert data.by_name(untouched, schema) is untouched
+        assert data.by_name(untouched, data.open(X).schema) is untouched
+
+
 def test_columns_that_may_change_type() -> None:
     schema = data.open(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})).schema
     data.conform(data.open(pandas.DataFrame({"a": [1.5, np.nan], "b": [None, None]})), schema, "Model")

@@ -364,9 +364,10 @@ def test_pictures_of_several_sizes():
         Detector(model=Autoencoder(latent_dim=2, max_epochs=1)).fit(pictures)
 
 
-def test_lost_columns_are_named(of_people):
+def test_columns_are_found_by_name_and_a_lost_one_is_named(of_people):
     rows = people()[:20]
-    with pytest.raises(DataError, match="must be in the same order"):
-        of_people.score_samples(rows[["city", "income", "id", "age"]])
+    other = rows[["city", "income", "id", "age"]]
+    assert np.array_equal(of_people.score_samples(other), of_people.score_samples(rows))
+    assert of_people.reasons(other) == of_people.reasons(rows)
     with pytest.raises(DataError, match="now missing:\n- income"):
         of_people.score_samples(rows.drop(columns="income"))

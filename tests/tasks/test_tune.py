@@ -291,11 +291,12 @@ def test_without_optuna_a_sentence_says_what_to_install(blobs, monkeypatch):
         Tuner(**QUICK).fit(blobs)
 
 
-def test_other_columns_are_refused_by_name():
+def test_columns_are_found_by_name_and_a_missing_one_is_named():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"))
     tuner = Tuner(**QUICK, n_trials=1).fit(frame)
-    with pytest.raises(DataError, match="Feature names must be in the same order as they were in fit"):
-        tuner.transform(frame[["c", "a", "b"]])
+    other = frame.assign(d=1.0)[["c", "d", "a", "b"]]
+    assert np.array_equal(tuner.transform(other), tuner.transform(frame))
+    assert tuner.score(other) == tuner.score(frame)
     with pytest.raises(DataError, match="now missing:\n- b"):
         tuner.transform(frame[["a", "c"]])

@@ -5,7 +5,7 @@ Heavy libraries (Arrow, Pillow, pandas, torch) are loaded only when a source nee
 
 from __future__ import annotations
 
-from isthmus.data.conforming import as_matrix, conform
+from isthmus.data.conforming import as_matrix, by_name, conform
 from isthmus.data.inspection import Inspection, inspect
 from isthmus.data.labelling import is_labelled, is_missing
 from isthmus.data.opening import open
@@ -23,6 +23,7 @@ __all__ = [
     "Inspection",
     "Schema",
     "as_matrix",
+    "by_name",
     "conform",
     "inspect",
     "is_labelled",

@@ -13,7 +13,7 @@ from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.tables import from_table
 
-__all__ = ["as_matrix", "conform"]
+__all__ = ["as_matrix", "by_name", "conform"]
 
 NUMERIC = ("number", "integer", "boolean")
 
@@ -49,6 +49,15 @@ def conform(data: Data, schema: Schema, owner: str) -> Data:
         data = _as_matrix(data, owner)
     checks.same_shape(schema, data, owner)
     return data
+
+
+def by_name(data: Data, schema: Schema) -> Data:
+    """Return the columns of a fitted table in the order of fit, found by name, without others.
+
+    Data that are no table, or lack one of the columns, are returned as they are: :func:`conform` says what differs.
+    """
+    names, given = ([column.name for column in its.columns] for its in (schema, data.schema))
+    return data.select(names) if names and names != given and set(names) <= set(given) else data
 
 
 def as_matrix(data: Data) -> Data:

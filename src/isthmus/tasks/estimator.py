@@ -92,10 +92,11 @@ class TaskEstimator(BaseEstimator, ABC):
                 setattr(self, name, getattr(model, name))
 
     def _open(self, X: Any, labels: Any = None) -> Data:
-        """Return records as the model takes them, refused where they do not fit one that is fitted."""
+        """Return records as the model takes them, the columns of a table found by name; others are refused."""
         data = isthmus_data.open(X, labels=labels)
         model = getattr(self, "model_", None)
         if model is not None and _is_own(model):
+            data = isthmus_data.by_name(data, model.schema_)
             return isthmus_data.conform(data, model.schema_, type(self).__name__)
         return data
 

@@ -360,7 +360,7 @@ class TableHoles(Holes):
         return pa.concat_tables([a, b]).unify_dictionaries().take(rows)
 
     def block(self, records: Any) -> pa.Table:
-        data = isthmus_data.open(records).select([column.name for column in self.schema.columns])
+        data = isthmus_data.by_name(isthmus_data.open(records), self.schema)
         return data.chunk(0, len(data))
 
 

@@ -115,9 +115,7 @@ class ModelReader(Reader):
         return self._block(self.model.reconstruct(data))
 
     def _block(self, records: Any) -> Any:
-        data = isthmus_data.open(records)
-        if data.schema.kind == "table":
-            data = data.select([column.name for column in self.model.schema_.columns])
+        data = isthmus_data.by_name(isthmus_data.open(records), self.model.schema_)
         return data.chunk(0, len(data))
 
     def features(self) -> list[Feature]:

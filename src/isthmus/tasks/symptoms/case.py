@@ -250,10 +250,7 @@ class Case:
 
     def drawn(self, records: Any) -> Float64:
         """Return records as a model gives them back, in their container, as rows."""
-        data = isthmus_data.open(records)
-        if self.kind == "table":
-            data = data.select([column.name for column in self.model.schema_.columns])
-        return self.matrix(data)
+        return self.matrix(isthmus_data.by_name(isthmus_data.open(records), self.model.schema_))
 
     @cached_property
     def x(self) -> Float64:

@@ -329,7 +329,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
             Labels, for objectives that need them.
         """
         check_is_fitted(self, "model_")
-        data = isthmus_data.conform(isthmus_data.open(X, labels=y), self.model_.schema_, type(self).__name__)
+        data = self._open(X, y)
         objective = objective_for(type(self).__name__, self.objective, [self.model_], data)
         train, held_out = data, data
         if objective.name == "classification":
