@@ -156,11 +156,16 @@ def test_what_cannot_be_explained_is_refused(call, error, sentence, pictures):
 def test_texts_and_books_are_refused(digits):
     texts = ["a short text", "another one of these", "and a third"] * 8
     model = Autoencoder(latent_dim=2, max_epochs=1, random_state=0).fit(isthmus.data.open(texts))
-    with pytest.raises(DataError, match="texts cannot be changed a little"):
+    with pytest.raises(DataError, match=r"texts cannot be changed a little.*probe and most_activating .*transform"):
         explain(model, isthmus.data.open(texts))
     book = isthmus.VQVAE(latent_dim=4, max_epochs=1, random_state=0).fit(digits[:60])
-    with pytest.raises(ParameterError, match="codes of VQVAE are entries of a book, which no gradient goes through"):
+    with pytest.raises(
+        ParameterError, match=r"codes of VQVAE are entries of a book, which no gradient goes through; .*probe and most"
+    ):
         explain(book, digits[:60])
+    for codes in (model.transform(isthmus.data.open(texts)), book.transform(digits[:60])):
+        assert probe(codes, np.arange(len(codes)) % 2).records == len(codes)
+        assert len(most_activating(codes, 0).highest) == 8
 
 
 def test_concepts_that_nothing_can_be_said_of_are_refused():

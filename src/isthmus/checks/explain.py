@@ -8,6 +8,8 @@ from isthmus.errors import DataError, ParameterError
 
 __all__ = ["an_encoder", "enough_to_probe", "explicable", "few_values_to_probe", "one_baseline"]
 
+CODES_ONLY = "isthmus.tasks.probe and most_activating look at codes alone: pass them model.transform(X)"
+
 
 def an_encoder(task: str, model: Any) -> None:
     """Refuse a model whose codes have no gradient that could be taken."""
@@ -18,15 +20,17 @@ def an_encoder(task: str, model: Any) -> None:
         )
     if hasattr(model, "code_numbers"):
         raise ParameterError(
-            f"{task}: codes of {type(model).__name__} are entries of a book, which no gradient goes through; take a "
-            f"model with codes of numbers, such as Autoencoder or VAE."
+            f"{task}: codes of {type(model).__name__} are entries of a book, which no gradient goes through; "
+            f"{CODES_ONLY}, or fit a model without a book, such as Autoencoder or VAE."
         )
 
 
 def explicable(task: str, kind: str, shape: tuple[int | None, ...]) -> None:
     """Refuse records of which no gradient can be taken, and those without a place that all share."""
     if kind == "text":
-        raise DataError(f"{task}: texts cannot be changed a little, so no gradient says which symbols drive a unit.")
+        raise DataError(
+            f"{task}: texts cannot be changed a little, so no gradient says which symbols drive a unit; {CODES_ONLY}."
+        )
     if None in shape:
         raise DataError(
             f"{task}: pictures of several sizes have no pixel in common; take a model of pictures of one size."
