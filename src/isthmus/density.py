@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["CodeDensity"]
+__all__ = ["CodeDensity", "gaussian_logits"]
 
 COMPONENTS = 100  # at most
 ROWS_A_NUMBER = 4  # codes for each number of a covariance, below which there are fewer components
@@ -86,15 +86,10 @@ class CodeDensity:
 
         A code's figures do not depend on the other codes. Their sum over the Gaussians is the density.
         """
-        d = codes.shape[1]
-        found = np.empty((len(codes), len(self.weights)))
-        for i, (weight, mean, factor) in enumerate(zip(self.weights, self.means, self.factors, strict=True)):
-            whitening = np.linalg.inv(factor.astype(np.float64))
-            # einsum, unlike a matrix product, sums every row in the same order whatever the number of rows.
-            whitened = np.einsum("ij,nj->ni", whitening, codes.astype(np.float64) - mean)
-            scale = np.log(np.diag(whitening)).sum() + np.log(np.maximum(weight, 1e-30)) - d / 2 * np.log(2 * np.pi)
-            found[:, i] = scale - 0.5 * np.square(whitened).sum(axis=1)
-        return found
+        whitening = np.linalg.inv(self.factors.astype(np.float64)).transpose(0, 2, 1)
+        log_weights = np.log(np.maximum(self.weights, 1e-30))
+        logits = gaussian_logits(codes.astype(np.float64), log_weights, self.means, whitening)
+        return logits - codes.shape[1] / 2 * np.log(2 * np.pi)
 
     def log_prob(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log p of codes, (n, d) -> (n,), in nats."""
@@ -103,6 +98,44 @@ class CodeDensity:
         total: NDArray[np.float64] = most + np.log(np.exp(parts - most[:, None]).sum(axis=1))
         return total
 
+    def middles(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the mean of the likeliest Gaussian of each code, (n, d), and how many deviations it is away, (n,)."""
+        component = self.log_parts(codes).argmax(axis=1)
+        distance = np.empty(len(codes))
+        for i in np.unique(component):
+            rows = component == i
+            offset = codes[rows].astype(np.float64) - self.means[i]
+            distance[rows] = np.linalg.norm(np.linalg.solve(self.factors[i].astype(np.float64), offset.T), axis=0)
+        return self.means[component], distance
+
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return what the constructor takes, by name."""
         return {"weights": self.weights, "means": self.means, "factors": self.factors}
+
+
+def gaussian_logits(
+    codes: NDArray[np.float64],
+    log_weights: NDArray[np.floating],
+    means: NDArray[np.floating],
+    whitening: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return log w_c N(z; m_c, S_c) of codes, but for a constant: (n, d) -> (n, k).
+
+    Parameters
+    ----------
+    codes : array, shape (n, d)
+    log_weights : array, shape (k,)
+    means : array, shape (k, d)
+    whitening : array, shape (k, d, d)
+        Upper triangular U with S^-1 = U U^T.
+
+    Notes
+    -----
+    A code's figures do not depend on the other codes: einsum, unlike a matrix product, sums every row in the same order
+    whatever the number of rows.
+    """
+    found = np.empty((len(codes), len(means)))
+    for c, (log_weight, mean, upper) in enumerate(zip(log_weights, means, whitening, strict=True)):
+        scaled = np.einsum("nd,de->ne", codes - mean, upper)
+        found[:, c] = log_weight + np.log(np.diagonal(upper)).sum() - 0.5 * np.square(scaled).sum(axis=1)
+    return found

@@ -19,8 +19,8 @@ import isthmus
 from isthmus import Autoencoder, Detector, data
 from isthmus.density import CodeDensity
 from isthmus.errors import DataError, ParameterError
-from isthmus.tasks.detect.records import reader_of
 from isthmus.tasks.detect.scores import Residuals, Usual, combined
+from isthmus.tasks.records import reader_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
 
@@ -60,6 +60,15 @@ def test_density_of_codes_is_that_of_scikit_learn():
     mixture.covariances_ = factors @ factors.transpose(0, 2, 1)
     mixture.precisions_cholesky_ = np.linalg.inv(factors).transpose(0, 2, 1)
     assert np.allclose(density.log_prob(codes), mixture.score_samples(codes.astype(float)), rtol=1e-4)
+
+
+def test_the_middle_of_a_code_is_that_of_its_likeliest_gaussian():
+    factors = np.array([[[1, 0], [1, 2]], [[3, 0], [0, 1]]], np.float32)
+    density = CodeDensity(np.array([0.5, 0.5], np.float32), np.array([[0, 0], [20, 0]], np.float32), factors)
+    codes = np.array([[1, 3], [20, 4], [0, 0]], np.float32)
+    middle, distance = density.middles(codes)
+    assert middle.tolist() == [[0, 0], [20, 0], [0, 0]]
+    assert np.allclose(distance, [2**0.5, 4, 0])  # L^-1 (1, 3) = (1, 1)
 
 
 def test_distance_with_one_gaussian_is_the_mahalanobis_distance():

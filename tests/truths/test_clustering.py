@@ -12,13 +12,13 @@ from sklearn.manifold import SpectralEmbedding
 from sklearn.mixture import GaussianMixture
 
 from isthmus import VAE, Clusterer
+from isthmus.density import gaussian_logits
 from isthmus.errors import ShapeError
 from isthmus.gradients import oriented_gradients
 from isthmus.graph import fuzzy_graph, nearest_rows
 from isthmus.networks import MixturePrior
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster.embedded import Centres, divergence, target_distribution
-from isthmus.tasks.cluster.rules import gaussian_logits
 
 
 def random_graph(n: int = 40, seed: int = 0) -> sp.csr_matrix:

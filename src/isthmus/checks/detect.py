@@ -15,7 +15,6 @@ __all__ = [
     "contamination",
     "nothing_to_calibrate_on",
     "one_source_of_normal_records",
-    "pictures_of_one_size",
 ]
 
 
@@ -55,14 +54,6 @@ def nothing_to_calibrate_on(owner: str, rows: int) -> None:
         raise DataError(
             f"{owner}: p-values need records that the model has not learned from, and there are none; fit on more "
             f"records with calibration above 0, or on others than those of the model's own fit."
-        )
-
-
-def pictures_of_one_size(owner: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse pictures whose sizes differ."""
-    if None in shape:
-        raise ParameterError(
-            f"{owner}: pictures of several sizes have codes of several sizes; fit on pictures of one size."
         )
 
 

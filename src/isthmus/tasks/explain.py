@@ -28,6 +28,8 @@ from isthmus import checks
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.errors import DataError
+from isthmus.tasks.classify.rules import logistic_regression
+from isthmus.tasks.records import reader_of
 
 __all__ = [
     "Activation",
@@ -407,14 +409,11 @@ def _units(model: Any, x: Tensor, units: list[int]) -> Tensor:
 def _by_input(model: Any, values: Float32) -> tuple[Float32, list[str]]:
     """Return attributions by what a person calls an input: columns of a table, pixels with channels last."""
     schema = model.schema_
-    if schema.kind == "table":
-        places = [(column.name, place) for column, place in model.preprocessor_.places() if place.start < place.stop]
-        return np.stack([values[:, :, place].sum(-1) for _, place in places], -1), [name for name, _ in places]
     if schema.kind == "image":
         moved = np.moveaxis(values, 2, -1)
         return np.ascontiguousarray(moved[..., 0] if len(schema.shape) == 2 else moved), []
-    names = list(schema.names) or [f"column {index}" for index in range(values.shape[-1])]
-    return values, names
+    inputs = reader_of(model).features
+    return np.stack([values[:, :, one.place].sum(-1) for one in inputs], -1), [one.name for one in inputs]
 
 
 # ---------------------------------------------------------------------- records and concepts
@@ -455,8 +454,9 @@ def probe(codes: Any, values: Any, *, concept: str = "class", random_state: int 
     DataError
         Fewer than 20 records have a value, or all have the same.
     """
-    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     known = ~isthmus_data.is_missing(np.asarray(values))
@@ -469,18 +469,15 @@ def probe(codes: Any, values: Any, *, concept: str = "class", random_state: int 
     folds = FOLDS if numeric else min(FOLDS, int(np.bincount(y).max()))
     rare = not numeric and int(np.bincount(y).min()) < folds
     split: Any = KFold if numeric or rare else StratifiedKFold
+    learner = make_pipeline(StandardScaler(), Ridge(1.0)) if numeric else logistic_regression()
     scores = []
     for train, test in split(folds, shuffle=True, random_state=random_state).split(Z, y):
         if not numeric and len(np.unique(y[train])) < 2:
             continue
-        scaler = StandardScaler().fit(Z[train])
-        learner = Ridge(1.0) if numeric else LogisticRegression(max_iter=300)
-        learner.fit(scaler.transform(Z[train]), y[train])
-        found = learner.predict(scaler.transform(Z[test]))
+        found = learner.fit(Z[train], y[train]).predict(Z[test])
         scores.append(_r2(y[test], found, y[train].mean()) if numeric else float(np.mean(found == y[test])))
-    whole = Ridge(1.0) if numeric else LogisticRegression(max_iter=300)
-    whole.fit(StandardScaler().fit_transform(Z), y)
-    sizes = np.sqrt(np.square(np.atleast_2d(whole.coef_)).mean(axis=0))
+    weights = np.atleast_2d(learner.fit(Z, y)[-1].coef_)
+    sizes = np.sqrt(np.square(weights).mean(axis=0))
     order = np.argsort(-sizes, kind="stable")[:5]
     error = float(np.std(scores, ddof=1) / len(scores) ** 0.5) if len(scores) > 1 else float("nan")
     total = float(sizes.sum()) or 1.0

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from isthmus import metrics
 from isthmus.data import Data
+from isthmus.density import gaussian_logits
 
 if TYPE_CHECKING:
     from isthmus.tasks.cluster.clusterer import Clusterer
     from isthmus.tasks.cluster.evidence import Evidence
 
-__all__ = ["KMeansRule", "MixtureRule", "Rule", "gaussian_logits"]
+__all__ = ["KMeansRule", "MixtureRule", "Rule"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -97,7 +98,7 @@ class Rule(ABC):
 def usual_settings(data: Data, features: str) -> dict[str, Any]:
     """Return how a model is trained whose codes are to be clustered.
 
-    Who is near to whom is learned long before details are: some 600 steps serve as well as the usual 4,000.
+    Who is near to whom is learned before details are, so that a part of the usual steps will do.
     """
     usual: dict[str, Any] = {"max_epochs": float(np.clip(SEEN / len(data), FEWEST_EPOCHS, MOST_EPOCHS))}
     if features == "gradients":  # all of one unit: squared errors add up
@@ -192,21 +193,3 @@ def fitted_mixture(codes: Float32, k: int, seed: int, covariances: str = "full")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last rounds move hardly any record
         return mixture.fit(codes)
-
-
-def gaussian_logits(codes: Float64, log_weights: Float64, means: Float64, whitening: Float64) -> Float64:
-    """Return log w_c N(z; m_c, S_c) of codes, but for a constant: (n, d) -> (n, k).
-
-    Parameters
-    ----------
-    codes : array, shape (n, d)
-    log_weights : array, shape (k,)
-    means : array, shape (k, d)
-    whitening : array, shape (k, d, d)
-        Upper triangular U with S^-1 = U U^T.
-    """
-    found = np.empty((len(codes), len(means)))
-    for c, (log_weight, mean, upper) in enumerate(zip(log_weights, means, whitening, strict=True)):
-        scaled = np.einsum("nd,de->ne", codes - mean, upper)
-        found[:, c] = log_weight + np.log(np.diagonal(upper)).sum() - 0.5 * np.square(scaled).sum(axis=1)
-    return found

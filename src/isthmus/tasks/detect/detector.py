@@ -27,9 +27,9 @@ from isthmus.base import seed_of
 from isthmus.data import Data
 from isthmus.density import CodeDensity
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
-from isthmus.tasks.detect.records import Reader, reader_of
 from isthmus.tasks.detect.scores import Residuals, Usual, combined, density_of
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+from isthmus.tasks.records import Reader, reader_of
 from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["METHODS", "Detector"]
@@ -238,15 +238,8 @@ class Detector(OutlierMixin, TaskEstimator):
             self.residuals_ = Residuals.learn(self.reader_, fresh)
         ways = WAYS if self.method_ == "combined" else ()
         self.usual_ = {way: Usual.learn(self._oddness(way, fresh)) for way in ways}
-        self.radius_ = self._usual_radius(codes)
-
-    def _usual_radius(self, codes: NDArray[np.float32]) -> float:
-        """Return how far from its Gaussian's mean half of all codes are, at most, in deviations."""
-        parts = self.density_.log_parts(codes)
-        component = parts.argmax(axis=1)
-        offset = codes.astype(np.float64) - self.density_.means[component]
-        inverses = np.linalg.inv(self.density_.factors.astype(np.float64))
-        return float(np.median(np.linalg.norm(np.einsum("nij,nj->ni", inverses[component], offset), axis=1)))
+        # Half of all codes are no farther from their Gaussian's mean, in deviations.
+        self.radius_ = float(np.median(self.density_.middles(codes)[1]))
 
     def _threshold(self, data: Data) -> float:
         """Return the score below which records are outliers."""

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.density import CodeDensity
-from isthmus.tasks.detect.records import Reader
 from isthmus.tasks.detect.scores import Residuals
+from isthmus.tasks.records import Reader
 from isthmus.tasks.restore import inpaint_blocks
 
 __all__ = ["Reason", "from_repairs", "from_residuals"]
@@ -76,7 +76,7 @@ def from_repairs(
     data : Data
     k : int
     """
-    features = reader.features()
+    features = reader.features
     parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
     before, columns = score(data), _columns(features, data)
@@ -154,7 +154,7 @@ def from_residuals(
     data : Data
     k : int
     """
-    features, usual = reader.features(), _pulled_back(density, codes, radius)
+    features, usual = reader.features, _pulled_back(density, codes, radius)
     found = []
     for start, block in data.chunks():
         expected = reader.decoded(usual[start : start + len(block)])
@@ -170,7 +170,7 @@ def from_residuals(
 
 def _by_feature(reader: Reader, parts: Float64) -> Float64:
     """Return e_j summed over the encoded numbers of each feature, (b, features)."""
-    return np.stack([parts[:, feature.place].sum(axis=1) for feature in reader.features()], axis=1)
+    return np.stack([parts[:, feature.place].sum(axis=1) for feature in reader.features], axis=1)
 
 
 def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
@@ -181,15 +181,9 @@ def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
 
 def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32:
     """Return codes, those too far from the mean of their likeliest Gaussian moved towards it until they are not."""
-    component = density.log_parts(codes).argmax(axis=1)
-    found = codes.copy()
-    for index in np.unique(component):
-        rows = np.flatnonzero(component == index)
-        offset = codes[rows].astype(np.float64) - density.means[index]
-        distance = np.linalg.norm(np.linalg.solve(density.factors[index].astype(np.float64), offset.T), axis=0)
-        shrink = np.minimum(1.0, radius / np.maximum(distance, 1e-30))
-        found[rows] = (density.means[index] + offset * shrink[:, None]).astype(np.float32)
-    return found
+    middle, distance = density.middles(codes)
+    shrink = np.minimum(1.0, radius / np.maximum(distance, 1e-30))
+    return np.asarray(middle + (codes.astype(np.float64) - middle) * shrink[:, None], np.float32)
 
 
 def _written(value: Any) -> str:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from isthmus.data import Data
 from isthmus.density import CodeDensity
-from isthmus.tasks.detect.records import Reader
+from isthmus.tasks.records import Reader
 
 __all__ = ["Residuals", "Usual", "combined", "density_of"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.data import Data
-from isthmus.tasks.detect.records import Reader, reader_of
+from isthmus.tasks.records import Reader, reader_of
 
 __all__ = ["OBJECTIVES", "Objective", "objective_for", "reconstruction_error"]
 
@@ -73,13 +73,18 @@ def reconstruction_error(model: Any, train: Data, held_out: Data) -> float:
 
 def _constant(reader: Reader, data: Data) -> Float64:
     """Return the best constant record: the mean of quantities that are there, the commonest of classes."""
-    rows = np.concatenate([reader.numbers(block) for _, block in data.chunks()])
-    there = _there(reader, rows)
-    best = (rows * there).sum(0) / np.maximum(there.sum(0), 1)
-    for place in np.flatnonzero(reader.is_class):
-        values, counts = np.unique(rows[:, place], return_counts=True)
+    total, count, classes = np.zeros(len(reader.is_class)), np.zeros(len(reader.is_class)), []
+    for _, block in data.chunks():
+        rows = reader.numbers(block)
+        there = _there(reader, rows)
+        total += (rows * there).sum(0)
+        count += there.sum(0)
+        classes.append(rows[:, reader.is_class])
+    best = total / np.maximum(count, 1)
+    for place, codes in zip(np.flatnonzero(reader.is_class), np.concatenate(classes).T, strict=True):
+        values, counts = np.unique(codes, return_counts=True)
         best[place] = values[counts.argmax()]
-    return np.asarray(best, np.float64)
+    return best
 
 
 def _errors(reader: Reader, original: Float64, other: Float64) -> Float64:

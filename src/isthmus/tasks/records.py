@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import checks
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 
@@ -66,9 +66,10 @@ class Reader(ABC):
     def reconstructed(self, data: Data) -> Any:
         """Return the block of the reconstructions of records."""
 
+    @property
     @abstractmethod
     def features(self) -> list[Feature]:
-        """Return the features of a record by the names that a person knows."""
+        """The features of a record by the names that a person knows."""
 
     @abstractmethod
     def cell(self, block: Any, row: int, feature: int) -> Any:
@@ -95,7 +96,6 @@ class ModelReader(Reader):
 
     def __init__(self, model: Any) -> None:
         self.model, self.pre = model, model.preprocessor_
-        checks.pictures_of_one_size("Detector", self.pre.shape_)
         shape = tuple(int(side or 0) for side in self.pre.shape_)
         size = int(np.prod(shape))
         self.is_class, self.mask = np.full(size, self.pre.classes_ > 0), np.full(size, -1)
@@ -118,6 +118,7 @@ class ModelReader(Reader):
         data = isthmus_data.by_name(isthmus_data.open(records), self.model.schema_)
         return data.chunk(0, len(data))
 
+    @cached_property
     def features(self) -> list[Feature]:
         schema = self.model.schema_
         if schema.kind == "table":
@@ -130,7 +131,7 @@ class ModelReader(Reader):
     def categories(self, feature: int) -> Any:
         if self.model.schema_.kind != "table":
             return None
-        name = self.features()[feature].name
+        name = self.features[feature].name
         column = next(column for column, _ in self.pre.places() if column.name == name)
         values = column.values.slice(0, len(column.values) - 1) if column.kind == "categories" else ()
         return values if 0 < len(values) <= MOST_CATEGORIES else None
@@ -138,7 +139,7 @@ class ModelReader(Reader):
     def cell(self, block: Any, row: int, feature: int) -> Any:
         kind = self.model.schema_.kind
         if kind == "table":
-            return block.column(self.features()[feature].name)[row].as_py()
+            return block.column(self.features[feature].name)[row].as_py()
         if kind == "text":
             text = block[row]
             return chr(text[feature]) if feature < len(text) else ""
@@ -170,6 +171,7 @@ class MatrixReader(Reader):
             return self.model.reconstruct(rows)
         return self.model.inverse_transform(self.model.transform(rows))
 
+    @cached_property
     def features(self) -> list[Feature]:
         if self.schema.kind == "image":
             return _pixels(self.schema.shape)
