@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import Data
-from isthmus.graph import fuzzy_graph, nearest_rows, weights_of
 from isthmus.tasks.classify.rules import FOLDS, Float64, Int64, Known, Probe, Rule
+from isthmus.tasks.neighbours import balanced, graph_of, shares_of_neighbours
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Spreading", "spread"]
 
-NEIGHBOURS = 15
 REACH = 0.99  # a: how much of a record's class comes from its neighbours
 TOLERANCE = 1e-4  # of F, as a share
 LEAST = 1e-6  # share of a class that no label reaches
@@ -54,7 +53,7 @@ class Spreading(Rule):
     @classmethod
     def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
         codes = task._codes(data)
-        graph = fuzzy_graph(*nearest_rows(codes, NEIGHBOURS))
+        graph = graph_of(codes)
         k = len(task.classes_)
         rule = cls(codes, spread(graph, known.seen, k))
         folds = min(FOLDS, int(np.bincount(known.numbers[known.rows]).min()))
@@ -76,10 +75,7 @@ class Spreading(Rule):
         return found
 
     def logits(self, task: Classifier, data: Data) -> Float64:
-        indices, distances = nearest_rows(self.codes, NEIGHBOURS, task._codes(data))
-        weights = weights_of(distances)
-        shares = np.einsum("nk,nkc->nc", weights, self.shares[indices]) / weights.sum(axis=1, keepdims=True)
-        return _logits(shares)
+        return _logits(shares_of_neighbours(self.codes, self.shares, task._codes(data)))
 
     def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {"codes": self.codes, "shares": self.shares}
@@ -112,8 +108,7 @@ def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
     known = np.flatnonzero(numbers >= 0)
     labels = np.zeros((len(numbers), k))
     labels[known, numbers[known]] = 1.0
-    root = sp.diags(1 / np.sqrt(np.maximum(np.asarray(graph.sum(axis=1)).ravel(), np.finfo(np.float64).tiny)))
-    system = (sp.identity(len(numbers)) - REACH * (root @ graph @ root)).tocsr()
+    system = (sp.identity(len(numbers)) - REACH * balanced(graph)).tocsr()
     reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0)
     total = reached.sum(axis=1, keepdims=True)
     return np.where(total > 0, reached / np.where(total > 0, total, 1.0), labels.sum(axis=0) / max(1, len(known)))

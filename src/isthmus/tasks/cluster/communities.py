@@ -17,24 +17,23 @@ gets its neighbours among the records of the fit, and the mean of their probabil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from isthmus import graph as neighbours
 from isthmus.data import Data
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_modularity
 from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
+from isthmus.tasks.neighbours import graph_of, shares_of_neighbours
 
 if TYPE_CHECKING:
     from isthmus.tasks.cluster.clusterer import Clusterer
 
 __all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
 
-NEIGHBOURS = 15
 STARTS = 5  # of small groups, among which numbers of clusters are compared
 
 
@@ -53,13 +52,21 @@ class View:
     codes: Float32
     graph: sp.csr_matrix
     vectors: Float64
+    _mergings: dict[tuple[int, int], graphs.Merging] = field(default_factory=dict)
 
     @classmethod
     def of(cls, codes: Float32, seed: int) -> View:
         """Return the graph of codes."""
-        graph = neighbours.fuzzy_graph(*neighbours.nearest_rows(codes, NEIGHBOURS))
+        graph = graph_of(codes)
         dimensions = min(graphs.DIMENSIONS, len(codes))
         return cls(codes, graph, graphs.spectral_layout(graph, dimensions, seed)[1])
+
+    def merging(self, fewest: int, seed: int) -> graphs.Merging:
+        """Return how small groups, so many at least, are joined; the same one is asked for by evidence and by runs."""
+        key = graphs.number_of_groups(len(self.codes), fewest), seed
+        if key not in self._mergings:
+            self._mergings[key] = graphs.Merging.of(self.graph, graphs.small_groups(self.vectors, *key))
+        return self._mergings[key]
 
 
 class CommunityRule(Rule):
@@ -84,23 +91,19 @@ class CommunityRule(Rule):
 
     @classmethod
     def evidence(cls, view: View, most: int, seed: int) -> Evidence:
-        groups = [graphs.small_groups(view.vectors, min(most, len(view.codes)), seed + i) for i in range(STARTS)]
-        return of_modularity([graphs.Merging.of(view.graph, some) for some in groups], most)
+        return of_modularity([view.merging(most, (seed + i) % 2**32) for i in range(STARTS)], most)
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
-        groups = graphs.small_groups(view.vectors, k, seed)
-        merged = graphs.Merging.of(view.graph, groups).labels(k)
-        divided = graphs.annealed(view.graph, groups, merged, seed)
+        merging = view.merging(k, seed)
+        divided = graphs.annealed(view.graph, merging.groups, merging.labels(k), seed)
         found = graphs.Communities.of(view.graph, divided, seed)
         rule = cls(view.codes, found.shares.astype(np.float32))
         rule.score = found.score
         return rule, found.shares
 
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
-        indices, distances = neighbours.nearest_rows(self.codes, NEIGHBOURS, task._codes(data))
-        weights = neighbours.weights_of(distances)
-        return np.einsum("nk,nkc->nc", weights, self.shares[indices]) / weights.sum(axis=1, keepdims=True)
+        return shares_of_neighbours(self.codes, self.shares, task._codes(data))
 
     def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {"codes": self.codes, "shares": self.shares}

@@ -22,7 +22,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-__all__ = ["Communities", "Merging", "annealed", "modularity", "small_groups", "spectral_layout"]
+from isthmus.tasks.neighbours import balanced
+
+__all__ = ["Communities", "Merging", "annealed", "modularity", "number_of_groups", "small_groups", "spectral_layout"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -65,26 +67,29 @@ def spectral_layout(graph: sp.csr_matrix, dimensions: int, seed: int) -> tuple[F
     from scipy.sparse.linalg import eigsh
 
     n = graph.shape[0]
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
-    root = sp.diags(1 / np.sqrt(np.maximum(degrees, np.finfo(np.float64).tiny)))
-    walk = root @ graph @ root
+    walk = balanced(graph)
     if n <= max(DENSE, 2 * dimensions):
         values, vectors = np.linalg.eigh(walk.toarray())
     else:
         start = np.random.default_rng(seed).standard_normal(n)
-        values, vectors = eigsh(walk.tocsr(), k=dimensions, which="LA", v0=start, tol=TOLERANCE)
+        values, vectors = eigsh(walk, k=dimensions, which="LA", v0=start, tol=TOLERANCE)
     order = np.argsort(-values, kind="stable")[:dimensions]
     return values[order], vectors[:, order]
 
 
-def small_groups(vectors: Float64, fewest: int, seed: int) -> Int64:
+def number_of_groups(n: int, fewest: int) -> int:
+    """Return how many small groups ``n`` rows are divided into, ``fewest`` at least."""
+    return min(n, max(fewest, min(GROUPS, n // ROWS_A_GROUP), min(FEW_GROUPS, n // ROWS_OF_FEW)))
+
+
+def small_groups(vectors: Float64, count: int, seed: int) -> Int64:
     """Return which small group of a spectral layout each row is in: k-means on its rows, brought to length 1.
 
     Parameters
     ----------
     vectors : array, shape (n, d)
-    fewest : int
-        Groups, at least.
+    count : int
+        Groups; fewer where rows are alike.
     seed : int
 
     Returns
@@ -96,8 +101,6 @@ def small_groups(vectors: Float64, fewest: int, seed: int) -> Int64:
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = np.ascontiguousarray(vectors / np.maximum(lengths, np.finfo(np.float64).tiny), np.float32)
-    n = len(rows)
-    count = min(n, max(fewest, min(GROUPS, n // ROWS_A_GROUP), min(FEW_GROUPS, n // ROWS_OF_FEW)))
     some = np.random.default_rng(seed).permutation(len(rows))[:ROWS_OF_GROUPS]
     found = KMeans(count, n_init=1, random_state=seed % 2**32).fit(rows[np.sort(some)]).predict(rows)
     return np.unique(found, return_inverse=True)[1].astype(np.int64)
