@@ -440,9 +440,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             checks.needs_labels(type(self).__name__, data.labels)
             known, given = self._is_labelled(data), np.asarray(data.labels)
             checks.known_classes(type(self).__name__, given[known], self.classes_, int(known.sum()))
-            numbers = np.full(len(data), -1)
-            numbers[known] = np.searchsorted(self.classes_, given[known])
-            labels = torch.from_numpy(numbers).to(device)
+            labels = torch.from_numpy(isthmus_data.class_numbers(given, known, self.classes_)).to(device)
         return Feed(data, self.preprocessor_, device, labels)
 
     def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
@@ -689,7 +687,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         -------
         ndarray of float64, shape (n,)
         """
-        return np.concatenate([block.cpu().double().numpy() for block in self._run(X, self.log_likelihood)])
+        return self._figures(X, self.log_likelihood).astype(np.float64)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of :meth:`score_samples`: nats per example, higher is better."""
@@ -756,6 +754,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Return ``function`` of scaled records, block by block, in the order of the records."""
         self._is_fitted()
         return [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
+
+    def _figures(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """Return ``function`` of scaled records as one array, a row a record."""
+        return np.concatenate([block.cpu().numpy() for block in self._run(X, function)])
 
     def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``function`` to a block in inference mode; few rows are filled up and cut off again."""
@@ -875,7 +877,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "scores": scores or {},
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
-        tensors = {f"module.{name}": t.detach().cpu().numpy() for name, t in self.module_.state_dict().items()}
+        tensors = training.to_arrays(self.module_.state_dict(), "module.")
         tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
         if self._some_codes is not None or self._density is not None:
             tensors |= {f"density.{name}": array for name, array in self._density_of_codes().arrays().items()}
@@ -917,7 +919,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     ) -> Self:
         """Return the model that :meth:`to_parts` described; ``path``, for sentences, is where the parts were found."""
         with artifact.understanding(path):
-            weights = {name: torch.from_numpy(array) for name, array in artifact.under("module.", arrays).items()}
+            weights = training.to_tensors(artifact.under("module.", arrays))
             own = own_modules(document["parameters"])
         network = None if own is None else same_network(path, own, network)
         # What modules of the user's own do wrong is no fault of the file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isthmus.data import is_labelled
+from isthmus.data import class_numbers, is_labelled
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,8 @@ def test_missing_values_of_pandas():
     pd = pytest.importorskip("pandas")
     assert is_labelled(np.asarray(pd.array([1, None, 2], dtype="Int64"), dtype=object)).tolist() == [True, False, True]
     assert is_labelled(np.asarray(pd.Series(["x", pd.NA, None]), dtype=object)).tolist() == [True, False, False]
+
+
+def test_numbers_of_classes():
+    labels = np.array(["dog", None, "cat", "dog"], dtype=object)
+    assert class_numbers(labels, is_labelled(labels), np.array(["cat", "dog"])).tolist() == [1, -1, 0, 1]

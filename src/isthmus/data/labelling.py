@@ -7,7 +7,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["is_labelled", "is_missing"]
+__all__ = ["class_numbers", "is_labelled", "is_missing"]
+
+
+def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the place of each known label among the classes, -1 for the others.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+    known : ndarray of bool, shape (n,)
+        Which are labels, as :func:`is_labelled` tells.
+    classes : ndarray, shape (k,)
+        Sorted; every known label is among them.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Examples
+    --------
+    >>> labels = np.array(["dog", "", "cat"])
+    >>> class_numbers(labels, is_labelled(labels), np.array(["cat", "dog"])).tolist()
+    [1, -1, 0]
+    """
+    numbers = np.full(len(labels), -1)
+    numbers[known] = np.searchsorted(classes, labels[known])
+    return numbers
 
 
 def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:

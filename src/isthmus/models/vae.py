@@ -211,13 +211,11 @@ class VAE(Model):
             Nats per example, in the units of ``X``.
         """
         checks.integer(type(self).__name__, "k", k, low=1)
-        blocks = self._run(X, lambda x: self.bound(x, k, random_state))
-        return np.concatenate([block.cpu().double().numpy() for block in blocks])
+        return self._figures(X, lambda x: self.bound(x, k, random_state)).astype(np.float64)
 
     def code_posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return means and log-variances of q(z | x), the Gaussian part, float32 of shape (n, latent_dim) each."""
-        blocks = self._run(X, lambda x: torch.stack(self.module_.gaussian(x), 1).flatten(2))
-        both = np.concatenate([block.cpu().numpy() for block in blocks])
+        both = self._figures(X, lambda x: torch.stack(self.module_.gaussian(x), 1).flatten(2))
         return both[:, 0], both[:, 1]
 
     def conditional_draws(

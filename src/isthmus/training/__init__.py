@@ -2,6 +2,7 @@
 
 from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, ResidentBatches, StreamedBatches
 from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
+from isthmus.training.checkpoints import to_arrays, to_tensors
 from isthmus.training.engine import Engine, Plan, Progress
 from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
 from isthmus.training.players import Player
@@ -32,5 +33,7 @@ __all__ = [
     "default_epochs",
     "fast_float32",
     "has_fast_bfloat16",
+    "to_arrays",
+    "to_tensors",
     "usual_rate",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,16 +17,25 @@ from isthmus.errors import ParameterError
 if TYPE_CHECKING:
     from isthmus.training.engine import Plan, Progress
 
-__all__ = ["read", "write"]
+__all__ = ["read", "to_arrays", "to_tensors", "write"]
 
 CLASS_NAME = "Checkpoint"
+
+
+def to_arrays(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
+    """Return tensors as a file holds them: arrays, by names that begin with ``prefix``."""
+    return {f"{prefix}{name}": tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def to_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Return the arrays of a file as tensors that share their memory."""
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], progress: Progress, plan: Plan) -> None:
     """Write a checkpoint in place of the one before: to a temporary name, then renamed."""
     document = {"progress": dataclasses.asdict(progress), "plan": dataclasses.asdict(plan)}
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    artifact.write(path, CLASS_NAME, document, arrays, force=True)
+    artifact.write(path, CLASS_NAME, document, to_arrays(tensors), force=True)
 
 
 def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -38,7 +49,7 @@ def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[d
     document, arrays = artifact.read(path, CLASS_NAME)
     with artifact.understanding(path):
         theirs, progress = dict(document["plan"]), dict(document["progress"])
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        tensors = to_tensors(arrays)
     ours = dataclasses.asdict(plan)
     for name, value in ours.items():
         if theirs.get(name) != value:
