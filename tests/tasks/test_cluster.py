@@ -16,6 +16,7 @@ from isthmus import VAE, Autoencoder, Clusterer
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.metrics import clustering_accuracy
 from isthmus.tasks.cluster import METHODS
+from isthmus.tasks.cluster.communities import View
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
 
@@ -239,6 +240,23 @@ def test_a_file_gives_every_method_back(method, tmp_path):
     assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
     assert np.array_equal(again.labels_, fitted.labels_)
     assert np.array_equal(again.doubtful(0), fitted.doubtful(0))
+
+
+@pytest.mark.parametrize(("method", "family"), [("idec", Autoencoder), ("vade", VAE)])
+def test_what_trains_a_model_further_keeps_its_settings(method, family):
+    X, _ = groups()
+    model = family(latent_dim=2, **SMALL | {"max_epochs": 2}, optimizer="adamw", learning_rate=1e-9).fit(X)
+    found = Clusterer(model=model, n_clusters=3, method=method, random_state=0).fit(X)
+    for before, after in zip(
+        model.module_.encoder.parameters(), found.rule_.model.module_.encoder.parameters(), strict=True
+    ):
+        assert np.allclose(before.detach().numpy(), after.detach().numpy(), atol=1e-6)
+
+
+def test_evidence_and_runs_share_the_merging_of_one_seed():
+    view = View.of(groups()[0], 0)
+    assert view.merging(2, 1) is view.merging(20, 1)
+    assert view.merging(2, 1) is not view.merging(2, 2)
 
 
 def test_evidence_and_stability_are_in_the_file(tmp_path):

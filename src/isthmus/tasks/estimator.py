@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -75,14 +76,27 @@ class TaskEstimator(BaseEstimator, ABC):
 
     # ------------------------------------------------------------------ the model
 
-    def _learn_model(self, data: Data) -> None:
-        """Set ``model_``: a fitted model as it is, of any other a copy fitted on ``data``."""
+    def _learn_model(
+        self, data: Data, needs: tuple[str, ...] | None = None, fit: Callable[[Any], Any] | None = None
+    ) -> bool:
+        """Set ``model_``: a fitted model as it is, of any other a fitted copy; tell whether it was fitted here.
+
+        Parameters
+        ----------
+        data : Data
+        needs : tuple of str, optional
+            The methods that it must have; by default those of the task.
+        fit : callable, optional
+            Returns the fitted model for the copy; by default it is fitted on all of ``data``.
+        """
         model = self.default_model(data) if self.model is None else self.model
-        checks.can(type(self).__name__, model, *self.needs)
-        if not _is_fitted(model):
+        checks.can(type(self).__name__, model, *(self.needs if needs is None else needs))
+        is_new = not _is_fitted(model)
+        if is_new:
             model = clone(model)
-            model.fit(self._records(data, model), data.labels)
+            model = model.fit(self._records(data, model), data.labels) if fit is None else fit(model)
         self._use(model)
+        return is_new
 
     def _use(self, model: Any) -> None:
         """Set ``model_`` and what scikit-learn asks of the records that it was fitted on."""

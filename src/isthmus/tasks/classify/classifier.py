@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
@@ -154,16 +154,15 @@ class Classifier(ClassifierMixin, TaskEstimator):
         is_known = isthmus_data.is_labelled(labels)
         checks.labels_are_classes(owner, labels[is_known], len(labels))
         self.classes_ = np.unique(labels[is_known])
-        numbers = np.full(len(data), -1)
-        numbers[is_known] = np.searchsorted(self.classes_, labels[is_known])
+        numbers = isthmus_data.class_numbers(labels, is_known, self.classes_)
         self.seed_ = seed_of(self.random_state)
         self.method_, self.method_reason_ = self._choose(data, numbers)
         self.notes_ = []
         rule = METHODS[self.method_]
         known = Known(numbers, self._rows_to_calibrate_on(rule, numbers))
-        self._fit_model(rule, data, known)
+        is_new = self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data, known))
         self.rule_ = rule.learn(self, data, known)
-        if isinstance(self.rule_, Head) and rule.starts_fresh and not self._was_fitted:  # type: ignore[attr-defined]
+        if is_new and isinstance(self.rule_, Head) and self.rule_.starts_fresh:
             self._use(self.rule_.model)
         self.temperature_ = self._temperature(data, known)
         return self
@@ -217,19 +216,6 @@ class Classifier(ClassifierMixin, TaskEstimator):
         rng = np.random.default_rng(self.seed_)
         parts = [rng.permutation(rows[numbers[rows] == k]) for k in range(len(self.classes_))]
         return np.sort(np.concatenate([part[: int(HELD_OUT * len(part))] for part in parts]))
-
-    def _fit_model(self, rule: type[Rule], data: Data, known: Known) -> None:
-        """Set ``model_``: a fitted model as it is, of any other a copy fitted as the method needs it."""
-        model = rule.default_model(data, self.seed_) if self.model is None else self.model
-        checks.can(type(self).__name__, model, *rule.needs)
-        self._was_fitted = _is_fitted(model)
-        if self._was_fitted:
-            self._use(model)
-            return
-        copy = clone(model)
-        if self.model is None:
-            copy.set_params(verbose=self.verbose)
-        self._use(rule.fit_model(self, copy, data, known))
 
     def _temperature(self, data: Data, known: Known) -> float:
         """Return what makes the probabilities hold on records that the rule has not learned from."""
@@ -322,9 +308,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         labels = np.asarray(data.labels)
         is_known = self._has_label(labels)
         checks.labels_seen_at_fit(owner, labels[is_known], self.classes_)
-        numbers = np.full(len(labels), -1)
-        numbers[is_known] = np.searchsorted(self.classes_, labels[is_known])
-        return numbers
+        return isthmus_data.class_numbers(labels, is_known, self.classes_)
 
     def _has_label(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which records have a label, -1 being one where it was at fit."""
@@ -342,7 +326,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def default_model(self, data: Data) -> Any:
         """Return the unfitted model that serves the method best."""
-        return METHODS[self.method_].default_model(data, self.random_state)
+        return METHODS[self.method_].default_model(data, self.seed_).set_params(verbose=self.verbose)
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return method, classes, temperature and rule."""

@@ -134,7 +134,7 @@ class Classification:
 
 def doubtful_rows(probabilities: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the rows with the smallest lead of the first class over the second, and these leads, smallest first."""
-    two = np.sort(probabilities, axis=1)[:, -2:]
+    two = np.sort(np.pad(probabilities, ((0, 0), (1, 0))), axis=1)[:, -2:]  # a single class leads by all that it has
     leads = two[:, 1] - two[:, 0]
     order = np.argsort(leads, kind="stable")[:count]
     return order, leads[order]

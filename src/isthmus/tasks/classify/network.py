@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from isthmus import artifact, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
-from isthmus.tasks.classify.rules import Float64, Known, Rule
+from isthmus.tasks.classify.rules import Float64, Known, Probe, Rule
 
 if TYPE_CHECKING:
     from isthmus.tasks.classify.classifier import Classifier
@@ -115,26 +115,24 @@ class Head(Rule):
         return logits
 
     def logits(self, task: Classifier, data: Data) -> Float64:
-        blocks = self.model._run(data, self._logits)
-        return np.concatenate([block.float().cpu().numpy() for block in blocks]).astype(np.float64)
+        return np.asarray(self.model._figures(data, self._logits), np.float64)
 
     def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        arrays = {f"head.{name}": tensor.detach().cpu().numpy() for name, tensor in self.head.state_dict().items()}
+        arrays = training.to_arrays(self.head.state_dict(), "head.")
         if self.model is not task.model_:
-            tensors = self.model.module_.state_dict().items()
-            arrays |= {f"module.{name}": tensor.detach().cpu().numpy() for name, tensor in tensors}
+            arrays |= training.to_arrays(self.model.module_.state_dict(), "module.")
         return {}, arrays
 
     @classmethod
     def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         model = task.model_
-        weights = _tensors(artifact.under("module.", arrays))
+        weights = training.to_tensors(artifact.under("module.", arrays))
         if weights:
             model = copy.deepcopy(model)
             model.module_.load_state_dict(weights)
         device = next(model.module_.parameters()).device
         head = _head(model, len(task.classes_))
-        head.load_state_dict(_tensors(artifact.under("head.", arrays)))
+        head.load_state_dict(training.to_tensors(artifact.under("head.", arrays)))
         return cls(model, head.to(device))
 
 
@@ -148,13 +146,7 @@ class FineTuned(Head):
     """A fitted encoder and a softmax head, trained on by cross-entropy."""
 
     starts_fresh = False
-
-    @staticmethod
-    def default_model(data: Data, seed: Any) -> Any:
-        from isthmus import models
-
-        family = models.Autoencoder if data.schema.kind == "text" else models.DenoisingAutoencoder
-        return family(random_state=seed)
+    default_model = staticmethod(Probe.default_model)
 
 
 def _head(model: Any, classes: int) -> nn.Linear:
@@ -165,7 +157,3 @@ def _head(model: Any, classes: int) -> nn.Linear:
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head
-
-
-def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

@@ -243,7 +243,9 @@ class Own(Rule):
 
     @staticmethod
     def default_model(data: Data, seed: Any) -> Any:
-        return Ladder.default_model(data, seed)
+        from isthmus import models
+
+        return models.LadderNetwork(random_state=seed)
 
     @classmethod
     def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
@@ -266,13 +268,7 @@ class Own(Rule):
 
 
 class Ladder(Own):
-    """The ladder network (Rasmus et al. 2015)."""
-
-    @staticmethod
-    def default_model(data: Data, seed: Any) -> Any:
-        from isthmus import models
-
-        return models.LadderNetwork(random_state=seed)
+    """The ladder network (Rasmus et al. 2015), the usual one of the models that learn classes themselves."""
 
 
 class Conditional(Own):

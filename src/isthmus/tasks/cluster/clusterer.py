@@ -11,19 +11,20 @@ from itertools import combinations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClusterMixin, clone
+from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, gradients
+from isthmus import artifact, checks, gradients
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data, Schema
+from isthmus.tasks.classify.evaluation import doubtful_rows
 from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
 from isthmus.tasks.cluster.embedded import DEC, IDEC
 from isthmus.tasks.cluster.evidence import Evidence
 from isthmus.tasks.cluster.rules import Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
 from isthmus.tasks.cluster.variational import VaDE
-from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+from isthmus.tasks.estimator import TaskEstimator
 
 __all__ = ["METHODS", "Clusterer"]
 
@@ -54,7 +55,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
     n_clusters : int, optional
         How many; by default the number from 2 to 20 that fits best, with the scores of all in ``evidence_``.
     method : str, default="auto"
-        "auto" is "communities", which is the most accurate.
+        "auto" is "communities", which finds clusters of any form.
 
         - "communities": parts of the graph of nearest codes that have more edges within than chance would give
           (Newman and Girvan 2004): :mod:`isthmus.tasks.cluster.graph`.
@@ -171,7 +172,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.schema_, self.features_ = data.schema, self._features(data)
         if self.features_ == "gradients":
             data = gradients.described(data)
-        self._fit_model(rule, data)
+        self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data))
+        self._forget_width()
         codes = self._codes(data)
         checks.codes_are_finite(owner, codes)
         checks.codes_differ(owner, codes)
@@ -193,18 +195,10 @@ class Clusterer(ClusterMixin, TaskEstimator):
         is_free = self.model is None and not METHODS[self.method_].trains
         return "gradients" if is_free and gradients.suits(data) else "records"
 
-    def _fit_model(self, rule: type[Rule], data: Data) -> None:
-        """Set ``model_``: a fitted model as it is, of any other a copy fitted as the method needs it."""
-        model = self.default_model(data) if self.model is None else self.model
-        checks.can(type(self).__name__, model, *rule.needs)
-        if not _is_fitted(model):
-            model = clone(model)
-            if self.model is None:
-                model.set_params(verbose=self.verbose)
-            model = rule.fit_model(self, model, data)
-        self._use(model)
+    def _forget_width(self) -> None:
+        """Forget how wide the model's records are where nobody gives these: they are histograms of pictures."""
         if self.features_ == "gradients":
-            del self.n_features_in_  # of the histograms, which nobody gives
+            del self.n_features_in_
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
@@ -284,9 +278,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         check_is_fitted(self, "rule_")
         checks.integer(type(self).__name__, "cluster", cluster, low=0, high=self.n_clusters_ - 1)
         rows = np.flatnonzero(self.labels_ == cluster)
-        highest = np.sort(self.probabilities_[rows], axis=1)
-        lead = highest[:, -1] - (highest[:, -2] if self.n_clusters_ > 1 else 0.0)
-        return np.asarray(rows[np.argsort(lead, kind="stable")][:count])
+        return np.asarray(rows[doubtful_rows(self.probabilities_[rows], count)[0]])
 
     @property
     def provenance_(self) -> dict[str, Any]:
@@ -298,7 +290,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def default_model(self, data: Data) -> Any:
         """Return the unfitted model that serves the method best."""
-        return METHODS[self.method_].default_model(data, self.features_, self.seed_)
+        model = METHODS[self.method_].default_model(data, self.features_, self.seed_)
+        return model.set_params(verbose=self.verbose)
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return method, clusters of the records of the fit, evidence and rule."""
@@ -322,8 +315,6 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what :meth:`task_parts` returned."""
-        from isthmus import artifact
-
         self.method_, self.features_, self.seed_ = document["method"], document["features"], int(document["seed"])
         self.schema_ = Schema.from_dict(document["schema"])
         self.evidence_ = None if document["evidence"] is None else Evidence.from_dict(document["evidence"])
@@ -331,8 +322,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.labels_, self.probabilities_ = arrays["labels"], arrays["probabilities"]
         self.columns_, self.medoids_ = arrays["columns"], arrays["medoids"]
         self.n_clusters_ = len(self.columns_)
-        if self.features_ == "gradients":
-            del self.n_features_in_
+        self._forget_width()
         self.rule_ = METHODS[self.method_].restore(self, document["rule"], artifact.under("rule.", arrays))
 
 

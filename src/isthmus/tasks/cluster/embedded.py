@@ -129,7 +129,6 @@ class DEC(Rule):
         self._sums = torch.zeros_like(self.centres.frequencies)
         player = training.Player("clusters", (both,), self._loss, pace=PACE)
         plan = self.model._plan(batches, device, seed)
-        plan = training.Plan(plan.budget, plan.batch_size, seed=seed, precision=plan.precision)
         settled = _Settled(lambda: self._labels(data), self._next_epoch)
         training.Engine(both, [player], batches, plan, callbacks=[settled]).run()
         both.eval()
@@ -155,30 +154,31 @@ class DEC(Rule):
     def _labels(self, data: Data) -> np.ndarray:
         was_training = self.model.module_.training
         self.model.module_.eval()
-        labels = np.concatenate([block.argmax(1).cpu().numpy() for block in self._log_q(data)])
+        labels = self._log_q(data).argmax(axis=1)
         self.model.module_.train(was_training)
         return labels
 
-    def _log_q(self, data: Data) -> list[Tensor]:
-        return self.model._run(data, lambda x: self.centres(self.model.encode(x).flatten(1)))
+    def _log_q(self, data: Data) -> Float64:
+        """Return log q_ij of records, (n, k)."""
+        found = self.model._figures(data, lambda x: self.centres(self.model.encode(x).flatten(1)))
+        return np.asarray(found, np.float64)
 
     def _mean_divergence(self, q: Float64) -> float:
         rows = torch.from_numpy(q)
         return float(divergence(target_distribution(rows, rows.sum(0)), rows.clamp_min(1e-300).log()).mean())
 
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
-        return np.concatenate([block.exp().cpu().numpy() for block in self._log_q(data)]).astype(np.float64)
+        return np.exp(self._log_q(data))
 
     def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        tensors = {f"centres.{name}": tensor for name, tensor in self.centres.state_dict().items()}
-        tensors |= {f"module.{name}": tensor for name, tensor in self.model.module_.state_dict().items()}
-        return {}, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        centres = training.to_arrays(self.centres.state_dict(), "centres.")
+        return {}, centres | training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
     def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         model = copy.deepcopy(task.model_)
-        model.module_.load_state_dict(tensors_of(artifact.under("module.", arrays)))
-        found = tensors_of(artifact.under("centres.", arrays))
+        model.module_.load_state_dict(training.to_tensors(artifact.under("module.", arrays)))
+        found = training.to_tensors(artifact.under("centres.", arrays))
         centres = Centres(found["centres"])
         centres.load_state_dict(found)
         return cls(model, centres.to(next(model.module_.parameters()).device))
@@ -202,8 +202,3 @@ class _Settled(training.Callback):
         self.next_epoch()
         last, self.last = self.last, self.labels()
         return "stop" if last is not None and float((last != self.last).mean()) < CHANGED else None
-
-
-def tensors_of(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """Return arrays of a file as tensors of their own memory."""
-    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

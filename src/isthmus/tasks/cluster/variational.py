@@ -26,7 +26,6 @@ from isthmus import artifact, checks, metrics, networks, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.networks.priors import normal_log_density
-from isthmus.tasks.cluster.embedded import tensors_of
 from isthmus.tasks.cluster.evidence import Evidence, of_bic
 from isthmus.tasks.cluster.rules import Float32, Float64, Rule, fitted_mixture
 
@@ -82,7 +81,6 @@ class VaDE(Rule):
         feed = Feed(data, self.model.preprocessor_, device)
         batches = feed.batches(np.arange(len(data)))
         plan = self.model._plan(batches, device, seed)
-        plan = training.Plan(plan.budget, plan.batch_size, seed=seed, precision=plan.precision)
         progress = training.Engine(self.model.module_, self.model.players(), batches, plan).run()
         self.model.module_.eval()
         return float(progress.history[-1]["train_loss"])
@@ -94,16 +92,14 @@ class VaDE(Rule):
         return log_w + normal_log_density(z[:, None], means, log_vars).sum(-1)
 
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
-        blocks = self.model._run(data, self._log_chances)
-        return metrics.softmax(np.concatenate([block.cpu().numpy() for block in blocks]))
+        return metrics.softmax(self.model._figures(data, self._log_chances))
 
     def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        tensors = self.model.module_.state_dict()
-        return {}, {f"module.{name}": tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        return {}, training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
     def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        weights = tensors_of(artifact.under("module.", arrays))
+        weights = training.to_tensors(artifact.under("module.", arrays))
         k, width = weights["prior.means"].shape
         model = copy.deepcopy(task.model_)
         device = next(model.module_.parameters()).device
