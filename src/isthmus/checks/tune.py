@@ -10,7 +10,6 @@ from isthmus.errors import ArtifactError, DataError, ParameterError, TrainingErr
 
 __all__ = [
     "all_bound_likelihood",
-    "budget_given",
     "enough_for_folds",
     "family_or_model",
     "foreign_journal",
@@ -42,12 +41,6 @@ def processes(owner: str, parameter: str, value: Any) -> None:
         raise ParameterError(
             f"{owner}: {parameter} must be a whole number of at least 1, or -1 for all cores; it is {value!r}."
         )
-
-
-def budget_given(owner: str, trials: Any, seconds: Any) -> None:
-    """Refuse a search that would never end."""
-    if trials is None and seconds is None:
-        raise ParameterError(f"{owner}: n_trials and max_seconds are both None; give one of them, or both.")
 
 
 def minutes_above_zero(owner: str, flag: str, value: Any) -> None:

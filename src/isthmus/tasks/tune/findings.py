@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus.description import parameter_from_json
+
 if TYPE_CHECKING:
     from optuna.study import Study
 
@@ -136,7 +138,13 @@ class Findings:
     def from_dict(cls, document: dict[str, Any]) -> Findings:
         """Return what :meth:`to_dict` wrote."""
         trials = tuple(
-            Trial(**{**one, "folds": tuple(one["folds"]), "settings": _tuples(one["settings"])})
+            Trial(
+                **one
+                | {
+                    "folds": tuple(one["folds"]),
+                    "settings": {name: parameter_from_json(value) for name, value in one["settings"].items()},
+                }
+            )
             for one in document["trials"]
         )
         effects = tuple(Effect(**one) for one in document["effects"])
@@ -286,10 +294,6 @@ def _number(value: float | None) -> str:
 def _spread(folds: Sequence[float]) -> str:
     """Return the standard error of a mean over folds."""
     return f"{np.std(folds, ddof=1) / len(folds) ** 0.5:.2g}" if len(folds) > 1 else ""
-
-
-def _tuples(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 def _lines(head: Sequence[str], body: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:

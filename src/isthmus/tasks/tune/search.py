@@ -143,8 +143,7 @@ class Search:
     def near_usual(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return the usual settings of a family with a few parameters drawn at random, as the search writes them.
 
-        Those are good already: one that is drawn at random throughout is nearly always worse, and says little of any
-        parameter by itself.
+        A setting that is drawn at random throughout says little of any parameter by itself.
         """
         family = list(self.models)[int(rng.integers(len(self.models)))]
         space = self.spaces[family]

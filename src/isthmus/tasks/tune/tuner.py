@@ -19,7 +19,7 @@ from isthmus import checks, preprocessing
 from isthmus import data as isthmus_data
 from isthmus.base import _fingerprint, seed_of
 from isthmus.data import Data
-from isthmus.description import constructor_call, parameter_to_json
+from isthmus.description import constructor_call, parameter_from_json, parameter_to_json
 from isthmus.search import range_from_dict
 from isthmus.tasks.estimator import TaskEstimator
 from isthmus.tasks.tune.findings import Findings, Trial, effects_of
@@ -215,17 +215,11 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
     def check_parameters(self) -> None:
         """Refuse parameters that no data could make right."""
         owner = type(self).__name__
-        trials, seconds = self._budget()
-        checks.integer(owner, "n_trials", trials, low=1, optional=True)
-        checks.number(owner, "max_seconds", seconds, low=0, above=True, optional=True)
+        checks.integer(owner, "n_trials", self.n_trials, low=1, optional=True)
+        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
         checks.integer(owner, "cv", self.cv, low=2)
         checks.processes(owner, "n_jobs", self.n_jobs)
         checks.family_or_model(owner, self.families, self.model)
-
-    def _budget(self) -> tuple[int | None, float | None]:
-        """Return how many trials and seconds there are."""
-        trials = USUAL_TRIALS if self.n_trials is None and self.max_seconds is None else self.n_trials
-        return trials, self.max_seconds
 
     def _models(self) -> dict[str, Any]:
         """Return the unfitted models to search among, by family."""
@@ -280,8 +274,9 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
             if on_trial is not None:
                 on_trial(trial)
 
+        n_trials = USUAL_TRIALS if self.n_trials is None and self.max_seconds is None else self.n_trials
         try:
-            journal.run(self._budget()[0], told)
+            journal.run(n_trials, told)
         except KeyboardInterrupt as stop:
             if not any(trial.value is not None for trial in journal.trials()):
                 raise KeyboardInterrupt("interrupted before the first trial was complete") from stop
@@ -366,7 +361,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         """Put back what :meth:`task_parts` returned."""
         self.findings_ = Findings.from_dict(document["findings"])
         best = document["best_params"]
-        self.best_params_ = {name: tuple(value) if isinstance(value, list) else value for name, value in best.items()}
+        self.best_params_ = {name: parameter_from_json(value) for name, value in best.items()}
         self.best_score_, self.objective_ = float(document["best_score"]), str(document["objective"])
         self.notes_, self.seed_ = list(document["notes"]), int(document["seed"])
         if self.space:
