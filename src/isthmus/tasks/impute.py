@@ -20,6 +20,7 @@ missing for a reason that the hidden ones have not is not covered by that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,7 @@ class _Imputer:
         tail = (1 - self.level) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail], axis=0).astype(np.float32)
         middle, chance = drawn.mean(axis=0, dtype=np.float64), np.full(drawn.shape[1:], np.nan)
-        for column, missing in self._categories():
+        for column, missing in self._categories:
             values, shares = _most_frequent(drawn[:, :, column], encoded[rows][:, column], missing)
             middle[:, column], low[:, column], high[:, column], chance[:, column] = values, values, values, shares
         found = [encoded.astype(np.float32) for _ in range(3)] + [np.full(encoded.shape, np.nan, np.float32)]
@@ -237,7 +238,7 @@ class _Imputer:
         truth = np.asarray(pre.encode(known.chunk(0, len(known))), np.float32)
         filled = self.fill(known, hidden | marked[rows])
         fields = self._to_fields(hidden)
-        categories = [column for column, _ in self._categories()]
+        categories = [column for column, _ in self._categories]
         factor = np.broadcast_to(pre.factor_, pre.shape_)
         excess = np.maximum(filled.low - truth, truth - filled.high) * factor
         below = self._by_column(excess, fields, pre.shape_) / factor
@@ -251,7 +252,7 @@ class _Imputer:
     def _by_column(self, excess: Float32, hidden: Bools, shape: tuple[int, ...]) -> Float64:
         """Return q of every column, in scaled units; columns with few hidden cells share one."""
         numbers = np.ones(shape, bool)
-        numbers[[column for column, _ in self._categories()]] = False
+        numbers[[column for column, _ in self._categories]] = False
         shared = _quantile(excess[hidden & numbers], self.level)
         found = np.full(shape, shared)
         if len(shape) == 1:
@@ -295,8 +296,9 @@ class _Imputer:
                 cells[:, index] = values[:, place.start]
         return cells
 
+    @cached_property
     def _categories(self) -> list[tuple[int, int]]:
-        """Return the encoded columns that are categories, each with the code of a missing one, or -1."""
+        """The encoded columns that are categories, each with the code of a missing one, or -1."""
         pre = self.model.preprocessor_
         if not any(field.kind == "category" for field in pre.fields_):
             return []
