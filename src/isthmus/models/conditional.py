@@ -99,18 +99,25 @@ class ConditionalVAE(VAE):
         x = augmented(self, self.module_.scale(records), rng)
         q, logits = self.module_.posterior_and_logits(x)
         z, log_q = q.draw(rng)
-        known = labels >= 0
-        nll, kl_of_classes = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
-        if bool(known.any()):
-            nll[known] = self._nll(x[known], z[known], labels[known])
-        if not bool(known.all()):
-            nll[~known], kl_of_classes[~known] = self._over_classes(x[~known], z[~known], logits[~known])
-        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1)
+        nll, kl_of_classes = self._nll_and_kl(x, z, logits, labels)
+        count = (labels >= 0).sum().clamp_min(1)
+        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / count
         return {
             "reconstruction": nll.mean(),
             "kl": self._beta() * self._kl(q, z, log_q),
             "class": self.alpha * of_labelled + kl_of_classes.mean(),
         }
+
+    def _nll_and_kl(self, x: Tensor, z: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -log p(x | y, z), and of records without a label its mean over y and KL(q(y | x) || p(y)): (b,)."""
+        known = labels >= 0
+        if bool(known.all()):  # as mostly: nothing has to be taken apart and copied
+            return self._nll(x, z, labels), torch.zeros(len(x), device=x.device)
+        nll, kl = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
+        if bool(known.any()):
+            nll[known] = self._nll(x[known], z[known], labels[known])
+        nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known])
+        return nll, kl
 
     def _nll(self, x: Tensor, z: Tensor, labels: Tensor) -> Tensor:
         """Return -log p(x | y, z) of each record, (b,)."""
@@ -128,8 +135,7 @@ class ConditionalVAE(VAE):
 
     def class_logits(self, X: Any) -> np.ndarray:
         """Return log q(y | x) of records, but for a constant of each: float32, (n, classes)."""
-        blocks = self._run(X, lambda x: self.module_.posterior_and_logits(x)[1])
-        return np.concatenate([block.float().cpu().numpy() for block in blocks])
+        return self._figures(X, lambda x: self.module_.posterior_and_logits(x)[1].float())
 
     def bound(self, x: Tensor, k: int, seed: int = 0) -> Tensor:
         """Return a bound on log p(x): log p(y) and the bound on log p(x | y) for the class y likeliest given x."""

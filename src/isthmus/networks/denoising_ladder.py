@@ -98,9 +98,10 @@ class DenoisingLadder(nn.Module):
         """
         h, z = x, [x]
         moments = [(x.new_zeros(()), x.new_ones(()))]
+        share = (1 / (1 + self.batches)).clamp_min(1 - MOMENTUM)  # a tensor: for a number a GPU would have to wait
         for layer, matrix in enumerate(self.up):
             before = layers.product(h, matrix).float()
-            mean, variance = self._moments(layer, before)
+            mean, variance = self._moments(layer, before, share)
             z.append((before - mean) * torch.rsqrt(variance + EPSILON))
             moments.append((mean, variance))
             h = self._activated(layer, z[-1])
@@ -139,14 +140,16 @@ class DenoisingLadder(nn.Module):
     def _with_noise(self, z: Tensor, rng: torch.Generator) -> Tensor:
         return torch.add(z, torch.empty_like(z).normal_(generator=rng), alpha=self.noise)
 
-    def _moments(self, layer: int, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean and the variance that a layer of the clean path is normalised by."""
+    def _moments(self, layer: int, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and the variance that a layer of the clean path is normalised by.
+
+        In training the averages take over that share of them.
+        """
         kept, kept_variance = self.get_buffer(f"mean{layer}"), self.get_buffer(f"variance{layer}")
         if not self.training:
             return kept, kept_variance
         variance, mean = torch.var_mean(before, 0, unbiased=False)
         with torch.no_grad():
-            share = max(1 - MOMENTUM, 1 / (1 + int(self.batches)))
             kept.lerp_(mean, share)
             kept_variance.lerp_(variance, share)
         return mean, variance
