@@ -59,7 +59,7 @@ isthmus demo
 isthmus fit photos/ -o photos.safetensors
 isthmus report photos/ -m photos.safetensors
 
-Learn a code for your own images, tables, arrays or text, and use it: compress, restore, compare.
+Learn a code for your own images, tables, arrays or text, and use it: restore, draw, map, cluster, classify, detect.
 
 Results go to standard output, everything else to standard error. isthmus VERB --help shows examples first.
 """

@@ -51,8 +51,6 @@ def classify(
     ----------
     action : {"fit", "predict"}
         What to do: fit or predict.
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     model : str
         fit: the file of a model whose codes to use; by default one is trained. predict: the classifier's file, by
         default classifier.safetensors.
@@ -66,14 +64,6 @@ def classify(
         Folder for pictures: the calibration curve, the confusion matrix, and the most doubtful records of images.
     test : float
         Share of the labelled records that fit keeps away from training to be judged on; 0 for none.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -108,11 +98,7 @@ def _fit(
     path = sinks.check_output(save, force, flag="--save")
     folder = None if pictures is None else sinks.check_output(pictures, force, flag="--pictures")
     fitted = None if model is None else sources.load_model(model, device)
-    records = (
-        sources.open_data(terminal, data, opening)
-        if fitted is None
-        else sources.open_for(terminal, fitted, data, opening)
-    )
+    records = sources.open_for(terminal, fitted, data, opening)
     train, judged = _split(records, test, seed)
     classifier = Classifier(model=fitted, method=method, random_state=seed, verbose=0 if terminal.quiet else 1)
     classifier.fit(train)
@@ -145,18 +131,13 @@ def _predict(
     records = sources.open_for(terminal, classifier.model_, data, opening)
     chances = classifier.predict_proba(records)
     numbers = chances.argmax(axis=1)
-    labels = classifier.classes_[numbers]
-    if path is not None and path.suffix == ".npy":
-        sinks.write_labels(path, labels, force=force)
-    elif path is not None:
-        columns = {"class": labels, "probability": chances.max(axis=1)}
-        columns |= {f"p({name})": chances[:, k] for k, name in enumerate(classifier.classes_.tolist())}
-        sinks.write_columns(path, iter([columns]), records.names, force=force)
+    if path is not None:
+        sinks.write_chances(path, "class", classifier.classes_, chances, records.names, force=force)
     counts = dict(
         zip(map(str, classifier.classes_.tolist()), np.bincount(numbers, minlength=chances.shape[1]), strict=True)
     )
-    document: dict[str, Any] = {"data": data, "output": output, "records": len(labels), "counts": counts}
-    lines = [f"{output or data}: classes of {len(labels):,} records", *(f"  {k}: {n:,}" for k, n in counts.items())]
+    document: dict[str, Any] = {"data": data, "output": output, "records": len(records), "counts": counts}
+    lines = [f"{output or data}: classes of {len(records):,} records", *(f"  {k}: {n:,}" for k, n in counts.items())]
     if records.labels is not None:
         found = classifier.evaluate(records)
         _draw(terminal, found, records, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +12,12 @@ from isthmus.cli import sinks, sources
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from isthmus.data import Data
     from isthmus.tasks import Clusterer
 
 __all__ = ["cluster"]
 
 LISTED = 20  # clusters of which a line is printed
-PICTURES = (".png", ".svg", ".pdf")
 
 
 def cluster(
@@ -48,8 +46,6 @@ def cluster(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     model : str
         The file of a model whose codes to use, or of clusters that --save wrote, which are then only applied. By
         default a model is trained.
@@ -68,14 +64,6 @@ def cluster(
         Draw the medoid and the most doubtful members of each cluster here: .png, .svg or .pdf.
     save : str
         Write the clusters here, for use with --model.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as the model was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -84,7 +72,9 @@ def cluster(
     isthmus cluster new.csv -m groups.safetensors -o new-groups.csv
     """
     path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
-    drawn = None if picture is None else sinks.check_output(picture, force, PICTURES, "--picture")
+    drawn = None if picture is None else sinks.check_output(picture, force, sinks.DRAWINGS, "--picture")
+    if drawn is not None and clusters is None:
+        sinks.check_output(str(_beside(drawn)), force, flag="--picture")
     kept = None if save is None else sinks.check_output(save, force, flag="--save")
     settings = {"n_clusters": clusters, "method": method, "features": features, "runs": runs, "random_state": seed}
     clusterer, records, is_new = _learned(terminal, data, model, settings, device, opening, picture)
@@ -92,31 +82,38 @@ def cluster(
         clusterer.save(kept, force=force)
     chances = clusterer.probabilities_ if is_new else clusterer.predict_proba(records)
     if path is not None:
-        _write(path, chances, records, force=force)
+        names = np.arange(clusterer.n_clusters_)
+        sinks.write_chances(path, "cluster", names, chances, records.names, force=force)
     if drawn is not None:
-        _draw(drawn, clusterer, records)
+        _draw(drawn, clusterer, records, force=force)
+    files = {"output": output, "picture": picture, "saved": save}
+    return _result(data, clusterer, chances, files, is_new=is_new)
+
+
+def _result(
+    data: str, clusterer: Clusterer, chances: np.ndarray, files: Mapping[str, str | None], *, is_new: bool
+) -> Result:
+    """Return what was found; of clusters that were learned from these records also how, and who stands for each."""
     sizes = np.bincount(chances.argmax(axis=1), minlength=clusterer.n_clusters_)
     document = {
         "data": data,
-        "records": len(records),
+        "records": len(chances),
         "method": clusterer.method_,
         "clusters": clusterer.n_clusters_,
         "estimated": clusterer.evidence_ is not None,
         "evidence": None if clusterer.evidence_ is None else clusterer.evidence_.to_dict(),
         "stability": clusterer.stability_,
         "sizes": sizes.tolist(),
-        "output": output,
-        "picture": picture,
-        "saved": save,
+        **files,
     }
-    lines = [f"{data}: {counted(len(records), 'record')} in {clusterer.n_clusters_} clusters ({clusterer.method_})"]
+    lines = [f"{data}: {counted(len(chances), 'record')} in {clusterer.n_clusters_} clusters ({clusterer.method_})"]
     if is_new:
         document["medoids"] = clusterer.medoids_.tolist()
         document["doubtful"] = [clusterer.doubtful(one, 1).tolist() for one in range(clusterer.n_clusters_)]
         lines += _about(clusterer)
-    lines += [f"{output}: cluster and probabilities of each"] if output else []
-    lines += [f"{picture}: medoids and most doubtful members"] if picture else []
-    lines += [f"{save}: the clusters, for -m"] if save else []
+    lines += [f"{files['output']}: cluster and probabilities of each"] if files["output"] else []
+    lines += _about_pictures(files["picture"], clusterer)
+    lines += [f"{files['saved']}: the clusters, for -m"] if files["saved"] else []
     return Result(document, [*lines, "", *_table(clusterer, chances, sizes, is_new)])
 
 
@@ -130,45 +127,40 @@ def _learned(
     picture: str | None,
 ) -> tuple[Clusterer, Data, bool]:
     """Return clusters, the records, and whether the clusters were learned from these."""
-    import isthmus
     from isthmus.checks.cluster import is_learned_already
-    from isthmus.checks.tasks import a_model
     from isthmus.tasks import Clusterer
 
-    loaded = None if model is None else isthmus.load(model, device=device)
+    loaded = None if model is None else sources.load_model(model, device, or_a=Clusterer)
     if isinstance(loaded, Clusterer):
         is_learned_already(clusters=settings["n_clusters"], picture=picture)
         return loaded, sources.open_for(terminal, loaded, data, opening), False
-    if loaded is None:
-        records = sources.open_data(terminal, data, opening)
-    else:
-        a_model(str(model), loaded)
-        records = sources.open_for(terminal, loaded, data, opening)
+    records = sources.open_for(terminal, loaded, data, opening)
     clusterer = Clusterer(model=loaded, verbose=0 if terminal.quiet else 1, **settings)
     clusterer.fit(records)
     clusterer.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
     return clusterer, records, True
 
 
-def _write(path: Path, chances: np.ndarray, records: Data, *, force: bool) -> None:
-    """Write cluster, its probability, and those of all clusters."""
-    labels = chances.argmax(axis=1)
-    if path.suffix.lower() == ".npy":
-        sinks.write_labels(path, labels, force=force)
-        return
-    values = {"cluster": labels, "probability": chances.max(axis=1)}
-    values |= {f"p({one})": chances[:, one] for one in range(chances.shape[1])}
-    sinks.write_columns(path, iter([values]), records.names, force=force)
+def _beside(path: Path) -> Path:
+    """Return the name of the picture of the scores of numbers of clusters, which lies beside that of the members."""
+    return path.with_name(f"{path.stem}-evidence{path.suffix}")
 
 
-def _draw(path: Path, clusterer: Clusterer, records: Data) -> None:
-    """Draw medoids and doubtful members; the scores of numbers of clusters beside it, where they were compared."""
+def _about_pictures(picture: str | None, clusterer: Clusterer) -> list[str]:
+    if picture is None:
+        return []
+    scores = [f"{_beside(Path(picture))}: scores of the numbers of clusters"] if clusterer.evidence_ is not None else []
+    return [f"{picture}: medoids and most doubtful members", *scores]
+
+
+def _draw(path: Path, clusterer: Clusterer, records: Data, *, force: bool) -> None:
+    """Draw medoids and doubtful members; beside them the scores of numbers of clusters, where these were compared."""
     from isthmus.report import clusters
+    from isthmus.report.gallery import write_picture
 
-    clusters.members(clusterer, records).savefig(path, dpi=150)
+    write_picture(clusters.members(clusterer, records), path, force=force)
     if clusterer.evidence_ is not None:
-        beside = path.with_name(f"{path.stem}-evidence{path.suffix}")
-        clusters.evidence(clusterer.evidence_, clusterer.evidence_.best).savefig(beside, dpi=150)
+        write_picture(clusters.evidence(clusterer.evidence_, clusterer.evidence_.best), _beside(path), force=force)
 
 
 def _about(clusterer: Clusterer) -> list[str]:

@@ -1,7 +1,8 @@
 """A verb is a Python function; its flags and its help are read from its signature and its docstring.
 
 Positional parameters become arguments, keyword parameters become flags. Two parameters stand for several flags:
-``opening`` for those of :func:`isthmus.data.open`, and ``parameters`` for the fields of the model to be fitted.
+``opening`` for those of :func:`isthmus.data.open`, and ``parameters`` for the fields of the model to be fitted. What
+means the same to every verb is said once, in ``SHARED``; a docstring that names it says something else.
 """
 
 from __future__ import annotations
@@ -22,10 +23,29 @@ __all__ = ["Flag", "add_command", "flags_of_function"]
 Verb = Callable[..., Result]
 
 SHORT = {"output": "-o", "model": "-m", "quiet": "-q"}
+METAVARS = {
+    "output": "PATH",
+    **dict.fromkeys(("config", "each", "intervals", "mask", "model", "picture", "save", "storage"), "FILE"),
+    "contamination": "SHARE",
+    "models": "NAME,...",
+    "pictures": "FOLDER",
+    "provenance": "COLUMN",
+    **dict.fromkeys(("reference", "train"), "DATA"),
+    "rows": "N,N",
+    "where": "COLUMN=VALUE,...",
+}
 COMMON = {
     "json": "Print the result as one JSON object.",
     "quiet": "Print nothing but the result and errors.",
     "debug": "Show where an error came from.",
+}
+SHARED = {
+    "data": "Records: a file, a folder or pattern of images, or a named set.",
+    "model": "The model's file.",
+    "seed": "Of everything random.",
+    "device": "Where to compute: cpu, cuda, mps, auto; by default where the model was fitted.",
+    "threads": "Processor threads to use.",
+    "force": "Overwrite what is there.",
 }
 KINDS = {
     "bool": bool,
@@ -81,7 +101,7 @@ class Flag:
             decls = [self.long, *([SHORT[self.name]] if self.name in SHORT else [])]
             if self.kind == bool | None:
                 decls[0] = f"{self.long}/--no-{self.long[2:]}"
-            shown = self.default not in (None, False) and self.default is not inspect.Parameter.empty
+            shown = not any(self.default is one for one in (None, False, inspect.Parameter.empty))  # 0 is shown
             metavar = None if self.kind in (bool, bool | None) else self.metavar or _metavar(self)
             information = typer.Option(*decls, help=self.help, metavar=metavar, show_default=shown)
         return inspect.Parameter(
@@ -102,7 +122,7 @@ def flags_of_function(function: Callable[..., Any], *, leave_out: Iterable[str] 
         found.append(
             Flag(
                 parameter.name,
-                docstrings.plain(said.parameters.get(parameter.name, "")),
+                docstrings.plain(said.parameters.get(parameter.name) or SHARED.get(parameter.name, "")),
                 KINDS.get(
                     str(parameter.annotation), str if parameter.default in (inspect.Parameter.empty,) else str | None
                 ),
@@ -182,9 +202,7 @@ def _metavar(flag: Flag) -> str:
     kinds = {int: "N", int | None: "N", float: "X", float | None: "X"}
     if flag.kind in kinds:
         return kinds[flag.kind]
-    return {"output": "PATH", "model": "FILE", "config": "FILE", "each": "FILE", "mask": "FILE"}.get(
-        flag.name, flag.name.strip("_").upper()
-    )
+    return METAVARS.get(flag.name, flag.name.strip("_").upper())
 
 
 def _use_threads(threads: int) -> None:

@@ -11,7 +11,6 @@ from isthmus.cli import sinks, sources
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
-    from isthmus.base import Model
     from isthmus.data import Data
     from isthmus.tasks import Detector
 
@@ -45,16 +44,14 @@ def detect(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     model : str
         The file of a model whose codes and reconstructions to use, or of a detector that --save wrote, which is then
         only applied. By default a small autoencoder is trained.
     reference : str
         Records to learn from, instead of DATA.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}
-        How odd a record is: how far from its reconstruction, how far its code from usual ones, how unlikely the model
-        holds it to be, or the first two combined.
+        How odd a record is: how far from its reconstruction, how far its code from usual ones, or how unlikely the
+        model holds it to be; combined takes the first two, as auto does where the model can reconstruct.
     contamination : str
         Share of the records learned from that are outliers, such as 0.05; auto puts the threshold where one of a
         hundred usual records lies beyond it.
@@ -64,14 +61,6 @@ def detect(
         Write the detector here, for use with --model.
     top : int
         How many of the oddest records are printed.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as the model was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -123,7 +112,7 @@ def _learned(
     from isthmus.checks.detect import a_share, one_source_of_normal_records
     from isthmus.tasks import Detector
 
-    loaded = None if model is None else _load(model, device)
+    loaded = None if model is None else sources.load_model(model, device, or_a=Detector)
     one_source_of_normal_records("detect", reference, learned=isinstance(loaded, Detector))
     if isinstance(loaded, Detector):
         return loaded, sources.open_for(terminal, loaded.model_, data, opening)
@@ -131,29 +120,11 @@ def _learned(
     detector = Detector(
         model=loaded, method=method, contamination=share, random_state=seed, verbose=0 if terminal.quiet else 1
     )
-    usual = _open(terminal, loaded, reference or data, opening)
+    usual = sources.open_for(terminal, loaded, reference or data, opening)
     detector.fit(usual)
     terminal.say(*(f"note: {note}" for note in detector.notes_))
     detector.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
     return detector, usual if reference is None else sources.open_for(terminal, detector.model_, data, opening)
-
-
-def _open(terminal: Terminal, model: Model | None, source: str, opening: Mapping[str, Any]) -> Data:
-    if model is None:
-        return sources.open_data(terminal, source, opening)
-    return sources.open_for(terminal, model, source, opening)
-
-
-def _load(path: str, device: str | None) -> Any:
-    """Return the model, or the detector, of a file."""
-    import isthmus
-    from isthmus.checks.tasks import a_model
-    from isthmus.tasks import Detector
-
-    found = isthmus.load(path, device=device)
-    if not isinstance(found, Detector):
-        a_model(path, found)
-    return found
 
 
 class _Found:

@@ -44,18 +44,12 @@ def doctor(
 
     Parameters
     ----------
-    model : str
-        The model's file.
     data : str
         Records to judge it by: a file, a folder or pattern of images, or a named set; best the data of the fit.
     train : str
         Records that it was fitted on, where DATA are others: copies among new records show beside them.
     seed : int
         Of the records chosen and drawn.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
 
     Examples
     --------

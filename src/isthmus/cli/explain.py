@@ -15,7 +15,6 @@ __all__ = ["explain"]
 
 DRIVERS = 3  # inputs that are named of each unit
 RECORDS = 5  # of each end
-PICTURES = (".png", ".svg", ".pdf")
 
 
 def explain(
@@ -42,8 +41,6 @@ def explain(
     ----------
     data : str
         Records: best the data of the fit, of which the held-out ones are taken.
-    model : str
-        The model's file.
     units : int
         How many, those that vary most.
     output : str
@@ -52,12 +49,6 @@ def explain(
         Which records: held-out, all, or auto: held-out where these are the data of the fit.
     seed : int
         Of the records that are looked at, and of the folds of probes.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -68,7 +59,7 @@ def explain(
     from isthmus.checks.parameters import integer
 
     integer("explain", "--units", units, low=1)
-    path = None if output is None else sinks.check_output(output, force, PICTURES)
+    path = None if output is None else sinks.check_output(output, force, sinks.DRAWINGS)
     fitted = sources.load_model(model, device)
     opened = sources.open_for(terminal, fitted, data, opening)
     chosen, _ = sources.rows_to_judge(terminal, fitted, opened, rows)
@@ -78,11 +69,10 @@ def explain(
     found = tasks.explain(fitted, chosen, units=min(units, width), random_state=seed)
     terminal.say(*(f"note: {note}" for note in found.notes))
     if path is not None:
-        from isthmus.artifact import replacing
         from isthmus.report.explaining import picture
+        from isthmus.report.gallery import write_picture
 
-        with replacing(path, force=force) as file:
-            picture(found, chosen).savefig(file, format=path.suffix.lower().removeprefix("."), dpi=150)
+        write_picture(picture(found, chosen), path, force=force)
     document = {"data": data, "model": model, "records": len(chosen), "output": output, **found.to_dict()}
     lines = [f"{data}: what {type(fitted).__name__} makes of {len(chosen):,} records", "", *_units(found)]
     if found.probes:

@@ -73,10 +73,6 @@ def fit(
         Records that early stopping looks at: a share of the others, or a file, folder or set.
     resume : bool
         Go on from the checkpoint of an interrupted run of the same command.
-    force : bool
-        Overwrite what is there.
-    threads : int
-        Processor threads to use.
 
     Examples
     --------
@@ -127,15 +123,10 @@ def fit(
     return _result(estimator, output, held_out, scores, kept)
 
 
-def make(name: str, texts: Mapping[str, Any], pairs: Sequence[str]) -> Model:
+def make(name: str, texts: Mapping[str, Any], settings: Sequence[str]) -> Model:
     """Return the estimator of a name with the parameters that were given."""
     cls = registry.model_class(name)
-    given = {key: text for key, text in texts.items() if text is not None}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            raise ParameterError(f"--set must be KEY=VALUE, as in --set latent_dim=16; it is {pair!r}.")
-        given[key.strip().replace("-", "_")] = text
+    given = {key: text for key, text in texts.items() if text is not None} | registry.pairs(settings)
     return cls(**{"random_state": SEED, **registry.parse(cls, given)})
 
 

@@ -44,8 +44,6 @@ def sample(
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; of images also .png, one picture of all, and a name without
         suffix, a folder of pictures.
-    model : str
-        The model's file.
     n : int
         How many.
     label : str
@@ -56,14 +54,6 @@ def sample(
         Factor on the spread of codes: below 1 for more typical records.
     noise : bool
         Whether to add the noise that the likelihood describes; by default to all but images.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -103,8 +93,6 @@ def interpolate(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     output : str
         Where to: as for sample; of images also .gif, an animation.
     rows : str
@@ -113,14 +101,6 @@ def interpolate(
         Records on the way, both ends included.
     path : {"spherical", "linear"}
         Along an arc, or straight.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -166,14 +146,6 @@ def traverse(
         Values of each unit.
     units : int
         How many units, those that vary most; by default all.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -210,24 +182,12 @@ def augment(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     output : str
         Where to, in the source's own format: .npy, .npz, .csv, .tsv, .parquet, .txt, or a folder of images.
     n : int
         New records of each class; of all, where there are no classes.
     provenance : str
         Name of a column, in tables, that tells records that were there (0) from new ones (1).
-    model : str
-        The model's file.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["impute"]
 
-TABLES = (".csv", ".tsv", ".parquet")
 SHOWN = 5  # columns of a table that are told of, those with most filled cells
 
 
@@ -56,16 +55,8 @@ def impute(
         Share of the intervals that are to hold the true value.
     draws : int
         Of each missing cell, for models that draw.
-    model : str
-        The model's file.
     seed : int
         Of draws, and of the cells that are hidden.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -77,7 +68,7 @@ def impute(
 
     fitted = sources.load_model(model, device)
     path = sinks.check_records_output(output, force, fitted.schema_)
-    told = None if intervals is None else sinks.check_output(intervals, force, TABLES, "--intervals")
+    told = None if intervals is None else sinks.check_output(intervals, force, sinks.TABLES, "--intervals")
     records = sources.open_for(terminal, fitted, data, opening)
     found = tasks.impute(fitted, records, mask, level=level, draws=draws, random_state=seed)
     filled = isthmus_data.open(found.records)

@@ -31,21 +31,11 @@ def score(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
-    model : str
-        The model's file.
     each : str
         Write the scores of each record here: .csv, .tsv, .parquet or .npy.
     rows : {"auto", "held-out", "all"}
         Which records: held-out (those of the fit's data that it never saw), all, or auto: held-out where these are the
         data of the fit and --each is not given.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -90,10 +80,6 @@ def compare(
         Which records: held-out, all, or auto: held-out where these are the data of the fit.
     seed : int
         Of the baselines and the intervals.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
 
     Examples
     --------
@@ -131,8 +117,6 @@ def report(
     ----------
     data : str
         Records: best the data of the fit, of which the held-out ones are taken.
-    model : str
-        The model's file.
     output : str
         Where to: a name that ends in .html, or a folder; the figures go beside it as .json.
     rows : {"auto", "held-out", "all"}
@@ -141,12 +125,6 @@ def report(
         Leave new records out: samples beside their nearest neighbours, ways through the space of codes.
     seed : int
         Of the baselines, the intervals, new records and the choice of what is shown.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------

@@ -45,11 +45,6 @@ def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Res
 def info(terminal: Terminal, model: str) -> Result:
     """Explain a model's file: what it is, what it was fitted on, how well it did.
 
-    Parameters
-    ----------
-    model : str
-        The model's file.
-
     Examples
     --------
     isthmus info model.safetensors
@@ -117,11 +112,6 @@ def _about_scores(scores: Mapping[str, Any]) -> list[str]:
 
 def verify(terminal: Terminal, model: str) -> Result:
     """Check a model's file: its digests, that it loads, and that it still computes what it did when it was fitted.
-
-    Parameters
-    ----------
-    model : str
-        The model's file.
 
     Examples
     --------

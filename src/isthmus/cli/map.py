@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["map"]
 
-PICTURES = (".png", ".svg", ".pdf")
 MOST = 100_000  # records on a page
 COLUMNS = 12  # of a table that a page may be coloured by, unasked
 
@@ -51,31 +50,21 @@ def map(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     model : str
         The file of a map that --save wrote, which is then only applied, or of any model, whose first two codes are
         drawn beside the map. By default a map is trained.
     output : str
         Where to: .html, a page that needs nothing else, with a picture of the same name beside it; .png, .svg or .pdf
         for the picture alone.
-    colour : {COLUMN,...|FILE}
-        What to colour by: columns of DATA, or a file with one row a record, such as isthmus cluster, detect and score
-        write; by default labels and the columns of a table.
+    colour : {COLUMNS, FILE}
+        What to colour by: columns of DATA, with commas between, or a file with one row a record, such as isthmus
+        cluster, detect and score write; by default labels and the columns of a table.
     set_ : {KEY=VALUE}
         Any parameter of the map; may be given more than once. See isthmus models map.
     test : float
         Share of the records that are placed by the map without having been learned from; 0 for none.
     save : str
         Write the map here, for use with --model and with encode, decode and sample.
-    seed : int
-        Of everything random.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as the model was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -83,7 +72,7 @@ def map(
     isthmus map photos/ -m photos.safetensors -o photos.html
     isthmus map survey.csv --colour income,groups.csv --save survey-map.safetensors
     """
-    path = sinks.check_output(output, force, (".html", *PICTURES))
+    path = sinks.check_output(output, force, (".html", *sinks.DRAWINGS))
     picture = path.with_suffix(".png") if path.suffix.lower() == ".html" else path
     sinks.check_output(str(picture), force)
     kept = None if save is None else sinks.check_output(save, force, flag="--save")
@@ -113,10 +102,7 @@ def map(
 
 def _opened(terminal: Terminal, data: str, loaded: Model | None, opening: Mapping[str, Any]) -> Data:
     """Return the records, or as many of them as a page holds."""
-    if loaded is None:
-        records = sources.open_data(terminal, data, opening)
-    else:
-        records = sources.open_for(terminal, loaded, data, opening)
+    records = sources.open_for(terminal, loaded, data, opening)
     if len(records) > MOST:
         terminal.say(f"note: drawn are {MOST:,} of the {len(records):,} records, at random; a page holds no more")
         records = records.subset(np.sort(np.random.default_rng(0).permutation(len(records))[:MOST]))
@@ -174,11 +160,10 @@ def _draw(
 ) -> None:
     """Write the picture, and the page where one is wanted."""
     from isthmus.report import maps
+    from isthmus.report.gallery import write_picture
 
     first = colourings[0] if colourings else maps.Colouring("", np.zeros(len(records), np.int64))
-    with replacing(picture, force=force) as file:
-        drawn = maps.map_picture(judgement.views, first)
-        drawn.savefig(file, format=picture.suffix.lower().removeprefix("."), dpi=150)
+    write_picture(maps.map_picture(judgement.views, first), picture, force=force)
     if picture == path:
         return
     page = maps.map_page(

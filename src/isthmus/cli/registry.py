@@ -6,7 +6,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import docstrings
@@ -16,7 +16,7 @@ from isthmus.errors import ParameterError
 if TYPE_CHECKING:
     from isthmus.base import Model
 
-__all__ = ["flags_of_model", "model_class", "model_names", "parse"]
+__all__ = ["flags_of_model", "model_class", "model_names", "pairs", "parse"]
 
 # Shown to people under another name, or set by the command line itself.
 RENAMED = {"random_state": "--seed"}
@@ -65,6 +65,23 @@ def flags_of_model(cls: type[Model]) -> list[Flag]:
         for field in _fields(cls)
         if field.name not in NOT_FLAGS
     ]
+
+
+def pairs(given: Sequence[str], example: str = "latent_dim=16") -> dict[str, str]:
+    """Return what was given as ``--set KEY=VALUE``, texts by field name.
+
+    Raises
+    ------
+    ParameterError
+        One has no equals sign.
+    """
+    found = {}
+    for pair in given:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ParameterError(f"--set must be KEY=VALUE, as in --set {example}; it is {pair!r}.")
+        found[key.strip().replace("-", "_")] = text
+    return found
 
 
 def parse(cls: type[Model], texts: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from isthmus.data import Schema
 
 __all__ = [
+    "DRAWINGS",
+    "MATRICES",
+    "TABLES",
     "check_file_output",
     "check_output",
     "check_records_output",
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 MATRICES = (".npy", ".csv", ".tsv", ".parquet")
+TABLES = MATRICES[1:]
+DRAWINGS = (".png", ".svg", ".pdf")
 
 
 def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output") -> Path:
@@ -208,6 +213,35 @@ def write_labels(path: Path, labels: np.ndarray, *, force: bool) -> None:
     labels = labels.astype(str) if labels.dtype == object else labels
     with replacing(path, force=force) as file:
         np.save(file, labels, allow_pickle=False)
+
+
+def write_chances(
+    path: Path, title: str, classes: np.ndarray, chances: np.ndarray, names: Sequence[str] | None, *, force: bool
+) -> None:
+    """Write the likeliest class of each record, its probability, and those of all classes; ``.npy`` has the first only.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    title : str
+        Of the column of classes.
+    classes : ndarray, shape (k,)
+        Their names or numbers.
+    chances : ndarray, shape (n, k)
+        Probabilities.
+    names : sequence of str or None
+        Of the records.
+    force : bool
+        Whether a file of that name may be replaced.
+    """
+    likeliest = classes[chances.argmax(axis=1)]
+    if path.suffix.lower() == ".npy":
+        write_labels(path, likeliest, force=force)
+        return
+    values = {title: likeliest, "probability": chances.max(axis=1)}
+    values |= {f"p({name})": chances[:, k] for k, name in enumerate(classes.tolist())}
+    write_columns(path, iter([values]), names, force=force)
 
 
 def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, force: bool) -> None:

@@ -97,8 +97,13 @@ def to_remember(opening: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def open_for(terminal: Terminal, model: Model, source: str, opening: Mapping[str, Any]) -> Data:
-    """Open a source for a fitted model: the columns of a table are found by name, others are left out and named."""
+def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapping[str, Any]) -> Data:
+    """Open a source for a fitted model: the columns of a table are found by name, others are left out and named.
+
+    Without a model, which is then to be trained on it, the source is opened as the flags say.
+    """
+    if model is None:
+        return open_data(terminal, source, opening)
     schema = model.schema_
     remembered = dict(model.provenance_.get("opening", {}))
     if schema.kind == "image" and None in schema.shape:
@@ -130,14 +135,15 @@ def _open_as_remembered(
         return open_data(terminal, source, opening, needed)
 
 
-def load_model(path: str, device: str | None) -> Model:
-    """Return the model of a file, on a device."""
+def load_model(path: str, device: str | None, *, or_a: type | tuple[type, ...] = ()) -> Any:
+    """Return the model of a file, on a device; or the task object, where it is of the class that a verb knows."""
     import isthmus
     from isthmus.checks.tasks import a_model
 
-    model: Model = isthmus.load(path, device=device)
-    a_model(path, model)
-    return model
+    found = isthmus.load(path, device=device)
+    if not isinstance(found, or_a):
+        a_model(path, found)
+    return found
 
 
 def blocks(data: Data) -> Iterator[Data]:

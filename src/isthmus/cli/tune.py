@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import look, registry, sinks, sources
 from isthmus.cli.terminal import Result, Terminal, counted, plain_json
-from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
     from isthmus.tasks import Tuner
@@ -43,8 +42,6 @@ def tune(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     minutes : float
         Time for the search and the last fit. No single fit then takes more than a share of it.
     trials : int
@@ -67,12 +64,8 @@ def tune(
         Write the best model here, fitted on all records.
     save : str
         Write the search with its trials and its model here; Python reads it with isthmus.load.
-    seed : int
-        Of everything random.
     threads : int
         Processor threads to use, divided among the trials.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -122,14 +115,8 @@ def tune(
 
 def _settings(families: str | list[str], pairs: list[str]) -> dict[str, Any] | None:
     """Return the parameters that all families get, from the texts that a person typed."""
-    given = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            raise ParameterError(f"--set must be KEY=VALUE, as in --set max_epochs=20; it is {pair!r}.")
-        given[key.strip().replace("-", "_")] = text
     first = registry.model_class("VAE" if isinstance(families, str) else families[0])
-    return registry.parse(first, given) or None
+    return registry.parse(first, registry.pairs(pairs, "max_epochs=20")) or None
 
 
 def _teller(terminal: Terminal) -> Callable[[Trial], None]:

@@ -32,18 +32,8 @@ def encode(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     output : str
         Where to: .npy, or .parquet, .csv, .tsv with file names beside the codes; .npz for images of several sizes.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -79,14 +69,6 @@ def decode(
         What encode wrote: .npy, .npz, .parquet, .csv or .tsv.
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; a folder of images is a name without suffix.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -116,19 +98,9 @@ def reconstruct(
 
     Parameters
     ----------
-    data : str
-        Records: a file, a folder or pattern of images, or a named set.
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; a name without suffix is a folder of images, which keep their
         names.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -160,14 +132,6 @@ def denoise(
         Noisy records: a file, a folder or pattern of images, or a named set.
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet; a name without suffix is a folder of images, which keep their names.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------
@@ -210,14 +174,6 @@ def inpaint(
         Rounds between code and record.
     start : {"auto", "mean", "neighbours", "blank"}
         What fills the holes at first: mean, neighbours, blank, or auto to try all.
-    model : str
-        The model's file.
-    device : str
-        Where to compute: cpu, cuda, mps, auto; by default as it was fitted.
-    threads : int
-        Processor threads to use.
-    force : bool
-        Overwrite what is there.
 
     Examples
     --------

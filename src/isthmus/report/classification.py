@@ -39,7 +39,7 @@ def pictures(found: Classification, data: Data) -> dict[str, Figure]:
             f"{names[true]}, not {names[taken]}" if true != taken else f"{names[true]}"
             for true, taken in zip(found.true, found.predicted, strict=True)
         ]
-        drawn["doubtful"] = doubtful(np.asarray(data.take(np.sort(rows)))[np.argsort(np.argsort(rows))], captions)
+        drawn["doubtful"] = doubtful(np.asarray(data.take(rows)), captions)
     return drawn
 
 
@@ -102,7 +102,7 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
         axes = figure.subplots()
         # The root, or the few mistakes beside many right answers would not be seen.
         axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0.0, vmax=1.0)
-        short = [name if len(name) <= 14 else f"{name[:13]}…" for name in names]
+        short = [plots.tidy(name, 14) for name in names]
         step = max(1, k // 40)
         axes.set_xticks(range(0, k, step), short[::step], rotation=90 if max(map(len, short)) > 3 else 0)
         axes.set_yticks(range(0, k, step), short[::step])
@@ -135,7 +135,7 @@ def doubtful(images: NDArray[Any], captions: Sequence[str]) -> Figure:
         for index, axes in enumerate(grid.flat):
             axes.set_axis_off()
             if index < len(images):
-                shown = plots._displayed(images[index], low, high)
+                shown = plots.displayed(images[index], low, high)
                 axes.imshow(shown, cmap="gray", vmin=0.0, vmax=1.0, interpolation="none")
                 wrong = ", not " in captions[index]
                 colour = plots.RIVAL if wrong else plots.INK

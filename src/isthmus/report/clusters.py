@@ -43,7 +43,7 @@ def members(clusterer: Clusterer, data: Data) -> Figure:
         [pictures[np.searchsorted(wanted, row)] for row in chosen] + [blank] * (ACROSS - len(chosen)) for chosen in rows
     ]
     sizes = np.bincount(clusterer.labels_)
-    names = [f"{cluster}: {sizes[cluster]:,}" for cluster in shown]
+    names = [f"cluster {cluster}\n{sizes[cluster]:,} records" for cluster in shown]
     captions = ["medoid", "most doubtful", *[""] * (ACROSS - 2)]
     return plots.picture_rows(sheet, names, captions, apart="first")
 

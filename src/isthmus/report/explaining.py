@@ -98,7 +98,8 @@ def unit_pictures(explanation: Explanation, data: Data) -> Figure:
         engine = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
         figure = Figure(figsize=(9.4, 0.86 * len(explanation.units) + 0.5), layout=engine)
         grid = figure.subplots(len(explanation.units), len(ratios), squeeze=False, width_ratios=ratios)
-        low, high = _range(explanation, data)
+        pictures = _shown(explanation, data)
+        low, high = min(map(np.min, pictures.values())), max(map(np.max, pictures.values()))
         for row, (unit, activation) in enumerate(zip(explanation.units, explanation.activations, strict=True)):
             for axes in grid[row]:
                 axes.set_axis_off()
@@ -107,7 +108,7 @@ def unit_pictures(explanation: Explanation, data: Data) -> Figure:
             shown = [(2, activation.highest), (3 + count, activation.lowest)]
             for first, rows in shown:
                 for place, index in enumerate(rows[:count]):
-                    image = plots._displayed(np.asarray(data.take([index]))[0], low, high)
+                    image = plots.displayed(pictures[index], low, high)
                     grid[row, first + place].imshow(image, cmap="gray", vmin=0.0, vmax=1.0, interpolation="none")
         for column, title in ((0, "driven by"), (2, "highest for"), (3 + count, "lowest for")):
             grid[0, column].set_title(title, loc="left", fontsize=8.5)
@@ -118,11 +119,10 @@ def _map(axes: Any, values: NDArray[np.float64]) -> None:
     axes.imshow(values, cmap="cividis", vmin=0.0, vmax=float(values.max()) or 1.0, interpolation="none")
 
 
-def _range(explanation: Explanation, data: Data) -> tuple[float, float]:
-    """Return the lowest and the highest value of the pictures that are shown."""
+def _shown(explanation: Explanation, data: Data) -> dict[int, NDArray[Any]]:
+    """Return the pictures that some unit is highest or lowest for, by row."""
     rows = sorted({row for one in explanation.activations for row in (*one.highest, *one.lowest)})
-    block = np.asarray(data.take(rows))
-    return float(block.min()), float(block.max())
+    return dict(zip(rows, data.take(rows), strict=True))
 
 
 def driver_bars(explanation: Explanation) -> Figure:
@@ -139,7 +139,7 @@ def driver_bars(explanation: Explanation) -> Figure:
         for axes, unit, found in zip(grid.flat, explanation.units, drivers, strict=False):
             places = np.arange(len(found))
             axes.barh(places, [100 * share for _, share in found], height=0.66, color=plots.MODEL)
-            axes.set_yticks(places, [plots._tidy(name, 22) for name, _ in found])
+            axes.set_yticks(places, [plots.tidy(name, 22) for name, _ in found])
             axes.set(ylim=(bars - 0.4, -0.6))
             axes.set_title(f"unit {unit}")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")

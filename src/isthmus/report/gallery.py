@@ -118,4 +118,4 @@ def write_picture(figure: Figure, path: Path, *, force: bool = False) -> None:
         The file exists and ``force`` is off.
     """
     with replacing(path, force=force) as file:
-        figure.savefig(file, format=path.suffix[1:], dpi=DPI, facecolor="white")
+        figure.savefig(file, format=path.suffix[1:].lower(), dpi=DPI, facecolor="white")

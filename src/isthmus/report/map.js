@@ -26,7 +26,7 @@ function mixed(under, over, alpha) { // two pixels; alpha from 0 to 256
 }
 
 for (const colouring of page.colourings) {
-  colouring.codes = unpacked(colouring.codes, colouring.bytes === 2 ? Uint16Array : Uint8Array);
+  colouring.codes = unpacked(colouring.codes, Uint8Array);
   colouring.hidden = new Uint8Array(colouring.palette.length);
   colouring.pixels = Uint32Array.from(colouring.palette, pixel);
 }

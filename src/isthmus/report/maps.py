@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from isthmus.report import plots, wording
 from isthmus.report.facts import scalar
+from isthmus.report.page import environment
 from isthmus.report.thumbnails import sheets_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,7 @@ MAX_COLUMNS = 12  # of a record that are shown under the pointer
 MAX_TEXT = 280  # characters of a text under the pointer
 BLOCK = 4096  # records that are read at a time
 
-# Okabe and Ito 2008 without black and yellow, which a page hides in one of its two looks, and six more that stand out.
-PALETTE = (
-    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
-    *("#8f4f2a", "#7e57c2", "#9aa31c", "#d81b60", "#5f7d8c", "#35c7b0"),
-)
+PALETTE = (*plots.COLOURS, "#9aa31c", "#d81b60", "#5f7d8c", "#35c7b0")
 ABSENT = "#9aa4b2"
 
 
@@ -135,7 +132,7 @@ def _drawn(views: Sequence[View], colouring: Colouring) -> Figure:
             codes = _codes(colouring)[order]
             place.scatter(x, y, color=np.array([*_palette(len(colouring.classes)), ABSENT])[codes], **look)
         else:
-            drawn = place.scatter(x, y, c=colouring.values[order].astype(float), cmap="cividis", **look)
+            drawn = place.scatter(x, y, c=colouring.values[order].astype(float), cmap="viridis", **look)
         place.set_title(view.title)
         place.set(xticks=[], yticks=[], aspect="equal", xlabel=view.note)
         place.xaxis.label.set_fontsize(8)
@@ -156,7 +153,7 @@ def _explain(figure: Figure, places: Sequence[Any], colouring: Colouring, drawn:
     elif 1 < len(names) <= 40:
         palette = _palette(len(names))
         handles = [
-            Line2D([], [], linestyle="", marker="o", markersize=6, color=colour, label=_short(str(name)))
+            Line2D([], [], linestyle="", marker="o", markersize=6, color=colour, label=plots.tidy(str(name), 22))
             for name, colour in zip(names, palette, strict=True)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 10), handletextpad=0.1)
@@ -196,7 +193,6 @@ def map_page(
     -------
     str
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     usable = [one for one in colourings if one.usable()] or [Colouring("", np.zeros(len(data), np.int64))]
@@ -207,24 +203,21 @@ def map_page(
         "names": None if data.names is None else [str(name) for name in data.names],
         **_details(data),
     }
-    environment = Environment(
-        loader=PackageLoader("isthmus", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("map.html").render(
-        title=title,
-        sentence=sentence,
-        views=views,
-        colourings=[one.title or "nothing" for one in usable],
-        scores=[
-            {"title": name, "figures": {figure: _shown(value) for figure, value in row.items()}}
-            for name, row in (scores or {}).items()
-        ],
-        about_scores=about_scores,
-        page=Markup(_json(page)),  # noqa: S704 - no "<" is left in it, so nothing ends the element early
+    return (
+        environment()
+        .get_template("map.html")
+        .render(
+            title=title,
+            sentence=sentence,
+            views=views,
+            colourings=[one.title or "nothing" for one in usable],
+            scores=[
+                {"title": name, "figures": {figure: _shown(value) for figure, value in row.items()}}
+                for name, row in (scores or {}).items()
+            ],
+            about_scores=about_scores,
+            page=Markup(_json(page)),  # noqa: S704 - no "<" is left in it, so nothing ends the element early
+        )
     )
 
 
@@ -251,7 +244,6 @@ def _coloured(colouring: Colouring) -> dict[str, Any]:
             "names": [*names, "none"] if _has_none(colouring) else names,
             "palette": [*_palette(len(names)), ABSENT],
             "codes": _base64(_codes(colouring).astype(np.uint8)),
-            "bytes": 1,
         }
     values = colouring.values.astype(np.float64)
     known = np.isfinite(values)
@@ -264,7 +256,6 @@ def _coloured(colouring: Colouring) -> dict[str, Any]:
         "high": high,
         "palette": [*_ramp(255), ABSENT],
         "codes": _base64(np.where(known, steps, 255).astype(np.uint8)),
-        "bytes": 1,
     }
 
 
@@ -303,7 +294,7 @@ def _base64(array: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _short(text: str, length: int = 22) -> str:
+def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -335,8 +326,7 @@ def _details(data: Data) -> dict[str, Any]:
 
 
 def _blocks(data: Data) -> Iterator[Any]:
-    for start in range(0, len(data), BLOCK):
-        yield data.chunk(start, min(start + BLOCK, len(data)))
+    return (block for _, block in data.chunks(BLOCK))
 
 
 def _columns(data: Data) -> list[dict[str, Any]]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from isthmus.report import plots, wording
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.figure import Figure
 
     from isthmus.report.document import Sample
 
-__all__ = ["framed", "inline_svg", "render"]
+__all__ = ["environment", "framed", "inline_svg", "render"]
 
 
 # What is known of a fit, in the order in which the page tells it, and what it is called there.
@@ -34,6 +35,19 @@ PROVENANCE = {
     "threads": "threads",
     "precision": "precision",
 }
+
+
+def environment() -> Environment:
+    """Return what fills the templates beside this file: everything escaped, and no gap left empty in silence."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("isthmus", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figure]) -> str:
@@ -53,16 +67,8 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
     str
         HTML without a reference to anything outside itself.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("isthmus", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    ours = environment()
+    ours.filters |= {
         "number": lambda *given: _minus(wording.number(*given)),
         "percent": wording.percent,
         "interval": lambda found: _minus(wording.interval(found)),
@@ -74,7 +80,7 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
         "called": lambda name: PROVENANCE.get(name) or name.replace("_", " "),
     }
     texts = sample.kind == "text"
-    return environment.get_template("template.html").render(
+    return ours.get_template("template.html").render(
         report=document,
         cards=_cards(document),
         pictures={name: inline_svg(figure, name) for name, figure in figures.items()},

@@ -26,6 +26,7 @@ __all__ = [
     "MAX_CLASSES",
     "code_scatter",
     "column_errors",
+    "displayed",
     "entries_used",
     "error_distribution",
     "image_grid",
@@ -35,6 +36,8 @@ __all__ = [
     "parity",
     "picture_rows",
     "player_losses",
+    "style",
+    "tidy",
     "unit_kl",
     "unit_variances",
 ]
@@ -42,8 +45,8 @@ __all__ = [
 INK = "#1b2330"
 """Text, axes and thin lines."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#f0e442")
-"""Okabe & Ito 2008, the hardest to see on white last."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f4f2a", "#7e57c2")
+"""Okabe & Ito 2008 without black, which is text, and yellow, which is lost on white; and two more that stand out."""
 
 MARKERS = ("o", "^", "s")
 MAX_CLASSES = len(COLOURS) * len(MARKERS)
@@ -188,10 +191,10 @@ def image_grid(
     grid = figure.subplots(3, count, squeeze=False)
     drawn = None
     for column in range(count):
-        caption = _tidy(captions[column], 14)
+        caption = tidy(captions[column], 14)
         grid[0, column].set_title(caption, fontweight="normal", fontsize=8.5, loc="center")
         for row, image in enumerate((originals[column], reconstructions[column])):
-            shown = _displayed(image, low, high)
+            shown = displayed(image, low, high)
             grid[row, column].imshow(shown, cmap="gray", vmin=0.0, vmax=1.0, interpolation="none")
         error = _smaller(maps[column])
         drawn = grid[2, column].imshow(error, cmap="cividis", vmin=0.0, vmax=worst, interpolation="none")
@@ -245,7 +248,7 @@ def parity(
         axes.plot(limits, limits, color=INK, linewidth=0.8, alpha=0.55)
         axes.plot(x, y, "o", color=MODEL, markersize=3.2, alpha=0.45, markeredgewidth=0)
         axes.set(xlim=limits, ylim=limits, aspect="equal")
-        axes.set_title(f"{_tidy(names[index])}, R² {explained[index]:.3f}", fontsize=9)
+        axes.set_title(f"{tidy(names[index])}, R² {explained[index]:.3f}", fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.grid()
@@ -282,7 +285,7 @@ def column_errors(names: Sequence[str], errors: Mapping[str, NDArray[np.float64]
         )
     both = np.stack([np.minimum(values, top) for values in list(errors.values())[:2]])
     axes.hlines(places, both.min(axis=0), both.max(axis=0), color=PLAIN, linewidth=1.0, alpha=0.6, zorder=0)
-    axes.set_yticks(places, [_tidy(name, 28) for name in names])
+    axes.set_yticks(places, [tidy(name, 28) for name in names])
     axes.set(xlim=(-0.012 * top, 1.012 * top), ylim=(len(names) - 0.4, -0.6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel("error as a share of the mean record's (dashed: nothing learnt)")
@@ -317,7 +320,7 @@ def error_distribution(errors: Mapping[str, NDArray[np.float64]], label: str) ->
     for colour, (name, values) in zip((MODEL, RIVAL, PLAIN), errors.items(), strict=False):
         counts, _ = np.histogram(np.minimum(values, high), bins)
         share = 100.0 * counts / max(len(values), 1)
-        axes.stairs(share, bins, color=colour, linewidth=1.6, label=_tidy(name, 30))
+        axes.stairs(share, bins, color=colour, linewidth=1.6, label=tidy(name, 30))
         if colour == MODEL:
             axes.stairs(share, bins, color=colour, fill=True, alpha=0.18)
     axes.set(xlabel=label, ylabel="records, %", xlim=(bins[0], bins[-1]), ylim=(0, None))
@@ -359,7 +362,7 @@ def code_scatter(
             chosen = labels == value
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS)]
             axes.scatter(
-                scores[chosen, 0], scores[chosen, 1], color=colour, marker=marker, label=_tidy(str(value), 16), **look
+                scores[chosen, 0], scores[chosen, 1], color=colour, marker=marker, label=tidy(str(value), 16), **look
             )
         columns = 1 + (len(classes) - 1) // 14
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, markerscale=1.6, handletextpad=0.1)
@@ -579,7 +582,7 @@ def picture_rows(
     """
     low = min(float(np.min(picture)) for row in rows for picture in row)
     high = max(float(np.max(picture)) for row in rows for picture in row)
-    shown = [[_in_colour(_displayed(picture, low, high, side=GRID_SIDE)) for picture in row] for row in rows]
+    shown = [[_in_colour(displayed(picture, low, high, side=GRID_SIDE)) for picture in row] for row in rows]
     height, width = shown[0][0].shape[:2]
     gap = max(1, round(max(height, width) / 12))
     left = [column * (width + gap) for column in range(len(captions))]
@@ -595,7 +598,7 @@ def picture_rows(
     figure = Figure(figsize=(9.4, across * sheet.shape[0] / sheet.shape[1] + 0.3), layout="constrained")
     axes = figure.subplots()
     axes.imshow((255 * sheet).round().astype(np.uint8), interpolation="none")
-    axes.set_xticks([x + (width - 1) / 2 for x in left], [_tidy(text, 14) for text in captions])
+    axes.set_xticks([x + (width - 1) / 2 for x in left], [tidy(text, 14) for text in captions])
     axes.set_yticks([y + (height - 1) / 2 for y in top], list(names) or [""] * len(top))
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
@@ -623,7 +626,7 @@ def marginals(columns: Sequence[Mapping[str, Any]]) -> Figure:
     panels = figure.subplots(down, 3, squeeze=False)
     for axes, column in zip(panels.flat, columns, strict=False):
         (_histograms if column["kind"] == "number" else _pairs_of_bars)(axes, column)
-        axes.set_title(f"{_tidy(column['name'], 20)}, {column['score']:.2f}", fontsize=9)
+        axes.set_title(f"{tidy(column['name'], 20)}, {column['score']:.2f}", fontsize=9)
     for axes in panels.flat[len(columns) :]:
         axes.set_visible(False)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2, columnspacing=1.4)
@@ -651,7 +654,7 @@ def _pairs_of_bars(axes: Axes, column: Mapping[str, Any]) -> None:
     places = np.arange(len(column["values"]))
     axes.barh(places - 0.19, 100.0 * np.array(column["real"]), height=0.36, color=PLAIN, alpha=0.6, label="real")
     axes.barh(places + 0.19, 100.0 * np.array(column["new"]), height=0.36, color=MODEL, label="new")
-    axes.set_yticks(places, [_tidy(str(value), 16) for value in column["values"]])
+    axes.set_yticks(places, [tidy(str(value), 16) for value in column["values"]])
     axes.set_ylim(len(places) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(FuncFormatter(_percent))
@@ -701,7 +704,7 @@ def _classes(labels: NDArray[Any]) -> list[Any]:
     return list(values)
 
 
-def _displayed(image: NDArray[Any], low: float, high: float, side: int = 192) -> NDArray[np.float64]:
+def displayed(image: NDArray[Any], low: float, high: float, side: int = 192) -> NDArray[np.float64]:
     """Return an image as values in [0, 1] that matplotlib shows: (h, w), (h, w, 3) or (h, w, 4)."""
     x = np.clip((np.asarray(image, np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
     if x.ndim == 3 and x.shape[2] not in (3, 4):
@@ -736,7 +739,7 @@ def _smaller(image: NDArray[np.float64], side: int = 192) -> NDArray[np.float64]
     return np.stack([rows[:, block].mean(axis=1) for block in blocks[1]], axis=1)
 
 
-def _tidy(text: str, length: int = 24) -> str:
+def tidy(text: str, length: int = 24) -> str:
     """Return a name that fits: printable, shortened, never starting with the underscore that hides a legend entry."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     shown = shown if len(shown) <= length else shown[: length - 1] + "…"

@@ -63,13 +63,16 @@ class Codes:
         ]
         views = [maps.View("Map", self.chart.transform(records)), maps.View("PCA", _principal(records, records)[1])]
         with replacing(folder / "map.html", force=True) as file:
-            file.write(maps.map_page(records, views, colourings, title=f"{len(records):,} digits").encode())
+            title, sentence = f"{len(records):,} digits", f"{len(test)} of them are new to the map."
+            file.write(maps.map_page(records, views, colourings, title=title, sentence=sentence).encode())
         gallery.write_picture(clusters.members(self.clusterer, records), folder / "clusters.png", force=True)
         across, down = SHEET
         order = np.argsort(self.detector.score_samples(test), kind="stable")
         pictures = pictures_of(test)
         panels = {"oddest": pictures[order[: across * down]], "most usual": pictures[order[::-1][: across * down]]}
-        gallery.write_picture(gallery.titled_sheets(panels, columns=across), folder / "outliers.png", force=True)
+        captions = dict.fromkeys(panels, f"of {len(test)} held-out digits")
+        sheets = gallery.titled_sheets(panels, columns=across, captions=captions)
+        gallery.write_picture(sheets, folder / "outliers.png", force=True)
 
 
 def put_to_work(model: Model, records: Data, train: Data, test: Data, seed: int) -> Codes:

@@ -57,7 +57,7 @@ def table(new: dict[str, Any]) -> list[str]:
     body = []
     for row in new["rows"]:
         frechet = row["frechet"]
-        figures = [f"{frechet.mean:.1f}", f"{frechet.low:.1f} to {frechet.high:.1f}"]
+        figures = [f"{frechet.mean:z.1f}", f"{frechet.low:z.1f} to {frechet.high:z.1f}"]
         figures += [f"{row[name].mean:.2f}" for name in ("density", "coverage")]
         body.append([row["title"], *figures, f"{row['seconds']:.1f}" if "seconds" in row else ""])
     return columns(head, body)

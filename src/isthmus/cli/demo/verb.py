@@ -38,10 +38,6 @@ def demo(
     ----------
     output : str
         The folder; one that an earlier demo wrote is overwritten.
-    seed : int
-        Of everything random.
-    threads : int
-        Processor threads to use.
     force : bool
         Write into a folder that holds other files, too.
 
