@@ -179,13 +179,15 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no model file {os.fspath(path)}.")
+        raise FileNotFoundError(f"There is no model file {os.fspath(path)}. Make one with isthmus fit, or with save.")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, ValueError) as error:
         if not _begins_like_one(path):
-            raise ArtifactError(f"{os.fspath(path)} is no model file: those are safetensors files.") from error
+            raise ArtifactError(
+                f"{os.fspath(path)} is no model file: those are safetensors files, as isthmus fit and save write them."
+            ) from error
         raise _damaged(path, str(error)) from error
     text = metadata.get("isthmus")
     if text is None:

@@ -73,7 +73,7 @@ def test_columns_in_another_order_are_put_right_and_a_lost_one_is_named(run: Run
     pyarrow.csv.write_csv(table.select(["town", "size"]), "lost.csv")
     ran = run("classify", "predict", "lost.csv", "-m", birds)
     assert ran.code == 3
-    assert "lost.csv: there is no column 'weight'" in ran.err
+    assert "lost.csv: there is no column 'weight', which the model was fitted on; add it, or fit" in ran.err
 
 
 def test_a_model_of_ones_own_and_pictures(run: Run, model_file: Path) -> None:

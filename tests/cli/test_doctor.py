@@ -172,8 +172,8 @@ def test_a_model_fitted_in_python_gets_python(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["no.safetensors"], 3, "There is no model file no.safetensors."),
-        (["x.npy"], 4, "x.npy is no model file: those are safetensors files."),
+        (["no.safetensors"], 3, "There is no model file no.safetensors. Make one with isthmus fit, or with save."),
+        (["x.npy"], 4, "x.npy is no model file: those are safetensors files, as isthmus fit"),
         (["MODEL", "no.npy"], 3, "no.npy"),
         (["MODEL", "x.npy"], 3, "x.npy"),
         (["MODEL", "other.npy"], 3, "8 x 8"),

@@ -87,3 +87,10 @@ def test_report_draws_new_records_unless_told_not_to(run: Run, model_file: Path)
     assert run("report", "digits", "-m", model_file, "-o", "bare.html", "--no-samples").code == 0
     assert json.loads(Path("bare.json").read_text())["generation"] is None
     assert "New records" not in Path("bare.html").read_text()
+
+
+def test_a_report_does_not_take_another_file_for_a_folder(run: Run, model_file: Path) -> None:
+    Path("picture.png").write_bytes(b"")
+    ran = run("report", "digits", "-m", model_file, "-o", "picture.png")
+    assert ran.code == 2
+    assert "--output must be a name that ends in .html, or a folder; 'picture.png' is another file." in ran.err

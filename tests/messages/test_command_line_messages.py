@@ -194,7 +194,10 @@ def test_an_image_that_cannot_be_read_says_how_to_go_on(said: Said) -> None:
 
 def test_a_file_of_another_kind_is_not_called_damaged(said: Said) -> None:
     np.save("x.npy", np.zeros(5))
-    assert said("info", "x.npy") == (4, "isthmus: x.npy is no model file: those are safetensors files.")
+    assert said("info", "x.npy") == (
+        4,
+        "isthmus: x.npy is no model file: those are safetensors files, as isthmus fit and save write them.",
+    )
 
 
 def test_a_checkpoint_is_no_model(said: Said) -> None:

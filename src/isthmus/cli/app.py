@@ -118,7 +118,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, UsageError):
         verb = error.ctx.command_path if error.ctx else "isthmus"
-        return f"{error.format_message().rstrip('.')}; see {verb} --help.", error.exit_code
+        said = error.format_message().rstrip(".")
+        return f"{said}{' See' if said.endswith('?') else '; see'} {verb} --help.", error.exit_code
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return str(error) or "interrupted", 130
     if _is_out_of_memory(error):

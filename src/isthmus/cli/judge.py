@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import scoring, sinks, sources
 from isthmus.cli.terminal import Result, Terminal, columns
+from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
     from isthmus.report import Report
@@ -132,6 +133,8 @@ def report(
     isthmus report photos/ -m model.safetensors -o photos.html
     """
     page = Path(output)
+    if page.is_file() and page.suffix.lower() not in (".html", ".htm"):
+        raise ParameterError(f"--output must be a name that ends in .html, or a folder; {output!r} is another file.")
     page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
     sinks.check_file_output(str(page), force)
     sinks.check_file_output(str(page.with_suffix(".json")), force)

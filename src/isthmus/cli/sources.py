@@ -113,13 +113,23 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
         wanted = [column.name for column in schema.columns]
         found = [column.name for column in opened.schema.columns]
         if found != wanted:
-            opened = opened.select(wanted)
             left_out = [name for name in found if name not in set(wanted)]
+            _lost(opened, [name for name in wanted if name not in set(found)], left_out)
+            opened = opened.select(wanted)
             what = (
                 f"left out {', '.join(map(repr, left_out))}" if left_out else "put the columns in the order of the fit"
             )
             terminal.say(f"note: {what}")
     return opened
+
+
+def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
+    """Refuse a table without columns of the fit; only columns that the fit did not have may be them, misspelt."""
+    from isthmus.checks.parameters import nearest
+
+    if lost:
+        meant = nearest(lost[0], left_out) or "; add it, or fit a model without it (--columns)."
+        raise DataError(f"{opened.source}: there is no column {lost[0]!r}, which the model was fitted on{meant}")
 
 
 def _open_as_remembered(
