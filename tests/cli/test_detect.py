@@ -107,7 +107,7 @@ def holes(run: Run, table_file: Path) -> Path:
 def test_impute_fills_empty_cells_with_an_interval(run: Run, holes: Path, table_file: Path) -> None:
     ran = run("impute", holes, "-m", "vae.safetensors", "-o", "filled.csv", "--intervals", "intervals.csv")
     assert ran.code == 0, ran.err
-    assert ran.out.splitlines()[0] == "filled.csv: 100 records, 24 cells of 22 filled"
+    assert ran.out.splitlines()[0] == "filled.csv: 100 records, 24 cells filled, in 22 of them"
     whole, filled, given = (pd.read_csv(path) for path in (table_file, "filled.csv", holes))
     assert not filled.isna().any().any()
     assert filled.where(given.notna()).equals(given)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+
+import isthmus
+from isthmus import data
 
 from .conftest import Run
 
@@ -39,3 +43,12 @@ def test_wrong_input_gets_a_sentence(run: Run, model_file: Path, table_file: Pat
     ran = run("explain", "digits", "-m", model_file, "-o", "units.csv")
     assert (ran.code, "--output must end in .png, .svg, .pdf" in ran.err) == (2, True)
     assert run("explain", table_file, "-m", model_file).code == 3
+
+
+def test_rows_are_those_of_the_source(run: Run, model_file: Path) -> None:
+    found = json.loads(run("explain", "digits", "-m", model_file, "--units", "2", "--json").out)
+    codes = isthmus.load(model_file).transform(data.load("digits"))
+    assert found["records"] < len(codes)  # only the held-out ones were looked at
+    for unit in found["units"]:
+        assert np.allclose(codes[unit["highest"], unit["unit"]], unit["values_of_highest"], atol=1e-3)
+        assert np.allclose(codes[unit["lowest"], unit["unit"]], unit["values_of_lowest"], atol=1e-3)

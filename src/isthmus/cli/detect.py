@@ -194,4 +194,4 @@ class _Found:
             for row, reasons in zip(rows.tolist(), found, strict=True)
         ]
         head = ("row" if names is None else "name", "score", "p", "", "because of")
-        return columns(head, body)
+        return columns(head, body, words=("because of",))

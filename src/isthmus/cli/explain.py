@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import sinks, sources
 from isthmus.cli.terminal import Result, Terminal, columns
 
 if TYPE_CHECKING:
+    from isthmus.data import Data
     from isthmus.tasks import Explanation
 
 __all__ = ["explain"]
@@ -73,12 +75,24 @@ def explain(
         from isthmus.report.gallery import write_picture
 
         write_picture(picture(found, chosen), path, force=force)
-    document = {"data": data, "model": model, "records": len(chosen), "output": output, **found.to_dict()}
+    found = _by_number(found, chosen)
+    document = {**found.to_dict(), "data": data, "model": model, "records": len(chosen), "output": output}
     lines = [f"{data}: what {type(fitted).__name__} makes of {len(chosen):,} records", "", *_units(found)]
     if found.probes:
         lines += ["", *_probes(found)]
     lines += ["", f"{output}: a picture of it"] if output else []
     return Result(document, lines)
+
+
+def _by_number(found: Explanation, data: Data) -> Explanation:
+    """Return the same with records by their numbers in the source, of which only some were looked at."""
+    if data.rows is None:
+        return found
+    rows = data.rows
+    activations = [
+        replace(one, highest=rows[one.highest].tolist(), lowest=rows[one.lowest].tolist()) for one in found.activations
+    ]
+    return replace(found, activations=activations)
 
 
 def _units(found: Explanation) -> list[str]:
@@ -90,7 +104,7 @@ def _units(found: Explanation) -> list[str]:
         driven = [", ".join(f"{name} {100 * share:.0f} %" for name, share in drivers[place])] if drivers else []
         ends = [" ".join(map(str, rows[:RECORDS])) for rows in (one.highest, one.lowest)]
         body.append([str(unit), f"{deviation:.3g}", *driven, *ends])
-    return columns(head, body)
+    return columns(head, body, words=("driven by", "highest for rows", "lowest for rows"))
 
 
 def _probes(found: Explanation) -> list[str]:
@@ -107,4 +121,4 @@ def _probes(found: Explanation) -> list[str]:
         ]
         for probe in found.probes
     ]
-    return columns(head, body)
+    return columns(head, body, words=("measure", "units that carry it"))

@@ -93,19 +93,7 @@ def fit(
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
     if dry_run:
         return _forecast(terminal, estimator, train, held_out, validation, callbacks, settings)
-    stopped: TrainingError | None = None
-    with _keeping(checkpoint, estimator):
-        try:
-            estimator.fit(
-                train,
-                validation=_validation(terminal, validation, opening),
-                callbacks=[*callbacks, _sparing_checkpoint(checkpoint)],
-                resume=checkpoint if resume else None,
-            )
-        except TrainingError as error:
-            if not estimator.provenance_["best_epoch"]:
-                raise
-            stopped = error
+    stopped = _train(estimator, train, _validation(terminal, validation, opening), callbacks, checkpoint, resume=resume)
     scores = _score(terminal, estimator, train, held_out)
     remembered = sources.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
@@ -121,6 +109,21 @@ def fit(
         raise TrainingError(f"{stopped} The model is in {output} as it was then.")
     terminal.say(f"next: isthmus report {data} -m {output}")
     return _result(estimator, output, held_out, scores, kept)
+
+
+def _train(
+    estimator: Model, train: Data, validation: Any, callbacks: Sequence[Any], checkpoint: Path, *, resume: bool
+) -> TrainingError | None:
+    """Fit a model; return why it stopped, where it diverged and has a best epoch to fall back on."""
+    callbacks = [*callbacks, _sparing_checkpoint(checkpoint)]
+    with _keeping(checkpoint, estimator):
+        try:
+            estimator.fit(train, validation=validation, callbacks=callbacks, resume=checkpoint if resume else None)
+        except TrainingError as error:
+            if not estimator.provenance_["best_epoch"]:
+                raise
+            return error
+    return None
 
 
 def make(name: str, texts: Mapping[str, Any], settings: Sequence[str]) -> Model:

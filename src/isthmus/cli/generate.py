@@ -113,9 +113,11 @@ def interpolate(
     fitted = sources.load_model(model, device)
     target = sinks.check_output(output, force)
     records = sources.open_for(terminal, fitted, data, opening)
-    between = tasks.interpolate(fitted, records.subset(rows_of("interpolate", rows, len(records), 2)), steps, path)
+    ends = rows_of("interpolate", rows, len(records), 2)
+    between = tasks.interpolate(fitted, records.subset(ends), steps, path)
     _write(target, between, fitted, columns=steps, force=force)
-    return Result({"output": output, "records": steps}, [f"{output}: {steps:,} records from row {rows}"])
+    told = f"{output}: {steps:,} records from row {ends[0]} to row {ends[1]}"
+    return Result({"output": output, "records": steps}, [told])
 
 
 def traverse(

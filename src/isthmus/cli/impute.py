@@ -84,12 +84,12 @@ def impute(
         "cells": cells,
         "level": level,
     }
-    lines = [f"{output}: {counted(len(filled), 'record')}, {counted(cells, 'cell')} of {rows:,} filled"]
+    lines = [f"{output}: {counted(len(filled), 'record')}, {counted(cells, 'cell')} filled, in {rows:,} of them"]
     if filled.schema.kind == "table":
         document["columns"], told_of = _by_column(found)
         lines += told_of
     if intervals is not None:
-        lines.append(f"{intervals}: each filled cell, and the interval that holds it {level:.0%} of the time")
+        lines.append(f"{intervals}: each filled cell, and the interval that holds it {100 * level:g} % of the time")
     return Result(document, lines)
 
 

@@ -249,11 +249,11 @@ def _of_file(path: str) -> list[Colouring]:
 
 
 def _values(column: Any) -> np.ndarray:
-    """Return the cells of a column of a table: numbers, NaN where they are missing, or texts."""
+    """Return the cells of a column of a table: numbers, NaN where they are missing, or texts, "none" there."""
     import pyarrow as pa
 
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         cells = column.to_pylist()
         missing = column.null_count > 0
         return np.asarray([np.nan if cell is None else cell for cell in cells], float if missing else None)
-    return np.asarray(["–" if cell is None else str(cell) for cell in column.to_pylist()])
+    return np.asarray(["none" if cell is None else str(cell) for cell in column.to_pylist()])

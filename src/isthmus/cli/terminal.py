@@ -72,8 +72,8 @@ class Terminal:
             print(line)
 
 
-def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table as lines: the first column to the left, the others to the right, as wide as they need to be."""
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequence[str] = ()) -> list[str]:
+    """Return a table as lines: the first column and those of words to the left, others to the right, none cut."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -81,7 +81,7 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, title in enumerate(head):
-        table.add_column(Text(title), justify="left" if index == 0 else "right", no_wrap=True)
+        table.add_column(Text(title), justify="left" if index == 0 or title in words else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(Text, row))
     # A width that never cuts anything off: the lines are to be read by programs, too.

@@ -63,7 +63,7 @@ def calibration(curve: CalibrationCurve) -> Figure:
         lower.plot([0, 1], [0, 1], color=plots.INK, linewidth=0.8, linestyle=":")
         low, high = _wilson(curve.accuracy, curve.count)
         lower.vlines(curve.confidence, low, high, color=plots.MODEL, linewidth=1.0, alpha=0.5)
-        lower.plot(curve.confidence, curve.accuracy, color=plots.MODEL, marker="o", markersize=4, linewidth=1.0)
+        lower.plot(curve.confidence, curve.accuracy, color=plots.MODEL, marker="o", ms=4, lw=1.0, clip_on=False)
         lower.set(
             xlabel="probability of the class predicted", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02)
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from isthmus.data import Data
@@ -101,13 +103,14 @@ def evidence(found: Evidence, chosen: int) -> Figure:
         Number of clusters.
     """
     with plots.style():
-        figure = Figure(figsize=(5.4, 3.2), layout="constrained")
+        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.plot(found.numbers, found.scores, color=plots.MODEL, marker="o", markersize=4)
         at = int(np.flatnonzero(found.numbers == chosen)[0])
         axes.plot(chosen, found.scores[at], color=plots.RIVAL, marker="o", markersize=8)
         axes.annotate(f" {chosen}", (chosen, found.scores[at]), color=plots.RIVAL, va="bottom")
-        axes.set(xlabel="clusters", ylabel=found.criterion)
-        axes.set_title(found.title)
+        axes.set(xlabel="number of clusters", ylabel=found.criterion)
+        axes.set_title(textwrap.fill(found.title, 50))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid()
         return figure

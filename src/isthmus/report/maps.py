@@ -134,7 +134,8 @@ def _drawn(views: Sequence[View], colouring: Colouring) -> Figure:
         else:
             drawn = place.scatter(x, y, c=colouring.values[order].astype(float), cmap="viridis", **look)
         place.set_title(view.title)
-        place.set(xticks=[], yticks=[], aspect="equal", xlabel=view.note)
+        place.set(xticks=[], yticks=[], xlabel=view.note)
+        place.set_aspect("equal", adjustable="datalim")  # all titles stay at the top, however flat a map is
         place.xaxis.label.set_fontsize(8)
         for side in place.spines.values():
             side.set_visible(False)

@@ -40,7 +40,7 @@ def summary(document: dict[str, Any]) -> str:
     kind = "held-out records" if data["held_out"] else "records of the fit"
     lines = [
         ", ".join(filter(None, facts)),
-        f"{records} {kind}{name} ({data['kind']}, {shape(data['shape'])}, {data['dtype']})",
+        f"{records} {kind}{name} ({_form(data)})",
         "",
         *_table(document["scores"]),
         "",
@@ -63,6 +63,13 @@ def summary(document: dict[str, Any]) -> str:
     for note in data["notes"]:
         lines += textwrap.wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
     return "\n".join(lines)
+
+
+def _form(data: dict[str, Any]) -> str:
+    """Return kind, size and type of records in words."""
+    if data["kind"] in ("array", "table"):
+        return f"{data['kind']}, {number(data['shape'][0])} columns"
+    return f"{data['kind']}, {shape(data['shape'])}, {data['dtype']}"
 
 
 def _table(scores: dict[str, Any]) -> list[str]:

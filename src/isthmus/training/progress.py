@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import Any, TextIO
@@ -94,7 +95,7 @@ def _line(state: FitState) -> str:
     loss = f"loss {record['train_loss']:.4g}"
     if "validation_loss" in record:
         loss += f", held out {record['validation_loss']:.4g}"
-    total = f"/{state.max_epochs:g}" if state.max_epochs < 1000 else ""
+    total = f"/{math.ceil(state.max_epochs)}" if state.max_epochs < 1000 else ""
     return f"epoch {state.epoch}{total}: {loss} nats"
 
 

@@ -45,7 +45,7 @@ class Codes:
     def table(self) -> list[str]:
         """Return the scores as lines."""
         body = [[what, f"{own:.3f}", f"{plain:.3f}", beside] for what, own, plain, beside in self.scores]
-        return columns(["", "isthmus", "on pixels", "by"], body)
+        return columns(["", "isthmus", "on pixels", "by"], body, words=("by",))
 
     def document(self) -> list[dict[str, Any]]:
         """Return the scores for machines."""
