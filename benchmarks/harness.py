@@ -95,6 +95,11 @@ def images(name: str, split: str) -> np.ndarray:
     return pictures.reshape(len(pictures), -1)
 
 
+def labels(name: str, split: str) -> np.ndarray:
+    """Return the classes of a set's "train" or "test" pictures, uint8."""
+    return read_idx(file_of(name, split, "labels"))
+
+
 def unit(pictures: np.ndarray) -> np.ndarray:
     """Return pixels as float32 in [0, 1]."""
     return pictures.astype(np.float32) / np.float32(255)

@@ -10,9 +10,7 @@ Its settings were chosen with --validation, which learns from the first 50,000 t
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import harness
@@ -23,16 +21,11 @@ PUBLISHED = {"Deep SVDD": 0.948, "OCGAN": 0.975}
 METHODS = ("combined", "reconstruction", "distance")
 
 
-def labels(split: str) -> np.ndarray:
-    """Return the digits of the training or the test pictures."""
-    return harness.read_idx(Path(os.environ["ISTHMUS_DATA"]) / "mnist" / harness.FILES[split, "labels"])
-
-
 def pictures(*, validation: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return what to learn from and what to score on, each with its digits."""
     train, test = (rows.reshape(-1, 28, 28) for rows in harness.train_and_score("mnist", validation=validation))
-    digits = labels("train")
-    return train, digits[: len(train)], test, digits[len(train) :] if validation else labels("test")
+    digits = harness.labels("mnist", "train")
+    return train, digits[: len(train)], test, digits[len(train) :] if validation else harness.labels("mnist", "test")
 
 
 def one_digit(digit: int, seed: int, *, validation: bool) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def main() -> int:
     from isthmus import tasks
 
     train, real = pictures(options.data, validation=options.validation)
-    labels = harness.read_idx(harness.file_of(options.data, "train", "labels"))[: len(train)]
+    labels = harness.labels(options.data, "train")[: len(train)]
     network = tasks.feature_network(train, labels, name=options.data, random_state=0)
     found: dict[str, dict[str, Any]] = baselines(train, real, network)
     with tempfile.TemporaryDirectory() as folder:

@@ -69,7 +69,7 @@ def main() -> int:
     from isthmus.tasks import feature_network
 
     train = harness.images("mnist", "train").reshape(-1, 28, 28)
-    labels = harness.read_idx(harness.file_of("mnist", "train", "labels"))
+    labels = harness.labels("mnist", "train")
     network = feature_network(train, labels, name="mnist")
     pictures, real = stacked(train, labels, options.seed)
     report = harness.Report(

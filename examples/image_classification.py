@@ -20,7 +20,6 @@ import numpy as np
 from common import arguments, code_size, pictures, print_table, save
 
 from isthmus import Autoencoder, Classifier, DenoisingAutoencoder, LadderNetwork
-from isthmus.data import Data
 from isthmus.report import classification
 
 LABELLED = 50
@@ -49,7 +48,7 @@ def main() -> None:
     found = {}
     for name, one in made.items():
         everything = one.fit(train).evaluate(test)
-        fifty = one.fit(labelled(train, few)).evaluate(test)
+        fifty = one.fit(train.labelled(few)).evaluate(test)
         found[name] = [
             f"{100 * everything.accuracy.mean:.1f} %",
             f"{everything.calibration.expected_error:.3f}",
@@ -65,11 +64,6 @@ def balanced(labels: np.ndarray, count: int) -> np.ndarray:
     """Return the first rows of each class, ``count`` in all."""
     classes = np.unique(labels)
     return np.sort(np.concatenate([np.flatnonzero(labels == one)[: count // len(classes)] for one in classes]))
-
-
-def labelled(data: Data, labels: np.ndarray) -> Data:
-    """Return the same pictures with other labels."""
-    return data.labelled(labels)
 
 
 if __name__ == "__main__":
