@@ -121,6 +121,7 @@ def test_a_file_of_settings_that_is_none(run: Run) -> None:
         ("--set", "latent_dim", "--set must be KEY=VALUE, as in --set latent_dim=16; it is 'latent_dim'."),
         ("--test", "2", "isthmus: --test must be a number of at least 0 and below 1; it is 2.0."),
         ("--threads", "0", "isthmus: --threads must be a whole number of at least 1; it is 0."),
+        ("--seed", "-1", "isthmus: --seed must be a whole number of at least 0, or None; it is -1."),
     ],
 )
 def test_values_that_are_not_allowed(run: Run, flag: str, text: str, sentence: str) -> None:
@@ -226,6 +227,10 @@ def test_a_run_that_diverges_midway_leaves_the_model_of_its_best_epoch(
 
 
 # ------------------------------------------------------------------ model files
+
+
+def test_a_model_file_is_not_taken_for_bytes_to_learn_from(run: Run, model_file: Path) -> None:
+    refused(run("fit", model_file), 3, "is a model's file and holds no records; name a model with --model.")
 
 
 def test_a_model_file_that_is_not_there(run: Run) -> None:

@@ -179,7 +179,7 @@ def test_a_model_fitted_in_python_gets_python(run: Run) -> None:
         (["MODEL", "other.npy"], 3, "8 x 8"),
         (["MODEL", "digits", "--train", "other.npy"], 3, "8 x 8"),
         (["MODEL", "--train", "digits"], 2, "doctor: --train goes with records to judge the model by"),
-        (["MODEL", "digits", "--seed", "-1"], 2, "diagnose: random_state must be a whole number of at least 0; it is"),
+        (["MODEL", "digits", "--seed", "-1"], 2, "isthmus: --seed must be a whole number of at least 0; it is -1."),
         (["MODEL", "digits", "--seed", "x"], 2, "--seed"),
         (["MODEL", "digits", "--device", "abacus"], 2, "abacus"),
         (["MODEL", "digits", "--rank", "2"], 2, "--rank"),

@@ -170,6 +170,10 @@ def add_command(
         del values["debug"]  # looked at by the caller, who turns errors into sentences
         for group, members in groups.items():
             values[group] = {flag.name: values.pop(flag.name) for flag in members}
+        if "seed" in values:
+            from isthmus.checks.parameters import integer
+
+            integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
             _use_threads(values["threads"])
         try:

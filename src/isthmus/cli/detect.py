@@ -81,6 +81,7 @@ def detect(
         found.write(path, force=force)
     outliers = int((found.scores < detector.offset_).sum())
     oddest = np.argsort(found.scores, kind="stable")[:top]
+    reasons = detector.reasons(records.subset(oddest), REASONS) if len(oddest) else []
     document = {
         "data": data,
         "records": len(records),
@@ -89,12 +90,12 @@ def detect(
         "calibrated_on": len(detector.calibration_scores_),
         "output": output,
         "saved": save,
-        "oddest": found.described(oddest),
+        "oddest": found.described(oddest, reasons),
     }
     lines = [f"{data}: {outliers:,} of {counted(len(records), 'record')} are unlike the others ({detector.method_})"]
     lines += [f"{output}: score, p-value, verdict and reasons of each"] if output else []
     lines += [f"{save}: the detector"] if save else []
-    return Result(document, [*lines, "", *found.table(oddest)] if len(oddest) else lines)
+    return Result(document, [*lines, "", *found.table(oddest, reasons)] if len(oddest) else lines)
 
 
 def _learned(
@@ -163,10 +164,9 @@ class _Found:
     def _sentence(self, reasons: list[Any]) -> str:
         return "; ".join(map(str, reasons))
 
-    def described(self, rows: np.ndarray) -> list[dict[str, Any]]:
+    def described(self, rows: np.ndarray, reasons: list[Any]) -> list[dict[str, Any]]:
         """Return what is said of some records, for machines."""
         names = self.records.names
-        found = self.detector.reasons(self.records.subset(rows), REASONS) if len(rows) else []
         return [
             {
                 "row": int(row),
@@ -174,24 +174,23 @@ class _Found:
                 "score": float(self.scores[row]),
                 "p_value": float(self.p_values[row]),
                 "outlier": bool(self.scores[row] < self.detector.offset_),
-                "reasons": [vars(reason) for reason in reasons],
+                "reasons": [vars(reason) for reason in its],
             }
-            for row, reasons in zip(rows.tolist(), found, strict=True)
+            for row, its in zip(rows.tolist(), reasons, strict=True)
         ]
 
-    def table(self, rows: np.ndarray) -> list[str]:
+    def table(self, rows: np.ndarray, reasons: list[Any]) -> list[str]:
         """Return what is said of some records, for people."""
         names = self.records.names
-        found = self.detector.reasons(self.records.subset(rows), REASONS)
         body = [
             (
                 str(row) if names is None else str(names[row]),
                 f"{self.scores[row]:.2f}",
                 f"{self.p_values[row]:.2g}",
                 "odd" if self.scores[row] < self.detector.offset_ else "",
-                self._sentence(reasons),
+                self._sentence(its),
             )
-            for row, reasons in zip(rows.tolist(), found, strict=True)
+            for row, its in zip(rows.tolist(), reasons, strict=True)
         ]
         head = ("row" if names is None else "name", "score", "p", "", "because of")
         return columns(head, body, words=("because of",))

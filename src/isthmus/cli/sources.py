@@ -75,6 +75,8 @@ def open_data(
     """
     from isthmus import data
 
+    if source.lower().endswith(".safetensors"):  # which would be read as bytes, and learned from
+        raise DataError(f"data: {source!r} is a model's file and holds no records; name a model with --model.")
     options = {name: value for name, value in opening.items() if value is not None}
     options = dict(remembered or {}) | options
     if "columns" in options:
@@ -245,8 +247,9 @@ def to_block(records: Any, model: Model) -> Any:
 def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
     """Return the records to fit on, and those to test on; none of few."""
     from isthmus import data as isthmus_data
-    from isthmus.checks.parameters import number
+    from isthmus.checks.parameters import integer, number
 
+    integer("isthmus", "--seed", seed, low=0, optional=True)
     number("isthmus", "--test", share, low=0, high=1, below=True)
     if share == 0 or len(data) < FEWEST:
         return data, None
