@@ -237,7 +237,8 @@ function describe(i) {
   const list = document.createElement("dl");
   card.replaceChildren(...(page.thumbnails ? [thumbnail(i)] : []), list);
   list.append(row("record", page.names ? `${i}: ${page.names[i]}` : i));
-  for (const one of page.colourings) if (one.name) list.append(row(one.name, told(one, i)));
+  const columns = new Set(page.columns.map((one) => one.name)); // these follow, with all their digits
+  for (const one of page.colourings) if (one.name && !columns.has(one.name)) list.append(row(one.name, told(one, i)));
   for (const {name, values} of page.columns) list.append(row(name, values[i] ?? "–"));
   if (page.texts) {
     const text = document.createElement("p");
