@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,7 +109,7 @@ def evidence(found: Evidence, chosen: int) -> Figure:
         axes.plot(chosen, found.scores[at], color=plots.RIVAL, marker="o", markersize=8)
         axes.annotate(f" {chosen}", (chosen, found.scores[at]), color=plots.RIVAL, va="bottom")
         axes.set(xlabel="number of clusters", ylabel=found.criterion)
-        axes.set_title(textwrap.fill(found.title, 50))
+        axes.set_title(found.title.replace(" (", "\n("))  # the reference on a line of its own
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid()
         return figure
