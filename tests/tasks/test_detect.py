@@ -11,6 +11,7 @@ import torch
 from scipy.stats import multivariate_normal
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from torch import nn
@@ -19,7 +20,8 @@ import isthmus
 from isthmus import Autoencoder, Detector, data
 from isthmus.density import CodeDensity
 from isthmus.errors import DataError, ParameterError
-from isthmus.tasks.detect.scores import Residuals, Usual, combined
+from isthmus.tasks.detect.isolation import Forest
+from isthmus.tasks.detect.scores import Ellipsoid, Residuals, Usual, combined
 from isthmus.tasks.records import reader_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
@@ -71,14 +73,54 @@ def test_the_middle_of_a_code_is_that_of_its_likeliest_gaussian():
     assert np.allclose(distance, [2**0.5, 4, 0])  # L^-1 (1, 3) = (1, 1)
 
 
-def test_distance_with_one_gaussian_is_the_mahalanobis_distance():
+def concentrated(X, ridge):
+    """Return the Gaussian of the likeliest four fifths of rows, fitted again four times, written out."""
+    some = X
+    for _ in range(5):
+        covariance = np.cov(some.T.astype(float), bias=True) + ridge(some)
+        gaussian = multivariate_normal(some.mean(axis=0), covariance)
+        likelihood = gaussian.logpdf(X)
+        some = X[likelihood >= np.quantile(likelihood, 0.2)]
+    return gaussian
+
+
+def test_distance_with_one_gaussian_is_the_concentrated_mahalanobis_distance():
     X = numbers(60)[:, :2]
     detector = Detector(model=Itself(), calibration=0, random_state=0).fit(X)
     assert detector.method_ == "distance"
     assert len(detector.density_.weights) == 1
-    covariance = np.cov(X.T.astype(float), bias=True) + 1e-3 * X.var(axis=0).mean() * np.eye(2)
-    expected = multivariate_normal(X.mean(axis=0), covariance).logpdf(X)
-    assert np.allclose(detector.score_samples(X), 2 * expected, atol=1e-3)
+    gaussian = concentrated(X, lambda rows: 1e-3 * rows.var(axis=0).mean() * np.eye(2))
+    assert np.allclose(detector.score_samples(X), 2 * gaussian.logpdf(X), atol=1e-3)
+
+
+def test_linear_is_the_concentrated_mahalanobis_distance_of_the_numbers():
+    X = numbers(200).astype(float) * [1, 10, 100, 1000, 1, 1, 1, 1]
+    gaussian = concentrated(X, lambda rows: 1e-3 * np.diag(X.var(axis=0)))
+    expected = np.einsum("nd,de,ne->n", X - gaussian.mean, np.linalg.inv(gaussian.cov), X - gaussian.mean)
+    assert np.allclose(Ellipsoid.learn(X).oddness(X), np.log(expected), atol=1e-6)
+
+
+def test_concentration_does_not_take_outliers_for_usual():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(270, 4)), rng.normal(6, 0.3, size=(30, 4))])
+    found = Ellipsoid.learn(X)
+    assert np.allclose(found.mean, 0, atol=0.2)
+    assert found.oddness(X)[270:].min() > found.oddness(X)[:270].max()
+
+
+@pytest.mark.parametrize(("n", "d"), [(1000, 7), (90, 13), (5, 2)])
+def test_a_forest_is_that_of_scikit_learn(n, d):
+    x = np.random.default_rng(0).normal(size=(n, d))
+    theirs = IsolationForest(n_estimators=100, random_state=3).fit(x.astype(np.float32))
+    assert np.allclose(Forest.grow(x, 3).oddness(x), -theirs.score_samples(x.astype(np.float32)), atol=1e-12)
+
+
+def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
+    assert list(fitted.beside_) == ["linear", "isolation"]
+    assert list(fitted.usual_) == ["reconstruction", "distance", "linear", "isolation"]
+    assert Detector(random_state=0).fit(digits[:100]).beside_ == {}
+    wide = np.random.default_rng(0).normal(size=(30, 501)).astype(np.float32)
+    assert Detector(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(wide).beside_ == {}
 
 
 def test_reconstruction_counts_each_feature_by_its_spread():

@@ -51,7 +51,8 @@ def detect(
         Records to learn from, instead of DATA.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}
         How odd a record is: how far from its reconstruction, how far its code from usual ones, or how unlikely the
-        model holds it to be; combined takes the first two, as auto does where the model can reconstruct.
+        model holds it to be; combined takes the first two, and of rows of numbers how far they are from the others by
+        themselves; auto is combined where the model can reconstruct.
     contamination : str
         Share of the records learned from that are outliers, such as 0.05; auto puts the threshold where one of a
         hundred usual records lies beyond it.

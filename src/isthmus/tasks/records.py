@@ -85,6 +85,10 @@ class Reader(ABC):
             rows = data.subset(np.arange(start, start + len(block)))
             yield self.numbers(block), self.numbers(self.reconstructed(rows))
 
+    def quantities(self, data: Data) -> Float64:
+        """Return the numbers of records that are no classes, (n, quantities)."""
+        return np.concatenate([self.numbers(block)[:, ~self.is_class] for _, block in data.chunks()])
+
 
 def reader_of(model: Any, data: Data | None = None) -> Reader:
     """Return how records are read with a fitted model; one of another library needs data to learn the scale from."""

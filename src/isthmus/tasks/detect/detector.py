@@ -21,13 +21,22 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks
+from isthmus import artifact, checks
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
 from isthmus.density import CodeDensity
+from isthmus.tasks.detect.isolation import Forest
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
-from isthmus.tasks.detect.scores import Residuals, Usual, combined, density_of
+from isthmus.tasks.detect.scores import (
+    BESIDE,
+    Ellipsoid,
+    Residuals,
+    Usual,
+    combined,
+    density_of,
+    ways_of_numbers,
+)
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted
 from isthmus.tasks.records import Reader, reader_of
 from isthmus.tasks.unseen import unseen_rows
@@ -75,8 +84,9 @@ class Detector(OutlierMixin, TaskEstimator):
         fitted on the records. By default a small autoencoder.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}, default="auto"
         How odd a record is, see :mod:`isthmus.tasks.detect.scores`: how far it is from its reconstruction, how far its
-        code from usual ones, how unlikely the model holds it to be, or the first two combined. "auto" is "combined",
-        and "distance" where the model cannot reconstruct.
+        code from usual ones, how unlikely the model holds it to be, or the first two combined, of rows of numbers also
+        with how far they are from the others by themselves. "auto" is "combined", and "distance" where the model cannot
+        reconstruct.
     contamination : float or "auto", default="auto"
         Share of the records of ``fit`` that are outliers, in (0, 0.5]: so many are predicted as such. "auto" puts the
         threshold where one of a hundred usual records lies beyond it.
@@ -130,6 +140,7 @@ class Detector(OutlierMixin, TaskEstimator):
     # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and how records are read.
     density_: CodeDensity = field(init=False)
     residuals_: Residuals = field(init=False)
+    beside_: dict[str, Ellipsoid | Forest] = field(init=False)
     usual_: dict[str, Usual] = field(init=False)
     reader_: Reader = field(init=False)
 
@@ -236,8 +247,10 @@ class Detector(OutlierMixin, TaskEstimator):
         if _can_reconstruct(self.model_):
             self.reader_ = reader_of(self.model_, data.subset(rows.trained))
             self.residuals_ = Residuals.learn(self.reader_, fresh)
-        ways = WAYS if self.method_ == "combined" else ()
-        self.usual_ = {way: Usual.learn(self._oddness(way, fresh)) for way in ways}
+        self.beside_, self.usual_ = {}, {}
+        if self.method_ == "combined":
+            self.beside_ = ways_of_numbers(self.reader_, data.subset(rows.trained), self.seed_)
+            self.usual_ = {way: Usual.learn(oddness) for way, oddness in self._all_oddness(fresh).items()}
         # Half of all codes are no farther from their Gaussian's mean, in deviations.
         self.radius_ = float(np.median(self.density_.middles(codes)[1]))
 
@@ -339,7 +352,15 @@ class Detector(OutlierMixin, TaskEstimator):
     def _score(self, data: Data) -> Float64:
         if self.method_ != "combined":
             return -self._oddness(self.method_, data)
-        return -combined(self.usual_, {way: self._oddness(way, data) for way in WAYS})
+        return -combined(self.usual_, self._all_oddness(data))
+
+    def _all_oddness(self, data: Data) -> dict[str, Float64]:
+        """Return the oddness of records in every way that is combined, each (n,)."""
+        found = {way: self._oddness(way, data) for way in WAYS}
+        if self.beside_:
+            x = self.reader_.quantities(data)
+            found |= {way: learned.oddness(x) for way, learned in self.beside_.items()}
+        return found
 
     def _oddness(self, way: str, data: Data) -> Float64:
         """Return one way's oddness of records, (n,)."""
@@ -352,15 +373,19 @@ class Detector(OutlierMixin, TaskEstimator):
     # ------------------------------------------------------------------ files
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # noqa: D102
+        beside = {way: learned.parts() for way, learned in self.beside_.items()}
         document = {
             "method": self.method_,
             "offset": self.offset_,
             "radius": self.radius_,
             "notes": self.notes_,
             "usual": {way: [usual.median, usual.deviation] for way, usual in self.usual_.items()},
+            "beside": {way: numbers for way, (numbers, _) in beside.items()},
         }
         arrays: dict[str, np.ndarray] = {"calibration": self.calibration_scores_}
         arrays |= {f"density.{name}": array for name, array in self.density_.arrays().items()}
+        for way, (_, its) in beside.items():
+            arrays |= {f"{way}.{name}": array for name, array in its.items()}
         return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
@@ -368,7 +393,11 @@ class Detector(OutlierMixin, TaskEstimator):
         self.offset_, self.radius_ = float(document["offset"]), float(document["radius"])
         self.usual_ = {way: Usual(*map(float, both)) for way, both in document["usual"].items()}
         self.calibration_scores_ = arrays["calibration"]
-        self.density_ = CodeDensity(**{name: arrays[f"density.{name}"] for name in ("weights", "means", "factors")})
+        self.density_ = CodeDensity(**artifact.under("density.", arrays))
+        self.beside_ = {
+            way: BESIDE[way](**numbers, **artifact.under(f"{way}.", arrays))
+            for way, numbers in document["beside"].items()
+        }
         if _can_reconstruct(self.model_):
             self.residuals_, self.reader_ = Residuals(arrays["spread"]), reader_of(self.model_)
 

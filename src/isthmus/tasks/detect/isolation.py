@@ -1,0 +1,112 @@
+"""How few questions single a record out: an isolation forest, in arrays that a file can hold.
+
+Liu, Ting and Zhou, "Isolation Forest", ICDM 2008: trees ask whether a feature drawn at random is beyond a value drawn
+at random, until each of 256 records stands alone, or nearly. An odd one does after few questions. With h(x) the
+questions that a tree asks of x, and c(n) the mean number of them that n records need (equation 1)::
+
+    s(x) = 2^(-E[h(x)] / c(256))                                                                      (equation 2)
+
+The forest is grown by scikit-learn; here it is what a file holds, and is read without its classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Forest"]
+
+TREES = 100
+AT_ONCE = 4096  # records
+
+Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees side by side: node i of tree t has its entries at [t, i]; a leaf's children are the leaf itself.
+
+    Parameters
+    ----------
+    feature : array, shape (trees, nodes)
+        Which number of a record a node asks for.
+    threshold : array, shape (trees, nodes)
+        A record goes to the left where its number is not above it.
+    left, right : array, shape (trees, nodes)
+        Where it goes.
+    questions : array, shape (trees, nodes)
+        h(x) of records that end in a node: its depth, and what its own records would need on top.
+    depth : int
+        Most questions that any tree asks.
+    scale : float
+        c of as many records as a tree was grown from.
+    """
+
+    feature: Int32
+    threshold: Float64
+    left: Int32
+    right: Int32
+    questions: Float64
+    depth: int
+    scale: float
+
+    ARRAYS: ClassVar = ("feature", "threshold", "left", "right", "questions")
+
+    @classmethod
+    def grow(cls, x: Float64, seed: int) -> Self:
+        """Return the forest of some records, (n, d)."""
+        from sklearn import config_context
+        from sklearn.ensemble import IsolationForest
+
+        with config_context(array_api_dispatch=False):
+            grown = IsolationForest(n_estimators=TREES, random_state=seed % 2**32).fit(x.astype(np.float32))
+        trees = [one.tree_ for one in grown.estimators_]
+        nodes = max(tree.node_count for tree in trees)
+        feature, left, right = (np.zeros((TREES, nodes), np.int32) for _ in range(3))
+        threshold, questions = np.zeros((TREES, nodes)), np.zeros((TREES, nodes))
+        for t, (tree, columns) in enumerate(zip(trees, grown.estimators_features_, strict=True)):
+            its, here = slice(tree.node_count), np.arange(tree.node_count)
+            is_leaf = tree.children_left < 0
+            feature[t, its] = columns[np.where(is_leaf, 0, tree.feature)]
+            threshold[t, its] = tree.threshold
+            left[t, its] = np.where(is_leaf, here, tree.children_left)
+            right[t, its] = np.where(is_leaf, here, tree.children_right)
+            questions[t, its] = _depths(left[t, its], right[t, its]) + needed(tree.n_node_samples)
+        depth = max(tree.max_depth for tree in trees)
+        return cls(feature, threshold, left, right, questions, depth, float(needed(np.array([grown.max_samples_]))[0]))
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file holds: numbers and arrays."""
+        return {"depth": self.depth, "scale": self.scale}, {name: getattr(self, name) for name in self.ARRAYS}
+
+    def oddness(self, x: Float64) -> Float64:
+        """Return s of records, (n, d) -> (n,): near 1 for odd ones, about a half or less for all others."""
+        blocks = np.array_split(x.astype(np.float32), max(1, -(-len(x) // AT_ONCE)))
+        return np.concatenate([self._oddness(block) for block in blocks])
+
+    def _oddness(self, x: NDArray[np.float32]) -> Float64:
+        trees, rows = np.arange(len(self.feature)), np.arange(len(x))[:, None]
+        node = np.zeros((len(x), len(trees)), np.int32)
+        for _ in range(self.depth):
+            is_left = x[rows, self.feature[trees, node]] <= self.threshold[trees, node]
+            node = np.where(is_left, self.left[trees, node], self.right[trees, node])
+        return np.asarray(2.0 ** (-self.questions[trees, node].mean(axis=1) / self.scale))
+
+
+def needed(n: NDArray[np.integer]) -> Float64:
+    """Return c(n), the questions that a record among n needs on average: equation 1, with c(1) = 0 and c(2) = 1."""
+    many = np.maximum(n, 3).astype(np.float64)
+    harmonic = np.log(many - 1) + np.euler_gamma  # about that number of n - 1
+    return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (many - 1) / many))
+
+
+def _depths(left: Int32, right: Int32) -> Float64:
+    """Return how deep each node lies; parents come before their children."""
+    depths = np.zeros(len(left))
+    for node in np.flatnonzero(left != np.arange(len(left))):
+        depths[[left[node], right[node]]] = depths[node] + 1
+    return depths
