@@ -4,7 +4,8 @@ The protocol is that of Metz et al., "Unrolled Generative Adversarial Networks" 
 digits of MNIST, one in each colour channel, so that there are 1,000 kinds; each of 26,000 drawn pictures is named by a
 classifier of digits, channel by channel. Kinds found, and the Kullback-Leibler divergence of their shares from the
 shares of real pictures' kinds, which are even, are reported. The classifier is isthmus's own named feature network,
-trained on the training pictures of MNIST.
+trained on the training pictures of MNIST. Families can be spread over several calls (--model): they are added to what
+the results file has of the same settings.
 """
 
 from __future__ import annotations
@@ -72,16 +73,15 @@ def main() -> int:
     labels = harness.labels("mnist", "train")
     network = feature_network(train, labels, name="mnist")
     pictures, real = stacked(train, labels, options.seed)
-    report = harness.Report(
-        "stacked_mnist",
-        {"records": RECORDS, "drawn": DRAWN, "seed": options.seed, "classifier": network.label},
-        harness.isthmus_versions(),
-    )
+    name = "stacked_mnist"
+    settings = {"records": RECORDS, "drawn": DRAWN, "seed": options.seed, "classifier": network.label}
+    before = harness.earlier(options.out, name, settings)
+    report = harness.Report(name, settings, harness.isthmus_versions(), measurements=before)
     report.measurements["real"] = found(real[:DRAWN])
     report.measurements["real, as named"] = found(named(network, pictures[:DRAWN]))
     for name in options.model:
         report.measurements[name] = run(name, pictures, network, options)
-    best = max((report.measurements[name]["kinds"] for name in options.model), default=0)
+    best = max(report.measurements[name]["kinds"] for name in MODELS if name in report.measurements)
     report.claim("kinds found by the best family", best, f"{KINDS}", best == KINDS)
     rows = [(name, one["kinds"], f"{one['kl_to_even']:.3f}") for name, one in report.measurements.items()]
     harness.print_table(("pictures", "kinds", "divergence from even, nats"), rows)
