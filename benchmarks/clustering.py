@@ -39,7 +39,7 @@ NEIGHBOURS = 20
 def pictures(name: str, records: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures of both files, mixed, and their classes."""
     X = np.concatenate([harness.images(name, split) for split in ("train", "test")])
-    y = np.concatenate([harness.read_idx(harness.file_of(name, split, "labels")) for split in ("train", "test")])
+    y = np.concatenate([harness.labels(name, split) for split in ("train", "test")])
     rows = np.random.default_rng(0).permutation(len(X))[:records]
     return X[rows], y[rows]
 

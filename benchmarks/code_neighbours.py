@@ -50,10 +50,10 @@ def child(name: str, seed: int, *, validation: bool) -> dict[str, Any]:
 
 def labels(n: int, *, validation: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels to vote by and those to score on."""
-    train = harness.read_idx(harness.file_of("fashion-mnist", "train", "labels")).astype(int)
+    train = harness.labels("fashion-mnist", "train").astype(int)
     if validation:
         return train[:n], train[n:]
-    return train, harness.read_idx(harness.file_of("fashion-mnist", "test", "labels")).astype(int)
+    return train, harness.labels("fashion-mnist", "test").astype(int)
 
 
 def neighbours(codes: np.ndarray, y: np.ndarray, unseen: np.ndarray, truth: np.ndarray) -> dict[str, float]:

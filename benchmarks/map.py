@@ -69,8 +69,8 @@ def figures(path: Path, *, choosing: bool) -> dict[str, float]:
     from isthmus.metrics import nearest_neighbour_hits, neighbourhoods
 
     _, test = harness.train_and_score(DATA, validation=choosing)
-    labels = harness.read_idx(harness.file_of(DATA, "train", "labels"))
-    known, new = labels, None if choosing else harness.read_idx(harness.file_of(DATA, "test", "labels"))
+    labels = harness.labels(DATA, "train")
+    known, new = labels, None if choosing else harness.labels(DATA, "test")
     if new is None:
         known, new = labels[: -harness.HELD_OUT], labels[-harness.HELD_OUT :]
     with np.load(path) as points:

@@ -95,7 +95,7 @@ def pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures of one class and some of another, 100 of the pixels that vary."""
     pictures = harness.images(name, "train")
-    classes = harness.read_idx(folder() / name / harness.FILES["train", "labels"])
+    classes = harness.labels(name, "train")
     rows = np.r_[np.flatnonzero(classes == usual)[:n], np.flatnonzero(classes == odd)[:count]]
     y = (classes[rows] == odd).astype(int)
     vary = np.flatnonzero(pictures[rows[y == 0]].std(axis=0) > 0)

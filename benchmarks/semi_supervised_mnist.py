@@ -41,16 +41,15 @@ SEEDS = {"100": 10, "all": 3}
 MUST = {"100": 1.1, "all": 0.60}
 
 
-def labels(split: str) -> np.ndarray:
-    """Return MNIST's "train" or "test" labels."""
-    return harness.read_idx(harness.file_of("mnist", split, "labels")).astype(int)
-
-
 def pictures_and_labels(*, validation: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return pictures and labels to learn from, and pictures and labels to score on."""
     X, unseen = harness.train_and_score("mnist", validation=validation)
-    y = labels("train")
-    return (X, y[: len(X)], unseen, y[len(X) :]) if validation else (X, y, unseen, labels("test"))
+    y = harness.labels("mnist", "train").astype(int)
+    return (
+        (X, y[: len(X)], unseen, y[len(X) :])
+        if validation
+        else (X, y, unseen, harness.labels("mnist", "test").astype(int))
+    )
 
 
 def some(y: np.ndarray, seed: int) -> np.ndarray:
