@@ -457,6 +457,13 @@ def test_constant_columns_have_a_scale() -> None:
     assert torch.equal(likelihood.width.start, torch.zeros(4))
 
 
+def test_a_scale_is_not_misled_by_records_that_lack_the_rare_values_of_a_column() -> None:
+    std = torch.tensor([1.0, 0.5])
+    likelihood = Gaussian(share="feature").prepare(Facts((2,), std=std, low=-std, high=std))
+    likelihood.start_at(torch.tensor([[-1.0, 0.0], [1.0, 1e-6]]))
+    assert likelihood.width.start.exp().tolist() == pytest.approx([1.0, 0.05])
+
+
 @pytest.mark.parametrize(
     ("share", "shape", "by_column", "scales"),
     [

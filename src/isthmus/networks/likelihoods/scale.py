@@ -15,6 +15,7 @@ __all__ = ["REACH", "SHARES", "TINY", "Facts", "FieldLike", "Scale", "without_ze
 REACH = 7.0  # a learned scale stays within e^-7 and e^7 of the data's spread
 SPEED = 5.0  # nats of log scale for one unit of its parameter: optimisers move all parameters at one rate
 TINY = 1e-3  # share of the largest spread below which a column counts as nearly constant
+LEAST = 0.1  # share of all records' spread that a scale starts at, at least
 SHARES = ("auto", "shared", "feature", "element")
 
 
@@ -109,7 +110,11 @@ class Scale(nn.Module):
         self.parameter = nn.Parameter(torch.zeros_like(self.start))
 
     def start_at(self, deviations: Tensor, ratio: float) -> None:
-        """Start at ``ratio`` times the root mean square of deviations, shape (n, *shape)."""
+        """Start at ``ratio`` times the root mean square of deviations, shape (n, *shape), of some records.
+
+        And at no less than a tenth of all records' spread: these may be the rows that lack what is rare in a column, and
+        the first row that has it would cost more than all others together.
+        """
         if not self.learned:
             return
         squares = deviations.double().square()  # squares of large float32 numbers are beyond float32
@@ -117,7 +122,7 @@ class Scale(nn.Module):
         wanted = (1,) * (squares.ndim - self.start.ndim) + tuple(self.start.shape)
         axes = [axis for axis, side in enumerate(wanted) if side == 1]
         root = squares.mean(axes, keepdim=True).sqrt().reshape(self.start.shape)
-        self.start.copy_((without_zeros(root) * ratio).log())
+        self.start.copy_(torch.maximum((without_zeros(root) * ratio).log(), self.start + math.log(LEAST)))
 
     def _spread(self, std: Tensor, facts: Facts) -> Tensor:
         sides = [1 if side is None else side for side in facts.shape]
