@@ -112,8 +112,8 @@ class Scale(nn.Module):
     def start_at(self, deviations: Tensor, ratio: float) -> None:
         """Start at ``ratio`` times the root mean square of deviations, shape (n, *shape), of some records.
 
-        And at no less than a tenth of all records' spread: these may be the rows that lack what is rare in a column, and
-        the first row that has it would cost more than all others together.
+        And at no less than a tenth of all records' spread: these may lack what is rare in a column, and the first row
+        that has it would cost more than all others together.
         """
         if not self.learned:
             return
