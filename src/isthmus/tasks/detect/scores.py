@@ -31,6 +31,7 @@ for the Minimum Covariance Determinant Estimator", Technometrics 41, 1999, secti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -163,7 +164,7 @@ class Ellipsoid:
         return {}, {"mean": self.mean, "whitening": self.whitening}
 
 
-BESIDE: dict[str, type[Ellipsoid] | type[Forest]] = {"linear": Ellipsoid, "isolation": Forest}
+BESIDE: dict[str, Callable[..., Ellipsoid | Forest]] = {"linear": Ellipsoid, "isolation": Forest}
 
 
 def ways_of_numbers(reader: Reader, data: Data, seed: int) -> dict[str, Ellipsoid | Forest]:
