@@ -458,10 +458,15 @@ def test_constant_columns_have_a_scale() -> None:
 
 
 def test_a_scale_is_not_misled_by_records_that_lack_the_rare_values_of_a_column() -> None:
-    std = torch.tensor([1.0, 0.5])
-    likelihood = Gaussian(share="feature").prepare(Facts((2,), std=std, low=-std, high=std))
-    likelihood.start_at(torch.tensor([[-1.0, 0.0], [1.0, 1e-6]]))
-    assert likelihood.width.start.exp().tolist() == pytest.approx([1.0, 0.05])
+    std = torch.tensor([1.0, 0.5, 0.5, 2.0])
+    some = torch.tensor([[-1.0, 0.0, 0.5, 2.0], [1.0, 1e-6, -0.5, -2.0]])
+    likelihood = Gaussian(share="feature").prepare(Facts((4,), std=std, low=-std, high=std))
+    likelihood.start_at(some)
+    assert likelihood.width.start.exp().tolist() == pytest.approx([1.0, 0.05, 0.5, 2.0])
+    # One record far out in all columns is no reason to take the others for nothing.
+    likelihood = Gaussian(share="feature").prepare(Facts((4,), std=1e27 * std, low=-std, high=std))
+    likelihood.start_at(some[:, [0, 2, 2, 3]])
+    assert likelihood.width.start.exp().tolist() == pytest.approx([1.0, 0.5, 0.5, 2.0], rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,9 @@ def _fit(
     fitted = None if model is None else sources.load_model(model, device)
     records = sources.open_for(terminal, fitted, data, opening)
     train, judged = _split(records, test, seed)
-    classifier = Classifier(model=fitted, method=method, random_state=seed, verbose=0 if terminal.quiet else 1)
+    classifier = Classifier(
+        model=fitted, method=method, random_state=seed, device=device or "auto", verbose=0 if terminal.quiet else 1
+    )
     classifier.fit(train)
     classifier.model_.provenance_ |= {"opening": sources.to_remember(opening)}
     classifier.save(path, force=force)

@@ -135,7 +135,7 @@ def _learned(
         is_learned_already(clusters=settings["n_clusters"], picture=picture)
         return loaded, sources.open_for(terminal, loaded, data, opening), False
     records = sources.open_for(terminal, loaded, data, opening)
-    clusterer = Clusterer(model=loaded, verbose=0 if terminal.quiet else 1, **settings)
+    clusterer = Clusterer(model=loaded, device=device or "auto", verbose=0 if terminal.quiet else 1, **settings)
     clusterer.fit(records)
     clusterer.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
     return clusterer, records, True

@@ -43,7 +43,7 @@ SHARED = {
     "data": "Records: a file, a folder or pattern of images, or a named set.",
     "model": "The model's file.",
     "seed": "Of everything random.",
-    "device": "Where to compute: cpu, cuda, mps, auto; by default where the model was fitted.",
+    "device": "Where to compute: cpu, cuda, mps, auto; by default where a model was fitted, and auto for a new one.",
     "threads": "Processor threads to use.",
     "force": "Overwrite what is there.",
 }

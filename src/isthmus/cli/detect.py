@@ -120,7 +120,12 @@ def _learned(
         return loaded, sources.open_for(terminal, loaded.model_, data, opening)
     share = a_share("detect", "--contamination", contamination)
     detector = Detector(
-        model=loaded, method=method, contamination=share, random_state=seed, verbose=0 if terminal.quiet else 1
+        model=loaded,
+        method=method,
+        contamination=share,
+        random_state=seed,
+        device=device or "auto",
+        verbose=0 if terminal.quiet else 1,
     )
     usual = sources.open_for(terminal, loaded, reference or data, opening)
     detector.fit(usual)

@@ -15,7 +15,7 @@ __all__ = ["REACH", "SHARES", "TINY", "Facts", "FieldLike", "Scale", "without_ze
 REACH = 7.0  # a learned scale stays within e^-7 and e^7 of the data's spread
 SPEED = 5.0  # nats of log scale for one unit of its parameter: optimisers move all parameters at one rate
 TINY = 1e-3  # share of the largest spread below which a column counts as nearly constant
-LEAST = 0.1  # share of all records' spread that a scale starts at, at least
+LEAST = 0.1  # of what most scales start at, as a share of all records' spread
 SHARES = ("auto", "shared", "feature", "element")
 
 
@@ -112,8 +112,8 @@ class Scale(nn.Module):
     def start_at(self, deviations: Tensor, ratio: float) -> None:
         """Start at ``ratio`` times the root mean square of deviations, shape (n, *shape), of some records.
 
-        And at no less than a tenth of all records' spread: these may lack what is rare in a column, and the first row
-        that has it would cost more than all others together.
+        These may lack what is rare in a column, and the first record that has it would cost more than all others
+        together. So no scale is to fall behind its spread over all records by ten times more than most scales do.
         """
         if not self.learned:
             return
@@ -122,7 +122,8 @@ class Scale(nn.Module):
         wanted = (1,) * (squares.ndim - self.start.ndim) + tuple(self.start.shape)
         axes = [axis for axis, side in enumerate(wanted) if side == 1]
         root = squares.mean(axes, keepdim=True).sqrt().reshape(self.start.shape)
-        self.start.copy_(torch.maximum((without_zeros(root) * ratio).log(), self.start + math.log(LEAST)))
+        behind = (without_zeros(root) * ratio).log() - self.start
+        self.start.add_(torch.maximum(behind, behind.median() + math.log(LEAST)))
 
     def _spread(self, std: Tensor, facts: Facts) -> Tensor:
         sides = [1 if side is None else side for side in facts.shape]
@@ -130,8 +131,8 @@ class Scale(nn.Module):
         if share == "auto":
             share = "feature" if facts.by_column or len(sides) == 3 else "shared"
         if share == "shared":
-            return without_zeros(std.float().square().mean().sqrt())
-        std = without_zeros(std.float())
+            return without_zeros(std.double().square().mean().sqrt())
+        std = without_zeros(std.double())
         if share == "feature" and len(sides) == 3:
             sides = [sides[0], 1, 1]
             std = std.expand(sides) if std.numel() <= sides[0] else std.square().mean((-2, -1), keepdim=True).sqrt()

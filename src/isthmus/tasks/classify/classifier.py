@@ -79,6 +79,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         or more; folds of them for "probe" and "spreading".
     random_state : int, RandomState or None, default=None
         Seed of everything random.
+    device : str, default="auto"
+        Where the classifier's own model is trained: "cpu", "cuda", "mps", or the fastest at hand.
     verbose : int, default=0
         Whether to show progress, where the classifier trains.
 
@@ -114,6 +116,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     method: str = "auto"
     calibrate: bool = True
+    device: str = "auto"
     verbose: int = 0
 
     classes_: NDArray[Any] = field(init=False)
@@ -326,7 +329,9 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def default_model(self, data: Data) -> Any:
         """Return the unfitted model that serves the method best."""
-        return METHODS[self.method_].default_model(data, self.seed_).set_params(verbose=self.verbose)
+        return (
+            METHODS[self.method_].default_model(data, self.seed_).set_params(device=self.device, verbose=self.verbose)
+        )
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return method, classes, temperature and rule."""

@@ -74,6 +74,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
     runs : int, optional
         Times that the clusters are looked for, with other seeds and the same model; the run with the best score is
         kept. By default 5, and 1 for the methods that train networks.
+    device : str, default="auto"
+        Where the clusterer's own model is trained: "cpu", "cuda", "mps", or the fastest at hand.
     verbose : int, default=0
         Whether to show the progress of a model that is trained here.
     random_state : int, RandomState or None, default=None
@@ -114,6 +116,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
     method: str = "auto"
     features: str = "auto"
     runs: int | None = None
+    device: str = "auto"
     verbose: int = 0
 
     labels_: Int64 = field(init=False)
@@ -291,7 +294,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
     def default_model(self, data: Data) -> Any:
         """Return the unfitted model that serves the method best."""
         model = METHODS[self.method_].default_model(data, self.features_, self.seed_)
-        return model.set_params(verbose=self.verbose)
+        return model.set_params(device=self.device, verbose=self.verbose)
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return method, clusters of the records of the fit, evidence and rule."""

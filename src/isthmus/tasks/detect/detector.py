@@ -95,6 +95,8 @@ class Detector(OutlierMixin, TaskEstimator):
         and none of fewer than 20. The smallest p-value is 1 over their number and one.
     random_state : int, RandomState or None, default=None
         Seed of everything random.
+    device : str, default="auto"
+        Where the detector's own model is trained: "cpu", "cuda", "mps", or the fastest at hand.
     verbose : int, default=0
         Whether to show progress, where the model is the detector's own.
 
@@ -131,6 +133,7 @@ class Detector(OutlierMixin, TaskEstimator):
     method: str = "auto"
     contamination: Any = "auto"
     calibration: float = 0.2
+    device: str = "auto"
     verbose: int = 0
 
     offset_: float = field(init=False)
@@ -147,11 +150,11 @@ class Detector(OutlierMixin, TaskEstimator):
     def default_model(self, data: Data) -> Any:  # noqa: D102
         from isthmus.models import Autoencoder
 
+        common = {"random_state": self.seed_, "device": self.device, "verbose": self.verbose}
         if data.schema.kind != "image":
-            return Autoencoder(max_epochs=8, random_state=self.seed_, verbose=self.verbose)
+            return Autoencoder(max_epochs=8, **common)
         small = math.prod(side or 0 for side in data.schema.shape) <= SMALL_PICTURE
-        network = "dense" if small else "auto"
-        return Autoencoder(latent_dim=16, max_epochs=12, network=network, random_state=self.seed_, verbose=self.verbose)
+        return Autoencoder(latent_dim=16, max_epochs=12, network="dense" if small else "auto", **common)
 
     # ------------------------------------------------------------------ fit
 

@@ -24,9 +24,9 @@ and by breaking what holds between columns on the whole (linear), which a networ
 u counts standard deviations above the usual and is near 0 below it, so that being more usual than most in one way
 excuses nothing in another.
 
-Records to learn from may hold outliers, and these would pass for usual. Gaussians are therefore fitted again, some
-times, to the four fifths that were likeliest: the concentration steps of Rousseeuw and Van Driessen, "A Fast Algorithm
-for the Minimum Covariance Determinant Estimator", Technometrics 41, 1999, section 3.
+Records to learn from may hold outliers, and these would pass for usual. A single Gaussian is therefore fitted again,
+some times, to the four fifths that were likeliest: the concentration steps of Rousseeuw and Van Driessen, "A Fast
+Algorithm for the Minimum Covariance Determinant Estimator", Technometrics 41, 1999, section 3.
 """
 
 from __future__ import annotations
@@ -110,12 +110,13 @@ def _difference(reader: Reader, x: Float64, r: Float64) -> Float64:
 
 
 def density_of(codes: Float32, seed: int) -> CodeDensity:
-    """Return the mixture of Gaussians of some codes, (n, d), concentrated."""
+    """Return the mixture of Gaussians of some codes, (n, d); one alone is concentrated."""
     n, d = codes.shape
     some = codes[np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])]
     components = int(np.clip(n // (ROWS_A_NUMBER * (d + 1)), 1, COMPONENTS))
     density = CodeDensity.fit(some, seed, components=components, ridge=RIDGE)
-    for _ in range(CONCENTRATIONS):
+    # Of several Gaussians none is: rare kinds of usual records would be left out with the outliers.
+    for _ in range(CONCENTRATIONS if components == 1 else 0):
         density = CodeDensity.fit(_lowest(some, -density.log_prob(some)), seed, components=components, ridge=RIDGE)
     return density
 
