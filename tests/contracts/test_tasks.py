@@ -56,6 +56,13 @@ def test_a_misspelt_parameter_gets_its_nearest_name(task):
         task(random_stat=0)
 
 
+@pytest.mark.parametrize("task", [isthmus.Classifier, isthmus.Clusterer, isthmus.Detector])
+def test_the_own_model_of_a_task_computes_where_asked(task, blobs):
+    with pytest.raises(ParameterError, match="device must be 'auto'"):
+        task(device="nowhere", random_state=0).fit(blobs, np.arange(len(blobs)) % 2)
+    assert task(device="cpu", random_state=0).fit(blobs, np.arange(len(blobs)) % 2).model_.device == "cpu"
+
+
 @pytest.mark.parametrize("task", REGISTRY.values(), ids=REGISTRY)
 def test_a_fitted_model_is_used_as_it_is(task, blobs):
     model = quick_model().fit(blobs)
