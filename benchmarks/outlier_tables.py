@@ -7,7 +7,8 @@ cover (ADBench's file), and those that ODDS makes of sets at hand, made the same
 6,903 zeros, 100 pixels), and white wines of which the worst and the best marks are the outliers.
 
 Nothing was chosen on these. With --validation other tables are ranked: other digits and pairs of classes, and real rows
-beside made ones (the four kinds of ADBench, section 3.3: local, global, clustered, dependency).
+beside made ones (the four kinds of ADBench, section 3.3: local, global, clustered, dependency), with one outlier in
+twenty and in ten.
 """
 
 from __future__ import annotations
@@ -69,6 +70,32 @@ def validation() -> Iterator[Table]:
     for kind in ("local", "dependency"):
         yield f"malignant, {kind}", *made(cancer.data[cancer.target == 0], kind, rng)
     yield "wine, 1 out", *few(wine.data, wine.target == 1, 7, rng)
+    yield from with_many(np.random.default_rng(2))
+
+
+def with_many(rng: np.random.Generator) -> Iterator[Table]:
+    """Yield tables for choices of which about a tenth are outliers."""
+    from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+
+    cancer, wine, digits, iris = load_breast_cancer(), load_wine(), load_digits(), load_iris()
+    for digit in (3, 5, 9):
+        yield f"digits, {digit} out, many", *few(digits.data, digits.target == digit, 160, rng)
+    for name, usual, odd in (
+        ("mnist", 1, 7),
+        ("mnist", 5, 8),
+        ("mnist", 2, 7),
+        ("fashion-mnist", 8, 4),
+        ("fashion-mnist", 0, 6),
+        ("fashion-mnist", 5, 9),
+    ):
+        yield f"{name}, {odd} in {usual}, many", *pair(name, usual, odd, 3_000, 300, rng)
+    red = wines("red")
+    for kind in ("local", "clustered", "dependency"):
+        yield f"red wine, {kind}, many", *made(red[:, :-1], kind, rng, 0.1)
+        yield f"malignant, {kind}, many", *made(cancer.data[cancer.target == 0], kind, rng, 0.1)
+    yield "wine, 2 out, many", *few(wine.data, wine.target == 2, 12, rng)
+    yield "red wine, marks", red[:, :-1], np.isin(red[:, -1], (3, 8)).astype(int)
+    yield "iris, many", *few(iris.data, iris.target == 2, 10, rng)
 
 
 def folder() -> Path:
