@@ -178,7 +178,7 @@ def test_codes_and_densities_from_the_heaviest_groups_are_those_from_all_landmar
         monkeypatch.setattr(landmarks, "HEAVIEST", 32)
         every, whole = encoder(x), encoder.log_density(x, y)
     assert ((some - every).norm(dim=1) < 0.1).double().mean() > 0.85
-    assert ((density - whole).abs() < 0.1).double().mean() > 0.5
+    assert ((density - whole).abs() < 0.1).double().mean() > 0.8
 
 
 def test_a_sharpness_gives_as_many_landmarks_as_asked():
