@@ -33,7 +33,7 @@ __all__ = ["LandmarkEncoder", "log_cauchy_density"]
 
 BISECTIONS = 40
 LOOKED_AT = 500  # landmarks whose neighbours say how sharp the functions start
-LOGITS = 2**20  # held at a time where no gradient is wanted: they stay in the processor's cache
+LOGITS = 2**21  # held at a time where no gradient is wanted: they stay in the processor's cache
 GROUP = 32  # landmarks that lie together
 HEAVIEST = 6  # groups that a record is placed by: those of its nearest landmarks
 MEANS = 6  # weighted means on the way to a code
