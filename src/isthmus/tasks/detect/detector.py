@@ -150,7 +150,7 @@ class Detector(OutlierMixin, TaskEstimator):
     def default_model(self, data: Data) -> Any:  # noqa: D102
         from isthmus.models import Autoencoder
 
-        common = {"random_state": self.seed_, "device": self.device, "verbose": self.verbose}
+        common: dict[str, Any] = {"random_state": self.seed_, "device": self.device, "verbose": self.verbose}
         if data.schema.kind != "image":
             return Autoencoder(max_epochs=8, **common)
         small = math.prod(side or 0 for side in data.schema.shape) <= SMALL_PICTURE
