@@ -10,7 +10,7 @@ t-SNE", Neurocomputing 147, 2015), with the landmarks, their codes and their rea
     x (b, ...) ---W---> h (b, metric) ---> a (b, landmarks) ---> z (b, outputs)
 
 C is Cauchy's density with centre v_m and width r. Of many landmarks only those around a record count: 192, in the six
-groups of 32 in which the largest a_m lie; all others together would have about a thousandth. The code z is the
+groups of 32 in which the largest a_m lie; all others together would have next to nothing. The code z is the
 landmarks' robust centre (an M-estimate), a least nearby of sum_m a_m log(1 + |z - v_m|^2 / r^2), reached by weighted
 means: landmarks far from the others have no say. A plain mean would put a record between two islands where it lies on
 one or on the other.

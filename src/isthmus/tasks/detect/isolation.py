@@ -75,7 +75,7 @@ class Forest:
             threshold[t, its] = tree.threshold
             left[t, its] = np.where(is_leaf, here, tree.children_left)
             right[t, its] = np.where(is_leaf, here, tree.children_right)
-            questions[t, its] = _depths(left[t, its], right[t, its]) + needed(tree.n_node_samples)
+            questions[t, its] = tree.compute_node_depths() - 1 + needed(tree.n_node_samples)
         depth = max(tree.max_depth for tree in trees)
         return cls(feature, threshold, left, right, questions, depth, float(needed(np.array([grown.max_samples_]))[0]))
 
@@ -102,11 +102,3 @@ def needed(n: NDArray[np.integer]) -> Float64:
     many = np.maximum(n, 3).astype(np.float64)
     harmonic = np.log(many - 1) + np.euler_gamma  # about that number of n - 1
     return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (many - 1) / many))
-
-
-def _depths(left: Int32, right: Int32) -> Float64:
-    """Return how deep each node lies; parents come before their children."""
-    depths = np.zeros(len(left))
-    for node in np.flatnonzero(left != np.arange(len(left))):
-        depths[[left[node], right[node]]] = depths[node] + 1
-    return depths
