@@ -786,7 +786,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             if isinstance(encoded, list):
                 yield from (torch.from_numpy(record)[None] for record in encoded)
             else:
-                yield torch.from_numpy(encoded)
+                yield torch.from_numpy(np.require(encoded, requirements="W"))  # a file's or a buffer's records are not
 
     def _rows(self) -> int:
         """Return how many records go through the network at once."""

@@ -59,6 +59,18 @@ def test_any_layout_of_an_array_gives_the_same_codes(dtype, digits):
     assert np.array_equal(model.transform(np.repeat(X, 2, axis=1)[:, ::2]), codes)
 
 
+@pytest.mark.parametrize("scaling", ["auto", "unit"])
+def test_records_that_may_not_be_written_to_are_no_matter(scaling, digits):
+    X = digits.reshape(len(digits), -1)[:100].copy()
+    X.flags.writeable = False  # as those of a file that is mapped, or of a buffer
+    torch.set_warn_always(True)  # else only the first warning of a process is seen
+    try:
+        model = isthmus.Autoencoder(scaling=scaling, likelihood="gaussian-fixed", max_epochs=1, random_state=0).fit(X)
+        assert np.array_equal(model.transform(X), model.transform(X.copy()))
+    finally:
+        torch.set_warn_always(False)
+
+
 @pytest.mark.parametrize("latent_dim", [1, 2])
 @pytest.mark.parametrize("width", [2, 64])
 def test_a_row_does_not_depend_on_the_others_where_layers_are_narrow(latent_dim, width, digits):

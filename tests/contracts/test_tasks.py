@@ -57,6 +57,18 @@ def test_a_misspelt_parameter_gets_its_nearest_name(task):
 
 
 @pytest.mark.parametrize("task", [isthmus.Classifier, isthmus.Clusterer, isthmus.Detector])
+def test_a_model_without_a_seed_has_that_of_the_task(task, blobs):
+    def fitted(model, random_state):
+        return task(model=model, random_state=random_state).fit(blobs, blobs[:, 0] > 0).model_
+
+    without, own = isthmus.Autoencoder(max_epochs=1), isthmus.Autoencoder(max_epochs=1, random_state=7)
+    assert np.array_equal(fitted(without, 1).transform(blobs), fitted(without, 1).transform(blobs))
+    assert not np.array_equal(fitted(without, 1).transform(blobs), fitted(without, 2).transform(blobs))
+    assert fitted(own, 1).random_state == 7
+    assert without.random_state is None
+
+
+@pytest.mark.parametrize("task", [isthmus.Classifier, isthmus.Clusterer, isthmus.Detector])
 def test_the_own_model_of_a_task_computes_where_asked(task, blobs):
     with pytest.raises(ParameterError, match="device must be 'auto'"):
         task(device="nowhere", random_state=0).fit(blobs, np.arange(len(blobs)) % 2)

@@ -239,7 +239,8 @@ def clone_fit(made, X, y):
 def test_missing_labels_of_a_frame(frame):
     labels = np.array(frame[1], dtype=object)
     labels[::2] = None
-    made = Classifier(model=isthmus.Autoencoder(max_epochs=3), random_state=0).fit(frame[0], labels)
+    model = isthmus.Autoencoder(latent_dim=2, max_epochs=30)
+    made = Classifier(model=model, random_state=0).fit(frame[0], labels)
     assert made.classes_.tolist() == ["crow", "wren"]
     assert made.score(frame[0], labels) > 0.95
 

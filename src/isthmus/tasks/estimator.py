@@ -36,7 +36,7 @@ class TaskEstimator(BaseEstimator, ABC):
         By default the one that serves the task best. ``sklearn.base.clone`` makes unfitted copies, of models too: wrap
         a fitted one in ``sklearn.frozen.FrozenEstimator`` to keep it through a grid search.
     random_state : int, RandomState or None, default=None
-        Seed of everything random that is not the model's.
+        Seed of everything random, and of a model that has none of its own.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class TaskEstimator(BaseEstimator, ABC):
         checks.can(type(self).__name__, model, *(self.needs if needs is None else needs))
         is_new = not _is_fitted(model)
         if is_new:
-            model = clone(model)
+            model = _with_seed(clone(model), self.seed_)
             model = model.fit(self._records(data, model), data.labels) if fit is None else fit(model)
         self._use(model)
         return is_new
@@ -196,6 +196,13 @@ class TaskEstimator(BaseEstimator, ABC):
 def _is_own(model: Any) -> bool:
     """Tell whether a model takes records of every kind, as isthmus's do, and not arrays only."""
     return hasattr(model, "to_parts")
+
+
+def _with_seed(model: Any, seed: int) -> Any:
+    """Return an unfitted model whose parts without a seed of their own have this one."""
+    parameters = model.get_params()
+    unset = [name for name, value in parameters.items() if name.split("__")[-1] == "random_state" and value is None]
+    return model.set_params(**dict.fromkeys(unset, seed))
 
 
 def _is_fitted(model: Any) -> bool:
