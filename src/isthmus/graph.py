@@ -3,6 +3,11 @@ r"""Rows as a graph: who is whose nearest neighbour, and how much that weighs.
 Weights are those of McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection", 2018, section
 3.1: v_ij = exp(-(d_ij - r_i) / s_i) for the k nearest neighbours j of i, with r_i the distance of the nearest and s_i
 such that sum_j v_ij = log2 k; made symmetric by w = v + v^T - v v^T, entry by entry.
+
+Labels spread over a graph as in Zhou, Bousquet, Lal, Weston and Schoelkopf, "Learning with Local and Global
+Consistency", NeurIPS 2003, section 2: with W its weights, D their sums and Y the known classes as ones in (n, k)::
+
+    S = D^-1/2 W D^-1/2,    F = (I - a S)^-1 Y,    p(c | x_i) = F_ic / sum_c F_ic
 """
 
 from __future__ import annotations
@@ -17,16 +22,19 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-__all__ = ["fuzzy_graph", "nearest_rows", "weights_of"]
+__all__ = ["NEIGHBOURS", "balanced", "fuzzy_graph", "graph_of", "nearest_rows", "spread", "weights_of"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+NEIGHBOURS = 15  # of a row, where nobody says
 DISTANCES = 2**22  # held at a time (16 MiB): they stay in the cache of the processor
 TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
 HALVINGS = 64
 NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least
+REACH = 0.99  # a: how much of a row's class comes from its neighbours
+TOLERANCE = 1e-4  # of F, as a share
 
 
 def nearest_rows(
@@ -119,3 +127,46 @@ def weights_of(distances: Float32) -> Float64:
         is_wide = np.exp(-beyond / middle[:, None]).sum(axis=1) > wanted
         low, high = np.where(is_wide, low, middle), np.where(is_wide, middle, high)
     return np.asarray(np.exp(-beyond / low[:, None]))
+
+
+def graph_of(rows: Float32) -> sp.csr_matrix:
+    """Return the symmetric weights of the graph that joins each row to its 15 nearest: (n, d) -> (n, n)."""
+    return fuzzy_graph(*nearest_rows(rows, NEIGHBOURS))
+
+
+def balanced(graph: sp.csr_matrix) -> sp.csr_matrix:
+    """Return D^-1/2 W D^-1/2 of symmetric weights W, D being the sums of their rows: (n, n)."""
+    import scipy.sparse as sp
+
+    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    root = sp.diags(1 / np.sqrt(np.maximum(degrees, np.finfo(np.float64).tiny)))
+    return (root @ graph @ root).tocsr()
+
+
+def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
+    """Return the probability of each class for each row of a graph.
+
+    Parameters
+    ----------
+    graph : csr_matrix, shape (n, n)
+        Symmetric weights, of at least 0.
+    numbers : ndarray of int64, shape (n,)
+        Class numbers, -1 where there is no label.
+    k : int
+        Classes.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+        Rows that no label reaches have the shares of the labels.
+    """
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import cg
+
+    known = np.flatnonzero(numbers >= 0)
+    labels = np.zeros((len(numbers), k))
+    labels[known, numbers[known]] = 1.0
+    system = (sp.identity(len(numbers)) - REACH * balanced(graph)).tocsr()
+    reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0)
+    total = reached.sum(axis=1, keepdims=True)
+    return np.where(total > 0, reached / np.where(total > 0, total, 1.0), labels.sum(axis=0) / max(1, len(known)))

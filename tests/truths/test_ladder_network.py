@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import isthmus
+from isthmus.models.ladder_network import GUESSED, SURE, surest
 from isthmus.networks.denoising_ladder import EPSILON, Combinator, DenoisingLadder
 
 
@@ -145,3 +146,69 @@ def test_labels_may_be_missing(digits, digit_labels):
     model = isthmus.LadderNetwork(hidden=(20,), latent_dim=8, max_epochs=1, random_state=0).fit(digits, labels)
     assert model.classes_.tolist() == list("0123456789")
     assert model.class_counts_.sum() == 50
+
+
+# ---------------------------------------------------------------------- the head start
+
+
+def test_the_surest_have_the_best_odds_of_their_class():
+    """By the definition: mass = share times labels of the class over all shares of it; the best 30 % of each class."""
+    rng = np.random.default_rng(0)
+    shares, numbers = rng.dirichlet(np.ones(3), 200), np.full(200, -1)
+    numbers[:8] = [0, 0, 0, 0, 1, 1, 2, 2]
+    found = surest(shares, numbers)
+    wanted = np.full(200, -1)
+    for c in range(3):
+        odds = {}
+        for i, row in enumerate(shares):
+            mass = row * [4, 2, 2] / shares.sum(0)
+            if mass.argmax() == c:
+                odds[i] = mass[c] / max(np.delete(mass, c))
+        for i in sorted(odds, key=odds.get, reverse=True)[: int(SURE * len(odds))]:
+            wanted[i] = -1 if i < 8 else c
+    assert np.array_equal(found, wanted)
+
+
+@pytest.fixture
+def islands():
+    """Two far groups of records, one label in each."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 100)
+    labels = np.full(200, -1)
+    labels[[3, 150]] = [0, 1]
+    return (10 * classes[:, None] + rng.normal(size=(200, 5))).astype(np.float32), labels, classes
+
+
+class Seen(isthmus.LadderNetwork):
+    """Remembers what labels it is given, and what it makes of them."""
+
+    def prepare(self, batches, seed):
+        super().prepare(batches, seed)
+        self.given = batches.labels.numpy().copy()
+        self.taught = {}
+
+    def losses(self, records, rng, labels):
+        known = self._taught(labels) >= 0
+        self.taught.setdefault(self._share < self.head_start, []).append(
+            (int((known & (labels >= 0)).sum()), int((known & (labels < 0)).sum()))
+        )
+        return super().losses(records, rng, labels)
+
+
+def test_classes_spread_to_the_records_around_and_are_learned_in_the_head_start_only(islands):
+    X, labels, classes = islands
+    model = Seen(hidden=(8,), latent_dim=4, max_epochs=10, head_start=0.5, random_state=0).fit(X, labels)
+    guessed = model.given <= GUESSED
+    assert np.array_equal(model.given[~guessed], labels[~guessed])
+    assert np.array_equal(GUESSED - model.given[guessed], classes[guessed])
+    assert 50 <= guessed.sum() <= 60  # 30 % of each group
+    assert sum(others for _, others in model.taught[True]) == 5 * guessed.sum()
+    assert all(own and not others for own, others in model.taught[False])
+
+
+@pytest.mark.parametrize("case", ["no head start", "all labelled"])
+def test_nothing_is_guessed(islands, case):
+    X, labels, classes = islands
+    labels, head_start = (labels, 0.0) if case == "no head start" else (classes, 0.3)
+    model = Seen(hidden=(8,), latent_dim=4, max_epochs=1, head_start=head_start, random_state=0).fit(X, labels)
+    assert np.array_equal(model.given, labels)

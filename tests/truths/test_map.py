@@ -17,7 +17,7 @@ import isthmus
 from isthmus.graph import fuzzy_graph, nearest_rows, weights_of
 from isthmus.layout import attraction, layout, loss, repulsion
 from isthmus.metrics import nearest_neighbour_hits
-from isthmus.models.map import principal_directions
+from isthmus.models.components import principal_directions
 from isthmus.networks import LandmarkEncoder, landmarks, log_cauchy_density
 
 rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)

@@ -4,8 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.semi_supervised import LabelSpreading
 
-from isthmus.graph import fuzzy_graph, nearest_rows
-from isthmus.tasks.classify.spreading import REACH, spread
+from isthmus.graph import REACH, fuzzy_graph, nearest_rows, spread
 
 
 def graph_of(points: np.ndarray) -> sp.csr_matrix:

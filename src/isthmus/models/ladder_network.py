@@ -15,6 +15,12 @@ Objective (algorithm 1), of the records whose class is known and of all::
 
     C = -log P(y~ = y | x) + sum_l lambda_l / m_l ||z_l - z^l||^2
 
+A network that has seen few labels takes a whole kind of record (sevens with a bar) for another class at times, and
+then defends the error. So in the first part of the training it learns some more classes, as Iscen, Tolias, Avrithis
+and Chum do ("Label Propagation for Deep Semi-supervised Learning", CVPR 2019): those that the known ones spread to over
+the graph of nearest records (:func:`isthmus.graph.spread`), where they are surest. Later these are unlabelled again,
+and what was wrong among them is forgotten.
+
 Differs from the paper: the noisy path of a batch without unlabelled records serves both terms. A decoder beside it all
 learns -log p(x | z_L-1) from the code; no gradient reaches the ladder from there, but codes have a way back to records.
 """
@@ -22,7 +28,8 @@ learns -log p(x | z_L-1) from the code; no gradient reaches the ladder from ther
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,13 +39,18 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
+from isthmus.graph import graph_of, spread
+from isthmus.models.components import MOST, PlainRecords
 from isthmus.models.composition import augmented, compose
 from isthmus.search import Number, SearchSpace
+from isthmus.training import Batches, Player
 
-__all__ = ["LadderNetwork"]
+__all__ = ["LadderNetwork", "surest"]
 
 NARROWEST, WIDEST = 64, 1000  # of the first layer, where nobody says
 DECODER = 256  # widest layer of the way back from the code
+SURE = 0.3  # share of the records of each class that are learned in the head start
+GUESSED = -2  # stands for class 0 that was spread to a record, GUESSED - 1 for class 1, and so on; -1 for none
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -51,6 +63,9 @@ class LadderNetwork(Model):
         Standard deviation of the noise of every layer, in scaled units (of normalised activations above the first).
     denoising : tuple of float, default=(1000, 10, 0.1)
         lambda_l, from the record upwards; the last one serves all layers that follow.
+    head_start : float, default=0.15
+        Share of the training in which classes that spread over the graph of nearest records are learned too; 0 for the
+        network of the paper. Without effect where all records have a label.
     **common
         The parameters of every model: :class:`isthmus.base.Model`. ``hidden`` are the widths below the code, by default
         four of which the first has twice as many units as a record has numbers, 1,000 at most, and ``latent_dim`` is
@@ -75,7 +90,10 @@ class LadderNetwork(Model):
 
     noise: float = 0.3
     denoising: tuple[float, ...] = (1000.0, 10.0, 0.1)
+    head_start: float = 0.15
     optimizer: str = "adam"
+
+    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
 
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
@@ -92,6 +110,7 @@ class LadderNetwork(Model):
         owner = type(self).__name__
         checks.number(owner, "noise", self.noise, low=0)
         checks.weights(owner, "denoising", self.denoising)
+        checks.number(owner, "head_start", self.head_start, low=0, high=1)
         checks.choice(owner, "network", self.network, ("auto", "dense"))
         checks.choice(owner, "activation", self.activation, ("relu",))
         checks.nothing(owner, "norm", self.norm, None)
@@ -115,9 +134,42 @@ class LadderNetwork(Model):
         below = hidden[-1] if hidden else first
         return int(self.latent_dim or below), hidden or (first,)
 
+    def players(self) -> list[Player]:  # noqa: D102
+        return [Player("model", (self.module_,), self.losses, before=self._spend)]
+
+    def _spend(self, share: float) -> None:
+        self._share = share
+
+    def prepare(self, batches: Batches, seed: int) -> None:
+        """Spread the known classes to the records around, for the head start."""
+        numbers = batches.labels.cpu().numpy()  # type: ignore[union-attr]
+        has_label = numbers[batches.rows] >= 0
+        known, unknown = batches.rows[has_label], batches.rows[~has_label]
+        if self.head_start == 0 or len(unknown) == 0:
+            return
+        rng = np.random.default_rng(seed)
+        rows = np.sort(np.concatenate([rng.permutation(known), rng.permutation(unknown)])[:MOST])
+        records = PlainRecords(partial(self._plain, batches))
+        graph = graph_of(records.projected(rows, *records.components(batches.rows, rng)))
+        guesses = surest(spread(graph, numbers[rows], len(self.classes_)), numbers[rows])
+        labels = numbers.copy()
+        labels[rows[guesses >= 0]] = GUESSED - guesses[guesses >= 0]
+        batches.labels = torch.from_numpy(labels).to(batches.device)
+
+    def _plain(self, batches: Batches, rows: np.ndarray) -> Tensor:
+        with torch.no_grad():
+            numbers: Tensor = self.module_.numbers(self.module_.scale(batches.read_rows(rows)))
+            return numbers
+
+    def _taught(self, labels: Tensor) -> Tensor:
+        """Return class numbers, -1 for none; in the head start the guesses too."""
+        if self.module_.training and self._share < self.head_start:
+            labels = torch.where(labels <= GUESSED, GUESSED - labels, labels)
+        return labels.clamp_min(-1)
+
     def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Return -log P(y~ = y | x) of the labelled records, the layers' costs, and -log p(x | z_L-1)."""
-        core = self.module_
+        core, labels = self.module_, self._taught(labels)
         x = augmented(self, core.scale(records), rng)
         known = labels >= 0
         logits, costs, rest, codes = core.encoder.costs(core.numbers(x), known, rng)
@@ -131,3 +183,30 @@ class LadderNetwork(Model):
     def class_logits(self, X: Any) -> np.ndarray:
         """Return log P(y | x) of records on the clean path, but for a constant of each: float32, (n, classes)."""
         return self._figures(X, self.module_.logits)
+
+
+def surest(shares: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the classes of the unlabelled records that spreading is surest of, and -1 of all others: (n,).
+
+    Classes count by the shares of the labels (class mass normalisation: Zhu, Ghahramani and Lafferty, "Semi-supervised
+    Learning Using Gaussian Fields and Harmonic Functions", ICML 2003, section 4), and a record is the surer the more
+    times likelier its class is than the next one.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (n, k)
+        Probability of each class.
+    numbers : ndarray, shape (n,)
+        Known classes; -1 where there is none.
+    """
+    n, k = shares.shape
+    prior = np.bincount(numbers[numbers >= 0], minlength=k)
+    mass = shares * prior / np.maximum(shares.mean(axis=0), np.finfo(np.float64).tiny)
+    least, most = np.partition(mass, -2, axis=1)[:, -2:].T
+    likeliest, odds = mass.argmax(axis=1), most / np.maximum(least, np.finfo(np.float64).tiny)
+    found = np.full(n, -1)
+    for c in range(k):
+        rows = np.flatnonzero(likeliest == c)
+        rows = rows[np.argsort(-odds[rows], kind="stable")[: int(SURE * len(rows))]]
+        found[rows] = c
+    return np.where(numbers >= 0, -1, found)

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,16 +39,13 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.graph import fuzzy_graph, nearest_rows
 from isthmus.layout import layout
+from isthmus.models.components import MOST, PlainRecords
 from isthmus.models.composition import augmented, compose
 from isthmus.training import Batches
 
 __all__ = ["Map"]
 
-MOST = 100_000  # records in the layout: finding neighbours takes the square of their number
-BLOCK = 4096  # records that are read at a time
-DIMENSIONS = 50  # principal components in which neighbours are looked for
 METRIC = 32  # and those in which records are compared with landmarks
-SAMPLE, SAMPLE_OF_WIDE = 8192, 1024  # records that components come from; where there are more numbers in a record
 NEAR = 8  # landmarks that a record is placed by, at first
 NOISE = 0.4  # of what is added to a record in training, as a share of the distance of its nearest neighbours
 WIDTH = 0.05  # r at first, in deviations of the map
@@ -154,10 +152,9 @@ class Map(Model):
         """Lay the records out, and start the encoder there."""
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(batches.rows)[:MOST])
-        middle, directions = self._components(batches, rng)
-        x = np.concatenate(
-            [((self._plain(batches, part) - middle) @ directions.T).cpu().numpy() for part in _parts(rows)]
-        )
+        records = PlainRecords(partial(self._plain, batches))
+        middle, directions = records.components(batches.rows, rng)
+        x = records.projected(rows, middle, directions)
         indices, distances = nearest_rows(x, self.n_neighbors)
         dimensions = int(np.prod([side or 1 for side in self.code_shape_]))
         start = np.zeros((len(x), dimensions), np.float32)
@@ -171,7 +168,7 @@ class Map(Model):
         if self._has_landmarks():
             chosen = np.sort(rng.permutation(len(rows))[: self.landmarks])
             self.module_.encoder.start_from(
-                torch.cat([self._plain(batches, part) for part in _parts(rows[chosen])]),
+                records.read(rows[chosen]),
                 torch.from_numpy(y[chosen]).to(batches.device),
                 directions,
                 middle,
@@ -201,33 +198,3 @@ class Map(Model):
         """Return records as rows of plain numbers, as the encoder compares them: (rows, inputs)."""
         with torch.no_grad():
             return self._numbers(self.module_.scale(batches.read_rows(rows)))
-
-    def _components(self, batches: Batches, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return the mean of some records, and their principal directions: (inputs,) and (components, inputs)."""
-        width = self._plain(batches, batches.rows[:1]).shape[1]
-        count = SAMPLE if width <= SAMPLE_OF_WIDE else SAMPLE_OF_WIDE
-        some = np.sort(rng.permutation(batches.rows)[:count])
-        x = torch.cat([self._plain(batches, part) for part in _parts(some)])
-        middle = x.mean(0)
-        return middle, principal_directions(x - middle, min(DIMENSIONS, width))
-
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, -(-len(rows) // BLOCK))
-
-
-def principal_directions(x: Tensor, count: int) -> Tensor:
-    """Return the directions in which records about zero vary most, the first one first: (n, d) -> (count, d).
-
-    Directions in which nothing varies are zero where there are fewer records than numbers in one.
-    """
-    n, d = x.shape
-    if d <= n:
-        return torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, :count].T.contiguous()
-    values, vectors = torch.linalg.eigh(x @ x.T)
-    values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
-    lengths = values.clamp_min(0).sqrt()
-    varies = lengths > 1e-4 * lengths[0]
-    found = x.new_zeros(count, d)
-    found[: len(lengths)][varies] = (x.T @ vectors[:, varies] / lengths[varies]).T
-    return found

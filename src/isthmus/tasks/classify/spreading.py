@@ -1,11 +1,8 @@
 r"""Labels that spread to their neighbours: records of one cluster or one curve get the class of the few with a label.
 
-Zhou, Bousquet, Lal, Weston and Schoelkopf, "Learning with Local and Global Consistency", NeurIPS 2003, section 2: with
-W the graph of nearest codes (:mod:`isthmus.graph`), D its degrees, Y the known classes as ones in (n, k)::
-
-    S = D^-1/2 W D^-1/2,    F = (I - a S)^-1 Y,    p(c | x_i) = F_ic / sum_c F_ic
-
-F is found by conjugate gradients. A new record gets the mean of its nearest records' p, by the weight of each.
+Zhou, Bousquet, Lal, Weston and Schoelkopf, "Learning with Local and Global Consistency", NeurIPS 2003, over the graph
+of nearest codes: :func:`isthmus.graph.spread`. A new record gets the mean of its nearest records' p, by the weight of
+each.
 """
 
 # ruff: noqa: D102 - what each method does stands at Rule
@@ -18,18 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import Data
-from isthmus.tasks.classify.rules import FOLDS, Float64, Int64, Known, Probe, Rule
-from isthmus.tasks.neighbours import balanced, graph_of, shares_of_neighbours
+from isthmus.graph import graph_of, spread
+from isthmus.tasks.classify.rules import FOLDS, Float64, Known, Probe, Rule
+from isthmus.tasks.neighbours import shares_of_neighbours
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
     from isthmus.tasks.classify.classifier import Classifier
 
-__all__ = ["Spreading", "spread"]
+__all__ = ["Spreading"]
 
-REACH = 0.99  # a: how much of a record's class comes from its neighbours
-TOLERANCE = 1e-4  # of F, as a share
 LEAST = 1e-6  # share of a class that no label reaches
 
 
@@ -83,35 +79,6 @@ class Spreading(Rule):
     @classmethod
     def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         return cls(arrays["codes"], arrays["shares"])
-
-
-def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
-    """Return the probability of each class for each row of a graph.
-
-    Parameters
-    ----------
-    graph : csr_matrix, shape (n, n)
-        Symmetric weights, of at least 0.
-    numbers : ndarray of int64, shape (n,)
-        Class numbers, -1 where there is no label.
-    k : int
-        Classes.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, k)
-        Rows that no label reaches have the shares of the labels.
-    """
-    import scipy.sparse as sp
-    from scipy.sparse.linalg import cg
-
-    known = np.flatnonzero(numbers >= 0)
-    labels = np.zeros((len(numbers), k))
-    labels[known, numbers[known]] = 1.0
-    system = (sp.identity(len(numbers)) - REACH * balanced(graph)).tocsr()
-    reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0)
-    total = reached.sum(axis=1, keepdims=True)
-    return np.where(total > 0, reached / np.where(total > 0, total, 1.0), labels.sum(axis=0) / max(1, len(known)))
 
 
 def _logits(shares: Float64) -> Float64:

@@ -24,10 +24,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from isthmus.data import Data
+from isthmus.graph import graph_of
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_modularity
 from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
-from isthmus.tasks.neighbours import graph_of, shares_of_neighbours
+from isthmus.tasks.neighbours import shares_of_neighbours
 
 if TYPE_CHECKING:
     from isthmus.tasks.cluster.clusterer import Clusterer

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from isthmus.tasks.neighbours import balanced
+from isthmus.graph import balanced
 
 __all__ = ["Communities", "Merging", "annealed", "modularity", "number_of_groups", "small_groups", "spectral_layout"]
 
