@@ -34,7 +34,7 @@ LADDER: dict[str, Any] = {
     "denoising": (1000.0, 10.0, 0.1),
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "100": LADDER | {"batch_size": 250, "max_epochs": 60, "learning_rate": 0.004},
+    "100": LADDER | {"head_start": 0.15, "batch_size": 250, "max_epochs": 60, "learning_rate": 0.004},
     "all": LADDER | {"denoising": (1000.0, 1.0, 0.01), "batch_size": 100, "max_epochs": 60, "learning_rate": 0.0025},
 }
 SEEDS = {"100": 10, "all": 3}
