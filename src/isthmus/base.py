@@ -195,6 +195,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
     _some_codes: np.ndarray | None = field(init=False, default=None)
     _density: CodeDensity | None = field(init=False, default=None)
+    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
@@ -227,7 +228,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def players(self) -> list[training.Player]:
         """Return who trains; one player with everything unless a model says otherwise."""
-        return [training.Player("model", (self.module_,), self.losses)]
+        return [training.Player("model", (self.module_,), self.losses, before=self._spend)]
+
+    def _spend(self, share: float) -> None:
+        self._share = share
 
     def prepare(self, batches: training.Batches, seed: int) -> None:
         """Learn from all records to train on what must be known before the first step; here nothing.

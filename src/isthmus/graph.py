@@ -8,6 +8,8 @@ Labels spread over a graph as in Zhou, Bousquet, Lal, Weston and Schoelkopf, "Le
 Consistency", NeurIPS 2003, section 2: with W its weights, D their sums and Y the known classes as ones in (n, k)::
 
     S = D^-1/2 W D^-1/2,    F = (I - a S)^-1 Y,    p(c | x_i) = F_ic / sum_c F_ic
+
+F is found by conjugate gradients.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ learns -log p(x | z_L-1) from the code; no gradient reaches the ladder from ther
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -43,7 +43,7 @@ from isthmus.graph import graph_of, spread
 from isthmus.models.components import MOST, PlainRecords
 from isthmus.models.composition import augmented, compose
 from isthmus.search import Number, SearchSpace
-from isthmus.training import Batches, Player
+from isthmus.training import Batches
 
 __all__ = ["LadderNetwork", "surest"]
 
@@ -93,8 +93,6 @@ class LadderNetwork(Model):
     head_start: float = 0.15
     optimizer: str = "adam"
 
-    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
-
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
@@ -133,12 +131,6 @@ class LadderNetwork(Model):
         hidden = (first, first // 2, first // 4, first // 4) if self.hidden is None else tuple(self.hidden)
         below = hidden[-1] if hidden else first
         return int(self.latent_dim or below), hidden or (first,)
-
-    def players(self) -> list[Player]:  # noqa: D102
-        return [Player("model", (self.module_,), self.losses, before=self._spend)]
-
-    def _spend(self, share: float) -> None:
-        self._share = share
 
     def prepare(self, batches: Batches, seed: int) -> None:
         """Spread the known classes to the records around, for the head start."""
@@ -201,12 +193,12 @@ def surest(shares: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """
     n, k = shares.shape
     prior = np.bincount(numbers[numbers >= 0], minlength=k)
-    mass = shares * prior / np.maximum(shares.mean(axis=0), np.finfo(np.float64).tiny)
-    least, most = np.partition(mass, -2, axis=1)[:, -2:].T
-    likeliest, odds = mass.argmax(axis=1), most / np.maximum(least, np.finfo(np.float64).tiny)
+    tiny = np.finfo(np.float64).tiny
+    mass = np.log(np.maximum(shares * prior / np.maximum(shares.mean(axis=0), tiny), tiny))
+    likeliest, leads = mass.argmax(axis=1), np.diff(np.partition(mass, -2, axis=1)[:, -2:])[:, 0]
     found = np.full(n, -1)
     for c in range(k):
         rows = np.flatnonzero(likeliest == c)
-        rows = rows[np.argsort(-odds[rows], kind="stable")[: int(SURE * len(rows))]]
+        rows = rows[np.argsort(-leads[rows], kind="stable")[: int(SURE * len(rows))]]
         found[rows] = c
     return np.where(numbers >= 0, -1, found)

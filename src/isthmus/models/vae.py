@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +41,6 @@ from isthmus import checks, networks
 from isthmus.base import Model, seed_of
 from isthmus.models.composition import augmented, compose
 from isthmus.search import Choice, Number, SearchSpace
-from isthmus.training import Player
 
 __all__ = ["VAE"]
 
@@ -106,7 +105,6 @@ class VAE(Model):
         "prior": Choice(("normal", "mixture", "vamp", "flow")),
         "posterior": Choice(("gaussian", "flow")),
     }
-    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
@@ -144,12 +142,6 @@ class VAE(Model):
             checks.plain_numbers_only(type(self).__name__, "prior='vamp'", self.schema_.kind)
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)
-
-    def players(self) -> list[Player]:  # noqa: D102
-        return [Player("model", (self.module_,), self.losses, before=self._spend)]
-
-    def _spend(self, share: float) -> None:
-        self._share = share
 
     def _beta(self) -> float:
         """Return the weight of the KL term now; held-out records are always scored with the full one."""
