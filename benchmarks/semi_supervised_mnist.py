@@ -35,7 +35,7 @@ LADDER: dict[str, Any] = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "100": LADDER | {"head_start": 0.15, "batch_size": 250, "max_epochs": 60, "learning_rate": 0.004},
-    "all": LADDER | {"denoising": (1000.0, 1.0, 0.01), "batch_size": 100, "max_epochs": 60, "learning_rate": 0.0025},
+    "all": LADDER | {"batch_size": 100, "max_epochs": 60, "learning_rate": 0.0025},
 }
 SEEDS = {"100": 10, "all": 3}
 MUST = {"100": 1.1, "all": 0.60}
