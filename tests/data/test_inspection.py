@@ -90,6 +90,12 @@ def test_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) 
     json.dumps(found.to_dict())
 
 
+@pytest.mark.parametrize(("name", "kinds", "is_class"), [("size", 20, True), ("size", 21, False), ("label", 50, True)])
+def test_many_whole_numbers_are_a_quantity_unless_named(name: str, kinds: int, is_class: bool) -> None:
+    table = pa.table({"a": RNG.normal(size=500), name: np.arange(500) % kinds})
+    assert data.inspect(table).class_column == (name if is_class else None)
+
+
 def test_images_of_several_sizes(tmp_path: Path) -> None:
     for i, size in enumerate([(4, 5), (4, 5), (6, 5)]):
         Image.fromarray(RNG.integers(0, 200, size).astype(np.uint8)).save(tmp_path / f"{i}.png")

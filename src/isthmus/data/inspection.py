@@ -26,6 +26,7 @@ REMEMBERED_ROWS = 2**26
 REMEMBERED_VALUES = 10**6
 CLASS_NAMES = ("class", "label", "labels", "target", "y", "species", "category", "outcome", "diagnosis", "quality")
 MOST_CLASSES = 50
+MOST_NUMBERED = 20  # of a column of whole numbers that no name gives away: more are a quantity
 LISTED = 12
 
 
@@ -450,12 +451,12 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 def _class_column(columns: list[ColumnSummary], n: int) -> str | None:
     """Return the column that looks most like a class: of few values, named like one, or else the last or the first."""
 
-    def may_be(column: ColumnSummary) -> bool:
-        whole = column.type in ("category", "boolean", "integer")
-        return whole and column.distinct is not None and 2 <= column.distinct <= min(MOST_CLASSES, max(2, n // 5))
+    def may_be(column: ColumnSummary, most_numbered: int) -> bool:
+        most = {"category": MOST_CLASSES, "boolean": MOST_CLASSES, "integer": most_numbered}.get(column.type, 0)
+        return column.distinct is not None and 2 <= column.distinct <= min(most, max(2, n // 5))
 
-    named = [column for column in columns if column.name.strip().lower() in CLASS_NAMES and may_be(column)]
-    ends = [column for column in (columns[-1], columns[0]) if len(columns) > 1 and may_be(column)]
+    named = [c for c in columns if c.name.strip().lower() in CLASS_NAMES and may_be(c, MOST_CLASSES)]
+    ends = [c for c in (columns[-1], columns[0]) if len(columns) > 1 and may_be(c, MOST_NUMBERED)]
     chosen = [*named, *ends]
     return chosen[0].name if chosen else None
 
