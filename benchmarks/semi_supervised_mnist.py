@@ -82,7 +82,8 @@ def main() -> int:
     if options.child:
         harness.emit(**child(options.child, options.seeds[0], options.set, validation=options.validation))
         return 0
-    name = "semi_supervised_mnist" + ("_validation" if options.validation else "")
+    others = "".join(f"_{name}={value}" for name, value in options.set.items())  # what is tried is kept by itself
+    name = "semi_supervised_mnist" + others + ("_validation" if options.validation else "")
     settings = {wanted: SETTINGS[wanted] | options.set for wanted in SETTINGS}
     found = harness.earlier(options.out, name, settings)
     code = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from isthmus.training import Batches
 
 __all__ = ["MOST", "PlainRecords", "principal_directions"]
 
@@ -23,32 +25,38 @@ class PlainRecords:
 
     Parameters
     ----------
-    plain : callable
-        Takes row numbers and returns the records as rows of numbers, (rows, inputs).
+    batches : Batches
+        The records to train on.
+    scale : callable
+        Of the model's networks.
+    numbers : callable
+        Takes scaled records, (b, ...), and returns them as rows of numbers, (b, inputs).
     """
 
-    plain: Callable[[np.ndarray], Tensor]
+    batches: Batches
+    scale: Callable[[Tensor], Tensor]
+    numbers: Callable[[Tensor], Tensor]
 
     def read(self, rows: np.ndarray) -> Tensor:
         """Return records: (rows, inputs)."""
-        return torch.cat([self.plain(part) for part in _parts(rows)])
+        return torch.cat(list(self._blocks(rows)))
 
-    def components(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def components(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return the mean of some of the records, and their principal directions: (inputs,), (components, inputs)."""
-        width = self.plain(rows[:1]).shape[1]
+        width = self.read(self.batches.rows[:1]).shape[1]
         count = SAMPLE if width <= SAMPLE_OF_WIDE else SAMPLE_OF_WIDE
-        x = self.read(np.sort(rng.permutation(rows)[:count]))
+        x = self.read(np.sort(rng.permutation(self.batches.rows)[:count]))
         middle = x.mean(0)
         return middle, principal_directions(x - middle, min(DIMENSIONS, width))
 
     def projected(self, rows: np.ndarray, middle: Tensor, directions: Tensor) -> np.ndarray:
         """Return records by their principal components: float32, (rows, components)."""
-        parts = [((self.plain(part) - middle) @ directions.T).cpu().numpy() for part in _parts(rows)]
-        return np.concatenate(parts)
+        return np.concatenate([((x - middle) @ directions.T).cpu().numpy() for x in self._blocks(rows)])
 
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, -(-len(rows) // BLOCK))
+    def _blocks(self, rows: np.ndarray) -> Iterator[Tensor]:
+        for part in np.array_split(rows, -(-len(rows) // BLOCK)):
+            with torch.no_grad():
+                yield self.numbers(self.scale(self.batches.read_rows(part)))
 
 
 def principal_directions(x: Tensor, count: int) -> Tensor:

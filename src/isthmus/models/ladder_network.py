@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -141,17 +140,12 @@ class LadderNetwork(Model):
             return
         rng = np.random.default_rng(seed)
         rows = np.sort(np.concatenate([rng.permutation(known), rng.permutation(unknown)])[:MOST])
-        records = PlainRecords(partial(self._plain, batches))
-        graph = graph_of(records.projected(rows, *records.components(batches.rows, rng)))
+        records = PlainRecords(batches, self.module_.scale, self.module_.numbers)
+        graph = graph_of(records.projected(rows, *records.components(rng)))
         guesses = surest(spread(graph, numbers[rows], len(self.classes_)), numbers[rows])
         labels = numbers.copy()
         labels[rows[guesses >= 0]] = GUESSED - guesses[guesses >= 0]
         batches.labels = torch.from_numpy(labels).to(batches.device)
-
-    def _plain(self, batches: Batches, rows: np.ndarray) -> Tensor:
-        with torch.no_grad():
-            numbers: Tensor = self.module_.numbers(self.module_.scale(batches.read_rows(rows)))
-            return numbers
 
     def _taught(self, labels: Tensor) -> Tensor:
         """Return class numbers, -1 for none; in the head start the guesses too."""

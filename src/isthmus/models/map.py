@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -152,8 +151,8 @@ class Map(Model):
         """Lay the records out, and start the encoder there."""
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(batches.rows)[:MOST])
-        records = PlainRecords(partial(self._plain, batches))
-        middle, directions = records.components(batches.rows, rng)
+        records = PlainRecords(batches, self.module_.scale, self._numbers)
+        middle, directions = records.components(rng)
         x = records.projected(rows, middle, directions)
         indices, distances = nearest_rows(x, self.n_neighbors)
         dimensions = int(np.prod([side or 1 for side in self.code_shape_]))
@@ -193,8 +192,3 @@ class Map(Model):
 
     def _numbers(self, x: Tensor) -> Tensor:
         return self.module_.encoder.features(x) if self._has_landmarks() else x.flatten(1).float()
-
-    def _plain(self, batches: Batches, rows: np.ndarray) -> Tensor:
-        """Return records as rows of plain numbers, as the encoder compares them: (rows, inputs)."""
-        with torch.no_grad():
-            return self._numbers(self.module_.scale(batches.read_rows(rows)))
