@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -197,7 +198,7 @@ def from_npz(path: Path, *, key: str | None = None, columns: Sequence[Any] | Non
             chosen, label_key = _choose(list(members), key, path)
             array = _member(archive, members[chosen], path)
             labels = None if label_key is None else _member(archive, members[label_key], path)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise checks.unreadable_file(path, f"it is no sound archive ({error})") from error
     used = f"the array '{chosen}' of {path.name} was used" + (f", with the labels '{label_key}'" if label_key else "")
     others = [name for name in members if name not in (chosen, label_key)]
