@@ -55,8 +55,11 @@ class PlainRecords:
 
     def _blocks(self, rows: np.ndarray) -> Iterator[Tensor]:
         for part in np.array_split(rows, -(-len(rows) // BLOCK)):
-            with torch.no_grad():
-                yield self.numbers(self.scale(self.batches.read_rows(part)))
+            yield self._block(part)
+
+    @torch.no_grad()
+    def _block(self, rows: np.ndarray) -> Tensor:
+        return self.numbers(self.scale(self.batches.read_rows(rows)))
 
 
 def principal_directions(x: Tensor, count: int) -> Tensor:
