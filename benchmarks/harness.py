@@ -305,9 +305,8 @@ def machine() -> dict[str, Any]:
     name, flags = platform.processor() or platform.machine(), set()
     path = Path("/proc/cpuinfo")
     if path.exists():
-        described = dict(
-            (part.strip() for part in line.split(":", 1)) for line in path.read_text().splitlines() if ":" in line
-        )
+        pairs = (line.partition(":") for line in path.read_text().splitlines())
+        described = {key.strip(): value.strip() for key, _, value in pairs}
         name = described.get("model name", name)
         family, model = described.get("cpu family"), described.get("model")
         name += f" (family {family}, model {model})" if family else ""
