@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 import isthmus
+from isthmus import data
+from isthmus.metrics import neighbourhoods
 
 from .conftest import Run
 
@@ -53,6 +55,23 @@ def test_a_map_that_was_saved_serves_encode_and_verify(run: Run, table_file: Pat
         points = read(name)
         points = points if isinstance(points, np.ndarray) else points[["z0", "z1"]].to_numpy()
         np.testing.assert_allclose(points, isthmus.load("map.safetensors").transform(str(table_file)), rtol=1e-5)
+
+
+def test_a_few_new_records_are_judged_among_all(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    towns, kinds = rng.choice(["Ulm", "Bonn", "Bern"], 200), rng.choice(["old", "new"], 200)
+    table = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200), "town": towns, "age": kinds})
+    table.to_csv("t.csv", index=False)
+    ran = run("map", "t.csv", "--save", "t.safetensors", "-o", "t.png", "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    model, opened = isthmus.load("t.safetensors"), data.open("t.csv")
+    _, new = data.split(opened, (0.9, 0.1))
+    kept = neighbourhoods(model.plain_numbers(opened), model.transform(opened), k=15)
+    assert len(new) == 20
+    for name, values in (("trustworthiness", kept.trustworthiness), ("neighbours kept", kept.hit_rate)):
+        assert found["scores"]["Map"][name]["mean"] == pytest.approx(values[new.rows].mean(), abs=1e-5)
+        assert found["scores"]["Map"][name]["mean"] > found["scores"]["PCA"][name]["mean"]
 
 
 def test_codes_of_pictures_have_their_names_beside_them(run: Run, photo_folder: Path) -> None:

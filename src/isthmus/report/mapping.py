@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import is_labelled
-from isthmus.metrics import Interval, bootstrap_interval, nearest_neighbour_hits, neighbourhoods
+from isthmus.metrics import Interval, Neighbourhoods, bootstrap_interval, nearest_neighbour_hits, neighbourhoods
 from isthmus.report.maps import View
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "judge"]
 
-MOST = 10_000  # records that figures come from: they take the square of their number
+MOST = 10_000  # records that neighbours are looked for among: that takes the square of their number
 NEIGHBOURS, VOTES = 15, 5
 
 
@@ -59,9 +59,10 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, bes
     Returns
     -------
     Judgement
-        Its figures: trustworthiness, continuity and neighbours kept (:func:`isthmus.metrics.neighbourhoods`), and,
-        where labels and new records are there, the share of these that have the label of most of their five nearest
-        points among the others.
+        Its figures: trustworthiness, continuity and neighbours kept (:func:`isthmus.metrics.neighbourhoods`) of the
+        judged records among all, 10,000 at random where there are more: a few new ones among themselves would tell of
+        distances across the map. And, where labels and new records are there, the share of these that have the label of
+        most of their five nearest points among the others.
     """
     rows = np.arange(len(data)) if new is None else new
     records = model.plain_numbers(data)
@@ -69,16 +70,21 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, bes
     views = [_view("Map", model.transform(data), model), View("PCA", _components(records, known))]
     if beside is not None:
         views.append(_view(f"{type(beside).__name__}: first two codes", beside.transform(data), beside))
-    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST])
-    k = min(NEIGHBOURS, (len(rows) - 1) // 2)
+    judged, others = _pool(len(data), rows)
+    pool = np.concatenate([judged, others])
+    k = min(NEIGHBOURS, (len(pool) - 1) // 2)
     if k < 1:
         return Judgement(tuple(views), {}, "")
     labels = None if data.labels is None or len(known) == len(data) else np.asarray(data.labels)
-    scores = {view.title: _figures(view.points, records, labels, known, rows, k) for view in views}
+    scores = {}
+    for view in views:
+        kept = neighbourhoods(records[pool], view.points[pool], k=k)
+        scores[view.title] = _kept(kept, len(judged)) | _told(view.points, labels, known, judged)
     which = "that the map was learned from" if new is None else "that the map did not learn from"
+    among = f"all {len(pool):,}" if len(pool) == len(data) else f"{len(pool):,} at random"
     about = (
-        f"Means over {len(rows):,} records {which}, with 95 % intervals: trustworthiness, continuity and share of the "
-        f"{k} nearest that are kept."
+        f"Means over {len(judged):,} records {which}, with 95 % intervals: trustworthiness, continuity and share kept "
+        f"of the {k} nearest among {among}."
     )
     return Judgement(tuple(views), scores, about)
 
@@ -102,27 +108,34 @@ def _components(records: NDArray[np.float32], known: NDArray[np.int64]) -> NDArr
     return found
 
 
-def _figures(
-    points: NDArray[Any],
-    records: NDArray[np.float32],
-    labels: NDArray[Any] | None,
-    known: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    k: int,
-) -> dict[str, Interval]:
-    kept = neighbourhoods(records[rows], points[rows], k=k)
-    found = {
-        "trustworthiness": bootstrap_interval(kept.trustworthiness),
-        "continuity": bootstrap_interval(kept.continuity),
-        "neighbours kept": bootstrap_interval(kept.hit_rate),
+def _pool(n: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return those of the rows to judge, and the others that their neighbours may be, MOST together."""
+    rng = np.random.default_rng(0)
+    judged = np.sort(rng.permutation(rows)[: MOST // 2])
+    others = rng.permutation(np.setdiff1d(np.arange(n), judged))[: MOST - len(judged)]
+    return judged, np.sort(others)
+
+
+def _kept(kept: Neighbourhoods, count: int) -> dict[str, Interval]:
+    """Return what is kept of the neighbourhoods of the first records."""
+    return {
+        "trustworthiness": bootstrap_interval(kept.trustworthiness[:count]),
+        "continuity": bootstrap_interval(kept.continuity[:count]),
+        "neighbours kept": bootstrap_interval(kept.hit_rate[:count]),
     }
+
+
+def _told(
+    points: NDArray[Any], labels: NDArray[Any] | None, known: NDArray[np.int64], judged: NDArray[np.int64]
+) -> dict[str, Interval]:
+    """Return how often the nearest known points say the label of a new one; nothing where too few have labels."""
     if labels is None:
-        return found
-    told = is_labelled(labels)
+        return {}
+    has_label = is_labelled(labels)
     codes = np.full(len(labels), -1)
-    codes[told] = np.unique(labels[told].astype(str), return_inverse=True)[1]
-    learned, judged = known[told[known]], rows[told[rows]]
-    if len(learned) >= VOTES and len(judged):
-        hits = nearest_neighbour_hits(points[learned], codes[learned], points[judged], codes[judged], k=VOTES)
-        found["5-NN accuracy"] = bootstrap_interval(hits)
-    return found
+    codes[has_label] = np.unique(labels[has_label].astype(str), return_inverse=True)[1]
+    learned, new = known[has_label[known]], judged[has_label[judged]]
+    if len(learned) < VOTES or len(new) == 0:
+        return {}
+    hits = nearest_neighbour_hits(points[learned], codes[learned], points[new], codes[new], k=VOTES)
+    return {"5-NN accuracy": bootstrap_interval(hits)}
