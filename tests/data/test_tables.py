@@ -244,6 +244,21 @@ def test_csv_without_names(tmp_path: Path) -> None:
     assert opened.notes == ["t.csv has no row of names; its columns were named column_0 to column_1."]
 
 
+def test_csv_of_a_frame_with_its_row_numbers(tmp_path: Path) -> None:
+    opened = csv(tmp_path, ",age,town\n0,31,Bern\n1,40,Basel\n")
+    assert [(c.name, c.type) for c in opened.schema.columns] == [
+        ("column_0", "integer"),
+        ("age", "integer"),
+        ("town", "category"),
+    ]
+    assert opened.notes == [
+        "the first row of t.csv was read as the names of the columns.",
+        "the first column of t.csv has no name and was called column_0; it may only number the rows.",
+    ]
+    assert len(csv(tmp_path, ",blue\nblue,red\nred,blue\nblue,blue\n")) == 4  # a missing cell, and no name
+    assert len(csv(tmp_path, ",0.5\n1,0.5\n")) == 2
+
+
 def test_csv_header_can_be_forced(tmp_path: Path) -> None:
     assert len(csv(tmp_path, "1,2\n3,4\n", header=True)) == 1
     assert len(csv(tmp_path, "a,b\n3,4\n", header=False)) == 2

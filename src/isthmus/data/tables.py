@@ -383,6 +383,10 @@ def from_csv(
             else f"{path.name} has no row of names; its columns were named column_0 to column_{len(rows[0]) - 1}."
         )
     names = [cell.strip() for cell in rows[0]] if header else [f"column_{i}" for i in range(len(rows[0]))]
+    if not names[0]:
+        notes.append(
+            f"the first column of {path.name} has no name and was called column_0; it may only number the rows."
+        )
     names = [name or f"column_{i}" for i, name in enumerate(names)]
     if _has_twins(names):
         raise checks.duplicate_columns(path.name, sorted({name for name in names if names.count(name) > 1}))
@@ -473,11 +477,13 @@ def _sample_rows(sample: str, delimiter: str, path: Path) -> list[list[str]]:
 def _has_header(rows: list[list[str]]) -> bool:
     """Return whether a first row looks like names.
 
-    Names are distinct, not empty and not numbers. Where some column below holds numbers, that decides. Where all is
-    text, they are names if most of them never occur again in their own column.
+    Names are distinct, not empty and not numbers; the first may be empty, as data frames write the column that numbers
+    their rows. Where some column below holds numbers, that decides. Where all is text, they are names if most of them
+    never occur again in their own column.
     """
     first = [cell.strip() for cell in rows[0]]
-    if _has_twins(first) or any(cell in MISSING or _is_number(cell) for cell in first):
+    names = first[1:] if len(first) > 1 and not first[0] else first
+    if _has_twins(first) or any(cell in MISSING or _is_number(cell) for cell in names):
         return False
     body = [row for row in rows[1:] if len(row) == len(first)]
     if not body:
