@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
@@ -15,8 +16,9 @@ import isthmus
 from isthmus import VAE, Autoencoder, Clusterer
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.metrics import clustering_accuracy
-from isthmus.tasks.cluster import METHODS
+from isthmus.tasks.cluster import METHODS, Evidence
 from isthmus.tasks.cluster.communities import View
+from isthmus.tasks.cluster.evidence import like_one_cloud, of_gap
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
 
@@ -75,6 +77,41 @@ def test_the_number_of_clusters_is_estimated(method):
     assert clusterer.evidence_.numbers[0] == 2
     assert len(clusterer.evidence_.scores) == len(clusterer.evidence_.numbers)
     assert adjusted_rand_score(truth, clusterer.labels_) > 0.98
+
+
+@pytest.mark.parametrize(("count", "n", "d"), [(2, 150, 4), (3, 400, 10), (3, 2000, 10), (5, 400, 2), (12, 600, 10)])
+def test_the_number_of_round_clusters_is_found(count, n, d):
+    X, truth = make_blobs(n, d, centers=count, cluster_std=0.5, random_state=0)
+    clusterer = Clusterer(model=Itself(), random_state=0).fit(X.astype(np.float32))
+    assert clusterer.n_clusters_ == count
+    assert not clusterer.evidence_.is_one_cloud
+    assert adjusted_rand_score(truth, clusterer.labels_) > 0.98
+
+
+@pytest.mark.parametrize(("n", "d"), [(150, 2), (400, 10), (2000, 5)])
+def test_one_cloud_is_told_from_groups(n, d):
+    X = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32) * np.linspace(1, 3, d, dtype=np.float32)
+    assert Clusterer(model=Itself(), random_state=0).fit(X).evidence_.is_one_cloud
+
+
+def test_the_gap_is_what_codes_have_more_than_clouds_and_its_error_that_of_their_mean():
+    clouds = np.array([[0.2, 0.3, 0.4], [0.4, 0.3, 0.4]])
+    found = of_gap(np.array([0.5, 0.75, 0.875]), clouds)
+    assert found.numbers.tolist() == [2, 3, 4]
+    assert found.scores == pytest.approx([0.2, 0.45, 0.475])
+    assert found.errors == pytest.approx([0.1 * 1.5**0.5, 0, 0])
+    assert found.best == 4
+    uncertain = Evidence("gap", found.numbers, found.scores, np.full(3, 0.03))
+    assert uncertain.best == 3  # the smallest within the error of the best
+
+
+def test_a_cloud_has_the_mean_and_the_covariance_of_codes():
+    rng = np.random.default_rng(0)
+    codes = (rng.exponential(size=(4000, 3)) @ rng.normal(size=(3, 4))).astype(np.float32)  # of rank 3
+    cloud = like_one_cloud(codes, rng)
+    assert cloud.shape == codes.shape
+    assert cloud.mean(axis=0) == pytest.approx(codes.mean(axis=0), abs=0.15)
+    assert np.cov(cloud, rowvar=False) == pytest.approx(np.cov(codes, rowvar=False), rel=0.1, abs=0.15)
 
 
 def test_a_number_that_is_given_needs_no_evidence(plain):

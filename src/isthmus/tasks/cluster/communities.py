@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from isthmus.data import Data
 from isthmus.graph import graph_of
 from isthmus.tasks.cluster import graph as graphs
-from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_modularity
+from isthmus.tasks.cluster.evidence import Evidence, like_one_cloud, of_bic, of_gap, some_of
 from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
 from isthmus.tasks.neighbours import shares_of_neighbours
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
 
 STARTS = 5  # of small groups, among which numbers of clusters are compared
+CLOUDS = 10  # that codes are compared with
 
 
 @dataclass
@@ -69,6 +70,11 @@ class View:
             self._mergings[key] = graphs.Merging.of(self.graph, graphs.small_groups(self.vectors, *key))
         return self._mergings[key]
 
+    def modularities(self, most: int, seed: int) -> Float64:
+        """Return the modularity of 2, 3, ... and ``most`` clusters; there are fewer where codes are alike."""
+        merging = self.merging(most, seed)
+        return np.asarray([merging.score(min(k, len(merging.curve))) for k in range(2, max(2, most) + 1)])
+
 
 class CommunityRule(Rule):
     """Communities of the graph of nearest codes.
@@ -92,7 +98,12 @@ class CommunityRule(Rule):
 
     @classmethod
     def evidence(cls, view: View, most: int, seed: int) -> Evidence:
-        return of_modularity([view.merging(most, (seed + i) % 2**32) for i in range(STARTS)], most)
+        some = some_of(view.codes, seed)
+        view = view if len(some) == len(view.codes) else View.of(some, seed)
+        scores = np.mean([view.modularities(most, (seed + i) % 2**32) for i in range(STARTS)], axis=0)
+        rng = np.random.default_rng(seed)
+        clouds = [View.of(like_one_cloud(some, rng), seed).modularities(most, seed) for _ in range(CLOUDS)]
+        return of_gap(scores, np.asarray(clouds))
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.tasks.cluster.graph import Merging
-from isthmus.tasks.cluster.rules import Float32, fitted_mixture
+from isthmus.tasks.cluster.rules import Float32, Float64, fitted_mixture
 
-__all__ = ["Evidence", "of_bic", "of_modularity", "of_silhouettes"]
+__all__ = ["Evidence", "like_one_cloud", "of_bic", "of_gap", "of_silhouettes", "some_of"]
 
 ROWS = 5_000  # codes that numbers of clusters are compared on, at most
 
 TITLES = {
     "silhouette": "mean silhouette of k-means (Rousseeuw 1987)",
     "bic": "Bayesian information criterion of a mixture, a record (Schwarz 1978)",
-    "modularity": "modularity of the graph of nearest codes (Newman and Girvan 2004)",
+    "gap": "modularity beyond that of one cloud (gap statistic: Tibshirani, Walther and Hastie 2001)",
 }
 
 
@@ -28,16 +27,19 @@ class Evidence:
 
     Parameters
     ----------
-    criterion : {"silhouette", "bic", "modularity"}
+    criterion : {"silhouette", "bic", "gap"}
         What is compared; the information criterion is best where it is lowest, the others where they are highest.
     numbers : ndarray of int64, shape (m,)
         Of clusters, increasing from 2.
     scores : ndarray of float64, shape (m,)
+    errors : ndarray of float64, shape (m,)
+        Standard errors of the scores; 0 where scores are certain.
     """
 
     criterion: str
     numbers: NDArray[np.int64]
-    scores: NDArray[np.float64]
+    scores: Float64
+    errors: Float64
 
     @property
     def title(self) -> str:
@@ -46,18 +48,30 @@ class Evidence:
 
     @property
     def best(self) -> int:
-        """The number with the best score; the smallest of them, where several have it."""
+        """The smallest number whose score is the best one, or less by its standard error at most."""
         scores = -self.scores if self.criterion == "bic" else self.scores
-        return int(self.numbers[int(np.argmax(scores))])
+        highest = int(np.argmax(scores))
+        return int(self.numbers[np.flatnonzero(scores >= scores[highest] - self.errors[highest])[0]])
+
+    @property
+    def is_one_cloud(self) -> bool:
+        """Whether no number is better than one cloud by two standard errors; only "gap" can tell."""
+        return self.criterion == "gap" and bool(np.all(self.scores <= 2 * self.errors))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
-        return {"criterion": self.criterion, "numbers": self.numbers.tolist(), "scores": self.scores.tolist()}
+        return {
+            "criterion": self.criterion,
+            "numbers": self.numbers.tolist(),
+            "scores": self.scores.tolist(),
+            "errors": self.errors.tolist(),
+        }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Evidence:
         """Return what :meth:`to_dict` described."""
-        return cls(document["criterion"], np.asarray(document["numbers"]), np.asarray(document["scores"], np.float64))
+        scores, errors = (np.asarray(document[name], np.float64) for name in ("scores", "errors"))
+        return cls(document["criterion"], np.asarray(document["numbers"]), scores, errors)
 
 
 def of_silhouettes(codes: Float32, most: int, seed: int) -> Evidence:
@@ -65,27 +79,47 @@ def of_silhouettes(codes: Float32, most: int, seed: int) -> Evidence:
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
-    some = _some(codes, seed)
+    some = some_of(codes, seed)
     numbers = np.arange(2, max(3, min(most, len(some) - 1) + 1))
     found = [KMeans(int(k), n_init=3, random_state=seed).fit_predict(some) for k in numbers]
     scores = [float(silhouette_score(some, labels)) if 1 < labels.max() + 1 < len(some) else -1.0 for labels in found]
-    return Evidence("silhouette", numbers, np.asarray(scores))
+    return Evidence("silhouette", numbers, np.asarray(scores), np.zeros(len(scores)))
 
 
 def of_bic(codes: Float32, most: int, seed: int) -> Evidence:
     """Return the information criterion of a mixture with each number of clusters, on 5,000 of the codes at most."""
-    some = _some(codes, seed)
+    some = some_of(codes, seed)
     numbers = np.arange(2, max(3, min(most, len(some)) + 1))
     scores = [fitted_mixture(some, int(k), seed).bic(some.astype(np.float64)) / len(some) for k in numbers]
-    return Evidence("bic", numbers, np.asarray(scores))
+    return Evidence("bic", numbers, np.asarray(scores), np.zeros(len(scores)))
 
 
-def of_modularity(mergings: list[Merging], most: int) -> Evidence:
-    """Return the modularity of each number of clusters, the mean over several ways of beginning."""
-    numbers = np.arange(2, max(3, min(most, *(len(merging.curve) for merging in mergings)) + 1))
-    scores = [np.mean([merging.score(int(k)) for merging in mergings]) for k in numbers]
-    return Evidence("modularity", numbers, np.asarray(scores))
+def of_gap(scores: Float64, clouds: Float64) -> Evidence:
+    """Return by how much codes are better divided than one cloud is, and its standard error.
+
+    A score of its own tells little: the more clusters, the higher is modularity, up to some number that depends on how
+    many records there are. So each is compared with what it is where nothing is to be divided (Tibshirani, Walther and
+    Hastie, "Estimating the number of clusters in a data set via the gap statistic", JRSS B 63, 2001, section 3).
+
+    Parameters
+    ----------
+    scores : ndarray, shape (m,)
+        Of the codes, with 2, 3, ... clusters.
+    clouds : ndarray, shape (b, m)
+        The same of each of some clouds.
+    """
+    errors = clouds.std(axis=0) * np.sqrt(1 + 1 / len(clouds))
+    return Evidence("gap", np.arange(2, 2 + len(scores)), scores - clouds.mean(axis=0), errors)
 
 
-def _some(codes: Float32, seed: int) -> Float32:
+def like_one_cloud(codes: Float32, rng: np.random.Generator) -> Float32:
+    """Return a sample of the Gaussian with the mean and the covariance of codes: (n, d), as many as there are."""
+    covariance = np.atleast_2d(np.cov(codes, rowvar=False, bias=True))
+    mean = codes.mean(axis=0, dtype=np.float64)
+    drawn = rng.multivariate_normal(mean, covariance, len(codes), check_valid="ignore", method="eigh")
+    return drawn.astype(np.float32)
+
+
+def some_of(codes: Float32, seed: int) -> Float32:
+    """Return 5,000 of the codes at random, in their order; all where there are no more."""
     return codes[np.sort(np.random.default_rng(seed).permutation(len(codes))[:ROWS])]

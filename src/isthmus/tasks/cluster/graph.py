@@ -11,7 +11,7 @@ joined at a time, the two whose union has the highest modularity (Clauset, Newma
 left as are wanted. What was joined too soon comes apart again as groups change their community by chance, the less
 chance the later (simulated annealing: Guimera and Amaral, Nature 433, 2005). Records then move to the neighbouring
 community that they raise modularity in, until none does. The path of the second step has the modularity of every number
-of clusters, and so says which the graph itself suggests.
+of clusters.
 """
 
 from __future__ import annotations
