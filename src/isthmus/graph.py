@@ -145,7 +145,7 @@ def balanced(graph: sp.csr_matrix) -> sp.csr_matrix:
     return (root @ graph @ root).tocsr()
 
 
-def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
+def spread(graph: sp.csr_matrix, numbers: Int64, k: int, *, even: bool = True) -> Float64:
     """Return the probability of each class for each row of a graph.
 
     Parameters
@@ -156,6 +156,11 @@ def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
         Class numbers, -1 where there is no label.
     k : int
         Classes.
+    even : bool, default=True
+        Whether all classes weigh the same (Wang, Jebara and Chang, "Graph Transduction via Alternating Minimization",
+        ICML 2008, give them weights like these); otherwise all labels do, as Zhou and others have it. What comes from
+        far away tends to sqrt(d_i) times the sum of sqrt(d_j) over the labels, with degrees d: where clusters touch,
+        the class with most labels would win everywhere.
 
     Returns
     -------
@@ -168,7 +173,15 @@ def spread(graph: sp.csr_matrix, numbers: Int64, k: int) -> Float64:
     known = np.flatnonzero(numbers >= 0)
     labels = np.zeros((len(numbers), k))
     labels[known, numbers[known]] = 1.0
+    weights = _weights(graph, labels) if even else np.ones(k)
     system = (sp.identity(len(numbers)) - REACH * balanced(graph)).tocsr()
-    reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0)
+    reached = np.stack([cg(system, column, rtol=TOLERANCE)[0] for column in labels.T], axis=1).clip(min=0.0) * weights
     total = reached.sum(axis=1, keepdims=True)
     return np.where(total > 0, reached / np.where(total > 0, total, 1.0), labels.sum(axis=0) / max(1, len(known)))
+
+
+def _weights(graph: sp.csr_matrix, labels: Float64) -> Float64:
+    """Return what makes all classes reach equally far, (k,): one over the sum of sqrt(d_j) over the labels of each."""
+    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    sums = np.sqrt(degrees) @ labels
+    return np.where(sums > 0, 1 / np.where(sums > 0, sums, 1.0), 0.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -45,6 +47,33 @@ def learned(request, digits, digit_labels):
     labels = digit_labels[:700].copy()
     labels[250:] = -1
     return Classifier(model=MODELS[request.param], method=request.param, random_state=0).fit(digits[:700], labels)
+
+
+class Itself(TransformerMixin, BaseEstimator):
+    """Gives records as their own codes."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return np.asarray(X, np.float32)
+
+
+@pytest.mark.parametrize("best", ["probe", "spreading"])
+def test_labels_that_are_left_out_tell_which_method_is_better(best):
+    points, classes = make_moons(400, noise=0.08, random_state=0)
+    if best == "probe":  # one cloud, cut in two by a line
+        points = np.random.default_rng(1).normal(size=(400, 2))
+        classes = (points @ [1, 2] > 0).astype(int)
+    labels = classes.copy()
+    labels[60:] = -1
+    found = Classifier(model=Itself(), random_state=0).fit(points, labels)
+    assert found.method_ == best
+    assert found.method_reason_.startswith(f"{best}, because on labels that it has not learned from its log loss is")
+    assert found.score(points[60:], classes[60:]) > 0.95
+    asked = Classifier(model=Itself(), method="probe", random_state=0).fit(points, labels)
+    assert asked.method_ == "probe"
 
 
 def test_every_method_learns_from_some_labels(learned, digits, digit_labels, tmp_path):

@@ -30,10 +30,33 @@ def test_the_shares_are_those_of_the_equation_and_of_scikit_learn():
     wanted = np.linalg.solve(
         np.eye(120) - REACH * root[:, None] * weights * root, np.eye(2)[labels] * (labels >= 0)[:, None]
     )
-    found = spread(graph, labels, 2)
+    found = spread(graph, labels, 2, even=False)
     np.testing.assert_allclose(found, wanted / wanted.sum(1, keepdims=True), atol=2e-3)
     theirs = LabelSpreading(kernel=lambda a, b: weights, alpha=REACH, max_iter=5000, tol=1e-9).fit(points, labels)
     np.testing.assert_allclose(found, theirs.label_distributions_, atol=2e-3)
+
+
+def test_classes_that_weigh_the_same_reach_equally_far():
+    points, (labels, classes) = moons()
+    labels[np.flatnonzero(classes == 0)[:10]] = 0  # ten of one class, one of the other
+    graph = graph_of(points)
+    weights = graph.toarray()
+    root = np.sqrt(weights.sum(1))
+    each = np.eye(2)[labels] * (labels >= 0)[:, None]
+    wanted = np.linalg.solve(np.eye(120) - REACH * weights / root[:, None] / root, each / (root @ each))
+    found = spread(graph, labels, 2)
+    np.testing.assert_allclose(found, wanted / wanted.sum(1, keepdims=True), atol=2e-3)
+
+
+def test_a_class_with_more_labels_does_not_win_where_clusters_touch():
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 200)
+    points = rng.normal(size=(400, 2)) + np.array([[0, 0], [3, 0]])[classes]
+    labels = np.full(400, -1)
+    labels[:40], labels[200:205] = 0, 1
+    even, uneven = (spread(graph_of(points), labels, 2, even=even).argmax(1) for even in (True, False))
+    assert (even == classes).mean() > 0.88
+    assert (uneven == classes).mean() < 0.7
 
 
 def test_one_label_a_curve_is_enough():

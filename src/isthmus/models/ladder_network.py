@@ -147,7 +147,8 @@ class LadderNetwork(Model):
         rows = np.sort(np.concatenate([rng.permutation(known), rng.permutation(unknown)])[:MOST])
         records = PlainRecords(batches, self.module_.scale, self.module_.numbers)
         graph = graph_of(records.projected(rows, *records.components(rng)))
-        guesses = surest(spread(graph, numbers[rows], len(self.classes_)), numbers[rows])
+        shares = spread(graph, numbers[rows], len(self.classes_), even=False)  # surest() gives classes their shares
+        guesses = surest(shares, numbers[rows])
         labels = numbers.copy()
         labels[rows[guesses >= 0]] = GUESSED - guesses[guesses >= 0]
         batches.labels = torch.from_numpy(labels).to(batches.device)

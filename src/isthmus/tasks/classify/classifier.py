@@ -41,12 +41,15 @@ METHODS: dict[str, type[Rule]] = {
     "own": Own,
 }
 
+ON_CODES = ("probe", "spreading")  # methods that learn from frozen codes in seconds, so that both can be tried
+
 HELD_OUT = 0.1  # share of the labelled records that are calibrated on
 FEWEST_TO_CALIBRATE = 200  # labelled records below which none are kept back
 FEWEST_TO_TRAIN = 1000  # labelled records from which on networks learn more than a probe sees
 RICH = 10  # unlabelled records for a labelled one, from which on they teach more than the labelled ones
 SOME = 100  # unlabelled records that show where classes lie
 MANY = 10_000  # unlabelled records that are worth a ladder network
+MOST = 100_000  # records up to which both methods on frozen codes are tried
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -59,7 +62,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         What gives the codes. One that has been fitted is used as it is; of any other a copy is fitted on all records,
         labelled or not. By default the one that serves the method best.
     method : str, default="auto"
-        "auto" chooses by the numbers of labelled and unlabelled records and says why (``method_reason_``).
+        "auto" chooses by the numbers of labelled and unlabelled records, of few labels by what tells those best that
+        are left out, and says why (``method_reason_``).
 
         - "probe": logistic regression on frozen codes.
         - "spreading": classes spread from labelled records to their neighbours, over the graph of nearest frozen codes
@@ -165,6 +169,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         known = Known(numbers, self._rows_to_calibrate_on(rule, numbers))
         is_new = self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data, known))
         self.rule_ = rule.learn(self, data, known)
+        if self.method == "auto" and self.method_ in ON_CODES and known.rows.size < FEWEST_TO_TRAIN:
+            self._compare(data, known)
         if is_new and isinstance(self.rule_, Head) and self.rule_.starts_fresh:
             self._use(self.rule_.model)
         self.temperature_ = self._temperature(data, known)
@@ -211,6 +217,20 @@ class Classifier(ClassifierMixin, TaskEstimator):
             return "spreading", f"spreading, because {counts}: those show where classes lie"
         return "probe", f"probe, because {counts}: codes learned from all of them need few to tell classes"
 
+    def _compare(self, data: Data, known: Known) -> None:
+        """Take the other rule on frozen codes where it tells labels better that neither has learned from."""
+        other = next(name for name in ON_CODES if name != self.method_)
+        if self.rule_.unseen is None or len(data) > MOST:
+            return
+        rules = {self.method_: self.rule_, other: METHODS[other].learn(self, data, known)}
+        losses = {name: _calibrated_loss(*rule.unseen) for name, rule in rules.items()}  # type: ignore[misc]
+        best, worse = sorted(losses, key=losses.__getitem__)
+        self.method_, self.rule_ = best, rules[best]
+        self.method_reason_ = (
+            f"{best}, because on labels that it has not learned from its log loss is {losses[best]:.3g} nats, and that "
+            f"of {worse} {losses[worse]:.3g}"
+        )
+
     def _rows_to_calibrate_on(self, rule: type[Rule], numbers: np.ndarray) -> NDArray[np.int64]:
         """Return labelled rows to keep back: a tenth of each class, in order; none of few."""
         rows = np.flatnonzero(numbers >= 0)
@@ -234,8 +254,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
             )
             return 1.0
         logits, numbers = unseen
-        # Of few records all may be right, and no probability would then be high enough: count one wrong (Platt 1999).
-        return metrics.best_temperature(logits, numbers, smoothing=1 / (len(numbers) + 2))
+        return _temperature(logits, numbers)
 
     # ------------------------------------------------------------------ use
 
@@ -353,3 +372,14 @@ class Classifier(ClassifierMixin, TaskEstimator):
         self.temperature_, self.notes_ = float(document["temperature"]), list(document["notes"])
         self.seed_ = int(document["seed"])
         self.rule_ = METHODS[self.method_].restore(self, document["rule"], arrays)
+
+
+def _temperature(logits: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
+    """Return the temperature at which unseen logits hold: (m, k) and (m,)."""
+    # Of few records all may be right, and no probability would then be high enough: count one wrong (Platt 1999).
+    return metrics.best_temperature(logits, numbers, smoothing=1 / (len(numbers) + 2))
+
+
+def _calibrated_loss(logits: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
+    """Return the log loss of unseen logits at the temperature at which they hold, in nats: (m, k) and (m,)."""
+    return metrics.log_loss(logits / _temperature(logits, numbers), numbers)

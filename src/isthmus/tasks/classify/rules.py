@@ -22,6 +22,7 @@ __all__ = ["Conditional", "Features", "Known", "Ladder", "Own", "Probe", "Rule",
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+WIDTH = 32  # of codes: also of records of fewer numbers, for what tells classes need not be what varies most
 ITERATIONS = 2000  # of logistic regression, at most
 FOLDS = 5
 
@@ -142,7 +143,7 @@ class Probe(Rule):
         from isthmus import models
 
         family = models.Autoencoder if data.schema.kind == "text" else models.DenoisingAutoencoder
-        return family(random_state=seed)
+        return family(latent_dim=WIDTH, random_state=seed)
 
     @classmethod
     def learn(cls, task: Classifier, data: Data, known: Known) -> Self:

@@ -225,11 +225,12 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def _number_clusters(self, found: Float64) -> None:
         """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
-        sizes = np.bincount(found.argmax(axis=1), minlength=found.shape[1])
+        likeliest = found.argmax(axis=1)
+        sizes = np.bincount(likeliest, minlength=found.shape[1])
         order = np.argsort(-sizes, kind="stable")
         self.columns_ = order[: np.count_nonzero(sizes)]
         self.probabilities_ = self._in_order(found)
-        self.labels_ = self.probabilities_.argmax(axis=1).astype(np.int64)
+        self.labels_ = np.argsort(order)[likeliest].astype(np.int64)  # two clusters may be as likely: one choice counts
         self.n_clusters_ = len(self.columns_)
 
     def _in_order(self, found: Float64) -> Float64:
