@@ -80,7 +80,7 @@ def test_a_model_of_ones_own_and_pictures(run: Run, model_file: Path) -> None:
     ran = run("classify", "fit", "digits", "-m", model_file, "--pictures", "pictures", "--json")
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
-    assert found["method"] == "probe"
+    assert found["method"] == "spreading"
     assert found["scores"]["n"] == 180
     assert min(row["row"] for row in found["scores"]["doubtful"]) >= 0
     assert max(row["row"] for row in found["scores"]["doubtful"]) > 180  # rows of the source

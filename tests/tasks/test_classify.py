@@ -183,7 +183,7 @@ def test_the_choice_and_its_reason(digits, digit_labels):
         "spreading",
         "spreading, because 30 records have a label and 4,970 have none: those show where classes lie",
     )
-    assert choose(5000, 5000)[0] == "joint"
+    assert choose(5000, 5000)[0] == "head"
     assert choose(200, 100)[0] == "probe"
     assert choose(5000, 30, isthmus.Autoencoder())[0] == "spreading"
     assert choose(5000, 30, isthmus.ConditionalVAE()) == ("own", "own, because ConditionalVAE learns classes itself")

@@ -6,6 +6,7 @@ records have a label, which way serves them, and probabilities that hold.
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -41,7 +42,9 @@ METHODS: dict[str, type[Rule]] = {
     "own": Own,
 }
 
-ON_CODES = ("probe", "spreading")  # methods that learn from frozen codes in seconds, so that both can be tried
+# What is tried beside a method that was chosen. The loss of a table knows no floor: where a column can be told ever
+# more exactly, it takes over, and a head trained beside it is worse than one alone. Elsewhere it is better.
+RIVALS = {"probe": "spreading", "spreading": "probe", "head": "joint"}
 
 HELD_OUT = 0.1  # share of the labelled records that are calibrated on
 FEWEST_TO_CALIBRATE = 200  # labelled records below which none are kept back
@@ -49,7 +52,7 @@ FEWEST_TO_TRAIN = 1000  # labelled records from which on networks learn more tha
 RICH = 10  # unlabelled records for a labelled one, from which on they teach more than the labelled ones
 SOME = 100  # unlabelled records that show where classes lie
 MANY = 10_000  # unlabelled records that are worth a ladder network
-MOST = 100_000  # records up to which both methods on frozen codes are tried
+MOST = 100_000  # records up to which two methods are tried
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -169,8 +172,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         known = Known(numbers, self._rows_to_calibrate_on(rule, numbers))
         is_new = self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data, known))
         self.rule_ = rule.learn(self, data, known)
-        if self.method == "auto" and self.method_ in ON_CODES and known.rows.size < FEWEST_TO_TRAIN:
-            self._compare(data, known)
+        if self.method == "auto" and self.method_ in RIVALS and len(data) <= MOST:
+            self._compare(data, known, RIVALS[self.method_])
         if is_new and isinstance(self.rule_, Head) and self.rule_.starts_fresh:
             self._use(self.rule_.model)
         self.temperature_ = self._temperature(data, known)
@@ -212,24 +215,31 @@ class Classifier(ClassifierMixin, TaskEstimator):
         if self.model is None and unlabelled >= max(MANY, RICH * labelled) and one_size and data.schema.kind != "text":
             return "ladder", f"ladder, because {counts}: a ladder network learns most from those"
         if labelled >= FEWEST_TO_TRAIN and self.model is None:
-            return "joint", f"joint, because {counts}: enough to train the encoder with"
+            trained = "joint" if data.schema.kind == "image" else "head"
+            return trained, f"{trained}, because {counts}: enough to train the encoder with"
         if unlabelled >= max(SOME, RICH * labelled):
             return "spreading", f"spreading, because {counts}: those show where classes lie"
         return "probe", f"probe, because {counts}: codes learned from all of them need few to tell classes"
 
-    def _compare(self, data: Data, known: Known) -> None:
-        """Take the other rule on frozen codes where it tells labels better that neither has learned from."""
-        other = next(name for name in ON_CODES if name != self.method_)
-        if self.rule_.unseen is None or len(data) > MOST:
+    def _compare(self, data: Data, known: Known, rival: str) -> None:
+        """Take another method where it tells those labels better that neither has learned from."""
+        own = self._loss_on_unseen(self.rule_, data, known)
+        if not math.isfinite(own):
             return
-        rules = {self.method_: self.rule_, other: METHODS[other].learn(self, data, known)}
-        losses = {name: _calibrated_loss(*rule.unseen) for name, rule in rules.items()}  # type: ignore[misc]
+        rule = METHODS[rival].learn(self, data, known)
+        losses = {self.method_: own, rival: self._loss_on_unseen(rule, data, known)}
         best, worse = sorted(losses, key=losses.__getitem__)
-        self.method_, self.rule_ = best, rules[best]
+        if best == rival:
+            self.method_, self.rule_ = rival, rule
         self.method_reason_ = (
             f"{best}, because on labels that it has not learned from its log loss is {losses[best]:.3g} nats, and that "
             f"of {worse} {losses[worse]:.3g}"
         )
+
+    def _loss_on_unseen(self, rule: Rule, data: Data, known: Known) -> float:
+        """Return the log loss of a rule, calibrated, on labels that it has not learned from; infinity if all are."""
+        unseen = self._unseen(rule, data, known)
+        return math.inf if unseen is None else metrics.log_loss(unseen[0] / _temperature(*unseen), unseen[1])
 
     def _rows_to_calibrate_on(self, rule: type[Rule], numbers: np.ndarray) -> NDArray[np.int64]:
         """Return labelled rows to keep back: a tenth of each class, in order; none of few."""
@@ -240,13 +250,17 @@ class Classifier(ClassifierMixin, TaskEstimator):
         parts = [rng.permutation(rows[numbers[rows] == k]) for k in range(len(self.classes_))]
         return np.sort(np.concatenate([part[: int(HELD_OUT * len(part))] for part in parts]))
 
+    def _unseen(self, rule: Rule, data: Data, known: Known) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        """Return logits and class numbers of labelled records that a rule has not learned from, if there are any."""
+        if rule.unseen is not None or len(known.held_out) == 0:
+            return rule.unseen
+        return rule.logits(self, data.subset(known.held_out)), known.numbers[known.held_out]
+
     def _temperature(self, data: Data, known: Known) -> float:
         """Return what makes the probabilities hold on records that the rule has not learned from."""
         if not self.calibrate:
             return 1.0
-        unseen = self.rule_.unseen
-        if unseen is None and len(known.held_out):
-            unseen = self.rule_.logits(self, data.subset(known.held_out)), known.numbers[known.held_out]
+        unseen = self._unseen(self.rule_, data, known)
         if unseen is None:
             self.notes_.append(
                 f"probabilities are not calibrated: that takes {FEWEST_TO_CALIBRATE} labels, or two of each class for "
@@ -378,8 +392,3 @@ def _temperature(logits: NDArray[np.float64], numbers: NDArray[np.int64]) -> flo
     """Return the temperature at which unseen logits hold: (m, k) and (m,)."""
     # Of few records all may be right, and no probability would then be high enough: count one wrong (Platt 1999).
     return metrics.best_temperature(logits, numbers, smoothing=1 / (len(numbers) + 2))
-
-
-def _calibrated_loss(logits: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
-    """Return the log loss of unseen logits at the temperature at which they hold, in nats: (m, k) and (m,)."""
-    return metrics.log_loss(logits / _temperature(logits, numbers), numbers)
