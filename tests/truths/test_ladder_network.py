@@ -97,28 +97,6 @@ def test_logits_and_costs_are_algorithm_1(ladder):
     assert [float(cost) for cost in costs] == pytest.approx(wanted, rel=1e-4)
 
 
-def test_length_of_the_weights_into_a_unit_tells_nothing(ladder):
-    x = torch.randn(40, 12, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        before = ladder.clean(x)[0]
-        ladder.project()
-        after = ladder.clean(x)[0]
-    assert [matrix.norm(dim=1).tolist() for matrix in ladder.up] == [pytest.approx([1.0] * n) for n in (8, 5, 3)]
-    assert [matrix.norm(dim=1).tolist() for matrix in ladder.down] == [pytest.approx([1.0] * n) for n in (12, 8, 5)]
-    assert after.numpy() == pytest.approx(before.numpy(), rel=1e-4, abs=1e-4)
-
-
-def test_unit_weights_are_of_length_1_but_for_the_last_step(digits, digit_labels):
-    settings = {"hidden": (20,), "latent_dim": 8, "max_epochs": 2, "learning_rate": 1e-3, "random_state": 0}
-    lengths = {}
-    for wanted in (False, True):
-        model = isthmus.LadderNetwork(unit_weights=wanted, **settings).fit(digits[:500], digit_labels[:500])
-        encoder = model.module_.encoder
-        found = torch.cat([matrix.detach().norm(dim=1) for matrix in (*encoder.up, *encoder.down)])
-        lengths[wanted] = float((found - 1).abs().max())
-    assert lengths[True] < 0.01 < lengths[False]
-
-
 def test_labelled_and_unlabelled_records_are_normalised_apart(ladder):
     x = torch.randn(40, 12, generator=torch.Generator().manual_seed(1))
     x[10:] += 5

@@ -65,9 +65,6 @@ class LadderNetwork(Model):
     head_start : float, default=0.15
         Share of the training in which classes that spread over the graph of nearest records are learned too; 0 for the
         network of the paper. Without effect where all records have a label.
-    unit_weights : bool, default=False
-        Bring the weights into each unit to length 1 before every step (Huang, Liu, Lang and Li, "Projection Based
-        Weight Normalization for Deep Neural Networks", 2017).
     **common
         The parameters of every model: :class:`isthmus.base.Model`. ``hidden`` are the widths below the code, by default
         four of which the first has twice as many units as a record has numbers, 1,000 at most, and ``latent_dim`` is
@@ -93,7 +90,6 @@ class LadderNetwork(Model):
     noise: float = 0.3
     denoising: tuple[float, ...] = (1000.0, 10.0, 0.1)
     head_start: float = 0.15
-    unit_weights: bool = False
     optimizer: str = "adam"
 
     learns_classes: ClassVar[bool] = True
@@ -124,8 +120,7 @@ class LadderNetwork(Model):
             self, rng, width=width, network="dense", hidden=(min(DECODER, hidden[0]),), core=networks.LadderNetworkCore
         )
         inputs = math.prod(side or 1 for side in core.likelihood.theta_shape(self.preprocessor_.shape_))
-        layers = (inputs, *hidden, width, len(self.classes_))
-        core.encoder = networks.DenoisingLadder(layers, self.noise, rng, unit_weights=self.unit_weights)
+        core.encoder = networks.DenoisingLadder((inputs, *hidden, width, len(self.classes_)), self.noise, rng)
         return core
 
     def _widths(self) -> tuple[int, tuple[int, ...]]:

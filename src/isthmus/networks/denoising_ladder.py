@@ -14,11 +14,6 @@ and section 3; L layers, phi the rectifier below the top, batchnorm(z) = (z - me
 
 with mean_l and deviation_l those of W_l h_l-1 on the clean path (0 and 1 of layer 0). gamma is learned at the top only:
 a rectifier needs none.
-
-With unit weights, those into each unit are brought to length 1 before every step, as Huang, Liu, Lang and Li do
-("Projection Based Weight Normalization for Deep Neural Networks", 2017). What follows them is normalised, and the
-logits do not depend on their length; but long ones move by smaller angles, and the guesses have to follow mean_l and
-deviation_l as they grow.
 """
 
 from __future__ import annotations
@@ -73,17 +68,13 @@ class DenoisingLadder(nn.Module):
         s, the standard deviation of the noise of every layer.
     rng : torch.Generator
         Of the first weights: W_l from N(0, 1 / inputs), as the authors have them.
-    unit_weights : bool, default=False
-        Bring the weights into each unit to length 1 before every step.
     """
 
     batches: Tensor
 
-    def __init__(
-        self, widths: Sequence[int], noise: float, rng: torch.Generator, *, unit_weights: bool = False
-    ) -> None:
+    def __init__(self, widths: Sequence[int], noise: float, rng: torch.Generator) -> None:
         super().__init__()
-        self.widths, self.noise, self.unit_weights = tuple(widths), noise, unit_weights
+        self.widths, self.noise = tuple(widths), noise
         pairs = list(pairwise(widths))
 
         def matrices(sizes: list[tuple[int, int]]) -> nn.ParameterList:
@@ -97,12 +88,6 @@ class DenoisingLadder(nn.Module):
             self.register_buffer(f"mean{layer}", torch.zeros(width))
             self.register_buffer(f"variance{layer}", torch.ones(width))
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
-
-    @torch.no_grad()
-    def project(self) -> None:
-        """Bring the weights into each unit, up and down, to length 1."""
-        for matrix in (*self.up, *self.down):
-            matrix.div_(torch.linalg.vector_norm(matrix, dim=1, keepdim=True).clamp_min(EPSILON))
 
     # ------------------------------------------------------------------ up
 
@@ -209,8 +194,6 @@ class DenoisingLadder(nn.Module):
         codes : tensor, shape (rest, widths[-2])
             z_L-1 of these, which no gradient goes through.
         """
-        if self.unit_weights:
-            self.project()
         logits, noisy = self.noisy(x, labelled, rng)
         rest = torch.ones_like(labelled) if bool(labelled.all()) else ~labelled
         _, clean, moments = self.clean(x[rest])
