@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 import isthmus
+from isthmus import Detector, data
+from isthmus.tasks.unseen import unseen_rows
 
 from .conftest import Run
 
@@ -145,3 +147,14 @@ def test_impute_refuses(run: Run, holes: Path, table_file: Path) -> None:
     assert "--intervals must end in .csv, .tsv, .parquet" in ran.err
     ran = run("impute", holes, "-m", "vae.safetensors", "-o", "f.csv", "--level", "2")
     assert "level must be a number above 0" in ran.err
+
+
+def test_rows_that_the_command_kept_away_from_a_fit_are_unseen_by_tasks(model_file: Path) -> None:
+    model, digits = isthmus.load(model_file), data.load("digits")
+    train, test = data.split(digits, (0.9, 0.1))
+    wanted = np.sort(np.concatenate([test.rows, train.rows[model.held_out_rows()]]))
+    assert 180 < len(wanted) < 400
+    assert np.array_equal(unseen_rows(model, digits), wanted)
+    assert len(unseen_rows(model, digits.subset(np.arange(500)))) == 500  # other data
+    detector = Detector(model=model, random_state=0).fit(digits)
+    assert f"half of the {len(wanted)} that it held out" in " ".join(detector.notes_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -259,15 +258,9 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
 
 def split_record(model: Model, data: Data, test: Data | None, share: float, seed: int) -> dict[str, Any]:
     """Return what a model's file remembers of a division, so that the same records can be found again."""
-    if test is None:
-        return {}
-    return {
-        "share": share,
-        "seed": seed,
-        "records": len(data),
-        "fingerprint": model.fingerprint(data),
-        "rows": _digest(test),
-    }
+    from isthmus.tasks.unseen import division
+
+    return {} if test is None else division(model, data, test, share, seed)
 
 
 def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tuple[Data, Data | None]:
@@ -290,13 +283,13 @@ def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tu
         Held-out records are asked for, and these are not the data of the fit.
     """
     from isthmus.checks.parameters import choice
+    from isthmus.tasks.unseen import divided_again, is_divided
 
     choice("isthmus", "--rows", rows, ("auto", "held-out", "all"))
-    record = model.scores_.get("split", {}) if rows != "all" else {}
-    same = bool(record) and len(data) == record["records"] and model.fingerprint(data) == record["fingerprint"]
-    if same:
-        train, test = split(data, record["share"], record["seed"])
-        if test is not None and _digest(test) == record["rows"]:
+    if rows != "all" and is_divided(model, data):
+        parts = divided_again(model, data)
+        if parts is not None:
+            train, test = parts
             terminal.say(f"note: these are the data of the fit; judged are the {len(test):,} records it never saw")
             return test, train
         terminal.say(
@@ -309,12 +302,6 @@ def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tu
             f"judge it on all of them with --rows all."
         )
     return data, None
-
-
-def _digest(data: Data) -> str:
-    """Return the SHA-256 of the row numbers of a subset."""
-    rows = np.arange(len(data)) if data.rows is None else data.rows
-    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()
 
 
 def _number(text: str) -> str | int:

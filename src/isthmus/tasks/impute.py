@@ -36,6 +36,8 @@ from isthmus.tasks.unseen import unseen_rows
 __all__ = ["Imputation", "impute"]
 
 HIDDEN_RECORDS = 1000  # at most, whose known cells are hidden to see how far off their filling is
+FEWEST_RECORDS = 10  # that were held out from a fit, for them alone to tell how far off the filling is
+REPEATED = 200  # records to hide cells of, where each may serve more than once, with other cells hidden
 HIDDEN_SHARE = 0.1  # of cells that are hidden at random, where the holes of other records hide none
 FEWEST_CELLS = 50  # hidden cells that a column needs for a width of its own; with fewer all columns share one
 NUMBERS = 2**24  # numbers held at once: draws of a block of records
@@ -238,23 +240,24 @@ class _Imputer:
         truth = np.asarray(pre.encode(known.chunk(0, len(known))), np.float32)
         filled = self.fill(known, hidden | marked[rows])
         fields = self._to_fields(hidden)
-        categories = [column for column, _ in self._categories]
         factor = np.broadcast_to(pre.factor_, pre.shape_)
         excess = np.maximum(filled.low - truth, truth - filled.high) * factor
-        below = self._by_column(excess, fields, pre.shape_) / factor
+        below = self._by_column(excess, fields) / factor
         right = np.full(pre.shape_, self.level)
-        for column in categories:
+        for column, _ in self._categories:
             hits = (filled.middle[:, column] == truth[:, column])[fields[:, column]]
             right[column] = (hits.sum() + 1) / (len(hits) + 2)
-            below[column] = 0
         return _Widths(below.astype(np.float32), right)
 
-    def _by_column(self, excess: Float32, hidden: Bools, shape: tuple[int, ...]) -> Float64:
-        """Return q of every column, in scaled units; columns with few hidden cells share one."""
+    def _by_column(self, excess: Float32, hidden: Bools) -> Float64:
+        """Return q of every column, in scaled units; columns with few hidden cells share one.
+
+        What is no number has 0: a mask says that a number is there, and says so at both ends of its interval.
+        """
+        shape = excess.shape[1:]
         numbers = np.ones(shape, bool)
-        numbers[[column for column, _ in self._categories]] = False
-        shared = _quantile(excess[hidden & numbers], self.level)
-        found = np.full(shape, shared)
+        numbers[[field.index for field in self.model.preprocessor_.fields_ if field.kind != "number"]] = False
+        found = np.where(numbers, _quantile(excess[hidden & numbers], self.level), 0.0)
         if len(shape) == 1:
             for column in np.flatnonzero(numbers & (hidden.sum(axis=0) >= FEWEST_CELLS)):
                 found[column] = _quantile(excess[hidden[:, column], column], self.level)
@@ -328,10 +331,14 @@ class _Widths:
 
 
 def _rows_to_hide(model: Any, data: Data, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return records whose known cells are hidden: of the data of the fit those that it held out, where it did."""
+    """Return records whose known cells are hidden: of the data of the fit those that it held out, where it did.
+
+    A model remembers the cells of others, and intervals would be too narrow.
+    """
     unseen = unseen_rows(model, data)
-    rows = np.arange(len(data)) if len(unseen) < FEWEST_CELLS else unseen
-    return np.sort(rng.permutation(rows)[:HIDDEN_RECORDS])
+    rows = np.arange(len(data)) if len(unseen) < FEWEST_RECORDS else unseen
+    times = max(1, REPEATED // len(rows))
+    return np.sort(np.tile(rng.permutation(rows)[:HIDDEN_RECORDS], times))
 
 
 def _most_frequent(drawn: Float32, before: NDArray[Any], missing: int) -> tuple[Float64, Float64]:
