@@ -66,15 +66,30 @@ class Number(Range):
 
 @dataclass(frozen=True)
 class Choice(Range):
-    """One of some values; None often stands for what the model chooses by itself."""
+    """One of some values; None often stands for what the model chooses by itself.
+
+    Parameters
+    ----------
+    values : tuple
+    kinds : tuple of str, default=()
+        Kinds of records that the choice makes sense for; none named means all.
+    kinds_of : tuple of (value, tuple of str), default=()
+        The same of single values.
+    """
 
     values: tuple[Any, ...]
     kinds: tuple[str, ...] = ()
+    kinds_of: tuple[tuple[Any, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a choice without values."""
         if not self.values:
             raise ParameterError("Choice: values must hold one value at least; there are none.")
+
+    def suiting(self, kind: str) -> Choice:
+        """Return it with the values that make sense for a kind of records."""
+        others = [value for value, kinds in self.kinds_of if kind not in kinds]
+        return Choice(tuple(value for value in self.values if value not in others), self.kinds)
 
 
 SearchSpace = Mapping[str, Whole | Number | Choice]

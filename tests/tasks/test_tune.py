@@ -16,11 +16,11 @@ import isthmus
 from isthmus import Autoencoder, Tuner
 from isthmus import data as isthmus_data
 from isthmus.errors import ArtifactError, DataError, ParameterError, TrainingError, UnavailableError
-from isthmus.search import Choice, Number, Whole
+from isthmus.search import Choice, Number, Whole, range_from_dict
 from isthmus.tasks.tune import Findings, Trial
 from isthmus.tasks.tune.findings import effects_of
-from isthmus.tasks.tune.objectives import reconstruction_error
-from isthmus.tasks.tune.search import folds_of
+from isthmus.tasks.tune.objectives import OBJECTIVES, reconstruction_error
+from isthmus.tasks.tune.search import folds_of, space_for
 
 QUICK = {"model": Autoencoder(max_epochs=2), "cv": 2, "random_state": 0}
 ONLY = {"hidden", "activation", "norm", "dropout", "learning_rate", "batch_size", "weight_decay", "tied"}
@@ -283,6 +283,31 @@ def test_where_every_trial_fails_the_reason_is_told(blobs):
 
     with pytest.raises(TrainingError, match="all 2 trials failed, the last of them so: no score today"):
         Tuner(**QUICK, objective=broken, n_trials=2).fit(blobs)
+
+
+def test_what_fails_is_not_suggested_again_and_again(blobs):
+    def brittle(model, X, y):
+        if model.activation == "gelu":
+            raise ValueError("not with gelu")
+        return nearness_to_five(model, X, y)
+
+    space = dict.fromkeys(ONLY) | {"activation": Choice(("relu", "gelu")), "latent_dim": Whole(1, 8)}
+    found = Tuner(**QUICK, objective=brittle, n_trials=40, space=space).fit(blobs).findings_
+    failed = [trial for trial in found.trials if trial.state == "failed"]
+    assert failed
+    assert all(trial.why == "not with gelu" for trial in failed)
+    assert sum(trial.number >= 20 for trial in failed) <= 5
+
+
+def test_values_that_make_no_sense_for_the_records_are_not_tried(blobs):
+    priors = Choice(("normal", "vamp"), kinds_of=(("vamp", ("array", "image")),))
+    assert priors.suiting("table") == Choice(("normal",))
+    assert priors.suiting("image").values == ("normal", "vamp")
+    assert range_from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
+    its = {"objective": OBJECTIVES["likelihood"], "given": {}}
+    table = isthmus_data.open(pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}))
+    assert "vamp" not in space_for(isthmus.VAE(), table, **its)["prior"].values
+    assert "vamp" in space_for(isthmus.VAE(), isthmus_data.open(blobs), **its)["prior"].values
 
 
 def test_without_optuna_a_sentence_says_what_to_install(blobs, monkeypatch):

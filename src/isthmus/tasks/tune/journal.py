@@ -35,6 +35,7 @@ __all__ = ["Journal"]
 NAME = "isthmus"
 ABOUT = "about"  # attribute of a study: what its trials can be compared with
 INTERRUPTED = "interrupted"
+STATES = {"COMPLETE": "complete", "PRUNED": "pruned"}  # of a trial that nothing went wrong with, as Optuna has them
 AT_FIRST = 10  # trials that are the usual settings or near them; the search then learns from those before
 BEFORE_PRUNING = 4  # trials to be seen to the end before others are stopped
 FIRST_LINE = 2**16  # bytes in which a journal says what it is
@@ -106,7 +107,7 @@ class Journal:
         family = attributes.get("family", next(iter(self.search.models)))
         return Trial(
             number=trial.number,
-            state={"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
+            state="failed" if attributes.get("why") else STATES.get(trial.state.name, "failed"),
             family=family,
             settings=self._settings(trial, family),
             value=trial.value if trial.state.name == "COMPLETE" else None,
@@ -214,7 +215,8 @@ def try_one(study: Study, search: Search, index: int) -> int:
     except OutOfTimeError:
         state, why = TrialState.FAIL, INTERRUPTED
     except FAILURES as error:
-        state, why = TrialState.FAIL, str(error) or type(error).__name__
+        # Optuna's sampler does not learn from what has failed, and would suggest it again and again.
+        state, why = TrialState.PRUNED, str(error) or type(error).__name__
     finally:
         trial.set_user_attr("folds", scores)
         trial.set_user_attr("seconds", time.perf_counter() - started)

@@ -71,6 +71,8 @@ def space_for(model: Any, data: Data, objective: Objective, given: Mapping[str, 
             continue
         if name in OF_NETWORKS and not isinstance(model.network, str):
             continue
+        if isinstance(among, Choice) and name not in given:
+            among = among.suiting(data.schema.kind)
         if name == "latent_dim" and name not in given:
             if objective.name == "reconstruction":
                 continue
