@@ -168,6 +168,13 @@ def test_texts_and_books_are_refused(digits):
         assert len(most_activating(codes, 0).highest) == 8
 
 
+def test_too_few_records_for_any_probe_are_told_of_once(digits, digit_labels):
+    model = isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state=0).fit(digits[:60])
+    found = explain(model, digits[:18], digit_labels[:18])
+    assert found.probes == []
+    assert found.notes == ["probes of classes and columns take 20 records or more; there are 18"]
+
+
 def test_concepts_that_nothing_can_be_said_of_are_refused():
     codes = np.zeros((30, 2))
     with pytest.raises(DataError, match="probe: class must be known of 20 records or more; it is of 10"):

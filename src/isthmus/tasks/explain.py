@@ -510,6 +510,8 @@ def _is_quantity(values: NDArray[Any]) -> bool:
 def _probes(codes: Float32, data: Data, random_state: int) -> tuple[list[Probe], list[str]]:
     """Return a probe of the classes, and of each column of a table, the best found first; and what could not be."""
     concepts: dict[str, NDArray[Any]] = {}
+    if len(data) < FEWEST and (data.labels is not None or data.schema.kind == "table"):
+        return [], [f"probes of classes and columns take {FEWEST} records or more; there are {len(data)}"]
     if data.labels is not None:
         labels = np.asarray(data.labels)
         known = isthmus_data.is_labelled(labels)
