@@ -231,6 +231,7 @@ def test_a_fitted_model_on_its_own_records_uses_those_it_held_out():
     detector = Detector(model=model, random_state=0).fit(X)
     assert len(detector.calibration_scores_) == 50
     assert "half of the 100 that it held out" in detector.notes_[0]
+    assert "about one of 51 usual records is taken for an outlier, and no p-value is below 1/51" in detector.notes_[1]
     everything = Autoencoder(latent_dim=3, **SMALL).fit(X, validation=0)
     with pytest.raises(DataError, match="p-values need records that the model has not learned from"):
         Detector(model=everything, random_state=0).fit(X).p_values(X)

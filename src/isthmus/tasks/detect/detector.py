@@ -266,6 +266,11 @@ class Detector(OutlierMixin, TaskEstimator):
             return float(np.quantile(self._score(data), FALSE_ALARMS))
         # p <= a where fewer than floor(a (m + 1)) calibration records are as odd.
         rank = int(np.floor(FALSE_ALARMS * (len(scores) + 1)))
+        if rank == 0:
+            self.notes_.append(
+                f"about one of {len(scores) + 1} usual records is taken for an outlier, and no p-value is below "
+                f"1/{len(scores) + 1}: there are {len(scores)} records to calibrate on"
+            )
         # The record on the threshold lies beyond it too: an outlier among those calibrated on must not hide itself.
         return float(np.nextafter(scores[max(rank, 1) - 1], np.inf))
 
