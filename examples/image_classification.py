@@ -43,6 +43,7 @@ def main() -> None:
         "the same beside reconstruction": classifier("joint", Autoencoder, latent_dim=size),
         "denoising autoencoder, fine-tuned": classifier("fine-tuned", DenoisingAutoencoder, latent_dim=size),
         "probe of its codes": classifier("probe", DenoisingAutoencoder, latent_dim=size),
+        "labels spread over its codes": classifier("spreading", DenoisingAutoencoder, latent_dim=size),
         "ladder network": classifier("ladder", LadderNetwork, scaling="unit", likelihood="gaussian-fixed"),
     }
     found = {}

@@ -110,6 +110,25 @@ def test_labelled_and_unlabelled_records_are_normalised_apart(ladder):
         assert ((logits - shift) / ladder.gamma)[rows].mean(0).detach().numpy() == pytest.approx(0, abs=0.3)
 
 
+def test_few_without_a_label_are_not_looked_at_by_themselves(ladder):
+    x = torch.randn(40, 12, generator=torch.Generator().manual_seed(1))
+    few = torch.arange(40) < 36
+    with torch.no_grad():
+        logits, costs, rest, codes = ladder.costs(x, few, torch.Generator().manual_seed(2))
+        wanted = ladder.costs(x, torch.ones(40, dtype=bool), torch.Generator().manual_seed(2))
+    assert rest.all()
+    for one, other in zip((logits, *costs, codes), (wanted[0], *wanted[1], wanted[3]), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_nine_of_ten_labels_are_as_good_as_all(digits, digit_labels):
+    labels = digit_labels[:1400].copy()
+    labels[::10] = -1
+    model = isthmus.LadderNetwork(scaling="unit", max_epochs=12, random_state=0).fit(digits[:1400], labels)
+    found = model.classes_[model.class_logits(digits[1400:]).argmax(1)]
+    assert (found == digit_labels[1400:]).mean() > 0.85
+
+
 def test_objective_is_the_weighted_sum(digits, digit_labels):
     model = isthmus.LadderNetwork(hidden=(20,), latent_dim=8, denoising=(7.0, 3.0), max_epochs=1, random_state=0)
     model.fit(digits[:200], digit_labels[:200])

@@ -31,6 +31,7 @@ from isthmus.networks.core import Core
 __all__ = ["Combinator", "DenoisingLadder", "LadderNetworkCore"]
 
 EPSILON = 1e-10  # added to variances, as in the authors' program
+MOSTLY = 2 / 3  # share of labelled records above which those without a label are not looked at by themselves
 MOMENTUM = 0.99  # of the averages that stand for a batch's mean and variance after training
 
 
@@ -176,7 +177,8 @@ class DenoisingLadder(nn.Module):
     def costs(self, x: Tensor, labelled: Tensor, rng: torch.Generator) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
         """Return the noisy path's logits of all records, and each layer's cost on those without a label.
 
-        Where all have one, the costs are those of all.
+        Where fewer than a third have none, the costs are those of all, and all are normalised together: a few by
+        themselves would say little of the mean and the variance of the others.
 
         Parameters
         ----------
@@ -194,8 +196,10 @@ class DenoisingLadder(nn.Module):
         codes : tensor, shape (rest, widths[-2])
             z_L-1 of these, which no gradient goes through.
         """
+        if int(labelled.sum()) > MOSTLY * len(labelled):
+            labelled = torch.ones_like(labelled)
         logits, noisy = self.noisy(x, labelled, rng)
-        rest = torch.ones_like(labelled) if bool(labelled.all()) else ~labelled
+        rest = labelled if bool(labelled.all()) else ~labelled
         _, clean, moments = self.clean(x[rest])
         guesses = self.denoised(logits[rest], [z[rest] for z in noisy])
         costs = [
