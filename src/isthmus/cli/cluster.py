@@ -172,9 +172,8 @@ def _about(clusterer: Clusterer) -> list[str]:
     if found is not None:
         scores = ", ".join(f"{k}: {score:.4g}" for k, score in zip(found.numbers, found.scores, strict=True))
         lines += [f"number of clusters: {found.best}, by the {found.title}", f"  {scores}"]
-        lines += (
-            ["  none is better than one cloud: the records need not fall into groups"] if found.is_one_cloud else []
-        )
+        if found.is_one_cloud:
+            lines.append("  none is better than one cloud: the records need not fall into groups")
     return lines
 
 
