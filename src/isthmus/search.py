@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,12 @@ class Range:
         Kinds of records that it makes sense for; none named means all.
     """
 
+    kinds: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def suiting(self, kind: str) -> Range | None:
+        """Return what of it makes sense for a kind of records; None if nothing does."""
+        return None if self.kinds and kind not in self.kinds else self
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values; :func:`range_from_dict` takes them."""
         return {"range": type(self).__name__, **{name: _as_json(value) for name, value in vars(self).items()}}
@@ -39,7 +45,6 @@ class Whole(Range):
     low: int
     high: int
     log: bool = False
-    kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ends that leave nothing between them."""
@@ -57,7 +62,6 @@ class Number(Range):
     low: float
     high: float
     log: bool = False
-    kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ends that leave nothing between them."""
@@ -71,14 +75,11 @@ class Choice(Range):
     Parameters
     ----------
     values : tuple
-    kinds : tuple of str, default=()
-        Kinds of records that the choice makes sense for; none named means all.
     kinds_of : tuple of (value, tuple of str), default=()
-        The same of single values.
+        Kinds of records that single values make sense for; all of them for values that are not named.
     """
 
     values: tuple[Any, ...]
-    kinds: tuple[str, ...] = ()
     kinds_of: tuple[tuple[Any, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
@@ -86,10 +87,11 @@ class Choice(Range):
         if not self.values:
             raise ParameterError("Choice: values must hold one value at least; there are none.")
 
-    def suiting(self, kind: str) -> Choice:
-        """Return it with the values that make sense for a kind of records."""
+    def suiting(self, kind: str) -> Range | None:
+        """Return it with the values that make sense for a kind of records; None if there are none."""
         others = [value for value, kinds in self.kinds_of if kind not in kinds]
-        return Choice(tuple(value for value in self.values if value not in others), self.kinds)
+        values = tuple(value for value in self.values if value not in others)
+        return replace(self, values=values, kinds_of=()) if values and super().suiting(kind) else None
 
 
 SearchSpace = Mapping[str, Whole | Number | Choice]

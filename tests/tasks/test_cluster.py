@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import FunctionTransformer, scale
 from torch import nn
 
 import isthmus
@@ -21,17 +22,6 @@ from isthmus.tasks.cluster.communities import View
 from isthmus.tasks.cluster.evidence import like_one_cloud, of_gap
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
-
-
-class Itself(TransformerMixin, BaseEstimator):
-    """Gives records as their own codes."""
-
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return np.asarray(X, np.float32)
 
 
 def groups(k: int = 4, n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +62,7 @@ def test_vade_finds_them_with_a_model_of_its_own():
 @pytest.mark.parametrize("method", ["communities", "k-means", "mixture", "neighbour-graph"])
 def test_the_number_of_clusters_is_estimated(method):
     X, truth = groups()
-    clusterer = Clusterer(model=Itself(), method=method, random_state=0).fit(X)
+    clusterer = Clusterer(model=FunctionTransformer(), method=method, random_state=0).fit(X)
     assert clusterer.n_clusters_ == clusterer.evidence_.best == 4
     assert clusterer.evidence_.numbers[0] == 2
     assert len(clusterer.evidence_.scores) == len(clusterer.evidence_.numbers)
@@ -82,16 +72,23 @@ def test_the_number_of_clusters_is_estimated(method):
 @pytest.mark.parametrize(("count", "n", "d"), [(2, 150, 4), (3, 400, 10), (3, 2000, 10), (5, 400, 2), (12, 600, 10)])
 def test_the_number_of_round_clusters_is_found(count, n, d):
     X, truth = make_blobs(n, d, centers=count, cluster_std=0.5, random_state=0)
-    clusterer = Clusterer(model=Itself(), random_state=0).fit(X.astype(np.float32))
+    clusterer = Clusterer(model=FunctionTransformer(), random_state=0).fit(X.astype(np.float32))
     assert clusterer.n_clusters_ == count
     assert not clusterer.evidence_.is_one_cloud
     assert adjusted_rand_score(truth, clusterer.labels_) > 0.98
 
 
+def test_modularity_alone_finds_six_groups_in_three_round_ones():
+    X, _ = make_blobs(400, 10, centers=3, random_state=0)
+    X = scale(X).astype(np.float32)
+    assert View.of(X, 0).modularities(20, 0).argmax() + 2 == 6
+    assert Clusterer(model=FunctionTransformer(), random_state=0).fit(X).n_clusters_ == 3
+
+
 @pytest.mark.parametrize(("n", "d"), [(150, 2), (400, 10), (2000, 5)])
 def test_one_cloud_is_told_from_groups(n, d):
     X = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32) * np.linspace(1, 3, d, dtype=np.float32)
-    assert Clusterer(model=Itself(), random_state=0).fit(X).evidence_.is_one_cloud
+    assert Clusterer(model=FunctionTransformer(), random_state=0).fit(X).evidence_.is_one_cloud
 
 
 def test_the_gap_is_what_codes_have_more_than_clouds_and_its_error_that_of_their_mean():
@@ -147,14 +144,14 @@ def test_stability_is_the_agreement_of_the_runs(plain):
     assert Clusterer(model=model, n_clusters=4, method="k-means", runs=3, random_state=0).fit(X).stability_ == 1.0
     assert np.isnan(Clusterer(model=model, n_clusters=4, method="k-means", runs=1, random_state=0).fit(X).stability_)
     noise = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
-    several = Clusterer(model=Itself(), n_clusters=6, method="mixture", runs=3, random_state=0).fit(noise)
+    several = Clusterer(model=FunctionTransformer(), n_clusters=6, method="mixture", runs=3, random_state=0).fit(noise)
     assert several.stability_ < 0.9
 
 
 def test_the_same_seed_gives_the_same_clusters():
     X, _ = groups()
     X = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32) * 2
-    first, second = (Clusterer(model=Itself(), n_clusters=4, random_state=3).fit(X) for _ in range(2))
+    first, second = (Clusterer(model=FunctionTransformer(), n_clusters=4, random_state=3).fit(X) for _ in range(2))
     assert np.array_equal(first.labels_, second.labels_)
 
 
@@ -166,7 +163,7 @@ def test_half_moons_need_the_graph():
     X[truth == 1] = [1, 0.4] - X[truth == 1]
     X = (X + 0.05 * rng.normal(size=X.shape)).astype(np.float32)
     found = {
-        method: Clusterer(model=Itself(), n_clusters=2, method=method, random_state=0).fit(X).labels_
+        method: Clusterer(model=FunctionTransformer(), n_clusters=2, method=method, random_state=0).fit(X).labels_
         for method in ("communities", "k-means")
     }
     assert clustering_accuracy(truth, found["k-means"]) < 0.9
@@ -334,18 +331,18 @@ def test_identical_records_are_refused():
     X = np.ones((40, 5), np.float32)
     sentence = "Clusterer: all 40 records have the same code, so there is nothing to divide; look at them with isthmus"
     with pytest.raises(DataError, match=sentence):
-        Clusterer(model=Itself(), n_clusters=2).fit(X)
+        Clusterer(model=FunctionTransformer(), n_clusters=2).fit(X)
     with pytest.raises(DataError, match="all 40 records have the same code"):
         Clusterer(model=Autoencoder(latent_dim=2, **SMALL), n_clusters=2).fit(X)
 
 
 def test_one_record_is_refused():
     with pytest.raises(DataError, match=r"Clusterer: clusters need at least 2 records; there is 1 sample\(s\)\."):
-        Clusterer(model=Itself()).fit(np.ones((1, 3)))
+        Clusterer(model=FunctionTransformer()).fit(np.ones((1, 3)))
 
 
 def test_codes_that_are_no_numbers_are_refused():
-    class Broken(Itself):
+    class Broken(FunctionTransformer):
         def transform(self, X):
             codes = np.array(X, np.float32)
             codes[3] = np.nan
@@ -373,7 +370,7 @@ def test_an_unknown_method_gets_its_nearest_name(plain):
 def test_copies_of_a_few_records_can_be_clustered():
     X = np.repeat(groups(3, 4)[0][:6], 10, axis=0)
     for method in ("communities", "neighbour-graph", "k-means", "mixture"):
-        clusterer = Clusterer(model=Itself(), n_clusters=3, method=method, random_state=0).fit(X)
+        clusterer = Clusterer(model=FunctionTransformer(), n_clusters=3, method=method, random_state=0).fit(X)
         assert np.isfinite(clusterer.probabilities_).all()
 
 
@@ -382,5 +379,5 @@ def test_a_handful_of_records_can_be_clustered(n):
     X = groups()[0][:n]
     for method in ("communities", "neighbour-graph", "k-means", "mixture"):
         for k in (2, None):
-            labels = Clusterer(model=Itself(), n_clusters=k, method=method, random_state=0).fit(X).labels_
+            labels = Clusterer(model=FunctionTransformer(), n_clusters=k, method=method, random_state=0).fit(X).labels_
             assert labels.max() < n

@@ -65,14 +65,12 @@ def space_for(model: Any, data: Data, objective: Objective, given: Mapping[str, 
     usual = type(model)().get_params(deep=False)
     space: dict[str, Any] = {}
     for name, among in {**model.search_space, **{key: its for key, its in given.items() if key in usual}}.items():
-        if among is None or (name not in given and not _is(getattr(model, name), usual[name])):
-            continue
-        if among.kinds and data.schema.kind not in among.kinds and name not in given:
+        if name not in given:
+            among = among.suiting(data.schema.kind) if _is(getattr(model, name), usual[name]) else None
+        if among is None:
             continue
         if name in OF_NETWORKS and not isinstance(model.network, str):
             continue
-        if isinstance(among, Choice) and name not in given:
-            among = among.suiting(data.schema.kind)
         if name == "latent_dim" and name not in given:
             if objective.name == "reconstruction":
                 continue
