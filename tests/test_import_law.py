@@ -37,7 +37,8 @@ LAW: dict[str, set[str]] = {
     "training": {"errors", "checks", "data", "metrics", "artifact"},
     "description": {"errors", "checks"},
     "gradients": {"errors", "data"},
-    "graph": set(),
+    "nearest": set(),
+    "graph": {"nearest"},
     "layout": set(),
     "feeding": {"errors", "checks", "data", "preprocessing", "training"},
     "base": {

@@ -17,84 +17,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
+
+from isthmus.nearest import near_rows, nearest_rows
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-__all__ = ["NEIGHBOURS", "balanced", "fuzzy_graph", "graph_of", "nearest_rows", "spread", "weights_of"]
+__all__ = ["NEIGHBOURS", "balanced", "fuzzy_graph", "graph_of", "near_rows", "nearest_rows", "spread", "weights_of"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 NEIGHBOURS = 15  # of a row, where nobody says
-DISTANCES = 2**22  # held at a time (16 MiB): they stay in the cache of the processor
-TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
+BLOCK = 2**16  # rows whose weights are found at a time
 HALVINGS = 64
 NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least
 REACH = 0.99  # a: how much of a row's class comes from its neighbours
 TOLERANCE = 1e-4  # of F, as a share
 
 
-def nearest_rows(
-    references: Float32, k: int, queries: Float32 | None = None, rows: int | None = None
-) -> tuple[Int64, Float32]:
-    """Return the nearest references of every query, exactly, the nearest first.
-
-    Parameters
-    ----------
-    references : array, shape (n, d)
-    k : int
-        How many; fewer where there are not as many.
-    queries : array, shape (m, d), optional
-        By default the references themselves, none of which is its own neighbour.
-    rows : int, optional
-        Queries at a time; by default as many as 16 MiB of distances allow.
-
-    Returns
-    -------
-    indices : ndarray of int64, shape (m, k)
-    distances : ndarray of float32, shape (m, k)
-        Euclidean.
-    """
-    middle = references.mean(axis=0)  # near the origin, differences of squares lose the fewest digits
-    there = torch.from_numpy(references - middle)
-    here = there if queries is None else torch.from_numpy(queries - middle)
-    k = min(k, len(there) - (queries is None))
-    squares, columns = there.square().sum(1), there.T.contiguous()
-    indices, distances = [], []
-    for block in torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there))):
-        part = here[block]
-        # ||a - b||^2 without ||a||^2, which changes no order.
-        away = torch.addmm(squares, part, columns, alpha=-2)
-        if queries is None:
-            away[torch.arange(len(block)), block] = torch.inf
-        found = _smallest(away, k)
-        exact = (part[:, None] - there[found]).square().sum(2).sqrt()
-        exact, order = exact.sort(dim=1, stable=True)
-        indices.append(found.gather(1, order))
-        distances.append(exact)
-    return torch.cat(indices).numpy(), torch.cat(distances).numpy()
-
-
-def _smallest(values: torch.Tensor, k: int) -> torch.Tensor:
-    """Return the columns of the k smallest values of each row, in any order: (m, n) -> (m, k).
-
-    They are in the k groups of columns with the smallest minima, which are found many times sooner.
-    """
-    if values.shape[1] <= 2 * k * TOGETHER:
-        return values.topk(k, largest=False)[1]
-    groups = F.pad(values, (0, -values.shape[1] % TOGETHER), value=torch.inf).view(len(values), -1, TOGETHER)
-    near = groups.amin(2).topk(k, largest=False)[1]
-    few = groups.gather(1, near[:, :, None].expand(-1, -1, TOGETHER)).flatten(1)
-    places = few.topk(k, largest=False)[1]
-    return near.gather(1, places // TOGETHER) * TOGETHER + places % TOGETHER
-
-
-def fuzzy_graph(indices: Int64, distances: Float32) -> sp.csr_matrix:
+def fuzzy_graph(indices: Int32 | Int64, distances: Float32) -> sp.csr_matrix:
     """Return the symmetric weights of a graph of nearest neighbours, those of UMAP.
 
     Parameters
@@ -106,18 +51,23 @@ def fuzzy_graph(indices: Int64, distances: Float32) -> sp.csr_matrix:
 
     Returns
     -------
-    csr_matrix of float64, shape (n, n)
+    csr_matrix of float32, shape (n, n)
         Between 0 and 1.
     """
     import scipy.sparse as sp
 
     n, k = indices.shape
-    weights = weights_of(distances).ravel()
-    directed = sp.csr_matrix((weights, (np.repeat(np.arange(n), k), indices.ravel())), shape=(n, n))
-    return sp.csr_matrix(directed + directed.T - directed.multiply(directed.T))
+    weights = np.concatenate([weights_of(distances[start : start + BLOCK]) for start in range(0, max(n, 1), BLOCK)])
+    ends = np.arange(0, n * k + 1, k, dtype=np.int64 if n * k > np.iinfo(np.int32).max else np.int32)
+    forth = sp.csr_matrix((weights.ravel(), indices.astype(ends.dtype, copy=False).ravel(), ends), shape=(n, n))
+    back = forth.T.tocsr()
+    both = forth.multiply(back)
+    either = forth + back
+    del forth, back  # of a million rows they take a quarter of a gigabyte
+    return sp.csr_matrix(either - both)
 
 
-def weights_of(distances: Float32) -> Float64:
+def weights_of(distances: Float32) -> Float32:
     """Return the weight v_ij of each neighbour from its distance, the nearest first: (n, k) -> (n, k)."""
     k = distances.shape[1]
     beyond = (distances - distances[:, :1]).astype(np.float64)
@@ -128,19 +78,32 @@ def weights_of(distances: Float32) -> Float64:
         middle = np.sqrt(low * high)
         is_wide = np.exp(-beyond / middle[:, None]).sum(axis=1) > wanted
         low, high = np.where(is_wide, low, middle), np.where(is_wide, middle, high)
-    return np.asarray(np.exp(-beyond / low[:, None]))
+    return np.exp(-beyond / low[:, None]).astype(np.float32)
 
 
-def graph_of(rows: Float32) -> sp.csr_matrix:
-    """Return the symmetric weights of the graph that joins each row to its 15 nearest: (n, d) -> (n, n)."""
-    return fuzzy_graph(*nearest_rows(rows, NEIGHBOURS))
+def graph_of(rows: Float32, k: int = NEIGHBOURS, seed: int = 0) -> sp.csr_matrix:
+    """Return the symmetric weights of the graph that joins each row to its nearest.
+
+    Parameters
+    ----------
+    rows : array, shape (n, d)
+    k : int, default=15
+        How many neighbours a row has.
+    seed : int, default=0
+        Of the search among more than 30,000 rows: :func:`isthmus.nearest.near_rows`.
+
+    Returns
+    -------
+    csr_matrix of float32, shape (n, n)
+    """
+    return fuzzy_graph(*near_rows(rows, k, seed))
 
 
 def balanced(graph: sp.csr_matrix) -> sp.csr_matrix:
     """Return D^-1/2 W D^-1/2 of symmetric weights W, D being the sums of their rows: (n, n)."""
     import scipy.sparse as sp
 
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    degrees = np.asarray(graph.sum(axis=1, dtype=np.float64)).ravel()
     root = sp.diags(1 / np.sqrt(np.maximum(degrees, np.finfo(np.float64).tiny)))
     return (root @ graph @ root).tocsr()
 
@@ -182,6 +145,6 @@ def spread(graph: sp.csr_matrix, numbers: Int64, k: int, *, even: bool = True) -
 
 def _weights(graph: sp.csr_matrix, labels: Float64) -> Float64:
     """Return what makes all classes reach equally far, (k,): one over the sum of sqrt(d_j) over the labels of each."""
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    degrees = np.asarray(graph.sum(axis=1, dtype=np.float64)).ravel()
     sums = np.sqrt(degrees) @ labels
     return np.where(sums > 0, 1 / np.where(sums > 0, sums, 1.0), 0.0)

@@ -53,7 +53,7 @@ def test_the_graph_is_the_union_of_both_directions():
     indices, distances = nearest_rows(rows, 8)
     v = np.zeros((300, 300))
     np.put_along_axis(v, indices, weights_of(distances), axis=1)
-    np.testing.assert_allclose(fuzzy_graph(indices, distances).toarray(), v + v.T - v * v.T, atol=1e-12)
+    np.testing.assert_allclose(fuzzy_graph(indices, distances).toarray(), v + v.T - v * v.T, atol=1e-6)
 
 
 # ------------------------------------------------------------------ the layout

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.graph import fuzzy_graph, nearest_rows
+from isthmus.graph import fuzzy_graph, near_rows
 from isthmus.layout import layout
 from isthmus.models.components import MOST, PlainRecords
 from isthmus.models.composition import augmented, compose
@@ -154,7 +154,7 @@ class Map(Model):
         records = PlainRecords(batches, self.module_.scale, self._numbers)
         middle, directions = records.components(rng)
         x = records.projected(rows, middle, directions)
-        indices, distances = nearest_rows(x, self.n_neighbors)
+        indices, distances = near_rows(x, self.n_neighbors, seed)
         dimensions = int(np.prod([side or 1 for side in self.code_shape_]))
         start = np.zeros((len(x), dimensions), np.float32)
         start[:, : x.shape[1]] = x[:, :dimensions]
