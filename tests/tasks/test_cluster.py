@@ -17,9 +17,9 @@ import isthmus
 from isthmus import VAE, Autoencoder, Clusterer
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.metrics import clustering_accuracy
-from isthmus.tasks.cluster import METHODS, Evidence
+from isthmus.tasks.cluster import METHODS
 from isthmus.tasks.cluster.communities import View
-from isthmus.tasks.cluster.evidence import like_one_cloud, of_gap
+from isthmus.tasks.cluster.evidence import of_splits
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
 
@@ -78,37 +78,105 @@ def test_the_number_of_round_clusters_is_found(count, n, d):
     assert adjusted_rand_score(truth, clusterer.labels_) > 0.98
 
 
-def test_modularity_alone_finds_six_groups_in_three_round_ones():
-    X, _ = make_blobs(400, 10, centers=3, random_state=0)
-    X = scale(X).astype(np.float32)
-    assert View.of(X, 0).modularities(20, 0).argmax() + 2 == 6
-    assert Clusterer(model=FunctionTransformer(), random_state=0).fit(X).n_clusters_ == 3
-
-
 @pytest.mark.parametrize(("n", "d"), [(150, 2), (400, 10), (2000, 5)])
-def test_one_cloud_is_told_from_groups(n, d):
+def test_one_cloud_is_one_cluster(n, d):
     X = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32) * np.linspace(1, 3, d, dtype=np.float32)
-    assert Clusterer(model=FunctionTransformer(), random_state=0).fit(X).evidence_.is_one_cloud
+    clusterer = Clusterer(model=FunctionTransformer(), random_state=0).fit(X)
+    assert clusterer.evidence_.is_one_cloud
+    assert clusterer.n_clusters_ == 1
+    assert set(clusterer.labels_) == set(clusterer.predict(X[:9])) == {0}
 
 
-def test_the_gap_is_what_codes_have_more_than_clouds_and_its_error_that_of_their_mean():
-    clouds = np.array([[0.2, 0.3, 0.4], [0.4, 0.3, 0.4]])
-    found = of_gap(np.array([0.5, 0.75, 0.875]), clouds)
+def clouds(*sizes: int, d: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return round groups of these sizes, twelve deviations apart, and which group each row is in."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    return (8.5 * np.eye(d)[truth] + rng.normal(size=(len(truth), d))).astype(np.float32), truth
+
+
+def a_dense_few(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(0, 1, (950, 5)), rng.normal(12, 0.5, (50, 5))]), np.repeat([0, 1], [950, 50])
+
+
+def half_moons(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    angle, truth = rng.uniform(0, np.pi, 400), np.arange(400) % 2
+    X = np.stack([np.cos(angle), np.sin(angle)], 1)
+    X[truth == 1] = [1, 0.4] - X[truth == 1]
+    return X + 0.05 * rng.normal(size=X.shape), truth
+
+
+def two_rings(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    angle, truth = rng.uniform(0, 2 * np.pi, 500), np.arange(500) % 5 // 3
+    X = np.stack([np.cos(angle), np.sin(angle)], 1) * (1.0 + truth[:, None])
+    return X + 0.07 * rng.normal(size=X.shape), truth
+
+
+def a_bridge(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = np.concatenate([rng.normal(0, 1, (200, 2)), rng.normal(0, 1, (100, 2)) + [10, 0], np.zeros((5, 2))])
+    X[300:, 0] = np.linspace(2, 8, 5)
+    return X, np.concatenate([np.repeat([0, 1], [200, 100]), [0, 0, 0, 1, 1]])
+
+
+def a_hundred_times_as_dense(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(0, 0.3, (400, 2)), rng.normal(0, 3, (400, 2)) + [30, 0]]), np.repeat([0, 1], 400)
+
+
+UNEVEN = {
+    "200/100/45": lambda seed: clouds(200, 100, 45, seed=seed),
+    "300/30/15": lambda seed: clouds(300, 30, 15, seed=seed),
+    "500/500/30": lambda seed: clouds(500, 500, 30, seed=seed),
+    "950/50": a_dense_few,
+    "moons": half_moons,
+    "rings": two_rings,
+    "bridge": a_bridge,
+    "densities 1:100": a_hundred_times_as_dense,
+}
+
+
+@pytest.mark.parametrize("name", UNEVEN)
+def test_groups_of_any_size_form_and_density_are_found_with_and_without_their_number(name):
+    for seed in range(2):
+        X, truth = UNEVEN[name](seed)
+        for k in (truth.max() + 1, None):
+            found = Clusterer(n_clusters=k, runs=2, random_state=seed).fit(X)
+            assert adjusted_rand_score(truth, found.labels_) > 0.95
+
+
+def test_a_frame_is_clustered_like_its_numbers():
+    X, truth = clouds(300, 30, 15)
+    found = Clusterer(runs=1, random_state=0).fit(pd.DataFrame(X, columns=list("abcdef")))
+    assert adjusted_rand_score(truth, found.labels_) > 0.95
+
+
+def test_a_wrong_division_is_not_stable():
+    X = np.random.default_rng(0).normal(size=(500, 5))
+    halves = Clusterer(n_clusters=2, random_state=0).fit(X)
+    assert halves.stability_ < 0.7
+    X, truth = clouds(300, 30, 15)
+    right = Clusterer(n_clusters=3, random_state=0).fit(X)
+    assert right.stability_ > 0.95
+    assert right.probabilities_.max(1).mean() > halves.probabilities_.max(1).mean() + 0.1
+
+
+def test_fewer_clusters_than_asked_for_are_said():
+    X = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)
+    with pytest.warns(UserWarning, match="Clusterer: 3 clusters were found where n_clusters=5 was asked for"):
+        found = Clusterer(model=FunctionTransformer(), n_clusters=5, random_state=0).fit(X)
+    assert found.n_clusters_ == 3
+
+
+def test_splits_below_the_limit_are_counted():
+    found = of_splits([np.array([0.9, 0.1, 0.3]), np.array([0.2, 0.2, 0.8]), np.array([0.3, 0.5, 0.7])], 20)
     assert found.numbers.tolist() == [2, 3, 4]
-    assert found.scores == pytest.approx([0.2, 0.45, 0.475])
-    assert found.errors == pytest.approx([0.1 * 1.5**0.5, 0, 0])
-    assert found.best == 4
-    uncertain = Evidence("gap", found.numbers, found.scores, np.full(3, 0.03))
-    assert uncertain.best == 3  # the smallest within the error of the best
-
-
-def test_a_cloud_has_the_mean_and_the_covariance_of_codes():
-    rng = np.random.default_rng(0)
-    codes = (rng.exponential(size=(4000, 3)) @ rng.normal(size=(3, 4))).astype(np.float32)  # of rank 3
-    cloud = like_one_cloud(codes, rng)
-    assert cloud.shape == codes.shape
-    assert cloud.mean(axis=0) == pytest.approx(codes.mean(axis=0), abs=0.15)
-    assert np.cov(cloud, rowvar=False) == pytest.approx(np.cov(codes, rowvar=False), rel=0.1, abs=0.15)
+    assert found.scores == pytest.approx([0.2, 0.3, 0.8])
+    assert found.best == 3
+    assert not found.is_one_cloud
+    assert of_splits([np.array([0.6, 0.9])], 20).is_one_cloud
 
 
 def test_a_number_that_is_given_needs_no_evidence(plain):
@@ -156,12 +224,7 @@ def test_the_same_seed_gives_the_same_clusters():
 
 
 def test_half_moons_need_the_graph():
-    rng = np.random.default_rng(0)
-    angle = rng.uniform(0, np.pi, 400)
-    truth = np.arange(400) % 2
-    X = np.stack([np.cos(angle), np.sin(angle)], 1)
-    X[truth == 1] = [1, 0.4] - X[truth == 1]
-    X = (X + 0.05 * rng.normal(size=X.shape)).astype(np.float32)
+    X, truth = half_moons(0)
     found = {
         method: Clusterer(model=FunctionTransformer(), n_clusters=2, method=method, random_state=0).fit(X).labels_
         for method in ("communities", "k-means")
@@ -287,10 +350,10 @@ def test_what_trains_a_model_further_keeps_its_settings(method, family):
         assert np.allclose(before.detach().numpy(), after.detach().numpy(), atol=1e-6)
 
 
-def test_evidence_and_runs_share_the_merging_of_one_seed():
+def test_evidence_and_runs_share_the_groups_of_one_seed():
     view = View.of(groups()[0], 0)
-    assert view.merging(2, 1) is view.merging(20, 1)
-    assert view.merging(2, 1) is not view.merging(2, 2)
+    assert view.groups(2, 1) is view.groups(20, 1)
+    assert view.groups(2, 1) is not view.groups(2, 2)
 
 
 def test_evidence_and_stability_are_in_the_file(tmp_path):

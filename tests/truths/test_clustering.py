@@ -18,6 +18,7 @@ from isthmus.gradients import oriented_gradients
 from isthmus.graph import fuzzy_graph, nearest_rows
 from isthmus.networks import MixturePrior
 from isthmus.tasks.cluster import graph as graphs
+from isthmus.tasks.cluster import splits
 from isthmus.tasks.cluster.embedded import Centres, divergence, target_distribution
 
 
@@ -162,58 +163,123 @@ def test_spectral_layout_is_that_of_scikit_learn(n):
         assert abs(np.corrcoef(a, b)[0, 1]) > 0.999
 
 
-def test_modularity_is_its_definition():
+def test_modularity_and_normalised_association_are_their_definitions():
     graph, labels = random_graph(), np.random.default_rng(3).integers(0, 3, 40)
     w = graph.toarray()
     k, total = w.sum(1), w.sum()
-    expected = sum((w[i, j] - k[i] * k[j] / total) * (labels[i] == labels[j]) for i in range(40) for j in range(40))
-    assert graphs.modularity(graph, labels) == pytest.approx(expected / total, abs=1e-12)
+    between = graphs.weights_between(graph, labels)
+    same = labels[:, None] == labels
+    assert graphs.total(graphs.modularity, between) == pytest.approx(
+        ((w - np.outer(k, k) / total) * same).sum() / total, abs=1e-12
+    )
+    kept = sum(w[np.ix_(labels == c, labels == c)].sum() / w[labels == c].sum() for c in range(3))
+    assert graphs.total(graphs.association, between) == pytest.approx(kept, abs=1e-12)
 
 
-def test_the_curve_of_a_merging_is_the_modularity_of_its_labels():
+def test_a_row_that_counts_twice_is_two_rows():
+    graph, labels = random_graph(), np.random.default_rng(3).integers(0, 3, 40)
+    counts = np.random.default_rng(4).integers(1, 4, 40)
+    rows = np.repeat(np.arange(40), counts)
+    copies = graphs.weights_between(graph[rows][:, rows], labels[rows])
+    assert graphs.weights_between(graph, labels, counts.astype(float)) == pytest.approx(copies, abs=1e-12)
+
+
+WORTHS = [graphs.association, graphs.modularity]
+
+
+def worth_of(worth, graph: sp.csr_matrix, labels: np.ndarray) -> float:
+    return graphs.total(worth, graphs.weights_between(graph, labels))
+
+
+@pytest.mark.parametrize("worth", WORTHS)
+def test_a_merging_joins_the_two_groups_whose_union_is_worth_most(worth):
     graph = random_graph()
-    merging = graphs.Merging.of(graph, np.random.default_rng(0).permutation(40) // 4)
-    for k in range(1, 11):
-        labels = merging.labels(k)
-        assert labels.max() + 1 == k
-        assert merging.score(k) == pytest.approx(graphs.modularity(graph, labels), abs=1e-12)
+    groups = np.random.default_rng(0).permutation(40) // 4
+    between = graphs.weights_between(graph, groups)
+    merging = graphs.Merging.of(between, worth)
+    for k in range(1, 10):
+        before, after = (merging.first(count)[groups] for count in (k + 1, k))
+        assert after.max() + 1 == k
+        unions = [np.unique(np.where(before == j, i, before), return_inverse=True)[1] for j in range(k + 1) for i in range(j)]
+        assert worth_of(worth, graph, after) == pytest.approx(max(worth_of(worth, graph, one) for one in unions))
+        i, j = merging.pairs[len(merging.pairs) - k]
+        sides = [before[groups == one][0] for one in (i, j)]
+        w = graphs.weights_between(graph, before)
+        assert merging.cuts[len(merging.pairs) - k] == pytest.approx(w[sides[0], sides[1]])
 
 
-def test_communities_are_the_division_of_highest_modularity():
-    graph = random_graph(14)
-    divisions = (np.array([int(bit) for bit in f"{number:014b}"]) for number in range(1, 2**13))
-    best = max(graphs.modularity(graph, labels) for labels in divisions)
-    starts = [np.random.default_rng(seed).permutation(14) % 2 for seed in range(10)]
-    found = [graphs.Communities.of(graph, start, seed) for seed, start in enumerate(starts)]
-    assert max(one.score for one in found) == pytest.approx(best, abs=1e-12)
-    for one, start in zip(found, starts, strict=True):
-        assert one.score >= graphs.modularity(graph, start)
-        assert one.score == pytest.approx(graphs.modularity(graph, one.labels))
-        assert one.shares.sum(1) == pytest.approx(np.ones(14))
-
-
-def test_annealing_finds_the_best_division_of_few_groups():
+@pytest.mark.parametrize("worth", WORTHS)
+def test_annealing_finds_the_best_division_of_few_groups(worth):
     graph = random_graph(24)
     groups = np.arange(24) // 3
-    for k, seed in ((2, 0), (3, 1)):
-        merged = graphs.Merging.of(graph, groups).labels(k)
-        labels = graphs.annealed(graph, groups, merged, seed)
-        assert all(len(set(labels[groups == group])) == 1 for group in range(8))
+    between = graphs.weights_between(graph, groups)
+    for k in (2, 3):
+        merged = graphs.Merging.of(between, worth).first(k)
+        labels = graphs.annealed(between, merged, worth, 0)
         best = max(
-            graphs.modularity(graph, np.array(division)[groups])
+            worth_of(worth, graph, np.array(division)[groups])
             for division in product(range(k), repeat=8)
             if len(set(division)) == k
         )
-        assert graphs.modularity(graph, labels) == pytest.approx(best, abs=1e-12)
+        assert worth_of(worth, graph, labels[groups]) == pytest.approx(best, abs=1e-12)
 
 
-def test_annealing_returns_what_it_began_with_if_nothing_is_better():
+def test_rows_move_until_no_move_raises_the_association():
     graph = random_graph()
-    groups = np.arange(40) // 2
-    truth = np.arange(40) % 2
-    kept = graphs.annealed(graph, np.arange(40), truth, 0)
-    assert graphs.modularity(graph, kept) >= graphs.modularity(graph, truth)
-    assert graphs.annealed(graph, groups, np.zeros(40, np.int64), 0).tolist() == [0] * 40
+    begun = np.random.default_rng(1).permutation(40) % 3
+    found = graphs.moved(graph, begun, 0)
+    assert worth_of(graphs.association, graph, found) > worth_of(graphs.association, graph, begun)
+    between, degrees = graphs.weights_between(graph, found), np.asarray(graph.sum(1)).ravel()
+    target = graphs._better(graph, found, between, degrees)
+    for row in range(40):
+        moves = []
+        for cluster in range(3):
+            after = found.copy()
+            after[row] = cluster
+            moves.append(worth_of(graphs.association, graph, after) if len(set(after)) == 3 else -np.inf)
+        assert moves[target[row]] == pytest.approx(max(moves), abs=1e-9)
+
+
+def test_normalised_cuts_do_not_mind_how_large_a_group_is_and_modularity_does():
+    few, many = 8, 152
+    steps = np.abs(np.subtract.outer(np.arange(many), np.arange(many)))  # a chain in which every row knows eight others
+    graph = sp.block_diag([np.ones((few, few)) - np.eye(few), ((steps > 0) & (steps < 5)).astype(float)]).tocsr()
+    right, even = (np.arange(few + many) < few).astype(int), (np.arange(few + many) < 80).astype(int)
+    assert worth_of(graphs.association, graph, right) > worth_of(graphs.association, graph, even)
+    assert worth_of(graphs.modularity, graph, right) < worth_of(graphs.modularity, graph, even)
+
+
+def test_a_smaller_graph_keeps_all_weight_and_joins_neighbours():
+    X = np.random.default_rng(0).normal(size=(900, 3)).astype(np.float32) + 20 * (np.arange(900) % 2)[:, None]
+    graph = fuzzy_graph(*nearest_rows(X.astype(np.float32), 15))
+    small, vertices = graphs.coarsened(graph, 200, 0)
+    assert small.shape[0] <= 200
+    assert small.sum() == pytest.approx(graph.sum(), rel=1e-5)
+    assert all(len(set((np.arange(900) % 2)[vertices == one])) == 1 for one in range(small.shape[0]))
+    same = graphs.coarsened(graph, 900, 0)
+    assert same[0] is graph
+
+
+# ------------------------------------------------------------------ splits between clusters
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_the_dimension_of_rows_is_found_whatever_the_space_they_lie_in(d):
+    X = np.random.default_rng(0).normal(size=(3000, d)) @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, d)))[0].T
+    found = splits.intrinsic_dimension(nearest_rows(X.astype(np.float32), 15)[1])
+    assert found == pytest.approx(d, rel=0.15)
+
+
+def test_the_ratio_of_a_split_is_its_formula():
+    cuts, sides = np.array([3.0, 4.0, 1.0]), np.array([[100.0, 120.0], [90.0, 150.0], [200.0, 240.0]])
+    merging = graphs.Merging(np.array([[0, 1], [2, 3], [0, 2]]), cuts, sides)
+    d, degree = 2.0, 2.0
+    n = sides.sum(1) / degree
+    a = cuts / sides.min(1) * n ** (1 / d)
+    phi = (a[0] * a[1] * np.median(a)) ** (1 / 3) * n[2] ** (-1 / d)
+    expected = (cuts[2] + degree) / (phi * 200 + degree)
+    assert splits.ratios(merging, degree, d)[2] == pytest.approx(expected)
+    assert splits.strongest(merging, splits.ratios(merging, degree, d), 2).tolist() == [0, 0, 1, 1]
 
 
 # ------------------------------------------------------------------ gradients of pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -13,6 +14,7 @@ from isthmus.errors import DataError, ParameterError
 __all__ = [
     "codes_differ",
     "enough_for_clusters",
+    "fewer_clusters",
     "is_learned_already",
     "more_than_one_cluster",
     "number_of_clusters",
@@ -44,6 +46,16 @@ def enough_for_clusters(owner: str, n: int) -> None:
     """Refuse fewer records than can be told apart."""
     if n < 2:
         raise DataError(f"{owner}: clusters need at least 2 records; there is {n} sample(s).")
+
+
+def fewer_clusters(owner: str, wanted: int | None, found: int) -> None:
+    """Warn of fewer clusters than were asked for."""
+    if wanted is not None and found < wanted:
+        warnings.warn(
+            f"{owner}: {found} clusters were found where n_clusters={wanted} was asked for: the records have too few "
+            f"distinct codes, or no part of them is likelier to be in another cluster.",
+            stacklevel=4,
+        )
 
 
 def codes_differ(owner: str, codes: NDArray[Any]) -> None:

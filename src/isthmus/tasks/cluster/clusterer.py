@@ -53,12 +53,13 @@ class Clusterer(ClusterMixin, TaskEstimator):
         What gives the codes. One that has been fitted is used as it is; of any other a copy is fitted on the records.
         By default the one that serves the method best.
     n_clusters : int, optional
-        How many; by default the number from 2 to 20 that fits best, with the scores of all in ``evidence_``.
+        How many; by default as many as there are, 20 at most, with the evidence in ``evidence_``. "communities" and
+        "neighbour-graph" may answer 1: the records do not fall into groups.
     method : str, default="auto"
         "auto" is "communities", which finds clusters of any form.
 
-        - "communities": parts of the graph of nearest codes that have more edges within than chance would give
-          (Newman and Girvan 2004): :mod:`isthmus.tasks.cluster.graph`.
+        - "communities": parts of the graph of nearest codes that keep most of their weight to themselves, whatever
+          their sizes (normalised cut, Shi and Malik 2000): :mod:`isthmus.tasks.cluster.communities`.
         - "k-means", "mixture": k-means and a mixture of Gaussians on the codes.
         - "neighbour-graph": a mixture of Gaussians on the layout of that graph (N2D, McConville et al., ICPR 2020).
         - "dec", "idec": the code itself learns the clusters, without the reconstruction (Xie et al., ICML 2016) or
@@ -72,8 +73,9 @@ class Clusterer(ClusterMixin, TaskEstimator):
         - "gradients": of pictures, their histograms of oriented gradients (Dalal and Triggs, CVPR 2005), which hardly
           change when a line is moved or bent a little: :mod:`isthmus.gradients`.
     runs : int, optional
-        Times that the clusters are looked for, with other seeds and the same model; the run with the best score is
-        kept. By default 5, and 1 for the methods that train networks.
+        Times that the clusters are looked for, with other seeds and the same model. The run with the best score is
+        kept; for "communities" its probabilities are averaged with those of the others. By default 5, and 1 for the
+        methods that train networks.
     device : str, default="auto"
         Where the clusterer's own model is trained: "cpu", "cuda", "mps", or the fastest at hand.
     verbose : int, default=0
@@ -92,7 +94,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
     evidence_ : Evidence or None
         Scores of the numbers of clusters, where the number was estimated.
     stability_ : float
-        Mean adjusted Rand index between the runs, 1 where all agree; NaN after a single run.
+        Mean adjusted Rand index between the runs, 1 where all agree; NaN after a single run. For "communities" a run
+        also draws anew how much each record counts, so that a low one says that the clusters hang on the sample.
     medoids_ : ndarray of int64, shape (k,)
         Row of the most central member of each cluster: its code is nearest to those of the others.
     method_, features_ : str
@@ -221,7 +224,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         labels = [found.argmax(axis=1) for _, found in runs]
         agreement = [adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]
         self.stability_ = float(np.mean(agreement)) if agreement else float("nan")
-        return max(runs, key=lambda run: run[0].score)
+        return rule.settled(view, runs)
 
     def _number_clusters(self, found: Float64) -> None:
         """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
@@ -232,6 +235,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.probabilities_ = self._in_order(found)
         self.labels_ = np.argsort(order)[likeliest].astype(np.int64)  # two clusters may be as likely: one choice counts
         self.n_clusters_ = len(self.columns_)
+        checks.fewer_clusters(type(self).__name__, self.n_clusters, self.n_clusters_)
 
     def _in_order(self, found: Float64) -> Float64:
         """Return probabilities of the clusters that there are, by size."""

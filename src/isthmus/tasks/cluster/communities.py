@@ -1,16 +1,21 @@
 r"""Clusters as parts of a graph that joins every record to those whose codes are nearest.
 
-Two ways. Both begin with the graph of :mod:`isthmus.tasks.cluster.graph`.
+Two ways. Both begin with the graph of :mod:`isthmus.tasks.cluster.graph`, and find out how many clusters there are by
+:mod:`isthmus.tasks.cluster.splits`.
 
 ================  =====================================================================================================
+communities       the parts of the graph that keep most of their weight to themselves, whatever their sizes. Where fewer
+                  are wanted than there are, whole ones are joined, by modularity: that prefers even parts
 neighbour-graph   the graph is laid out in few dimensions, and a mixture of Gaussians is fitted there (McConville,
                   Santos-Rodriguez, Piechocki and Craddock, "N2D: (Not Too) Deep Clustering via Clustering the Local
                   Manifold of an Autoencoded Embedding", ICPR 2020); the layout is the spectral one, not UMAP's
-communities       the communities of the graph itself: :mod:`isthmus.tasks.cluster.graph`
 ================  =====================================================================================================
 
-The probability that a record belongs to a cluster is the share of its weight in the graph that goes there. A new record
-gets its neighbours among the records of the fit, and the mean of their probabilities by weight.
+In each run every record counts anew, 1 on average, by draws from an exponential distribution (the Bayesian bootstrap:
+Rubin, Annals of Statistics 9, 1981). So runs differ by what another sample of records would change, and what they do not
+agree on is no property of the records. The probability that a record belongs to a cluster is the share of its weight in
+the graph that goes there, in the best run and averaged over all (bagging: Dudoit and Fridlyand, Bioinformatics 19, 2003).
+A new record gets its neighbours among the records of the fit, and the mean of their probabilities by weight.
 """
 
 # ruff: noqa: D102 - what each method does stands at Rule
@@ -18,16 +23,18 @@ gets its neighbours among the records of the fit, and the mean of their probabil
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from isthmus.data import Data
-from isthmus.graph import graph_of
+from isthmus.graph import NEIGHBOURS, fuzzy_graph, near_rows
 from isthmus.tasks.cluster import graph as graphs
-from isthmus.tasks.cluster.evidence import Evidence, like_one_cloud, of_bic, of_gap, some_of
-from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
+from isthmus.tasks.cluster import splits
+from isthmus.tasks.cluster.evidence import Evidence, of_splits, some_of
+from isthmus.tasks.cluster.rules import Float32, Float64, Int64, MixtureRule, Rule
 from isthmus.tasks.neighbours import shares_of_neighbours
 
 if TYPE_CHECKING:
@@ -35,59 +42,107 @@ if TYPE_CHECKING:
 
 __all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
 
-STARTS = 5  # of small groups, among which numbers of clusters are compared
-CLOUDS = 10  # that codes are compared with
+STARTS = 7  # of small groups, the median of which says how many clusters there are
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Small groups of one run, and how they are joined.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        The group of each distinct code.
+    merging : Merging
+        By normalised association.
+    ratios : ndarray, shape (m - 1,)
+        How little each union cuts, over what is to be expected within a cluster.
+    resampled : ndarray, shape (m, m)
+        Weights between groups, where every record counts as this run drew it.
+    """
+
+    labels: Int64
+    merging: graphs.Merging
+    ratios: Float64
+    resampled: Float64
 
 
 @dataclass
 class View:
-    """A graph and its spectral layout.
+    """The graph of the distinct codes. Copies of a record would only know each other.
 
     Parameters
     ----------
     codes : ndarray of float32, shape (n, d)
-    graph : csr_matrix, shape (n, n)
-    vectors : ndarray, shape (n, e)
-        Of the spectral layout.
+        Distinct.
+    inverse : ndarray of int64
+        Which of them each record has.
+    graph : csr_matrix of float32, shape (n, n)
+    dimension : float
+        Intrinsic dimension of the codes.
+    vectors : ndarray, shape (m, e)
+        Of the spectral layout of vertices.
+    vertices : ndarray of int64, shape (n,)
+        The vertex of each code; of few codes, each is its own.
+    seed : int
     """
 
     codes: Float32
+    inverse: Int64
     graph: sp.csr_matrix
+    dimension: float
     vectors: Float64
-    _mergings: dict[tuple[int, int], graphs.Merging] = field(default_factory=dict)
+    vertices: Int64
+    seed: int
+    _groups: dict[tuple[int, int], Groups] = field(default_factory=dict)
 
     @classmethod
     def of(cls, codes: Float32, seed: int) -> View:
         """Return the graph of codes."""
-        graph = graph_of(codes)
-        dimensions = min(graphs.DIMENSIONS, len(codes))
-        return cls(codes, graph, graphs.spectral_layout(graph, dimensions, seed)[1])
+        distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
+        indices, distances = near_rows(distinct, NEIGHBOURS, seed)
+        graph, dimension = fuzzy_graph(indices, distances), splits.intrinsic_dimension(distances)
+        small, vertices = graphs.coarsened(graph, graphs.VERTICES, seed)
+        vectors = graphs.spectral_layout(small, min(graphs.DIMENSIONS, small.shape[0]), seed)[1]
+        return cls(distinct, inverse.ravel(), graph, dimension, vectors, vertices, seed)
 
-    def merging(self, fewest: int, seed: int) -> graphs.Merging:
-        """Return how small groups, so many at least, are joined; the same one is asked for by evidence and by runs."""
-        key = graphs.number_of_groups(len(self.codes), fewest), seed
-        if key not in self._mergings:
-            self._mergings[key] = graphs.Merging.of(self.graph, graphs.small_groups(self.vectors, *key))
-        return self._mergings[key]
+    def groups(self, fewest: int, seed: int) -> Groups:
+        """Return small groups, so many at least; those of one seed are found once."""
+        key = graphs.number_of_groups(len(self.vectors), min(fewest, len(self.vectors))), seed
+        if key not in self._groups:
+            labels = graphs.small_groups(self.vectors, *key)[self.vertices]
+            merging = graphs.Merging.of(graphs.weights_between(self.graph, labels), graphs.association)
+            counts = np.random.default_rng(seed).exponential(size=len(labels))
+            self._groups[key] = Groups(
+                labels,
+                merging,
+                splits.ratios(merging, 1 / len(labels), self.dimension),
+                graphs.weights_between(self.graph, labels, counts),
+            )
+        return self._groups[key]
 
-    def modularities(self, most: int, seed: int) -> Float64:
-        """Return the modularity of 2, 3, ... and ``most`` clusters; there are fewer where codes are alike."""
-        merging = self.merging(most, seed)
-        return np.asarray([merging.score(min(k, len(merging.curve))) for k in range(2, max(2, most) + 1)])
+    def starts(self) -> list[Groups]:
+        """Return the groups of the first runs."""
+        return [self.groups(1, (self.seed + i) % 2**32) for i in range(STARTS)]
+
+    @cached_property
+    def number(self) -> int:
+        """How many clusters there are."""
+        return int(np.median([splits.number_of_clusters(groups.ratios) for groups in self.starts()]))
 
 
 class CommunityRule(Rule):
-    """Communities of the graph of nearest codes.
+    """Parts of the graph of nearest codes.
 
     Parameters
     ----------
     codes : ndarray of float32, shape (n, d)
-        Of the records of the fit.
+        Distinct codes of the records of the fit.
     shares : ndarray of float32, shape (n, k)
         Their probabilities.
     """
 
-    about = "communities in the graph of nearest codes"
+    about = "parts of the graph of nearest codes"
 
     def __init__(self, codes: Float32, shares: Float32) -> None:
         self.codes, self.shares = codes, shares
@@ -100,19 +155,24 @@ class CommunityRule(Rule):
     def evidence(cls, view: View, most: int, seed: int) -> Evidence:
         some = some_of(view.codes, seed)
         view = view if len(some) == len(view.codes) else View.of(some, seed)
-        scores = np.mean([view.modularities(most, (seed + i) % 2**32) for i in range(STARTS)], axis=0)
-        rng = np.random.default_rng(seed)
-        clouds = [View.of(like_one_cloud(some, rng), seed).modularities(most, seed) for _ in range(CLOUDS)]
-        return of_gap(scores, np.asarray(clouds))
+        return of_splits([groups.ratios for groups in view.starts()], most)
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
-        merging = view.merging(k, seed)
-        divided = graphs.annealed(view.graph, merging.groups, merging.labels(k), seed)
-        found = graphs.Communities.of(view.graph, divided, seed)
-        rule = cls(view.codes, found.shares.astype(np.float32))
-        rule.score = found.score
-        return rule, found.shares
+    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float32]:
+        groups = view.groups(k, seed)
+        # How many there are is asked first: where that is more than k, no cut through one of them is wanted.
+        worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
+        labels = graphs.moved(view.graph, labels[groups.labels], seed)
+        rule = cls(view.codes, graphs.shares(view.graph, labels))
+        rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
+        return rule, rule.shares[view.inverse]
+
+    @classmethod
+    def settled(cls, view: View, runs: list[tuple[Self, Float32]]) -> tuple[Self, Float32]:
+        best = max((rule for rule, _ in runs), key=lambda rule: rule.score).shares
+        mean = np.mean([rule.shares[:, _matching(best, rule.shares)] for rule, _ in runs], axis=0)
+        shares = (best + mean) / 2  # the best run counts as much as all together
+        return cls(view.codes, shares), shares[view.inverse]
 
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
         return shares_of_neighbours(self.codes, self.shares, task._codes(data))
@@ -125,25 +185,49 @@ class CommunityRule(Rule):
         return cls(arrays["codes"], arrays["shares"])
 
 
+def _matching(ours: Float32, theirs: Float32) -> Int64:
+    """Return which of their clusters stands for each of ours: those that share most records."""
+    from scipy.optimize import linear_sum_assignment
+
+    k = ours.shape[1]
+    together = np.bincount(ours.argmax(axis=1) * k + theirs.argmax(axis=1), minlength=k * k).reshape(k, k)
+    return np.asarray(linear_sum_assignment(together, maximize=True)[1])
+
+
+def _divided(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
+    """Return the best division of groups into k clusters by normalised association, and that measure."""
+    begun = [groups.merging.first(k), splits.strongest(groups.merging, groups.ratios, k)]
+    begin = max(begun, key=lambda labels: graphs.total(graphs.association, graphs.joined(groups.resampled, labels)))
+    return graphs.association, graphs.annealed(groups.resampled, begin, graphs.association, seed)
+
+
+def _joined(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
+    """Return how whole clusters, of which there are more than k, are joined best by modularity, and that measure."""
+    whole = splits.strongest(groups.merging, groups.ratios, max(k, splits.number_of_clusters(groups.ratios)))
+    between = graphs.joined(groups.resampled, whole)
+    begin = graphs.Merging.of(between, graphs.modularity).first(k)
+    return graphs.modularity, graphs.annealed(between, begin, graphs.modularity, seed)[whole]
+
+
 class NeighbourGraphRule(CommunityRule):
     """A mixture of Gaussians on the layout of the graph (N2D)."""
 
     about = "a mixture of Gaussians on the layout of the graph of nearest codes"
 
     @classmethod
-    def evidence(cls, view: View, most: int, seed: int) -> Evidence:
-        return of_bic(_layout(view, most), most, seed)
-
-    @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
         mixture, found = MixtureRule.learn(task, data, _layout(view, k), k, seed)
         rule = cls(view.codes, found.astype(np.float32))
         rule.score = mixture.score
-        return rule, found
+        return rule, found[view.inverse]
+
+    @classmethod
+    def settled(cls, view: View, runs: list[tuple[Self, Float64]]) -> tuple[Self, Float64]:
+        return super(CommunityRule, cls).settled(view, runs)
 
 
 def _layout(view: View, k: int) -> Float32:
     """Return as many leading eigenvectors as clusters, rows of length 1."""
-    leading = view.vectors[:, :k]
+    leading = view.vectors[view.vertices, :k]
     lengths = np.maximum(np.linalg.norm(leading, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return np.ascontiguousarray(leading / lengths, np.float32)

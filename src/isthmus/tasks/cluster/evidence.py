@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.tasks.cluster.rules import Float32, Float64, fitted_mixture
+from isthmus.tasks.cluster.splits import number_of_clusters
 
-__all__ = ["Evidence", "like_one_cloud", "of_bic", "of_gap", "of_silhouettes", "some_of"]
+__all__ = ["Evidence", "of_bic", "of_silhouettes", "of_splits", "some_of"]
 
 ROWS = 5_000  # codes that numbers of clusters are compared on, at most
 
 TITLES = {
     "silhouette": "mean silhouette of k-means (Rousseeuw 1987)",
     "bic": "Bayesian information criterion of a mixture, a record (Schwarz 1978)",
-    "gap": "modularity beyond that of one cloud (gap statistic: Tibshirani, Walther and Hastie 2001)",
+    "splits": "weakest split between clusters, over what is to be expected within one: below 0.45 it is real",
 }
 
 
@@ -27,13 +28,14 @@ class Evidence:
 
     Parameters
     ----------
-    criterion : {"silhouette", "bic", "gap"}
-        What is compared; the information criterion is best where it is lowest, the others where they are highest.
+    criterion : {"silhouette", "bic", "splits"}
+        What is compared: the silhouette is best where it is highest, the information criterion where it is lowest. Of
+        splits as many are taken as are real, which may be none.
     numbers : ndarray of int64, shape (m,)
         Of clusters, increasing from 2.
     scores : ndarray of float64, shape (m,)
     errors : ndarray of float64, shape (m,)
-        Standard errors of the scores; 0 where scores are certain.
+        Deviations of the scores between runs; 0 where there was one.
     """
 
     criterion: str
@@ -48,15 +50,15 @@ class Evidence:
 
     @property
     def best(self) -> int:
-        """The smallest number whose score is the best one, or less by its standard error at most."""
-        scores = -self.scores if self.criterion == "bic" else self.scores
-        highest = int(np.argmax(scores))
-        return int(self.numbers[np.flatnonzero(scores >= scores[highest] - self.errors[highest])[0]])
+        """The number of clusters that the scores speak for."""
+        if self.criterion == "splits":
+            return number_of_clusters(self.scores)
+        return int(self.numbers[np.argmax(self.scores if self.criterion == "silhouette" else -self.scores)])
 
     @property
     def is_one_cloud(self) -> bool:
-        """Whether no number is better than one cloud by two standard errors; only "gap" can tell."""
-        return self.criterion == "gap" and bool(np.all(self.scores <= 2 * self.errors))
+        """Whether the records do not fall into groups at all; only splits can tell."""
+        return self.best == 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -94,30 +96,19 @@ def of_bic(codes: Float32, most: int, seed: int) -> Evidence:
     return Evidence("bic", numbers, np.asarray(scores), np.zeros(len(scores)))
 
 
-def of_gap(scores: Float64, clouds: Float64) -> Evidence:
-    """Return by how much codes are better divided than one cloud is, and its standard error.
-
-    A score of its own tells little: the more clusters, the higher is modularity, up to some number that depends on how
-    many records there are. So each is compared with what it is where nothing is to be divided (Tibshirani, Walther and
-    Hastie, "Estimating the number of clusters in a data set via the gap statistic", JRSS B 63, 2001, section 3).
+def of_splits(runs: list[Float64], most: int) -> Evidence:
+    """Return the ratio of the weakest split between so many clusters, the median over runs.
 
     Parameters
     ----------
-    scores : ndarray, shape (m,)
-        Of the codes, with 2, 3, ... clusters.
-    clouds : ndarray, shape (b, m)
-        The same of each of some clouds.
+    runs : list of ndarray
+        The ratios of all unions of each run: :func:`isthmus.tasks.cluster.splits.ratios`.
+    most : int
+        Clusters, at most.
     """
-    errors = clouds.std(axis=0) * np.sqrt(1 + 1 / len(clouds))
-    return Evidence("gap", np.arange(2, 2 + len(scores)), scores - clouds.mean(axis=0), errors)
-
-
-def like_one_cloud(codes: Float32, rng: np.random.Generator) -> Float32:
-    """Return a sample of the Gaussian with the mean and the covariance of codes: (n, d), as many as there are."""
-    mean = codes.mean(axis=0)
-    # Sums of all codes about their mean, with weights of variance 1 / n: no wide covariance has to be taken apart.
-    weights = rng.standard_normal((len(codes), len(codes)), dtype=np.float32) / np.sqrt(np.float32(len(codes)))
-    return np.asarray(weights @ (codes - mean) + mean, np.float32)
+    count = max(1, min(most - 1, *(len(found) for found in runs)))
+    sorted_ratios = np.asarray([np.sort(found)[:count] for found in runs])
+    return Evidence("splits", np.arange(2, count + 2), np.median(sorted_ratios, axis=0), sorted_ratios.std(axis=0))
 
 
 def some_of(codes: Float32, seed: int) -> Float32:

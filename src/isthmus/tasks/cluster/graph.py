@@ -1,21 +1,31 @@
-r"""A graph of neighbours (:mod:`isthmus.graph`): how it lies in few dimensions, and its communities.
+r"""A graph of neighbours (:mod:`isthmus.graph`): how it lies in few dimensions, and how it is divided best.
 
-================  =====================================================================================================
-Spectral layout   the leading eigenvectors of D^-1/2 W D^-1/2, rows of length 1 (Ng, Jordan and Weiss, NeurIPS 2001)
-Communities       labels c of high modularity (Newman and Girvan 2004), with m half of all weight and degrees k_i:
-                  Q = 1/2m sum_ij (w_ij - k_i k_j / 2m) [c_i = c_j]
-================  =====================================================================================================
+With W_cd the weight between clusters c and d, all weights adding up to 1, and v_c = sum_d W_cd:
 
-Communities are looked for in four steps. Small groups, of the spectral layout, are found by k-means. Two of them are
-joined at a time, the two whose union has the highest modularity (Clauset, Newman and Moore 2004), until as many are
-left as are wanted. What was joined too soon comes apart again as groups change their community by chance, the less
-chance the later (simulated annealing: Guimera and Amaral, Nature 433, 2005). Records then move to the neighbouring
-community that they raise modularity in, until none does. The path of the second step has the modularity of every number
-of clusters.
+======================  ===============================================================================================
+Spectral layout         the leading eigenvectors of D^-1/2 W D^-1/2, rows of length 1 (Ng, Jordan and Weiss, NeurIPS
+                        2001)
+Normalised association  sum_c W_cc / v_c: the share of each cluster's weight that stays within it, whatever its size.
+                        The number of clusters less this is the normalised cut (Shi and Malik, "Normalized Cuts and
+                        Image Segmentation", IEEE PAMI 22, 2000, equations 2 and 3)
+Modularity              sum_c W_cc - v_c^2: what stays within clusters, beyond what chance would give. It prefers even
+                        parts (Newman and Girvan, Physical Review E 69, 2004)
+======================  ===============================================================================================
+
+Both are sums of a worth of each cluster, so that they are looked for alike. Small groups, of the spectral layout, are
+found by k-means. Two of them are joined at a time, the two whose union is best, until as many are left as are wanted.
+What was joined too soon comes apart again as groups change their cluster by chance, the less chance the later (simulated
+annealing: Kirkpatrick, Gelatt and Vecchi, Science 220, 1983). Rows then move to the neighbouring cluster that raises the
+normalised association, until none does.
+
+Of more than 100,000 rows the layout is that of fewer vertices, into which rows are joined with the neighbour they share
+most with (heavy-edge matching as in Dhillon, Guan and Kulis, "Weighted Graph Cuts without Eigenvectors: A Multilevel
+Approach", IEEE PAMI 29, 2007, section 4.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,23 +34,42 @@ from numpy.typing import NDArray
 
 from isthmus.graph import balanced
 
-__all__ = ["Communities", "Merging", "annealed", "modularity", "number_of_groups", "small_groups", "spectral_layout"]
+__all__ = [
+    "Merging",
+    "annealed",
+    "association",
+    "coarsened",
+    "joined",
+    "modularity",
+    "moved",
+    "number_of_groups",
+    "shares",
+    "small_groups",
+    "spectral_layout",
+    "total",
+    "weights_between",
+]
 
+Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Worth = Callable[[Float64, Float64], Float64]  # of clusters, from W_cc and v_c
 
 DIMENSIONS = 50  # of the spectral layout that small groups are found in
 TOLERANCE = 1e-4  # of eigenvalues
 DENSE = 256  # rows up to which all eigenvectors are computed
+VERTICES = 100_000  # of a graph whose spectral layout is found, at most
+MATCHINGS = 4  # rounds of offers before a graph is made smaller
 GROUPS = 200  # small groups, at most
 ROWS_A_GROUP = 20  # rows for each, at least, on average
 FEW_GROUPS, ROWS_OF_FEW = 60, 5  # groups that small sets have, with fewer rows for each
 ROWS_OF_GROUPS = 10_000  # rows that small groups are found on, at most
 CHAINS = 16  # of annealing, the best of which is kept
-ANNEALED = 200  # times that every group is looked at while communities cool down
-HOT, COLD = 2.0, 0.01  # first and last temperature, over the mean share of a group in all weight
+ANNEALED = 80  # times that every group is looked at while clusters cool down
+HOT, COLD = 2.0, 0.01  # first and last temperature, over the mean share of a group in the best there can be
 SWEEPS = 100  # in which every row may move once, at most
 SHARE_MOVED = 0.5  # of the rows that would move, at a time: all at once would swap places for ever
+BLOCK = 2**17  # rows that are looked at together
 
 
 # ------------------------------------------------------------------ where the graph lies
@@ -77,6 +106,62 @@ def spectral_layout(graph: sp.csr_matrix, dimensions: int, seed: int) -> tuple[F
     return values[order], vectors[:, order]
 
 
+def coarsened(graph: sp.csr_matrix, most: int, seed: int) -> tuple[sp.csr_matrix, Int64]:
+    """Return a graph of fewer vertices, each one row or several that weigh much to each other.
+
+    Parameters
+    ----------
+    graph : csr_matrix, shape (n, n)
+        Symmetric weights.
+    most : int
+        Vertices that there may be. More are left where rows have no neighbour to be joined with.
+    seed : int
+
+    Returns
+    -------
+    graph : csr_matrix, shape (m, m)
+        Weights between vertices; what was within one stands on the diagonal.
+    vertices : ndarray of int64, shape (n,)
+        The vertex of each row.
+    """
+    rng = np.random.default_rng(seed)
+    vertices = np.arange(graph.shape[0])
+    while graph.shape[0] > most:
+        found = _matched(graph, rng)
+        if found.max() + 1 == graph.shape[0]:
+            break
+        members = _members(found, dtype=graph.dtype)
+        graph = sp.csr_matrix(members.T @ graph @ members)
+        vertices = found[vertices]
+    return graph, vertices
+
+
+def _matched(graph: sp.csr_matrix, rng: np.random.Generator) -> Int64:
+    """Return numbers of pairs of rows, from 0; a row without a partner has a number of its own: (n,).
+
+    Each row offers itself to the free neighbour with the highest w_ij (1 / d_i + 1 / d_j); offers that meet are pairs.
+    """
+    n = graph.shape[0]
+    off = sp.csr_matrix(graph - sp.diags(graph.diagonal(), dtype=graph.dtype))
+    off.eliminate_zeros()
+    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(off.indptr))
+    worth = 1 / np.maximum(_degrees(graph), np.finfo(np.float64).tiny).astype(np.float32)
+    value = off.data * (worth[rows] + worth[off.indices])
+    value *= 1 + 1e-3 * rng.random(len(value), dtype=np.float32)  # rows that are alike choose different ones
+    partner = np.arange(n)
+    for _ in range(MATCHINGS):
+        is_free = partner == np.arange(n)
+        open_edges = np.where(is_free[rows] & is_free[off.indices], value, np.float32(0))
+        highest = np.zeros(n, np.float32)
+        np.maximum.at(highest, rows, open_edges)
+        chosen = np.flatnonzero((open_edges > 0) & (open_edges == highest[rows]))
+        offer = np.full(n, -1)
+        offer[rows[chosen]] = off.indices[chosen]
+        meets = np.flatnonzero((offer >= 0) & (offer[np.maximum(offer, 0)] == np.arange(n)))
+        partner[meets] = offer[meets]
+    return np.unique(np.minimum(partner, np.arange(n)), return_inverse=True)[1].astype(np.int64)
+
+
 def number_of_groups(n: int, fewest: int) -> int:
     """Return how many small groups ``n`` rows are divided into, ``fewest`` at least."""
     return min(n, max(fewest, min(GROUPS, n // ROWS_A_GROUP), min(FEW_GROUPS, n // ROWS_OF_FEW)))
@@ -106,175 +191,237 @@ def small_groups(vectors: Float64, count: int, seed: int) -> Int64:
     return np.unique(found, return_inverse=True)[1].astype(np.int64)
 
 
-# ------------------------------------------------------------------ communities
+# ------------------------------------------------------------------ what a division is worth
 
 
-def modularity(graph: sp.csr_matrix, labels: Int64) -> float:
-    """Return the modularity Q of labels from 0: between -1/2 and 1."""
-    within, degrees = _between(graph, labels)
-    total = degrees.sum()
-    return float(np.trace(within) / total - np.square(degrees / total).sum())
-
-
-def _between(graph: sp.csr_matrix, labels: Int64) -> tuple[Float64, Float64]:
-    """Return the weight between any two clusters, (k, k), and of each in all, (k,)."""
-    members = _members(labels)
-    between = (members.T @ graph @ members).toarray()
-    return between, between.sum(axis=1)
-
-
-def _members(labels: Int64, k: int | None = None) -> sp.csr_matrix:
-    """Return which row is in which cluster, as zeros and ones, (n, k)."""
-    n = len(labels)
-    return sp.csr_matrix((np.ones(n), (np.arange(n), labels)), shape=(n, k or int(labels.max()) + 1))
-
-
-@dataclass(frozen=True)
-class Merging:
-    """How small groups were joined, two at a time.
-
-    Parameters
-    ----------
-    groups : ndarray of int64, shape (n,)
-        The small group of each row, m of them.
-    pairs : list of (int, int)
-        Which two were joined, m - 1 times; the union keeps the first number.
-    curve : ndarray, shape (m,)
-        Modularity with m clusters, with m - 1, ... with 1.
-    """
-
-    groups: Int64
-    pairs: list[tuple[int, int]]
-    curve: Float64
-
-    @classmethod
-    def of(cls, graph: sp.csr_matrix, groups: Int64) -> Merging:
-        """Return the merging of small groups by highest modularity."""
-        between, degrees = _between(graph, groups)
-        total = degrees.sum()
-        e, a = between / total, degrees / total
-        alive = np.ones(len(a), bool)
-        pairs: list[tuple[int, int]] = []
-        curve = [float(np.trace(e) - np.square(a).sum())]
-        while len(pairs) < len(a) - 1:
-            gain = 2 * (e - np.outer(a, a))
-            gain[~alive], gain[:, ~alive] = -np.inf, -np.inf
-            np.fill_diagonal(gain, -np.inf)
-            i, j = sorted(divmod(int(gain.argmax()), len(a)))
-            curve.append(curve[-1] + float(gain[i, j]))
-            e[i] += e[j]
-            e[:, i] += e[:, j]
-            e[j], e[:, j] = 0, 0
-            a[i], a[j], alive[j] = a[i] + a[j], 0, False
-            pairs.append((i, j))
-        return cls(groups, pairs, np.asarray(curve))
-
-    def score(self, k: int) -> float:
-        """Return the modularity of k clusters."""
-        return float(self.curve[len(self.curve) - k])
-
-    def labels(self, k: int) -> Int64:
-        """Return the labels of k clusters, from 0: (n,)."""
-        number = np.arange(len(self.curve))
-        for i, j in self.pairs[: len(number) - k]:
-            number[number == j] = i
-        return np.unique(number[self.groups], return_inverse=True)[1].astype(np.int64)
-
-
-def annealed(graph: sp.csr_matrix, groups: Int64, labels: Int64, seed: int) -> Int64:
-    """Return labels of higher modularity that keep small groups together, or those given if there are none: (n,).
+def weights_between(graph: sp.csr_matrix, labels: Int64, counts: Float64 | None = None) -> Float64:
+    """Return the weight between any two clusters, all of them adding up to 1: (k, k).
 
     Parameters
     ----------
     graph : csr_matrix, shape (n, n)
-    groups : ndarray of int64, shape (n,)
-        The small group of each row.
     labels : ndarray of int64, shape (n,)
-        To begin with; all rows of a group have the same.
-    seed : int
+        From 0.
+    counts : ndarray, shape (n,), optional
+        How often each row counts; by default once.
     """
-    between, degrees = _between(graph, groups)
-    total = degrees.sum()
-    first = np.zeros(len(degrees), np.int64)
-    first[groups] = labels
-    k = int(labels.max()) + 1
-    for found in _cooled(between / total, degrees / total, first, k, np.random.default_rng(seed)):
-        if len(np.unique(found)) == k and modularity(graph, found[groups]) > modularity(graph, labels):
-            labels = found[groups]
-    return labels
+    members = _members(labels, counts=counts, dtype=graph.dtype)
+    between = np.asarray((members.T @ (graph @ members)).toarray(), np.float64)
+    return between / between.sum()
 
 
-def _cooled(e: Float64, a: Float64, labels: Int64, k: int, rng: np.random.Generator) -> Int64:
-    """Return labels of groups after annealing, several chains of them: (chains, m).
+def association(within: Float64, volume: Float64) -> Float64:
+    """Return W_cc / v_c, which sum up to the normalised association; 1 for a cluster that has no weight."""
+    return np.divide(within, volume, out=np.ones(np.broadcast_shapes(within.shape, volume.shape)), where=volume > 0)
 
-    A group's community is drawn with chances exp(gain / temperature), as the largest gain with Gumbel noise.
-    """
-    chains, m = np.arange(CHAINS), len(a)
-    found = np.tile(labels, (CHAINS, 1))
-    is_in = np.eye(k)[labels]
-    pull, share = np.tile(is_in.T @ e, (CHAINS, 1, 1)), np.tile(a @ is_in, (CHAINS, 1))
-    for temperature in a.mean() * np.geomspace(HOT, COLD, ANNEALED):
-        noise = temperature * rng.gumbel(size=(m, CHAINS, k))
-        for group in rng.permutation(m):
-            here = found[:, group]
-            gain = 2 * (pull[:, :, group] - a[group] * share) + noise[group]
-            gain[chains, here] -= 2 * (e[group, group] - a[group] ** 2)  # its own weight pulls nowhere
-            there = gain.argmax(axis=1)
-            moved = np.flatnonzero(there != here)
-            if len(moved):
-                out, into = here[moved], there[moved]
-                pull[moved, out] -= e[group]
-                pull[moved, into] += e[group]
-                share[moved, out] -= a[group]
-                share[moved, into] += a[group]
-                found[moved, group] = into
-    return found
+
+def modularity(within: Float64, volume: Float64) -> Float64:
+    """Return W_cc - v_c^2, which sum up to the modularity."""
+    return within - np.square(volume)
+
+
+def total(worth: Worth, between: Float64) -> float:
+    """Return what clusters are worth together, from the weights between them."""
+    return float(worth(np.diagonal(between), between.sum(axis=1)).sum())
+
+
+def shares(graph: sp.csr_matrix, labels: Int64) -> Float32:
+    """Return how much of each row's weight goes to each cluster: (n, k)."""
+    pull = (graph @ _members(labels, dtype=np.float32)).toarray().astype(np.float32, copy=False)
+    pull /= np.maximum(pull.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return pull
+
+
+def _members(
+    labels: Int64, k: int | None = None, counts: Float64 | None = None, dtype: np.typing.DTypeLike = np.float64
+) -> sp.csr_matrix:
+    """Return which row is in which cluster, as zeros and ones or as counts, (n, k)."""
+    n = len(labels)
+    ones = np.ones(n, dtype) if counts is None else counts.astype(dtype)
+    return sp.csr_matrix((ones, labels, np.arange(n + 1)), shape=(n, k or int(labels.max()) + 1))
+
+
+def _degrees(graph: sp.csr_matrix) -> Float64:
+    return np.asarray(graph.sum(axis=1, dtype=np.float64)).ravel()
+
+
+# ------------------------------------------------------------------ divisions of groups
 
 
 @dataclass(frozen=True)
-class Communities:
-    """Clusters of a graph.
+class Merging:
+    """How groups were joined, two at a time.
 
     Parameters
     ----------
-    labels : ndarray of int64, shape (n,)
-        From 0.
-    shares : ndarray of float64, shape (n, k)
-        Of each row's weight, what goes to each cluster.
-    score : float
-        Modularity.
+    pairs : ndarray of int64, shape (m - 1, 2)
+        Which two of the m groups were joined; the union keeps the first number.
+    cuts : ndarray, shape (m - 1,)
+        Weight between the two.
+    sides : ndarray, shape (m - 1, 2)
+        Weight of each of the two, to itself and to the other.
     """
 
-    labels: Int64
-    shares: Float64
-    score: float
+    pairs: Int64
+    cuts: Float64
+    sides: Float64
 
     @classmethod
-    def of(cls, graph: sp.csr_matrix, labels: Int64, seed: int) -> Communities:
-        """Return the clusters after every row has moved to where it raises modularity, none being emptied."""
-        rng = np.random.default_rng(seed)
-        k = int(labels.max()) + 1
-        degrees = np.asarray(graph.sum(axis=1)).ravel()
-        total = degrees.sum()
-        best, score = labels, modularity(graph, labels)
-        for _ in range(SWEEPS):
-            members = _members(best, k)
-            pull = (graph @ members).toarray()
-            # Leaving a community takes the row's own degree out of it.
-            rest = np.tile(degrees @ members, (len(best), 1))
-            rest[np.arange(len(best)), best] -= degrees
-            gain = pull - degrees[:, None] * rest / total
-            target = gain.argmax(axis=1)
-            is_better = gain[np.arange(len(best)), target] > gain[np.arange(len(best)), best] + 1e-12
-            moves = np.flatnonzero(is_better)
-            if not len(moves):
-                break
-            moved = best.copy()
-            chosen = moves[rng.random(len(moves)) < SHARE_MOVED] if len(moves) > 1 else moves
-            moved[chosen] = target[chosen]
-            higher = modularity(graph, moved) if len(np.unique(moved)) == k else -np.inf
-            if higher < score:
-                break
-            best, score = moved, higher
-        shares = (graph @ _members(best, k)).toarray()
-        return cls(best, shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny), score)
+    def of(cls, between: Float64, worth: Worth) -> Merging:
+        """Return the merging of groups by highest worth, from the weights between them: (m, m)."""
+        w = between.copy()
+        m = len(w)
+        v = w.sum(axis=1)
+        alive = np.ones(m, bool)
+        pairs, cuts, sides = [], [], []
+        for _ in range(m - 1):
+            alone = worth(np.diagonal(w), v)
+            union = worth(np.add.outer(np.diagonal(w), np.diagonal(w)) + 2 * w, np.add.outer(v, v))
+            gain = union - np.add.outer(alone, alone)
+            gain[~alive], gain[:, ~alive] = -np.inf, -np.inf
+            np.fill_diagonal(gain, -np.inf)
+            i, j = sorted(divmod(int(gain.argmax()), m))
+            pairs.append((i, j))
+            cuts.append(w[i, j])
+            sides.append((w[i, i] + w[i, j], w[j, j] + w[i, j]))
+            w[i] += w[j]
+            w[:, i] += w[:, j]
+            w[j], w[:, j] = 0, 0
+            v[i], v[j], alive[j] = v[i] + v[j], 0, False
+        return cls(np.asarray(pairs, np.int64).reshape(-1, 2), np.asarray(cuts), np.asarray(sides).reshape(-1, 2))
+
+    def labels(self, is_made: NDArray[np.bool_]) -> Int64:
+        """Return the cluster of each group, from 0, where only some unions are made: (m - 1,) -> (m,)."""
+        number = np.arange(len(self.pairs) + 1)
+        for i, j in self.pairs[is_made]:
+            number[number == j] = i
+        return np.unique(number, return_inverse=True)[1].astype(np.int64)
+
+    def first(self, k: int) -> Int64:
+        """Return the labels of groups after all unions but the last k - 1: (m,)."""
+        return self.labels(np.arange(len(self.pairs)) < len(self.pairs) + 1 - k)
+
+
+def annealed(between: Float64, labels: Int64, worth: Worth, seed: int) -> Int64:
+    """Return labels of groups that are worth more, or those given if there are none: (m,).
+
+    A group's cluster is drawn with chances exp(gain / temperature), as the largest gain with Gumbel noise.
+
+    Parameters
+    ----------
+    between : ndarray, shape (m, m)
+        Weights between groups, and within each on the diagonal.
+    labels : ndarray of int64, shape (m,)
+        To begin with, from 0, all in use.
+    worth : callable
+        Of clusters.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    m, k = len(labels), int(labels.max()) + 1
+    if k == 1:
+        return labels
+    state = _Chains(between, labels, worth)
+    best = worth(np.full(k, 1 / k), np.full(k, 1 / k)).sum()  # of k clusters of one size, if nothing were between them
+    for temperature in (best / m) * np.geomspace(HOT, COLD, ANNEALED):
+        noise = temperature * rng.gumbel(size=(m, CHAINS, k))
+        for group in rng.permutation(m):
+            state.move(group, noise[group])
+    candidates = [labels, *state.labels]
+    return candidates[int(np.argmax([total(worth, joined(between, found)) for found in candidates]))]
+
+
+def joined(between: Float64, labels: Int64) -> Float64:
+    """Return weights between clusters of groups: (m, m) -> (k, k)."""
+    is_in = np.eye(int(labels.max()) + 1)[labels]
+    return np.asarray(is_in.T @ between @ is_in)
+
+
+class _Chains:
+    """Labels of groups in several chains at once, and the weights that a move of a group changes.
+
+    Parameters
+    ----------
+    between : ndarray, shape (m, m)
+    labels : ndarray of int64, shape (m,)
+        The same in all chains to begin with.
+    worth : callable
+    """
+
+    def __init__(self, between: Float64, labels: Int64, worth: Worth) -> None:
+        clusters, is_in = joined(between, labels), np.eye(int(labels.max()) + 1)[labels]
+        self.between, self.worth, self.degrees = between, worth, between.sum(axis=1)
+        self.chains = np.arange(CHAINS)
+        self.labels = np.tile(labels, (CHAINS, 1))
+        self.pull = np.tile(is_in.T @ between, (CHAINS, 1, 1))  # of each cluster on each group
+        self.within = np.tile(np.diagonal(clusters), (CHAINS, 1))
+        self.volume = np.tile(clusters.sum(axis=1), (CHAINS, 1))
+        self.count = np.tile(is_in.sum(axis=0), (CHAINS, 1))
+
+    def move(self, group: int, noise: Float64) -> None:
+        """Move a group to the cluster with the highest gain and noise, (chains, k); none is emptied."""
+        own, degree = self.between[group, group], self.degrees[group]
+        pull, here = self.pull[:, :, group], (self.chains, self.labels[:, group])
+        now = self.worth(self.within, self.volume)
+        gain = self.worth(self.within + 2 * pull + own, self.volume + degree) - now
+        # Where the group is already, both sides count without it.
+        left = self.within[here] - 2 * pull[here] + own, np.maximum(self.volume[here] - degree, 0.0)
+        gain[here] = now[here] - self.worth(*left)
+        there = (gain + noise).argmax(axis=1)
+        chains = np.flatnonzero((there != here[1]) & (self.count[here] > 1))
+        if not len(chains):
+            return
+        out, into = here[1][chains], there[chains]
+        self.within[chains, out] -= 2 * pull[chains, out] - own
+        self.within[chains, into] += 2 * pull[chains, into] + own
+        for side, sign in ((out, -1), (into, 1)):
+            self.pull[chains, side] += sign * self.between[group]
+            self.volume[chains, side] += sign * degree
+            self.count[chains, side] += sign
+        self.labels[chains, group] = into
+
+
+# ------------------------------------------------------------------ moves of rows
+
+
+def moved(graph: sp.csr_matrix, labels: Int64, seed: int) -> Int64:
+    """Return labels after every row has moved to where it raises the normalised association, none being emptied: (n,)."""
+    rng = np.random.default_rng(seed)
+    degrees = _degrees(graph)
+    between = weights_between(graph, labels)
+    for _ in range(SWEEPS):
+        target = _better(graph, labels, between, degrees)
+        moves = np.flatnonzero(target != labels)
+        if not len(moves):
+            break
+        chosen = moves[rng.random(len(moves)) < SHARE_MOVED] if len(moves) > 1 else moves
+        after = labels.copy()
+        after[chosen] = target[chosen]
+        if len(np.unique(after)) <= labels.max():
+            break
+        higher = weights_between(graph, after)
+        if total(association, higher) < total(association, between):
+            break
+        labels, between = after, higher
+    return labels
+
+
+def _better(graph: sp.csr_matrix, labels: Int64, between: Float64, degrees: Float64) -> Int64:
+    """Return the cluster in which each row, moved alone, is worth most: its own where none is better, (n,)."""
+    whole = degrees.sum()
+    within, volume = np.diagonal(between), between.sum(axis=1)
+    now = association(within, volume)
+    members = _members(labels, len(between), dtype=graph.dtype)
+    target = labels.copy()
+    for start in range(0, len(labels), BLOCK):
+        block = slice(start, start + BLOCK)
+        pull = (graph[block] @ members).toarray() / whole
+        degree = degrees[block] / whole
+        at, own = np.arange(len(pull)), labels[block]
+        gain = association(within + 2 * pull, volume + degree[:, None]) - now
+        rest = volume[own] - degree
+        rest[rest < 1e-9 * volume[own]] = 0.0
+        gain[at, own] = now[own] - association(within[own] - 2 * pull[at, own], rest)
+        best = gain.argmax(axis=1)
+        target[block] = np.where(gain[at, best] > gain[at, own] + 1e-12, best, own)
+    return target

@@ -36,6 +36,7 @@ STARTS = 10  # of k-means, the best of which is kept
 ROUNDS = 200  # of expectation and maximisation, at most
 SEEN = 25_000  # records that a model of our own is trained on in all, at least
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 200
+WIDEST = 64  # numbers in the codes of a linear model, at most
 RIDGE = 1e-4  # of the mean variance of a number, added to every variance
 
 
@@ -54,12 +55,13 @@ class Rule(ABC):
 
     score: float
 
-    @staticmethod
-    def default_model(data: Data, features: str, seed: int) -> Any:
+    @classmethod
+    def default_model(cls, data: Data, features: str, seed: int) -> Any:
         """Return the unfitted model that serves this way best."""
         from isthmus import models
 
-        return models.Autoencoder(random_state=seed, **usual_settings(data, features))
+        settings = brief(data) if cls.trains else brief(data) | faithful(data, features)
+        return models.Autoencoder(random_state=seed, **settings)
 
     @classmethod
     def fit_model(cls, task: Clusterer, model: Any, data: Data) -> Any:
@@ -74,12 +76,17 @@ class Rule(ABC):
     @classmethod
     @abstractmethod
     def evidence(cls, view: Any, most: int, seed: int) -> Evidence:
-        """Return how well each number of clusters, from 2 to ``most``, fits."""
+        """Return how well each number of clusters, ``most`` at most, fits."""
 
     @classmethod
     @abstractmethod
     def learn(cls, task: Clusterer, data: Data, view: Any, k: int, seed: int) -> tuple[Self, Float64]:
         """Return the rule, and the probabilities of the records that it was learned from: (n, k)."""
+
+    @classmethod
+    def settled(cls, view: Any, runs: list[tuple[Self, Float64]]) -> tuple[Self, Float64]:
+        """Return what several runs come to: the one with the best score."""
+        return max(runs, key=lambda run: run[0].score)
 
     @abstractmethod
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
@@ -95,15 +102,24 @@ class Rule(ABC):
         """Return the rule that :meth:`parts` described."""
 
 
-def usual_settings(data: Data, features: str) -> dict[str, Any]:
-    """Return how a model is trained whose codes are to be clustered.
+def brief(data: Data) -> dict[str, Any]:
+    """Return for how long a model is trained: who is near to whom is learned before details are."""
+    return {"max_epochs": float(np.clip(SEEN / len(data), FEWEST_EPOCHS, MOST_EPOCHS))}
 
-    Who is near to whom is learned before details are, so that a part of the usual steps will do.
+
+def faithful(data: Data, features: str) -> dict[str, Any]:
+    """Return the settings of a model whose codes keep what lies apart apart.
+
+    A narrow code would join some of it, and a bent one would move it. So rows of numbers are only turned, and made
+    shorter where they are long: a linear autoencoder whose two matrices are one another's transpose is PCA.
     """
-    usual: dict[str, Any] = {"max_epochs": float(np.clip(SEEN / len(data), FEWEST_EPOCHS, MOST_EPOCHS))}
+    schema = data.schema
     if features == "gradients":  # all of one unit: squared errors add up
-        usual |= {"likelihood": "gaussian-fixed", "scaling": "none", "hidden": (), "latent_dim": 64}
-    return usual
+        return {"likelihood": "gaussian-fixed", "scaling": "none", "hidden": (), "latent_dim": WIDEST}
+    linear = {"hidden": (), "latent_dim": min(WIDEST, schema.shape[0] or WIDEST), "scaling": "standard"}
+    if schema.kind == "array" and len(schema.shape) == 1:
+        return linear | {"likelihood": "gaussian", "tied": True}
+    return linear if schema.kind == "table" else {}
 
 
 class OnCodes(Rule):
