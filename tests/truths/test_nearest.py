@@ -83,7 +83,7 @@ def test_no_jump_where_rows_become_many():
     assert recall(rows, near_rows(rows, K)[0]) >= 0.95
 
 
-@pytest.mark.parametrize("n", [1, 2, 9, 40])
+@pytest.mark.parametrize("n", [2, 9, 40])
 def test_fewer_rows_than_neighbours(n):
     rows = cloud(np.random.default_rng(1), n, 3).astype(np.float32)
     found, away = rows_in_cells(rows, K)

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +72,7 @@ def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
     """
     if not schema.names:
         raise checks.no_columns(source)
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if _has_twins(schema.names) else []
-    if twice:
+    if twice := _twins(schema.names):
         raise checks.duplicate_columns(source, twice)
     columns = []
     for field in schema:
@@ -84,8 +83,9 @@ def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _has_twins(names: Sequence[str]) -> bool:
-    return len(set(names)) < len(names)
+def _twins(names: Sequence[str]) -> list[str]:
+    """Return the names that occur more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def prototype(table: pa.Table) -> str:
@@ -243,6 +243,8 @@ def choose_columns(
 ) -> tuple[list[str], str | None]:
     """Return the names of the columns to keep and of the column of labels."""
 
+    known = set(names)
+
     def named(column: str | int) -> str:
         if (
             isinstance(column, (int, np.integer))
@@ -250,7 +252,7 @@ def choose_columns(
             and -len(names) <= column < len(names)
         ):
             return names[column]
-        if column in names:
+        if column in known:
             return str(column)
         raise checks.no_such_column(source, column, names)
 
@@ -259,8 +261,8 @@ def choose_columns(
     keep = [name for name in keep if name != label]
     if not keep:
         raise checks.no_columns(source)
-    if _has_twins(keep):
-        raise checks.duplicate_columns(source, [name for name in keep if keep.count(name) > 1][:1])
+    if twice := _twins(keep):
+        raise checks.duplicate_columns(source, twice[:1])
     return keep, label
 
 
@@ -310,8 +312,8 @@ def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
             name, "its columns have several levels; give every column one name with X.columns.to_flat_index()"
         )
     texts = [str(label) for label in labels]
-    if _has_twins(texts):
-        raise checks.duplicate_columns(name, sorted({text for text in texts if texts.count(text) > 1}))
+    if twice := _twins(texts):
+        raise checks.duplicate_columns(name, twice)
     for label, dtype in zip(texts, frame.dtypes, strict=True):
         if str(dtype).startswith("Sparse"):
             raise checks.unsupported_column(name, label, f"{dtype}, which is sparse")
@@ -326,17 +328,22 @@ def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
         )
         raise checks.column_values(name, culprit, text.rstrip(".")) from error
     remembered = {
-        "dtypes": [_dtype_record(frame.iloc[:, position]) for position in range(frame.shape[1])],
+        "dtypes": [
+            _dtype_record(dtype, frame.iloc[:, position] if dtype == object else None)  # noqa: E721 - a dtype
+            for position, dtype in enumerate(frame.dtypes)
+        ],
         "integer_names": bool(labels) and all(isinstance(label, (int, np.integer)) for label in labels),
     }
     return table.replace_schema_metadata({**(table.schema.metadata or {}), PANDAS_KEY: json.dumps(remembered)})
 
 
-def _dtype_record(column: pandas.Series) -> list[str]:
-    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value."""
-    dtype = column.dtype
+def _dtype_record(dtype: Any, column: pandas.Series | None) -> list[str]:
+    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value.
+
+    Only a column of objects shows which sign that is.
+    """
     missing = str(getattr(dtype, "na_value", ""))
-    if dtype == object:  # noqa: E721 - a dtype that equals the type object, not a comparison of types
+    if column is not None:
         empty = column[column.isna()]
         missing = str(empty.iloc[0]) if len(empty) else "None"
     return [str(dtype), str(getattr(dtype, "storage", "")), missing]
@@ -388,8 +395,8 @@ def from_csv(
             f"the first column of {path.name} has no name and was called column_0; it may only number the rows."
         )
     names = [name or f"column_{i}" for i, name in enumerate(names)]
-    if _has_twins(names):
-        raise checks.duplicate_columns(path.name, sorted({name for name in names if names.count(name) > 1}))
+    if twice := _twins(names):
+        raise checks.duplicate_columns(path.name, twice)
     table = _parse(content, path, delimiter, names, skip=1 if header else 0)
     table = _trimmed(table, notes)
     notes += _mixed_columns(table)
@@ -483,7 +490,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     """
     first = [cell.strip() for cell in rows[0]]
     names = first[1:] if len(first) > 1 and not first[0] else first
-    if _has_twins(first) or any(cell in MISSING or _is_number(cell) for cell in names):
+    if _twins(first) or any(cell in MISSING or _is_number(cell) for cell in names):
         return False
     body = [row for row in rows[1:] if len(row) == len(first)]
     if not body:

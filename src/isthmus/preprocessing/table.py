@@ -235,8 +235,9 @@ class TablePreprocessor(Preprocessor):
         x = np.asarray(x)
         check_width(x.shape, len(self.fields_))
         arrays = {}
+        present = set() if like is None else set(like.column_names)
         for column, place in self.places():
-            if like is not None and isinstance(column, SetAside) and column.name in like.column_names:
+            if like is not None and isinstance(column, SetAside) and column.name in present:
                 arrays[column.name] = column.copied(like.column(column.name))
             else:
                 arrays[column.name] = column.decode(x[:, place], self._types[column.name])
@@ -279,11 +280,11 @@ class TablePreprocessor(Preprocessor):
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
         self.max_categories, self.missing = int(document["max_categories"]), document["missing"]
-        columns = []
-        for index, its_document in enumerate(document["columns"]):
-            prefix = f"column.{index}."
-            its_arrays = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-            columns.append(column_from_state(its_document, its_arrays))
-        self._columns = tuple(columns)
+        of_column: list[Arrays] = [{} for _ in document["columns"]]
+        for key, array in arrays.items():
+            if key.startswith("column."):
+                _, index, name = key.split(".", 2)
+                of_column[int(index)][name] = array
+        self._columns = tuple(map(column_from_state, document["columns"], of_column))
         self._learn_types()
         self._lay_out()

@@ -348,8 +348,9 @@ class TableHoles(Holes):
     def put(self, block: pa.Table, values: pa.Table, marked: Bools) -> pa.Table:
         import pyarrow as pa
 
-        names = block.column_names
-        columns = [_put(block.column(name), values.column(name), marked[:, i]) for i, name in enumerate(names)]
+        other = dict(zip(values.column_names, values.columns, strict=True))
+        named = zip(block.column_names, block.columns, marked.T, strict=True)
+        columns = [_put(column, other[name], here) for name, column, here in named]
         return pa.Table.from_arrays(columns, schema=block.schema)
 
     def choose(self, first: Bools, a: pa.Table, b: pa.Table) -> pa.Table:

@@ -170,13 +170,16 @@ def from_residuals(
 
 def _by_feature(reader: Reader, parts: Float64) -> Float64:
     """Return e_j summed over the encoded numbers of each feature, (b, features)."""
-    return np.stack([parts[:, feature.place].sum(axis=1) for feature in reader.features], axis=1)
+    places = [feature.place for feature in reader.features]
+    numbers = np.concatenate([np.arange(place.start, place.stop) for place in places])
+    starts = np.cumsum([0, *(place.stop - place.start for place in places[:-1])])
+    return np.asarray(np.add.reduceat(parts[:, numbers], starts, axis=1))
 
 
 def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
     """Return which column of the data each feature is."""
-    names = [column.name for column in data.schema.columns]
-    return np.array([names.index(feature.name) for feature in features] if names else range(len(features)))
+    places = {column.name: index for index, column in enumerate(data.schema.columns)}
+    return np.array([places[feature.name] for feature in features] if places else range(len(features)))
 
 
 def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32:
