@@ -242,7 +242,6 @@ def choose_columns(
     names: Sequence[str], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
 ) -> tuple[list[str], str | None]:
     """Return the names of the columns to keep and of the column of labels."""
-
     known = set(names)
 
     def named(column: str | int) -> str:

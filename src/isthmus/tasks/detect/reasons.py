@@ -80,13 +80,16 @@ def from_repairs(
     parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
     before, columns = score(data), _columns(features, data)
-    gains, expected = np.empty(candidates.shape), np.empty(candidates.shape, object)
+    # Every row once for each of its candidates, so that the model is asked once for all of them.
+    n, most = candidates.shape
+    many = data.subset(np.repeat(np.arange(n), most))
+    marked = np.zeros((n * most, len(data.schema.columns) or len(features)), bool)
+    marked[np.arange(n * most), columns[candidates.ravel()]] = True
+    (block,) = inpaint_blocks(model, many, marked, rows=n * most)
+    gains = _scores(score, data, block).reshape(n, most) - before[:, None]
+    expected = np.empty(candidates.shape, object)
+    expected.ravel()[:] = [reader.cell(block, row, feature) for row, feature in enumerate(candidates.ravel().tolist())]
     for place, which in enumerate(candidates.T):
-        marked = np.zeros((len(data), len(data.schema.columns) or len(features)), bool)
-        marked[np.arange(len(data)), columns[which]] = True
-        (block,) = inpaint_blocks(model, data, marked, rows=len(data))
-        gains[:, place] = _scores(score, data, block) - before
-        expected[:, place] = [reader.cell(block, row, feature) for row, feature in enumerate(which)]
         for feature in np.unique(which):
             rows = np.flatnonzero(which == feature)
             if (values := reader.categories(feature)) is not None:
