@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,7 +31,7 @@ LEARNT_FROM = 64  # rows for each centre
 SAMPLE = 512  # rows whose neighbours say how many cells to look in
 RECALL = 0.975  # the share of those neighbours that is to be found
 MOST = 160  # cells that a row is compared with: time grows with the rows, however many dimensions they have
-CHUNK = 2**16  # rows whose nearest cells are known at a time
+CHUNK = 2**15  # rows whose nearest cells are known at a time
 NOTHING = np.int64(0x7F800000) << 32  # the key of a neighbour that has not been found yet: infinitely far
 
 
@@ -63,10 +62,12 @@ def nearest_rows(
     k = min(k, len(there) - (queries is None))
     squares, columns = there.square().sum(1), there.T.contiguous()
     indices, distances = torch.empty((len(here), k), dtype=torch.int64), torch.empty((len(here), k))
-    for block in torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there))):
+    blocks = torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there)))
+    room = torch.empty((len(blocks[0]), len(there)))  # to ask for new memory takes longer than the products
+    for block in blocks:
         part = here[block]
         # ||a - b||^2 without ||a||^2, which changes no order.
-        away = torch.addmm(squares, part, columns, alpha=-2)
+        away = torch.addmm(squares, part, columns, alpha=-2, out=room[: len(block)])
         if queries is None:
             away[torch.arange(len(block)), block] = torch.inf
         found = _smallest(away, k)
@@ -82,11 +83,13 @@ def _smallest(values: Tensor, k: int) -> Tensor:
     """
     if values.shape[1] <= 2 * k * TOGETHER:
         return values.topk(k, largest=False)[1]
-    groups = F.pad(values, (0, -values.shape[1] % TOGETHER), value=torch.inf).view(len(values), -1, TOGETHER)
+    whole = values.shape[1] // TOGETHER * TOGETHER
+    groups = values[:, :whole].unflatten(1, (-1, TOGETHER))
     near = groups.amin(2).topk(k, largest=False)[1]
-    few = groups.gather(1, near[:, :, None].expand(-1, -1, TOGETHER)).flatten(1)
-    places = few.topk(k, largest=False)[1]
-    return near.gather(1, places // TOGETHER) * TOGETHER + places % TOGETHER
+    columns = (near[:, :, None] * TOGETHER + torch.arange(TOGETHER)).flatten(1)
+    rest = torch.arange(whole, values.shape[1]).expand(len(values), -1)
+    columns = torch.cat([columns, rest], 1)
+    return columns.gather(1, values.gather(1, columns).topk(k, largest=False)[1])
 
 
 def _distances(rows: Tensor, others: Tensor) -> Tensor:
@@ -137,12 +140,12 @@ def rows_in_cells(rows: Float32, k: int, seed: int = 0) -> tuple[Int32, Float32]
     """
     k = min(k, len(rows) - 1)
     cells = _Cells.of(rows, torch.Generator().manual_seed(seed))
-    keys = np.full((len(rows), k), NOTHING)
+    keys, room = np.full((len(rows), k), NOTHING), torch.empty(DISTANCES)
     for start, end in cells.bounds:
-        _look(cells, keys, np.arange(start, end), start, end)
+        _look(cells, keys, np.arange(start, end), start, end, room)
     for first, probes in cells.nearest(cells.needed(k)):
         for cell, queries in _by_cell(probes):
-            _look(cells, keys, first + queries, *cells.bounds[cell])
+            _look(cells, keys, first + queries, *cells.bounds[cell], room)
     return cells.result(keys)
 
 
@@ -252,7 +255,7 @@ def _by_cell(probes: Int64) -> Iterator[tuple[int, Int64]]:
         yield int(cell), rows
 
 
-def _look(cells: _Cells, keys: Int64, queries: Int64, start: int, end: int) -> None:
+def _look(cells: _Cells, keys: Int64, queries: Int64, start: int, end: int, room: Tensor) -> None:
     """Compare rows with those of one cell, and keep the nearest.
 
     Parameters
@@ -262,24 +265,39 @@ def _look(cells: _Cells, keys: Int64, queries: Int64, start: int, end: int) -> N
         The nearest rows so far: the bits of the squared distance, then the row's number, so that keys are in the order
         of distances. Changed in place.
     queries : ndarray of int, shape (m,)
+        Of the cell itself, or of other cells.
     start, end : int
         The rows of the cell.
+    room : tensor
+        For the distances of some of the rows: to ask for new memory takes longer than the products.
     """
     there = cells.rows[start:end]
     middle = there.mean(0)  # near the origin, differences of squares lose the fewest digits
-    there = there - middle
-    k = keys.shape[1]
-    for rows in np.array_split(queries, -(-len(queries) * (end - start) // DISTANCES)):
+    there, k = there - middle, keys.shape[1]
+    squares, columns = there.square().sum(1), there.T
+    for rows in np.array_split(queries, -(-len(queries) * (end - start) // len(room))):
         here = cells.rows[torch.from_numpy(rows)] - middle
-        squares = _squares(here, there).add_(here.square().sum(1, keepdim=True)).clamp_min_(0)
-        if rows[0] >= start and rows[-1] < end:
-            squares[torch.arange(len(rows)), torch.from_numpy(rows - start)] = torch.inf
-        farthest = torch.from_numpy((keys[rows, k - 1] >> 32).astype(np.int32).view(np.float32))
-        if len(there) > k:  # all the nearest may be here, but no more
-            farthest = torch.minimum(farthest, squares.kthvalue(k, dim=1)[0]) if farthest.isinf().any() else farthest
-        places, columns = (squares <= farthest[:, None]).logical_and_(squares.isfinite()).nonzero(as_tuple=True)
-        if len(places):
-            _keep(keys, rows, places.numpy(), squares[places, columns].numpy(), start + columns.numpy())
+        own = here.square().sum(1).numpy()
+        away = room[: len(rows) * len(there)].view(len(rows), len(there))
+        torch.addmm(squares, here, columns, alpha=-2, out=away)
+        if start <= rows[0] < end:
+            away[torch.arange(len(rows)), torch.from_numpy(rows - start)] = torch.inf
+        found = away.numpy()
+        farthest = _squares_of(keys[rows, k - 1]) - own
+        if np.isinf(farthest).any() and len(there) > k:  # the k nearest may all be here, but no more
+            farthest = np.fmin(
+                farthest, np.nextafter(np.partition(found, k - 1, axis=1)[:, k - 1], np.inf, dtype=np.float32)
+            )
+        near = np.flatnonzero(away.amin(1).numpy() < farthest)
+        if len(near):
+            places, others = np.divmod(np.flatnonzero(found[near] < farthest[near, None]), len(there))
+            lines = near[places]
+            _keep(keys, rows, lines, np.maximum(found[lines, others] + own[lines], 0), start + others)
+
+
+def _squares_of(keys: Int64) -> Float32:
+    """Return the squared distances that keys begin with."""
+    return (keys >> 32).astype(np.int32).view(np.float32)
 
 
 def _keep(keys: Int64, rows: Int64, places: Int64, squares: Float32, found: Int64) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import codecs
 import csv
+import functools
 import gzip
 import io
 import json
+import math
 import re
 import zlib
 from collections import Counter, OrderedDict
@@ -39,6 +41,7 @@ PANDAS_KEY = b"isthmus.pandas"
 # --- types -----------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)  # tables have many columns of few types
 def column_type(dtype: pa.DataType) -> str | None:
     """Return what values of an Arrow type mean, or None where they have no place in a table of records."""
     from pyarrow import types
@@ -154,7 +157,7 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
             if pa.types.is_string_view(column.type.value_type):
                 column = column.cast(pa.dictionary(column.type.index_type, pa.large_string(), column.type.ordered))
             column = column.unify_dictionaries()
-        elif pa.types.is_floating(column.type):
+        elif pa.types.is_floating(column.type) and not _is_finite(column):
             infinite = pc.is_inf(column)
             if pc.any(infinite).as_py():
                 row = pc.index(infinite, pa.scalar(True)).as_py()
@@ -166,6 +169,14 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
                 column = pc.if_else(is_nan, pa.scalar(None, column.type), column)
         columns.append(column)
     return pa.Table.from_arrays(columns, names=table.column_names), nan
+
+
+def _is_finite(column: pa.ChunkedArray) -> bool:
+    """Tell by a sum, the cheapest look at every value, that all are finite; it may overflow, and then does not tell."""
+    import pyarrow.compute as pc
+
+    total = pc.sum(column).as_py()
+    return total is None or math.isfinite(total)
 
 
 # --- tables in memory ------------------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class TablePreprocessor(Preprocessor):
     kind = "table"
     scalings = tuple(scaling for scaling in SCALINGS if scaling != "common")  # columns of one table have several units
     _columns: tuple[TableColumn, ...]
+    _places: tuple[slice, ...]
 
     def __init__(self, *, max_categories: int = 256, missing: str = "mask") -> None:
         super().__init__()
@@ -120,17 +121,16 @@ class TablePreprocessor(Preprocessor):
 
     def _lay_out(self) -> None:
         fields: list[Any] = []
+        starts = [0]
         for column in self._columns:
             fields += column.fields(len(fields))
+            starts.append(len(fields))
         self.fields_ = tuple(fields)
+        self._places = tuple(map(slice, starts, starts[1:]))
 
     def places(self) -> Iterator[tuple[TableColumn, slice]]:
         """Yield each column of the source, and its place in the encoded matrix; that of one set aside is empty."""
-        start = 0
-        for column in self._columns:
-            width = len(column.fields(start))
-            yield column, slice(start, start + width)
-            start += width
+        yield from zip(self._columns, self._places, strict=True)
 
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         self._columns = self._with_quantiles(data) if scaling == "quantile" else self._without_quantiles()
