@@ -173,9 +173,10 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
 
 def _is_finite(column: pa.ChunkedArray) -> bool:
     """Tell by a sum, the cheapest look at every value, that all are finite; it may overflow, and then does not tell."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    total = pc.sum(column).as_py()
+    total = pc.sum(column.cast(pa.float64())).as_py()
     return total is None or math.isfinite(total)
 
 
@@ -567,20 +568,20 @@ def _trimmed(table: pa.Table, notes: list[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    changed = []
-    for index, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+    names, columns, changed = table.column_names, table.columns, 0
+    for index, column in enumerate(columns):
         if not pa.types.is_string(column.type):
             continue
         stripped = pc.utf8_trim_whitespace(column)
         if pc.all(pc.equal(stripped, column)).as_py() is not False:
             continue
-        changed.append(name)
+        changed += 1
         missing = pc.is_in(stripped, value_set=pa.array(MISSING))
         stripped = pc.if_else(missing, pa.scalar(None, pa.string()), stripped)
-        table = table.set_column(index, name, _as_numbers(stripped))
+        columns[index] = _as_numbers(stripped)
     if changed:
-        notes.append(f"spaces around the cells of {len(changed)} columns were removed.")
-    return table
+        notes.append(f"spaces around the cells of {changed} columns were removed.")
+    return pa.Table.from_arrays(columns, names=names)
 
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
