@@ -237,7 +237,9 @@ class _Search:
             found = self.keys[part] & 0xFFFFFFFF
             for place in np.flatnonzero((self.keys[part] >= NOTHING).any(axis=1)):  # the cells have very few rows
                 found[place] = self._nearest(np.array([start + place]))
-            exact, order = _distances(self.rows[part], self.cells.rows[torch.from_numpy(found)]).sort(1, stable=True)
+            exact, order = _distances(self.rows[part], self.cells.rows[torch.from_numpy(found)]).sort(
+                dim=1, stable=True
+            )
             yield part, np.take_along_axis(found, order.numpy(), axis=1), exact.numpy()
 
     def _nearest(self, places: Int64) -> Int64:
