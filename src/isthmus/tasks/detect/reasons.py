@@ -28,6 +28,7 @@ from isthmus.tasks.restore import inpaint_blocks
 __all__ = ["Reason", "from_repairs", "from_residuals"]
 
 CANDIDATES = 5  # features that a replacement is tried for, at least
+NUMBERS = 2**22  # in the records that are filled at once
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -85,10 +86,14 @@ def from_repairs(
     many = data.subset(np.repeat(np.arange(n), most))
     marked = np.zeros((n * most, len(data.schema.columns) or len(features)), bool)
     marked[np.arange(n * most), columns[candidates.ravel()]] = True
-    (block,) = inpaint_blocks(model, many, marked, rows=n * most)
-    gains = _scores(score, data, block).reshape(n, most) - before[:, None]
+    asked, gained = iter(candidates.ravel().tolist()), []
+    told: list[Any] = []
+    for block in inpaint_blocks(model, many, marked, rows=max(1, NUMBERS // len(features))):
+        gained.append(_scores(score, data, block))
+        told += [reader.cell(block, row, feature) for row, feature in zip(range(len(block)), asked, strict=False)]
+    gains = np.concatenate(gained).reshape(n, most) - before[:, None]
     expected = np.empty(candidates.shape, object)
-    expected.ravel()[:] = [reader.cell(block, row, feature) for row, feature in enumerate(candidates.ravel().tolist())]
+    expected.ravel()[:] = told
     for place, which in enumerate(candidates.T):
         for feature in np.unique(which):
             rows = np.flatnonzero(which == feature)
