@@ -79,7 +79,7 @@ def detect(X: Any, classes: np.ndarray | None = None) -> None:
 def impute(X: np.ndarray, classes: np.ndarray) -> None:
     """Fill a tenth of the cells."""
     from isthmus import VAE
-    from isthmus import impute as fill
+    from isthmus.tasks import impute as fill
 
     X = np.where(np.random.default_rng(1).random(X.shape) < MISSING, np.float32(np.nan), X)
     fill(VAE(random_state=0).fit(np.nan_to_num(X)), X)
@@ -195,7 +195,7 @@ def main() -> int:
             run = harness.child(sys.executable, arguments, environment={"OMP_NUM_THREADS": "1"})
             found.setdefault(name, {})[str(size)] = run
             print(name, size, json.dumps(run), flush=True)
-            published(found, settings, options.out)
+        published(found, settings, options.out)
     lines = [line(name, size, run) for name, runs in found.items() for size, run in runs.items()]
     harness.print_table(("task", "processor s", "peak GB"), lines)
     return published(found, settings, options.out)
