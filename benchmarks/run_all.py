@@ -28,6 +28,7 @@ OWN = (
     ("stacked_mnist", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
+    ("growth", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
@@ -56,6 +57,7 @@ QUICK = {
     "stacked_mnist": ["--set", '{"max_seconds": 5}'],
     "semi_supervised_mnist": ["--seeds", "1", "--set", "max_epochs=0.1"],
     "code_neighbours": ["--seeds", "1"],
+    "growth": ["--rows", "1000", "2000", "--width", "20", "40"],
     "one_class_mnist": ["--seed", "0", "--digit", "0"],
     "false_alarms": ["--repetitions", "2"],
     "outlier_tables": ["--seed", "0"],

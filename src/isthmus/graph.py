@@ -96,7 +96,7 @@ def graph_of(rows: Float32, k: int = NEIGHBOURS, seed: int = 0) -> sp.csr_matrix
     -------
     csr_matrix of float32, shape (n, n)
     """
-    return fuzzy_graph(*near_rows(rows, k, seed))
+    return fuzzy_graph(*near_rows(rows, k, seed=seed))
 
 
 def balanced(graph: sp.csr_matrix) -> sp.csr_matrix:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,7 +31,7 @@ LEARNT_FROM = 64  # rows for each centre
 SAMPLE = 512  # rows whose neighbours say how many cells to look in
 RECALL = 0.975  # the share of those neighbours that is to be found
 MOST = 160  # cells that a row is compared with: time grows with the rows, however many dimensions they have
-CHUNK = 2**16  # rows whose nearest cells are known at a time
+CHUNK = 2**15  # rows whose nearest cells are known at a time
 NOTHING = np.int64(0x7F800000) << 32  # the key of a neighbour that has not been found yet: infinitely far
 
 
@@ -63,10 +62,12 @@ def nearest_rows(
     k = min(k, len(there) - (queries is None))
     squares, columns = there.square().sum(1), there.T.contiguous()
     indices, distances = torch.empty((len(here), k), dtype=torch.int64), torch.empty((len(here), k))
-    for block in torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there))):
+    blocks = torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there)))
+    room = torch.empty((len(blocks[0]), len(there)))  # to ask for new memory takes longer than the products
+    for block in blocks:
         part = here[block]
         # ||a - b||^2 without ||a||^2, which changes no order.
-        away = torch.addmm(squares, part, columns, alpha=-2)
+        away = torch.addmm(squares, part, columns, alpha=-2, out=room[: len(block)])
         if queries is None:
             away[torch.arange(len(block)), block] = torch.inf
         found = _smallest(away, k)
@@ -82,11 +83,13 @@ def _smallest(values: Tensor, k: int) -> Tensor:
     """
     if values.shape[1] <= 2 * k * TOGETHER:
         return values.topk(k, largest=False)[1]
-    groups = F.pad(values, (0, -values.shape[1] % TOGETHER), value=torch.inf).view(len(values), -1, TOGETHER)
+    whole = values.shape[1] // TOGETHER * TOGETHER
+    groups = values[:, :whole].view(len(values), -1, TOGETHER)
     near = groups.amin(2).topk(k, largest=False)[1]
-    few = groups.gather(1, near[:, :, None].expand(-1, -1, TOGETHER)).flatten(1)
-    places = few.topk(k, largest=False)[1]
-    return near.gather(1, places // TOGETHER) * TOGETHER + places % TOGETHER
+    columns = (near[:, :, None] * TOGETHER + torch.arange(TOGETHER)).flatten(1)
+    rest = torch.arange(whole, values.shape[1]).expand(len(values), -1)
+    columns = torch.cat([columns, rest], 1)
+    return columns.gather(1, values.gather(1, columns).topk(k, largest=False)[1])
 
 
 def _distances(rows: Tensor, others: Tensor) -> Tensor:
@@ -94,56 +97,63 @@ def _distances(rows: Tensor, others: Tensor) -> Tensor:
     return (rows[:, None] - others).square().sum(2).sqrt()
 
 
-def near_rows(rows: Float32, k: int, seed: int = 0) -> tuple[Int32, Float32]:
-    """Return the nearest other rows of every row: exactly up to 30,000 rows, and nearly so of more.
+def near_rows(
+    references: Float32, k: int, queries: Float32 | None = None, seed: int = 0
+) -> tuple[Int32 | Int64, Float32]:
+    """Return the nearest references of every query: exactly of up to 30,000 rows, and nearly so of more.
 
     Parameters
     ----------
-    rows : array, shape (n, d)
+    references : array, shape (n, d)
     k : int
         How many; fewer where there are not as many.
+    queries : array, shape (m, d), optional
+        By default the references themselves, none of which is its own neighbour. So few that m n is below 30,000^2 are
+        compared with all references, however many these are.
     seed : int, default=0
         Of the cells that many rows are put into.
 
     Returns
     -------
-    indices : ndarray of int32, shape (n, k)
+    indices : ndarray of int32, shape (m, k)
         The nearest first.
-    distances : ndarray of float32, shape (n, k)
+    distances : ndarray of float32, shape (m, k)
         Euclidean, exact for the rows named.
     """
-    if len(rows) > EXACT:
-        return rows_in_cells(rows, k, seed)
-    indices, distances = nearest_rows(rows, k)
+    if len(references) * len(references if queries is None else queries) > EXACT**2:
+        return rows_in_cells(references, k, queries, seed)
+    indices, distances = nearest_rows(references, k, queries)
     return indices.astype(np.int32), distances
 
 
-def rows_in_cells(rows: Float32, k: int, seed: int = 0) -> tuple[Int32, Float32]:
+def rows_in_cells(references: Float32, k: int, queries: Float32 | None = None, seed: int = 0) -> tuple[Int32, Float32]:
     """Return what :func:`near_rows` does, of any number of rows by way of cells.
 
     About 97 % of the nearest rows are found; fewer only where that would take more than 160,000 comparisons of a row.
-    Time grows with n (and n^2 / 1000 comparisons to find the nearest centres), memory with n (d + 4 k).
+    Time grows with n (and n^2 / 1000 comparisons to find the nearest centres), memory with n (2 d + 4 k).
 
     Parameters
     ----------
-    rows : array, shape (n, d)
+    references : array, shape (n, d)
     k : int
+    queries : array, shape (m, d), optional
     seed : int, default=0
 
     Returns
     -------
-    indices : ndarray of int32, shape (n, k)
-    distances : ndarray of float32, shape (n, k)
+    indices : ndarray of int32, shape (m, k)
+    distances : ndarray of float32, shape (m, k)
     """
-    k = min(k, len(rows) - 1)
-    cells = _Cells.of(rows, torch.Generator().manual_seed(seed))
-    keys = np.full((len(rows), k), NOTHING)
-    for start, end in cells.bounds:
-        _look(cells, keys, np.arange(start, end), start, end)
-    for first, probes in cells.nearest(cells.needed(k)):
-        for cell, queries in _by_cell(probes):
-            _look(cells, keys, first + queries, *cells.bounds[cell])
-    return cells.result(keys)
+    cells = _Cells.of(references, torch.Generator().manual_seed(seed))
+    if queries is None:
+        search = _Search(cells, cells.rows, min(k, len(references) - 1), among_themselves=True)
+        indices, distances = np.empty(search.keys.shape, np.int32), np.empty(search.keys.shape, np.float32)
+        for part, found, exact in search.run():
+            indices[cells.order[part]], distances[cells.order[part]] = cells.order[found], exact
+        return indices, distances
+    search = _Search(cells, torch.from_numpy(queries - cells.middle), min(k, len(references)), among_themselves=False)
+    parts = [(cells.order[found].astype(np.int32), exact) for _, found, exact in search.run()]
+    return np.concatenate([found for found, _ in parts]), np.concatenate([exact for _, exact in parts])
 
 
 @dataclass
@@ -152,8 +162,10 @@ class _Cells:
 
     Parameters
     ----------
+    middle : array, shape (d,)
+        Mean of all rows.
     rows : tensor, shape (n, d)
-        Around their mean, those of a cell side by side.
+        Around it, those of a cell side by side.
     order : ndarray of int, shape (n,)
         Which row each was.
     centres : tensor, shape (c, d)
@@ -161,6 +173,7 @@ class _Cells:
         The first row of each cell, and the first after it.
     """
 
+    middle: Float32
     rows: Tensor
     order: Int64
     centres: Tensor
@@ -169,7 +182,8 @@ class _Cells:
     @classmethod
     def of(cls, rows: Float32, rng: torch.Generator) -> _Cells:
         """Put rows into cells of about a thousand; none has more than twice as many."""
-        x = torch.from_numpy(rows - rows.mean(axis=0))
+        middle = rows.mean(axis=0)
+        x = torch.from_numpy(rows - middle)
         centres = _centres(x, -(-len(x) // CELL), rng)
         nearest = np.concatenate([_nearest_centre(part, centres) for part in torch.split(x, CHUNK)])
         order = np.argsort(nearest, kind="stable")
@@ -182,42 +196,103 @@ class _Cells:
             ]
         )
         bounds = np.stack([starts, np.append(starts[1:], len(x))], axis=1)
-        return cls(x[torch.from_numpy(order)], order, centres.repeat_interleave(torch.from_numpy(parts), 0), bounds)
+        centres = centres.repeat_interleave(torch.from_numpy(parts), 0)
+        return cls(middle, x[torch.from_numpy(order)], order, centres, bounds)
 
-    def needed(self, k: int) -> int:
+    def of_rows(self, rows: Int64) -> Int64:
+        """Return in which cell rows are, by their numbers here."""
+        return np.searchsorted(self.bounds[:, 1], rows, side="right")
+
+
+class _Search:
+    """The nearest rows in cells, found so far.
+
+    Parameters
+    ----------
+    cells : _Cells
+    rows : tensor, shape (m, d)
+        Whose neighbours are looked for, around the middle of the cells.
+    k : int
+    among_themselves : bool
+        Whether they are the rows in the cells, none of which is its own neighbour.
+    """
+
+    def __init__(self, cells: _Cells, rows: Tensor, k: int, *, among_themselves: bool) -> None:
+        self.cells, self.rows, self.k, self.among_themselves = cells, rows, k, among_themselves
+        # The bits of the squared distance, then the neighbour's number: keys are in the order of distances.
+        self.keys = np.full((len(rows), k), NOTHING)
+        self._room = torch.empty(DISTANCES)  # for distances: to ask for new memory takes longer than the products
+
+    def run(self) -> Iterator[tuple[slice, Int64, Float32]]:
+        """Yield some of the rows, their neighbours by their numbers in the cells, and how far these are."""
+        if self.among_themselves:
+            for cell, (start, end) in enumerate(self.cells.bounds):
+                self._look(np.arange(start, end), cell)
+        count = self._needed()
+        for start in range(0, len(self.rows), CHUNK):
+            for cell, places in _by_cell(self._nearest_cells(start, count)):
+                self._look(start + places, cell)
+        for start in range(0, len(self.rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            found = self.keys[part] & 0xFFFFFFFF
+            for place in np.flatnonzero((self.keys[part] >= NOTHING).any(axis=1)):  # the cells have very few rows
+                found[place] = self._nearest(np.array([start + place]))
+            exact, order = _distances(self.rows[part], self.cells.rows[torch.from_numpy(found)]).sort(
+                dim=1, stable=True
+            )
+            yield part, np.take_along_axis(found, order.numpy(), axis=1), exact.numpy()
+
+    def _nearest(self, places: Int64) -> Int64:
+        """Return the nearest rows of a few by comparing them with all: (m,) -> (m, k)."""
+        queries = self.rows[torch.from_numpy(places)].numpy()
+        found = nearest_rows(self.cells.rows.numpy(), self.k + self.among_themselves, queries)[0]
+        if not self.among_themselves:
+            return found
+        is_own = found == places[:, None]
+        is_own[~is_own.any(axis=1), -1] = True  # one of many copies
+        return found[~is_own].reshape(len(found), self.k)
+
+    def _needed(self) -> int:
         """Return in how many cells to look, as some of the rows have it: their neighbours lie in so many."""
         some = np.linspace(0, len(self.rows), min(SAMPLE, len(self.rows)), endpoint=False).astype(np.int64)
-        queries = self.rows[torch.from_numpy(some)]
-        found = nearest_rows(self.rows.numpy(), k + 1, queries.numpy())[0][:, 1:]
-        ranks = _squares(queries, self.centres).argsort(1).argsort(1).numpy()
-        wanted = np.take_along_axis(ranks, np.searchsorted(self.bounds[:, 1], found, side="right"), axis=1)
-        return min(int(np.quantile(wanted, RECALL)) + 1, MOST, len(self.centres))
+        ranks = _squares(self.rows[torch.from_numpy(some)], self.cells.centres).argsort(1).argsort(1).numpy()
+        wanted = np.take_along_axis(ranks, self.cells.of_rows(self._nearest(some)), axis=1)
+        return min(int(np.quantile(wanted, RECALL)) + 1, MOST, len(self.cells.centres))
 
-    def nearest(self, count: int) -> Iterator[tuple[int, Int64]]:
-        """Yield the first of some rows, and which cells are nearest to each of them, (m, count), -1 for its own."""
-        own = torch.from_numpy(np.repeat(np.arange(len(self.bounds)), np.diff(self.bounds, axis=1)[:, 0]))
-        for first in range(0, len(self.rows), CHUNK):
-            probes = torch.cat(
-                [
-                    _squares(part, self.centres).topk(count, dim=1, largest=False, sorted=False)[1]
-                    for part in torch.split(self.rows[first : first + CHUNK], max(1, DISTANCES // len(self.centres)))
-                ]
-            )
-            yield first, torch.where(probes == own[first : first + CHUNK, None], -1, probes).numpy()
+    def _nearest_cells(self, start: int, count: int) -> Int64:
+        """Return which cells are nearest to each row from ``start`` on, (m, count), -1 for its own."""
+        rows = self.rows[start : start + CHUNK]
+        parts = torch.split(rows, max(1, DISTANCES // len(self.cells.centres)))
+        found = [_squares(part, self.cells.centres).topk(count, largest=False, sorted=False)[1] for part in parts]
+        cells = torch.cat(found).numpy()
+        if self.among_themselves:
+            cells[cells == self.cells.of_rows(np.arange(start, start + len(rows)))[:, None]] = -1
+        return cells
 
-    def result(self, keys: Int64) -> tuple[Int32, Float32]:
-        """Return indices and distances, in the order in which the rows came."""
-        indices, distances = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.float32)
-        for start in range(0, len(keys), CHUNK):
-            part = slice(start, start + CHUNK)
-            found = keys[part] & 0xFFFFFFFF
-            for query in np.flatnonzero((keys[part] >= NOTHING).any(axis=1)):  # cells may have very few rows
-                near = nearest_rows(self.rows.numpy(), keys.shape[1] + 1, self.rows[part][query : query + 1].numpy())[0]
-                found[query] = near[near != start + query][: keys.shape[1]]
-            exact, order = _distances(self.rows[part], self.rows[torch.from_numpy(found)]).sort(dim=1, stable=True)
-            indices[self.order[part]] = self.order[np.take_along_axis(found, order.numpy(), axis=1)]
-            distances[self.order[part]] = exact.numpy()
-        return indices, distances
+    def _look(self, queries: Int64, cell: int) -> None:
+        """Compare rows with those of one cell, and keep the nearest."""
+        start, end = self.cells.bounds[cell]
+        there = self.cells.rows[start:end]
+        middle = there.mean(0)  # near the origin, differences of squares lose the fewest digits
+        there = there - middle
+        squares, columns = there.square().sum(1), there.T
+        for rows in np.array_split(queries, -(-len(queries) * len(there) // DISTANCES)):
+            here = self.rows[torch.from_numpy(rows)] - middle
+            own = here.square().sum(1).numpy()
+            away = self._room[: len(rows) * len(there)].view(len(rows), len(there))
+            torch.addmm(squares, here, columns, alpha=-2, out=away)
+            if self.among_themselves and start <= rows[0] < end:
+                away[torch.arange(len(rows)), torch.from_numpy(rows - start)] = torch.inf
+            found = away.numpy()
+            farthest = _squares_of(self.keys[rows, -1]) - own
+            if np.isinf(farthest).any() and len(there) > self.k:  # the k nearest may all be here, but no more
+                nearest = np.partition(found, self.k - 1, axis=1)[:, self.k - 1]
+                farthest = np.fmin(farthest, np.nextafter(nearest, np.float32(np.inf)))
+            near = np.flatnonzero(away.amin(1).numpy() < farthest)
+            if len(near):
+                places, others = np.divmod(np.flatnonzero(found[near] < farthest[near, None]), len(there))
+                lines = near[places]
+                _keep(self.keys, rows, lines, np.maximum(found[lines, others] + own[lines], 0), start + others)
 
 
 def _centres(x: Tensor, count: int, rng: torch.Generator) -> Tensor:
@@ -252,34 +327,9 @@ def _by_cell(probes: Int64) -> Iterator[tuple[int, Int64]]:
         yield int(cell), rows
 
 
-def _look(cells: _Cells, keys: Int64, queries: Int64, start: int, end: int) -> None:
-    """Compare rows with those of one cell, and keep the nearest.
-
-    Parameters
-    ----------
-    cells : _Cells
-    keys : ndarray of int64, shape (n, k)
-        The nearest rows so far: the bits of the squared distance, then the row's number, so that keys are in the order
-        of distances. Changed in place.
-    queries : ndarray of int, shape (m,)
-    start, end : int
-        The rows of the cell.
-    """
-    there = cells.rows[start:end]
-    middle = there.mean(0)  # near the origin, differences of squares lose the fewest digits
-    there = there - middle
-    k = keys.shape[1]
-    for rows in np.array_split(queries, -(-len(queries) * (end - start) // DISTANCES)):
-        here = cells.rows[torch.from_numpy(rows)] - middle
-        squares = _squares(here, there).add_(here.square().sum(1, keepdim=True)).clamp_min_(0)
-        if rows[0] >= start and rows[-1] < end:
-            squares[torch.arange(len(rows)), torch.from_numpy(rows - start)] = torch.inf
-        farthest = torch.from_numpy((keys[rows, k - 1] >> 32).astype(np.int32).view(np.float32))
-        if len(there) > k:  # all the nearest may be here, but no more
-            farthest = torch.minimum(farthest, squares.kthvalue(k, dim=1)[0]) if farthest.isinf().any() else farthest
-        places, columns = (squares <= farthest[:, None]).logical_and_(squares.isfinite()).nonzero(as_tuple=True)
-        if len(places):
-            _keep(keys, rows, places.numpy(), squares[places, columns].numpy(), start + columns.numpy())
+def _squares_of(keys: Int64) -> Float32:
+    """Return the squared distances that keys begin with."""
+    return (keys >> 32).astype(np.int32).view(np.float32)
 
 
 def _keep(keys: Int64, rows: Int64, places: Int64, squares: Float32, found: Int64) -> None:

@@ -583,7 +583,8 @@ def check_tables(owner: str, **tables: Any) -> None:
                 f"{owner}: {name} must have at least one row and one column; got {table.num_rows} rows "
                 f"and {table.num_columns} columns."
             )
-        absent = [column for column in columns.column_names if column not in table.column_names]
+        present = set(table.column_names)
+        absent = [column for column in columns.column_names if column not in present]
         if absent:
             raise DataError(
                 f"{owner}: {name} must have the columns of {first}; it lacks {', '.join(map(repr, absent))}."

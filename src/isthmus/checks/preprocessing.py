@@ -178,7 +178,8 @@ def check_columns(wanted: Sequence[str], received: Sequence[str]) -> None:
     ShapeError
         The first absent column is named.
     """
-    absent = [name for name in wanted if name not in set(received)]
+    present = set(received)
+    absent = [name for name in wanted if name not in present]
     if absent:
         raise ShapeError(
             f"the data: the table must have the columns seen in training; {absent[0]!r} is absent "

@@ -66,8 +66,10 @@ def restore_table(table: pa.Table, schema: Schema) -> pa.Table:
     import pyarrow as pa
 
     model = empty_table(schema)
-    fields = [field for field in model.schema if field.name in table.column_names]
-    columns = [_restore_column(table.column(field.name), model.column(field.name)) for field in fields]
+    given = dict(zip(table.column_names, table.columns, strict=True))
+    wanted = [(field, column) for field, column in zip(model.schema, model.columns, strict=True) if field.name in given]
+    columns = [_restore_column(given[field.name], column) for field, column in wanted]
+    fields = [field for field, _ in wanted]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=model.schema.metadata))
 
 
@@ -116,19 +118,18 @@ def _restore_pandas(table: pa.Table) -> pandas.DataFrame:
     frame = table.to_pandas(integer_object_nulls=True)
     remembered = json.loads((table.schema.metadata or {}).get(PANDAS_KEY, b"{}"))
     names = _model_names(table)
-    for name, (dtype, storage, missing) in zip(names, remembered.get("dtypes", ()), strict=False):
-        if name not in frame.columns:
-            continue
-        have = frame[name].dtype
-        wanted: Any = None
+    were = dict(zip(names, remembered.get("dtypes", ()), strict=False))
+    known = [(name, have, were[name]) for name, have in zip(frame.columns, frame.dtypes, strict=True) if name in were]
+    wanted: dict[str, Any] = {}
+    for name, have, (dtype, storage, missing) in known:
         if dtype in ("string", "str"):
-            wanted = pandas.StringDtype(storage, na_value=pandas.NA if missing == "<NA>" else np.nan)
+            wanted[name] = pandas.StringDtype(storage, na_value=pandas.NA if missing == "<NA>" else np.nan)
         elif str(have) != dtype and dtype != "category" and not frame[name].isna().any():
-            wanted = dtype
+            wanted[name] = dtype
         elif dtype == "object" and str(have) != "object":
-            wanted = object
-        if wanted is not None and wanted != have:
-            frame[name] = frame[name].astype(wanted)
+            wanted[name] = object
+    frame = frame.astype(wanted)  # of all at once: to set one column after another splits the frame each time
+    for name, _, (dtype, _, missing) in known:
         if dtype == "object" and missing == "None" and frame[name].isna().any():
             frame[name] = frame[name].where(frame[name].notna(), None)
     if remembered.get("integer_names"):

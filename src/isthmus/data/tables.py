@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import codecs
 import csv
+import functools
 import gzip
 import io
 import json
+import math
 import re
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,7 @@ PANDAS_KEY = b"isthmus.pandas"
 # --- types -----------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)  # tables have many columns of few types
 def column_type(dtype: pa.DataType) -> str | None:
     """Return what values of an Arrow type mean, or None where they have no place in a table of records."""
     from pyarrow import types
@@ -72,8 +75,7 @@ def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
     """
     if not schema.names:
         raise checks.no_columns(source)
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if _has_twins(schema.names) else []
-    if twice:
+    if twice := _twins(schema.names):
         raise checks.duplicate_columns(source, twice)
     columns = []
     for field in schema:
@@ -84,8 +86,9 @@ def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _has_twins(names: Sequence[str]) -> bool:
-    return len(set(names)) < len(names)
+def _twins(names: Sequence[str]) -> list[str]:
+    """Return the names that occur more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def prototype(table: pa.Table) -> str:
@@ -154,7 +157,7 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
             if pa.types.is_string_view(column.type.value_type):
                 column = column.cast(pa.dictionary(column.type.index_type, pa.large_string(), column.type.ordered))
             column = column.unify_dictionaries()
-        elif pa.types.is_floating(column.type):
+        elif pa.types.is_floating(column.type) and not _is_finite(column):
             infinite = pc.is_inf(column)
             if pc.any(infinite).as_py():
                 row = pc.index(infinite, pa.scalar(True)).as_py()
@@ -166,6 +169,15 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
                 column = pc.if_else(is_nan, pa.scalar(None, column.type), column)
         columns.append(column)
     return pa.Table.from_arrays(columns, names=table.column_names), nan
+
+
+def _is_finite(column: pa.ChunkedArray) -> bool:
+    """Tell by a sum, the cheapest look at every value, that all are finite; it may overflow, and then does not tell."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = pc.sum(column.cast(pa.float64())).as_py()
+    return total is None or math.isfinite(total)
 
 
 # --- tables in memory ------------------------------------------------------------------------------------------------
@@ -242,6 +254,7 @@ def choose_columns(
     names: Sequence[str], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
 ) -> tuple[list[str], str | None]:
     """Return the names of the columns to keep and of the column of labels."""
+    known = set(names)
 
     def named(column: str | int) -> str:
         if (
@@ -250,7 +263,7 @@ def choose_columns(
             and -len(names) <= column < len(names)
         ):
             return names[column]
-        if column in names:
+        if column in known:
             return str(column)
         raise checks.no_such_column(source, column, names)
 
@@ -259,8 +272,8 @@ def choose_columns(
     keep = [name for name in keep if name != label]
     if not keep:
         raise checks.no_columns(source)
-    if _has_twins(keep):
-        raise checks.duplicate_columns(source, [name for name in keep if keep.count(name) > 1][:1])
+    if twice := _twins(keep):
+        raise checks.duplicate_columns(source, twice[:1])
     return keep, label
 
 
@@ -310,8 +323,8 @@ def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
             name, "its columns have several levels; give every column one name with X.columns.to_flat_index()"
         )
     texts = [str(label) for label in labels]
-    if _has_twins(texts):
-        raise checks.duplicate_columns(name, sorted({text for text in texts if texts.count(text) > 1}))
+    if twice := _twins(texts):
+        raise checks.duplicate_columns(name, twice)
     for label, dtype in zip(texts, frame.dtypes, strict=True):
         if str(dtype).startswith("Sparse"):
             raise checks.unsupported_column(name, label, f"{dtype}, which is sparse")
@@ -326,17 +339,22 @@ def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
         )
         raise checks.column_values(name, culprit, text.rstrip(".")) from error
     remembered = {
-        "dtypes": [_dtype_record(frame.iloc[:, position]) for position in range(frame.shape[1])],
+        "dtypes": [
+            _dtype_record(dtype, frame.iloc[:, position] if dtype == object else None)  # noqa: E721 - a dtype
+            for position, dtype in enumerate(frame.dtypes)
+        ],
         "integer_names": bool(labels) and all(isinstance(label, (int, np.integer)) for label in labels),
     }
     return table.replace_schema_metadata({**(table.schema.metadata or {}), PANDAS_KEY: json.dumps(remembered)})
 
 
-def _dtype_record(column: pandas.Series) -> list[str]:
-    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value."""
-    dtype = column.dtype
+def _dtype_record(dtype: Any, column: pandas.Series | None) -> list[str]:
+    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value.
+
+    Only a column of objects shows which sign that is.
+    """
     missing = str(getattr(dtype, "na_value", ""))
-    if dtype == object:  # noqa: E721 - a dtype that equals the type object, not a comparison of types
+    if column is not None:
         empty = column[column.isna()]
         missing = str(empty.iloc[0]) if len(empty) else "None"
     return [str(dtype), str(getattr(dtype, "storage", "")), missing]
@@ -388,8 +406,8 @@ def from_csv(
             f"the first column of {path.name} has no name and was called column_0; it may only number the rows."
         )
     names = [name or f"column_{i}" for i, name in enumerate(names)]
-    if _has_twins(names):
-        raise checks.duplicate_columns(path.name, sorted({name for name in names if names.count(name) > 1}))
+    if twice := _twins(names):
+        raise checks.duplicate_columns(path.name, twice)
     table = _parse(content, path, delimiter, names, skip=1 if header else 0)
     table = _trimmed(table, notes)
     notes += _mixed_columns(table)
@@ -483,7 +501,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     """
     first = [cell.strip() for cell in rows[0]]
     names = first[1:] if len(first) > 1 and not first[0] else first
-    if _has_twins(first) or any(cell in MISSING or _is_number(cell) for cell in names):
+    if _twins(first) or any(cell in MISSING or _is_number(cell) for cell in names):
         return False
     body = [row for row in rows[1:] if len(row) == len(first)]
     if not body:
@@ -550,20 +568,20 @@ def _trimmed(table: pa.Table, notes: list[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    changed = []
-    for index, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+    names, columns, changed = table.column_names, table.columns, 0
+    for index, column in enumerate(columns):
         if not pa.types.is_string(column.type):
             continue
         stripped = pc.utf8_trim_whitespace(column)
         if pc.all(pc.equal(stripped, column)).as_py() is not False:
             continue
-        changed.append(name)
+        changed += 1
         missing = pc.is_in(stripped, value_set=pa.array(MISSING))
         stripped = pc.if_else(missing, pa.scalar(None, pa.string()), stripped)
-        table = table.set_column(index, name, _as_numbers(stripped))
+        columns[index] = _as_numbers(stripped)
     if changed:
-        notes.append(f"spaces around the cells of {len(changed)} columns were removed.")
-    return table
+        notes.append(f"spaces around the cells of {changed} columns were removed.")
+    return pa.Table.from_arrays(columns, names=names)
 
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"

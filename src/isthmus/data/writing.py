@@ -170,13 +170,13 @@ def _parquet(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
 
 
 def _csv(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
+    import pyarrow as pa
     from pyarrow import csv
 
     table = _as_table(block, schema)
     # Categories are written as their values.
-    for index, field in enumerate(table.schema):
-        if hasattr(field.type, "value_type"):
-            table = table.set_column(index, field.name, table.column(index).cast(field.type.value_type))
+    columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in table.columns]
+    table = pa.Table.from_arrays(columns, names=table.column_names)
     options = csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
     return lambda target: csv.write_csv(table, target, options)
 

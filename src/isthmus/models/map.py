@@ -154,7 +154,7 @@ class Map(Model):
         records = PlainRecords(batches, self.module_.scale, self._numbers)
         middle, directions = records.components(rng)
         x = records.projected(rows, middle, directions)
-        indices, distances = near_rows(x, self.n_neighbors, seed)
+        indices, distances = near_rows(x, self.n_neighbors, seed=seed)
         dimensions = int(np.prod([side or 1 for side in self.code_shape_]))
         start = np.zeros((len(x), dimensions), np.float32)
         start[:, : x.shape[1]] = x[:, :dimensions]

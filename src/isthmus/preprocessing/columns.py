@@ -552,8 +552,9 @@ def dates_to_ticks(
 def _filled(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     import pyarrow as pa
 
-    observed = column.is_valid().to_numpy()
+    observed = np.ones(len(column), bool)
     if column.null_count:
+        observed = column.is_valid().to_numpy()
         column = column.fill_null(pa.scalar(0).cast(column.type))
     return column.to_numpy(), observed
 

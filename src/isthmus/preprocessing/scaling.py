@@ -14,7 +14,7 @@ because the device does it, 8-bit data stay 8-bit in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,17 @@ class Centring:
     unit : ndarray, broadcastable to the records
         int64 for whole numbers (1 except for dates, whose unit is the day, hour, ... that all of them are multiples
         of), otherwise float64 powers of two.
+
+    Attributes
+    ----------
+    identity : bool
+        Whether centring changes nothing.
     """
 
     dtype: np.dtype[Any]
     offset: NDArray[Any]
     unit: NDArray[Any]
+    identity: bool = field(init=False, repr=False)
 
     @classmethod
     def choose(cls, low: NDArray[Any], high: NDArray[Any], dtype: np.dtype[Any]) -> Centring:
@@ -78,10 +84,9 @@ class Centring:
         unit = np.where((reach > LARGE) | ((reach < SMALL) & (reach > 0)), power, 1.0)
         return cls(dtype, offset, unit)
 
-    @property
-    def identity(self) -> bool:
-        """Whether centring changes nothing."""
-        return not self.offset.any() and bool((self.unit == 1).all())
+    def __post_init__(self) -> None:
+        """See once whether anything changes: it is asked of every block."""
+        object.__setattr__(self, "identity", not self.offset.any() and bool((self.unit == 1).all()))
 
     def centre(self, x: NDArray[Any]) -> Float64:
         """Return ``(x - offset) / unit`` in float64, for ``x`` of any real dtype.

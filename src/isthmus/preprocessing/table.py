@@ -71,6 +71,7 @@ class TablePreprocessor(Preprocessor):
     kind = "table"
     scalings = tuple(scaling for scaling in SCALINGS if scaling != "common")  # columns of one table have several units
     _columns: tuple[TableColumn, ...]
+    _places: tuple[slice, ...]
 
     def __init__(self, *, max_categories: int = 256, missing: str = "mask") -> None:
         super().__init__()
@@ -120,17 +121,16 @@ class TablePreprocessor(Preprocessor):
 
     def _lay_out(self) -> None:
         fields: list[Any] = []
+        starts = [0]
         for column in self._columns:
             fields += column.fields(len(fields))
+            starts.append(len(fields))
         self.fields_ = tuple(fields)
+        self._places = tuple(map(slice, starts, starts[1:]))
 
     def places(self) -> Iterator[tuple[TableColumn, slice]]:
         """Yield each column of the source, and its place in the encoded matrix; that of one set aside is empty."""
-        start = 0
-        for column in self._columns:
-            width = len(column.fields(start))
-            yield column, slice(start, start + width)
-            start += width
+        yield from zip(self._columns, self._places, strict=True)
 
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         self._columns = self._with_quantiles(data) if scaling == "quantile" else self._without_quantiles()
@@ -235,8 +235,9 @@ class TablePreprocessor(Preprocessor):
         x = np.asarray(x)
         check_width(x.shape, len(self.fields_))
         arrays = {}
+        present = set() if like is None else set(like.column_names)
         for column, place in self.places():
-            if like is not None and isinstance(column, SetAside) and column.name in like.column_names:
+            if like is not None and isinstance(column, SetAside) and column.name in present:
                 arrays[column.name] = column.copied(like.column(column.name))
             else:
                 arrays[column.name] = column.decode(x[:, place], self._types[column.name])
@@ -279,11 +280,11 @@ class TablePreprocessor(Preprocessor):
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
         self.max_categories, self.missing = int(document["max_categories"]), document["missing"]
-        columns = []
-        for index, its_document in enumerate(document["columns"]):
-            prefix = f"column.{index}."
-            its_arrays = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-            columns.append(column_from_state(its_document, its_arrays))
-        self._columns = tuple(columns)
+        of_column: list[Arrays] = [{} for _ in document["columns"]]
+        for key, array in arrays.items():
+            if key.startswith("column."):
+                _, index, name = key.split(".", 2)
+                of_column[int(index)][name] = array
+        self._columns = tuple(map(column_from_state, document["columns"], of_column))
         self._learn_types()
         self._lay_out()

@@ -72,8 +72,9 @@ def _cells(data: Data, row: int, names: list[str]) -> list[dict[str, Any]]:
     block = data.take([row])
     if data.schema.kind == "table":
         return [{"name": name, "value": scalar(block.column(name)[0].as_py())} for name in names]
-    own = list(data.schema.names) or [f"column {index}" for index in range(block.shape[1])]
-    return [{"name": name, "value": scalar(block[0, own.index(name)])} for name in names]
+    own = data.schema.names or [f"column {index}" for index in range(block.shape[1])]
+    cells = dict(zip(own, block[0], strict=True))
+    return [{"name": name, "value": scalar(cells[name])} for name in names]
 
 
 def picture(explanation: Explanation, data: Data) -> Figure:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.graph import NEIGHBOURS, nearest_rows, weights_of
+from isthmus.graph import NEIGHBOURS, near_rows, weights_of
 
 __all__ = ["shares_of_neighbours"]
+
+ROWS = 2**14  # whose neighbours' shares are held at a time
 
 
 def shares_of_neighbours(
@@ -27,6 +29,10 @@ def shares_of_neighbours(
     -------
     ndarray of float64, shape (m, k)
     """
-    indices, distances = nearest_rows(codes, NEIGHBOURS, new)
-    weights = weights_of(distances)
-    return np.einsum("nk,nkc->nc", weights, shares[indices]) / weights.sum(axis=1, keepdims=True)
+    indices, distances = near_rows(codes, NEIGHBOURS, new)
+    found = np.empty((len(new), shares.shape[1]))
+    for start in range(0, len(new), ROWS):
+        part = slice(start, start + ROWS)
+        weights = weights_of(distances[part]).astype(np.float64)
+        found[part] = np.einsum("nk,nkc->nc", weights, shares[indices[part]]) / weights.sum(axis=1, keepdims=True)
+    return found

@@ -132,11 +132,14 @@ class ModelReader(Reader):
             return _pixels(schema.shape)
         return [Feature(name, slice(i, i + 1)) for i, name in enumerate(_names(schema, len(self.is_class)))]
 
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        return {column.name: column for column, _ in self.pre.places()}
+
     def categories(self, feature: int) -> Any:
         if self.model.schema_.kind != "table":
             return None
-        name = self.features[feature].name
-        column = next(column for column, _ in self.pre.places() if column.name == name)
+        column = self._columns[self.features[feature].name]
         values = column.values.slice(0, len(column.values) - 1) if column.kind == "categories" else ()
         return values if 0 < len(values) <= MOST_CATEGORIES else None
 

@@ -158,7 +158,7 @@ def inpaint_blocks(
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
     holes = holes_for(model, data, mask, start)
-    return (_refine(model, holes, first, block, iterations) for first, block in data.chunks(max(1, rows)))
+    return (holes.refine(first, block, iterations) for first, block in data.chunks(max(1, rows)))
 
 
 def without_nan(X: Any) -> tuple[Any, Any]:
@@ -167,21 +167,6 @@ def without_nan(X: Any) -> tuple[Any, Any]:
         missing = np.isnan(X)
         return np.where(missing, 0, X).astype(X.dtype), missing
     return X, None
-
-
-def _refine(model: Any, holes: Holes, first: int, block: Any, iterations: int) -> Any:
-    """Alternate between code and record; keep for each record the fill that agrees best with what is known."""
-    marked = holes.marks(first, block)
-    best, lowest = block, np.full(len(block), np.inf)
-    for start in holes.starts:
-        filled = begun = holes.fill(block, marked, start)
-        for _ in range(iterations):
-            reconstruction = holes.block(model.reconstruct(holes.source(filled)))
-            distance = holes.distance(begun, reconstruction, marked)
-            filled = holes.put(filled, reconstruction, marked)
-            better = distance < lowest
-            best, lowest = holes.choose(better, filled, best), np.where(better, distance, lowest)
-    return best
 
 
 # ------------------------------------------------------------------ holes, by kind of data
@@ -224,12 +209,41 @@ class Holes(ABC):
         """Return a block whose marked cells have a first value."""
 
     @abstractmethod
-    def distance(self, start: Any, reconstruction: Any, marked: Any) -> Float64:
-        """Return how far each record's reconstruction is from its known cells, shape (b,)."""
-
-    @abstractmethod
     def put(self, block: Any, values: Any, marked: Any) -> Any:
         """Return a block with other values in the marked cells and everything else untouched."""
+
+    @abstractmethod
+    def refine(self, first: int, block: Any, iterations: int) -> Any:
+        """Alternate between code and record; keep for each record the fill that agrees best with what is known.
+
+        Parameters
+        ----------
+        first : int
+            Number of the block's first record.
+        block : block of records
+        iterations : int
+        """
+
+
+class RecordHoles(Holes):
+    """Arrays and pictures, which a model takes and gives back as they are."""
+
+    def refine(self, first: int, block: Any, iterations: int) -> Any:
+        marked = self.marks(first, block)
+        best, lowest = block, np.full(len(block), np.inf)
+        for start in self.starts:
+            filled = begun = self.fill(block, marked, start)
+            for _ in range(iterations):
+                reconstruction = self.block(self.model.reconstruct(self.source(filled)))
+                distance = self.distance(begun, reconstruction, marked)
+                filled = self.put(filled, reconstruction, marked)
+                better = distance < lowest
+                best, lowest = self.choose(better, filled, best), np.where(better, distance, lowest)
+        return best
+
+    @abstractmethod
+    def distance(self, start: Any, reconstruction: Any, marked: Any) -> Float64:
+        """Return how far each record's reconstruction is from its known cells, shape (b,)."""
 
     @abstractmethod
     def choose(self, first: Bools, a: Any, b: Any) -> Any:
@@ -244,7 +258,7 @@ class Holes(ABC):
         return block
 
 
-class NumberHoles(Holes):
+class NumberHoles(RecordHoles):
     """Arrays, and pictures of one size: marks are a boolean array of the block's shape."""
 
     def read(self, mask: Any, data: Data) -> Bools:
@@ -275,7 +289,7 @@ class NumberHoles(Holes):
         return np.asarray(records.detach().cpu() if hasattr(records, "detach") else records)
 
 
-class PictureHoles(Holes):
+class PictureHoles(RecordHoles):
     """Pictures of several sizes, as lists: each is treated alone."""
 
     def read(self, mask: Any, data: Data) -> list[Bools]:
@@ -333,31 +347,49 @@ class TableHoles(Holes):
     def _usual_starts(self) -> tuple[str, ...]:
         return ("mean",)
 
+    def refine(self, first: int, block: pa.Table, iterations: int) -> pa.Table:
+        """Do it to encoded rows: to read and write a table each time takes longer than all else."""
+        preprocessor, marked = self.model.preprocessor_, self.marks(first, block)
+        rows = self._as_the_model_takes_it(self.fill(block, marked, "mean"))
+        filled = begun = preprocessor.encode(rows)
+        is_hole = self._of_fields(marked, block.column_names)
+        is_code = np.array([field.kind == "category" for field in preprocessor.fields_])
+        best, lowest = begun, np.full(len(block), np.inf)
+        for _ in range(iterations):
+            values = preprocessor.decode(self.model.reconstruct_encoded(filled), rows)
+            known = np.stack([column.is_valid().to_numpy() for column in values.columns], axis=1)
+            is_known, reconstruction = self._of_fields(known, values.column_names), preprocessor.encode(values)
+            off = np.where(is_code, begun != reconstruction, np.square((begun - reconstruction) * preprocessor.factor_))
+            distance = (off * (is_known & ~is_hole)).sum(axis=1)
+            filled = np.where(is_known & is_hole, reconstruction, filled)
+            better = distance < lowest
+            best, lowest = np.where(better[:, None], filled, best), np.where(better, distance, lowest)
+        return self.put(block, preprocessor.decode(best, rows), marked)
+
+    def _as_the_model_takes_it(self, block: pa.Table) -> pa.Table:
+        data = isthmus_data.conform(isthmus_data.open(block), self.model.schema_, type(self.model).__name__)
+        return data.chunk(0, len(data))
+
+    def _of_fields(self, cells: Bools, names: Sequence[str]) -> Bools:
+        """Return for the encoded numbers what holds for the cells of columns: (b, columns) -> (b, fields)."""
+        places = {column.name: place for column, place in self.model.preprocessor_.places()}
+        spans = [np.arange(places[name].start, places[name].stop) for name in names]
+        found = np.zeros((len(cells), len(self.model.preprocessor_.fields_)), bool)
+        found[:, np.concatenate(spans)] = np.repeat(cells, [len(span) for span in spans], axis=1)
+        return found
+
     def fill(self, block: pa.Table, marked: Bools, start: str) -> pa.Table:
         row = _usual_row(self.model.preprocessor_)
         many = row.take(np.zeros(block.num_rows, dtype=np.int64))
         return self.put(block, self.block(many), marked)
 
-    def distance(self, start: pa.Table, reconstruction: pa.Table, marked: Bools) -> Float64:
-        preprocessor = self.model.preprocessor_
-        # What is marked is made equal on both sides, so that it does not count.
-        x, r = preprocessor.encode(start), preprocessor.encode(self.put(start, reconstruction, ~marked))
-        codes = np.array([field.kind == "category" for field in preprocessor.fields_])
-        return np.where(codes, x != r, np.square((x - r) * preprocessor.factor_)).sum(axis=1)
-
     def put(self, block: pa.Table, values: pa.Table, marked: Bools) -> pa.Table:
         import pyarrow as pa
 
-        names = block.column_names
-        columns = [_put(block.column(name), values.column(name), marked[:, i]) for i, name in enumerate(names)]
+        other = dict(zip(values.column_names, values.columns, strict=True))
+        named = zip(block.column_names, block.columns, marked.T, strict=True)
+        columns = [_put(column, other[name], here) for name, column, here in named]
         return pa.Table.from_arrays(columns, schema=block.schema)
-
-    def choose(self, first: Bools, a: pa.Table, b: pa.Table) -> pa.Table:
-        import pyarrow as pa
-
-        # Row i of the result is row i of a, or of b, which lies behind it. Cells may be empty in both.
-        rows = np.arange(a.num_rows) + np.where(first, 0, a.num_rows)
-        return pa.concat_tables([a, b]).unify_dictionaries().take(rows)
 
     def block(self, records: Any) -> pa.Table:
         data = isthmus_data.by_name(isthmus_data.open(records), self.schema)

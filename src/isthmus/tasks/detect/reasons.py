@@ -28,6 +28,7 @@ from isthmus.tasks.restore import inpaint_blocks
 __all__ = ["Reason", "from_repairs", "from_residuals"]
 
 CANDIDATES = 5  # features that a replacement is tried for, at least
+NUMBERS = 2**22  # in the records that are filled at once
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -80,13 +81,20 @@ def from_repairs(
     parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
     before, columns = score(data), _columns(features, data)
-    gains, expected = np.empty(candidates.shape), np.empty(candidates.shape, object)
+    # Every row once for each of its candidates, so that the model is asked once for all of them.
+    n, most = candidates.shape
+    many = data.subset(np.repeat(np.arange(n), most))
+    marked = np.zeros((n * most, len(data.schema.columns) or len(features)), bool)
+    marked[np.arange(n * most), columns[candidates.ravel()]] = True
+    asked, gained = iter(candidates.ravel().tolist()), []
+    told: list[Any] = []
+    for block in inpaint_blocks(model, many, marked, rows=max(1, NUMBERS // len(features))):
+        gained.append(_scores(score, data, block))
+        told += [reader.cell(block, row, feature) for row, feature in zip(range(len(block)), asked, strict=False)]
+    gains = np.concatenate(gained).reshape(n, most) - before[:, None]
+    expected = np.empty(candidates.shape, object)
+    expected.ravel()[:] = told
     for place, which in enumerate(candidates.T):
-        marked = np.zeros((len(data), len(data.schema.columns) or len(features)), bool)
-        marked[np.arange(len(data)), columns[which]] = True
-        (block,) = inpaint_blocks(model, data, marked, rows=len(data))
-        gains[:, place] = _scores(score, data, block) - before
-        expected[:, place] = [reader.cell(block, row, feature) for row, feature in enumerate(which)]
         for feature in np.unique(which):
             rows = np.flatnonzero(which == feature)
             if (values := reader.categories(feature)) is not None:
@@ -170,13 +178,16 @@ def from_residuals(
 
 def _by_feature(reader: Reader, parts: Float64) -> Float64:
     """Return e_j summed over the encoded numbers of each feature, (b, features)."""
-    return np.stack([parts[:, feature.place].sum(axis=1) for feature in reader.features], axis=1)
+    places = [feature.place for feature in reader.features]
+    numbers = np.concatenate([np.arange(place.start, place.stop) for place in places])
+    starts = np.cumsum([0, *(place.stop - place.start for place in places[:-1])])
+    return np.asarray(np.add.reduceat(parts[:, numbers], starts, axis=1))
 
 
 def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
     """Return which column of the data each feature is."""
-    names = [column.name for column in data.schema.columns]
-    return np.array([names.index(feature.name) for feature in features] if names else range(len(features)))
+    places = {column.name: index for index, column in enumerate(data.schema.columns)}
+    return np.array([places[feature.name] for feature in features] if places else range(len(features)))
 
 
 def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32:
