@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from isthmus.data import Data
 from isthmus.graph import graph_of
 from isthmus.tasks.cluster import graph as graphs
-from isthmus.tasks.cluster.evidence import Evidence, like_one_cloud, of_bic, of_gap, some_of
+from isthmus.tasks.cluster.evidence import Evidence, like_one_cloud, of_gap, some_of
 from isthmus.tasks.cluster.rules import Float32, Float64, MixtureRule, Rule
 from isthmus.tasks.neighbours import shares_of_neighbours
 
@@ -129,10 +129,6 @@ class NeighbourGraphRule(CommunityRule):
     """A mixture of Gaussians on the layout of the graph (N2D)."""
 
     about = "a mixture of Gaussians on the layout of the graph of nearest codes"
-
-    @classmethod
-    def evidence(cls, view: View, most: int, seed: int) -> Evidence:
-        return of_bic(_layout(view, most), most, seed)
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
