@@ -96,7 +96,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     patience : int, optional
         Epochs without a better held-out loss after which to stop; by default half of the epochs, 10 at least.
     batch_size : int, optional
-        Records a step; by default a power of two from 32 to 512, growing with their number.
+        Records a step at most, spread evenly over the steps of an epoch; by default a power of two from 32 to 512,
+        growing with their number. At least 2 where records are compared (``norm="batch"``, some objectives).
     learning_rate : float, optional
         Peak of the cycle; by default the optimiser's own, which grows with the root of the batch size.
     optimizer : {"muon", "adamw", "adam", "sgd", "gradient-descent"}, default="muon"
