@@ -96,7 +96,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     patience : int, optional
         Epochs without a better held-out loss after which to stop; by default half of the epochs, 10 at least.
     batch_size : int, optional
-        Records a step; by default a power of two from 32 to 512, growing with their number.
+        Records a step at most, spread evenly over the steps of an epoch; by default a power of two from 32 to 512,
+        growing with their number. At least 2 where records are compared (``norm="batch"``, some objectives).
     learning_rate : float, optional
         Peak of the cycle; by default the optimiser's own, which grows with the root of the batch size.
     optimizer : {"muon", "adamw", "adam", "sgd", "gradient-descent"}, default="muon"
@@ -145,6 +146,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     fewest_records: ClassVar[int] = 2  # that it can be fitted on
     better_for_few: ClassVar[str] = ""  # what serves fewer
     fewest_in_batch: ClassVar[int] = 32  # records that a usual batch has at least
+    compares_records: ClassVar[bool] = False  # whether the objective says nothing of a record alone in its batch
     usual_steps: ClassVar[int] = training.USUAL_STEPS  # of a run whose length nobody says
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
@@ -259,6 +261,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         checks.choice(owner, "scaling", self.scaling, ("auto", *preprocessing.SCALINGS))
         checks.widths(owner, "hidden", self.hidden)
         checks.number(owner, "dropout", self.dropout, low=0, high=1, below=True)
+        if self.norm == "batch" or self.compares_records:
+            what = "norm='batch'" if self.norm == "batch" else "its objective"
+            checks.several_in_a_batch(owner, self.batch_size, what)
 
     # ------------------------------------------------------------------ fit
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,9 +19,10 @@ import isthmus
 from isthmus import VAE, Autoencoder, Clusterer
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.metrics import clustering_accuracy
-from isthmus.tasks.cluster import METHODS
+from isthmus.tasks.cluster import METHODS, variational
 from isthmus.tasks.cluster.communities import View
 from isthmus.tasks.cluster.evidence import of_splits
+from isthmus.tasks.cluster.variational import nats_told
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
 
@@ -51,12 +54,44 @@ def test_every_method_finds_groups_that_are_plain_to_see(plain, method):
     assert clustering_accuracy(truth, clusterer.predict(X + 0.01)) > 0.98
 
 
-def test_vade_finds_them_with_a_model_of_its_own():
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_vade_finds_them_with_a_model_of_its_own(precision):
     X, truth = groups()
-    model = VAE(latent_dim=3, likelihood="gaussian", max_epochs=60, hidden=(16,), random_state=0)
+    model = VAE(latent_dim=3, likelihood="gaussian", max_epochs=60, hidden=(16,), precision=precision, random_state=0)
     clusterer = Clusterer(model=model, n_clusters=4, method="vade", random_state=0).fit(X)
     assert clustering_accuracy(truth, clusterer.labels_) > 0.95
     assert clusterer.model_.prior == "normal"  # the model given stays as it was; the rule has its own
+
+
+def test_vade_starts_with_the_mixture_that_posteriors_add_up_to():
+    """Of codes in groups the prior's variances are those of draws of the posteriors, not of their means."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat([0, 1], 5000)
+    means = np.array([[-4.0, 0.0], [4.0, 0.0]])[rows] + [0.5, 0.01] * rng.normal(size=(10_000, 2))
+    variances = np.array([[0.25, 1.0], [0.04, 1.0]])[rows]
+    draws = means + np.sqrt(variances) * rng.normal(size=means.shape)
+    prior = variational._prior(means.astype(np.float32), variances.astype(np.float32), 2, 0)
+    order = prior.means[:, 0].argsort()
+    for c, group in enumerate(order.tolist()):
+        expected = draws[rows == c].var(axis=0)
+        assert prior.log_vars[group].exp().detach().numpy() == pytest.approx(expected, rel=0.1)
+
+
+def test_vade_keeps_the_mixture_it_started_from_where_training_loses_clusters():
+    """A rate that throws the networks anywhere leaves what was found before."""
+    X, _ = groups()
+    model = VAE(latent_dim=3, likelihood="gaussian", max_epochs=60, hidden=(16,), random_state=0)
+    model.fit(X)
+    ruined = copy.deepcopy(model).set_params(learning_rate=30.0)
+    start = Clusterer(model=model, n_clusters=4, method="mixture", random_state=0).fit(X)
+    found = Clusterer(model=ruined, n_clusters=4, method="vade", random_state=0).fit(X)
+    assert adjusted_rand_score(start.labels_, found.labels_) > 0.95
+
+
+def test_what_clusters_tell_of_a_record():
+    assert nats_told(np.eye(4)[np.arange(8) % 4]) == pytest.approx(np.log(4))
+    assert nats_told(np.full((5, 3), 1 / 3)) == pytest.approx(0, abs=1e-12)
+    assert nats_told(np.eye(3)[np.zeros(6, int)]) == 0
 
 
 @pytest.mark.parametrize("method", ["communities", "k-means", "mixture", "neighbour-graph"])

@@ -439,6 +439,32 @@ def test_losses_that_were_not_finite(sound: Run) -> None:
     assert "(train_kl in epoch 3)" in found.sentence
 
 
+def another_class(run: Run) -> Run:
+    """Let a model hear the next class than the one it is asked for, where its generator or decoder takes it in."""
+    core, k = run.model.module_, len(run.model.classes_)
+    with torch.no_grad():
+        for decoder in {getattr(core, "average", core.decoder), core.decoder}:
+            first = next(part for part in decoder.modules() if isinstance(part, nn.Linear))
+            first.weight[:, -k:] = first.weight[:, -k:].roll(1, 1)
+        if hasattr(core, "starts"):
+            core.starts.copy_(core.starts.roll(1, 0))
+    return run
+
+
+@pytest.mark.parametrize(
+    "make", [HEALTHY["conditional"], HEALTHY["conditional gan"]], ids=["conditional vae", "conditional gan"]
+)
+def test_a_model_that_does_not_listen_to_its_label(make: Callable[[], Run]) -> None:
+    run = another_class(make())
+    finding = diagnose(run.model, run.X, run.y)[0]
+    assert (finding.kind, finding.grade) == ("classes-confused", "severe")
+    assert finding.evidence["share_of_new"] < 0.35 * finding.evidence["share_of_real"]
+    assert finding.evidence["classes_confused"] > 5
+    assert "the model does not listen to its label" in finding.sentence
+    without = examine(run.model, run.X)
+    assert without.not_looked_at["classes that come out as others"] == "it needs the labels of the records"
+
+
 # ------------------------------------------------------------------ ranking
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from isthmus import Autoencoder, DenoisingAutoencoder
 from isthmus.errors import ParameterError, TrainingError
 from isthmus.networks.flows import CouplingFlow
-from isthmus.training import Budget, Checkpoint, Engine, Plan, Player, ResidentBatches, StreamedBatches
+from isthmus.training import Budget, Checkpoint, Engine, Plan, Player, ResidentBatches
 from isthmus.training.optimizers import make_optimizers
 
 
@@ -247,17 +247,7 @@ def test_a_forecast_leaves_no_trace(blobs):
     assert same(one, other)
 
 
-# ---------------------------------------------------------------------- batches
-
-
-def test_streamed_batches_hold_every_row_once():
-    records = np.arange(103, dtype=np.float32)[:, None]
-    rows = np.arange(1, 103, 2)
-    batches = StreamedBatches(lambda some: records[some], rows, torch.device("cpu"), block=4, window=3)
-    drawn = list(batches.epoch(8, torch.Generator().manual_seed(0)))
-    assert [len(r) for _, r in drawn][:-1] == [8] * (len(drawn) - 1)
-    assert sorted(torch.cat([r for _, r in drawn]).tolist()) == rows.tolist()
-    assert all(torch.equal(x[:, 0].long(), r) for x, r in drawn)
+# ---------------------------------------------------------------------- several processes
 
 
 def test_two_processes_train_as_one(tmp_path):

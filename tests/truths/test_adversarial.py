@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from isthmus import GAN, VAEGAN, AdversarialAutoencoder, networks
+from isthmus import GAN, VAEGAN, AdversarialAutoencoder, ConditionalGAN, networks
 from isthmus.models.gan import LOSSES, squared_slope
 
 # Two coins: real records are 1 with chance .7, generated ones with chance .4.
@@ -171,6 +171,32 @@ def nats_from_standard_normal(codes):
     """Return KL(N(mean, covariance) || N(0, I)) of the Gaussian with the codes' moments."""
     mean, covariance = codes.mean(0), np.cov(codes.T)
     return 0.5 * (np.trace(covariance) + mean @ mean - len(mean) - np.linalg.slogdet(covariance)[1])
+
+
+def test_a_class_begins_at_its_mean_record():
+    """Whatever the network makes of the noise, classes differ at first by the means of their records."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [60, 30, 10])
+    X = np.array([[-4.0, 0.0, 1.0], [0.0, 4.0, 1.0], [4.0, 0.0, -9.0]])[y] + rng.normal(size=(100, 3))
+    model = ConditionalGAN(latent_dim=2, hidden=(8,), max_epochs=1, learning_rate=1e-12, random_state=0).fit(X, y)
+    core = model.module_
+    whole = sum(share * X[y == c].mean(axis=0) for c, share in enumerate([0.6, 0.3, 0.1]))
+    offset = np.stack([X[y == c].mean(axis=0) - whole for c in range(3)]) / X.std(axis=0)
+    assert core.starts.numpy() == pytest.approx(offset, abs=1e-3)
+    z = core.prior.sample((5, 2), torch.Generator().manual_seed(0))
+    for c in range(3):
+        code = core.code(z, torch.full((5,), c))
+        assert torch.allclose(core.decode(code) - core.average(code), core.starts[c].expand(5, 3), atol=1e-6)
+    halves = torch.tensor([[0.0, 0.0, 0.5, 0.5, 0.0]])  # a code whose class is uncertain lies between
+    assert torch.allclose(core.decode(halves) - core.average(halves), core.starts[:2].mean(0), atol=1e-6)
+
+
+def test_files_of_conditional_gans_without_starts_are_taken():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    core = ConditionalGAN(latent_dim=2, hidden=(8,), max_epochs=1, random_state=0).fit(X, y).module_
+    weights = {name: tensor for name, tensor in core.state_dict().items() if name != "starts"}
+    core.load_state_dict(weights)
+    assert not core.starts.any()
 
 
 def test_likeness_is_the_distance_that_the_critic_sees(gaussian_table):

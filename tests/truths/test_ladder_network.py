@@ -50,7 +50,7 @@ def algorithm_1(ladder, x, noise):
         z.append(batchnorm(before))
         h = phi(layer, z[-1])
     y = np.exp(logits - logits.max(1, keepdims=True))
-    u, costs = batchnorm(y / y.sum(1, keepdims=True)), [0.0] * (L + 1)
+    u, costs = batchnorm(y.shape[1] * y / y.sum(1, keepdims=True)), [0.0] * (L + 1)
     for layer in range(L, -1, -1):
         if layer < L:
             u = batchnorm(guess @ V[layer].T)  # noqa: F821 - of the layer above

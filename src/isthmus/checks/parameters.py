@@ -31,6 +31,7 @@ __all__ = [
     "plain_numbers_only",
     "same_number",
     "several_classes",
+    "several_in_a_batch",
     "size_of_pictures",
     "some_labels",
     "vectors_only",
@@ -182,6 +183,14 @@ def all_labelled(owner: str, missing: np.ndarray) -> None:
         raise DataError(
             f"{owner}: each record must have a label, and {int(missing.sum()):,} have none, the first of them row "
             f"{int(missing.argmax())}; leave them out, or take ConditionalVAE, which learns from them too."
+        )
+
+
+def several_in_a_batch(owner: str, batch_size: int | None, what: str) -> None:
+    """Refuse batches of one record where records are compared with others of their batch."""
+    if batch_size == 1:
+        raise ParameterError(
+            f"{owner}: batch_size must be at least 2, because {what} compares the records of a batch; it is 1."
         )
 
 

@@ -25,13 +25,17 @@ Objectives, each player lowering its own, with a = C(x), b = C(G(z)) and s = sof
     hinge            max(0, 1 - a) + max(0, 1 + b)                 -b                     C with unit spectral norms
     encoder, all     1/2 ||E(G(z)) - z||^2 - log p(x | G(E(x)))
 
+With classes y (:class:`ConditionalGAN`): G(z, y) = m_y + g(z, y), where m_y is how far the mean record of class y lies
+from that of all (in theta, the likelihood's parameters), and C(x, y) has an output for each class.
+
 "relativistic" is the default because it converges, where the others may circle about the solution for ever (Mescheder,
 Geiger and Nowozin, "Which Training Methods for GANs do actually Converge?", ICML 2018).
 
 Differs from the papers: no paper has the encoder, which does not touch the game and gives every record a code. The
 noise comes from many Gaussians, because a connected one cannot be mapped onto data in separate pieces without bridges
 between them (Khayatkhoei, Singh and Elgammal, "Disconnected Manifold Learning for GANs", NeurIPS 2018). The critic sees
-the numbers of narrow rows at several frequencies (:class:`isthmus.networks.Octaves`).
+the numbers of narrow rows at several frequencies (:class:`isthmus.networks.Octaves`). m_y is no paper's: without it a
+generator begins alike for all classes, and may draw one of them in another's place for hundreds of epochs.
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,7 +54,7 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import USUAL_LATENT_DIM, compose
 from isthmus.search import Choice, Number, SearchSpace, Whole
-from isthmus.training import Player
+from isthmus.training import Batches, Player
 
 __all__ = ["GAN", "LOSSES", "ConditionalGAN", "squared_slope"]
 
@@ -59,6 +64,7 @@ COMPONENTS = 100
 DEVIATION = 0.05  # of each Gaussian at first, where their means are one apart from zero
 NARROWEST, WIDEST = 128, 512  # of hidden layers, where records are rows or small pictures and nobody says
 SMALL = 256  # numbers in a small picture
+STARTING = 2048  # records at most, that the means of classes at the start are those of
 CHANGES = ("shift", "flip", "rotate", "elastic")  # of pictures before the critic: what a gradient goes through
 PACE = 1 / 3  # of the optimiser's usual rate
 BETAS = (0.0, 0.99)
@@ -174,7 +180,8 @@ default="relativistic"
             core=networks.AdversarialCore,
         )
         if classes:
-            core.with_classes(torch.as_tensor(self.class_counts_))
+            shape = core.likelihood.theta_shape(self.preprocessor_.shape_)
+            core.with_classes(torch.as_tensor(self.class_counts_), shape)
         width, *sides = core.code_shape
         components = self.components or (COMPONENTS if len(self.preprocessor_.shape_) == 1 and not sides else 1)
         if components > 1 and sides:
@@ -269,7 +276,7 @@ default="relativistic"
         """Return what the critic sees: a batch of records, and as many generated ones."""
         core = self.module_
         x = core.scale(records)
-        theta = core.decoder(core.code(self._noise(x, rng), labels), tuple(x.shape[2:]) or None)
+        theta = core.generate(core.decoder, core.code(self._noise(x, rng), labels), tuple(x.shape[2:]) or None)
         real, fake = core.likelihood.spell_out(x).float(), core.likelihood.draw_smoothly(theta, rng).float()
         return (self._changed(real, rng), self._changed(fake, rng)) if self.augment else (real, fake)
 
@@ -306,8 +313,9 @@ default="relativistic"
 class ConditionalGAN(GAN):
     """Learn to draw new records of a class that one asks for.
 
-    Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014. The generator takes the class beside z; the
-    critic judges each class on its own output (Mescheder et al. 2018). A code is z and the chance of each class.
+    Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014. The generator takes the class beside z, and
+    begins with each class about its mean record; the critic judges each class on its own output (Mescheder et al.
+    2018). A code is z and the chance of each class.
 
     Parameters
     ----------
@@ -331,3 +339,13 @@ class ConditionalGAN(GAN):
 
     learns_classes: ClassVar[bool] = True
     better_for_few: ClassVar[str] = "ConditionalVAE"
+
+    def prepare(self, batches: Batches, seed: int) -> None:
+        """Let the generator begin with each class about its mean record."""
+        if None in self.preprocessor_.shape_:
+            return
+        labels = batches.labels.cpu().numpy()[batches.rows]  # type: ignore[union-attr]
+        most = max(1, STARTING // len(self.classes_))
+        rows = np.sort(np.concatenate([batches.rows[labels == c][:most] for c in np.unique(labels)]))
+        x = self.module_.scale(batches.read_rows(rows))
+        self.module_.start_classes_at(x, *batches.beside(torch.from_numpy(rows)))

@@ -94,6 +94,7 @@ class LadderNetwork(Model):
 
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
+    compares_records: ClassVar[bool] = True  # layers are normalised over the batch
     stops_early: ClassVar[bool] = False
     fewest_in_batch: ClassVar[int] = 100
     # Layers are rectified and normalised, and of odd widths nothing is known.

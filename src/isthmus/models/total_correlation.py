@@ -67,6 +67,7 @@ class TotalCorrelationVAE(VAE):
     beta: float = 6.0
     alpha: float = 1.0
 
+    compares_records: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(1.0, 20.0, log=True),

@@ -61,6 +61,7 @@ class WassersteinAutoencoder(Model):
     penalty: float = 100.0
 
     has_prior: ClassVar[bool] = True
+    compares_records: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {**Model.search_space, "penalty": Number(1.0, 1000.0, log=True)}
 
     def check_parameters(self) -> None:  # noqa: D102

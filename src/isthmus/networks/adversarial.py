@@ -153,10 +153,53 @@ class AdversarialCore(Core):
         self.register_buffer("moves", torch.zeros((), dtype=torch.long))
         self.register_buffer("strength", torch.zeros(()))
         self.register_buffer("log_prior", torch.zeros(0))
+        self.register_buffer("starts", torch.zeros(0))
 
-    def with_classes(self, frequencies: Tensor) -> None:
-        """Take over how frequent each class is among the records, (classes,), positive."""
+    def with_classes(self, frequencies: Tensor, theta_shape: Sequence[int | None]) -> None:
+        """Take over how frequent each class is among the records, (classes,), positive, and the shape of theta."""
         self.log_prior = (frequencies / frequencies.sum()).log().float()
+        sides = [side for side in theta_shape if side is not None]
+        if len(sides) == len(theta_shape):
+            self.starts = torch.zeros(len(frequencies), *sides)
+
+    @torch.no_grad()
+    def start_classes_at(self, x: Tensor, labels: Tensor) -> None:
+        """Let the generator begin with each class about its mean record.
+
+        Parameters
+        ----------
+        x : tensor, shape (n, *shape)
+            Scaled records, all of one size.
+        labels : tensor of int64, shape (n,)
+            A class without records begins where all do.
+        """
+        found = {c: self.likelihood.statistics(x[labels == c]) for c in sorted(set(labels.tolist()))}
+        chances = self.log_prior[list(found)].softmax(0)
+        whole = self.likelihood.initial_theta(torch.tensordot(chances, torch.stack(list(found.values())).float(), 1))
+        for c, mean in found.items():
+            self.starts[c] = self.likelihood.initial_theta(mean) - whole
+
+    def generate(self, decoder: nn.Module, code: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+        """Return theta of a code by a generator, its weights now or their average; of a class, about its start.
+
+        Parameters
+        ----------
+        decoder : torch.nn.Module
+            ``self.decoder`` or ``self.average``.
+        code : tensor, shape (b, *code_shape)
+        size : (height, width), optional
+            As in :meth:`decode`.
+        """
+        theta: Tensor = decoder(code, size)
+        if not len(self.starts):
+            return theta
+        chances = code[:, -self.classes :].flatten(2).mean(2) if code.ndim > 2 else code[:, -self.classes :]
+        return theta + torch.tensordot(chances.to(theta.dtype), self.starts.to(theta.dtype), 1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take files of models that had no starts."""
+        state_dict.setdefault(f"{prefix}starts", torch.zeros_like(self.starts))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @property
     def classes(self) -> int:
@@ -178,8 +221,7 @@ class AdversarialCore(Core):
 
     def decode(self, z: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
         """Return the likelihood's parameters for codes, by the averaged generator."""
-        theta: Tensor = self.average(z, size or None)
-        return theta
+        return self.generate(self.average, z, size or None)
 
     def drawn(self, theta: Tensor, rng: torch.Generator) -> Tensor:
         """Return scaled records: what the generator makes, with categories drawn."""

@@ -5,15 +5,15 @@ and section 3; L layers, phi the rectifier below the top, batchnorm(z) = (z - me
 
     noisy   h~0 = z~0 = x + n;    z~l = batchnorm(W_l h~l-1) + n;     h~l = phi(gamma_l (z~l + beta_l))    n ~ N(0, s^2)
     clean   h_0 = z_0 = x;        z_l = batchnorm(W_l h_l-1);         h_l = phi(gamma_l (z_l + beta_l))
-    down    u_L = batchnorm(softmax(h~L));    u_l = batchnorm(V_l+1 z^l+1);    z^l = g(z~l, u_l)
+    down    u_L = batchnorm(k softmax(h~L));  u_l = batchnorm(V_l+1 z^l+1);    z^l = g(z~l, u_l)
 
     g(z~, u) = (z~ - m(u)) v(u) + m(u)                                                                          (2)
     m(u) = a1 sigmoid(a2 u + a3) + a4 u + a5,    v(u) = a6 sigmoid(a7 u + a8) + a9 u + a10
 
     cost of layer l = mean over records and units of (z_l - (z^l - mean_l) / deviation_l)^2
 
-with mean_l and deviation_l those of W_l h_l-1 on the clean path (0 and 1 of layer 0). gamma is learned at the top only:
-a rectifier needs none.
+with k classes, and mean_l and deviation_l those of W_l h_l-1 on the clean path (0 and 1 of layer 0). gamma is learned
+at the top only: a rectifier needs none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from isthmus.networks.core import Core
 
 __all__ = ["Combinator", "DenoisingLadder", "LadderNetworkCore"]
 
-EPSILON = 1e-10  # added to variances, as in the authors' program
+# Added to variances: those of layers in training lie above .05, and a batch of records that are alike has none. The
+# authors' 1e-10 would multiply the cost of its layers by 10^10.
+EPSILON = 1e-3
 MOSTLY = 2 / 3  # share of labelled records above which those without a label are not looked at by themselves
 MOMENTUM = 0.99  # of the averages that stand for a batch's mean and variance after training
 
@@ -93,7 +95,7 @@ class DenoisingLadder(nn.Module):
     # ------------------------------------------------------------------ up
 
     def clean(self, x: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[Tensor, Tensor]]]:
-        """Return the logits, and of every layer, layer 0 first, z_l and the mean and variance it was normalised by.
+        """Return the logits, and of every layer, layer 0 first, z_l and the mean and 1 / deviation that made it.
 
         In evaluation these are averages over training, and a record's result does not depend on the others.
         """
@@ -103,8 +105,8 @@ class DenoisingLadder(nn.Module):
         for layer, matrix in enumerate(self.up):
             before = layers.product(h, matrix).float()
             mean, variance = self._moments(layer, before, share)
-            z.append((before - mean) * torch.rsqrt(variance + EPSILON))
-            moments.append((mean, variance))
+            moments.append((mean, torch.rsqrt(variance + EPSILON)))
+            z.append((before - mean) * moments[-1][1])
             h = self._activated(layer, z[-1])
         if self.training:
             self.batches += 1
@@ -167,7 +169,7 @@ class DenoisingLadder(nn.Module):
         noisy : sequence of tensor
             z~l of every layer.
         """
-        u = normalised(logits.softmax(1))
+        u = normalised(logits.shape[1] * logits.softmax(1))  # near 1, whatever the number of classes
         found = [self.combinators[-1](noisy[-1], u)]
         for layer in reversed(range(len(self.up))):
             u = normalised(F.linear(found[-1], self.down[layer]).float())
@@ -203,8 +205,8 @@ class DenoisingLadder(nn.Module):
         _, clean, moments = self.clean(x[rest])
         guesses = self.denoised(logits[rest], [z[rest] for z in noisy])
         costs = [
-            (z - (guess - mean) * torch.rsqrt(variance + EPSILON)).square().mean()
-            for z, guess, (mean, variance) in zip(clean, guesses, moments, strict=True)
+            (z - (guess - mean) * factor).square().mean()
+            for z, guess, (mean, factor) in zip(clean, guesses, moments, strict=True)
         ]
         return logits, costs, rest, clean[-2].detach()
 
@@ -215,7 +217,7 @@ class DenoisingLadder(nn.Module):
 
 def normalised(z: Tensor) -> Tensor:
     """Return z with mean 0 and variance 1 over the batch, of each unit."""
-    if len(z) == 1:
+    if len(z) == 1:  # F.batch_norm refuses it
         return torch.zeros_like(z)
     return F.batch_norm(z, None, None, training=True, eps=EPSILON)
 

@@ -48,8 +48,26 @@ def normalisation(name: str, width: int, *, pictures: bool) -> nn.Module:
         Whether there are two more axes.
     """
     if name == "batch":
-        return nn.BatchNorm2d(width) if pictures else nn.BatchNorm1d(width)
+        return BatchNorm2d(width) if pictures else BatchNorm1d(width)
     return nn.GroupNorm(1, width) if pictures else nn.LayerNorm(width)
+
+
+class _BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation; a single value has no deviation, so it is normalised by the averages over training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x normalised: (b, width, ...), shape kept."""
+        if self.training and x.numel() == self.num_features:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
+    """Of rows: (b, width)."""
+
+
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
+    """Of pictures: (b, width, h, w)."""
 
 
 class Narrow(nn.Linear):

@@ -16,7 +16,7 @@ from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
 from isthmus.errors import ParameterError
-from isthmus.tasks.symptoms import code, copies, data, output, training
+from isthmus.tasks.symptoms import classes, code, copies, data, output, training
 from isthmus.tasks.symptoms.case import Case
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError
 
@@ -57,6 +57,7 @@ CHECKS: dict[str, Check] = {
     "codes that lie off the prior": code.codes_off_the_prior,
     "entries of the book that are not used": code.dead_entries,
     "classes that make no difference": code.classes_ignored,
+    "classes that come out as others": classes.classes_confused,
     "PCA with the same code size": output.worse_than_pca,
     "errors of seen and unseen records": output.unseen_much_worse,
     "variety of new records": output.missing_variety,
@@ -76,6 +77,7 @@ OUTCOMES = {
     "code-too-wide",
     "codes-off-the-prior",
     "classes-ignored",
+    "classes-confused",
     "worse-than-pca",
     "over-fitting",
     "mode-collapse",
@@ -101,6 +103,7 @@ CONSEQUENCES: dict[str, set[str]] = {
     "scale-mismatch": OUTCOMES,
     "posterior-collapse": NO_CODE,
     "code-ignored": NO_CODE,
+    "classes-ignored": {"classes-confused"},
     "dead-units": {"code-ignored", "code-too-wide", "worse-than-pca", "code-too-narrow"},
     "dead-entries": {"code-ignored", "code-too-narrow", "mode-collapse", "samples-unlike-records", "prior-over-fitted"},
     "codes-off-the-prior": {"mode-collapse", "samples-unlike-records"},

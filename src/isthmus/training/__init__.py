@@ -1,6 +1,13 @@
 """The engine that trains every model, and what it is made of."""
 
-from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, ResidentBatches, StreamedBatches
+from isthmus.training.batches import (
+    Batches,
+    GroupedBatches,
+    PairedBatches,
+    ResidentBatches,
+    StreamedBatches,
+    batch_sizes,
+)
 from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
 from isthmus.training.checkpoints import to_arrays, to_tensors
 from isthmus.training.engine import Engine, Plan, Progress
@@ -30,6 +37,7 @@ __all__ = [
     "ShowProgress",
     "StreamedBatches",
     "TensorBoard",
+    "batch_sizes",
     "default_epochs",
     "fast_float32",
     "has_fast_bfloat16",

@@ -14,7 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batches", "GroupedBatches", "PairedBatches", "ResidentBatches", "StreamedBatches", "epoch_generator"]
+__all__ = [
+    "Batches",
+    "GroupedBatches",
+    "PairedBatches",
+    "ResidentBatches",
+    "StreamedBatches",
+    "batch_sizes",
+    "epoch_generator",
+]
 
 Read = Callable[[np.ndarray], "np.ndarray | list[np.ndarray]"]
 Batch = tuple[Tensor, Tensor]  # encoded records and their row numbers
@@ -24,6 +32,32 @@ def epoch_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -
     """Return the generator of one epoch: the same for the same seed and epoch, whatever was drawn before."""
     state = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator(device).manual_seed(state)
+
+
+def batch_sizes(n: int, batch_size: int) -> list[int]:
+    """Return how many records each batch of an epoch has: as equal as can be, so that none is a small remainder.
+
+    Statistics over the records of a batch (a normalisation, a critic's view) say little of few records, and nothing of
+    one. So there are as few batches as hold all records, of which the first have one record more than the last.
+
+    Parameters
+    ----------
+    n : int
+        Records, at least 1.
+    batch_size : int
+        Records in a batch at most. Only an odd number of records in batches of 2 makes one of 3: none has a single
+        record, unless there is no other or batches of 1 are asked for.
+
+    Returns
+    -------
+    list of int
+        Their sum is n.
+    """
+    count = -(-n // batch_size)
+    if batch_size > 1:
+        count = min(count, max(1, n // 2))
+    least, more = divmod(n, count)
+    return [least + 1] * more + [least] * (count - more)
 
 
 class Batches(ABC):
@@ -68,7 +102,7 @@ class Batches(ABC):
 
     def steps(self, batch_size: int) -> int:
         """Return the number of batches in an epoch."""
-        return -(-self.n // batch_size)
+        return len(batch_sizes(self.n, batch_size))
 
 
 class ResidentBatches(Batches):
@@ -89,16 +123,16 @@ class ResidentBatches(Batches):
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
         order = torch.randperm(self.n, generator=generator).to(self.device)
-        return self._select(self._rows[order], batch_size)
+        return self._select(torch.split(self._rows[order], batch_sizes(self.n, batch_size)))
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
-        return self._select(self._rows, batch_size)
+        return self._select(torch.split(self._rows, batch_size))
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return self.records.index_select(0, torch.from_numpy(rows).to(self.device))
 
-    def _select(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        for rows in torch.split(order, batch_size):
+    def _select(self, pieces: Sequence[Tensor]) -> Iterator[Batch]:
+        for rows in pieces:
             yield self.records.index_select(0, rows), rows
 
 
@@ -130,19 +164,19 @@ class StreamedBatches(Batches):
         starts = torch.randperm(-(-self.n // self.block), generator=generator).numpy() * self.block
         blocks = [self.rows[start : start + self.block] for start in starts]
         windows = [np.sort(np.concatenate(blocks[i : i + self.window])) for i in range(0, len(blocks), self.window)]
-        leftover: list[Batch] = []
+        waiting: Batch | None = None  # records of the windows so far that no batch has held yet
+        sizes = batch_sizes(self.n, batch_size)[::-1]  # the next one last
         for records, rows in self._read_ahead(windows):
             order = torch.randperm(len(rows), generator=generator)
             records, rows = records[order], rows[order]
-            if leftover:
-                records = torch.cat([leftover[0][0], records])
-                rows = torch.cat([leftover[0][1], rows])
-            full = len(rows) // batch_size * batch_size
-            for start in range(0, full, batch_size):
-                yield records[start : start + batch_size].to(self.device), rows[start : start + batch_size]
-            leftover = [(records[full:].clone(), rows[full:])] if full < len(rows) else []
-        for records, rows in leftover:
-            yield records.to(self.device), rows
+            if waiting is not None:
+                records, rows = torch.cat([waiting[0], records]), torch.cat([waiting[1], rows])
+            start = 0
+            while sizes and start + sizes[-1] <= len(rows):
+                end = start + sizes.pop()
+                yield records[start:end].to(self.device), rows[start:end]
+                start = end
+            waiting = (records[start:].clone(), rows[start:]) if start < len(rows) else None
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
         pieces = [self.rows[i : i + batch_size] for i in range(0, self.n, batch_size)]
@@ -198,14 +232,14 @@ class GroupedBatches(Batches):
         return max(1, min(batch_size, self.pixels // (size[0] * size[1])))
 
     def steps(self, batch_size: int) -> int:  # noqa: D102
-        return sum(-(-len(rows) // self._limit(size, batch_size)) for size, rows in self.groups)
+        return sum(len(batch_sizes(len(rows), self._limit(size, batch_size))) for size, rows in self.groups)
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
         pieces: list[np.ndarray] = []
         for size, rows in self.groups:
             shuffled = rows[torch.randperm(len(rows), generator=generator).numpy()]
-            limit = self._limit(size, batch_size)
-            pieces += [shuffled[i : i + limit] for i in range(0, len(shuffled), limit)]
+            sizes = batch_sizes(len(rows), self._limit(size, batch_size))
+            pieces += np.split(shuffled, np.cumsum(sizes)[:-1])
         for i in torch.randperm(len(pieces), generator=generator).tolist():
             yield self._batch(pieces[i])
 

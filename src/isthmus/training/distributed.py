@@ -33,7 +33,7 @@ def is_first() -> bool:
 
 
 def shard(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this process's equal part of every batch; of a batch smaller than the number of processes, all of it."""
+    """Yield this process's equal part of every batch; of one that has no two records for each process, all of it."""
     n = world()
     if n == 1:
         yield from batches
@@ -41,7 +41,7 @@ def shard(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Te
     rank = dist.get_rank()
     for records, rows in batches:
         size = len(rows) // n
-        mine = slice(rank * size, (rank + 1) * size) if size else slice(None)
+        mine = slice(rank * size, (rank + 1) * size) if size > 1 else slice(None)
         yield records[mine], rows[mine]
 
 

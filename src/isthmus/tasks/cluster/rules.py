@@ -198,14 +198,15 @@ class MixtureRule(OnCodes):
         return gaussian_logits(codes.astype(np.float64), *parts)
 
 
-def fitted_mixture(codes: Float32, k: int, seed: int, covariances: str = "full") -> Any:
-    """Return scikit-learn's mixture of k Gaussians, fitted to codes (n, d)."""
+def fitted_mixture(codes: Float32, k: int, seed: int, covariances: str = "full", starts: int = 1) -> Any:
+    """Return scikit-learn's mixture of k Gaussians, the likeliest of some starts, fitted to codes (n, d)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     codes = codes.astype(np.float64)
     ridge = RIDGE * float(codes.var(axis=0).mean()) + np.finfo(np.float32).tiny
-    mixture = GaussianMixture(k, covariance_type=covariances, reg_covar=ridge, random_state=seed, max_iter=ROUNDS)
+    options = {"reg_covar": ridge, "random_state": seed, "max_iter": ROUNDS, "n_init": starts}
+    mixture = GaussianMixture(k, covariance_type=covariances, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last rounds move hardly any record
         return mixture.fit(codes)

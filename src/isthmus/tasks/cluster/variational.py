@@ -9,6 +9,12 @@ IJCAI 2017. A record is drawn by c ~ Categorical(w), z ~ N(m_c, s_c^2), x ~ p(x 
 L is their equation 9 with q(c | x) = p(c | z), which makes it largest: their section 3.2. Its expectation is taken with
 one draw of z, where they take part of it in closed form. As there, the networks are trained with a plain prior first,
 and the mixture begins as one that is fitted to the codes.
+
+Differs from the paper: the first training has a KL term, which comes in slowly, so that codes say something of records.
+Codes are distributions, so the mixture begins with the variance of their means in each cluster and their own mean
+variance together, as the posteriors add up (Tomczak and Welling, "VAE with a VampPrior", AISTATS 2018, equation 8).
+Without the latter a code costs so much at first that all records give theirs up, and end in one cluster. What training
+made of it is kept where it bounds log p(x) more closely and clusters still tell records apart.
 """
 
 # ruff: noqa: D102 - what each method does stands at Rule
@@ -32,9 +38,13 @@ from isthmus.tasks.cluster.rules import Float32, Float64, Rule, fitted_mixture
 if TYPE_CHECKING:
     from isthmus.tasks.cluster.clusterer import Clusterer
 
-__all__ = ["VaDE"]
+__all__ = ["VaDE", "nats_told"]
 
 WIDTH = 10  # numbers in a code: Jiang et al., section 4.2
+WARM_UP = 0.5  # share of the first training over which the KL term comes in, where nobody says
+STARTS = 10  # of the mixture, the likeliest of which is kept
+DRAWS = 8  # of each code, that the bound on log p(x) is found with
+TOLD = 0.75  # of the nats that clusters told of a record at the start: with less, some of them have died
 
 
 class VaDE(Rule):
@@ -65,25 +75,40 @@ class VaDE(Rule):
         return of_bic(view, most, seed)
 
     @classmethod
+    def fit_model(cls, task: Clusterer, model: Any, data: Data) -> Any:
+        if getattr(model, "warm_up", None) == 0 and getattr(model, "k", 1) == 1:
+            model.set_params(warm_up=WARM_UP)
+        return super().fit_model(task, model, data)
+
+    @classmethod
     def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
         model = copy.deepcopy(task.model_)
         checks.plain_posterior(type(task).__name__, model)
         device = next(model.module_.parameters()).device
-        model.set_params(prior="mixture", components=k)
-        model.module_.prior = _prior(view, k, seed).to(device)
+        variances = np.exp(model._figures(data, lambda x: model.module_.gaussian(x)[1]))
+        model.set_params(prior="mixture", components=k, warm_up=0.0)
+        model.module_.prior = _prior(view, variances, k, seed).to(device)
         rule = cls(model)
-        bound = rule._train(data, device, seed)
-        rule.score = -bound
-        return rule, rule.probabilities(task, data)
+        start, begun = copy.deepcopy(model.module_.state_dict()), rule.probabilities(task, data)
+        bound = rule._bound(data)
+        rule._train(data, device, seed)
+        rule.score, found = rule._bound(data), rule.probabilities(task, data)
+        if rule.score < bound or nats_told(found) < TOLD * nats_told(begun):
+            model.module_.load_state_dict(start)
+            rule.score, found = bound, begun
+        return rule, found
 
-    def _train(self, data: Data, device: torch.device, seed: int) -> float:
-        """Train everything on the bound; return its last value, in nats per example."""
+    def _train(self, data: Data, device: torch.device, seed: int) -> None:
+        """Train everything on the bound."""
         feed = Feed(data, self.model.preprocessor_, device)
         batches = feed.batches(np.arange(len(data)))
         plan = self.model._plan(batches, device, seed)
-        progress = training.Engine(self.model.module_, self.model.players(), batches, plan).run()
+        training.Engine(self.model.module_, self.model.players(), batches, plan).run()
         self.model.module_.eval()
-        return float(progress.history[-1]["train_loss"])
+
+    def _bound(self, data: Data) -> float:
+        """Return a bound on the mean log p(x), in nats per example."""
+        return float(np.mean(self.model._figures(data, lambda x: self.model.bound(x, DRAWS)), dtype=np.float64))
 
     def _log_chances(self, x: Tensor) -> Tensor:
         """Return log w_c N(z; m_c, s_c^2) at the middle of each posterior: (b, k)."""
@@ -109,12 +134,35 @@ class VaDE(Rule):
         return cls(model)
 
 
-def _prior(codes: Float32, k: int, seed: int) -> networks.MixturePrior:
-    """Return a mixture of k diagonal Gaussians, fitted to codes, as a prior."""
-    found = fitted_mixture(codes, k, seed, "diag")
+def nats_told(chances: Float64) -> float:
+    """Return what clusters tell of a record: the mutual information of the two, 0 where one cluster has all.
+
+    Parameters
+    ----------
+    chances : ndarray, shape (n, k)
+        Of each cluster; rows add up to 1.
+    """
+    from scipy.stats import entropy
+
+    return float(entropy(chances.mean(axis=0)) - entropy(chances, axis=1).mean())
+
+
+def _prior(codes: Float32, variances: Float32, k: int, seed: int) -> networks.MixturePrior:
+    """Return the mixture of k diagonal Gaussians that posteriors add up to, as a prior.
+
+    Parameters
+    ----------
+    codes, variances : ndarray of float32, shape (n, d)
+        Means and variances of the posteriors.
+    k : int
+    seed : int
+    """
+    found = fitted_mixture(codes, k, seed, "diag", starts=STARTS)
+    shares = found.predict_proba(codes)
+    own = shares.T @ variances / shares.sum(axis=0)[:, None]
     prior = networks.MixturePrior(codes.shape[1], k, torch.Generator().manual_seed(0))
     with torch.no_grad():
         prior.logits.copy_(torch.from_numpy(np.log(found.weights_)))
         prior.means.copy_(torch.from_numpy(found.means_))
-        prior.log_vars.copy_(torch.from_numpy(np.log(found.covariances_)))
+        prior.log_vars.copy_(torch.from_numpy(np.log(found.covariances_ + own)))
     return prior

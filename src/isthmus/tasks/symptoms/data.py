@@ -41,8 +41,8 @@ LEAST_WIDTH = 8  # numbers in a record below which equal records are no wonder
 # A fixed scale three times off weighs the reconstruction nine times wrongly against every other term.
 FACTOR_OFF = 3.0
 # A learned scale lies within e^-7 and e^7 of the data's spread (isthmus.networks.likelihoods.REACH); in usual runs from
-# e^-4 to 1. It starts at 1: above e, the network does worse than the mean.
-FLOOR, CEILING = -6.0, 1.0
+# e^-3.1 to e^0.7. It starts at 1: above that, the network does worse than the mean.
+FLOOR, CEILING = -6.0, 1.5
 
 
 def values_out_of_range(case: Case) -> Finding | None:

@@ -173,7 +173,7 @@ class Search:
         model = clone(self.models[family]).set_params(**settings, random_state=self.seed)
         if self.seconds is not None and model.max_seconds is None:
             n = len(self.folds[0][0])
-            steps = math.ceil(n / (model.batch_size or _usual_batch(n, model.fewest_in_batch)))
+            steps = len(training.batch_sizes(n, model.batch_size or _usual_batch(n, model.fewest_in_batch)))
             epochs = training.default_epochs(steps) if model.max_epochs is None else model.max_epochs
             model.set_params(max_epochs=epochs, max_seconds=self.seconds)
         return model
