@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
 
 import numpy as np
 import optuna
@@ -223,10 +222,9 @@ def test_trials_behind_the_others_are_stopped(blobs):
 
 
 def test_time_ends_a_search(blobs):
-    started = time.perf_counter()
     tuner = Tuner(**QUICK, max_seconds=1.5).fit(blobs)
-    assert time.perf_counter() - started < 6
     assert len(tuner.findings_.trials) >= 2
+    assert sum(trial.seconds for trial in tuner.findings_.trials[:-1]) < 1.5  # none began when it was over
     with pytest.raises(TrainingError, match="the time ran out before the first trial was complete; give more of it"):
         Tuner(**QUICK, max_seconds=1e-6).fit(blobs)
 
