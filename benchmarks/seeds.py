@@ -65,7 +65,9 @@ class Variant:
     @property
     def environment(self) -> dict[str, str]:
         """Return the variables that a process of it starts with."""
-        return {"OMP_NUM_THREADS": str(self.threads), **PROCESSORS.get(self.processor, {})}
+        # Threads that wait by spinning take each other's cores on a machine that does something else as well.
+        waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
+        return {"OMP_NUM_THREADS": str(self.threads)} | waiting | PROCESSORS.get(self.processor, {})
 
     def found(self) -> dict[str, dict[str, Any]]:
         """Return what is known of each test under it, as long as it is of the sources as they are now."""
