@@ -34,7 +34,7 @@ def nearness_to_five(model, X, y):
 def searched(blobs):
     """Return a search in which the size of the code is all that matters."""
     space = dict.fromkeys(ONLY) | {"latent_dim": Whole(1, 8), "dropout": Number(0.0, 0.3)}
-    return Tuner(**QUICK, objective=nearness_to_five, n_trials=60, space=space).fit(blobs)
+    return Tuner(**QUICK, objective=nearness_to_five, n_trials=30, space=space).fit(blobs)
 
 
 def test_the_best_setting_is_found_and_what_mattered_is_named(searched):
@@ -50,7 +50,7 @@ def test_the_best_setting_is_found_and_what_mattered_is_named(searched):
 
 def test_the_tables_say_what_was_tried(searched):
     text = str(searched.findings_)
-    assert "score, higher is better) of 60 trials: " in text
+    assert "score, higher is better) of 30 trials: " in text
     assert text.splitlines()[2].startswith(f"{searched.findings_.best.number:5d}")
     assert "what mattered  importance" in text
     assert Findings.from_dict(json.loads(json.dumps(searched.findings_.to_dict()))) == searched.findings_
