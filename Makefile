@@ -7,17 +7,23 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test seeds processors lint format docs bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table and the path of an HTML report
 	$(BIN)/isthmus demo
 
 test: $(VENV)/.installed-test ## Install with what the tests need, and run them
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+seeds: $(VENV)/.installed-test ## Run every test that trains with ten shifts of its seed (hours; goes on where it was stopped)
+	$(BIN)/python benchmarks/seeds.py --jobs $(JOBS) $(ARGS)
+
+processors: $(VENV)/.installed-test ## Run every test that trains with the instruction sets of other processors (an hour or two)
+	$(BIN)/python benchmarks/seeds.py --processors --jobs $(JOBS) $(ARGS)
 
 lint: $(VENV)/.installed-lint ## Check style, docstrings and types
 	$(BIN)/ruff check .

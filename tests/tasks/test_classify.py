@@ -105,16 +105,17 @@ def test_the_probe_of_two_classes_too(model, digits, digit_labels):
 
 
 def test_calibration_divides_logits_and_changes_no_class(model, digits, digit_labels):
-    plain = Classifier(model=model, method="probe", calibrate=False).fit(digits[:400], digit_labels[:400])
-    calibrated = Classifier(model=model, method="probe").fit(digits[:400], digit_labels[:400])
+    rng = np.random.default_rng(0)
+    wrong = rng.random(len(digit_labels)) < 0.3  # what a probe learns by heart, and is then too sure of
+    labels = np.where(wrong, rng.integers(0, 10, len(digit_labels)), digit_labels)
+    plain = Classifier(model=model, method="probe", calibrate=False).fit(digits[:400], labels[:400])
+    calibrated = Classifier(model=model, method="probe").fit(digits[:400], labels[:400])
     assert np.array_equal(plain.predict(digits[1200:]), calibrated.predict(digits[1200:]))
     logits = np.log(plain.predict_proba(digits[1200:]))
     scaled = metrics.softmax(logits / calibrated.temperature_)
     assert calibrated.predict_proba(digits[1200:]) == pytest.approx(scaled, abs=1e-9)
-    losses = [
-        metrics.log_loss(np.log(c.predict_proba(digits[1200:])), digit_labels[1200:]) for c in (plain, calibrated)
-    ]
-    assert losses[1] < losses[0]
+    losses = [metrics.log_loss(np.log(c.predict_proba(digits[1200:])), labels[1200:]) for c in (plain, calibrated)]
+    assert losses[1] < losses[0] - 0.02
 
 
 def test_few_labels_are_all_learned_from_and_that_is_said(digits, digit_labels):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
 
 import numpy as np
 import optuna
@@ -35,7 +34,7 @@ def nearness_to_five(model, X, y):
 def searched(blobs):
     """Return a search in which the size of the code is all that matters."""
     space = dict.fromkeys(ONLY) | {"latent_dim": Whole(1, 8), "dropout": Number(0.0, 0.3)}
-    return Tuner(**QUICK, objective=nearness_to_five, n_trials=14, space=space).fit(blobs)
+    return Tuner(**QUICK, objective=nearness_to_five, n_trials=30, space=space).fit(blobs)
 
 
 def test_the_best_setting_is_found_and_what_mattered_is_named(searched):
@@ -51,7 +50,7 @@ def test_the_best_setting_is_found_and_what_mattered_is_named(searched):
 
 def test_the_tables_say_what_was_tried(searched):
     text = str(searched.findings_)
-    assert "score, higher is better) of 14 trials: " in text
+    assert "score, higher is better) of 30 trials: " in text
     assert text.splitlines()[2].startswith(f"{searched.findings_.best.number:5d}")
     assert "what mattered  importance" in text
     assert Findings.from_dict(json.loads(json.dumps(searched.findings_.to_dict()))) == searched.findings_
@@ -78,7 +77,7 @@ def test_a_trial_is_a_fit_on_each_fold_and_the_best_one_is_fitted_on_all(blobs):
     assert tuner.objective_ == "reconstruction"  # this model has no likelihood to set beside others
     assert "latent_dim" not in tuner.best_params_  # larger codes always reconstruct better
     data = isthmus_data.open(blobs)
-    folds = folds_of(data, 2, 0)
+    folds = folds_of(data, 2, tuner.seed_)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(blobs)))
     trial = tuner.findings_.trials[0]
     assert trial.usual
@@ -223,10 +222,9 @@ def test_trials_behind_the_others_are_stopped(blobs):
 
 
 def test_time_ends_a_search(blobs):
-    started = time.perf_counter()
     tuner = Tuner(**QUICK, max_seconds=1.5).fit(blobs)
-    assert time.perf_counter() - started < 6
     assert len(tuner.findings_.trials) >= 2
+    assert sum(trial.seconds for trial in tuner.findings_.trials[:-1]) < 1.5  # none began when it was over
     with pytest.raises(TrainingError, match="the time ran out before the first trial was complete; give more of it"):
         Tuner(**QUICK, max_seconds=1e-6).fit(blobs)
 
@@ -292,11 +290,11 @@ def test_what_fails_is_not_suggested_again_and_again(blobs):
         return nearness_to_five(model, X, y)
 
     space = dict.fromkeys(ONLY) | {"activation": Choice(("relu", "gelu")), "latent_dim": Whole(1, 8)}
-    found = Tuner(**QUICK, objective=brittle, n_trials=40, space=space).fit(blobs).findings_
+    found = Tuner(**QUICK, objective=brittle, n_trials=100, space=space).fit(blobs).findings_
     failed = [trial for trial in found.trials if trial.state == "failed"]
     assert failed
     assert all(trial.why == "not with gelu" for trial in failed)
-    assert sum(trial.number >= 20 for trial in failed) <= 5
+    assert sum(trial.number >= 20 for trial in failed) <= 20  # of eighty, half of which chance would choose
 
 
 def test_values_that_make_no_sense_for_the_records_are_not_tried(blobs):

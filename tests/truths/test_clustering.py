@@ -89,7 +89,7 @@ def test_divergence_is_zero_where_the_two_are_one():
 def deep() -> tuple[Clusterer, np.ndarray]:
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(-2, 0.5, (60, 3)), rng.normal(2, 0.5, (60, 3))]).astype(np.float32)
-    model = VAE(latent_dim=1, hidden=(8,), max_epochs=30, likelihood="gaussian", random_state=0)
+    model = VAE(latent_dim=1, hidden=(16,), max_epochs=60, likelihood="gaussian", random_state=0)
     return Clusterer(model=model, n_clusters=2, method="vade", random_state=0).fit(X), X
 
 
@@ -114,11 +114,12 @@ def test_the_bound_of_vade_lies_below_the_integral_by_the_divergence_of_the_post
     places = np.union1d(near, np.linspace(-12, 12, 4001))
     peak = joint(places).max()
     evidence = peak + np.log(np.trapezoid(np.exp(joint(places) - peak), places))
-    torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
+    copies = torch.from_numpy(X[:1].repeat(2_000, 0))
     with torch.no_grad():
-        many = model.losses(torch.from_numpy(X[:1].repeat(40_000, 0)), rng)
-    assert -float(sum(many.values())) == pytest.approx(bound, abs=0.02)
+        drawn = np.array([-float(sum(model.losses(copies, rng).values())) for _ in range(100)])
+    assert drawn.mean() == pytest.approx(bound, abs=5 * drawn.std(ddof=1) / np.sqrt(len(drawn)))
+    assert drawn.std(ddof=1) < 1  # so that the error allowed is below .5 whatever was learned
     assert bound <= evidence + 1e-6
     assert evidence - bound < 1.0
 

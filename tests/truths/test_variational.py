@@ -217,7 +217,8 @@ def test_free_bits_of_a_code_whose_kl_is_no_sum_over_units(parts):
     paid = model.losses(records, _rng())["kl"].item()
     q = model.module_.posterior(model.module_.scale(records))
     z, log_q = q.draw(_rng())
-    assert paid == pytest.approx((log_q - model.module_.prior.log_prob(z)).mean().item(), rel=1e-4)
+    estimate = (log_q - model.module_.prior.log_prob(z)).mean().item()  # of few draws, and so it may be below zero
+    assert paid == pytest.approx(max(estimate, 2e-9), rel=1e-4)
     model.free_bits = 50.0
     assert model.losses(records, _rng())["kl"].item() == pytest.approx(100.0)
 

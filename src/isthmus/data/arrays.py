@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def _npy_header(file: IO[bytes], path: object) -> tuple[tuple[int, ...], np.dtyp
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = reader(file)
-    except (ValueError, EOFError, OverflowError, TypeError) as error:
+    except (ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError, RecursionError) as error:
         raise checks.unreadable_file(path, f"it has no valid array header ({error})") from error
     if dtype.hasobject:
         raise checks.unreadable_file(

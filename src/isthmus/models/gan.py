@@ -34,8 +34,11 @@ Geiger and Nowozin, "Which Training Methods for GANs do actually Converge?", ICM
 Differs from the papers: no paper has the encoder, which does not touch the game and gives every record a code. The
 noise comes from many Gaussians, because a connected one cannot be mapped onto data in separate pieces without bridges
 between them (Khayatkhoei, Singh and Elgammal, "Disconnected Manifold Learning for GANs", NeurIPS 2018). The critic sees
-the numbers of narrow rows at several frequencies (:class:`isthmus.networks.Octaves`). m_y is no paper's: without it a
-generator begins alike for all classes, and may draw one of them in another's place for hundreds of epochs.
+the numbers of narrow rows at several frequencies (:class:`isthmus.networks.Octaves`). To rows, real and generated, the
+players add noise that fades (Sonderby, Caballero, Theis, Shi and Huszar, "Amortised MAP Inference for Image
+Super-Resolution", ICLR 2017, section 3.2): pieces far apart have no slope of the critic between them that could tell
+the generator which of them it visits too often, and blurred pieces have. m_y is no paper's: without it a generator begins
+alike for all classes, and may draw one of them in another's place for hundreds of epochs.
 """
 
 from __future__ import annotations
@@ -67,6 +70,8 @@ SMALL = 256  # numbers in a small picture
 STARTING = 2048  # records at most, that the means of classes at the start are those of
 CHANGES = ("shift", "flip", "rotate", "elastic")  # of pictures before the critic: what a gradient goes through
 PACE = 1 / 3  # of the optimiser's usual rate
+BLUR = 1.0  # deviation of the noise on rows at first, in deviations of a column
+CLEAR = 0.6  # share of training after which there is none
 BETAS = (0.0, 0.99)
 
 Game = Callable[[Tensor, Tensor], Tensor]
@@ -219,7 +224,7 @@ default="relativistic"
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
         every = CRITIC_MOVES if self.loss == "wasserstein" else 1
-        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
+        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False, "before": self._spend}
         generator = (core.decoder, core.prior)
         return [
             Player("encoder", (core.encoder, core.likelihood), self.losses, pace=PACE),
@@ -278,7 +283,15 @@ default="relativistic"
         x = core.scale(records)
         theta = core.generate(core.decoder, core.code(self._noise(x, rng), labels), tuple(x.shape[2:]) or None)
         real, fake = core.likelihood.spell_out(x).float(), core.likelihood.draw_smoothly(theta, rng).float()
+        real, fake = self._blurred(real, rng), self._blurred(fake, rng)
         return (self._changed(real, rng), self._changed(fake, rng)) if self.augment else (real, fake)
+
+    def _blurred(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Return rows with noise of a deviation that falls to zero in training; pictures and texts as they are."""
+        deviation = BLUR * max(0.0, 1 - self._share / CLEAR)
+        if deviation == 0 or len(self.preprocessor_.shape_) != 1:
+            return x
+        return x + deviation * torch.randn(x.shape, generator=rng, device=x.device)
 
     def _changed(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Return pictures of which a share is augmented, real and generated ones alike."""
