@@ -82,7 +82,7 @@ def compose(
         norm=model.norm,
         dropout=model.dropout,
         tied=tied,
-        fields=pre.fields_,
+        fields=pre.scaled_fields(),
         rng=rng,
         heads=heads,
         beside=beside,

@@ -74,9 +74,8 @@ class PreprocessorLike(Protocol):
     step_: NDArray[np.float32] | None
     classes_: int
 
-    @property
-    def fields_(self) -> Sequence[FieldLike]:
-        """Return what each encoded column of a table is."""
+    def scaled_fields(self) -> Sequence[FieldLike]:
+        """Return what each encoded column of a table is, in scaled units."""
 
     def rescale(self, scaling: str) -> Any:
         """Choose the scaling."""
@@ -132,7 +131,7 @@ def choose(
 
 def _choose(summary: SummaryLike) -> tuple[str, str]:
     if summary.kind == "table":
-        return "table", "the data are a table: normal numbers, coins for what is missing, categories"
+        return "table", "the data are a table: numbers, coins for what is missing, categories"
     if summary.kind == "text":
         return "categorical", "the data are texts"
     if summary.kind == "array" and summary.one_hot:
@@ -198,7 +197,9 @@ def facts_of(preprocessor: PreprocessorLike) -> Facts:
     summary, shape, scaling = preprocessor.summary_, preprocessor.shape_, preprocessor.scaling_
     if summary.kind in ("table", "text"):
         one = torch.ones(())
-        return Facts(shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.fields_)
+        return Facts(
+            shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.scaled_fields()
+        )
     sides = (-1, 1, 1) if summary.kind == "image" else (-1,)
     std = summary.std.reshape(sides)
     standardised = scaling in ("standard", "quantile")
@@ -278,7 +279,7 @@ def build(
     tied : bool, default=False
         Whether a dense decoder uses the encoder's matrices, transposed.
     fields : sequence of Field, default=()
-        A table's encoded columns.
+        A table's encoded columns, in scaled units.
     heads : int, default=1
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
     beside : int, default=0
@@ -342,7 +343,7 @@ def _first_layer(
     rng: torch.Generator,
 ) -> tuple[nn.Module | None, tuple[int | None, ...]]:
     """Return what turns records into plain numbers, if anything must, and the shape after it."""
-    if any(field.kind == "category" for field in fields):
+    if any(field.kind == "category" or field.atoms for field in fields):
         table = TableInput(fields, rng)
         return table, (table.width,)
     if len(theta_shape) > len(shape):

@@ -152,6 +152,10 @@ class Preprocessor(ABC):
         """Names of the columns that no code holds: constants and ids of a table."""
         return ()
 
+    def scaled_fields(self) -> tuple[Field, ...]:
+        """Return ``fields_`` with the atoms of numbers in scaled units, as the network computes them."""
+        return self.fields_
+
     def log_volume(self, shape: tuple[int, ...] | None = None) -> float:
         """Return the log of the volume change from source to scaled units of one record, in nats.
 

@@ -32,6 +32,8 @@ class Field:
         The source's column, and which part of it this is: ``"born"``, ``"born (observed)"``, ``"born (sine of year)"``.
     mask : int, default=-1
         For a number that can be missing, the column of its mask in the encoded matrix.
+    atoms : tuple of float, default=()
+        For a number, the values that many records share, in encoded units, rising.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Field:
     size: int
     name: str
     mask: int = -1
+    atoms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
