@@ -35,6 +35,7 @@ def compose(
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
+    scaling: str | None = None,
 ) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
 
@@ -56,6 +57,8 @@ def compose(
         As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
+    scaling : str, optional
+        What ``model.scaling="auto"`` stands for, where it is not the likelihood's own.
 
     Returns
     -------
@@ -68,7 +71,9 @@ def compose(
         checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
     if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
-    likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling, owner)
+    likelihood, model.likelihood_reason_ = networks.make_likelihood(
+        model.likelihood, pre, model.scaling, owner, scaling
+    )
     if "binarise" in model.augment:
         checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
     width = latent_dim(model) if width is None else width
@@ -89,6 +94,9 @@ def compose(
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    columns, edges, logs = pre.log_slopes()
+    if columns:
+        made.slopes = networks.Slopes(columns, edges, logs, int(pre.shape_[0] or 0))
     made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
     return made
 

@@ -68,8 +68,9 @@ class VAE(Model):
     k : int, default=1
         Importance samples of the objective (the importance-weighted autoencoder); ``beta``, ``warm_up`` and
         ``free_bits`` then have to be left alone.
-    prior : {"normal", "mixture", "vamp", "flow"}, default="normal"
+    prior : {"auto", "normal", "mixture", "vamp", "flow"}, default="auto"
         Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
+        "auto" takes the mixture for tables, whose records are of kinds (their categories), and otherwise the normal.
     components : int, default=100
         Gaussians of the mixture, or pseudo-records.
     posterior : {"gaussian", "flow"}, default="gaussian"
@@ -92,7 +93,7 @@ class VAE(Model):
     warm_up: float = 0.0
     free_bits: float = 0.0
     k: int = 1
-    prior: str = "normal"
+    prior: str = "auto"
     components: int = COMPONENTS
     posterior: str = "gaussian"
 
@@ -113,7 +114,7 @@ class VAE(Model):
         checks.number(owner, "warm_up", self.warm_up, low=0, high=1)
         checks.number(owner, "free_bits", self.free_bits, low=0)
         checks.integer(owner, "k", self.k, low=1)
-        checks.choice(owner, "prior", self.prior, networks.PRIORS)
+        checks.choice(owner, "prior", self.prior, ("auto", *networks.PRIORS))
         checks.integer(owner, "components", self.components, low=1)
         checks.choice(owner, "posterior", self.posterior, ("gaussian", "flow"))
         if self.k > 1:
@@ -122,23 +123,28 @@ class VAE(Model):
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
-        core = compose(self, rng, heads=heads, core=networks.VariationalCore)
+        # What is drawn is to have each column's own distribution, whatever that is.
+        scaling = "quantile" if self.schema_.kind == "table" else None
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore, scaling=scaling)
         self.add_prior_and_flow(core, rng)
         return core
 
     def add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
         """Give a core the prior and the flow that the parameters name."""
         width, *sides = core.code_shape
-        if sides and (self.prior != "normal" or self.posterior != "gaussian"):
-            checks.vectors_only(type(self).__name__, f"prior={self.prior!r} with posterior={self.posterior!r}")
+        prior = self.prior
+        if prior == "auto":
+            prior = "mixture" if self.schema_.kind == "table" and not sides else "normal"
+        if sides and (prior != "normal" or self.posterior != "gaussian"):
+            checks.vectors_only(type(self).__name__, f"prior={prior!r} with posterior={self.posterior!r}")
         if self.posterior == "flow":
             core.flow = networks.InverseAutoregressiveFlow(width, width, FLOW_STEPS, rng)
-        if self.prior == "mixture":
+        if prior == "mixture":
             core.prior = networks.MixturePrior(width, self.components, rng)
-        elif self.prior == "flow":
+        elif prior == "flow":
             checks.integer(type(self).__name__, "latent_dim (with prior='flow')", width, low=2)
             core.prior = networks.FlowPrior(width, COUPLINGS, rng)
-        elif self.prior == "vamp":
+        elif prior == "vamp":
             checks.plain_numbers_only(type(self).__name__, "prior='vamp'", self.schema_.kind)
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)

@@ -157,7 +157,11 @@ def _check_support(summary: SummaryLike, likelihood: Likelihood, owner: str) -> 
 
 
 def make_likelihood(
-    likelihood: GivenLikelihood, preprocessor: PreprocessorLike, scaling: str = "auto", owner: str = "likelihood"
+    likelihood: GivenLikelihood,
+    preprocessor: PreprocessorLike,
+    scaling: str = "auto",
+    owner: str = "likelihood",
+    usual: str | None = None,
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
 
@@ -168,9 +172,11 @@ def make_likelihood(
     preprocessor : Preprocessor
         Fitted; it is rescaled here.
     scaling : str, default="auto"
-        A scaling of the preprocessor's, or "auto" for the likelihood's own (or the one that is in force already).
+        A scaling of the preprocessor's, or "auto" for the usual one (or the one that is in force already).
     owner : str
         Whom messages are about.
+    usual : str, optional
+        The model's usual scaling of such data; by default the likelihood's.
 
     Returns
     -------
@@ -184,7 +190,7 @@ def make_likelihood(
     if scaling == "auto":
         # A preprocessor from a file is scaled already, by what was usual when it was fitted.
         fresh = preprocessor.scaling_ == "none"
-        scaling = chosen.usual_scaling(summary.kind) if fresh else preprocessor.scaling_
+        scaling = (usual or chosen.usual_scaling(summary.kind)) if fresh else preprocessor.scaling_
     within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
     check_likelihood_scaling(owner, chosen.name, scaling, within=within)
     if scaling != preprocessor.scaling_:

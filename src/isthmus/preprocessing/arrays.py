@@ -148,6 +148,10 @@ class ArrayPreprocessor(Preprocessor):
             x = np.stack(columns, axis=1)
         return self._with_constants(self._centring.decode(x))
 
+    def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102
+        edges, logs = zip(*(m.log_slopes() for m in self._quantiles), strict=True) if self._quantiles else ((), ())
+        return list(range(len(edges))), list(edges), list(logs)
+
     def _to_scaled(self, values: Float64) -> Float64:
         centred = self._centring.centre(values)
         if self._quantiles:

@@ -278,6 +278,17 @@ class TablePreprocessor(Preprocessor):
                 low[place.start], high[place.start], std[place.start] = ends[0], ends[1], 1.0
         return self._to_scaled(low), self._to_scaled(high), std * self.factor_
 
+    def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102
+        indices, edges, logs = [], [], []
+        for column, place in self.places():
+            number = column.number if isinstance(column, Dates) else column
+            if isinstance(number, Numbers) and number.quantiles is not None:
+                its_edges, its_logs = number.quantiles.log_slopes()
+                indices.append(place.start)
+                edges.append(its_edges)
+                logs.append(its_logs)
+        return indices, edges, logs
+
     def _log_unit(self) -> Float64:
         units = np.zeros(len(self.fields_))
         for column, place in self.places():

@@ -223,9 +223,9 @@ class MixedTable(Likelihood):
         """Return the sum of log_factor over the numbers of each row that were observed and are no atoms."""
         if not len(self.numbers):
             return 0.0
-        logs = log_factor.expand(x.shape[1])[self.numbers]
+        logs = log_factor.expand(*log_factor.shape[:-1], x.shape[1])[..., self.numbers]
         weights = self._weights(x, self._states(x))
-        return logs.sum() if weights is None else (weights * logs).sum(1)
+        return (logs if weights is None else weights * logs).sum(-1)
 
     def _observed(self, x: Tensor) -> Tensor:
         """Return 1 where a number was observed and 0 where it was missing, (b, numbers)."""
