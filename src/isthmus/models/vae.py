@@ -50,6 +50,7 @@ BURN_IN = 20  # rounds before draws of missing cells are kept
 FLOW_STEPS = 4
 COUPLINGS = 6
 COMPONENTS = 100  # of a mixture prior, usually
+BETA_OF_MIXED = 0.5
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,8 +59,10 @@ class VAE(Model):
 
     Parameters
     ----------
-    beta : float, default=1
-        Weight of the KL term; 1 makes the objective the evidence lower bound.
+    beta : float, optional
+        Weight of the KL term; 1 makes the objective the evidence lower bound. By default 1, and 0.5 for tables and for
+        rows with values that many records share: the ratio by which TVAE weighs the two terms (Xu et al., "Modeling
+        Tabular Data using Conditional GAN", NeurIPS 2019), with which what is drawn depends as records do.
     warm_up : float, default=0
         Share of the training over which ``beta`` rises from 0, in [0, 1].
     free_bits : float, default=0
@@ -70,7 +73,8 @@ class VAE(Model):
         ``free_bits`` then have to be left alone.
     prior : {"auto", "normal", "mixture", "vamp", "flow"}, default="auto"
         Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
-        "auto" takes the mixture for tables, whose records are of kinds (their categories), and otherwise the normal.
+        "auto" takes the mixture where ``beta`` is 0.5 by default, since such records are of kinds, and otherwise the
+        normal.
     components : int, default=100
         Gaussians of the mixture, or pseudo-records.
     posterior : {"gaussian", "flow"}, default="gaussian"
@@ -89,7 +93,7 @@ class VAE(Model):
     (4, 8, 8)
     """
 
-    beta: float = 1.0
+    beta: float | None = None
     warm_up: float = 0.0
     free_bits: float = 0.0
     k: int = 1
@@ -110,7 +114,7 @@ class VAE(Model):
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         owner = type(self).__name__
-        checks.number(owner, "beta", self.beta, low=0)
+        checks.number(owner, "beta", self.beta, low=0, optional=True)
         checks.number(owner, "warm_up", self.warm_up, low=0, high=1)
         checks.number(owner, "free_bits", self.free_bits, low=0)
         checks.integer(owner, "k", self.k, low=1)
@@ -119,12 +123,13 @@ class VAE(Model):
         checks.choice(owner, "posterior", self.posterior, ("gaussian", "flow"))
         if self.k > 1:
             for name, plain in (("beta", 1.0), ("warm_up", 0.0), ("free_bits", 0.0)):
-                checks.not_together(owner, name, getattr(self, name), "k", self.k, plain=plain)
+                given = getattr(self, name)
+                checks.not_together(owner, name, plain if given is None else given, "k", self.k, plain=plain)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
         # What is drawn is to have each column's own distribution, whatever that is.
-        scaling = "quantile" if self.schema_.kind == "table" else None
+        scaling = "quantile" if self._is_mixed else None
         core = compose(self, rng, heads=heads, core=networks.VariationalCore, scaling=scaling)
         self.add_prior_and_flow(core, rng)
         return core
@@ -134,7 +139,7 @@ class VAE(Model):
         width, *sides = core.code_shape
         prior = self.prior
         if prior == "auto":
-            prior = "mixture" if self.schema_.kind == "table" and not sides else "normal"
+            prior = "mixture" if self._is_mixed and not sides else "normal"
         if sides and (prior != "normal" or self.posterior != "gaussian"):
             checks.vectors_only(type(self).__name__, f"prior={prior!r} with posterior={self.posterior!r}")
         if self.posterior == "flow":
@@ -149,11 +154,18 @@ class VAE(Model):
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)
 
+    @property
+    def _is_mixed(self) -> bool:
+        """Whether records have categories, or values that many of them share, beside numbers with a density."""
+        return self.schema_.kind == "table" or self.preprocessor_.summary_.atoms
+
     def _beta(self) -> float:
         """Return the weight of the KL term now; held-out records are always scored with the full one."""
+        usual = BETA_OF_MIXED if self._is_mixed else 1.0
+        beta = usual if self.beta is None else self.beta
         if not self.module_.training or self.warm_up == 0:
-            return self.beta
-        return self.beta * min(1.0, self._share / self.warm_up)
+            return beta
+        return beta * min(1.0, self._share / self.warm_up)
 
     def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Return E_q[-log p(x | z)] and beta KL(q(z | x) || p(z)), or minus the bound of k importance samples."""

@@ -61,6 +61,7 @@ class SummaryLike(Protocol):
     binary: bool
     one_hot: bool
     dtype: str
+    atoms: bool
 
 
 class PreprocessorLike(Protocol):
@@ -99,8 +100,9 @@ def choose(
     likelihood : str, Likelihood or dict, default="auto"
         A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict``
         wrote. "auto" takes, in this order: for tables "table",
-        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for other whole numbers with at most
-        65,535 steps "discretised-logistic", and otherwise "gaussian" with a learned scale.
+        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for rows with values that many records
+        share "table", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise
+        "gaussian" with a learned scale.
     owner : str
         Whom messages are about.
 
@@ -138,6 +140,8 @@ def _choose(summary: SummaryLike) -> tuple[str, str]:
         return "categorical", "each row has exactly one 1 and otherwise zeros"
     if summary.binary:
         return "bernoulli", "all values are 0 or 1"
+    if summary.atoms:
+        return "table", "many records share values of a column, such as zeros"
     if summary.integers and float((summary.high - summary.low).max()) <= LEVELS:
         low, high = f"{summary.low.min():g}", f"{summary.high.max():g}"
         return "discretised-logistic", f"all values are whole numbers, from {low} to {high}"
@@ -219,6 +223,7 @@ def facts_of(preprocessor: PreprocessorLike) -> Facts:
         high=high,
         step=None if step is None else torch.as_tensor(np.abs(step)).float(),
         by_column=preprocessor.factor_.size > 1 or scaling == "quantile",
+        fields=preprocessor.scaled_fields(),
     )
 
 

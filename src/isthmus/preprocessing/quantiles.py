@@ -70,10 +70,12 @@ class QuantileMap:
         chances, shares = (below + upto) / 2, upto - below
         shares = np.where(shares >= max(TIED, TIED_RECORDS / len(ordered)), OWN * shares, 0.0)
         end = 0.25 / len(ordered)
-        if low < knots[0]:
-            knots, chances, shares = np.append(low, knots), np.append(end, chances), np.append(0.0, shares)
+        if low < knots[0]:  # below the sample, and below the stretch of the sample's lowest value
+            chance = min(end, (chances[0] - shares[0] / 2) / 2)
+            knots, chances, shares = np.append(low, knots), np.append(chance, chances), np.append(0.0, shares)
         if high > knots[-1]:
-            knots, chances, shares = np.append(knots, high), np.append(chances, 1 - end), np.append(shares, 0.0)
+            chance = 1 - min(end, (1 - chances[-1] - shares[-1] / 2) / 2)
+            knots, chances, shares = np.append(knots, high), np.append(chances, chance), np.append(shares, 0.0)
         start, stop = chances - shares / 2, chances + shares / 2
         if shares[0] > 0:  # nothing lies below it
             start[0] = end
@@ -114,9 +116,7 @@ class QuantileMap:
         low, high = 2 * self.scores[0] - between[0], 2 * self.scores[-1] - between[-1]
         edges = np.concatenate([[low], between, [high]])
         ends = np.concatenate([[2 * self.values[0] - middles[0]], middles, [2 * self.values[-1] - middles[-1]]])
-        with np.errstate(divide="ignore"):
-            slopes = np.log(np.diff(edges)) - np.log(np.diff(ends))
-        slopes = np.where(np.isfinite(slopes), slopes, outside)
+        slopes = np.log(np.diff(edges)) - np.log(np.diff(ends))
         return edges, np.concatenate([[outside], slopes, [outside]])
 
     def forward(self, x: Float64) -> Float64:

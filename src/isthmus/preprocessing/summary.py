@@ -68,6 +68,8 @@ class Summary:
         Whether each row of an array has exactly one 1 and otherwise 0.
     dtype : str
         Of the source: ``"uint8"``, ``"float64"``, ``"mixed"`` for tables.
+    atoms : bool, default=False
+        Whether columns of an array have values that many records share.
     """
 
     kind: str
@@ -80,6 +82,7 @@ class Summary:
     binary: bool
     one_hot: bool
     dtype: str
+    atoms: bool = False
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the summary as JSON values and arrays."""
@@ -91,6 +94,8 @@ class Summary:
             "one_hot": self.one_hot,
             "dtype": self.dtype,
         }
+        if self.atoms:  # earlier versions do not know of them
+            document["atoms"] = True
         return document, {"low": self.low, "high": self.high, "mean": self.mean, "std": self.std}
 
     @classmethod

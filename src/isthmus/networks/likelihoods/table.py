@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
@@ -42,7 +43,7 @@ class MixedTable(Likelihood):
     """
 
     name = "table"
-    scaling: ClassVar[Mapping[str, str]] = {"table": "standard"}
+    scaling: ClassVar[Mapping[str, str]] = {"table": "standard", "array": "standard"}
     continuous = True
     numbers: Tensor
     masks: Tensor
@@ -89,7 +90,7 @@ class MixedTable(Likelihood):
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one for these fields; scales start at 1, the spread of standardised columns."""
-        return type(self)(self.fields or facts.fields)
+        return type(self)(self.fields or facts.fields or _plain_numbers(facts.shape))
 
     def theta_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return ``(F,)``: one for each number, mask and category, and for each number's atoms and none of them."""
@@ -285,6 +286,22 @@ class MixedTable(Likelihood):
         if codes:
             x[:, self.categories] = torch.cat(codes, 1).to(x.dtype)
         return x
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A column of an array without atoms, as :class:`FieldLike`."""
+
+    index: int
+    kind: str = "number"
+    size: int = 1
+    mask: int = -1
+    atoms: tuple[float, ...] = ()
+
+
+def _plain_numbers(shape: Sequence[int | None]) -> tuple[_Number, ...]:
+    """Return the fields of an array of numbers without atoms."""
+    return tuple(_Number(index) for index in range(int(shape[0] or 0)))
 
 
 def _counted(sizes: Sequence[int]) -> list[tuple[int, int]]:
