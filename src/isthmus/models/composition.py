@@ -35,7 +35,7 @@ def compose(
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
-    scaling: str | None = None,
+    draws: bool = False,
 ) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
 
@@ -57,8 +57,9 @@ def compose(
         As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
-    scaling : str, optional
-        What ``model.scaling="auto"`` stands for, where it is not the likelihood's own.
+    draws : bool, default=False
+        Whether what counts is that new records are like those fitted on, column by column: see
+        :func:`isthmus.networks.make_likelihood`.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def compose(
     if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
     likelihood, model.likelihood_reason_ = networks.make_likelihood(
-        model.likelihood, pre, model.scaling, owner, scaling
+        model.likelihood, pre, model.scaling, owner, draws=draws
     )
     if "binarise" in model.augment:
         checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
@@ -87,7 +88,7 @@ def compose(
         norm=model.norm,
         dropout=model.dropout,
         tied=tied,
-        fields=pre.scaled_fields(),
+        fields=pre.scaled_fields() if likelihood.name == "table" else (),
         rng=rng,
         heads=heads,
         beside=beside,

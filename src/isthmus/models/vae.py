@@ -50,7 +50,7 @@ BURN_IN = 20  # rounds before draws of missing cells are kept
 FLOW_STEPS = 4
 COUPLINGS = 6
 COMPONENTS = 100  # of a mixture prior, usually
-BETA_OF_MIXED = 0.5
+BETA_OF_TABLES = 0.5
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -128,9 +128,7 @@ class VAE(Model):
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
-        # What is drawn is to have each column's own distribution, whatever that is.
-        scaling = "quantile" if self._is_mixed else None
-        core = compose(self, rng, heads=heads, core=networks.VariationalCore, scaling=scaling)
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore, draws=isinstance(self.network, str))
         self.add_prior_and_flow(core, rng)
         return core
 
@@ -139,7 +137,7 @@ class VAE(Model):
         width, *sides = core.code_shape
         prior = self.prior
         if prior == "auto":
-            prior = "mixture" if self._is_mixed and not sides else "normal"
+            prior = "mixture" if core.likelihood.name == "table" else "normal"
         if sides and (prior != "normal" or self.posterior != "gaussian"):
             checks.vectors_only(type(self).__name__, f"prior={prior!r} with posterior={self.posterior!r}")
         if self.posterior == "flow":
@@ -154,14 +152,9 @@ class VAE(Model):
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)
 
-    @property
-    def _is_mixed(self) -> bool:
-        """Whether records have categories, or values that many of them share, beside numbers with a density."""
-        return self.schema_.kind == "table" or self.preprocessor_.summary_.atoms
-
     def _beta(self) -> float:
         """Return the weight of the KL term now; held-out records are always scored with the full one."""
-        usual = BETA_OF_MIXED if self._is_mixed else 1.0
+        usual = BETA_OF_TABLES if self.module_.likelihood.name == "table" else 1.0
         beta = usual if self.beta is None else self.beta
         if not self.module_.training or self.warm_up == 0:
             return beta

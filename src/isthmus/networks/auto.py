@@ -89,7 +89,7 @@ class PreprocessorLike(Protocol):
 
 
 def choose(
-    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood"
+    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood", *, draws: bool = False
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood from the data, or check the one asked for against them.
 
@@ -100,11 +100,13 @@ def choose(
     likelihood : str, Likelihood or dict, default="auto"
         A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict``
         wrote. "auto" takes, in this order: for tables "table",
-        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for rows with values that many records
-        share "table", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise
+        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", where records are to be drawn and many
+        share values "table", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise
         "gaussian" with a learned scale.
     owner : str
         Whom messages are about.
+    draws : bool, default=False
+        Whether the model is there to draw records.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def choose(
         The data lie outside its support; the sentence names column or channel and the range found.
     """
     if isinstance(likelihood, str) and likelihood == "auto":
-        name, reason = _choose(summary)
+        name, reason = _choose(summary, draws=draws)
         return likelihood_from(name), f"{name}, because {reason}"
     chosen = likelihood_from(likelihood, owner)
     name = likelihood if isinstance(likelihood, str) else chosen.name
@@ -131,7 +133,7 @@ def choose(
     return chosen, f"{name}, as asked"
 
 
-def _choose(summary: SummaryLike) -> tuple[str, str]:
+def _choose(summary: SummaryLike, *, draws: bool = False) -> tuple[str, str]:
     if summary.kind == "table":
         return "table", "the data are a table: numbers, coins for what is missing, categories"
     if summary.kind == "text":
@@ -140,7 +142,7 @@ def _choose(summary: SummaryLike) -> tuple[str, str]:
         return "categorical", "each row has exactly one 1 and otherwise zeros"
     if summary.binary:
         return "bernoulli", "all values are 0 or 1"
-    if summary.atoms:
+    if draws and summary.atoms:
         return "table", "many records share values of a column, such as zeros"
     if summary.integers and float((summary.high - summary.low).max()) <= LEVELS:
         low, high = f"{summary.low.min():g}", f"{summary.high.max():g}"
@@ -165,7 +167,8 @@ def make_likelihood(
     preprocessor: PreprocessorLike,
     scaling: str = "auto",
     owner: str = "likelihood",
-    usual: str | None = None,
+    *,
+    draws: bool = False,
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
 
@@ -179,8 +182,10 @@ def make_likelihood(
         A scaling of the preprocessor's, or "auto" for the usual one (or the one that is in force already).
     owner : str
         Whom messages are about.
-    usual : str, optional
-        The model's usual scaling of such data; by default the likelihood's.
+    draws : bool, default=False
+        Whether the model is there to draw records. Then "auto" takes the likelihood "table" also for rows of numbers
+        with values that many of them share, and with that likelihood the scaling "quantile", by which what is drawn of
+        a column has its distribution, whatever that is.
 
     Returns
     -------
@@ -190,11 +195,12 @@ def make_likelihood(
         One sentence.
     """
     summary = preprocessor.summary_
-    chosen, reason = choose(summary, likelihood, owner)
+    chosen, reason = choose(summary, likelihood, owner, draws=draws)
     if scaling == "auto":
         # A preprocessor from a file is scaled already, by what was usual when it was fitted.
         fresh = preprocessor.scaling_ == "none"
-        scaling = (usual or chosen.usual_scaling(summary.kind)) if fresh else preprocessor.scaling_
+        usual = "quantile" if draws and chosen.name == "table" else chosen.usual_scaling(summary.kind)
+        scaling = usual if fresh else preprocessor.scaling_
     within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
     check_likelihood_scaling(owner, chosen.name, scaling, within=within)
     if scaling != preprocessor.scaling_:

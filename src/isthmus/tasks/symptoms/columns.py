@@ -19,8 +19,8 @@ __all__ = ["dependence", "shared_values", "values_made_up"]
 SURE = 5.0  # standard errors beyond which a difference of shares, or of correlations, is not chance
 SHARE_OFF = 0.15  # of the records: sound models are within 0.07
 MADE_UP = 0.1  # of what is drawn: more than rare values that no record here happens to have
-# Difference of rank correlations, and how much of the real one is gone: sound models of 180 rows lose up to a third.
-CORRELATION_OFF, LOST = 0.4, 0.5
+# Rank correlation from which two columns depend on each other, and how much of it is gone: sound models lose a third.
+DEPENDENT, LOST = 0.4, 0.6
 COMPARED = 64  # columns whose pairs are looked at: 2,016 pairs
 FREQUENT, CATEGORIES = 0.05, 10  # share of a category from which it is compared, and how many of a column are
 
@@ -86,7 +86,7 @@ def dependence(case: Case) -> Finding | None:
     difference = np.where(owners[:, None] < owners, np.abs(a - b), 0.0)
     counts = len(case.seen), len(case.new_records)
     sure = SURE * np.sqrt(1 / counts[0] + 1 / counts[1])
-    wrong = (difference > max(CORRELATION_OFF, sure)) & (difference > LOST * np.abs(a))
+    wrong = (np.abs(a) > DEPENDENT) & (difference > np.maximum(LOST * np.abs(a), sure))
     if not wrong.any():
         return None
     i, j = np.unravel_index(np.where(wrong, difference, 0.0).argmax(), a.shape)
