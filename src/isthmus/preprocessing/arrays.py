@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
-from isthmus.preprocessing.atoms import NEAR, Tally, atoms_of
+from isthmus.preprocessing.atoms import Tally, atoms_of, rounding
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.quantiles import PARTS, QUANTILE_SAMPLE, QuantileMap
 from isthmus.preprocessing.scaling import Centring, affine, one_quantity, unit_range
@@ -183,8 +183,7 @@ class ArrayPreprocessor(Preprocessor):
         """Return decoded rows in which an atom that 32 bits have rounded is that atom."""
         if not len(self._atoms) or rows.dtype.kind != "f":
             return rows
-        width = self.summary_.high - self.summary_.low
-        near = NEAR * (width[self._owners] + np.abs(self._atoms))
+        near = rounding(self._atoms, self.summary_.mean[self._owners], self.summary_.std[self._owners])
         row, atom = np.nonzero(np.abs(rows[:, self._owners] - self._atoms) <= near)
         rows = rows.copy()
         rows[row, self._owners[atom]] = self._atoms[atom]
@@ -194,15 +193,17 @@ class ArrayPreprocessor(Preprocessor):
         """Return the columns as numbers with atoms, in scaled units; nothing where no column has any."""
         if not len(self._atoms):
             return ()
-        names = self.summary_.names
-        one_each = np.repeat(self.summary_.low[None], len(self._atoms), axis=0).astype(self._atoms.dtype)
-        places = np.arange(len(self._atoms))
-        one_each[places, self._owners] = self._atoms
-        encoded = self.encode(one_each)[places, self._owners].astype(np.float32)
-        shift, factor = (np.broadcast_to(part, len(names))[self._owners] for part in (self.shift_, self.factor_))
-        scaled = (encoded - shift) * factor
+        owners, names = self._owners, self.summary_.names
+        shift, factor = (np.broadcast_to(part, len(names)) for part in (self.shift_, self.factor_))
+        first = np.searchsorted(owners, owners)  # of the atoms of its column
+        rank = np.arange(len(owners)) - first
+        rows = np.tile(self.summary_.low.astype(self._atoms.dtype), (rank.max() + 1, 1))
+        rows[rank, owners] = self._atoms
+        encoded = self.encode(rows)[rank, owners].astype(np.float32)
+        scaled = np.split((encoded - shift[owners]) * factor[owners], np.searchsorted(owners, np.arange(1, len(shift))))
         return tuple(
-            Field("number", i, 1, name, atoms=tuple(scaled[self._owners == i].tolist())) for i, name in enumerate(names)
+            Field("number", i, 1, name, atoms=tuple(atoms.tolist()))
+            for i, (name, atoms) in enumerate(zip(names, scaled, strict=True))
         )
 
     def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102

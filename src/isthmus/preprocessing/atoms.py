@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Places", "Tally", "atoms_of", "spread_out"]
+__all__ = ["Places", "Tally", "atoms_of", "rounding", "spread_out"]
 
 COUNTED = 4096  # distinct values counted at a time
 FEW = 20  # distinct values up to which all of a column's values are atoms
@@ -25,7 +25,7 @@ SHARE = 0.2  # of the records, from which any value is an atom
 # floors and numbers for "not known" lie, from a smaller one yet.
 STANDS_OUT, SHARE_WITHIN, SHARE_AT_AN_END = 3.0, 0.05, 0.005
 IN_ALL = 8192  # atoms of a table: each is an output of the decoder
-NEAR = 2.0**-18  # of a column's width: nearer to an atom than rounding to 32 bits may bring a value
+NEAR = 2.0**-22  # of a column's deviation: nearer to an atom than rounding to 32 bits may bring a value
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -113,6 +113,11 @@ def spread_out(centred: Float64, low: float, high: float, std: float) -> Float64
     return np.clip(centred, low - below * step, high + above * step)
 
 
+def rounding(places: Float64, mean: Float64 | float, std: Float64 | float) -> Float64:
+    """Return how far off 32 bits may bring numbers that are scaled by mean and deviation, and back."""
+    return np.asarray(NEAR * (np.abs(places) + np.abs(places - mean) + std))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
     """Where the atoms of a column lie among its encoded numbers.
@@ -121,14 +126,14 @@ class Places:
     ----------
     numbers : ndarray of float32, shape (k,)
         Rising.
-    width : float
-        Of the range of the other numbers, in encoded units.
+    near : ndarray of float64, shape (k,)
+        From where on a number is the atom itself, rounded.
     alone : bool
         Whether there are no others.
     """
 
     numbers: Float32
-    width: float
+    near: Float64
     alone: bool
 
     def nearest(self, encoded: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -137,5 +142,4 @@ class Places:
         nearest = np.searchsorted(middles, encoded)
         if self.alone:
             return nearest, np.ones(len(encoded), bool)
-        at = self.numbers[nearest]
-        return nearest, np.abs(encoded - at) <= NEAR * (self.width + np.abs(at))
+        return nearest, np.abs(encoded - self.numbers[nearest]) <= self.near[nearest]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_column_type
-from isthmus.preprocessing.atoms import Places, spread_out
+from isthmus.preprocessing.atoms import Places, rounding, spread_out
 from isthmus.preprocessing.quantiles import PARTS, QuantileMap
 from isthmus.preprocessing.scaling import Centring
 from isthmus.preprocessing.summary import Field
@@ -129,12 +129,11 @@ class Numbers(TableColumn):
     @cached_property
     def places(self) -> Places:
         """Where the atoms lie among the encoded numbers."""
-        low, high, _, std = self.ranges[0]
+        low, high, mean, std = self.ranges[0]
         places = spread_out(self.centring.centre(self.atoms), low, high, std)
         if self.quantiles is not None:
-            places = self.quantiles.forward(places)
-            low, high = self.quantiles.forward(np.array([low, high]))
-        return Places(places.astype(np.float32), float(high - low), self.alone)
+            places, mean, std = self.quantiles.forward(places), 0.0, 1.0
+        return Places(places.astype(np.float32), rounding(places, mean, std), self.alone)
 
     @property
     def ranges(self) -> Float64:

@@ -11,7 +11,7 @@ __all__ = ["are", "drawn_codes", "frequencies", "one_hot_draws", "sum_of_logs", 
 
 GROUP = 16  # factors in [1/4, 1] that are multiplied before one logarithm is taken: 4^-16 is far from underflow
 GUMBEL_TEMPERATURE = 0.5
-NEAR = 2.0**-18  # two numbers as near as this, as a share of their size or of 1, are one that was rounded
+NEAR = 2.0**-22  # two numbers as near as this, as a share of their size or of 1, are one that was rounded
 
 
 def one_hot_draws(logits: Tensor, axis: int, generator: torch.Generator | None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar, Self
 
 import torch
@@ -79,7 +80,7 @@ class MixedTable(Likelihood):
         owners = [place for place, i in enumerate(mixed) for _ in numbers[i].atoms]
         counts = [len(numbers[i].atoms) for i in mixed]
         ranks = [rank for count in counts for rank in range(1, count + 1)]
-        firsts = [sum(counts[:place]) for place in range(len(counts))]
+        firsts = list(accumulate(counts, initial=0))[:-1]
         for name, indices in (("owners", owners), ("_ranks", ranks), ("_firsts", firsts)):
             self.register_buffer(name, torch.tensor(indices, dtype=torch.long), persistent=False)
         self._width = len(numbers) + len(self.masks) + sum(k * n for k, n in (*self._groups, *self._mixed_groups))
