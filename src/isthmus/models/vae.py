@@ -107,7 +107,7 @@ class VAE(Model):
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
         "warm_up": Choice((0.0, 0.3)),
-        "prior": Choice(("normal", "mixture", "vamp", "flow"), kinds_of=(("vamp", ("array", "image")),)),
+        "prior": Choice(("auto", "normal", "mixture", "vamp", "flow"), kinds_of=(("vamp", ("array", "image")),)),
         "posterior": Choice(("gaussian", "flow")),
     }
 

@@ -115,7 +115,7 @@ def spread_out(centred: Float64, low: float, high: float, std: float) -> Float64
 
 def rounding(places: Float64, mean: Float64 | float, std: Float64 | float) -> Float64:
     """Return how far off 32 bits may bring numbers that are scaled by mean and deviation, and back."""
-    return np.asarray(NEAR * (np.abs(places) + np.abs(places - mean) + std))
+    return np.asarray(NEAR * np.abs(places) + np.abs(NEAR * places - NEAR * mean) + NEAR * std)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -208,7 +208,8 @@ def one_quantity(low: NDArray[Any], high: NDArray[Any]) -> bool:
     if low.dtype in (np.uint8, np.uint16):
         return True
     low, high = low.astype(np.float64), high.astype(np.float64)
-    return len(low) > 1 and (bool((low >= 0).all() and (high <= 1).all()) or _share_one_scale(low, high))
+    within = bool((low >= 0).all() and (high <= 1).all())
+    return len(low) > 1 and (within or _share_one_scale(low / 4, high / 4))  # a quarter: no width overflows
 
 
 def _share_one_scale(low: Float64, high: Float64) -> bool:
