@@ -14,11 +14,11 @@ from isthmus import GAN, VAE, Autoencoder, ConditionalVAE
 from isthmus.report import evaluate
 from isthmus.tasks import Detector, attribute, examine, impute
 
-QUICK: dict[str, Any] = {"hidden": (32,), "max_epochs": 30, "random_state": 0}
+QUICK: dict[str, Any] = {"hidden": (32,), "max_epochs": 25, "random_state": 0}
 CODES = {1, 5, 9, 40}
 
 
-def shops(n: int = 800, *, holes: bool = False) -> pd.DataFrame:
+def shops(n: int = 500, *, holes: bool = False) -> pd.DataFrame:
     """Return a code, an amount that is mostly zero, ages with 999 for "not known", a number and a word."""
     rng = np.random.default_rng(0)
     region = rng.integers(0, 2, n)

@@ -87,7 +87,7 @@ class Core(nn.Module):
     factor: Tensor
     log_factor: Tensor
     code_shape: tuple[int | None, ...] = ()
-    slopes: Slopes | None = None
+    slopes: Slopes | None
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Core(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
+        self.slopes = None
         shift, factor = torch.as_tensor(shift), torch.as_tensor(factor)
         self.register_buffer("shift", shift.float().clone(), persistent=False)
         self.register_buffer("factor", factor.float().clone(), persistent=False)
