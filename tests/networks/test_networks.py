@@ -25,6 +25,7 @@ class Field:
     index: int
     size: int = 1
     mask: int = -1
+    atoms: tuple[float, ...] = ()
 
 
 FIELDS = (

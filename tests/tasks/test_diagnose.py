@@ -516,3 +516,77 @@ def test_sentences(sound: Run) -> None:
         diagnose(sound.model, random_state=-1)
     with pytest.raises(ShapeError):
         diagnose(sound.model, np.zeros((30, 5, 5), np.uint8))
+
+
+# ------------------------------------------------------------------ columns of what is drawn
+
+
+def shops(n: int = 1500, seed: int = 0) -> pd.DataFrame:
+    """Return a table with a code, an amount that is mostly zero, and numbers that depend on each other."""
+    rng = np.random.default_rng(seed)
+    region, size = rng.integers(0, 2, n), rng.lognormal(3, 1, n)
+    return pd.DataFrame(
+        {
+            "code": rng.choice([1, 5, 9, 40], n, p=[0.5, 0.2, 0.2, 0.1]),
+            "gain": np.where(rng.random(n) < 0.9, 0, size * (1 + region)).round(),
+            "age": rng.normal(40 + 15 * region, 9).round().astype(int),
+            "region": np.where(region == 1, "north", "south"),
+            "turnover": 3 * size + rng.normal(size=n),
+            "size": size,
+        }
+    )
+
+
+COLUMN_CHECKS = {"values that many records share", "values that no record has", "columns that depend on each other"}
+
+
+def of_columns(run: Run) -> list[Finding]:
+    """Return what the checks of columns find, by themselves."""
+    case = Case(run.model, isthmus.data.open(run.X), None, 0)
+    return [finding for what in sorted(COLUMN_CHECKS) if (finding := CHECKS[what](case)) is not None]
+
+
+class Shuffled(VAE):
+    """What it draws has every column as records have it, each by itself."""
+
+    def sample(self, n: int = 1, **options: Any) -> Any:
+        drawn = super().sample(n, **options)
+        rng = np.random.default_rng(0)
+        return pd.DataFrame({name: rng.permutation(drawn[name].to_numpy()) for name in drawn}).astype(drawn.dtypes)
+
+
+def test_shares_and_values_that_a_density_loses_are_found() -> None:
+    X = shops()[["code", "gain", "age", "turnover"]].to_numpy(float)
+    run = fit(VAE(likelihood="gaussian", scaling="standard", max_epochs=30, random_state=0), X)
+    made_up, shares = sorted(of_columns(run), key=lambda finding: finding.kind, reverse=True)
+    assert (shares.kind, made_up.kind) == ("shares-lost", "values-made-up")
+    assert shares.evidence["column"] in ("column 0", "column 1")
+    assert set(shares.evidence["columns"]) == {"column 0", "column 1"}
+    assert abs(shares.evidence["share"] - shares.evidence["drawn"]) > 0.3
+    assert made_up.evidence["columns"] == ["column 0"]
+    assert made_up.evidence["values"] == [1, 5, 9, 40]
+    assert made_up.changes == {"likelihood": "auto", "scaling": "auto"}
+    run.model.set_params(**made_up.changes)
+    assert of_columns(fit(run.model, X)) == []
+
+
+def test_columns_that_are_drawn_one_by_one_are_found() -> None:
+    (finding,) = of_columns(fit(Shuffled(max_epochs=30, random_state=0), shops()))
+    assert finding.kind == "dependence-lost"
+    assert finding.evidence["columns"] == ["column 'turnover'", "column 'size'"]
+    assert finding.evidence["correlation"] > 0.9
+    assert abs(finding.evidence["drawn"]) < 0.3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_columns_of_sound_models_are_not_accused(seed: int) -> None:
+    assert of_columns(fit(VAE(max_epochs=30, random_state=seed), shops(seed=seed))) == []
+    assert of_columns(fit(VAE(max_epochs=60, random_state=seed), WINE)) == []
+    assert of_columns(fit(Autoencoder(max_epochs=40, random_state=seed), mixed())) == []
+
+
+def test_pixels_have_no_values_of_their_own_columns() -> None:
+    run = fit(VAE(**QUICK), DIGITS.reshape(len(DIGITS), -1))
+    assert {"values that many records share", "values that no record has"} <= set(
+        examine(run.model, run.X).not_looked_at
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,9 +37,10 @@ class Field:
     index: int
     size: int = 1
     mask: int = -1
+    atoms: tuple[float, ...] = ()
 
 
-# A number with a mask, one without, categories of sizes 3, 2 and 3 in no order.
+# A number with a mask, one without, categories of sizes 3, 2 and 3 in no order. MIXED has atoms besides.
 FIELDS = (
     Field("number", 0, mask=1),
     Field("mask", 1),
@@ -46,6 +48,14 @@ FIELDS = (
     Field("number", 3),
     Field("category", 4, size=2),
     Field("category", 5, size=3),
+)
+MIXED = (
+    Field("number", 0, mask=1, atoms=(-0.5, 2.0)),
+    Field("mask", 1),
+    Field("number", 2),
+    Field("number", 3, atoms=(1.25,)),
+    Field("category", 4, size=2),
+    Field("number", 5, atoms=(0.0, 3.0)),
 )
 DENSITIES = [
     Gaussian(),
@@ -233,6 +243,86 @@ def test_missing_numbers_do_not_count() -> None:
     assert theta.grad[0, 1] != 0
 
 
+def mixed_rows(n: int, rng: torch.Generator) -> Tensor:
+    x = torch.randn(n, 6, generator=rng)
+    x[:, 1] = (torch.rand(n, generator=rng) < 0.7).float()
+    for column, atoms in ((0, (-0.5, 2.0)), (3, (1.25,)), (5, (0.0, 3.0))):
+        for atom in atoms:
+            x[torch.rand(n, generator=rng) < 0.3, column] = atom
+    x[:, 0] *= x[:, 1]
+    x[:, 4] = torch.randint(0, 2, (n,), generator=rng).float()
+    return x
+
+
+def test_numbers_with_atoms_are_masses_beside_a_density() -> None:
+    rng = torch.Generator().manual_seed(24)
+    likelihood = MixedTable(MIXED)
+    x = mixed_rows(60, rng)
+    theta = torch.randn(60, *likelihood.theta_shape((6,)), generator=rng)
+    s = likelihood.width.log().exp()
+    # theta: numbers 0, 2, 3 and 5, mask 1, category 4, then (none, atoms): of number 3 (one), of 0 and of 5 (two each).
+    assert theta.shape[1] == 4 + 1 + 2 + 2 + 3 + 3
+    want = torch.distributions.Bernoulli(logits=theta[:, 4]).log_prob(x[:, 1])
+    want += torch.distributions.Normal(theta[:, 1], s[1]).log_prob(x[:, 2])
+    want += torch.distributions.Categorical(logits=theta[:, 5:7]).log_prob(x[:, 4])
+    for number, column, start, atoms in ((2, 3, 7, (1.25,)), (0, 0, 9, (-0.5, 2.0)), (3, 5, 12, (0.0, 3.0))):
+        chances = theta[:, start : start + 1 + len(atoms)].log_softmax(1)
+        each = chances[:, 0] + torch.distributions.Normal(theta[:, number], s[number]).log_prob(x[:, column])
+        for j, atom in enumerate(atoms, 1):
+            each = torch.where(x[:, column] == atom, chances[:, j], each)
+        want += each * (x[:, 1] if column == 0 else 1)
+    torch.testing.assert_close(likelihood.log_prob(theta, x), want)
+
+
+def test_masses_and_density_sum_to_one() -> None:
+    likelihood = MixedTable((Field("number", 0, atoms=(-0.5, 2.0)),)).double()
+    theta = torch.tensor([[0.3, 0.2, -1.0, 0.7]], dtype=torch.float64)
+
+    def probability(x: float) -> float:
+        return math.exp(likelihood.log_prob(theta, torch.tensor([[x]], dtype=torch.float64)).item())
+
+    density = scipy.integrate.quad(probability, -20, 20, points=(-0.5, 2.0), limit=200)[0]  # its nodes are no atoms
+    assert density + probability(-0.5) + probability(2.0) == pytest.approx(1, abs=1e-7)
+
+
+def test_draws_of_atoms_have_their_chances_and_are_exact() -> None:
+    likelihood = MixedTable(MIXED)
+    theta = torch.randn(1, 15, generator=torch.Generator().manual_seed(25))
+    with torch.no_grad():
+        draws = likelihood.sample(theta.expand(40_000, -1), torch.Generator().manual_seed(26))
+    for column, start, atoms in ((3, 7, (1.25,)), (0, 9, (-0.5, 2.0)), (5, 12, (0.0, 3.0))):
+        chances = theta[0, start : start + 1 + len(atoms)].softmax(0)[1:]
+        got = torch.stack([(draws[:, column] == atom).float().mean() for atom in atoms])
+        torch.testing.assert_close(got, chances, atol=0.015, rtol=0)
+        likeliest = theta[0, start : start + 1 + len(atoms)].argmax()
+        want = atoms[likeliest - 1] if likeliest else theta[0, {3: 2, 0: 0, 5: 3}[column]]
+        assert likelihood.mean(theta)[0, column] == want
+
+
+def test_numbers_with_atoms_begin_at_frequencies_and_at_means_of_the_others() -> None:
+    likelihood = MixedTable(MIXED)
+    x = mixed_rows(4000, torch.Generator().manual_seed(27))
+    theta = likelihood.initial_theta(likelihood.statistics(x))
+    seen = x[x[:, 1] == 1, 0]
+    others = seen[(seen != -0.5) & (seen != 2.0)]
+    want = torch.tensor([len(others), (seen == -0.5).sum(), (seen == 2.0).sum()]) / len(seen)
+    torch.testing.assert_close(theta[9:12].softmax(0), want, atol=1e-3, rtol=0)
+    torch.testing.assert_close(theta[0], others.mean())
+    likelihood.start_at(x)
+    torch.testing.assert_close(likelihood.width.log().exp()[0], others.std(), atol=0.01, rtol=0)
+
+
+def test_numbers_with_atoms_are_written_out_as_they_are_drawn() -> None:
+    """What a critic sees of records and of draws: of each number its value, and a one for the atom that it is."""
+    likelihood = MixedTable(MIXED)
+    x = mixed_rows(50, torch.Generator().manual_seed(28))
+    theta = 30 * likelihood.spell_out(x) - 15  # certain of the masks, categories and atoms of these rows
+    theta[:, :4] = likelihood.spell_out(x)[:, :4]
+    drawn = likelihood.draw_smoothly(theta, torch.Generator().manual_seed(29))
+    torch.testing.assert_close(drawn, likelihood.spell_out(x), atol=1e-4, rtol=0)
+    assert torch.equal(likelihood.spell_out(x)[:, 9:12].sum(1), torch.ones(50))
+
+
 # ------------------------------------------------------------------------------------ derivatives
 
 
@@ -288,11 +378,12 @@ def test_gradients_of_bernoulli_equal_finite_differences() -> None:
     assert torch.autograd.gradgradcheck(Bernoulli().log_prob, (theta, x))
 
 
-def test_gradients_of_table_equal_finite_differences() -> None:
+@pytest.mark.parametrize(("fields", "rows"), [(FIELDS, table_rows), (MIXED, mixed_rows)])
+def test_gradients_of_table_equal_finite_differences(fields: tuple[Field, ...], rows: Any) -> None:
     rng = torch.Generator().manual_seed(12)
-    likelihood = MixedTable().prepare(facts()).double()
-    x = table_rows(4, rng).double()
-    theta = torch.randn(4, 11, generator=rng, dtype=torch.float64, requires_grad=True)
+    likelihood = MixedTable(fields).double()
+    x = rows(4, rng).float().double()
+    theta = torch.randn(4, *likelihood.theta_shape((6,)), generator=rng, dtype=torch.float64, requires_grad=True)
     parameter = likelihood.width.parameter
     assert torch.autograd.gradcheck(lambda t, _: likelihood.log_prob(t, x), (theta, parameter))
 
@@ -537,6 +628,18 @@ def test_scores_of_tables_count_observed_numbers_only() -> None:
     x = table_rows(6, torch.Generator().manual_seed(23))
     want = x[:, 1] * math.log(2) + math.log(5)
     torch.testing.assert_close(likelihood.log_det(factor.log(), x), want)
+
+
+def test_scores_of_tables_change_units_of_densities_only() -> None:
+    likelihood = MixedTable(MIXED)
+    x = mixed_rows(30, torch.Generator().manual_seed(30))
+    logs = torch.randn(30, 6, generator=torch.Generator().manual_seed(31))
+    dense = torch.ones(30, 6)
+    dense[:, 0] = x[:, 1] * (x[:, 0] != -0.5) * (x[:, 0] != 2.0)
+    dense[:, 3], dense[:, 5] = x[:, 3] != 1.25, (x[:, 5] != 0) * (x[:, 5] != 3)
+    numbers = [0, 2, 3, 5]
+    torch.testing.assert_close(likelihood.log_det(logs, x), (dense * logs)[:, numbers].sum(1))
+    torch.testing.assert_close(likelihood.log_det(logs[0], x), (dense * logs[0])[:, numbers].sum(1))
 
 
 def test_probabilities_do_not_depend_on_units() -> None:

@@ -177,7 +177,7 @@ class VAEGAN(VAE):
         owner = type(self).__name__
         checks.number(owner, "similarity", self.similarity, low=0)
         checks.number(owner, "gamma", self.gamma, low=0)
-        checks.choice(owner, "prior", self.prior, ("normal",))
+        checks.choice(owner, "prior", self.prior, ("auto", "normal"))
         checks.choice(owner, "posterior", self.posterior, ("gaussian",))
         checks.integer(owner, "k", self.k, low=1, high=1)
         checks.number(owner, "free_bits", self.free_bits, low=0, high=0)

@@ -35,6 +35,7 @@ def compose(
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
+    draws: bool = False,
 ) -> Any:
     """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
 
@@ -56,6 +57,9 @@ def compose(
         As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
+    draws : bool, default=False
+        Whether what counts is that new records are like those fitted on, column by column: see
+        :func:`isthmus.networks.make_likelihood`.
 
     Returns
     -------
@@ -68,7 +72,9 @@ def compose(
         checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
     if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
-    likelihood, model.likelihood_reason_ = networks.make_likelihood(model.likelihood, pre, model.scaling, owner)
+    likelihood, model.likelihood_reason_ = networks.make_likelihood(
+        model.likelihood, pre, model.scaling, owner, draws=draws
+    )
     if "binarise" in model.augment:
         checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
     width = latent_dim(model) if width is None else width
@@ -82,13 +88,16 @@ def compose(
         norm=model.norm,
         dropout=model.dropout,
         tied=tied,
-        fields=pre.fields_,
+        fields=pre.scaled_fields() if likelihood.name == "table" else (),
         rng=rng,
         heads=heads,
         beside=beside,
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    columns, edges, logs = pre.log_slopes()
+    if columns:
+        made.slopes = networks.Slopes(columns, edges, logs, int(pre.shape_[0] or 0))
     made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
     return made
 

@@ -77,7 +77,7 @@ class LadderVAE(VAE):
         owner = type(self).__name__
         checks.integer(owner, "levels", self.levels, low=1, high=100, optional=True)
         checks.integer(owner, "width", self.width, low=1, optional=True)
-        checks.choice(owner, "prior", self.prior, ("normal",))
+        checks.choice(owner, "prior", self.prior, ("auto", "normal"))
         checks.choice(owner, "posterior", self.posterior, ("gaussian",))
         checks.integer(owner, "k", self.k, low=1, high=1)
 

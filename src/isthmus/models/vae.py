@@ -50,6 +50,7 @@ BURN_IN = 20  # rounds before draws of missing cells are kept
 FLOW_STEPS = 4
 COUPLINGS = 6
 COMPONENTS = 100  # of a mixture prior, usually
+BETA_OF_TABLES = 0.5
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,8 +59,10 @@ class VAE(Model):
 
     Parameters
     ----------
-    beta : float, default=1
-        Weight of the KL term; 1 makes the objective the evidence lower bound.
+    beta : float, optional
+        Weight of the KL term; 1 makes the objective the evidence lower bound. By default 1, and 0.5 for tables and for
+        rows with values that many records share: the ratio by which TVAE weighs the two terms (Xu et al., "Modeling
+        Tabular Data using Conditional GAN", NeurIPS 2019), with which what is drawn depends as records do.
     warm_up : float, default=0
         Share of the training over which ``beta`` rises from 0, in [0, 1].
     free_bits : float, default=0
@@ -68,8 +71,10 @@ class VAE(Model):
     k : int, default=1
         Importance samples of the objective (the importance-weighted autoencoder); ``beta``, ``warm_up`` and
         ``free_bits`` then have to be left alone.
-    prior : {"normal", "mixture", "vamp", "flow"}, default="normal"
+    prior : {"auto", "normal", "mixture", "vamp", "flow"}, default="auto"
         Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
+        "auto" takes the mixture where ``beta`` is 0.5 by default, since such records are of kinds, and otherwise the
+        normal.
     components : int, default=100
         Gaussians of the mixture, or pseudo-records.
     posterior : {"gaussian", "flow"}, default="gaussian"
@@ -88,11 +93,11 @@ class VAE(Model):
     (4, 8, 8)
     """
 
-    beta: float = 1.0
+    beta: float | None = None
     warm_up: float = 0.0
     free_bits: float = 0.0
     k: int = 1
-    prior: str = "normal"
+    prior: str = "auto"
     components: int = COMPONENTS
     posterior: str = "gaussian"
 
@@ -102,52 +107,58 @@ class VAE(Model):
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
         "warm_up": Choice((0.0, 0.3)),
-        "prior": Choice(("normal", "mixture", "vamp", "flow"), kinds_of=(("vamp", ("array", "image")),)),
+        "prior": Choice(("auto", "normal", "mixture", "vamp", "flow"), kinds_of=(("vamp", ("array", "image")),)),
         "posterior": Choice(("gaussian", "flow")),
     }
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         owner = type(self).__name__
-        checks.number(owner, "beta", self.beta, low=0)
+        checks.number(owner, "beta", self.beta, low=0, optional=True)
         checks.number(owner, "warm_up", self.warm_up, low=0, high=1)
         checks.number(owner, "free_bits", self.free_bits, low=0)
         checks.integer(owner, "k", self.k, low=1)
-        checks.choice(owner, "prior", self.prior, networks.PRIORS)
+        checks.choice(owner, "prior", self.prior, ("auto", *networks.PRIORS))
         checks.integer(owner, "components", self.components, low=1)
         checks.choice(owner, "posterior", self.posterior, ("gaussian", "flow"))
         if self.k > 1:
             for name, plain in (("beta", 1.0), ("warm_up", 0.0), ("free_bits", 0.0)):
-                checks.not_together(owner, name, getattr(self, name), "k", self.k, plain=plain)
+                given = getattr(self, name)
+                checks.not_together(owner, name, plain if given is None else given, "k", self.k, plain=plain)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
-        core = compose(self, rng, heads=heads, core=networks.VariationalCore)
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore, draws=isinstance(self.network, str))
         self.add_prior_and_flow(core, rng)
         return core
 
     def add_prior_and_flow(self, core: Any, rng: torch.Generator) -> None:
         """Give a core the prior and the flow that the parameters name."""
         width, *sides = core.code_shape
-        if sides and (self.prior != "normal" or self.posterior != "gaussian"):
-            checks.vectors_only(type(self).__name__, f"prior={self.prior!r} with posterior={self.posterior!r}")
+        prior = self.prior
+        if prior == "auto":
+            prior = "mixture" if core.likelihood.name == "table" else "normal"
+        if sides and (prior != "normal" or self.posterior != "gaussian"):
+            checks.vectors_only(type(self).__name__, f"prior={prior!r} with posterior={self.posterior!r}")
         if self.posterior == "flow":
             core.flow = networks.InverseAutoregressiveFlow(width, width, FLOW_STEPS, rng)
-        if self.prior == "mixture":
+        if prior == "mixture":
             core.prior = networks.MixturePrior(width, self.components, rng)
-        elif self.prior == "flow":
+        elif prior == "flow":
             checks.integer(type(self).__name__, "latent_dim (with prior='flow')", width, low=2)
             core.prior = networks.FlowPrior(width, COUPLINGS, rng)
-        elif self.prior == "vamp":
+        elif prior == "vamp":
             checks.plain_numbers_only(type(self).__name__, "prior='vamp'", self.schema_.kind)
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)
 
     def _beta(self) -> float:
         """Return the weight of the KL term now; held-out records are always scored with the full one."""
+        usual = BETA_OF_TABLES if self.module_.likelihood.name == "table" else 1.0
+        beta = usual if self.beta is None else self.beta
         if not self.module_.training or self.warm_up == 0:
-            return self.beta
-        return self.beta * min(1.0, self._share / self.warm_up)
+            return beta
+        return beta * min(1.0, self._share / self.warm_up)
 
     def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Return E_q[-log p(x | z)] and beta KL(q(z | x) || p(z)), or minus the bound of k importance samples."""

@@ -7,7 +7,7 @@ from isthmus.networks.adversarial import AdversarialCore, Critic, Octaves
 from isthmus.networks.augmentation import AUGMENTATIONS, augment
 from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
-from isthmus.networks.core import Core
+from isthmus.networks.core import Core, Slopes
 from isthmus.networks.corruption import CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
 from isthmus.networks.denoising_ladder import DenoisingLadder, LadderNetworkCore
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
@@ -74,6 +74,7 @@ __all__ = [
     "QuantisedCore",
     "ResidualBlock",
     "ScalarQuantiser",
+    "Slopes",
     "StandardNormal",
     "TiedDecoder",
     "TokenPrior",

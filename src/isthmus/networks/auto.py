@@ -61,6 +61,7 @@ class SummaryLike(Protocol):
     binary: bool
     one_hot: bool
     dtype: str
+    atoms: bool
 
 
 class PreprocessorLike(Protocol):
@@ -74,9 +75,8 @@ class PreprocessorLike(Protocol):
     step_: NDArray[np.float32] | None
     classes_: int
 
-    @property
-    def fields_(self) -> Sequence[FieldLike]:
-        """Return what each encoded column of a table is."""
+    def scaled_fields(self) -> Sequence[FieldLike]:
+        """Return what each encoded column of a table is, in scaled units."""
 
     def rescale(self, scaling: str) -> Any:
         """Choose the scaling."""
@@ -89,7 +89,7 @@ class PreprocessorLike(Protocol):
 
 
 def choose(
-    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood"
+    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood", *, draws: bool = False
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood from the data, or check the one asked for against them.
 
@@ -100,10 +100,13 @@ def choose(
     likelihood : str, Likelihood or dict, default="auto"
         A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict``
         wrote. "auto" takes, in this order: for tables "table",
-        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", for other whole numbers with at most
-        65,535 steps "discretised-logistic", and otherwise "gaussian" with a learned scale.
+        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", where records are to be drawn and many
+        share values "table", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise
+        "gaussian" with a learned scale.
     owner : str
         Whom messages are about.
+    draws : bool, default=False
+        Whether the model is there to draw records.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def choose(
         The data lie outside its support; the sentence names column or channel and the range found.
     """
     if isinstance(likelihood, str) and likelihood == "auto":
-        name, reason = _choose(summary)
+        name, reason = _choose(summary, draws=draws)
         return likelihood_from(name), f"{name}, because {reason}"
     chosen = likelihood_from(likelihood, owner)
     name = likelihood if isinstance(likelihood, str) else chosen.name
@@ -130,15 +133,17 @@ def choose(
     return chosen, f"{name}, as asked"
 
 
-def _choose(summary: SummaryLike) -> tuple[str, str]:
+def _choose(summary: SummaryLike, *, draws: bool = False) -> tuple[str, str]:
     if summary.kind == "table":
-        return "table", "the data are a table: normal numbers, coins for what is missing, categories"
+        return "table", "the data are a table: numbers, coins for what is missing, categories"
     if summary.kind == "text":
         return "categorical", "the data are texts"
     if summary.kind == "array" and summary.one_hot:
         return "categorical", "each row has exactly one 1 and otherwise zeros"
     if summary.binary:
         return "bernoulli", "all values are 0 or 1"
+    if draws and summary.atoms:
+        return "table", "many records share values of a column, such as zeros"
     if summary.integers and float((summary.high - summary.low).max()) <= LEVELS:
         low, high = f"{summary.low.min():g}", f"{summary.high.max():g}"
         return "discretised-logistic", f"all values are whole numbers, from {low} to {high}"
@@ -158,7 +163,12 @@ def _check_support(summary: SummaryLike, likelihood: Likelihood, owner: str) -> 
 
 
 def make_likelihood(
-    likelihood: GivenLikelihood, preprocessor: PreprocessorLike, scaling: str = "auto", owner: str = "likelihood"
+    likelihood: GivenLikelihood,
+    preprocessor: PreprocessorLike,
+    scaling: str = "auto",
+    owner: str = "likelihood",
+    *,
+    draws: bool = False,
 ) -> tuple[Likelihood, str]:
     """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
 
@@ -169,9 +179,13 @@ def make_likelihood(
     preprocessor : Preprocessor
         Fitted; it is rescaled here.
     scaling : str, default="auto"
-        A scaling of the preprocessor's, or "auto" for the likelihood's own (or the one that is in force already).
+        A scaling of the preprocessor's, or "auto" for the usual one (or the one that is in force already).
     owner : str
         Whom messages are about.
+    draws : bool, default=False
+        Whether the model is there to draw records. Then "auto" takes the likelihood "table" also for rows of numbers
+        with values that many of them share, and with that likelihood the scaling "quantile", by which what is drawn of
+        a column has its distribution, whatever that is.
 
     Returns
     -------
@@ -181,11 +195,12 @@ def make_likelihood(
         One sentence.
     """
     summary = preprocessor.summary_
-    chosen, reason = choose(summary, likelihood, owner)
+    chosen, reason = choose(summary, likelihood, owner, draws=draws)
     if scaling == "auto":
         # A preprocessor from a file is scaled already, by what was usual when it was fitted.
         fresh = preprocessor.scaling_ == "none"
-        scaling = chosen.usual_scaling(summary.kind) if fresh else preprocessor.scaling_
+        usual = "quantile" if draws and chosen.name == "table" else chosen.usual_scaling(summary.kind)
+        scaling = usual if fresh else preprocessor.scaling_
     within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
     check_likelihood_scaling(owner, chosen.name, scaling, within=within)
     if scaling != preprocessor.scaling_:
@@ -198,7 +213,9 @@ def facts_of(preprocessor: PreprocessorLike) -> Facts:
     summary, shape, scaling = preprocessor.summary_, preprocessor.shape_, preprocessor.scaling_
     if summary.kind in ("table", "text"):
         one = torch.ones(())
-        return Facts(shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.fields_)
+        return Facts(
+            shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.scaled_fields()
+        )
     sides = (-1, 1, 1) if summary.kind == "image" else (-1,)
     std = summary.std.reshape(sides)
     standardised = scaling in ("standard", "quantile")
@@ -212,6 +229,7 @@ def facts_of(preprocessor: PreprocessorLike) -> Facts:
         high=high,
         step=None if step is None else torch.as_tensor(np.abs(step)).float(),
         by_column=preprocessor.factor_.size > 1 or scaling == "quantile",
+        fields=preprocessor.scaled_fields(),
     )
 
 
@@ -278,7 +296,7 @@ def build(
     tied : bool, default=False
         Whether a dense decoder uses the encoder's matrices, transposed.
     fields : sequence of Field, default=()
-        A table's encoded columns.
+        A table's encoded columns, in scaled units.
     heads : int, default=1
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
     beside : int, default=0
@@ -342,7 +360,7 @@ def _first_layer(
     rng: torch.Generator,
 ) -> tuple[nn.Module | None, tuple[int | None, ...]]:
     """Return what turns records into plain numbers, if anything must, and the shape after it."""
-    if any(field.kind == "category" for field in fields):
+    if any(field.kind == "category" or field.atoms for field in fields):
         table = TableInput(fields, rng)
         return table, (table.width,)
     if len(theta_shape) > len(shape):

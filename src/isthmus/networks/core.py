@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,7 +17,47 @@ from torch import Tensor, nn
 
 from isthmus.networks.likelihoods import Likelihood
 
-__all__ = ["Core"]
+__all__ = ["Core", "Slopes"]
+
+
+class Slopes(nn.Module):
+    """Logarithms of slopes by which quantile scores rise with the records, which no one factor can say.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        Those that were brought to quantile scores.
+    edges : sequence of array, shape (k + 1,) each
+        Of the scores, rising: between two of them the slope is one.
+    logs : sequence of array, shape (k + 2,) each
+        Logarithms of the slopes, the outer ones beyond all edges.
+    width : int
+        Numbers in a record.
+    """
+
+    columns: Tensor
+    edges: Tensor
+    logs: Tensor
+
+    def __init__(self, columns: Sequence[int], edges: Sequence[Any], logs: Sequence[Any], width: int) -> None:
+        super().__init__()
+        self.width = width
+        longest = max(map(len, edges))
+        padded = torch.full((len(columns), longest), torch.inf)
+        slopes = torch.zeros(len(columns), longest + 1)
+        for row, (some, its) in enumerate(zip(edges, logs, strict=True)):
+            padded[row, : len(some)] = torch.as_tensor(some)
+            slopes[row, : len(its)] = torch.as_tensor(its)
+        self.register_buffer("columns", torch.as_tensor(columns, dtype=torch.long), persistent=False)
+        self.register_buffer("edges", padded, persistent=False)
+        self.register_buffer("logs", slopes, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return log |d score / d record| of scaled records, (b, width); 0 for other columns."""
+        at = torch.searchsorted(self.edges, x[:, self.columns].T.float().contiguous(), right=True)
+        found = torch.zeros(len(x), self.width, device=x.device)
+        found[:, self.columns] = self.logs.gather(1, at).T
+        return found
 
 
 class Core(nn.Module):
@@ -38,12 +79,15 @@ class Core(nn.Module):
     ----------
     code_shape : tuple of (int or None)
         Of what the encoder gives for one record, without heads and classes; None for sides that follow the record's.
+    slopes : Slopes or None
+        Of columns that were brought to quantile scores before they were encoded.
     """
 
     shift: Tensor
     factor: Tensor
     log_factor: Tensor
     code_shape: tuple[int | None, ...] = ()
+    slopes: Slopes | None
 
     def __init__(
         self,
@@ -55,6 +99,7 @@ class Core(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
+        self.slopes = None
         shift, factor = torch.as_tensor(shift), torch.as_tensor(factor)
         self.register_buffer("shift", shift.float().clone(), persistent=False)
         self.register_buffer("factor", factor.float().clone(), persistent=False)
@@ -112,7 +157,8 @@ class Core(nn.Module):
         x : Tensor, shape (b, *shape)
             Scaled records.
         """
-        return -(self.likelihood.log_prob(theta, x) + self.likelihood.log_det(self.log_factor, x))
+        log_factor = self.log_factor if self.slopes is None else self.log_factor + self.slopes(x)
+        return -(self.likelihood.log_prob(theta, x) + self.likelihood.log_det(log_factor, x))
 
     def mean(self, theta: Tensor) -> Tensor:
         """Return the expected scaled records, (b, *shape)."""

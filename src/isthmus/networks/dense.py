@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from isthmus.networks import layers
 from isthmus.networks.likelihoods import FieldLike
+from isthmus.networks.likelihoods.arithmetic import are
 
 __all__ = ["CodesInput", "DenseDecoder", "DenseEncoder", "TableInput", "TiedDecoder"]
 
@@ -31,6 +32,8 @@ SYMBOL = 16  # width of the vector that stands for a symbol of a text
 
 class TableInput(nn.Module):
     """Rows of a table as plain numbers: categories become zeros and a one, or, where they are many, learned vectors.
+
+    Beside a number with atoms stand zeros, and a one for the atom that it is.
 
     Parameters
     ----------
@@ -48,6 +51,8 @@ class TableInput(nn.Module):
     plain: Tensor
     small: Tensor
     offsets: Tensor
+    mixed: Tensor
+    atoms: Tensor
 
     def __init__(self, fields: Sequence[FieldLike], rng: torch.Generator) -> None:
         super().__init__()
@@ -68,15 +73,22 @@ class TableInput(nn.Module):
         self.vectors = nn.ModuleList(
             layers.embedding(field.size, width, rng) for field, width in zip(large, widths, strict=True)
         )
-        self.width = len(plain) + self.ones + sum(widths)
+        mixed = [field for field in fields for _ in field.atoms]
+        self.register_buffer(
+            "mixed", torch.tensor([field.index for field in mixed], dtype=torch.long), persistent=False
+        )
+        self.register_buffer("atoms", torch.tensor([a for field in fields for a in field.atoms]), persistent=False)
+        self.width = len(plain) + self.ones + sum(widths) + len(mixed)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return numbers, ones, vectors side by side: (b, fields) -> (b, width)."""
+        """Return numbers, ones, vectors, atoms side by side: (b, fields) -> (b, width)."""
         parts = [x[:, self.plain]]
         if self.ones:
             places = x[:, self.small].long() + self.offsets
             parts.append(x.new_zeros(len(x), self.ones).scatter_(1, places, 1.0))
         parts.extend(vectors(x[:, i].long()) for i, vectors in zip(self.large, self.vectors, strict=True))
+        if len(self.mixed):
+            parts.append(are(x[:, self.mixed], self.atoms).to(x.dtype))
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
+from isthmus.preprocessing.atoms import Tally, atoms_of, rounding
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.quantiles import PARTS, QUANTILE_SAMPLE, QuantileMap
-from isthmus.preprocessing.scaling import Centring, affine, unit_range
+from isthmus.preprocessing.scaling import Centring, affine, one_quantity, unit_range
 from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
-from isthmus.preprocessing.summary import Summary
+from isthmus.preprocessing.summary import Field, Summary
 
 if TYPE_CHECKING:
     from isthmus.data import Data
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ArrayPreprocessor", "shared"]
 
 Float64 = NDArray[np.float64]
+NUMBERS = 1 << 24  # numbers of a sample (64 to 128 MiB)
 
 
 class ArrayPreprocessor(Preprocessor):
@@ -31,6 +33,9 @@ class ArrayPreprocessor(Preprocessor):
     Decoding rounds whole-number dtypes and clips them to the dtype's range; values of a float dtype are left as they
     are, whole or not.
 
+    Where columns are of several units, not pixels of one, the values that many records of a column share are told apart
+    (see :mod:`isthmus.preprocessing.atoms`). They are looked for among at most 4,096 rows, and come back exactly.
+
     The smallest and largest values are exact. Means and spreads of more than 4,096 rows are those of an evenly spaced
     subset of at most that many rows, except that ``rescale("standard")`` and ``"common"`` compute exact ones. Quantiles
     come from an evenly spaced subset of at most 10,000 rows.
@@ -39,6 +44,9 @@ class ArrayPreprocessor(Preprocessor):
     kind = "array"
     _centring: Centring
     _quantiles: tuple[QuantileMap, ...] = ()
+    # Of all columns side by side: whose atom it is, and its value in the source's dtype.
+    _owners: NDArray[np.int64]
+    _atoms: NDArray[Any]
 
     def _fit(self, data: Data) -> None:
         extremes, moments = Extremes(one_hot=True), Moments()
@@ -51,6 +59,7 @@ class ArrayPreprocessor(Preprocessor):
         check_finite_range(extremes.low, extremes.high, labels)
         mean, std = moments.of_groups(width, extremes.low, extremes.high)
         self.shape_ = (width,)
+        self._owners, self._atoms = self._find_atoms(data, extremes)
         self.summary_ = Summary(
             kind=self.kind,
             low=extremes.low.astype(np.float64),
@@ -62,8 +71,30 @@ class ArrayPreprocessor(Preprocessor):
             binary=extremes.binary,
             one_hot=extremes.one_hot,
             dtype=data.schema.dtype,
+            atoms=len(self._atoms) > 0,
         )
         self._centring = Centring.choose(extremes.low, extremes.high, np.dtype(data.schema.dtype))
+
+    @staticmethod
+    def _find_atoms(data: Data, extremes: Extremes) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        width = len(extremes.low)
+        none = np.zeros(0, np.int64), np.zeros(0, extremes.low.dtype)
+        if extremes.binary or extremes.one_hot or one_quantity(extremes.low, extremes.high):
+            return none
+        limit = max(1, min(SAMPLE, NUMBERS // width))
+        rows = np.concatenate([evenly_spaced(block, start, len(data), limit) for start, block in blocks(data)])
+        ordered = np.sort(rows, axis=0)
+        repeat = (ordered[1:] == ordered[:-1]).any(axis=0) & (extremes.low < extremes.high)
+        found = []
+        for column in np.flatnonzero(repeat):
+            tally = Tally()
+            tally.update(ordered[:, column])
+            atoms, _ = atoms_of(tally, (extremes.low[column], extremes.high[column]), len(rows), width)
+            found += [(int(column), atom) for atom in atoms]
+        if not found:
+            return none
+        owners = np.array([column for column, _ in found], np.int64)
+        return owners, np.array([atom for _, atom in found], extremes.low.dtype)
 
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         summary, width = self.summary_, len(self.summary_.low)
@@ -146,7 +177,38 @@ class ArrayPreprocessor(Preprocessor):
         if self._quantiles:
             columns = [m.inverse(x[:, i].astype(np.float64)) for i, m in enumerate(self._quantiles)]
             x = np.stack(columns, axis=1)
-        return self._with_constants(self._centring.decode(x))
+        return self._with_constants(self._with_atoms(self._centring.decode(x)))
+
+    def _with_atoms(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return decoded rows in which an atom that 32 bits have rounded is that atom."""
+        if not len(self._atoms) or rows.dtype.kind != "f":
+            return rows
+        near = rounding(self._atoms, self.summary_.mean[self._owners], self.summary_.std[self._owners])
+        row, atom = np.nonzero(np.abs(rows[:, self._owners] - self._atoms) <= near)
+        rows = rows.copy()
+        rows[row, self._owners[atom]] = self._atoms[atom]
+        return rows
+
+    def scaled_fields(self) -> tuple[Field, ...]:
+        """Return the columns as numbers with atoms, in scaled units; nothing where no column has any."""
+        if not len(self._atoms):
+            return ()
+        owners, names = self._owners, self.summary_.names
+        shift, factor = (np.broadcast_to(part, len(names)) for part in (self.shift_, self.factor_))
+        first = np.searchsorted(owners, owners)  # of the atoms of its column
+        rank = np.arange(len(owners)) - first
+        rows = np.tile(self.summary_.low.astype(self._atoms.dtype), (rank.max() + 1, 1))
+        rows[rank, owners] = self._atoms
+        encoded = self.encode(rows)[rank, owners].astype(np.float32)
+        scaled = np.split((encoded - shift[owners]) * factor[owners], np.searchsorted(owners, np.arange(1, len(shift))))
+        return tuple(
+            Field("number", i, 1, name, atoms=tuple(atoms.tolist()))
+            for i, (name, atoms) in enumerate(zip(names, scaled, strict=True))
+        )
+
+    def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102
+        edges, logs = zip(*(m.log_slopes() for m in self._quantiles), strict=True) if self._quantiles else ((), ())
+        return list(range(len(edges))), list(edges), list(logs)
 
     def _to_scaled(self, values: Float64) -> Float64:
         centred = self._centring.centre(values)
@@ -162,10 +224,14 @@ class ArrayPreprocessor(Preprocessor):
         if self._quantiles:
             arrays["knots"] = np.array([len(m.values) for m in self._quantiles])
             arrays |= {f"knot_{name}": np.concatenate([m.parts()[name] for m in self._quantiles]) for name in PARTS}
+        if len(self._atoms):
+            arrays |= {"atoms": self._atoms, "owners": self._owners}
         return {"centring": centring}, arrays
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
         self._centring = Centring.from_state(document["centring"], arrays)
+        self._atoms = arrays.get("atoms", np.zeros(0))
+        self._owners = arrays.get("owners", np.zeros(0, np.int64))
         if self.scaling_ == "quantile":
             ends = np.cumsum(arrays["knots"])[:-1]
             saved = [arrays[f"knot_{name}"] for name in PARTS if f"knot_{name}" in arrays]

@@ -152,11 +152,19 @@ class Preprocessor(ABC):
         """Names of the columns that no code holds: constants and ids of a table."""
         return ()
 
+    def scaled_fields(self) -> tuple[Field, ...]:
+        """Return ``fields_`` with the atoms of numbers in scaled units, as the network computes them."""
+        return self.fields_
+
+    def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:
+        """Return of which columns quantiles were taken, and of each its edges of scores and log slopes between them."""
+        return [], [], []
+
     def log_volume(self, shape: tuple[int, ...] | None = None) -> float:
         """Return the log of the volume change from source to scaled units of one record, in nats.
 
         A density in source units is the density in scaled units times the exponential of this. The quantile map is not
-        affine and counts as 1 here.
+        affine and counts as 1 here; its slopes are those of :meth:`log_slopes`.
 
         Parameters
         ----------

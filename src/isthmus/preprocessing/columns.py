@@ -10,13 +10,15 @@ from __future__ import annotations
 import base64
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_column_type
+from isthmus.preprocessing.atoms import Places, rounding, spread_out
 from isthmus.preprocessing.quantiles import PARTS, QuantileMap
 from isthmus.preprocessing.scaling import Centring
 from isthmus.preprocessing.summary import Field
@@ -41,6 +43,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Note = Callable[[str, str], None]  # what it is about, and the sentence
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+NO_ATOMS = np.zeros(0)
 
 
 class TableColumn(ABC):
@@ -75,7 +78,8 @@ class TableColumn(ABC):
 class Numbers(TableColumn):
     """Whole and other numbers: a number field, and a mask field where cells were missing.
 
-    Decoding rounds to the decimals that all numbers of training have, and clips to their range.
+    Decoding rounds to the decimals that all numbers of training have, and clips to their range. Values that many
+    records share, the atoms, come back exactly; where there were no others, the nearest one comes back.
 
     Parameters
     ----------
@@ -84,15 +88,19 @@ class Numbers(TableColumn):
     centring : Centring
         To 32-bit floats and back.
     low, high : int or float
-        The range in training, in the source's units.
+        The range in training, in the source's units; where there are atoms and other values, that of the others.
     decimals : int
         How many all floats of training have at most; -1 for more than 9, and for whole numbers.
     mean, std : float
-        In encoded units.
+        In encoded units, of the same values.
     masked : bool
         Whether cells were missing in training.
     quantiles : QuantileMap or None
         From centred values to normal scores, where that scaling is in force.
+    atoms : ndarray, shape (k,)
+        Values that many records share, in the source's dtype, rising.
+    alone : bool
+        Whether there were no others.
     """
 
     kind = "numbers"
@@ -105,15 +113,27 @@ class Numbers(TableColumn):
     std: float
     masked: bool
     quantiles: QuantileMap | None = None
+    atoms: NDArray[Any] = field(default_factory=lambda: NO_ATOMS)
+    alone: bool = False
 
     def fields(self, index: int) -> list[Field]:
         """Return the number field and, where cells were missing, its mask field."""
+        atoms = tuple(self.places.numbers.tolist())
         if not self.masked:
-            return [Field("number", index, 1, self.name)]
+            return [Field("number", index, 1, self.name, atoms=atoms)]
         return [
-            Field("number", index, 1, self.name, mask=index + 1),
+            Field("number", index, 1, self.name, mask=index + 1, atoms=atoms),
             Field("mask", index + 1, 1, f"{self.name} (observed)"),
         ]
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the atoms lie among the encoded numbers."""
+        low, high, mean, std = self.ranges[0]
+        places = spread_out(self.centring.centre(self.atoms), low, high, std)
+        if self.quantiles is not None:
+            places, mean, std = self.quantiles.forward(places), 0.0, 1.0
+        return Places(places.astype(np.float32), rounding(places, mean, std), self.alone)
 
     @property
     def ranges(self) -> Float64:
@@ -128,6 +148,8 @@ class Numbers(TableColumn):
     def with_quantiles_of(self, values: NDArray[Any], observed: NDArray[np.bool_]) -> Numbers:
         """Return it with the quantiles of a sample of numbers."""
         low, high = self.ranges[0, :2]
+        if not self.alone:
+            observed = observed & ~np.isin(values, self.atoms)
         sample = self.centring.centre(values[observed]) if observed.any() else np.array([low, high])
         return replace(self, quantiles=QuantileMap.fit(sample, low, high))
 
@@ -137,13 +159,15 @@ class Numbers(TableColumn):
 
     def encode_values(self, values: NDArray[Any], observed: NDArray[np.bool_], note: Note) -> Float32:
         """Return numbers, and the mask where there is one, of numbers of which some are missing."""
-        if self.quantiles is None:
-            encoded = self.centring.encode(values)
-            fill = np.float32(self.mean)
+        if len(self.atoms):
+            nearest = np.searchsorted(self.atoms, values).clip(max=len(self.atoms) - 1)
+            is_atom = self.atoms[nearest] == values
+            others = np.where(is_atom, values.dtype.type(self.low), values)
+            encoded = np.where(is_atom, self.places.numbers[nearest], self._encoded(others))
         else:
-            encoded = self.quantiles.forward(self.centring.centre(values)).astype(np.float32)
-            fill = np.float32(0)
-        outside = int((((values < self.low) | (values > self.high)) & observed).sum())
+            others, encoded = values, self._encoded(values)
+        fill = np.float32(self.mean if self.quantiles is None else 0)
+        outside = int((((others < self.low) | (others > self.high)) & observed).sum())
         if outside:
             note("range", f"column {self.name!r}: {outside} cell(s) outside training's range come back clipped to it")
         if self.masked:
@@ -153,6 +177,12 @@ class Numbers(TableColumn):
             note("missing", f"column {self.name!r}: {absent} empty cell(s) are read as its mean: training had none")
             encoded = np.where(observed, encoded, fill)
         return encoded[:, None]
+
+    def _encoded(self, values: NDArray[Any]) -> Float32:
+        """Return numbers that are no atoms in encoded units."""
+        if self.quantiles is None:
+            return self.centring.encode(values)
+        return self.quantiles.forward(self.centring.centre(values)).astype(np.float32)
 
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
         """Return numbers, null where the mask says so."""
@@ -170,8 +200,11 @@ class Numbers(TableColumn):
         values = self.centring.decode(encoded)
         if self.decimals >= 0:
             values = np.round(values.astype(np.float64), self.decimals).astype(values.dtype)
-        missing = x[:, 1] < 0.5 if self.masked else np.zeros(len(x), dtype=bool)
-        return np.clip(values, self.low, self.high), missing
+        values = np.clip(values, self.low, self.high)
+        if len(self.atoms):
+            nearest, is_atom = self.places.nearest(x[:, 0])
+            values = np.where(is_atom, self.atoms[nearest], values)
+        return values, x[:, 1] < 0.5 if self.masked else np.zeros(len(x), dtype=bool)
 
     def state(self) -> State:
         """Return it as JSON values and arrays."""
@@ -179,6 +212,8 @@ class Numbers(TableColumn):
         if self.quantiles is not None:
             arrays |= self.quantiles.parts()
         document = {name: getattr(self, name) for name in ("name", "low", "high", "decimals", "mean", "std", "masked")}
+        if len(self.atoms):  # files without any are those of earlier versions
+            document["alone"], arrays["atoms"] = self.alone, self.atoms
         return {**document, "centring": centring}, arrays
 
     @classmethod
@@ -187,7 +222,8 @@ class Numbers(TableColumn):
         parts = [arrays[name] for name in PARTS if name in arrays]
         quantiles = QuantileMap.of(parts) if parts else None
         centring = Centring.from_state(document["centring"], arrays)
-        return cls(**{**document, "centring": centring}, quantiles=quantiles)
+        atoms = arrays.get("atoms", NO_ATOMS)
+        return cls(**{**document, "centring": centring}, quantiles=quantiles, atoms=atoms)
 
 
 @dataclass(frozen=True, slots=True)

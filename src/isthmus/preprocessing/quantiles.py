@@ -14,12 +14,13 @@ __all__ = ["PARTS", "QUANTILE_SAMPLE", "QuantileMap"]
 PARTS = ("values", "scores", "first", "last")  # of a map, in order
 
 QUANTILE_SAMPLE = 10_000  # records that quantiles are taken from
-KNOTS = 1000
+KNOTS, FEWEST_KNOTS = 1000, 16
+BETWEEN = 30  # records of the sample between two knots: fewer, and a density by the slope would be that of the sample
 
 Float64 = NDArray[np.float64]
 
 
-TIED = 0.005  # share of a value from which it has scores of its own
+TIED, TIED_RECORDS = 0.005, 5  # share of a value, and records with it, from which it has scores of its own
 OWN = 0.99  # of its share; the rest leads to the values beside it
 
 
@@ -29,7 +30,7 @@ class QuantileMap:
 
     Between two knots it is a straight line; outside all of them a line of the mean slope goes on, so that values beyond
     those of training are told apart too. Being strictly increasing, it has an exact inverse. A value that is a knot,
-    such as each one of a column with at most 1,000 distinct values, comes back bit for bit.
+    such as each one of a column with few distinct values for its records, comes back bit for bit.
 
     A value that many records share has a stretch of scores: its own is in the middle, and all of them lead back to it.
     So a score that is a little off, as a model draws it, is that value and not one beside it.
@@ -60,18 +61,21 @@ class QuantileMap:
         """
         ordered = np.sort(sample.astype(np.float64))
         knots = np.unique(ordered)
-        if len(knots) > KNOTS:
-            ranks = np.linspace(0, len(ordered) - 1, KNOTS).round().astype(np.intp)
+        most = int(np.clip(len(ordered) // BETWEEN, FEWEST_KNOTS, KNOTS))
+        if len(knots) > most:
+            ranks = np.linspace(0, len(ordered) - 1, most).round().astype(np.intp)
             knots = np.unique(ordered[ranks])
         # The mid-rank: half of a value's repetitions lie below it.
         below, upto = (np.searchsorted(ordered, knots, side) / len(ordered) for side in ("left", "right"))
         chances, shares = (below + upto) / 2, upto - below
-        shares = np.where(shares >= TIED, OWN * shares, 0.0)
+        shares = np.where(shares >= max(TIED, TIED_RECORDS / len(ordered)), OWN * shares, 0.0)
         end = 0.25 / len(ordered)
-        if low < knots[0]:
-            knots, chances, shares = np.append(low, knots), np.append(end, chances), np.append(0.0, shares)
+        if low < knots[0]:  # below the sample, and below the stretch of the sample's lowest value
+            chance = min(end, (chances[0] - shares[0] / 2) / 2)
+            knots, chances, shares = np.append(low, knots), np.append(chance, chances), np.append(0.0, shares)
         if high > knots[-1]:
-            knots, chances, shares = np.append(knots, high), np.append(chances, 1 - end), np.append(shares, 0.0)
+            chance = 1 - min(end, (1 - chances[-1] - shares[-1] / 2) / 2)
+            knots, chances, shares = np.append(knots, high), np.append(chances, chance), np.append(shares, 0.0)
         start, stop = chances - shares / 2, chances + shares / 2
         if shares[0] > 0:  # nothing lies below it
             start[0] = end
@@ -96,6 +100,24 @@ class QuantileMap:
         if len(self.values) == 1:
             return 1.0
         return float((self.scores[-1] - self.scores[0]) / (self.values[-1] - self.values[0]))
+
+    def log_slopes(self) -> tuple[Float64, Float64]:
+        """Return edges of scores, rising, (k + 1,), and between them the logarithm of scores per unit, (k + 2,).
+
+        One stretch of scores, and of values, belongs to each knot: from halfway to the one below to halfway to the one
+        above. A density of scores times this is a density of values, of shared values too: what is told of their
+        stretch of scores is spread over their stretch of values.
+        """
+        outside = np.log(self.slope)
+        if len(self.values) == 1:
+            return np.repeat(self.scores, 2), np.repeat(outside, 3)
+        between = (self.last[:-1] + self.first[1:]) / 2
+        middles = (self.values[:-1] + self.values[1:]) / 2
+        low, high = 2 * self.scores[0] - between[0], 2 * self.scores[-1] - between[-1]
+        edges = np.concatenate([[low], between, [high]])
+        ends = np.concatenate([[2 * self.values[0] - middles[0]], middles, [2 * self.values[-1] - middles[-1]]])
+        slopes = np.log(np.diff(edges)) - np.log(np.diff(ends))
+        return edges, np.concatenate([[outside], slopes, [outside]])
 
     def forward(self, x: Float64) -> Float64:
         """Return the scores of values, any shape."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_beyond_float32
 
-__all__ = ["SCALINGS", "Centring", "affine", "unit_range"]
+__all__ = ["SCALINGS", "Centring", "affine", "one_quantity", "unit_range"]
 
 SCALINGS = ("none", "unit", "symmetric", "standard", "common", "quantile")
 EXACT = 1 << 24  # whole numbers up to here are exact in 32-bit floats
@@ -206,6 +206,15 @@ def unit_range(low: Float64, high: Float64, dtype: str, *, integers: bool) -> tu
     if integers and _share_one_scale(low, high):
         return np.full_like(low, low.min()), np.full_like(high, high.max()), ""
     return np.where(within, 0.0, low), np.where(within, 1.0, high), ""
+
+
+def one_quantity(low: NDArray[Any], high: NDArray[Any]) -> bool:
+    """Return whether columns hold one quantity, as pixels do: one width, or all of them within [0, 1] or in 8 bits."""
+    if low.dtype in (np.uint8, np.uint16):
+        return True
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    within = bool((low >= 0).all() and (high <= 1).all())
+    return len(low) > 1 and (within or _share_one_scale(low / 4, high / 4))  # a quarter: no width overflows
 
 
 def _share_one_scale(low: Float64, high: Float64) -> bool:

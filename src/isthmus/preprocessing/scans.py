@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_missing_cell
+from isthmus.preprocessing.atoms import Tally, atoms_of
 from isthmus.preprocessing.columns import (
+    NO_ATOMS,
     Booleans,
     Categories,
     Cycle,
@@ -70,6 +73,16 @@ class Scan(ABC):
     def _look_at(self, column: pa.ChunkedArray) -> None:
         """Take in cells of which at least one is not empty."""
 
+    def rest(self, columns: int) -> Scan | None:
+        """Return what is to look at all records again, without the values that many share; None where there are none.
+
+        Parameters
+        ----------
+        columns : int
+            Of the table.
+        """
+        return None
+
     def column(self) -> tuple[TableColumn, str]:
         """Return the fitted column, and a sentence about it where there is something to say."""
         if not self.observed:
@@ -98,10 +111,21 @@ class Scan(ABC):
 
 
 class NumberScan(Scan):
-    """Range, moments, decimals and order of numbers."""
+    """Range, moments, decimals and order of numbers, and the values that many share.
 
-    def __init__(self, name: str, dtype: pa.DataType, *, missing: str) -> None:
+    Parameters
+    ----------
+    name, dtype, missing
+        As above.
+    without : ndarray, optional
+        Values that are left out.
+    """
+
+    def __init__(self, name: str, dtype: pa.DataType, *, missing: str, without: NDArray[Any] = NO_ATOMS) -> None:
         super().__init__(name, dtype, missing=missing)
+        self._without = without
+        self._tally = Tally()
+        self._atoms, self._alone, self._rest = NO_ATOMS, False, self
         self.moments = Moments()
         self.reference: NDArray[Any]
         self.low: Any
@@ -113,7 +137,22 @@ class NumberScan(Scan):
 
     def _look_at(self, column: pa.ChunkedArray) -> None:
         values, observed = numbers_to_numpy(column, self.name)
-        self.look_at_values(values[observed])
+        values = values[observed]
+        if len(self._without):
+            values = values[~np.isin(values, self._without)]
+        else:
+            self._tally.update(values)
+        if len(values):
+            self.look_at_values(values)
+
+    def rest(self, columns: int) -> Scan | None:
+        if not self.observed or self.low == self.high or self._zero_or_one:
+            return None
+        self._atoms, self._alone = atoms_of(self._tally, (self.low, self.high), self.observed, columns)
+        if self._alone or not len(self._atoms):
+            return None
+        self._rest = NumberScan(self.name, self.dtype, missing=self._missing, without=self._atoms)
+        return self._rest
 
     def look_at_values(self, values: NDArray[Any]) -> None:
         """Take in numbers, at least one."""
@@ -153,8 +192,13 @@ class NumberScan(Scan):
             return self._set_aside([0], why, is_id=True)
         if self._zero_or_one and (pa.types.is_integer(self.dtype) or pa.types.is_floating(self.dtype)):
             return Booleans(self.name, bool(self.absent)), self._masked()
-        low, high = np.array([self.low]), np.array([self.high])
-        return self.numbers(Centring.choose(low, high, low.dtype)), self._masked()
+        rest = self._rest
+        low, high = np.array([rest.low]), np.array([rest.high])
+        column = rest.numbers(Centring.choose(low, high, low.dtype))
+        column = replace(column, atoms=self._atoms, alone=self._alone, masked=bool(self.absent))
+        if (np.diff(column.places.numbers) <= 0).any():  # too close together for 32 bits
+            column = replace(column, atoms=NO_ATOMS, alone=False)
+        return column, self._masked()
 
     def numbers(self, centring: Centring) -> Numbers:
         """Return the column of numbers with a centring."""

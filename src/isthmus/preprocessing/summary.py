@@ -32,6 +32,8 @@ class Field:
         The source's column, and which part of it this is: ``"born"``, ``"born (observed)"``, ``"born (sine of year)"``.
     mask : int, default=-1
         For a number that can be missing, the column of its mask in the encoded matrix.
+    atoms : tuple of float, default=()
+        For a number, the values that many records share, in encoded units, rising.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Field:
     size: int
     name: str
     mask: int = -1
+    atoms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +68,8 @@ class Summary:
         Whether each row of an array has exactly one 1 and otherwise 0.
     dtype : str
         Of the source: ``"uint8"``, ``"float64"``, ``"mixed"`` for tables.
+    atoms : bool, default=False
+        Whether columns of an array have values that many records share.
     """
 
     kind: str
@@ -77,6 +82,7 @@ class Summary:
     binary: bool
     one_hot: bool
     dtype: str
+    atoms: bool = False
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the summary as JSON values and arrays."""
@@ -88,6 +94,8 @@ class Summary:
             "one_hot": self.one_hot,
             "dtype": self.dtype,
         }
+        if self.atoms:  # earlier versions do not know of them
+            document["atoms"] = True
         return document, {"low": self.low, "high": self.high, "mean": self.mean, "std": self.std}
 
     @classmethod

@@ -23,8 +23,8 @@ from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
 from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
 from isthmus.preprocessing.scaling import SCALINGS, affine, unit_range
-from isthmus.preprocessing.scans import scan_for
-from isthmus.preprocessing.summary import Summary
+from isthmus.preprocessing.scans import Scan, scan_for
+from isthmus.preprocessing.summary import Field, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,8 @@ class TablePreprocessor(Preprocessor):
     =====================  ===========================================================================================
     column                 becomes
     =====================  ===========================================================================================
-    numbers                a number; beside it a mask (1 where observed) if cells were missing in training
+    numbers                a number; beside it a mask (1 where observed) if cells were missing in training. Values that
+                           many records share are told apart (see :mod:`isthmus.preprocessing.atoms`)
     dates, times, spans    a number of days, hours, ... with its mask, and sine and cosine of day, week and year where
                            the column spans them
     booleans, 0/1 numbers  a code 0 or 1; 2 where missing
@@ -92,9 +93,8 @@ class TablePreprocessor(Preprocessor):
             scan_for(c.name, c.type, self._types[c.name], missing=self.missing, most=self.max_categories)
             for c in data.schema.columns
         ]
-        for start, block in data.chunks():
-            for scan in scans:
-                scan.update(block.column(scan.name), start)
+        self._look_at(data, scans)
+        self._look_at(data, [rest for scan in scans if (rest := scan.rest(len(scans))) is not None])
         learned = [scan.column() for scan in scans]
         self._columns = tuple(column for column, _ in learned)
         self._fit_notes = [note for _, note in learned if note]
@@ -115,6 +115,14 @@ class TablePreprocessor(Preprocessor):
         )
         self.shape_ = (len(self.fields_),)
 
+    @staticmethod
+    def _look_at(data: Data, scans: list[Scan]) -> None:
+        if not scans:
+            return
+        for start, block in data.chunks():
+            for scan in scans:
+                scan.update(block.column(scan.name), start)
+
     def _learn_types(self) -> None:
         schema = empty_table(self.schema_).schema
         self._types = dict(zip(schema.names, schema.types, strict=True))
@@ -127,6 +135,16 @@ class TablePreprocessor(Preprocessor):
             starts.append(len(fields))
         self.fields_ = tuple(fields)
         self._places = tuple(map(slice, starts, starts[1:]))
+
+    def scaled_fields(self) -> tuple[Field, ...]:
+        """Return the fields with their atoms in scaled units, as the network computes them."""
+        shift, factor = (np.broadcast_to(part, len(self.fields_)) for part in (self.shift_, self.factor_))
+
+        def scaled(field: Field) -> Field:
+            atoms = (np.array(field.atoms, np.float32) - shift[field.index]) * factor[field.index]
+            return replace(field, atoms=tuple(atoms.tolist())) if field.atoms else field
+
+        return tuple(map(scaled, self.fields_))
 
     def places(self) -> Iterator[tuple[TableColumn, slice]]:
         """Yield each column of the source, and its place in the encoded matrix; that of one set aside is empty."""
@@ -143,6 +161,7 @@ class TablePreprocessor(Preprocessor):
                 shifts[:1], factors[:1] = 0, 1  # the column's main number; a date's periods are standardised
             numbers = [field.index for field in self.fields_[place] if field.kind == "number"]
             shift[numbers], factor[numbers] = shifts, factors
+        self._lay_out()  # atoms lie elsewhere among quantiles
         return shift, factor
 
     def _without_quantiles(self) -> tuple[TableColumn, ...]:
@@ -259,6 +278,17 @@ class TablePreprocessor(Preprocessor):
                 ends = number.quantiles.forward(np.array([low[place.start], high[place.start]]))
                 low[place.start], high[place.start], std[place.start] = ends[0], ends[1], 1.0
         return self._to_scaled(low), self._to_scaled(high), std * self.factor_
+
+    def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102
+        indices, edges, logs = [], [], []
+        for column, place in self.places():
+            number = column.number if isinstance(column, Dates) else column
+            if isinstance(number, Numbers) and number.quantiles is not None:
+                its_edges, its_logs = number.quantiles.log_slopes()
+                indices.append(place.start)
+                edges.append(its_edges)
+                logs.append(its_logs)
+        return indices, edges, logs
 
     def _log_unit(self) -> Float64:
         units = np.zeros(len(self.fields_))

@@ -16,7 +16,7 @@ from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
 from isthmus.errors import ParameterError
-from isthmus.tasks.symptoms import classes, code, copies, data, output, training
+from isthmus.tasks.symptoms import classes, code, columns, copies, data, output, training
 from isthmus.tasks.symptoms.case import Case
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError
 
@@ -62,6 +62,9 @@ CHECKS: dict[str, Check] = {
     "errors of seen and unseen records": output.unseen_much_worse,
     "variety of new records": output.missing_variety,
     "new records among real ones": output.poor_samples,
+    "values that many records share": columns.shared_values,
+    "values that no record has": columns.values_made_up,
+    "columns that depend on each other": columns.dependence,
     "copies among new records": copies.memorised_records,
     "the prior of tokens": output.prior_over_fitted,
 }
@@ -82,6 +85,7 @@ OUTCOMES = {
     "over-fitting",
     "mode-collapse",
     "samples-unlike-records",
+    "dependence-lost",
     "scale-exploded",
     "prior-over-fitted",
 }
@@ -116,7 +120,8 @@ CONSEQUENCES: dict[str, set[str]] = {
     "memorisation": {"over-fitting"},
     "too-few-records": {"over-fitting"},
     "extreme-values": {"dominating-column"},
-    "mode-collapse": {"samples-unlike-records"},
+    "mode-collapse": {"samples-unlike-records", "shares-lost", "dependence-lost"},
+    "samples-unlike-records": {"shares-lost", "values-made-up", "dependence-lost"},
 }
 
 
@@ -178,7 +183,7 @@ def diagnose(model: Any, X: Any = None, y: Any = None, *, train: Any = None, ran
     >>> model = VAE(beta=1000, max_epochs=10, random_state=0).fit("digits")
     >>> finding = diagnose(model)[0]
     >>> finding.kind, finding.code
-    ('beta-too-large', 'model.set_params(beta=1.0).fit(X)')
+    ('beta-too-large', 'model.set_params(beta=None).fit(X)')
     """
     return examine(model, X, y, train=train, random_state=random_state).findings
 

@@ -349,8 +349,9 @@ def _baseline(model: Any, x: Tensor) -> Tensor:
 
 
 def _categories(model: Any) -> NDArray[np.bool_]:
-    """Return which encoded numbers are codes of categories: there is nothing between two of them."""
-    return np.array([field.kind == "category" for field in model.preprocessor_.fields_], bool)
+    """Return which scaled numbers are codes of categories, or have atoms: there is nothing between two of them."""
+    fields = getattr(getattr(model.module_, "likelihood", None), "fields", ())
+    return np.array([field.kind == "category" or len(field.atoms) > 0 for field in fields], bool)
 
 
 def _blocks(x: Tensor, steps: int) -> tuple[Tensor, ...]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["drawn_codes", "frequencies", "one_hot_draws", "sum_of_logs", "summed", "times", "uniform", "wide"]
+__all__ = ["are", "drawn_codes", "frequencies", "one_hot_draws", "sum_of_logs", "summed", "times", "uniform", "wide"]
 
 GROUP = 16  # factors in [1/4, 1] that are multiplied before one logarithm is taken: 4^-16 is far from underflow
 GUMBEL_TEMPERATURE = 0.5
+NEAR = 2.0**-22  # two numbers as near as this, as a share of their size or of 1, are one that was rounded
 
 
 def one_hot_draws(logits: Tensor, axis: int, generator: torch.Generator | None) -> Tensor:
@@ -30,6 +31,11 @@ def drawn_codes(
         for block in blocks
     ]
     return torch.bernoulli(torch.sigmoid(logits), generator=generator), codes
+
+
+def are(x: Tensor, atoms: Tensor) -> Tensor:
+    """Return whether scaled numbers are given ones, of the shape that both have together."""
+    return (x - atoms).abs() <= NEAR * (1 + atoms.abs())
 
 
 def wide(theta: Tensor) -> Tensor:

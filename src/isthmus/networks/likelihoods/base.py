@@ -94,8 +94,8 @@ class Likelihood(nn.Module, ABC):
 
         Parameters
         ----------
-        log_factor : Tensor, broadcastable to a record
-            Logarithm of what the data were multiplied with.
+        log_factor : Tensor, broadcastable to a record, or shaped like x
+            Logarithm of what the data were multiplied with, for all records or for each of them.
         x : Tensor, shape (b, *shape)
             Scaled records.
         """

@@ -78,7 +78,9 @@ class LocationScale(Likelihood):
 
     def log_det(self, log_factor: Tensor, x: Tensor) -> Tensor | float:
         """Return the sum of log_factor over a record's numbers; 0 for probabilities of whole numbers."""
-        return times(log_factor, x) if self.continuous else 0.0
+        if not self.continuous:
+            return 0.0
+        return times(log_factor, x) if log_factor.ndim < x.ndim else summed(log_factor)
 
 
 class Gaussian(LocationScale):

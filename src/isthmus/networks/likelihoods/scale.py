@@ -38,6 +38,10 @@ class FieldLike(Protocol):
     def mask(self) -> int:
         """Return the column of a number's mask; -1 where it has none."""
 
+    @property
+    def atoms(self) -> tuple[float, ...]:
+        """Return the values that many records share, of a number."""
+
 
 @dataclass(frozen=True)
 class Facts:

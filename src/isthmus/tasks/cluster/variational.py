@@ -68,7 +68,7 @@ class VaDE(Rule):
         from isthmus import models
 
         numbers = int(np.prod([side or WIDTH for side in data.schema.shape] or [WIDTH]))
-        return models.VAE(latent_dim=min(WIDTH, max(1, numbers // 2)), random_state=seed)
+        return models.VAE(latent_dim=min(WIDTH, max(1, numbers // 2)), prior="normal", random_state=seed)
 
     @classmethod
     def evidence(cls, view: Float32, most: int, seed: int) -> Evidence:

@@ -21,6 +21,7 @@ from isthmus.data import Data
 from isthmus.metrics.neighbours import nearest
 from isthmus.preprocessing import Rows
 from isthmus.tasks.symptoms.finding import NotKnownError
+from isthmus.tasks.symptoms.tables import Column, table_column
 
 __all__ = ["FEWEST", "IGNORED", "Case", "Float64", "Neighbours", "as_many"]
 
@@ -391,10 +392,29 @@ class Case:
     # ------------------------------------------------------------------ new records
 
     @cached_property
-    def samples(self) -> Float64:
-        """New records, as the model draws them, (n, numbers)."""
+    def new_records(self) -> Data:
+        """New records, as the model draws them."""
         self.rows  # noqa: B018 - refused before anything is drawn
-        return self.drawn(self.able("sample")(DRAWN, random_state=self.random_state))
+        drawn = self.able("sample")(DRAWN, random_state=self.random_state)
+        return isthmus_data.by_name(isthmus_data.open(drawn), self.model.schema_)
+
+    @cached_property
+    def samples(self) -> Float64:
+        """New records, (n, numbers)."""
+        return self.matrix(self.new_records)
+
+    def columns(self, data: Data) -> list[Column]:
+        """Return the columns of a table or of rows, as numbers or as categories."""
+        if self.kind not in ("table", "array"):
+            raise NotKnownError("only tables and rows have columns")
+        block = data.take(np.arange(len(data)))
+        if self.kind == "array":
+            return [
+                Column(name, "number", np.asarray(values, np.float64))
+                for name, values in zip(self.summary.names, block.T, strict=True)
+            ]
+        names = [column.name for column, place in self.model.preprocessor_.places() if place.start < place.stop]
+        return [table_column(name, block.column(name)) for name in names]
 
     @cached_property
     def kinds(self) -> tuple[Float64, Float64]:

@@ -44,6 +44,7 @@ OFF_THE_PRIOR = 0.5
 # Of the entries that tokens could reach: usual books on 1,600 digits use a third or more as if all were used alike.
 UNUSED = 0.1
 BARELY = 0.5  # a model that gives back less than half of the variance
+WHOLE = {"beta": 1.0}  # weights that are not heavy where none was usual: of a bound's KL term
 GAIN = 0.2  # of the variance, that a linear code of four times the size gives back more
 # Variance among the means of classes, of what varies in new records; digits have 0.45 to 0.57.
 NO_DIFFERENCE = 0.005
@@ -69,7 +70,7 @@ def weight_decay_too_large(case: Case) -> Finding | None:
 def _too_heavy(case: Case, name: str, why: str) -> Finding | None:
     """Return a finding where a weight was raised, and little or nothing comes back."""
     value, usual = case.asked(name), case.usual(name) if name in case.parameters else None
-    if value is None or value <= (usual or 0):
+    if value is None or value <= (usual or WHOLE.get(name, 0)):
         return None
     spread = case.answer_spread
     if spread >= IGNORED and not _far_below_linear(case):
