@@ -1,7 +1,7 @@
-"""Small sets with known groups, most of them of unequal sizes, for `unequal_groups.py`: half to choose on, half to report.
+"""Small sets with known groups, most of unequal sizes, for `unequal_groups.py`: half to choose on, half to report.
 
-Made sets come anew from each seed. Real ones are rows of UCI's, KEEL's and scikit-learn's tables and of the picture sets,
-2,000 at most, with their numbers as they are; of some, classes are thinned out on purpose. Which set is for development
+Made sets come anew from each seed. Real ones are rows of KEEL's and scikit-learn's tables and of the picture sets, at
+most 2,000, with their numbers as they are; of some, classes are thinned out on purpose. Which set is for development
 was settled before anything was measured.
 """
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
-from sklearn.preprocessing import FunctionTransformer, scale
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 import isthmus
@@ -151,14 +151,16 @@ def two_rings(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def a_bridge(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    X = np.concatenate([rng.normal(0, 1, (200, 2)), rng.normal(0, 1, (100, 2)) + [10, 0], np.zeros((5, 2))])
-    X[300:, 0] = np.linspace(2, 8, 5)
+    X = rng.normal(size=(305, 2))
+    X[200:300, 0] += 10
+    X[300:] = np.stack([np.linspace(2, 8, 5), np.zeros(5)], 1)
     return X, np.concatenate([np.repeat([0, 1], [200, 100]), [0, 0, 0, 1, 1]])
 
 
 def a_hundred_times_as_dense(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return np.concatenate([rng.normal(0, 0.3, (400, 2)), rng.normal(0, 3, (400, 2)) + [30, 0]]), np.repeat([0, 1], 400)
+    truth = np.repeat([0, 1], 400)
+    return rng.normal(size=(800, 2)) * np.array([0.3, 3.0])[truth, None] + 30 * truth[:, None], truth
 
 
 UNEVEN = {
@@ -192,7 +194,7 @@ def test_a_wrong_division_is_not_stable():
     X = np.random.default_rng(0).normal(size=(500, 5))
     halves = Clusterer(n_clusters=2, random_state=0).fit(X)
     assert halves.stability_ < 0.7
-    X, truth = clouds(300, 30, 15)
+    X, _ = clouds(300, 30, 15)
     right = Clusterer(n_clusters=3, random_state=0).fit(X)
     assert right.stability_ > 0.95
     assert right.probabilities_.max(1).mean() > halves.probabilities_.max(1).mean() + 0.1

@@ -201,7 +201,9 @@ def test_a_merging_joins_the_two_groups_whose_union_is_worth_most(worth):
     for k in range(1, 10):
         before, after = (merging.first(count)[groups] for count in (k + 1, k))
         assert after.max() + 1 == k
-        unions = [np.unique(np.where(before == j, i, before), return_inverse=True)[1] for j in range(k + 1) for i in range(j)]
+        unions = [
+            np.unique(np.where(before == j, i, before), return_inverse=True)[1] for j in range(k + 1) for i in range(j)
+        ]
         assert worth_of(worth, graph, after) == pytest.approx(max(worth_of(worth, graph, one) for one in unions))
         i, j = merging.pairs[len(merging.pairs) - k]
         sides = [before[groups == one][0] for one in (i, j)]
@@ -266,7 +268,10 @@ def test_a_smaller_graph_keeps_all_weight_and_joins_neighbours():
 
 @pytest.mark.parametrize("d", [1, 2, 5])
 def test_the_dimension_of_rows_is_found_whatever_the_space_they_lie_in(d):
-    X = np.random.default_rng(0).normal(size=(3000, d)) @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, d)))[0].T
+    X = (
+        np.random.default_rng(0).normal(size=(3000, d))
+        @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, d)))[0].T
+    )
     found = splits.intrinsic_dimension(nearest_rows(X.astype(np.float32), 15)[1])
     assert found == pytest.approx(d, rel=0.15)
 

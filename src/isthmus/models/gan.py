@@ -37,8 +37,8 @@ between them (Khayatkhoei, Singh and Elgammal, "Disconnected Manifold Learning f
 the numbers of narrow rows at several frequencies (:class:`isthmus.networks.Octaves`). To rows, real and generated, the
 players add noise that fades (Sonderby, Caballero, Theis, Shi and Huszar, "Amortised MAP Inference for Image
 Super-Resolution", ICLR 2017, section 3.2): pieces far apart have no slope of the critic between them that could tell
-the generator which of them it visits too often, and blurred pieces have. m_y is no paper's: without it a generator begins
-alike for all classes, and may draw one of them in another's place for hundreds of epochs.
+the generator which of them it visits too often, and blurred pieces have. m_y is no paper's: without it a generator
+begins alike for all classes, and may draw one of them in another's place for hundreds of epochs.
 """
 
 from __future__ import annotations

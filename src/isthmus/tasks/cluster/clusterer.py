@@ -22,7 +22,7 @@ from isthmus.tasks.classify.evaluation import doubtful_rows
 from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
 from isthmus.tasks.cluster.embedded import DEC, IDEC
 from isthmus.tasks.cluster.evidence import Evidence
-from isthmus.tasks.cluster.rules import Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
+from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
 from isthmus.tasks.cluster.variational import VaDE
 from isthmus.tasks.estimator import TaskEstimator
 
@@ -215,7 +215,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
             return super()._open(data)
         return gradients.described(isthmus_data.conform(data, self.schema_, type(self).__name__))
 
-    def _best_of_runs(self, rule: type[Rule], data: Data, view: Any, k: int) -> tuple[Rule, Float64]:
+    def _best_of_runs(self, rule: type[Rule], data: Data, view: Any, k: int) -> tuple[Rule, Chances]:
         """Return the run with the best score, and its probabilities; set ``stability_``."""
         from sklearn.metrics import adjusted_rand_score
 
@@ -226,7 +226,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.stability_ = float(np.mean(agreement)) if agreement else float("nan")
         return rule.settled(view, runs)
 
-    def _number_clusters(self, found: Float64) -> None:
+    def _number_clusters(self, found: Chances) -> None:
         """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
         likeliest = found.argmax(axis=1)
         sizes = np.bincount(likeliest, minlength=found.shape[1])
@@ -237,9 +237,9 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.n_clusters_ = len(self.columns_)
         checks.fewer_clusters(type(self).__name__, self.n_clusters, self.n_clusters_)
 
-    def _in_order(self, found: Float64) -> Float64:
+    def _in_order(self, found: Chances) -> Float64:
         """Return probabilities of the clusters that there are, by size."""
-        kept = found[:, self.columns_]
+        kept = np.asarray(found[:, self.columns_], np.float64)
         total = kept.sum(axis=1, keepdims=True)
         return np.asarray(np.where(total > 0, kept, 1.0) / np.where(total > 0, total, kept.shape[1]))
 

@@ -11,11 +11,12 @@ neighbour-graph   the graph is laid out in few dimensions, and a mixture of Gaus
                   Manifold of an Autoencoded Embedding", ICPR 2020); the layout is the spectral one, not UMAP's
 ================  =====================================================================================================
 
-In each run every record counts anew, 1 on average, by draws from an exponential distribution (the Bayesian bootstrap:
-Rubin, Annals of Statistics 9, 1981). So runs differ by what another sample of records would change, and what they do not
-agree on is no property of the records. The probability that a record belongs to a cluster is the share of its weight in
-the graph that goes there, in the best run and averaged over all (bagging: Dudoit and Fridlyand, Bioinformatics 19, 2003).
-A new record gets its neighbours among the records of the fit, and the mean of their probabilities by weight.
+In each run of communities every record counts anew, 1 on average, by draws from an exponential distribution (the
+Bayesian bootstrap: Rubin, Annals of Statistics 9, 1981). So runs differ by what another sample of records would change,
+and what they do not agree on is no property of the records. The probability that a record belongs to a cluster is half
+by where it is, and half the share of its weight in the graph that goes there; in the best run, and averaged over all
+(bagging: Dudoit and Fridlyand, Bioinformatics 19, 2003). A new record gets its neighbours among the records of the fit,
+and the mean of their probabilities by weight.
 """
 
 # ruff: noqa: D102 - what each method does stands at Rule
@@ -34,7 +35,7 @@ from isthmus.graph import NEIGHBOURS, fuzzy_graph, near_rows
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster import splits
 from isthmus.tasks.cluster.evidence import Evidence, of_splits, some_of
-from isthmus.tasks.cluster.rules import Float32, Float64, Int64, MixtureRule, Rule
+from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, MixtureRule, Rule
 from isthmus.tasks.neighbours import shares_of_neighbours
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class View:
     def of(cls, codes: Float32, seed: int) -> View:
         """Return the graph of codes."""
         distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
-        indices, distances = near_rows(distinct, NEIGHBOURS, seed)
+        indices, distances = near_rows(distinct, NEIGHBOURS, seed=seed)
         graph, dimension = fuzzy_graph(indices, distances), splits.intrinsic_dimension(distances)
         small, vertices = graphs.coarsened(graph, graphs.VERTICES, seed)
         vectors = graphs.spectral_layout(small, min(graphs.DIMENSIONS, small.shape[0]), seed)[1]
@@ -131,8 +132,8 @@ class View:
         return int(np.median([splits.number_of_clusters(groups.ratios) for groups in self.starts()]))
 
 
-class CommunityRule(Rule):
-    """Parts of the graph of nearest codes.
+class OnGraph(Rule):
+    """A rule on the graph of nearest codes.
 
     Parameters
     ----------
@@ -141,8 +142,6 @@ class CommunityRule(Rule):
     shares : ndarray of float32, shape (n, k)
         Their probabilities.
     """
-
-    about = "parts of the graph of nearest codes"
 
     def __init__(self, codes: Float32, shares: Float32) -> None:
         self.codes, self.shares = codes, shares
@@ -157,23 +156,6 @@ class CommunityRule(Rule):
         view = view if len(some) == len(view.codes) else View.of(some, seed)
         return of_splits([groups.ratios for groups in view.starts()], most)
 
-    @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float32]:
-        groups = view.groups(k, seed)
-        # How many there are is asked first: where that is more than k, no cut through one of them is wanted.
-        worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
-        labels = graphs.moved(view.graph, labels[groups.labels], seed)
-        rule = cls(view.codes, graphs.shares(view.graph, labels))
-        rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
-        return rule, rule.shares[view.inverse]
-
-    @classmethod
-    def settled(cls, view: View, runs: list[tuple[Self, Float32]]) -> tuple[Self, Float32]:
-        best = max((rule for rule, _ in runs), key=lambda rule: rule.score).shares
-        mean = np.mean([rule.shares[:, _matching(best, rule.shares)] for rule, _ in runs], axis=0)
-        shares = (best + mean) / 2  # the best run counts as much as all together
-        return cls(view.codes, shares), shares[view.inverse]
-
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
         return shares_of_neighbours(self.codes, self.shares, task._codes(data))
 
@@ -183,6 +165,29 @@ class CommunityRule(Rule):
     @classmethod
     def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         return cls(arrays["codes"], arrays["shares"])
+
+
+class CommunityRule(OnGraph):
+    """Parts of the graph of nearest codes."""
+
+    about = "parts of the graph of nearest codes"
+
+    @classmethod
+    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
+        groups = view.groups(k, seed)
+        # Where there are more clusters than k, whole ones are joined: no cut through one of them is wanted.
+        worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
+        labels = graphs.moved(view.graph, labels[groups.labels], seed)
+        rule = cls(view.codes, graphs.chances(view.graph, labels))
+        rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
+        return rule, rule.shares[view.inverse]
+
+    @classmethod
+    def settled(cls, view: View, runs: list[tuple[Self, Chances]]) -> tuple[Self, Chances]:
+        best = max((rule for rule, _ in runs), key=lambda rule: rule.score).shares
+        mean = np.mean([rule.shares[:, _matching(best, rule.shares)] for rule, _ in runs], axis=0)
+        shares = (best + mean) / 2  # the best run counts as much as all together
+        return cls(view.codes, shares), shares[view.inverse]
 
 
 def _matching(ours: Float32, theirs: Float32) -> Int64:
@@ -209,21 +214,17 @@ def _joined(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
     return graphs.modularity, graphs.annealed(between, begin, graphs.modularity, seed)[whole]
 
 
-class NeighbourGraphRule(CommunityRule):
+class NeighbourGraphRule(OnGraph):
     """A mixture of Gaussians on the layout of the graph (N2D)."""
 
     about = "a mixture of Gaussians on the layout of the graph of nearest codes"
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Float64]:
+    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
         mixture, found = MixtureRule.learn(task, data, _layout(view, k), k, seed)
         rule = cls(view.codes, found.astype(np.float32))
         rule.score = mixture.score
         return rule, found[view.inverse]
-
-    @classmethod
-    def settled(cls, view: View, runs: list[tuple[Self, Float64]]) -> tuple[Self, Float64]:
-        return super(CommunityRule, cls).settled(view, runs)
 
 
 def _layout(view: View, k: int) -> Float32:

@@ -14,9 +14,9 @@ Modularity              sum_c W_cc - v_c^2: what stays within clusters, beyond w
 
 Both are sums of a worth of each cluster, so that they are looked for alike. Small groups, of the spectral layout, are
 found by k-means. Two of them are joined at a time, the two whose union is best, until as many are left as are wanted.
-What was joined too soon comes apart again as groups change their cluster by chance, the less chance the later (simulated
-annealing: Kirkpatrick, Gelatt and Vecchi, Science 220, 1983). Rows then move to the neighbouring cluster that raises the
-normalised association, until none does.
+What was joined too soon comes apart again as groups change their cluster by chance, the less chance the later
+(simulated annealing: Kirkpatrick, Gelatt and Vecchi, Science 220, 1983). Rows then move to the neighbouring cluster
+that raises the normalised association, until none does.
 
 Of more than 100,000 rows the layout is that of fewer vertices, into which rows are joined with the neighbour they share
 most with (heavy-edge matching as in Dhillon, Guan and Kulis, "Weighted Graph Cuts without Eigenvectors: A Multilevel
@@ -38,12 +38,12 @@ __all__ = [
     "Merging",
     "annealed",
     "association",
+    "chances",
     "coarsened",
     "joined",
     "modularity",
     "moved",
     "number_of_groups",
-    "shares",
     "small_groups",
     "spectral_layout",
     "total",
@@ -69,6 +69,7 @@ ANNEALED = 80  # times that every group is looked at while clusters cool down
 HOT, COLD = 2.0, 0.01  # first and last temperature, over the mean share of a group in the best there can be
 SWEEPS = 100  # in which every row may move once, at most
 SHARE_MOVED = 0.5  # of the rows that would move, at a time: all at once would swap places for ever
+OWN = 0.51  # of what is sure of a row: the cluster that it is in, so that it is the likeliest
 BLOCK = 2**17  # rows that are looked at together
 
 
@@ -225,11 +226,12 @@ def total(worth: Worth, between: Float64) -> float:
     return float(worth(np.diagonal(between), between.sum(axis=1)).sum())
 
 
-def shares(graph: sp.csr_matrix, labels: Int64) -> Float32:
-    """Return how much of each row's weight goes to each cluster: (n, k)."""
-    pull = (graph @ _members(labels, dtype=np.float32)).toarray().astype(np.float32, copy=False)
-    pull /= np.maximum(pull.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return pull
+def chances(graph: sp.csr_matrix, labels: Int64) -> Float32:
+    """Return how likely each row is in each cluster, (n, k): by where it is, and by how its weight is shared out."""
+    found = (graph @ _members(labels, dtype=np.float32)).toarray().astype(np.float32, copy=False)
+    found *= (1 - OWN) / np.maximum(found.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    found[np.arange(len(labels)), labels] += 1 - found.sum(axis=1)
+    return found
 
 
 def _members(
@@ -385,7 +387,7 @@ class _Chains:
 
 
 def moved(graph: sp.csr_matrix, labels: Int64, seed: int) -> Int64:
-    """Return labels after every row has moved to where it raises the normalised association, none being emptied: (n,)."""
+    """Return labels after rows have moved to where they raise the normalised association, none being emptied."""
     rng = np.random.default_rng(seed)
     degrees = _degrees(graph)
     between = weights_between(graph, labels)

@@ -31,6 +31,7 @@ __all__ = ["KMeansRule", "MixtureRule", "Rule"]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Chances = NDArray[np.floating]
 
 STARTS = 10  # of k-means, the best of which is kept
 ROUNDS = 200  # of expectation and maximisation, at most
@@ -80,11 +81,11 @@ class Rule(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, task: Clusterer, data: Data, view: Any, k: int, seed: int) -> tuple[Self, Float64]:
+    def learn(cls, task: Clusterer, data: Data, view: Any, k: int, seed: int) -> tuple[Self, Chances]:
         """Return the rule, and the probabilities of the records that it was learned from: (n, k)."""
 
     @classmethod
-    def settled(cls, view: Any, runs: list[tuple[Self, Float64]]) -> tuple[Self, Float64]:
+    def settled(cls, view: Any, runs: list[tuple[Self, Chances]]) -> tuple[Self, Chances]:
         """Return what several runs come to: the one with the best score."""
         return max(runs, key=lambda run: run[0].score)
 

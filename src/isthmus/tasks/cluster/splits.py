@@ -6,15 +6,15 @@ and v_1, v_2 the weight of each, within the part::
 
     phi = w / min(v_1, v_2)
 
-A cluster is a part that no split cuts cheaply, so that a split *between* clusters cuts much less than the splits *within*
-them (Kannan, Vempala and Vetta, "On Clusterings: Good, Bad and Spectral", JACM 51, 2004, section 2). A part of n rows in
-d dimensions without any structure has phi = a n^(-1/d): the surface of the cut over the volume of a side. So the two
-sides' own splits, a_1 and a_2, and the median a of all splits say what to expect if the part were one cluster::
+A cluster is a part that no split cuts cheaply, so that a split *between* clusters cuts much less than the splits
+*within* them (Kannan, Vempala and Vetta, "On Clusterings: Good, Bad and Spectral", JACM 51, 2004, section 2). A part of
+n rows in d dimensions without any structure has phi = a n^(-1/d): the surface of the cut over the volume of a side. So
+the two sides' own splits, a_1 and a_2, and the median a of all say what to expect if the part were one cluster::
 
     phi* = (a_1 a_2 a)^(1/3) n^(-1/d),    ratio = (w + c) / (phi* min(v_1, v_2) + c)
 
-c is the weight of one row, so that a few missing edges are no evidence. A split is between clusters if its ratio is below
-0.45, or one within its sides is. Nothing in this depends on how large the clusters are, how dense or of what form.
+c is the weight of one row, so that a few missing edges are no evidence. A split is between clusters if its ratio is
+below 0.45, or one within its sides is. Nothing in this depends on how large clusters are, how dense or of what form.
 """
 
 from __future__ import annotations
