@@ -40,9 +40,10 @@ def cluster(
 ) -> Result:
     """Find the groups that records fall into: the cluster of each, and how likely it is.
 
-    Without --clusters their number is estimated, and the scores of all numbers are printed. The clusters are looked for
-    several times with other seeds; how well the runs agree is their stability, 1 where all say the same. For each
-    cluster stands its medoid, the most central member, and the row of the member that is least sure to belong to it.
+    Without --clusters their number is estimated, which may be 1, and the scores of all numbers are printed. The
+    clusters are looked for several times with other seeds; how well the runs agree is their stability, 1 where all say
+    the same. For each cluster stands its medoid, the most central member, and the row of the member that is least sure
+    to belong to it.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def cluster(
     clusters : int
         How many; estimated if not given.
     method : {"auto", "communities", "k-means", "mixture", "neighbour-graph", "dec", "idec", "vade"}
-        How to find them; auto takes communities of the graph of nearest codes, the most accurate.
+        How to find them; auto takes communities, parts of the graph of nearest codes, of any size and form.
     features : {"auto", "records", "gradients"}
         What of pictures the model sees: all, or histograms of oriented gradients, which hardly change when a line has
         moved a little; auto takes gradients of pictures of one size where no --model is given.
@@ -106,7 +107,8 @@ def _result(
         "sizes": sizes.tolist(),
         **files,
     }
-    lines = [f"{data}: {counted(len(chances), 'record')} in {clusterer.n_clusters_} clusters ({clusterer.method_})"]
+    clusters = counted(clusterer.n_clusters_, "cluster")
+    lines = [f"{data}: {counted(len(chances), 'record')} in {clusters} ({clusterer.method_})"]
     if is_new:
         document["medoids"] = clusterer.medoids_.tolist()
         document["doubtful"] = [clusterer.doubtful(one, 1).tolist() for one in range(clusterer.n_clusters_)]
@@ -173,7 +175,7 @@ def _about(clusterer: Clusterer) -> list[str]:
         scores = ", ".join(f"{k}: {score:.4g}" for k, score in zip(found.numbers, found.scores, strict=True))
         lines += [f"number of clusters: {found.best}, by the {found.title}", f"  {scores}"]
         if found.is_one_cloud:
-            lines.append("  none is better than one cloud: the records need not fall into groups")
+            lines.append("  no split is real: the records are one cloud")
     return lines
 
 

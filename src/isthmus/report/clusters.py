@@ -107,9 +107,9 @@ def evidence(found: Evidence, chosen: int) -> Figure:
         axes.plot(found.numbers, found.scores, color=plots.MODEL, marker="o", markersize=4)
         low, high = found.scores - found.errors, found.scores + found.errors
         axes.fill_between(found.numbers, low, high, color=plots.MODEL, alpha=0.2, linewidth=0)
-        at = int(np.flatnonzero(found.numbers == chosen)[0])
-        axes.plot(chosen, found.scores[at], color=plots.RIVAL, marker="o", markersize=8)
-        axes.annotate(f" {chosen}", (chosen, found.scores[at]), color=plots.RIVAL, va="bottom")
+        for at in np.flatnonzero(found.numbers == chosen):  # a single cluster has no split, and so no score
+            axes.plot(chosen, found.scores[at], color=plots.RIVAL, marker="o", markersize=8)
+            axes.annotate(f" {chosen}", (chosen, found.scores[at]), color=plots.RIVAL, va="bottom")
         axes.set(xlabel="number of clusters", ylabel=found.criterion)
         axes.set_title(found.title.replace(" (", "\n("))  # the reference on a line of its own
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
