@@ -31,8 +31,8 @@ __all__ = ["FEWEST_KNOWN", "Blend", "ColumnFit", "blend"]
 
 FEWEST_KNOWN = 8  # cells of a column, for others to be learned to fill it
 HIDDEN_SHARE = 0.1  # of the known cells, each time
-ENOUGH = 200  # hidden cells of a column, on average
-FEWEST_TIMES, MOST_TIMES = 2, 10
+ENOUGH = 120  # hidden cells of a column, on average
+FEWEST_TIMES, MOST_TIMES = 2, 5
 ROWS = 5000  # that regressions are learned from each time
 PATTERNS = 1000  # records whose holes are tried on others each time, at most
 CANDIDATES = 3000  # records that get them are chosen among, at most
@@ -62,7 +62,7 @@ class ColumnFit:
         what is left is the column's mean.
     error : float
         In hidden cells: of numbers and dates the root of the mean squared error, in units of the column (of dates, in
-        its ticks); of categories the share of wrong ones. NaN where none were hidden.
+        days); of categories the share of wrong ones. NaN where none were hidden.
     usual : float
         The same, of filling with the mean, or with the most frequent value.
     hidden : int
@@ -276,15 +276,15 @@ class _Blender:
         column = self.cells.columns[index]
         error = usual = float("nan")
         named = {name: float(round((1 - share) * w, 4)) for name, w in zip(LEARNERS, weights, strict=True)}
-        count = len(judged)
+        count, scale = len(judged), column.factor[0] * column.unit
         if column.is_category and count:
             width = column.place.stop - column.place.start
             guess, true = (np.reshape(a, (-1, width)) / column.factor + column.shift for a in (judged, its.truth))
             right = true[np.arange(len(true)), guess.argmax(axis=1)] > 0.5
             error, usual, count = 1 - right.mean(), 1 - true[:, 0].mean(), len(true)
         elif count:
-            error = np.sqrt(np.square(judged - its.truth).mean()) / column.factor[0]
-            usual = np.sqrt(np.square(its.truth).mean()) / column.factor[0]
+            error = np.sqrt(np.square(judged - its.truth).mean()) / scale
+            usual = np.sqrt(np.square(its.truth).mean()) / scale
         return ColumnFit(
             column.name, filled, {**named, "model": float(round(share, 4))}, float(error), float(usual), count
         )

@@ -6,7 +6,7 @@ each. All are centred, and divided by the deviation of their column.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,10 @@ class Column:
         The range of what a cell may be filled with: that of the known ones.
     decimals : int
         That all known cells have at most; -1 where that is more than a handful.
+    step : float
+        Of dates: the ticks that all known ones are apart, or a multiple of; 0 of others.
+    unit : float
+        Of dates: ticks of a day; 1 of others.
     values : Arrow array, optional
         Of a category: its values, the most frequent first.
     """
@@ -52,6 +56,8 @@ class Column:
     low: float
     high: float
     decimals: int = -1
+    step: float = 0.0
+    unit: float = 1.0
     values: Any = None
 
     @property
@@ -145,6 +151,8 @@ class Cells:
         if column.place.start == column.place.stop:
             return np.zeros(len(x))
         values = x[:, column.place.start] / column.factor[0] + column.shift[0]
+        if column.step:
+            return np.asarray(column.low + np.rint((values - column.low) / column.step) * column.step)
         return np.round(values, column.decimals) if column.decimals >= 0 else values
 
 
@@ -164,7 +172,10 @@ def _learn(name: str, kind: str, cells: Any, known: Bools, start: int) -> Column
     factor = 1 / deviation if deviation > 0 else 1.0
     decimals = -1 if isinstance(cells, np.ndarray) else _decimals(raw)
     ends = (float(raw.min()), float(raw.max()))
-    return Column(name, slice(start, start + 1), np.array([raw.mean()]), np.array([factor]), *ends, decimals)
+    column = Column(name, slice(start, start + 1), np.array([raw.mean()]), np.array([factor]), *ends, decimals)
+    if kind != "date":
+        return column
+    return replace(column, step=float(np.gcd.reduce((raw - raw[0]).astype(np.int64))), unit=_day(cells.type))
 
 
 def _category(name: str, cells: pa.ChunkedArray, known: Bools, start: int) -> Column:
@@ -227,6 +238,16 @@ def _as_arrow(values: Float64, dtype: pa.DataType) -> pa.Array:
         ticks = pa.int32() if dtype.bit_width == 32 else pa.int64()
         return pa.array(np.rint(values).astype(np.int64)).cast(ticks).cast(dtype)
     return pa.array(values).cast(dtype, safe=False)
+
+
+def _day(dtype: pa.DataType) -> float:
+    """Return how many ticks of a type of dates are a day."""
+    import pyarrow as pa
+
+    if pa.types.is_date32(dtype):
+        return 1.0
+    unit = "ms" if pa.types.is_date64(dtype) else dtype.unit
+    return 86_400.0 * {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
 
 
 def _decimals(values: Float64, most: int = 6) -> int:

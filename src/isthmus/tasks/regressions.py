@@ -33,10 +33,11 @@ ROUNDS = 20  # of the EM algorithm, at most
 CLOSE = 1e-2  # change of every covariance below which it stops
 PRIOR = 3.0  # rows of independent columns that the covariance is shrunk by
 TOGETHER = 48  # columns of one Gaussian, at most
+CANDIDATES = 500  # columns that these are chosen among
 ROWS_OF_GAUSSIAN = 2000
 DONORS = 3000  # rows that neighbours are looked for among
 NEIGHBOURS = 10
-TREES = 50
+TREES = 30
 LEAF = 3  # rows in a leaf
 SHARE_OF_PREDICTORS = 0.5  # that a node chooses among
 PREDICTORS = 20  # of a column, at most
@@ -92,7 +93,7 @@ def predictions(x: Float64, columns: list[slice], seed: int) -> Predictions:
 def gaussian(x: Float64, rng: np.random.Generator) -> Float64:
     """Return rows whose empty cells have their conditional mean, (n, q)."""
     filled = x.copy()
-    for block in _blocks(x):
+    for block in _blocks(x, rng):
         part = x[:, block]
         mean, covariance = _moments(part[_some(len(x), ROWS_OF_GAUSSIAN, rng)])
         rows = max(1, NUMBERS // part.shape[1] ** 2)
@@ -102,18 +103,29 @@ def gaussian(x: Float64, rng: np.random.Generator) -> Float64:
     return filled
 
 
-def _blocks(x: Float64) -> list[Int64]:
-    """Return the columns, so many at a time: each first one with those that correlate most with it."""
-    left = np.arange(x.shape[1])
-    centred = np.nan_to_num(x - _means(x)) if len(left) > TOGETHER else x
-    found = []
+def _blocks(x: Float64, rng: np.random.Generator) -> list[Int64]:
+    """Return the columns, so many at a time: each first one, and step by step the one most like any of its block."""
+    left, found = np.arange(x.shape[1]), []
+    some = x[_some(len(x), ROWS_OF_GAUSSIAN, rng)] if len(left) > TOGETHER else x
     while len(left) > TOGETHER:
-        alike = np.abs(centred[:, left].T @ centred[:, left[0]])
-        alike[0] = np.inf
-        order = np.argsort(-alike, kind="stable")
-        found.append(left[order[:TOGETHER]])
-        left = np.sort(left[order[TOGETHER:]])
+        near = left[:CANDIDATES]
+        alike = _correlations(some[:, near])
+        chosen, closest = [0], alike[0].copy()
+        for _ in range(TOGETHER - 1):
+            closest[chosen[-1]] = -1.0
+            chosen.append(int(closest.argmax()))
+            closest = np.where(closest < 0, closest, np.maximum(closest, alike[chosen[-1]]))
+        found.append(np.sort(near[chosen]))
+        left = np.setdiff1d(left, found[-1])
     return [*found, left]
+
+
+def _correlations(x: Float64) -> Float64:
+    """Return the absolute correlations of columns, holes as means, (q, q)."""
+    centred = np.nan_to_num(x - _means(x))
+    length = np.sqrt(np.square(centred).sum(axis=0))
+    unit = centred / np.where(length > 0, length, 1)
+    return np.abs(unit.T @ unit)
 
 
 def _means(x: Float64) -> Float64:
