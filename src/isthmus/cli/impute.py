@@ -154,10 +154,9 @@ def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
     """Return what a column was filled by, the error in hidden cells, and that of the mean or most frequent value."""
     if fit is None:
         return "model", "-", "-"
-    by = sorted(
-        (name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda name: -fit.weights[name]
-    )
-    return " + ".join(by) or "mean", *(f"{error:.3g}" if error == error else "-" for error in (fit.error, fit.usual))
+    by = sorted((name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda n: -fit.weights[n])
+    error, usual = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.usual))
+    return " + ".join(by) or "mean", error, usual
 
 
 def _figures(fit: ColumnFit | None) -> dict[str, Any]:
