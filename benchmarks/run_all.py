@@ -34,6 +34,7 @@ OWN = (
 WITH_PEERS = (
     ("encode_throughput", []),
     ("outlier_tables", []),
+    ("imputation", []),
     ("map", []),
     ("clustering", []),
     ("clustering", ["--data", "fashion-mnist"]),
@@ -61,6 +62,7 @@ QUICK = {
     "one_class_mnist": ["--seed", "0", "--digit", "0"],
     "false_alarms": ["--repetitions", "2"],
     "outlier_tables": ["--seed", "0"],
+    "imputation": ["--seed", "0", "--table", "iris", "wine"],
     "map": ["--seed", "0", "--set", "max_epochs=0.1", "--method", "isthmus", "pca"],
     "clustering": ["--records", "2000", "--seeds", "1", "--peer-epochs", "1", "1"],
     "synthetic_table": ["--model", "VAE"],

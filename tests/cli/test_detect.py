@@ -121,6 +121,19 @@ def test_impute_fills_empty_cells_with_an_interval(run: Run, holes: Path, table_
     assert (incomes["low"].astype(float) <= incomes["high"].astype(float)).all()
     found = json.loads(run("impute", holes, "-m", "vae.safetensors", "-o", "again.csv", "--json").out)
     assert found["columns"] == {"income": 15, "city": 9}
+    assert found["filling"]["income"]["hidden"] > 0
+    assert set(found["filling"]["city"]["weights"]) == {"gaussian", "neighbours", "trees", "model"}
+    assert "of the mean" in ran.out
+
+
+def test_impute_without_a_model_trains_one(run: Run, holes: Path) -> None:
+    ran = run("impute", holes, "-o", "own.csv", "--seed", "0")
+    assert ran.code == 0, ran.err
+    assert "a denoising autoencoder was trained on the records" in ran.out
+    assert not pd.read_csv("own.csv").isna().any().any()
+    Path("vae.safetensors").rename("model.safetensors")
+    ran = run("impute", holes, "-o", "by-file.csv")
+    assert "model.safetensors: the model" in ran.out
 
 
 def test_impute_pixels(run: Run, model_file: Path) -> None:

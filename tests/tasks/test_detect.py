@@ -14,14 +14,15 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 import isthmus
 from isthmus import Autoencoder, Detector, data
 from isthmus.density import CodeDensity
 from isthmus.errors import DataError, ParameterError
-from isthmus.tasks.detect.isolation import Forest
-from isthmus.tasks.detect.scores import Ellipsoid, Residuals, Usual, combined
+from isthmus.tasks.detect.isolation import TREES, Forest
+from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, Usual, combined
 from isthmus.tasks.records import reader_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
@@ -111,13 +112,13 @@ def test_concentration_does_not_take_outliers_for_usual():
 @pytest.mark.parametrize(("n", "d"), [(1000, 7), (90, 13), (5, 2)])
 def test_a_forest_is_that_of_scikit_learn(n, d):
     x = np.random.default_rng(0).normal(size=(n, d))
-    theirs = IsolationForest(n_estimators=100, random_state=3).fit(x.astype(np.float32))
+    theirs = IsolationForest(n_estimators=TREES, random_state=3).fit(x.astype(np.float32))
     assert np.allclose(Forest.grow(x, 3).oddness(x), -theirs.score_samples(x.astype(np.float32)), atol=1e-12)
 
 
 def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
-    assert list(fitted.beside_) == ["linear", "isolation"]
-    assert list(fitted.usual_) == ["reconstruction", "distance", "linear", "isolation"]
+    assert list(fitted.beside_) == ["linear", "isolation", "neighbours"]
+    assert list(fitted.usual_) == ["reconstruction", "distance", "linear", "isolation", "neighbours"]
     assert Detector(random_state=0).fit(digits[:100]).beside_ == {}
     wide = np.random.default_rng(0).normal(size=(30, 501)).astype(np.float32)
     assert Detector(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(wide).beside_ == {}
@@ -148,11 +149,25 @@ def test_categories_count_the_surprise_of_being_right_or_wrong():
 
 
 def test_combination_by_hand():
-    usual = {"reconstruction": Usual(1.0, 2.0), "distance": Usual(0.0, 1.0)}
-    found = combined(usual, {"reconstruction": np.array([5.0]), "distance": np.array([-50.0])})
-    assert np.allclose(found, np.log1p(np.exp(2.0)))
-    learned = Usual.learn(np.random.default_rng(0).normal(3, 2, 100_000))
-    assert np.allclose([learned.median, learned.deviation], [3, 2], atol=0.05)
+    usual = {way: Usual(np.linspace(0, 8, 33), 2.0) for way in ("distance", "neighbours")}
+    half, tail = -np.log(0.5), -np.log(0.2)
+    found = combined(usual, {"distance": np.array([5.0, -50.0, 12.0]), "neighbours": np.array([5.0, 5.0, 8.0])})
+    assert np.allclose(found, [np.sqrt(5) * half, 2 * half, np.hypot(tail + 2, 2 * tail)])
+
+
+def test_surprise_is_minus_the_log_of_the_share_that_is_as_odd():
+    oddness = np.random.default_rng(0).exponential(3.0, 100_000) + 7
+    learned = Usual.learn(oddness)
+    x = np.array([7.5, 8.0, 10.0, 16.0, 40.0])
+    assert np.allclose(learned.surprise(x), (x - 7) / 3, rtol=0.03)  # an exponential law's own
+    assert np.isfinite(Usual.learn(np.ones(5)).surprise(np.array([0.0, 1.0, 2.0]))).all()
+
+
+def test_neighbours_are_those_of_scikit_learn():
+    x, new = (np.random.default_rng(seed).normal(size=(400, 6)) for seed in (0, 1))
+    theirs = NearestNeighbors(n_neighbors=20).fit(x).kneighbors(new)[0][:, -1]
+    assert np.allclose(Neighbours.learn(x, 0).oddness(new), np.log(theirs), atol=1e-5)
+    assert np.isfinite(Neighbours.learn(x[:3], 0).oddness(x)).all()
 
 
 @pytest.mark.parametrize("method", ["combined", "reconstruction", "distance", "likelihood"])

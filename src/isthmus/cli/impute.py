@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from isthmus.cli import sinks, sources
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
-    from isthmus.base import Model
-    from isthmus.tasks import Imputation
+    from isthmus.data.schema import Schema
+    from isthmus.tasks import ColumnFit, Imputation
 
 __all__ = ["impute"]
 
+DEFAULT_MODEL = "model.safetensors"
 SHOWN = 5  # columns of a table that are told of, those with most filled cells
+WORTH_TELLING = 0.1  # weight from which a filling is named
 
 
 def impute(
@@ -28,7 +31,7 @@ def impute(
     mask: str | None = None,
     level: float = 0.9,
     draws: int = 50,
-    model: str = "model.safetensors",
+    model: str | None = None,
     seed: int = 0,
     device: str | None = None,
     threads: int | None = None,
@@ -37,11 +40,15 @@ def impute(
 ) -> Result:
     """Fill missing cells, each with an interval; observed cells come back exactly as they were.
 
-    A model that draws, such as one fitted with --model vae, knows best how far a cell may lie from what it was filled
-    with; for any other that is found by hiding cells whose value is known.
+    Each column of a table is filled by what the model and regressions on the other columns say together. Cells whose
+    value is known are hidden to see how far each is off, which decides what counts how much, and how wide intervals
+    are. Pictures are filled by the model alone.
 
     Parameters
     ----------
+    model : str
+        The file of a fitted model. By default model.safetensors where there is one; without it a denoising autoencoder
+        is trained on DATA.
     data : str
         Records with missing cells: a table, an array with NaNs, or pictures with a mask.
     output : str
@@ -56,7 +63,7 @@ def impute(
     draws : int
         Of each missing cell, for models that draw.
     seed : int
-        Of draws, and of the cells that are hidden.
+        Of draws, of the cells that are hidden, of regressions and of the training.
 
     Examples
     --------
@@ -66,42 +73,46 @@ def impute(
     from isthmus import data as isthmus_data
     from isthmus import tasks
 
-    fitted = sources.load_model(model, device)
-    path = sinks.check_records_output(output, force, fitted.schema_)
-    told = None if intervals is None else sinks.check_output(intervals, force, sinks.TABLES, "--intervals")
+    model = DEFAULT_MODEL if model is None and Path(DEFAULT_MODEL).exists() else model
+    fitted = None if model is None else sources.load_model(model, device)
     records = sources.open_for(terminal, fitted, data, opening)
-    found = tasks.impute(fitted, records, mask, level=level, draws=draws, random_state=seed)
+    schema = records.schema if fitted is None else fitted.schema_
+    path = sinks.check_records_output(output, force, schema)
+    told = None if intervals is None else sinks.check_output(intervals, force, sinks.TABLES, "--intervals")
+    found = tasks.impute(fitted, records, mask, level=level, draws=draws, random_state=seed, device=device or "auto")
     filled = isthmus_data.open(found.records)
     names = records.names if records.schema.kind == "image" else None
     sinks.write_records(path, len(filled), [filled.chunk(0, len(filled))], filled.schema, names, force=force)
     if told is not None:
-        sinks.write_columns(told, iter([_cells(fitted, found)]), None, force=force)
+        sinks.write_columns(told, iter([_cells(schema, found)]), None, force=force)
     cells, rows = int(found.marked.sum()), int(found.marked.reshape(len(filled), -1).any(axis=1).sum())
     document: dict[str, Any] = {
         "output": output,
         "intervals": intervals,
+        "model": model,
         "records": len(filled),
         "cells": cells,
         "level": level,
     }
     lines = [f"{output}: {counted(len(filled), 'record')}, {counted(cells, 'cell')} filled, in {rows:,} of them"]
-    if filled.schema.kind == "table":
-        document["columns"], told_of = _by_column(found)
+    lines += [f"{model}: the model" if model else "a denoising autoencoder was trained on the records"]
+    if found.marked.ndim == 2:
+        document["columns"], document["filling"], told_of = _by_column(found)
         lines += told_of
     if intervals is not None:
         lines.append(f"{intervals}: each filled cell, and the interval that holds it {100 * level:g} % of the time")
     return Result(document, lines)
 
 
-def _cells(fitted: Model, found: Imputation) -> dict[str, np.ndarray]:
+def _cells(schema: Schema, found: Imputation) -> dict[str, np.ndarray]:
     """Return the filled cells, one a row: where they are, their value, both ends of the interval, and the chance."""
     where = np.nonzero(found.marked)
-    if fitted.schema_.kind == "table":
+    if schema.kind == "table":
         ends = [_strings(records, where) for records in (found.records, found.low, found.high)]
-        places = {"row": where[0], "column": np.asarray([c.name for c in fitted.schema_.columns])[where[1]]}
+        places = {"row": where[0], "column": np.asarray([c.name for c in schema.columns])[where[1]]}
     else:
         ends = [np.asarray(records)[where] for records in (found.records, found.low, found.high)]
-        names = ("y", "x", "channel") if fitted.schema_.kind == "image" else ("column",)
+        names = ("y", "x", "channel") if schema.kind == "image" else ("column",)
         places = {"row": where[0], **dict(zip(names, where[1:], strict=False))}
     return {**places, "value": ends[0], "low": ends[1], "high": ends[2], "chance": found.chance[where]}
 
@@ -119,13 +130,38 @@ def _strings(records: Any, where: tuple[np.ndarray, ...]) -> np.ndarray:
     return cells
 
 
-def _by_column(found: Imputation) -> tuple[dict[str, int], list[str]]:
-    """Return how many cells of each column were filled, and the same as lines."""
+def _by_column(found: Imputation) -> tuple[dict[str, int], dict[str, Any], list[str]]:
+    """Return how many cells of each column were filled; by what, and how far off that is; and the same as lines."""
     from isthmus import data as isthmus_data
 
-    names = [column.name for column in isthmus_data.open(found.records).schema.columns]
+    schema = isthmus_data.open(found.records).schema
+    names = [column.name for column in schema.columns] or list(schema.names)
+    names = names or [f"column {index}" for index in range(found.marked.shape[1])]
+    fits = {fit.name: fit for fit in found.columns}
     counts = found.marked.sum(axis=0)
     most = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
-    rows = [(names[index], f"{counts[index]:,}", f"{np.nanmean(found.chance[:, index]):.2f}") for index in most[:SHOWN]]
+    rows = [
+        (names[i], f"{counts[i]:,}", *_told(fits.get(names[i])), f"{np.nanmean(found.chance[:, i]):.2f}")
+        for i in most[:SHOWN]
+    ]
     left = [f"and {len(most) - SHOWN} more columns"] if len(most) > SHOWN else []
-    return {names[i]: int(counts[i]) for i in most}, [*columns(("column", "filled", "chance"), rows), *left]
+    header = ("column", "filled", "by", "error", "of the mean", "chance")
+    filling = {names[i]: _figures(fits.get(names[i])) for i in most}
+    return {names[i]: int(counts[i]) for i in most}, filling, [*columns(header, rows), *left]
+
+
+def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
+    """Return what a column was filled by, the error in hidden cells, and that of the mean or most frequent value."""
+    if fit is None:
+        return "model", "-", "-"
+    by = sorted((name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda n: -fit.weights[n])
+    error, usual = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.usual))
+    return " + ".join(by) or "mean", error, usual
+
+
+def _figures(fit: ColumnFit | None) -> dict[str, Any]:
+    """Return the same for machines; without a figure where no cell was hidden."""
+    if fit is None:
+        return {"weights": {"model": 1.0}}
+    told: dict[str, Any] = {"weights": fit.weights, "hidden": fit.hidden}
+    return told | ({"error": fit.error, "error_of_the_mean": fit.usual} if fit.hidden else {})

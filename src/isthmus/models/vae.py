@@ -246,9 +246,12 @@ class VAE(Model):
         encoded, holes = torch.from_numpy(records).to(device), torch.from_numpy(marked).to(device)
         with torch.inference_mode():
             known = self.module_.scale(encoded)
+            # A decoder that is fed its own draws from beyond the records of training may answer with ones from farther
+            # out, and the chain would never come back.
+            low, high = (torch.from_numpy(ends).to(known) for ends in self.preprocessor_.scaled_summary()[:2])
             x = known
             for step in range(BURN_IN + n):
-                x = torch.where(holes, self._redrawn(x, rng).to(x.dtype), known)
+                x = torch.where(holes, self._redrawn(x, rng).to(x.dtype).clamp(low, high), known)
                 if step >= BURN_IN:
                     yield torch.where(holes, self.module_.unscale(x), encoded).float().cpu().numpy()
 

@@ -1,5 +1,6 @@
 """What a trained model is put to: each task asks for methods, never for a class. ``REGISTRY`` has the task objects."""
 
+from isthmus.tasks.blending import ColumnFit
 from isthmus.tasks.classify import Classification, Classifier
 from isthmus.tasks.cluster import Clusterer, Evidence
 from isthmus.tasks.detect import Detector, Reason
@@ -16,6 +17,7 @@ __all__ = [
     "Classification",
     "Classifier",
     "Clusterer",
+    "ColumnFit",
     "Detector",
     "Diagnosis",
     "Evidence",

@@ -1,5 +1,9 @@
 r"""Imputation: fill missing cells, and say between which values each of them lies.
 
+Rows of numbers and tables are filled by what the model and regressions on the other columns say together, weighed by
+how far each is off in cells that were hidden, whose errors give the intervals too: :mod:`isthmus.tasks.blending`. What
+the model says, and what pictures and columns of too few known cells are filled with:
+
 Draws. A model with a posterior of codes (it has the method ``conditional_draws``) draws the missing cells from
 p(missing | observed), see :mod:`isthmus.models.vae`. A number is filled with the mean of its draws and lies between
 their quantiles; a category is the most frequent one. Every other model fills as :func:`isthmus.tasks.inpaint` does.
@@ -30,7 +34,9 @@ from isthmus import checks
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
-from isthmus.tasks.restore import Holes, holes_for, inpaint_blocks, without_nan
+from isthmus.tasks.blending import FEWEST_KNOWN, ColumnFit, blend
+from isthmus.tasks.cells import Cells
+from isthmus.tasks.restore import Holes, as_type, holes_for, inpaint_blocks, without_nan
 from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["Imputation", "impute"]
@@ -39,6 +45,7 @@ HIDDEN_RECORDS = 1000  # at most, whose known cells are hidden to see how far of
 FEWEST_RECORDS = 10  # that were held out from a fit, for them alone to tell how far off the filling is
 REPEATED = 200  # records to hide cells of, where each may serve more than once, with other cells hidden
 HIDDEN_SHARE = 0.1  # of cells that are hidden at random, where the holes of other records hide none
+EPOCHS = 30  # of a model of its own
 FEWEST_CELLS = 50  # hidden cells that a column needs for a width of its own; with fewer all columns share one
 NUMBERS = 2**24  # numbers held at once: draws of a block of records
 
@@ -65,6 +72,9 @@ class Imputation:
         level of the interval of a number. NaN elsewhere.
     level : float
         Share of the intervals that hold the true value.
+    columns : tuple of ColumnFit
+        Of a table, or an array (n, columns): what each column was filled by, and how far off that is in cells that were
+        hidden from it, beside the mean or the most frequent value. Without the columns that the model alone filled.
     """
 
     records: Any
@@ -73,6 +83,7 @@ class Imputation:
     marked: Bools
     chance: Float64
     level: float
+    columns: tuple[ColumnFit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,13 +110,21 @@ def impute(
     draws: int = 50,
     iterations: int = 10,
     random_state: Any = 0,
+    device: str = "auto",
 ) -> Imputation:
     """Fill missing cells of records, each with an interval; observed cells come back exactly as they were.
 
+    Rows of numbers and tables are filled from what their other cells say, the model's word beside that of regressions
+    on the other columns: each counts by how far off it is in cells that were hidden, see
+    :mod:`isthmus.tasks.blending`. Pictures, columns with fewer than eight known cells, and so a row that comes alone,
+    are filled by the model only.
+
     Parameters
     ----------
-    model : fitted model
-        With the method ``reconstruct``, and its preprocessor; best one with ``conditional_draws``, such as a ``VAE``.
+    model : fitted model or None
+        With the method ``reconstruct``, and its preprocessor, such as a ``VAE``. With None a denoising autoencoder
+        learns on ``X`` to fill what it does not see. A model that was fitted on ``X`` itself is judged by the records
+        that its fit held out, and has no say where these are fewer than ten.
     X : array, data frame, path, or Data
         Records with missing cells, of the shape that the model was fitted on.
     mask : array, data frame, path or list, optional
@@ -118,7 +137,9 @@ def impute(
     iterations : int, default=10
         Rounds between code and record by which cells are filled at first.
     random_state : int, RandomState or None, default=0
-        Seed of the draws, and of the cells that are hidden to find the intervals' width.
+        Seed of the draws, of the cells that are hidden, of the regressions, and of a model of its own.
+    device : str, default="auto"
+        Where a model of its own is trained: "cpu", "cuda", "mps", or the fastest at hand.
 
     Returns
     -------
@@ -148,8 +169,9 @@ def impute(
     >>> filled.records.shape, bool(np.isnan(filled.records).any())
     ((150, 4), False)
     """
-    checks.can("impute", model, "reconstruct")
-    checks.is_fitted("impute", model)
+    if model is not None:
+        checks.can("impute", model, "reconstruct")
+        checks.is_fitted("impute", model)
     checks.number("impute", "level", level, low=0, high=1, above=True, below=True)
     checks.integer("impute", "draws", draws, low=2)
     checks.integer("impute", "iterations", iterations, low=1)
@@ -157,9 +179,28 @@ def impute(
         X, mask = without_nan(X)
     data = isthmus_data.open(X)
     checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
-    data = isthmus_data.conform(data, model.schema_, "impute")
-    task = _Imputer(model, float(level), int(draws), int(iterations), seed_of(random_state))
+    seed = seed_of(random_state)
+    if model is None:
+        model = _model_of(data, mask, seed, device)
+        fresh = model.held_out_rows()
+    else:
+        data = isthmus_data.conform(data, model.schema_, "impute")
+        fresh = unseen_rows(model, data)
+    task = _Imputer(model, fresh, float(level), int(draws), int(iterations), seed)
     return task.impute(data, mask)
+
+
+def _model_of(data: Data, mask: Any, seed: int, device: str) -> Any:
+    """Return an autoencoder that learned to fill what was hidden, from records without what is to be filled."""
+    from isthmus.models import DenoisingAutoencoder
+
+    holes = holes_for(None, data, mask)
+    block = data.chunk(0, len(data))
+    marked = np.ascontiguousarray(holes.marks(0, block))
+    checks.nothing_to_fill(data.source, int(marked.sum()))
+    known = isthmus_data.open(isthmus_data.restore(_without(block, marked), data.schema))
+    own = DenoisingAutoencoder(corruption="masking", max_epochs=EPOCHS, random_state=seed, device=device)
+    return own.fit(known)
 
 
 @dataclass(frozen=True)
@@ -169,12 +210,15 @@ class _Imputer:
     Parameters
     ----------
     model : fitted model
+    fresh : array of int
+        Records that it was not trained on.
     level : float
     draws, iterations : int
     seed : int
     """
 
     model: Any
+    fresh: NDArray[np.int64]
     level: float
     draws: int
     iterations: int
@@ -186,14 +230,52 @@ class _Imputer:
         block = data.chunk(0, len(data))
         marked = np.ascontiguousarray(holes.marks(0, block))
         checks.nothing_to_fill(data.source, int(marked.sum()))
+        found = self._by_columns(holes, data, block, marked) if marked.ndim == 2 else None
+        rest = marked if found is None else found.rest
+        ends, chance = [block] * 3, np.full(marked.shape, np.nan)
+        if rest.any():
+            ends, chance = self._by_model(holes, data, block, marked, rest)
+        if found is not None:
+            ends = [holes.put(old, new, marked & ~rest) for old, new in zip(ends, found.ends, strict=True)]
+            chance = np.where(rest, chance, found.chance)
+        middle, low, high = (isthmus_data.restore(end, data.schema) for end in ends)
+        return Imputation(middle, low, high, marked, chance, self.level, () if found is None else found.fits)
+
+    def _by_columns(self, holes: Holes, data: Data, block: Any, marked: Bools) -> _ByColumns | None:
+        """Return what the other columns and the model together say; None where no column has enough known cells."""
+        known = ~(marked | _empty(block))
+        cells = Cells.learn(data.schema, block, known)
+        served = marked.any(axis=0) & cells.has_place & (known.sum(axis=0) >= FEWEST_KNOWN)
+        if not served.any():
+            return None
+
+        def fill(rows: NDArray[np.int64], its: Bools) -> Float64:
+            encoded = self.fill(data.subset(rows), its).middle
+            return cells.numbers(self.model.preprocessor_.decode(encoded), its)
+
+        found = blend(
+            cells,
+            cells.numbers(block, known),
+            marked & served,
+            fill,
+            self.fresh if len(self.fresh) >= FEWEST_RECORDS else self.fresh[:0],
+            self.level,
+            self.seed,
+        )
+        ends = [cells.put(block, x) for x in (found.middle, found.low, found.high)]
+        numbers = ~np.array([column.is_category for column in cells.columns])
+        chance = np.where(marked & served, np.where(numbers, self.level, found.chance), np.nan)
+        return _ByColumns(ends, chance, marked & ~served, found.fits)
+
+    def _by_model(self, holes: Holes, data: Data, block: Any, marked: Bools, rest: Bools) -> tuple[list[Any], Float64]:
+        """Return blocks with what the model alone fills in, the ends of its intervals, and the chance."""
         filled, share = self.fill(data, marked), self.widths(data, marked)
         ends = [filled.low - share.below, filled.high + share.below]
         chance = np.where(np.isnan(filled.chance), share.right, filled.chance)
         # An interval holds the value that was filled, however narrow draws of known cells would have it.
         ends = [np.minimum(ends[0], filled.middle), np.maximum(ends[1], filled.middle)]
-        middle, low, high = (self._put(holes, data, block, x, marked) for x in (filled.middle, *ends))
-        chance = np.where(marked, self._to_cells(chance.astype(np.float64), block), np.nan)
-        return Imputation(middle, low, high, marked, chance, self.level)
+        blocks = [holes.put(block, self.model.preprocessor_.decode(x), rest) for x in (filled.middle, *ends)]
+        return blocks, np.where(rest, self._to_cells(chance.astype(np.float64), block), np.nan)
 
     def fill(self, data: Data, marked: Bools) -> Filled:
         """Return encoded records with filled cells, and the ends of the intervals that draws give."""
@@ -234,7 +316,7 @@ class _Imputer:
     def widths(self, data: Data, marked: Bools) -> _Widths:
         """Return how much wider intervals have to be, from known cells that are hidden and filled in the same way."""
         pre, rng = self.model.preprocessor_, np.random.default_rng(self.seed)
-        rows = _rows_to_hide(self.model, data, rng)
+        rows = self._rows_to_hide(len(data), rng)
         hidden = self._hidden(marked, rows, rng)
         known = data.subset(rows)
         truth = np.asarray(pre.encode(known.chunk(0, len(known))), np.float32)
@@ -272,6 +354,15 @@ class _Imputer:
         # A record with nothing left to go by says nothing of those with holes.
         hidden[(hidden | marked[rows]).reshape(len(rows), -1).all(axis=1)] = False
         return hidden
+
+    def _rows_to_hide(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return records whose known cells are hidden: of the data of the fit those that it held out, where it did.
+
+        A model remembers the cells of others, and intervals would be too narrow.
+        """
+        rows = np.arange(n) if len(self.fresh) < FEWEST_RECORDS else self.fresh
+        times = max(1, REPEATED // len(rows))
+        return np.sort(np.tile(rng.permutation(rows)[:HIDDEN_RECORDS], times))
 
     # ------------------------------------------------------------------ cells of records and of encoded records
 
@@ -316,10 +407,15 @@ class _Imputer:
                 found.append((place.start, int(codes[empty[0], place.start]) if len(empty) else -1))
         return found
 
-    def _put(self, holes: Holes, data: Data, block: Any, encoded: Float32, marked: Bools) -> Any:
-        """Return records with the decoded values in the marked cells."""
-        values = self.model.preprocessor_.decode(encoded)
-        return isthmus_data.restore(holes.put(block, values, marked), data.schema)
+
+@dataclass(frozen=True)
+class _ByColumns:
+    """Blocks with filled cells, both ends of their intervals, the chance, which cells are left, and what was used."""
+
+    ends: list[Any]
+    chance: Float64
+    rest: Bools
+    fits: tuple[ColumnFit, ...]
 
 
 @dataclass(frozen=True)
@@ -330,15 +426,28 @@ class _Widths:
     right: Float64
 
 
-def _rows_to_hide(model: Any, data: Data, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return records whose known cells are hidden: of the data of the fit those that it held out, where it did.
+def _empty(block: Any) -> Bools:
+    """Return which cells of rows hold nothing, (b, columns)."""
+    if isinstance(block, np.ndarray):
+        return np.isnan(block) if block.dtype.kind == "f" else np.zeros(block.shape, bool)
+    return np.stack([column.is_null().to_numpy() for column in block.columns], axis=1)
 
-    A model remembers the cells of others, and intervals would be too narrow.
-    """
-    unseen = unseen_rows(model, data)
-    rows = np.arange(len(data)) if len(unseen) < FEWEST_RECORDS else unseen
-    times = max(1, REPEATED // len(rows))
-    return np.sort(np.tile(rng.permutation(rows)[:HIDDEN_RECORDS], times))
+
+def _without(block: Any, marked: Bools) -> Any:
+    """Return a block without its marked cells: empty in a table, elsewhere the mean of those of other records."""
+    if not isinstance(block, np.ndarray):
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        columns = [
+            pc.if_else(pa.array(~np.ascontiguousarray(its)), column, pa.scalar(None, column.type))
+            for column, its in zip(block.columns, marked.T, strict=True)
+        ]
+        return pa.Table.from_arrays(columns, schema=block.schema)
+    counts = (~marked).sum(axis=0)
+    sums = np.where(marked, 0, block).sum(axis=0, dtype=np.float64)
+    mean = np.where(counts > 0, sums / np.maximum(counts, 1), sums.sum() / max(counts.sum(), 1))
+    return np.where(marked, as_type(mean, block.dtype), block)
 
 
 def _most_frequent(drawn: Float32, before: NDArray[Any], missing: int) -> tuple[Float64, Float64]:

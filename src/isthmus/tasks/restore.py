@@ -33,7 +33,7 @@ from isthmus.data import Data
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STARTS", "Holes", "denoise", "holes_for", "inpaint", "inpaint_blocks", "without_nan"]
+__all__ = ["STARTS", "Holes", "as_type", "denoise", "holes_for", "inpaint", "inpaint_blocks", "without_nan"]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
 BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
@@ -278,7 +278,7 @@ class NumberHoles(RecordHoles):
         return np.asarray(np.square(difference).reshape(len(start), -1).sum(axis=1))
 
     def put(self, block: NDArray[Any], values: NDArray[Any], marked: Bools) -> NDArray[Any]:
-        return np.where(marked, _as_type(values, block.dtype), block)
+        return np.where(marked, as_type(values, block.dtype), block)
 
     def choose(self, first: Bools, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         return np.where(first.reshape(-1, *[1] * (a.ndim - 1)), a, b)
@@ -318,7 +318,7 @@ class PictureHoles(RecordHoles):
 
     def put(self, block: list[NDArray[Any]], values: list[NDArray[Any]], marked: list[Bools]) -> list[NDArray[Any]]:
         triples = zip(block, values, marked, strict=True)
-        return [np.where(m, _as_type(v, x.dtype), x) for x, v, m in triples]
+        return [np.where(m, as_type(v, x.dtype), x) for x, v, m in triples]
 
     def choose(self, first: Bools, a: list[NDArray[Any]], b: list[NDArray[Any]]) -> list[NDArray[Any]]:
         return [x if one else y for one, x, y in zip(first, a, b, strict=True)]
@@ -482,7 +482,7 @@ def _first_values(model: Any, block: NDArray[Any], marked: Bools, start: str) ->
         values = _blank(preprocessor, block)
     else:
         values = mean
-    return np.where(marked, _as_type(values, block.dtype), block)
+    return np.where(marked, as_type(values, block.dtype), block)
 
 
 def _blank(preprocessor: Any, block: NDArray[Any]) -> NDArray[Any]:
@@ -526,7 +526,7 @@ def _halved(x: Float64) -> Float64:
     return np.asarray(x.reshape(n, (height + 1) // 2, 2, (width + 1) // 2, 2, channels).sum(axis=(2, 4)))
 
 
-def _as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return numbers in a type, rounded and clipped to it where it holds whole numbers."""
     if dtype.kind == "b":
         return np.asarray(values >= 0.5)

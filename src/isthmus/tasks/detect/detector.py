@@ -26,13 +26,12 @@ from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
 from isthmus.density import CodeDensity
-from isthmus.tasks.detect.isolation import Forest
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
 from isthmus.tasks.detect.scores import (
     BESIDE,
-    Ellipsoid,
     Residuals,
     Usual,
+    Way,
     combined,
     density_of,
     ways_of_numbers,
@@ -143,7 +142,7 @@ class Detector(OutlierMixin, TaskEstimator):
     # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and how records are read.
     density_: CodeDensity = field(init=False)
     residuals_: Residuals = field(init=False)
-    beside_: dict[str, Ellipsoid | Forest] = field(init=False)
+    beside_: dict[str, Way] = field(init=False)
     usual_: dict[str, Usual] = field(init=False)
     reader_: Reader = field(init=False)
 
@@ -387,11 +386,12 @@ class Detector(OutlierMixin, TaskEstimator):
             "offset": self.offset_,
             "radius": self.radius_,
             "notes": self.notes_,
-            "usual": {way: [usual.median, usual.deviation] for way, usual in self.usual_.items()},
+            "usual": {way: usual.excess for way, usual in self.usual_.items()},
             "beside": {way: numbers for way, (numbers, _) in beside.items()},
         }
         arrays: dict[str, np.ndarray] = {"calibration": self.calibration_scores_}
         arrays |= {f"density.{name}": array for name, array in self.density_.arrays().items()}
+        arrays |= {f"usual.{way}": usual.knots for way, usual in self.usual_.items()}
         for way, (_, its) in beside.items():
             arrays |= {f"{way}.{name}": array for name, array in its.items()}
         return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
@@ -399,7 +399,7 @@ class Detector(OutlierMixin, TaskEstimator):
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
         self.method_, self.notes_ = str(document["method"]), list(document["notes"])
         self.offset_, self.radius_ = float(document["offset"]), float(document["radius"])
-        self.usual_ = {way: Usual(*map(float, both)) for way, both in document["usual"].items()}
+        self.usual_ = {way: Usual(arrays[f"usual.{way}"], float(excess)) for way, excess in document["usual"].items()}
         self.calibration_scores_ = arrays["calibration"]
         self.density_ = CodeDensity(**artifact.under("density.", arrays))
         self.beside_ = {

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Forest"]
 
-TREES = 100
+TREES = 200
 AT_ONCE = 4096  # records
 
 Float64 = NDArray[np.float64]

@@ -12,17 +12,21 @@ distance          -2 log p(z), p a mixture of Gaussians with full covariances, f
 likelihood        -log p(x), the model's own (Bishop, "Novelty Detection and Neural Network Validation", 1994).
 linear            log (x - m)^T S^-1 (x - m), of rows of up to 500 quantities.
 isolation         s of :mod:`isthmus.tasks.detect.isolation`, of the same.
-combined          sqrt(sum u^2), u = log(1 + exp((a - median) / 1.4826 MAD)) of reconstruction and of distance, and of
-                  linear and isolation where they are; median and median absolute deviation (MAD) are those of records
-                  that the model was not trained on.
+neighbours        log of the distance to the 20th nearest of the records trained on, of the same (Ramaswamy, Rastogi and
+                  Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000).
+combined          sqrt(sum w u^2), u = -log of the share of usual records that are as odd, of reconstruction and of
+                  distance, and of linear, isolation and neighbours (w = 4, the others 1) where they are.
 ================  ==================================================================================================
 
 A code and how far the record is from what it stands for are two ways to be odd: a record may be unlike anything that
 the decoder can make, or like something that it makes of no usual code (Zong et al., "Deep Autoencoding Gaussian Mixture
-Model", ICLR 2018, section 3, puts both into one density). In tables records are also odd by one rare value (isolation)
-and by breaking what holds between columns on the whole (linear), which a network of some hundred rows is late to learn.
-u counts standard deviations above the usual and is near 0 below it, so that being more usual than most in one way
-excuses nothing in another.
+Model", ICLR 2018, section 3, puts both into one density). In tables records are also odd by one rare value (isolation),
+by breaking what holds between columns on the whole (linear), and by having few others around them (neighbours), which a
+network of some hundred rows is late to learn. u is near 0 for the more usual half, so that being more usual than most
+in one way excuses nothing in another. Shares are those among records that the model was not trained on; beyond four
+fifths of them the tail is that of an exponential law with the same mean excess (Pickands, "Statistical Inference Using
+Extreme Order Statistics", Annals of Statistics 3, 1975, with shape 0), so that no record is too odd to be told from
+odder ones.
 
 Records to learn from may hold outliers, and these would pass for usual. A single Gaussian is therefore fitted again,
 some times, to the four fifths that were likeliest: the concentration steps of Rousseeuw and Van Driessen, "A Fast
@@ -40,10 +44,11 @@ from numpy.typing import NDArray
 
 from isthmus.data import Data
 from isthmus.density import CodeDensity
+from isthmus.graph import nearest_rows
 from isthmus.tasks.detect.isolation import Forest
 from isthmus.tasks.records import Reader
 
-__all__ = ["Ellipsoid", "Residuals", "Usual", "combined", "density_of", "ways_of_numbers"]
+__all__ = ["Ellipsoid", "Neighbours", "Residuals", "Usual", "Way", "combined", "density_of", "ways_of_numbers"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -57,7 +62,11 @@ RIDGE = 1e-3  # added to variances of codes, as a share of their mean
 TINY = 1e-12
 KEPT = 0.8  # share of the records, the likeliest, that Gaussians are fitted to again
 CONCENTRATIONS = 4  # times
-NUMBERS = 500  # quantities in a row, at most, for linear and isolation
+NUMBERS = 500  # quantities in a row, at most, for linear, isolation and neighbours
+NEAREST = 20  # the neighbour whose distance counts
+REFERENCES = 4000  # records that neighbours are looked for among
+KNOTS = np.linspace(0, 0.8, 33)  # shares whose quantiles are kept; beyond the last one is the tail
+WEIGHTS = {"neighbours": 4.0}  # of u^2; 1 of every other way
 
 
 @dataclass(frozen=True)
@@ -165,43 +174,81 @@ class Ellipsoid:
         return {}, {"mean": self.mean, "whitening": self.whitening}
 
 
-BESIDE: dict[str, Callable[..., Ellipsoid | Forest]] = {"linear": Ellipsoid, "isolation": Forest}
+@dataclass(frozen=True)
+class Neighbours:
+    """Records that others are measured by their distance to.
+
+    Parameters
+    ----------
+    rows : array, shape (n, d)
+    """
+
+    rows: Float32
+
+    @classmethod
+    def learn(cls, x: Float64, seed: int) -> Self:
+        """Return it for some rows, (n, d)."""
+        some = np.sort(np.random.default_rng(seed).permutation(len(x))[:REFERENCES])
+        return cls(x[some].astype(np.float32))
+
+    def oddness(self, x: Float64) -> Float64:
+        """Return the log of the distance to the 20th nearest, or the farthest of fewer, (n, d) -> (n,)."""
+        _, distances = nearest_rows(self.rows, NEAREST, x.astype(np.float32))
+        return np.log(distances[:, -1].astype(np.float64) + TINY)
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file holds: numbers and arrays."""
+        return {}, {"rows": self.rows}
 
 
-def ways_of_numbers(reader: Reader, data: Data, seed: int) -> dict[str, Ellipsoid | Forest]:
+Way = Ellipsoid | Forest | Neighbours
+
+BESIDE: dict[str, Callable[..., Way]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
+
+
+def ways_of_numbers(reader: Reader, data: Data, seed: int) -> dict[str, Way]:
     """Return what is usual of records' numbers as they are, by way; none of pictures, and of too many numbers."""
     if reader.picture is not None or not 1 < (~reader.is_class).sum() <= NUMBERS:
         return {}
     x = reader.quantities(data)
-    return {"linear": Ellipsoid.learn(x), "isolation": Forest.grow(x, seed)}
+    return {
+        "linear": Ellipsoid.learn(x),
+        "isolation": Forest.grow(x, seed),
+        "neighbours": Neighbours.learn(x, seed),
+    }
 
 
 @dataclass(frozen=True)
 class Usual:
-    """Median and spread of a score over records that the model was not trained on.
+    """How odd records are that the model was not trained on.
 
     Parameters
     ----------
-    median, deviation : float
-        The deviation is 1.4826 times the median absolute one: that of a normal law.
+    knots : array, shape (33,)
+        Quantiles of their oddness, from the smallest to that of four fifths.
+    excess : float
+        By how much the last fifth exceeds the last knot, on average.
     """
 
-    median: float
-    deviation: float
+    knots: Float64
+    excess: float
 
     @classmethod
     def learn(cls, oddness: Float64) -> Self:
         """Return it for some records."""
-        median = float(np.median(oddness))
-        deviation = 1.4826 * float(np.median(np.abs(oddness - median)))
-        return cls(median, deviation if deviation > TINY else max(float(oddness.std()), TINY))
+        knots = np.quantile(oddness, KNOTS)
+        beyond = oddness[oddness > knots[-1]] - knots[-1]
+        excess = float(beyond.mean()) if len(beyond) else float(oddness.std())
+        return cls(knots, max(excess, TINY))
 
-    def above(self, oddness: Float64) -> Float64:
-        """Return u, the deviations by which records exceed the median; near 0 for those below it."""
-        return np.asarray(np.logaddexp(0.0, (oddness - self.median) / self.deviation))
+    def surprise(self, oddness: Float64) -> Float64:
+        """Return u, minus the log of the share of those records that are as odd or odder."""
+        within = -np.log1p(-np.interp(oddness, self.knots, KNOTS))
+        return np.asarray(within + np.maximum(oddness - self.knots[-1], 0.0) / self.excess)
 
 
 def combined(usual: dict[str, Usual], oddness: dict[str, Float64]) -> Float64:
-    """Return the root of the sum of squares of u, over the ways to be odd."""
-    squares: Any = sum(np.square(usual[name].above(oddness[name])) for name in sorted(usual))  # whatever a file's order
+    """Return the root of the weighed sum of squares of u, over the ways to be odd."""
+    ways = sorted(usual)  # whatever a file's order
+    squares: Any = sum(WEIGHTS.get(way, 1.0) * np.square(usual[way].surprise(oddness[way])) for way in ways)
     return np.asarray(np.sqrt(squares))
