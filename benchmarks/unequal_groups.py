@@ -1,9 +1,9 @@
 """Clusters of small sets, most of unequal groups: isthmus beside five other ways, told their number and not.
 
 The sets are those of `clustering_sets.py`; what was chosen was chosen on the development half (`--part development`),
-and the other half is reported. Each set is drawn anew for each seed. The score is the adjusted Rand index; of a set that is
-one group, 1 for one cluster and 0 for more. Methods are ranked on each set by their mean over seeds, equal ones sharing
-a rank, and the mean rank over sets tells which serves best where nobody knows what is to come.
+and the other half is reported. Each set is drawn anew for each seed. The score is the adjusted Rand index; of a set
+that is one group, 1 for one cluster and 0 for more. Methods are ranked on each set by their mean over seeds, equal ones
+sharing a rank, and the mean rank over sets tells which serves best where nobody knows what is to come.
 
 isthmus gets the numbers as they are. The others get standardised columns, and their first 50 principal components where
 there are more: k-means (10 starts; the number by silhouettes), a mixture of Gaussians (full covariances, 5 starts; the

@@ -177,11 +177,10 @@ UNEVEN = {
 
 @pytest.mark.parametrize("name", UNEVEN)
 def test_groups_of_any_size_form_and_density_are_found_with_and_without_their_number(name):
-    for seed in range(2):
-        X, truth = UNEVEN[name](seed)
-        for k in (truth.max() + 1, None):
-            found = Clusterer(n_clusters=k, runs=2, random_state=seed).fit(X)
-            assert adjusted_rand_score(truth, found.labels_) > 0.95
+    X, truth = UNEVEN[name](0)
+    for k in (truth.max() + 1, None):
+        found = Clusterer(n_clusters=k, runs=1, random_state=0).fit(X)
+        assert adjusted_rand_score(truth, found.labels_) > 0.95
 
 
 def test_a_frame_is_clustered_like_its_numbers():

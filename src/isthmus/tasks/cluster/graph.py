@@ -212,8 +212,8 @@ def weights_between(graph: sp.csr_matrix, labels: Int64, counts: Float64 | None 
 
 
 def association(within: Float64, volume: Float64) -> Float64:
-    """Return W_cc / v_c, which sum up to the normalised association; 1 for a cluster that has no weight."""
-    return np.divide(within, volume, out=np.ones(np.broadcast_shapes(within.shape, volume.shape)), where=volume > 0)
+    """Return W_cc / v_c, which sum up to the normalised association; 0 for a cluster that has no weight."""
+    return within / np.maximum(volume, np.finfo(np.float64).tiny)
 
 
 def modularity(within: Float64, volume: Float64) -> Float64:
@@ -327,8 +327,8 @@ def annealed(between: Float64, labels: Int64, worth: Worth, seed: int) -> Int64:
     best = worth(np.full(k, 1 / k), np.full(k, 1 / k)).sum()  # of k clusters of one size, if nothing were between them
     for temperature in (best / m) * np.geomspace(HOT, COLD, ANNEALED):
         noise = temperature * rng.gumbel(size=(m, CHAINS, k))
-        for group in rng.permutation(m):
-            state.move(group, noise[group])
+        if not sum(state.move(group, noise[group]) for group in rng.permutation(m)):
+            break  # where it is too cold for any move, it stays so
     candidates = [labels, *state.labels]
     return candidates[int(np.argmax([total(worth, joined(between, found)) for found in candidates]))]
 
@@ -360,8 +360,8 @@ class _Chains:
         self.volume = np.tile(clusters.sum(axis=1), (CHAINS, 1))
         self.count = np.tile(is_in.sum(axis=0), (CHAINS, 1))
 
-    def move(self, group: int, noise: Float64) -> None:
-        """Move a group to the cluster with the highest gain and noise, (chains, k); none is emptied."""
+    def move(self, group: int, noise: Float64) -> int:
+        """Move a group to the cluster with the highest gain and noise, (chains, k), none being emptied; count moves."""
         own, degree = self.between[group, group], self.degrees[group]
         pull, here = self.pull[:, :, group], (self.chains, self.labels[:, group])
         now = self.worth(self.within, self.volume)
@@ -372,7 +372,7 @@ class _Chains:
         there = (gain + noise).argmax(axis=1)
         chains = np.flatnonzero((there != here[1]) & (self.count[here] > 1))
         if not len(chains):
-            return
+            return 0
         out, into = here[1][chains], there[chains]
         self.within[chains, out] -= 2 * pull[chains, out] - own
         self.within[chains, into] += 2 * pull[chains, into] + own
@@ -381,6 +381,7 @@ class _Chains:
             self.volume[chains, side] += sign * degree
             self.count[chains, side] += sign
         self.labels[chains, group] = into
+        return len(chains)
 
 
 # ------------------------------------------------------------------ moves of rows
