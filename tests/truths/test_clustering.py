@@ -233,7 +233,7 @@ def test_rows_move_until_no_move_raises_the_association():
     found = graphs.moved(graph, begun, 0)
     assert worth_of(graphs.association, graph, found) > worth_of(graphs.association, graph, begun)
     between, degrees = graphs.weights_between(graph, found), np.asarray(graph.sum(1)).ravel()
-    target = graphs._better(graph, found, between, degrees)
+    target = graphs._better(graph, found, between, degrees, np.arange(40))
     for row in range(40):
         moves = []
         for cluster in range(3):

@@ -392,32 +392,38 @@ def moved(graph: sp.csr_matrix, labels: Int64, seed: int) -> Int64:
     rng = np.random.default_rng(seed)
     degrees = _degrees(graph)
     between = weights_between(graph, labels)
+    everywhere = rows = np.arange(len(labels))
     for _ in range(SWEEPS):
-        target = _better(graph, labels, between, degrees)
-        moves = np.flatnonzero(target != labels)
-        if not len(moves):
-            break
-        chosen = moves[rng.random(len(moves)) < SHARE_MOVED] if len(moves) > 1 else moves
+        target = _better(graph, labels, between, degrees, rows)
+        is_better = target != labels[rows]
+        if not is_better.any():
+            if len(rows) == len(labels):
+                break
+            rows = everywhere  # what moved has changed the clusters a little for all
+            continue
+        would, target = rows[is_better], target[is_better]
+        chosen = rng.random(len(would)) < SHARE_MOVED if len(would) > 1 else np.ones(1, bool)
         after = labels.copy()
-        after[chosen] = target[chosen]
+        after[would[chosen]] = target[chosen]
         if len(np.unique(after)) <= labels.max():
             break
         higher = weights_between(graph, after)
         if total(association, higher) < total(association, between):
             break
         labels, between = after, higher
+        rows = np.unique(np.concatenate([would, graph[would[chosen]].indices]))  # the others have the same neighbours
     return labels
 
 
-def _better(graph: sp.csr_matrix, labels: Int64, between: Float64, degrees: Float64) -> Int64:
-    """Return the cluster in which each row, moved alone, is worth most: its own where none is better, (n,)."""
+def _better(graph: sp.csr_matrix, labels: Int64, between: Float64, degrees: Float64, rows: Int64) -> Int64:
+    """Return the cluster in which each of some rows, moved alone, is worth most: its own where none is better."""
     whole = degrees.sum()
     within, volume = np.diagonal(between), between.sum(axis=1)
     now = association(within, volume)
     members = _members(labels, len(between), dtype=graph.dtype)
-    target = labels.copy()
-    for start in range(0, len(labels), BLOCK):
-        block = slice(start, start + BLOCK)
+    target = labels[rows]
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
         pull = (graph[block] @ members).toarray() / whole
         degree = degrees[block] / whole
         at, own = np.arange(len(pull)), labels[block]
@@ -426,5 +432,5 @@ def _better(graph: sp.csr_matrix, labels: Int64, between: Float64, degrees: Floa
         rest[rest < 1e-9 * volume[own]] = 0.0
         gain[at, own] = now[own] - association(within[own] - 2 * pull[at, own], rest)
         best = gain.argmax(axis=1)
-        target[block] = np.where(gain[at, best] > gain[at, own] + 1e-12, best, own)
+        target[start : start + BLOCK] = np.where(gain[at, best] > gain[at, own] + 1e-12, best, own)
     return target
