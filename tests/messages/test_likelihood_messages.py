@@ -91,7 +91,7 @@ def test_categorical_refuses_rows_that_are_not_one_hot() -> None:
 def test_likelihood_for_another_kind_of_data() -> None:
     refused(
         ParameterError,
-        "Autoencoder: likelihood='table' is for data of kind table, and these data are of kind image; "
+        "Autoencoder: likelihood='table' is for data of kind table or array, and these data are of kind image; "
         "use likelihood='discretised-logistic' or 'auto'.",
         "table",
         PICTURES,

@@ -379,7 +379,7 @@ def test_models_of_every_family(name: str, digits: np.ndarray, digit_labels: np.
 
 
 def test_a_mixed_table_of_a_variational_model(frames: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    model = isthmus.VAE(max_epochs=1, random_state=0).fit(frames[0])
+    model = isthmus.VAE(prior="normal", max_epochs=1, random_state=0).fit(frames[0])
     report = model.report(frames[1], baseline_data=frames[0])
     assert report.to_dict()["generation"]["n"] == 2000
     assert {"kl", "marginals"} <= pictures_on(report.to_html())

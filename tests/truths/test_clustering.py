@@ -283,8 +283,10 @@ def test_the_ratio_of_a_split_is_its_formula():
     n = sides.sum(1) / degree
     a = cuts / sides.min(1) * n ** (1 / d)
     phi = (a[0] * a[1] * np.median(a)) ** (1 / 3) * n[2] ** (-1 / d)
-    expected = (cuts[2] + degree) / (phi * 200 + degree)
-    assert splits.ratios(merging, degree, d)[2] == pytest.approx(expected)
+    c = 0.75 * degree
+    assert splits.ratios(merging, degree, d)[2] == pytest.approx((cuts[2] + c) / (phi * 200 + c))
+    apart = graphs.Merging(merging.pairs, np.array([3.0, 4.0, 0.01]), sides)
+    assert splits.ratios(apart, degree, d)[2] == 0.0
     assert splits.strongest(merging, splits.ratios(merging, degree, d), 2).tolist() == [0, 0, 1, 1]
 
 

@@ -13,19 +13,23 @@ the two sides' own splits, a_1 and a_2, and the median a of all say what to expe
 
     phi* = (a_1 a_2 a)^(1/3) n^(-1/d),    ratio = (w + c) / (phi* min(v_1, v_2) + c)
 
-c is the weight of one row, so that a few missing edges are no evidence. A split is between clusters if its ratio is
-below 0.45, or one within its sides is. Nothing in this depends on how large clusters are, how dense or of what form.
+c is the weight of three quarters of a row, so that a few missing edges are no evidence; but where no row of either
+side has one of the other among its neighbours, the ratio is 0. A split is between clusters if its ratio is below 0.45, or
+one within its sides is. Nothing in this depends on how large clusters are, how dense or of what form.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from isthmus.graph import NEIGHBOURS
 from isthmus.tasks.cluster.graph import Float32, Float64, Int64, Merging
 
 __all__ = ["BETWEEN", "intrinsic_dimension", "number_of_clusters", "ratios", "strongest"]
 
 BETWEEN = 0.45  # ratio below which a split is one between clusters
+SMOOTHING = 0.75  # c, in mean weights of a row
+APART = 0.05  # weight between two sides, in mean weights of a row, below which there is none
 ENOUGH = 40  # rows of a side whose own split says what to expect: fewer than that all know each other
 TINY = 1e-12
 MOST_CUT = 0.5  # conductance that is expected at most: that of a graph in which all rows know each other
@@ -50,7 +54,7 @@ def ratios(merging: Merging, degree: float, dimension: float) -> Float64:
     merging : Merging
         Of m groups.
     degree : float
-        Mean weight of a row: c.
+        Mean weight of a row.
     dimension : float
         d, that rows lie in.
     """
@@ -60,13 +64,15 @@ def ratios(merging: Merging, degree: float, dimension: float) -> Float64:
     log_a = log_phi + np.log(np.maximum(rows, TINY)) / dimension
     says = (rows >= ENOUGH) & (merging.cuts > 0)
     usual = float(np.median(log_a[says])) if says.any() else 0.0
+    is_apart = (merging.cuts < APART * degree) & (smaller > NEIGHBOURS * degree)
+    c = SMOOTHING * degree
     latest = np.full(len(merging.pairs) + 1, -1)  # the union that each group is in so far
     found = np.empty(len(merging.pairs))
     for union, (i, j) in enumerate(merging.pairs):
         within = [side for side in (latest[i], latest[j]) if side >= 0]
         expected = np.mean([usual, *(log_a[side] for side in within if rows[side] >= ENOUGH)])
         most = smaller[union] * min(MOST_CUT, np.exp(expected - np.log(rows[union]) / dimension))
-        found[union] = (merging.cuts[union] + degree) / (most + degree)
+        found[union] = 0.0 if is_apart[union] else (merging.cuts[union] + c) / (most + c)
         found[union] = min([found[union], *found[within]])
         latest[i] = union
     return found
