@@ -14,8 +14,8 @@ the two sides' own splits, a_1 and a_2, and the median a of all say what to expe
     phi* = (a_1 a_2 a)^(1/3) n^(-1/d),    ratio = (w + c) / (phi* min(v_1, v_2) + c)
 
 c is the weight of three quarters of a row, so that a few missing edges are no evidence; but where no row of either
-side has one of the other among its neighbours, the ratio is 0. A split is between clusters if its ratio is below 0.45, or
-one within its sides is. Nothing in this depends on how large clusters are, how dense or of what form.
+side has one of the other among its neighbours, the ratio is 0. A split is between clusters if its ratio is below 0.45,
+or one within its sides is. Nothing in this depends on how large clusters are, how dense or of what form.
 """
 
 from __future__ import annotations
