@@ -6,8 +6,8 @@ that is one group, 1 for one cluster and 0 for more. Methods are ranked on each 
 sharing a rank, and the mean rank over sets tells which serves best where nobody knows what is to come.
 
 isthmus gets the numbers as they are. The others get standardised columns, and their first 50 principal components where
-there are more: k-means (10 starts; the number by silhouettes), a mixture of Gaussians (full covariances, 5 starts; the
-number by BIC), spectral clustering on nearest neighbours (the number by the largest gap between eigenvalues), HDBSCAN
+there are more: k-means (10 starts; the number by silhouettes), a mixture of Gaussians (full covariances; the number by
+BIC), spectral clustering on nearest neighbours (the number by the largest gap between eigenvalues), HDBSCAN
 with scikit-learn's defaults, and UMAP (30 neighbours, no minimum distance, as its manual has it for clusters) with
 HDBSCAN. The last two have no number to be told, and count what they call noise as one cluster more.
 """
@@ -68,7 +68,7 @@ def mixture(X: np.ndarray, k: int | None, seed: int) -> np.ndarray:
     from sklearn.mixture import GaussianMixture
 
     def found(count: int) -> Any:
-        return GaussianMixture(count, n_init=5, reg_covar=1e-4, random_state=seed).fit(X)
+        return GaussianMixture(count, reg_covar=1e-4, random_state=seed).fit(X)
 
     if k is not None:
         return found(k).predict(X)
@@ -111,6 +111,7 @@ PEERS: dict[str, Callable[[np.ndarray, int | None, int], np.ndarray]] = {
     "HDBSCAN": hdbscan,
     "UMAP + HDBSCAN": umap_hdbscan,
 }
+NUMBERLESS = ("HDBSCAN", "UMAP + HDBSCAN")  # that are not told the number of clusters, and find the same either way
 
 
 def plain(X: np.ndarray) -> np.ndarray:
@@ -155,10 +156,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 for setting, k in zip(SETTINGS, (groups, None), strict=True):
                     if k == 1:
                         continue
-                    if own:
-                        labels, sure = isthmus(X, k, seed)
-                    else:
-                        labels, sure = PEERS[options.child](plain(X), k, seed), {}
+                    if options.child in NUMBERLESS and setting == SETTINGS[1] and name in scores[SETTINGS[0]]:
+                        scores[setting].setdefault(name, []).append(scores[SETTINGS[0]][name][-1])
+                        continue
+                    labels, sure = isthmus(X, k, seed) if own else (PEERS[options.child](plain(X), k, seed), {})
                     clusters = len(np.unique(labels))
                     ari = adjusted_rand_score(y, labels) if groups > 1 else float(clusters == 1)
                     scores[setting].setdefault(name, []).append({"ari": float(ari), "clusters": clusters, **sure})
