@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -17,7 +18,7 @@ from isthmus import data as isthmus_data
 from isthmus.errors import ArtifactError, DataError, ParameterError, TrainingError, UnavailableError
 from isthmus.search import Choice, Number, Whole, range_from_dict
 from isthmus.tasks.tune import Findings, Trial
-from isthmus.tasks.tune.findings import effects_of
+from isthmus.tasks.tune.findings import _worth, effects_of
 from isthmus.tasks.tune.objectives import OBJECTIVES, reconstruction_error
 from isthmus.tasks.tune.search import folds_of, space_for
 
@@ -46,6 +47,27 @@ def test_the_best_setting_is_found_and_what_mattered_is_named(searched):
     assert first.importance > 0.7
     known = [(trial.settings["latent_dim"], trial.value) for trial in searched.findings_.complete]
     assert all(value == -((size - 5) ** 2) for size, value in known)
+
+
+def test_a_trial_that_was_stopped_early_counts_with_what_others_gained_from_there():
+    study = optuna.create_study(direction="minimize")
+    size = {"size": optuna.distributions.IntDistribution(1, 9)}
+    trials = []
+    for number, (its, reports, value) in enumerate(
+        [(1, {0: 5.0, 1: 4.0}, 3.0), (2, {0: 6.0, 1: 4.5}, 4.0), (8, {0: 9.0}, None), (9, {0: 10.0, 1: 8.0}, None)]
+    ):
+        state = optuna.trial.TrialState.PRUNED if value is None else optuna.trial.TrialState.COMPLETE
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state, params={"size": its}, distributions=size, intermediate_values=reports, value=value
+            )
+        )
+        trials.append(Trial(number, "pruned" if value is None else "complete", "A", {"size": its}, value, (), 1.0))
+    assert _worth(study, trials) == pytest.approx({0: 3.0, 1: 4.0, 2: 9.0 - 2.0, 3: 8.0 - 0.75})
+    twice = [replace(trial, number=trial.number + 4) for trial in trials]
+    study.add_trials(study.get_trials())
+    (effect,) = effects_of(study, [*trials, *twice], higher_is_better=False)
+    assert (effect.parameter, effect.best, effect.trials) == ("size", "1 to 2", 8)
 
 
 def test_the_tables_say_what_was_tried(searched):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Effect", "Findings", "Trial", "effects_of"]
 
-FEWEST = 5  # complete trials below which nothing is said of a parameter
+FEWEST = 5  # trials below which nothing is said of a parameter
 PARTS = 3  # that the values of a number are divided into, to be set beside each other
 TREES_SEED = 0
 
@@ -74,7 +74,7 @@ class Effect:
     difference : float
         Between those two means; of a parameter of several families what is left when each has its own mean taken off.
     trials : int
-        Complete trials that it was searched in.
+        That it was searched in, complete or stopped early.
     """
 
     parameter: str
@@ -197,19 +197,20 @@ class Findings:
 
 def effects_of(study: Study, trials: Sequence[Trial], *, higher_is_better: bool) -> tuple[Effect, ...]:
     """Return how much each parameter mattered, the most important first."""
-    complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-    if len(complete) < FEWEST:
+    worth = _worth(study, trials)
+    if len(worth) < FEWEST:
         return ()
-    importances = _importances(study)
-    usual = _family_means(complete)
-    names = dict.fromkeys(name for trial in complete for name in _named(trial))
+    judged = [trial for trial in trials if trial.number in worth]
+    importances = _importances(study, worth)
+    usual = _family_means(judged, worth)
+    names = dict.fromkeys(name for trial in judged for name in _named(trial))
     found = []
     for name in names:
-        having = [trial for trial in complete if name in _named(trial)]
+        having = [trial for trial in judged if name in _named(trial)]
         levels = _levels([_named(trial)[name] for trial in having])
         if len(set(levels)) < 2:
             continue
-        values = [(trial.value or 0.0) - (0.0 if name == "model" else usual[trial.family]) for trial in having]
+        values = [worth[trial.number] - (0.0 if name == "model" else usual[trial.family]) for trial in having]
         means = {
             level: float(np.mean([value for value, its in zip(values, levels, strict=True) if its == level]))
             for level in dict.fromkeys(levels)
@@ -221,27 +222,53 @@ def effects_of(study: Study, trials: Sequence[Trial], *, higher_is_better: bool)
     return tuple(sorted(found, key=lambda effect: (-(effect.importance or 0.0), -effect.difference)))
 
 
-def _family_means(complete: Sequence[Trial]) -> dict[str, float]:
-    """Return the mean of the objective over each family's complete trials."""
-    families = dict.fromkeys(trial.family for trial in complete)
+def _worth(study: Study, trials: Sequence[Trial]) -> dict[int, float]:
+    """Return the objective of each trial, by its number.
+
+    Those that were stopped early count too: they show where it is worse, and complete ones crowd where it is best. One
+    counts with what it had when it was stopped, and what complete ones gained from there on, on average.
+    """
+    complete = {trial.number: trial.value for trial in trials if trial.state == "complete" and trial.value is not None}
+    reports = {trial.number: trial.intermediate_values for trial in study.get_trials(deepcopy=False)}
+    worth = dict(complete)
+    for trial in trials:
+        if trial.state == "pruned" and reports.get(trial.number):
+            step, value = max(reports[trial.number].items())
+            gains = [end - reports[number][step] for number, end in complete.items() if step in reports[number]]
+            if gains and np.isfinite(value):
+                worth[trial.number] = value + float(np.mean(gains))
+    return worth
+
+
+def _family_means(judged: Sequence[Trial], worth: dict[int, float]) -> dict[str, float]:
+    """Return the mean of the objective over each family's trials."""
+    families = dict.fromkeys(trial.family for trial in judged)
     return {
-        family: float(np.mean([trial.value for trial in complete if trial.family == family])) for family in families
+        family: float(np.mean([worth[trial.number] for trial in judged if trial.family == family]))
+        for family in families
     }
 
 
-def _importances(study: Study) -> dict[str, float]:
-    """Return the importance of what all complete trials have, and of each family's own parameters among its trials."""
+def _importances(study: Study, worth: dict[int, float]) -> dict[str, float]:
+    """Return the importance of what all trials have, and of each family's own parameters among its trials."""
+    from optuna import create_study
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-    from optuna.trial import TrialState
+    from optuna.trial import create_trial
 
-    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
-    groups = dict.fromkeys(frozenset(trial.params) for trial in complete)
+    judged = create_study(direction=study.direction)
+    judged.add_trials(
+        create_trial(params=trial.params, distributions=trial.distributions, value=worth[trial.number])
+        for trial in study.get_trials(deepcopy=False)
+        if trial.number in worth
+    )
+    trials = judged.get_trials(deepcopy=False)
+    groups = dict.fromkeys(frozenset(trial.params) for trial in trials)
     if not groups:
         return {}
     common = frozenset.intersection(*groups)
     found: dict[str, float] = {}
     for group in (*sorted(groups, key=len), common):
-        among = [trial for trial in complete if group <= set(trial.params)]
+        among = [trial for trial in trials if group <= set(trial.params)]
         if len(among) < FEWEST or not group:
             continue
         if np.ptp([trial.value or 0.0 for trial in among]) == 0:
@@ -250,7 +277,7 @@ def _importances(study: Study) -> dict[str, float]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of the forest that the evaluator is made of
             its = get_param_importances(
-                study, evaluator=FanovaImportanceEvaluator(seed=TREES_SEED), params=sorted(group)
+                judged, evaluator=FanovaImportanceEvaluator(seed=TREES_SEED), params=sorted(group)
             )
         found |= {name: float(value) for name, value in its.items()}
     return found
