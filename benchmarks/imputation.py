@@ -56,7 +56,7 @@ def tables() -> Iterator[tuple[str, Any]]:
     for name in ("breast_cancer", "diabetes", "wine", "iris", "linnerud", "digits"):
         bunch = getattr(datasets, f"load_{name}")()
         X = np.column_stack([bunch.data, bunch.target]) if name in ("diabetes", "linnerud") else bunch.data
-        yield name.replace("_", " "), some(pd.DataFrame(X[:, X.std(axis=0) > 0]).add_prefix("c"))
+        yield name.replace("_", " "), some(pd.DataFrame(X).add_prefix("c"))
 
 
 def tabular() -> Path:
@@ -70,9 +70,10 @@ def tabular() -> Path:
 
 
 def some(frame: Any) -> Any:
-    """Return at most so many rows."""
+    """Return at most so many rows, without columns of one value, which have no deviation to be compared with."""
     rows = np.sort(np.random.default_rng(0).permutation(len(frame))[:ROWS])
-    return frame.iloc[rows].reset_index(drop=True)
+    frame = frame.iloc[rows].reset_index(drop=True)
+    return frame.loc[:, frame.nunique() > 1]
 
 
 def hidden(shape: tuple[int, int], seed: int) -> np.ndarray:

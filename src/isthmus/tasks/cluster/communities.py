@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
 
-STARTS = 7  # of small groups, the median of which says how many clusters there are
-
 
 @dataclass(frozen=True)
 class Groups:
@@ -122,14 +120,12 @@ class View:
             )
         return self._groups[key]
 
-    def starts(self) -> list[Groups]:
-        """Return the groups of the first runs."""
-        return [self.groups(1, (self.seed + i) % 2**32) for i in range(STARTS)]
-
     @cached_property
-    def number(self) -> int:
-        """How many clusters there are."""
-        return int(np.median([splits.number_of_clusters(groups.ratios) for groups in self.starts()]))
+    def evidence(self) -> Evidence:
+        """How many clusters there are, counted among some of the codes."""
+        some = some_of(self.codes, self.seed)
+        view = self if len(some) == len(self.codes) else View.of(some, self.seed)
+        return of_splits(splits.ratios_by_row(view.graph, view.dimension, view.seed))
 
 
 class OnGraph(Rule):
@@ -152,9 +148,7 @@ class OnGraph(Rule):
 
     @classmethod
     def evidence(cls, view: View, most: int, seed: int) -> Evidence:
-        some = some_of(view.codes, seed)
-        view = view if len(some) == len(view.codes) else View.of(some, seed)
-        return of_splits([groups.ratios for groups in view.starts()], most)
+        return view.evidence.up_to(most)
 
     def probabilities(self, task: Clusterer, data: Data) -> Float64:
         return shares_of_neighbours(self.codes, self.shares, task._codes(data))
@@ -174,9 +168,9 @@ class CommunityRule(OnGraph):
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
-        groups = view.groups(k, seed)
+        groups, number = view.groups(k, seed), view.evidence.best
         # Where there are more clusters than k, whole ones are joined: no cut through one of them is wanted.
-        worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
+        worth, labels = _joined(groups, k, number, seed) if number > k else _divided(groups, k, seed)
         labels = graphs.moved(view.graph, labels[groups.labels], seed)
         rule = cls(view.codes, graphs.chances(view.graph, labels))
         rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
@@ -206,9 +200,9 @@ def _divided(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
     return graphs.association, graphs.annealed(groups.resampled, begin, graphs.association, seed)
 
 
-def _joined(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
+def _joined(groups: Groups, k: int, number: int, seed: int) -> tuple[graphs.Worth, Int64]:
     """Return how whole clusters, of which there are more than k, are joined best by modularity, and that measure."""
-    whole = splits.strongest(groups.merging, groups.ratios, max(k, splits.number_of_clusters(groups.ratios)))
+    whole = splits.strongest(groups.merging, groups.ratios, number)
     between = graphs.joined(groups.resampled, whole)
     begin = graphs.Merging.of(between, graphs.modularity).first(k)
     return graphs.modularity, graphs.annealed(between, begin, graphs.modularity, seed)[whole]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ ROWS = 5_000  # codes that numbers of clusters are compared on, at most
 TITLES = {
     "silhouette": "mean silhouette of k-means (Rousseeuw 1987)",
     "bic": "Bayesian information criterion of a mixture, a record (Schwarz 1978)",
-    "splits": "weakest split over splits within clusters, real below 0.45 (Kannan, Vempala and Vetta 2004)",
+    "splits": "weakest split over splits within clusters, real below 0.5 (Kannan, Vempala and Vetta 2004)",
 }
 
 
@@ -60,6 +60,11 @@ class Evidence:
         """Whether the records do not fall into groups at all; only splits can tell."""
         return self.best == 1
 
+    def up_to(self, most: int) -> Evidence:
+        """Return the same for so many clusters at most."""
+        kept = self.numbers <= max(2, most)
+        return replace(self, numbers=self.numbers[kept], scores=self.scores[kept], errors=self.errors[kept])
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
         return {
@@ -96,19 +101,9 @@ def of_bic(codes: Float32, most: int, seed: int) -> Evidence:
     return Evidence("bic", numbers, np.asarray(scores), np.zeros(len(scores)))
 
 
-def of_splits(runs: list[Float64], most: int) -> Evidence:
-    """Return the ratio of the weakest split between so many clusters, the median over runs.
-
-    Parameters
-    ----------
-    runs : list of ndarray
-        The ratios of all unions of each run: :func:`isthmus.tasks.cluster.splits.ratios`.
-    most : int
-        Clusters, at most.
-    """
-    count = max(1, min(most - 1, *(len(found) for found in runs)))
-    sorted_ratios = np.asarray([np.sort(found)[:count] for found in runs])
-    return Evidence("splits", np.arange(2, count + 2), np.median(sorted_ratios, axis=0), sorted_ratios.std(axis=0))
+def of_splits(ratios: Float64) -> Evidence:
+    """Return the ratios of the weakest splits between 2, 3, ... clusters, as far as they are known, as evidence."""
+    return Evidence("splits", np.arange(2, len(ratios) + 2), ratios, np.zeros(len(ratios)))
 
 
 def some_of(codes: Float32, seed: int) -> Float32:
