@@ -36,6 +36,12 @@ POLAR_STEPS = (
     (2.490116, -1.834275, 0.436835),
 )
 
+# The same for products in bfloat16, whose rounding takes singular values of 1 a little beyond the interval. There the
+# next polynomial is so steep that a matrix of rank one would come out a million times too long. So each polynomial but
+# the last leaves room for that: p(x / 1.01) (same paper, on finite precision).
+ROOM = 1.01
+ROOMY_STEPS = (*((a / ROOM, b / ROOM**3, c / ROOM**5) for a, b, c in POLAR_STEPS[:-1]), POLAR_STEPS[-1])
+
 SMALL = 64  # rows of a matrix up to which a call of the fast route for products costs more than it saves
 LONG = 3  # columns for each row from which on the short way round, in float32, is the quicker one
 
@@ -71,7 +77,7 @@ def polar_factor(gradients: Tensor, steps: Sequence[tuple[float, float, float]] 
     return (total @ gradients) * squared_norm.rsqrt()
 
 
-def polar_factor_in_bfloat16(gradients: Tensor, steps: Sequence[tuple[float, float, float]] = POLAR_STEPS) -> Tensor:
+def polar_factor_in_bfloat16(gradients: Tensor, steps: Sequence[tuple[float, float, float]] = ROOMY_STEPS) -> Tensor:
     """Return what :func:`polar_factor` returns, by products in bfloat16: for processors that have them in hardware.
 
     Every iterate is written out, X <- a X + b A X + c A^2 X with A = X X^T, because powers of the Gram matrix alone
