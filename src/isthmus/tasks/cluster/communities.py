@@ -34,7 +34,7 @@ from isthmus.data import Data
 from isthmus.graph import NEIGHBOURS, fuzzy_graph, near_rows
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster import splits
-from isthmus.tasks.cluster.evidence import Evidence, of_splits, some_of
+from isthmus.tasks.cluster.evidence import ROWS, Evidence, of_splits, some_of
 from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, MixtureRule, Rule
 from isthmus.tasks.neighbours import shares_of_neighbours
 
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from isthmus.tasks.cluster.clusterer import Clusterer
 
 __all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
+
+STARTS = 7  # of small groups, the median of which says how many whole clusters there are among many codes
+WHOLE = 0.45  # ratio of a union of groups below which it is one of clusters
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,14 @@ class View:
         view = self if len(some) == len(self.codes) else View.of(some, self.seed)
         return of_splits(splits.ratios_by_row(view.graph, view.dimension, view.seed))
 
+    @cached_property
+    def number(self) -> int:
+        """How many whole clusters there are among all codes: many of them show finer ones than some do."""
+        if len(self.codes) <= ROWS:
+            return self.evidence.best
+        starts = [self.groups(1, (self.seed + i) % 2**32) for i in range(STARTS)]
+        return int(np.median([splits.number_of_clusters(groups.ratios, WHOLE) for groups in starts]))
+
 
 class OnGraph(Rule):
     """A rule on the graph of nearest codes.
@@ -168,9 +179,9 @@ class CommunityRule(OnGraph):
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
-        groups, number = view.groups(k, seed), view.evidence.best
+        groups = view.groups(k, seed)
         # Where there are more clusters than k, whole ones are joined: no cut through one of them is wanted.
-        worth, labels = _joined(groups, k, number, seed) if number > k else _divided(groups, k, seed)
+        worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
         labels = graphs.moved(view.graph, labels[groups.labels], seed)
         rule = cls(view.codes, graphs.chances(view.graph, labels))
         rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
@@ -200,8 +211,9 @@ def _divided(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
     return graphs.association, graphs.annealed(groups.resampled, begin, graphs.association, seed)
 
 
-def _joined(groups: Groups, k: int, number: int, seed: int) -> tuple[graphs.Worth, Int64]:
+def _joined(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
     """Return how whole clusters, of which there are more than k, are joined best by modularity, and that measure."""
+    number = max(k, splits.number_of_clusters(groups.ratios, WHOLE))
     whole = splits.strongest(groups.merging, groups.ratios, number)
     between = graphs.joined(groups.resampled, whole)
     begin = graphs.Merging.of(between, graphs.modularity).first(k)

@@ -133,9 +133,9 @@ def _expected(merging: Merging, degree: float, dimension: float) -> tuple[Expect
     return Expected(degree, dimension, float(np.median(says)) if len(says) else 0.0), log_a
 
 
-def number_of_clusters(found: Float64) -> int:
+def number_of_clusters(found: Float64, between: float = BETWEEN) -> int:
     """Return how many clusters the ratios of unions speak for."""
-    return 1 + int(np.count_nonzero(found < BETWEEN))
+    return 1 + int(np.count_nonzero(found < between))
 
 
 def strongest(merging: Merging, found: Float64, k: int) -> Int64:
