@@ -105,8 +105,6 @@ def evidence(found: Evidence, chosen: int) -> Figure:
         figure = Figure(figsize=(5.4, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.plot(found.numbers, found.scores, color=plots.MODEL, marker="o", markersize=4)
-        low, high = found.scores - found.errors, found.scores + found.errors
-        axes.fill_between(found.numbers, low, high, color=plots.MODEL, alpha=0.2, linewidth=0)
         for at in np.flatnonzero(found.numbers == chosen):  # a single cluster has no split, and so no score
             axes.plot(chosen, found.scores[at], color=plots.RIVAL, marker="o", markersize=8)
             axes.annotate(f" {chosen}", (chosen, found.scores[at]), color=plots.RIVAL, va="bottom")

@@ -34,14 +34,11 @@ class Evidence:
     numbers : ndarray of int64, shape (m,)
         Of clusters, increasing from 2.
     scores : ndarray of float64, shape (m,)
-    errors : ndarray of float64, shape (m,)
-        Deviations of the scores between runs; 0 where there was one.
     """
 
     criterion: str
     numbers: NDArray[np.int64]
     scores: Float64
-    errors: Float64
 
     @property
     def title(self) -> str:
@@ -63,22 +60,17 @@ class Evidence:
     def up_to(self, most: int) -> Evidence:
         """Return the same for so many clusters at most."""
         kept = self.numbers <= max(2, most)
-        return replace(self, numbers=self.numbers[kept], scores=self.scores[kept], errors=self.errors[kept])
+        return replace(self, numbers=self.numbers[kept], scores=self.scores[kept])
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
-        return {
-            "criterion": self.criterion,
-            "numbers": self.numbers.tolist(),
-            "scores": self.scores.tolist(),
-            "errors": self.errors.tolist(),
-        }
+        return {"criterion": self.criterion, "numbers": self.numbers.tolist(), "scores": self.scores.tolist()}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Evidence:
         """Return what :meth:`to_dict` described."""
-        scores, errors = (np.asarray(document[name], np.float64) for name in ("scores", "errors"))
-        return cls(document["criterion"], np.asarray(document["numbers"]), scores, errors)
+        scores = np.asarray(document["scores"], np.float64)
+        return cls(document["criterion"], np.asarray(document["numbers"]), scores)
 
 
 def of_silhouettes(codes: Float32, most: int, seed: int) -> Evidence:
@@ -90,7 +82,7 @@ def of_silhouettes(codes: Float32, most: int, seed: int) -> Evidence:
     numbers = np.arange(2, max(3, min(most, len(some) - 1) + 1))
     found = [KMeans(int(k), n_init=3, random_state=seed).fit_predict(some) for k in numbers]
     scores = [float(silhouette_score(some, labels)) if 1 < labels.max() + 1 < len(some) else -1.0 for labels in found]
-    return Evidence("silhouette", numbers, np.asarray(scores), np.zeros(len(scores)))
+    return Evidence("silhouette", numbers, np.asarray(scores))
 
 
 def of_bic(codes: Float32, most: int, seed: int) -> Evidence:
@@ -98,12 +90,12 @@ def of_bic(codes: Float32, most: int, seed: int) -> Evidence:
     some = some_of(codes, seed)
     numbers = np.arange(2, max(3, min(most, len(some)) + 1))
     scores = [fitted_mixture(some, int(k), seed).bic(some.astype(np.float64)) / len(some) for k in numbers]
-    return Evidence("bic", numbers, np.asarray(scores), np.zeros(len(scores)))
+    return Evidence("bic", numbers, np.asarray(scores))
 
 
 def of_splits(ratios: Float64) -> Evidence:
     """Return the ratios of the weakest splits between 2, 3, ... clusters, as far as they are known, as evidence."""
-    return Evidence("splits", np.arange(2, len(ratios) + 2), ratios, np.zeros(len(ratios)))
+    return Evidence("splits", np.arange(2, len(ratios) + 2), ratios)
 
 
 def some_of(codes: Float32, seed: int) -> Float32:

@@ -202,11 +202,12 @@ def _rejoined(graph: sp.csr_matrix, labels: Int64, expected: Expected, seed: int
     """Return the highest ratio of a split between two clusters, again and again, these two being joined: (k - 1,)."""
 
     def log_a(cluster: int) -> float:
-        rows = np.flatnonzero(labels == cluster)
-        split = _split(graph, rows, seed) if len(rows) >= ENOUGH else None
-        return (
-            np.nan if split is None else float(expected.log_a_of(split[1] / whole, split[2].min() / whole, len(rows)))
-        )
+        members = np.flatnonzero(labels == cluster)
+        split = _split(graph, members, seed) if len(members) >= ENOUGH else None
+        if split is None:
+            return np.nan
+        _, cut, volumes = split
+        return float(expected.log_a_of(cut / whole, volumes.min() / whole, len(members)))
 
     whole = float(graph.sum())
     labels = labels.copy()
@@ -272,11 +273,9 @@ def _cheapest(part: sp.csr_matrix, degrees: Float64, order: Int64, c: float) -> 
     rank = np.empty(n, np.int64)
     rank[order] = np.arange(n)
     edges = part.tocoo()
-    first, last = rank[edges.row], rank[edges.col]
-    is_forth = first < last  # the other half of the edges comes back
-    opened = np.bincount(first[is_forth], edges.data[is_forth], n) - np.bincount(
-        last[is_forth], edges.data[is_forth], n
-    )
+    first, last, weight = rank[edges.row], rank[edges.col], edges.data
+    weight = np.where(first < last, weight, 0.0)  # the other half of the edges comes back
+    opened = np.bincount(first, weight, n) - np.bincount(last, weight, n)
     w, v = np.cumsum(opened)[:-1], np.cumsum(degrees[order])
     phi = (w + c) / (np.minimum(v[:-1], v[-1] - v[:-1]) + c)
     phi[: LEAST - 1], phi[n - LEAST :] = np.inf, np.inf
