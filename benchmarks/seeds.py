@@ -10,8 +10,9 @@ With ``--processors`` the tests that train run as written under instruction sets
 the nearest to another machine that one machine has. One that this processor lacks is left alone by the libraries.
 
 The state of every run stands in ``.seeds/``, written after each test; a call goes on where the last one was, however it
-ended, and runs again only what depends on a file that has changed. ``--minutes`` ends a call in time; the results file
-says how many runs it is of.
+ended, and runs again only what depends on a file that has changed. ``--minutes`` ends a call in time, and ``--shifts``
+names those to run. The results file says of each variant how many tests were run, of which sources; one that this call
+did not run stays as an earlier call left it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ import seed_shifts
 STATE = seed_shifts.ROOT / ".seeds"
 WANTED = STATE / "wanted.json"  # the tests of this call: all at first, then those that train
 ENDED = {0, 1, 5}  # exit codes of a pytest that came to its own end: all passed, some failed, nothing to run
+LAST = 9  # shift of seeds, on two threads
 STOPPED = 2  # that of one that was interrupted, or could not read a test file
 PROCESSORS = {
     "no vectors": {"ATEN_CPU_CAPABILITY": "default"},
@@ -75,19 +77,6 @@ class Variant:
         return {test: entry for test, entry in entries if seed_shifts.is_current(test, entry)}
 
 
-@dataclass
-class Tally:
-    """What came of one test in all its runs."""
-
-    passes: int = 0
-    fails: dict[str, str] = field(default_factory=dict)  # the reasons, by variant
-
-    @property
-    def runs(self) -> int:
-        """Return the number of runs."""
-        return self.passes + len(self.fails)
-
-
 def main() -> int:
     """Run what is left to run, and publish what is known."""
     options = parse()
@@ -112,11 +101,8 @@ def variants(options: argparse.Namespace) -> list[Variant]:
     as_written = Variant(0, options.precision[0])
     if options.processors:
         return [as_written, *(Variant(0, options.precision[0], processor=name) for name in PROCESSORS)]
-    last = options.shifts - 1
-    threads = [2 if 0 < shift == last else 1 for shift in range(options.shifts)]
-    return [
-        Variant(shift, precision, threads[shift]) for shift in range(options.shifts) for precision in options.precision
-    ]
+    shifts = sorted({0, *options.shifts})  # the first is what finds the tests that train
+    return [Variant(shift, precision, 2 if shift == LAST else 1) for shift in shifts for precision in options.precision]
 
 
 def training(as_written: Variant) -> set[str]:
@@ -161,47 +147,42 @@ def run(variant: Variant, options: argparse.Namespace, until: float, *, first: b
 # ---------------------------------------------------------------------- what is known
 
 
-def tallies(those: Iterable[Variant], tests: set[str]) -> dict[str, Tally]:
-    """Return what came of each of the tests in the runs so far."""
-    known: dict[str, Tally] = defaultdict(Tally)
+def outcomes(those: Iterable[Variant], tests: set[str]) -> dict[str, dict[str, Any]]:
+    """Return what came of the tests under each variant that has run any of them."""
+    found = {}
     for variant in those:
-        for test, entry in variant.found().items():
-            if test not in tests:
-                continue
-            if entry["outcome"] == "passed":
-                known[test].passes += 1
-            elif entry["outcome"] == "failed":
-                known[test].fails[str(variant)] = entry["why"]
-    return dict(sorted(known.items()))
+        its = {test: entry for test, entry in variant.found().items() if test in tests}
+        if its:
+            failed = {test: entry["why"] for test, entry in its.items() if entry["outcome"] == "failed"}
+            found[str(variant)] = {"sources": seed_shifts.sources(), "tests": len(its), "failed": failed}
+    return found
 
 
 def publish(those: list[Variant], options: argparse.Namespace) -> int:
     """Print and write the shares; return 1 where a test fell short."""
-    as_written = those[0].found()
-    known = tallies(those, training(those[0]))
-    short = {test: tally for test, tally in known.items() if tally.fails}
-    files: dict[str, dict[str, int]] = defaultdict(lambda: {"tests": 0, "passes": 0, "runs": 0})
-    for test, tally in known.items():
-        sums = files[test.partition("::")[0]]
-        sums["tests"] += 1
-        sums["passes"] += tally.passes
-        sums["runs"] += tally.runs
-    rows = [(test, f"{tally.passes} of {tally.runs}", "; ".join(tally.fails)) for test, tally in short.items()]
-    if rows:
+    as_written, tests = those[0].found(), training(those[0])
+    name = "processors" if options.processors else "seeds"
+    settings = {"tests": options.tests, "k": options.k}
+    known = harness.earlier(options.out, name, settings).get("runs", {})
+    for variant, ours in outcomes(those, tests).items():
+        if ours["tests"] >= known.get(variant, ours)["tests"]:
+            known[variant] = ours
+    short: dict[str, list[str]] = defaultdict(list)
+    for variant, its in known.items():
+        for test in its["failed"]:
+            short[test].append(variant)
+    if short:
+        rows = [(test, f"{len(known) - len(at)} of {len(known)}", "; ".join(at)) for test, at in short.items()]
         harness.print_table(("fell short", "passed", "failed at"), rows)
-    report = harness.Report(
-        "processors" if options.processors else "seeds",
-        {"tests": options.tests, "k": options.k, "variants": [str(variant) for variant in those]},
-        harness.isthmus_versions() | harness.versions("pytest", "scipy", "pandas", "hypothesis"),
-    )
-    total = sum(tally.runs for tally in known.values())
-    report.claim("runs of tests that train", total, f"{len(known) * len(those)}", total == len(known) * len(those))
-    report.claim("tests that passed every run", len(known) - len(short), f"all {len(known)}", not short)
+    versions = harness.isthmus_versions() | harness.versions("pytest", "scipy", "pandas", "hypothesis")
+    report = harness.Report(name, settings, versions)
+    wanted = len(PROCESSORS) + 1 if options.processors else (LAST + 1) * len(options.precision)
+    report.claim("variants", len(known), f"{wanted}", len(known) >= wanted)
+    total, most = sum(its["tests"] for its in known.values()), len(tests) * len(known)
+    report.claim("runs of tests that train", total, f"{most}", total == most)
+    report.claim("tests that passed every run", len(tests) - len(short), f"all {len(tests)}", not short)
     report.measurements = {
-        "files": dict(files),
-        "fell short": {
-            test: {"passes": tally.passes, "runs": tally.runs, "why": tally.fails} for test, tally in short.items()
-        },
+        "runs": known,
         "only in processes of their own": sorted(
             test for test, entry in as_written.items() if entry.get("starts_processes") and not entry.get("trains")
         ),
@@ -217,7 +198,7 @@ def parse() -> argparse.Namespace:
     made = harness.parser(__doc__)
     made.add_argument("--tests", nargs="+", default=["tests"], help="files or folders (default: tests)")
     made.add_argument("-k", help="only the tests that this expression of pytest names")
-    made.add_argument("--shifts", type=int, default=10, help="of seeds, the first of which is none (default: 10)")
+    made.add_argument("--shifts", nargs="+", type=int, default=range(LAST + 1), help="of seeds (default: 0 to 9)")
     made.add_argument("--precision", nargs="+", choices=("float32", "bfloat16"), default=precisions())
     made.add_argument("--processors", action="store_true", help="other instruction sets instead of other seeds")
     made.add_argument("--jobs", type=int, default=1, help="processes at a time (default: 1)")
