@@ -106,8 +106,8 @@ def command_line(X: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wide.csv"
         X.to_csv(path, index=False)
-        sys.argv = ["isthmus", "detect", str(path), "--quiet"]
-        isthmus()
+        if isthmus(["detect", str(path), "--quiet"]):
+            raise SystemExit("isthmus detect failed")
 
 
 TALL: dict[str, Callable[[np.ndarray, np.ndarray], None]] = {

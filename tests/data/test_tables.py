@@ -259,6 +259,15 @@ def test_csv_of_a_frame_with_its_row_numbers(tmp_path: Path) -> None:
     assert len(csv(tmp_path, ",0.5\n1,0.5\n")) == 2
 
 
+def test_the_header_of_thousands_of_columns_is_one(tmp_path: Path) -> None:
+    names = [f"a column with a long name, number {i}" for i in range(9_000)]
+    lines = [";".join(names), *(";".join(f"{row + i}" for i in range(9_000)) for row in range(3))]
+    table = csv(tmp_path, "\n".join(lines))
+    assert len(table) == 3
+    assert [column.name for column in table.schema.columns[:2]] == names[:2]
+    assert {column.type for column in table.schema.columns} == {"integer"}
+
+
 def test_csv_header_can_be_forced(tmp_path: Path) -> None:
     assert len(csv(tmp_path, "1,2\n3,4\n", header=True)) == 1
     assert len(csv(tmp_path, "a,b\n3,4\n", header=False)) == 2

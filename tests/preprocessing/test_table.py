@@ -474,6 +474,8 @@ def test_a_table_of_which_nothing_is_left_is_refused() -> None:
         DataError, match=r"at least one column must vary; all were set aside .*'a' is set aside: it is const"
     ):
         fit(pd.DataFrame({"a": [1, 1, 1], "b": [None, None, None]}))
+    with pytest.raises(DataError, match=r"column 'c7' is set aside: [^']*; and 192 more\)\.$"):
+        fit(pd.DataFrame(np.ones((3, 200))).add_prefix("c"))
 
 
 def test_unsuitable_blocks_are_refused() -> None:

@@ -32,6 +32,8 @@ __all__ = [
     "refuse_state",
 ]
 
+SAID = 8  # columns that a sentence says the reason of, at most
+
 
 def check_scaling(owner: str, scaling: str, allowed: Sequence[str]) -> None:
     """Refuse a scaling that this kind of data does not have.
@@ -162,7 +164,9 @@ def check_some_fields(fields: Sequence[object], notes: Sequence[str]) -> None:
         There are no encoded columns.
     """
     if not fields:
-        raise DataError(f"the data: at least one column must vary; all were set aside ({'; '.join(notes)}).")
+        more = f"; and {len(notes) - SAID} more" if len(notes) > SAID else ""
+        why = "; ".join(notes[:SAID]) + more
+        raise DataError(f"the data: at least one column must vary; all were set aside ({why}).")
 
 
 def check_columns(wanted: Sequence[str], received: Sequence[str]) -> None:

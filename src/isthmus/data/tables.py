@@ -363,6 +363,7 @@ def _dtype_record(dtype: Any, column: pandas.Series | None) -> list[str]:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 SAMPLE_BYTES = 2**18
+SAMPLE_LINES = 20  # at least, where they are no longer than a block of cells
 CSV_BYTES = 8 * 2**30
 CELL_BYTES = 32 * 2**20
 
@@ -464,7 +465,10 @@ def _is_utf8(content: bytes) -> bool:
 
 def _sample(content: bytes) -> str:
     """Return the first lines as text, without a last line that is cut off."""
-    head = content[:SAMPLE_BYTES]
+    end = 0
+    for _ in range(SAMPLE_LINES):  # of a table of thousands of columns they are long
+        end = content.find(b"\n", end, CELL_BYTES) + 1 or end
+    head = content[: max(SAMPLE_BYTES, end)]
     if len(content) > SAMPLE_BYTES and b"\n" in head:
         head = head[: head.rindex(b"\n") + 1]
     return head.decode("utf-8", errors="replace")
@@ -477,7 +481,10 @@ def _delimiter(sample: str, path: Path) -> str:
     lines = [line for line in sample.splitlines()[:20] if line.strip()]
     best, cells = ",", 1
     for delimiter in (",", ";", "\t", "|"):
-        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)}
+        try:
+            widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)}
+        except csv.Error:  # a line of thousands of cells that it does not cut is too long for one
+            continue
         if len(widths) == 1 and max(widths) > cells:
             best, cells = delimiter, max(widths)
     return best
