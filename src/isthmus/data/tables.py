@@ -478,7 +478,7 @@ def _delimiter(sample: str, path: Path) -> str:
     """Return the character between the cells: what cuts the first lines into the same number of cells, at least two."""
     if any(suffix in (".tsv", ".tab") for suffix in path.suffixes):
         return "\t"
-    lines = [line for line in sample.splitlines()[:20] if line.strip()]
+    lines = [line for line in sample.splitlines()[:SAMPLE_LINES] if line.strip()]
     best, cells = ",", 1
     for delimiter in (",", ";", "\t", "|"):
         try:
