@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data import arrays, idx, images, public, tables, text
+from isthmus.data import arrays, idx, images, parquet, public, tables, text, text_tables
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -231,8 +231,8 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     if len(paths) == 1 and root is None:
         return _open_file(paths[0], options)
     pictures = [path for path in paths if images.is_image(path)]
-    parquet = [path for path in paths if path.suffix.lower() in PARQUET]
-    chosen, kind = (pictures, "images") if len(pictures) >= len(parquet) else (parquet, "Parquet files")
+    stored = [path for path in paths if path.suffix.lower() in PARQUET]
+    chosen, kind = (pictures, "images") if len(pictures) >= len(stored) else (stored, "Parquet files")
     if not chosen:
         raise checks.nothing_in_folder(source, [path.name for path in paths])
     rest = len(paths) - len(chosen)
@@ -249,7 +249,7 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
             skip_bad=options.skip_bad,
             notes=notes,
         )
-    data = tables.from_parquet(chosen, source=source, columns=options.columns, label_column=options.label_column)
+    data = parquet.from_parquet(chosen, source=source, columns=options.columns, label_column=options.label_column)
     data.notes[:0] = notes
     return data
 
@@ -274,9 +274,13 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         )
         return _with_label_column(read, options)
     if suffix in TABLES:
-        return tables.from_csv(path, header=options.header, columns=options.columns, label_column=options.label_column)
+        return text_tables.from_csv(
+            path, header=options.header, columns=options.columns, label_column=options.label_column
+        )
     if suffix in PARQUET:
-        return tables.from_parquet([path], source=path.name, columns=options.columns, label_column=options.label_column)
+        return parquet.from_parquet(
+            [path], source=path.name, columns=options.columns, label_column=options.label_column
+        )
     if suffix in images.SUFFIXES:
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
     if _looks_like_idx(path, packed):

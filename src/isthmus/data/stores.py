@@ -1,7 +1,7 @@
 """Where records lie: in memory, in a memory-mapped file, in a list. The code that trains cannot tell which.
 
 A store knows how many records it has and returns blocks of them, always in host memory and never as a view of mapped
-pages. Parquet files and image files have their stores in :mod:`isthmus.data.tables` and :mod:`isthmus.data.images`.
+pages. Parquet files and image files have their stores in :mod:`isthmus.data.parquet` and :mod:`isthmus.data.images`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,190 @@
+"""Parquet files: read where they are small, streamed by row groups where they are large."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.checks import data as checks
+from isthmus.data import stores
+from isthmus.data.records import Data
+from isthmus.data.schema import Schema
+from isthmus.data.tables import choose_columns, clean, describe, from_table, labels_of, prototype
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ParquetStore", "from_parquet"]
+
+
+class ParquetStore(stores.Store):
+    """Parquet files, read by row groups; the groups read last are kept.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of one schema, in order.
+    names : sequence of str
+        The columns to read.
+    source : str
+        What the set is called in a sentence.
+    cells : int
+        Bytes of row groups to keep.
+    """
+
+    resident = False
+
+    def __init__(self, paths: Sequence[Path], names: Sequence[str], source: str, cells: int = 64 * 2**20) -> None:
+        self.paths = paths
+        self.names = list(names)
+        self.source = source
+        self.cells = cells
+        self._kept: OrderedDict[int, pa.Table] = OrderedDict()
+        self.groups: list[tuple[Path, int]] = []
+        lengths, self.nbytes = [], 0
+        for path in paths:
+            metadata = parquet_file(path).metadata
+            chosen = [i for i in range(metadata.num_columns) if _root(metadata, i) in self.names]
+            for number in range(metadata.num_row_groups):
+                group = metadata.row_group(number)
+                self.groups.append((path, number))
+                lengths.append(group.num_rows)
+                self.nbytes += sum(group.column(i).total_uncompressed_size for i in chosen)
+        self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
+        self.length = int(self.starts[-1])
+
+    def take(self, indices: np.ndarray) -> pa.Table:
+        """Return the rows of the given numbers; every row group that holds one is read once."""
+        import pyarrow as pa
+
+        indices = np.asarray(indices)
+        groups = np.searchsorted(self.starts, indices, side="right") - 1
+        order = np.argsort(groups, kind="stable")
+        parts = []
+        for group in np.unique(groups):
+            rows = indices[groups == group] - self.starts[group]
+            parts.append(self._group(int(group)).take(rows))
+        if not parts:
+            return self._group(0).slice(0, 0)
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        return pa.concat_tables(parts).take(back)
+
+    def chunk(self, start: int, stop: int) -> pa.Table:
+        """Return neighbouring rows."""
+        import pyarrow as pa
+
+        stop = min(stop, self.length)
+        first = int(np.searchsorted(self.starts, start, side="right") - 1)
+        last = int(np.searchsorted(self.starts, max(stop - 1, start), side="right") - 1)
+        parts = []
+        for group in range(first, min(last, len(self.groups) - 1) + 1):
+            offset = int(self.starts[group])
+            parts.append(self._group(group).slice(max(start - offset, 0), stop - max(start, offset)))
+        return pa.concat_tables(parts)
+
+    def select(self, names: Sequence[str]) -> ParquetStore:
+        """Return a store of some columns."""
+        return ParquetStore(self.paths, names, self.source, self.cells)
+
+    def _group(self, group: int) -> pa.Table:
+        """Return one row group, from memory or from its file."""
+        if group in self._kept:
+            self._kept.move_to_end(group)
+            return self._kept[group]
+        path, number = self.groups[group]
+        table = read_groups(path, [number], self.names)
+        table, _ = clean(table, self.source, first=int(self.starts[group]))
+        self._kept[group] = table
+        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
+            self._kept.popitem(last=False)
+        return table
+
+
+def _root(metadata: Any, column: int) -> str:
+    """Return the name of the top-level column that a stored leaf belongs to."""
+    return metadata.schema.column(column).path.split(".")[0]
+
+
+def parquet_file(path: Path) -> Any:
+    """Open a Parquet file.
+
+    Raises
+    ------
+    DataError
+        If it is truncated or no Parquet file.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise checks.unreadable_file(
+            path, f"it is truncated or no Parquet file ({str(error).splitlines()[0][:120]})"
+        ) from error
+
+
+def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
+    """Read row groups of a Parquet file."""
+    import pyarrow as pa
+
+    with parquet_file(path) as file:
+        try:
+            return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise checks.unreadable_file(path, f"it is damaged ({str(error).splitlines()[0][:120]})") from error
+
+
+def from_parquet(
+    paths: Sequence[Path],
+    *,
+    source: str,
+    columns: Sequence[str | int] | None = None,
+    label_column: str | int | None = None,
+) -> Data:
+    """Open Parquet files of one schema as one table: read where they are small, streamed by row groups where large.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files, in order.
+    source : str
+        What the set is called in a sentence.
+    columns, label_column
+        As in :func:`from_table`.
+    """
+    import pyarrow as pa
+
+    arrow = parquet_file(paths[0]).schema_arrow
+    for path in paths[1:]:
+        other = parquet_file(path).schema_arrow
+        if not other.equals(arrow):
+            raise checks.unreadable_file(path, f"its columns differ from those of '{paths[0].name}'")
+    describe(arrow, source)
+    keep, label = choose_columns(arrow.names, columns, label_column, source)
+    store = ParquetStore(paths, keep, source)
+    if store.nbytes <= stores.RESIDENT_BYTES:
+        names = [*keep, *([label] if label else [])]
+        table = pa.concat_tables(read_groups(path, range(parquet_file(path).num_row_groups), names) for path in paths)
+        return from_table(table, source=source, container="files", label_column=label)
+    checks.not_empty((store.length, len(keep)), source)
+    labels = None if label is None else np.concatenate([labels_of(column) for column in _one_column(paths, label)])
+    kept = pa.schema([arrow.field(name) for name in keep], metadata=arrow.metadata)
+    schema = Schema("table", (len(keep),), "mixed", "files", describe(kept, source), (), prototype(kept.empty_table()))
+    notes = [
+        f"{source} takes about {store.nbytes / 2**30:.1f} GiB and is streamed by row groups; "
+        "values are checked as they are read."
+    ]
+    if label:
+        notes.append(f"column '{label}' was set aside as the labels.")
+    return Data(schema, store, labels=labels, source=source, notes=notes)
+
+
+def _one_column(paths: Sequence[Path], name: str) -> Iterable[pa.ChunkedArray]:
+    for path in paths:
+        yield read_groups(path, range(parquet_file(path).num_row_groups), [name]).column(name)
