@@ -27,10 +27,11 @@ _BELOW_MODELS = {
 LAW: dict[str, set[str]] = {
     "errors": set(),
     "checks": {"errors"},
-    "artifact": {"errors", "checks"},
+    "files": {"errors"},
+    "artifact": {"errors", "checks", "files"},
     "density": {"errors", "checks"},
     "search": {"errors"},
-    "data": {"errors", "checks"},
+    "data": {"errors", "checks", "files"},
     "metrics": {"errors", "checks"},
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data"},
@@ -49,7 +50,7 @@ LAW: dict[str, set[str]] = {
     "tasks": _BELOW_MODELS | {"description", "feeding", "gradients", "graph", "layout"},
     "loading": {"artifact", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description"},
-    "cli": _BELOW_MODELS | {"models", "tasks", "report", "__init__"},
+    "cli": _BELOW_MODELS | {"files", "models", "tasks", "report", "__init__"},
     "__main__": {"cli"},
     "__init__": {"loading", "models"},
 }

@@ -18,13 +18,13 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from isthmus import files
 from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError, OutputExistsError
 
 __all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "under", "understanding", "write"]
@@ -101,34 +101,22 @@ def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[
         The file exists and ``force`` is off.
     """
     path = Path(path)
+    _check_absent(path, force)
+    with files.temporary(path) as temporary:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _check_absent(path, force)  # it may have come up meanwhile
+        os.replace(temporary, path)
+
+
+def _check_absent(path: Path, force: bool) -> None:
+    files.check_replaceable(path)
     if path.exists() and not force:
         raise OutputExistsError(
             f"{path} exists already; choose another name, or overwrite it with --force (force=True)."
         )
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        error.filename = os.fspath(path)
-        raise
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, temporary):
-            error.filename = os.fspath(path)  # the name that a person knows
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read(path: str | os.PathLike[str], class_name: str | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -14,6 +14,7 @@ __all__ = [
     "IsthmusError",
     "OutOfMemoryError",
     "OutputExistsError",
+    "OutputInUseError",
     "ParameterError",
     "ShapeError",
     "TrainingError",
@@ -35,6 +36,12 @@ class ParameterError(IsthmusError, ValueError):
 
 class OutputExistsError(IsthmusError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
+
+    exit_code = 2
+
+
+class OutputInUseError(IsthmusError, BlockingIOError):
+    """Another process is writing the output."""
 
     exit_code = 2
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import errno
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -129,32 +128,22 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert data.open(tmp_path / "x.npy").array.min() == data.open(tmp_path / "folder").array.min() == 1
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.parquet", "folder"])
-def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    def full(*arguments: object, **options: object) -> NoReturn:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    x = data.open(np.zeros((3, 4, 5), np.uint8) if name == "folder" else np.zeros((3, 4)))
-    monkeypatch.setattr("numpy.save", full)
-    monkeypatch.setattr("pyarrow.csv.write_csv", full)
-    monkeypatch.setattr("pyarrow.parquet.write_table", full)
-    monkeypatch.setattr("PIL.Image.Image.save", full)
-    with pytest.raises(IsthmusError, match="could not be written: No space left on device; nothing was left behind"):
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.csv", "x.tsv", "x.parquet", "x.tif", "x.png", "folder"])
+def test_what_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path, largest_file: Any, name: str) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 64, 64), np.uint8)
+    deep = pictures * np.float32(1) if name == "x.tif" else pictures
+    x = data.open(deep if name in ("x.tif", "x.png", "folder") else np.random.default_rng(0).normal(size=(99, 4)))
+    sentence = f"^'{tmp_path / name}' could not be written: File too large; nothing was left behind.$"
+    with largest_file(500), pytest.raises(IsthmusError, match=sentence):
         data.write(tmp_path / name, x.array, x.schema)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_old_file_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_file_survives_a_failure(tmp_path: Path, largest_file: Any) -> None:
     x = data.open(np.ones((3, 4)))
     data.write(tmp_path / "x.npy", x.array, x.schema)
-
-    def full(*arguments: object, **options: object) -> NoReturn:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("numpy.save", full)
-    with pytest.raises(IsthmusError, match="could not be written"):
+    with largest_file(100), pytest.raises(IsthmusError, match="could not be written"):
         data.write(tmp_path / "x.npy", x.array * 2, x.schema, force=True)
-    monkeypatch.undo()
     np.testing.assert_array_equal(data.open(tmp_path / "x.npy").array, x.array)
     assert len(list(tmp_path.iterdir())) == 1
 

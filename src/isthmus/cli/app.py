@@ -19,7 +19,7 @@ import typer
 from isthmus import __version__
 from isthmus.cli import docstrings
 from isthmus.cli.commands import Flag, add_command, flags_of_function
-from isthmus.cli.terminal import Interrupted
+from isthmus.cli.terminal import Interrupted, ending_signals
 from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
 
 __all__ = ["main"]
@@ -74,8 +74,10 @@ Exit codes:
   5    a device, a package or a data set is not at hand
   6    a file is of a later format
   7    memory ran out
-  130  interrupted; fit keeps a checkpoint
+  130  interrupted (143 where the system said so); fit keeps a checkpoint
 """
+
+INTERRUPTED = 130  # by Ctrl-C; by another signal it is 128 and its number
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a disk says in the middle of writing
 
@@ -98,22 +100,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # no name of a file or column may stop the printing
+    with ending_signals() as received:
+        try:
+            with _warnings_as_notes():
+                command = typer.main.get_command(_application(given))
+                code = int(command.main(args=given, prog_name="isthmus", standalone_mode=False) or 0)
+            _flush()
+        except SystemExit as stop:  # a reader that went away, as in `isthmus models | head -1`
+            return stop.code if isinstance(stop.code, int) else 1
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
+            if "--debug" in given:
+                traceback.print_exc()
+            sentence, code = explain(error)
+            print(f"isthmus: {sentence.removeprefix('isthmus: ')}", file=sys.stderr)
+    return 128 + received[0] if code == INTERRUPTED and received else code
+
+
+def _flush() -> None:
+    """Write out what was printed, while there is still someone to be told that it cannot be."""
     try:
-        with _warnings_as_notes():
-            command = typer.main.get_command(_application(given))
-            return int(command.main(args=given, prog_name="isthmus", standalone_mode=False) or 0)
-    except SystemExit as stop:  # a reader that went away, as in `isthmus models | head -1`
-        return stop.code if isinstance(stop.code, int) else 1
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
-        if "--debug" in given:
-            traceback.print_exc()
-        sentence, code = explain(error)
-        print(f"isthmus: {sentence.removeprefix('isthmus: ')}", file=sys.stderr)
-        return code
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        raise SystemExit(1) from None
+    except OSError as error:
+        _drop_output()
+        error.filename = "standard output"
+        raise
+
+
+def _drop_output() -> None:
+    """Let Python's own flush at its end succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return the sentence and the exit code of anything that was raised."""
+    if type(error).__name__ == "Abort" and error.__cause__ is not None:  # the parser's word for it
+        error = error.__cause__
     if isinstance(error, IsthmusError):
         return str(error), error.exit_code
     if isinstance(error, UsageError):
@@ -121,7 +145,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         said = error.format_message().rstrip(".")
         return f"{said}{' See' if said.endswith('?') else '; see'} {verb} --help.", error.exit_code
     if isinstance(error, Interrupted | KeyboardInterrupt):
-        return str(error) or "interrupted", 130
+        return str(error) or "interrupted", INTERRUPTED
     if _is_out_of_memory(error):
         return "memory ran out; use smaller batches or fewer records.", OutOfMemoryError.exit_code
     if isinstance(error, FileNotFoundError):

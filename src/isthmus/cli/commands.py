@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from isthmus import files
 from isthmus.cli import docstrings
 from isthmus.cli.terminal import Interrupted, Result, Terminal
 
@@ -177,10 +178,11 @@ def add_command(
         if values.get("threads") is not None:
             _use_threads(values["threads"])
         try:
-            result = function(terminal, **values)
+            with files.claims():
+                result = function(terminal, **values)
+            terminal.show(result)
         except KeyboardInterrupt as stop:
             raise Interrupted(str(stop)) from stop
-        terminal.show(result)
         if not result.passed:
             raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isthmus import files
 from isthmus.cli import look, registry, scoring, sinks, sources
 from isthmus.cli.terminal import Result, Terminal, counted, plain_json, shape_words
 from isthmus.errors import OutputExistsError, ParameterError, TrainingError
@@ -85,8 +86,8 @@ def fit(
     if print_config:
         return Result(settings, _as_json(settings))
     estimator.check_parameters()
-    path = sinks.check_file_output(output, force or dry_run)
-    checkpoint = Path(f"{output}.checkpoint")
+    path = sinks.check_file_output(output, force or dry_run, hold=not dry_run)
+    checkpoint = files.beside(path, ".checkpoint")
     _check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
     records = sources.open_data(terminal, data, opening)
     train, held_out = sources.split(records, test, estimator.random_state)

@@ -74,7 +74,8 @@ def map(
     """
     path = sinks.check_output(output, force, (".html", *sinks.DRAWINGS))
     picture = path.with_suffix(".png") if path.suffix.lower() == ".html" else path
-    sinks.check_output(str(picture), force)
+    if picture != path:
+        sinks.check_output(str(picture), force)
     kept = None if save is None else sinks.check_output(save, force, flag="--save")
     loaded = None if model is None else sources.load_model(model, device)
     records = _opened(terminal, data, loaded, opening)

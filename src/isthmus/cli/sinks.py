@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from isthmus import files
 from isthmus.artifact import replacing
 from isthmus.errors import ParameterError
 
@@ -39,8 +39,24 @@ TABLES = MATRICES[1:]
 DRAWINGS = (".png", ".svg", ".pdf")
 
 
-def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output") -> Path:
-    """Refuse an output before any work: one that exists, or cannot be written, or cannot hold it; make its folder."""
+def check_output(
+    path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output", *, hold: bool = True
+) -> Path:
+    """Refuse an output before any work: one that exists, is being written, or cannot be; hold it, and make its folder.
+
+    Parameters
+    ----------
+    path : str
+        The output.
+    force : bool
+        Whether what is there may be replaced.
+    suffixes : sequence of str, default=()
+        That it may have; all where there are none.
+    flag : str, default="--output"
+        Which names it.
+    hold : bool, default=True
+        Whether other processes are refused this output until the command ends; see :func:`isthmus.files.claim`.
+    """
     from isthmus.checks.data import output_absent
 
     target = Path(path)
@@ -48,6 +64,7 @@ def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str
         raise ParameterError(f"{flag} must end in {', '.join(suffixes)}; it is {path!r}.")
     if target.is_dir() and target.suffix:
         raise ParameterError(f"{flag} must name a file; {path!r} is a folder.")
+    files.check_replaceable(target)
     output_absent(target, force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,14 +75,16 @@ def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str
             f"{flag} must be in a folder that can be written to; in {str(target.parent)!r} nothing can: "
             f"{error.strerror}."
         ) from error
+    if hold:
+        files.hold(target)
     return target
 
 
-def check_file_output(path: str, force: bool) -> Path:
+def check_file_output(path: str, force: bool, *, hold: bool = True) -> Path:
     """Refuse an output that is to be one file, before any work; see :func:`check_output`."""
     if Path(path).is_dir():
         raise ParameterError(f"--output must name a file; {path!r} is a folder.")
-    return check_output(path, force)
+    return check_output(path, force, hold=hold)
 
 
 def check_records_output(path: str, force: bool, schema: Schema) -> Path:
@@ -102,8 +121,10 @@ def write_codes(
     if varying:
         _write_archive(path, blocks, names, force=force)
     elif path.suffix.lower() == ".npy":
+        from isthmus.data.writing import write_rows
+
         with replacing(path, force=force) as file:
-            _write_array(file, n, blocks)
+            write_rows(file, n, blocks)
     else:
         write_columns(path, (_named_columns(block) for block in blocks), names, force=force)
 
@@ -130,10 +151,12 @@ def write_columns(
     """
     import pyarrow as pa
 
+    from isthmus.data.writing import write_rows
+
     if path.suffix.lower() == ".npy":
         whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
         with replacing(path, force=force) as file:
-            np.save(file, whole, allow_pickle=False)
+            write_rows(file, len(whole), [whole])
         return
     start = 0
     with replacing(path, force=force) as file, contextlib.ExitStack() as stack:
@@ -156,17 +179,6 @@ def _table_writer(path: Path, file: BinaryIO, schema: Any) -> Any:
 
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(delimiter=delimiter, quoting_style="needed"))
-
-
-def _write_array(file: BinaryIO, n: int, blocks: Iterable[np.ndarray]) -> None:
-    """Write the rows of an ``.npy`` file as they come; the first block says what they look like."""
-    begun = False
-    for block in blocks:
-        if not begun:
-            header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False}
-            np.lib.format.write_array_header_1_0(file, {**header, "shape": (n, *block.shape[1:])})
-            begun = True
-        file.write(np.ascontiguousarray(block).data)
 
 
 def _write_archive(path: Path, blocks: Iterable[Sequence[Any]], names: Sequence[str] | None, *, force: bool) -> None:
@@ -210,9 +222,11 @@ def write_table(path: Path, old: Any, new: Any, extra: dict[str, tuple[Any, Any]
 
 def write_labels(path: Path, labels: np.ndarray, *, force: bool) -> None:
     """Write one label a record as ``.npy``; texts too, which need no pickle there."""
+    from isthmus.data.writing import write_rows
+
     labels = labels.astype(str) if labels.dtype == object else labels
     with replacing(path, force=force) as file:
-        np.save(file, labels, allow_pickle=False)
+        write_rows(file, len(labels), [labels])
 
 
 def write_chances(
@@ -260,17 +274,19 @@ def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, 
     """
     from PIL import Image
 
+    from isthmus.data.writing import picture_file
     from isthmus.report.sheets import shown_as_bytes, side_by_side
 
     shown = shown_as_bytes(pictures)
     if path.suffix.lower() == ".gif":
         frames = [Image.fromarray(side_by_side([picture])) for picture in shown]
         there_and_back = frames + frames[-2:0:-1]
-        with replacing(path, force=force) as file:
-            frames[0].save(file, "GIF", save_all=True, append_images=there_and_back[1:], duration=60, loop=0)
-        return
+        moving = {"save_all": True, "append_images": there_and_back[1:], "duration": 60, "loop": 0}
+        content = picture_file(frames[0], path.suffix, **moving)
+    else:
+        content = picture_file(Image.fromarray(side_by_side(shown, columns)), path.suffix)
     with replacing(path, force=force) as file:
-        Image.fromarray(side_by_side(shown, columns)).save(file, Image.registered_extensions()[path.suffix.lower()])
+        file.write(content)
 
 
 def write_records(
@@ -294,11 +310,12 @@ def write_records(
         Whether existing files may be replaced.
     """
     from isthmus import data
+    from isthmus.data.writing import write_rows
 
     suffix = path.suffix.lower()
     if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape:
         with replacing(path, force=force) as file:
-            _write_array(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
+            write_rows(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
     elif suffix == "" and schema.kind == "image":
         with _filling(path, force=force) as folder:
             _write_images(folder, n, blocks, schema, names)
@@ -350,10 +367,6 @@ def _filling(path: Path, *, force: bool) -> Iterator[Path]:
     if path.is_dir():
         yield path
         return
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with files.temporary_folder(path) as temporary:
         yield temporary
-        temporary.chmod(0o755)
         temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

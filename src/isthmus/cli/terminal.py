@@ -5,15 +5,51 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words", "wrapped"]
+__all__ = [
+    "Interrupted",
+    "Result",
+    "Terminal",
+    "columns",
+    "counted",
+    "ending_signals",
+    "plain_json",
+    "shape_words",
+    "wrapped",
+]
 
 WIDEST = 120  # characters in a line of prose: longer ones are hard to follow
+
+
+ENDING = ("SIGTERM", "SIGHUP")  # what ends a run beside Ctrl-C: the system, a scheduler, a terminal that is closed
+
+
+@contextmanager
+def ending_signals() -> Iterator[list[int]]:
+    """Let signals that end a program do what Ctrl-C does; give the list of those received."""
+    received: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        usual = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+        before = {number: signal.signal(number, stop) for number in usual if signal.getsignal(number) == signal.SIG_DFL}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Interrupted(Exception):  # noqa: N818 - a person pressed Ctrl-C

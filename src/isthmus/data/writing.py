@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from isthmus import files
 from isthmus.checks import data as checks
 from isthmus.data.deep_colour import write_png
 from isthmus.data.restoring import restore, restore_table
 from isthmus.data.schema import Schema
 
 if TYPE_CHECKING:
+    import PIL.Image
     import pyarrow as pa
 
-__all__ = ["check_format", "write"]
+__all__ = ["check_format", "picture_file", "write", "write_rows"]
 
 
 def write(
@@ -100,25 +101,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        with files.temporary(path, path.suffix) as temporary:
+            yield temporary
+            temporary.replace(path)
     except OSError as error:
-        raise checks.write_failed(path, _reason(error)) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        raise checks.write_failed(path, _reason(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise checks.write_failed(files.known(path), _reason(error)) from error
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+    """Return what the system says, without the words that Arrow has around it."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 # --- arrays and tables -----------------------------------------------------------------------------------------------
@@ -126,12 +118,41 @@ def _reason(error: OSError) -> str:
 
 def _npy(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
     array = _as_array(path, block, schema)
-    return lambda target: np.save(target, array, allow_pickle=False)
+    return lambda target: _save_array(target, array)
 
 
 def _npz(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
     array = _as_array(path, block, schema)
     return lambda target: np.savez(target, X=array)
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    with open(path, "wb") as file:
+        write_rows(file, len(array), [array])
+
+
+def write_rows(file: BinaryIO, n: int, blocks: Iterable[np.ndarray]) -> None:
+    """Write the rows of an ``.npy`` file as they come; the first block says what they look like.
+
+    Unlike ``np.save`` it lets the system say what is wrong: NumPy only tells how many of the values it has written.
+
+    Parameters
+    ----------
+    file : binary file
+        Open to write.
+    n : int
+        Number of rows.
+    blocks : iterable of ndarray (b, ...)
+        Of one type, no objects.
+    """
+    begun = False
+    for block in blocks:
+        if not begun:
+            header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (n, *block.shape[1:])})
+            begun = True
+        rows = np.ascontiguousarray(block)
+        file.write((rows.view(np.int64) if rows.dtype.kind in "mM" else rows).data)  # times have no buffer of their own
 
 
 def _as_array(path: Path, block: Any, schema: Schema) -> np.ndarray:
@@ -222,36 +243,50 @@ def save_image(path: Path, image: np.ndarray) -> None:
 
     image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
     if path.suffix == ".npy":
-        np.save(path, image, allow_pickle=False)
+        _save_array(path, image)
     elif image.dtype == np.uint16 and image.ndim == 3:
         path.write_bytes(write_png(image))
     else:
-        Image.fromarray(np.ascontiguousarray(image)).save(path)
+        path.write_bytes(picture_file(Image.fromarray(np.ascontiguousarray(image)), path.suffix))
+
+
+def picture_file(picture: PIL.Image.Image, suffix: str, **options: Any) -> bytes:
+    """Return the content of a picture's file.
+
+    Pillow does not say when a TIFF or a JPEG does not fit on the disk, so that the system must be asked to write it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    suffix : str
+        Of its format, as in ``".png"``.
+    **options
+        Of Pillow's ``save``.
+    """
+    from PIL import Image
+
+    content = BytesIO()
+    picture.save(content, Image.registered_extensions()[suffix.lower()], **options)
+    return content.getvalue()
 
 
 def _write_folder(path: Path, images: Sequence[np.ndarray] | np.ndarray, names: Sequence[str] | None) -> None:
     """Write images into a new folder, which takes its name once it is complete, or one by one into an existing one."""
-    files = _file_names([np.asarray(image) for image in images], names)
+    chosen = _file_names([np.asarray(image) for image in images], names)
     if path.is_dir():
-        for name, image in zip(files, images, strict=True):
+        for name, image in zip(chosen, images, strict=True):
             with replacing(path / name) as temporary:
                 save_image(temporary, np.asarray(image))
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        with files.temporary_folder(path) as temporary:
+            for name, image in zip(chosen, images, strict=True):
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                save_image(temporary / name, np.asarray(image))
+            temporary.replace(path)
     except OSError as error:
-        raise checks.write_failed(path, _reason(error)) from error
-    try:
-        for name, image in zip(files, images, strict=True):
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            save_image(temporary / name, np.asarray(image))
-        temporary.chmod(0o755)
-        temporary.replace(path)
-    except OSError as error:
-        raise checks.write_failed(path, _reason(error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise checks.write_failed(files.known(path), _reason(error)) from error
 
 
 def _file_names(images: Sequence[np.ndarray], names: Sequence[str] | None) -> list[str]:
