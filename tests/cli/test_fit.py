@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +12,7 @@ import isthmus
 from isthmus import artifact
 from isthmus.cli import fit as fit_module
 
-from .conftest import ENVIRONMENT, Run
+from .conftest import Run
 
 SMALL = ("--latent-dim", "4", "--hidden", "16", "--max-epochs", "2")
 
@@ -171,19 +166,3 @@ def test_resume_without_a_checkpoint(run: Run) -> None:
     assert ran.err == (
         "isthmus: --resume: there is no checkpoint model.safetensors.checkpoint; leave --resume out to start anew.\n"
     )
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_ctrl_c_in_a_process_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "isthmus", "fit", "digits", "--hidden", "16", "--max-epochs", "100000"]
-    streams = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, **streams) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "model.safetensors.checkpoint").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "go on with the same command and --resume" in err
-    assert "Traceback" not in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors.checkpoint"]

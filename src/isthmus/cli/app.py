@@ -123,9 +123,8 @@ def _flush() -> None:
     except BrokenPipeError:
         _drop_output()
         raise SystemExit(1) from None
-    except OSError as error:
+    except OSError:
         _drop_output()
-        error.filename = "standard output"
         raise
 
 
@@ -163,9 +162,11 @@ def _about_file(error: OSError, otherwise: str) -> str:
     """Return what the system says about a file; the sentence of an error that isthmus raised itself."""
     if error.errno is None:
         return str(error) or otherwise
-    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    said = error.strerror or otherwise
+    if not isinstance(error.filename, str | bytes):  # outputs always have a name
+        return f"the result could not be printed: {said}." if error.errno in FULL else f"{said}."
     written = "; nothing half-written was left behind" if error.errno in FULL else ""
-    return f"{where}{error.strerror or otherwise}{written}."
+    return f"{os.fsdecode(error.filename)}: {said}{written}."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
