@@ -364,16 +364,16 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _learn_classes(self, data: Data) -> None:
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
-            labels = np.asarray(data.labels)[self._is_labelled(data)]
-            checks.some_labels(type(self).__name__, len(labels))
-            self.classes_, self.class_counts_ = np.unique(labels, return_counts=True)
+            labels, known = np.asarray(data.labels), self._is_labelled(data)
+            checks.some_labels(type(self).__name__, int(known.sum()))
+            self.classes_, self.class_counts_ = isthmus_data.classes_of(labels, known)
             checks.several_classes(type(self).__name__, self.classes_)
 
-    def _is_labelled(self, data: Data) -> np.ndarray:
-        """Return which records have a label; those without are refused where the model needs all."""
+    def _is_labelled(self, data: Data, classes: np.ndarray | None = None) -> np.ndarray:
+        """Return which records have a label, one of known classes; without is refused where the model needs all."""
         labels = np.asarray(data.labels)
         if self.takes_unlabelled:
-            return isthmus_data.is_labelled(labels)
+            return isthmus_data.is_labelled(labels, classes)
         missing = isthmus_data.is_missing(labels)
         checks.all_labelled(type(self).__name__, missing)
         return ~missing
@@ -447,7 +447,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         labels = None
         if self.learns_classes:
             checks.needs_labels(type(self).__name__, data.labels)
-            known, given = self._is_labelled(data), np.asarray(data.labels)
+            known, given = self._is_labelled(data, self.classes_), np.asarray(data.labels)
             checks.known_classes(type(self).__name__, given[known], self.classes_, int(known.sum()))
             labels = torch.from_numpy(isthmus_data.class_numbers(given, known, self.classes_)).to(device)
         return Feed(data, self.preprocessor_, device, labels)
@@ -569,7 +569,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         table = isinstance(self.preprocessor_, preprocessing.TablePreprocessor)
         X = self._open(X) if table else X
         blocks = self._run(X, self._there_and_back)
-        return self._restore([block.cpu().numpy() for block in blocks], X.chunk(0, len(X)) if table else None)
+        return self._restore([block.cpu().numpy() for block in blocks], X if table else None)
 
     def reconstruct_encoded(self, rows: np.ndarray) -> np.ndarray:
         """Return records after crossing the code, as the preprocessor encodes them: what saves reading a table again.
@@ -836,18 +836,19 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None)
         return isthmus_data.conform(data, self.schema_, type(self).__name__)
 
-    def _restore(self, encoded: list[np.ndarray], like: Any = None) -> Any:
+    def _restore(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:
         """Return encoded records in the units, types and container of the data fitted on.
 
-        What no code holds of a table is copied from ``like``, the rows that they came from.
+        What no code holds of a table is copied from ``like``, the data that they came from, and so is its index.
         """
         pre = self.preprocessor_
         if None in pre.shape_:
             block = pre.decode([record for one in encoded for record in one])
         else:
             x = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
-            block = pre.decode(x, like) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
-        return isthmus_data.restore(block, self.schema_)
+            rows = None if like is None else like.chunk(0, len(like))
+            block = pre.decode(x, rows) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
+        return isthmus_data.restore(block, self.schema_, None if like is None else like.beside)
 
     def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:
         sizes = sizes or [()] * len(codes)  # type: ignore[list-item]

@@ -16,7 +16,11 @@ from isthmus.data import class_numbers, is_labelled
         ([1, -1, 1], "yyy"),  # two classes, by old custom
         ([5, -1, 5], "yny"),
         ([-1, -1], "nn"),
-        ([1.0, np.nan, 0.0, -1.0], "ynyn"),
+        ([1.0, np.nan, 0.0, -1.0], "ynyy"),  # three classes, of which at most half are -1
+        ([1, 0, -1, -1, -1, -1], "yynnnn"),  # two classes, and most records without a label
+        ([2, 1, 0, -1], "yyyn"),
+        ([2, 1, 0, -1, -2], "yyyyy"),  # -2 is a class, and then so is -1
+        ([0, -1, 0, -1], "ynyn"),
         ([1.0, np.nan, -1.0], "yny"),
         (["a", "", "b"], "yny"),
         (["-1", "1"], "yy"),

@@ -61,10 +61,12 @@ __all__ = [
     "split_fractions",
     "split_size",
     "too_large",
+    "too_wide",
     "unreadable_file",
     "unreadable_image",
     "unreadable_object",
     "unsupported_column",
+    "unsupported_labels",
     "write_failed",
     "wrong_width",
 ]
@@ -399,7 +401,23 @@ def unsupported_column(source: str, name: str, dtype: str) -> DataTypeError:
     """Return the error for a column of a type that has no place in a table of records."""
     return DataTypeError(
         f"{source}: column '{name}' has the type {dtype}, but a column holds numbers, true/false, text or dates; "
-        f"convert it or leave it out with columns=."
+        f"convert it, or name the columns to use with columns= (--columns)."
+    )
+
+
+def unsupported_labels(source: str, name: str, dtype: str) -> DataTypeError:
+    """Return the error for a column of labels of a type that names no classes."""
+    return DataTypeError(
+        f"{source}: column '{name}' has the type {dtype}, but labels are numbers, true/false, text or dates; "
+        f"convert it."
+    )
+
+
+def too_wide(source: str, name: str, dtype: str) -> DataTypeError:
+    """Return the error for a column of numbers of more bits than numbers have here."""
+    return DataTypeError(
+        f"{source}: column '{name}' holds {dtype}, but numbers have 64 bits at most; convert it, or name the columns "
+        f"to use with columns= (--columns)."
     )
 
 

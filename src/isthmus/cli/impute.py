@@ -82,7 +82,8 @@ def impute(
     found = tasks.impute(fitted, records, mask, level=level, draws=draws, random_state=seed, device=device or "auto")
     filled = isthmus_data.open(found.records)
     names = records.names if records.schema.kind == "image" else None
-    sinks.write_records(path, len(filled), [filled.chunk(0, len(filled))], filled.schema, names, force=force)
+    blocks = [filled.chunk(0, len(filled))]
+    sinks.write_records(path, len(filled), blocks, filled.schema, names, beside=records.beside, force=force)
     if told is not None:
         sinks.write_columns(told, iter([_cells(schema, found)]), None, force=force)
     cells, rows = int(found.marked.sum()), int(found.marked.reshape(len(filled), -1).any(axis=1).sum())

@@ -18,6 +18,7 @@ from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
     from isthmus.data import Schema
+    from isthmus.data.beside import Beside
 
 __all__ = [
     "DRAWINGS",
@@ -290,7 +291,14 @@ def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, 
 
 
 def write_records(
-    path: Path, n: int, blocks: Iterable[Any], schema: Schema, names: Sequence[str] | None, *, force: bool
+    path: Path,
+    n: int,
+    blocks: Iterable[Any],
+    schema: Schema,
+    names: Sequence[str] | None,
+    *,
+    beside: Beside | None = None,
+    force: bool,
 ) -> None:
     """Write records in the format that the suffix says: ``.npy`` and folders of images as they come, others at once.
 
@@ -306,21 +314,23 @@ def write_records(
         Of the records.
     names : sequence of str or None
         Of the records.
+    beside : Beside, optional
+        What the records' source has beside them, such as the column of labels: it is written too.
     force : bool
         Whether existing files may be replaced.
     """
     from isthmus import data
     from isthmus.data.writing import write_rows
 
-    suffix = path.suffix.lower()
-    if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape:
+    suffix, has_labels = path.suffix.lower(), beside is not None and beside.labels is not None
+    if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape and not has_labels:
         with replacing(path, force=force) as file:
             write_rows(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
     elif suffix == "" and schema.kind == "image":
         with _filling(path, force=force) as folder:
             _write_images(folder, n, blocks, schema, names)
     else:
-        data.write(path, _joined(list(blocks), schema), schema, names, force=force)
+        data.write(path, _joined(list(blocks), schema), schema, names, beside=beside, force=force)
 
 
 def _joined(blocks: list[Any], schema: Schema) -> Any:

@@ -210,7 +210,8 @@ def _rewrite(
     records = sources.open_for(terminal, fitted, source, opening)
     # Rows of a table are not named: names are those of image files.
     names: Sequence[str] | None = records.names if records.schema.kind == "image" else None
-    sinks.write_records(path, len(records), function(records), fitted.schema_, names, force=force)
+    blocks, beside = function(records), records.beside
+    sinks.write_records(path, len(records), blocks, fitted.schema_, names, beside=beside, force=force)
     return _written(output, len(records))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from isthmus.data.conforming import as_matrix, by_name, conform
 from isthmus.data.inspection import Inspection, inspect
-from isthmus.data.labelling import class_numbers, is_labelled, is_missing
+from isthmus.data.labelling import class_numbers, classes_of, is_labelled, is_missing
 from isthmus.data.opening import open
 from isthmus.data.public import NAMES, load
 from isthmus.data.records import Data
@@ -25,6 +25,7 @@ __all__ = [
     "as_matrix",
     "by_name",
     "class_numbers",
+    "classes_of",
     "conform",
     "inspect",
     "is_labelled",

@@ -14,6 +14,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.beside import Beside, ColumnBeside
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
@@ -127,20 +128,23 @@ def from_tensor(source: Any, *, name: str = "X", columns: Sequence[Any] | None =
     )
 
 
-def take_column(data: Data, column: Any) -> Data:
-    """Set one column of a matrix aside as the labels."""
+def take_column(data: Data, column: Any, columns: Sequence[Any] | None = None) -> Data:
+    """Set one column of a matrix aside as the labels, and keep some of the others, or all."""
     if data.schema.kind != "array":
         raise checks.option_not_used("label_column", data.schema.kind, "tables and matrices")
     width = data.schema.shape[0] or 0
     if not isinstance(column, (int, np.integer)) or not -width <= column < width or width < 2:
         raise checks.no_such_column(data.source, column, [str(i) for i in range(width)])
-    column = int(column) % width
-    rest = [i for i in range(width) if i != column]
     if not isinstance(data.store, stores.ArrayStore):
         raise checks.option_not_used("label_column", "array streamed from a file", "data in memory")
-    array = data.store.array
+    array, column = data.store.array, int(column) % width
+    rest = [i for i in (range(width) if columns is None else _positions(columns, array, data.source)) if i != column]
+    if not rest:
+        raise checks.no_columns(data.source)
     taken = from_array(array[:, rest], name=data.source, container=data.schema.container, notes=data.notes)
     taken.notes.append(f"column {column} of {data.source} was set aside as the labels.")
+    place = sum(i < column for i in rest)
+    taken.beside = Beside(labels=ColumnBeside("", place, array[:, column]))
     return taken.labelled(array[:, column])
 
 

@@ -1,13 +1,106 @@
-"""Which records have a label: where few have been told apart by hand, most have none."""
+"""Labels as arrays, and which records have one: where few have been told apart by hand, most have none.
+
+Whether -1 is a label
+---------------------
+In scikit-learn -1 means "no label", beside the classes 0, 1, 2, ... It is read so here, but for labels among which it
+must be a class: -1 and 1, the two classes of old custom; labels some of which lie below -1; and -1, 0 and 1 of which at
+most half are -1. Of what was fitted, the classes decide. A note says how -1 was read.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_numbers", "is_labelled", "is_missing"]
+from isthmus.data.column_types import plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["as_labels", "class_numbers", "classes_of", "is_labelled", "is_missing", "labels_of", "note_on_minus_one"]
+
+
+# --- labels as arrays ------------------------------------------------------------------------------------------------
+
+
+def as_labels(labels: Any) -> NDArray[Any]:
+    """Return labels as an array; a single column of them is flattened.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,) or (n, 1)
+        An array, a list, a tensor, a column or a frame of one column of any library. Missing ones stay missing.
+    """
+    library = type(labels).__module__.split(".")[0]
+    if library in ("pandas", "polars", "pyarrow"):
+        return _of_library(labels, library)
+    if isinstance(labels, np.ma.MaskedArray):
+        hidden, labels = np.ma.getmaskarray(labels), np.asarray(labels.data, object)
+        labels[hidden] = None
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu()
+    labels = np.asarray(labels)
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _of_library(labels: Any, library: str) -> NDArray[Any]:
+    """Return the labels of a column, or of a frame of one column."""
+    import pyarrow as pa
+
+    if len(getattr(labels, "shape", ())) == 2:
+        if labels.shape[1] != 1:
+            return np.asarray(labels)
+        labels = (
+            labels.iloc[:, 0]
+            if library == "pandas"
+            else labels[labels.columns[0]]
+            if library == "polars"
+            else labels[0]
+        )
+    if library == "pandas":
+        return np.asarray(labels.astype(object) if str(labels.dtype) == "category" else labels)
+    column = labels.to_arrow() if library == "polars" else labels
+    return labels_of(column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]))
+
+
+def labels_of(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Return a column as labels: numbers as such, texts and whole numbers with gaps as objects; gaps as None or NaN."""
+    import pyarrow as pa
+
+    column = plain(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)  # to_numpy reads an empty cell as the last category
+    if pa.types.is_integer(column.type) and column.null_count:
+        # As floats, those beyond 2**53 would run into one another.
+        labels = column.fill_null(0).to_numpy().astype(object)
+        labels[column.is_null().to_numpy()] = None
+        return np.asarray(labels)
+    return np.asarray(column.to_numpy())
+
+
+def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the classes that known labels name, sorted, and how many records have each.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+    known : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    classes : ndarray, shape (k,)
+        Whole numbers are of NumPy's type also where the labels are objects, since some are missing.
+    counts : ndarray of int, shape (k,)
+    """
+    found = labels[known]
+    if found.dtype == object and {type(label) for label in found.tolist()} <= {int}:
+        found = np.array(found.tolist())
+    return np.unique(found, return_counts=True)
+
+
+# --- which are labels ------------------------------------------------------------------------------------------------
 
 
 def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArray[Any]) -> NDArray[np.int64]:
@@ -36,14 +129,15 @@ def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArr
     return numbers
 
 
-def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which labels are labels: a missing one (None, NaN, NaT, pandas.NA, "") is none, and neither is -1.
-
-    Where -1 and 1 are all that occurs they are two classes, as they are by old custom.
+def is_labelled(labels: NDArray[Any], classes: NDArray[Any] | None = None) -> NDArray[np.bool_]:
+    """Return which labels are labels: a missing one (None, NaN, NaT, pandas.NA, "") is none, and mostly neither is -1.
 
     Parameters
     ----------
     labels : ndarray, shape (n,)
+    classes : ndarray, shape (k,), optional
+        Of what was fitted: -1 is a label if it is one of them. Otherwise the labels themselves decide, as the module
+        says.
 
     Returns
     -------
@@ -53,16 +147,50 @@ def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     --------
     >>> is_labelled(np.array([0, 1, -1, 2])).tolist()
     [True, True, False, True]
+    >>> is_labelled(np.array([0, 1, -1, 1])).tolist()
+    [True, True, True, True]
     >>> is_labelled(np.array(["cat", None, "dog"], dtype=object)).tolist()
     [True, False, True]
     """
     known = ~is_missing(labels)
-    if labels.dtype.kind in "iufO":
-        minus_one = np.zeros(len(labels), bool)
-        minus_one[known] = [_is_minus_one(label) for label in labels[known].tolist()]
-        if minus_one.any() and set(labels[known].tolist()) != {-1, 1}:
-            known &= ~minus_one
-    return np.asarray(known)
+    minus_one = _is_minus_one(labels, known)
+    if not minus_one.any():
+        return known
+    is_class = _is_class(labels[known], minus_one[known]) if classes is None else -1 in classes.tolist()
+    return known if is_class else known & ~minus_one
+
+
+def note_on_minus_one(labels: NDArray[Any]) -> str:
+    """Return a sentence that says how -1 is read among labels; an empty one where it is none or that is plain."""
+    known = ~is_missing(labels)
+    count = int(_is_minus_one(labels, known).sum())
+    if not count:
+        return ""
+    is_class, others = bool(is_labelled(labels)[known].all()), len(set(labels[known].tolist())) - 1
+    if not is_class:
+        rename = "; name it otherwise where it is a class" if others else ""
+        return f"{count:,} of the {len(labels):,} labels are -1, which stands for no label{rename}."
+    if others == 2 and 0 in set(labels[known].tolist()):
+        return "the labels -1, 0 and 1 were read as three classes; leave a label empty where there is none."
+    return ""
+
+
+def _is_class(labels: NDArray[Any], minus_one: NDArray[np.bool_]) -> bool:
+    """Tell whether -1 is one of the classes that labels name."""
+    found = set(labels.tolist())
+    if found <= {-1, 0, 1}:
+        return found == {-1, 1} or (len(found) == 3 and 2 * int(minus_one.sum()) <= len(minus_one))
+    return any(not isinstance(label, str | bytes) and label < -1 for label in found)
+
+
+def _is_minus_one(labels: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which labels are the number -1."""
+    if labels.dtype.kind in "if":
+        return np.asarray(labels == -1)
+    found = np.zeros(len(labels), bool)
+    if labels.dtype.kind == "O":
+        found[known] = [not isinstance(label, str | bytes) and bool(label == -1) for label in labels[known].tolist()]
+    return found
 
 
 def is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -93,7 +221,3 @@ def _is_missing(label: Any) -> bool:
     if label is None or type(label).__name__ in ("NAType", "NaTType") or (isinstance(label, str) and label == ""):
         return True
     return isinstance(label, float | np.floating) and bool(np.isnan(label))
-
-
-def _is_minus_one(label: Any) -> bool:
-    return not isinstance(label, str | bytes) and bool(label == -1)

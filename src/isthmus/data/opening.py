@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data import arrays, idx, images, parquet, public, tables, text, text_tables
+from isthmus.data import arrays, frames, idx, images, parquet, public, text, text_tables
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -140,7 +140,7 @@ def _open_object(source: Any, options: Options) -> Data:
     if library in FRAMES and not any(base.__name__ in FRAMES[library] for base in type(source).__mro__):
         raise checks.one_dimension(source, "X")
     if hasattr(source, "__arrow_c_stream__") or library in FRAMES:
-        return tables.from_frame(source, library, columns=options.columns, label_column=options.label_column)
+        return frames.from_frame(source, library, columns=options.columns, label_column=options.label_column)
     if isinstance(source, (list, tuple)):
         return _open_list(source, options)
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
@@ -165,12 +165,7 @@ def _with_label_column(data: Data, options: Options) -> Data:
     """Set a column of a matrix aside as the labels, and keep the columns asked for."""
     if options.label_column is None:
         return data
-    labels = arrays.take_column(data, options.label_column)
-    if options.columns is None:
-        return labels
-    return arrays.from_array(data.array, name=data.source, columns=options.columns, notes=data.notes).labelled(
-        labels.labels
-    )
+    return arrays.take_column(data, options.label_column, options.columns)
 
 
 def _open_list(source: Sequence[Any], options: Options) -> Data:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.column_types import with_index
+from isthmus.data.labelling import labels_of
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
-from isthmus.data.tables import choose_columns, clean, describe, from_table, labels_of, prototype
+from isthmus.data.tables import choose_columns, clean, describe, from_table, prototype
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,10 +47,11 @@ class ParquetStore(stores.Store):
         self.cells = cells
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self.groups: list[tuple[Path, int]] = []
-        lengths, self.nbytes = [], 0
+        lengths, self.nbytes, wanted = [], 0, set(names)
         for path in paths:
             metadata = parquet_file(path).metadata
-            chosen = [i for i in range(metadata.num_columns) if _root(metadata, i) in self.names]
+            # A column of plain values is stored under its own name, with all its dots.
+            chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted]
             for number in range(metadata.num_row_groups):
                 group = metadata.row_group(number)
                 self.groups.append((path, number))
@@ -105,11 +108,6 @@ class ParquetStore(stores.Store):
         return table
 
 
-def _root(metadata: Any, column: int) -> str:
-    """Return the name of the top-level column that a stored leaf belongs to."""
-    return metadata.schema.column(column).path.split(".")[0]
-
-
 def parquet_file(path: Path) -> Any:
     """Open a Parquet file.
 
@@ -140,6 +138,18 @@ def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.T
             raise checks.unreadable_file(path, f"it is damaged ({str(error).splitlines()[0][:120]})") from error
 
 
+def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
+    """Read the first row of a row group: with it come all categories, which are stored before the cells."""
+    import pyarrow as pa
+
+    with parquet_file(path) as file:
+        try:
+            batches = file.iter_batches(batch_size=1, row_groups=[group], columns=list(names))
+            return pa.Table.from_batches([next(batches)]).select(list(names))
+        except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
+            raise checks.unreadable_file(path, f"it is damaged ({str(error)[:120]})") from error
+
+
 def from_parquet(
     paths: Sequence[Path],
     *,
@@ -158,33 +168,95 @@ def from_parquet(
     columns, label_column
         As in :func:`from_table`.
     """
-    import pyarrow as pa
-
-    arrow = parquet_file(paths[0]).schema_arrow
-    for path in paths[1:]:
-        other = parquet_file(path).schema_arrow
-        if not other.equals(arrow):
-            raise checks.unreadable_file(path, f"its columns differ from those of '{paths[0].name}'")
-    describe(arrow, source)
-    keep, label = choose_columns(arrow.names, columns, label_column, source)
-    store = ParquetStore(paths, keep, source)
+    schema = _common_schema(paths, columns, label_column, source)
+    choice = choose_columns(schema, columns, label_column, source)
+    described = describe(choice.records_schema(), source)
+    store = ParquetStore(paths, choice.keep, source)
     if store.nbytes <= stores.RESIDENT_BYTES:
-        names = [*keep, *([label] if label else [])]
-        table = pa.concat_tables(read_groups(path, range(parquet_file(path).num_row_groups), names) for path in paths)
-        return from_table(table, source=source, container="files", label_column=label)
-    checks.not_empty((store.length, len(keep)), source)
-    labels = None if label is None else np.concatenate([labels_of(column) for column in _one_column(paths, label)])
-    kept = pa.schema([arrow.field(name) for name in keep], metadata=arrow.metadata)
-    schema = Schema("table", (len(keep),), "mixed", "files", describe(kept, source), (), prototype(kept.empty_table()))
-    notes = [
+        whole = _read(paths, choice.names, schema)
+        return from_table(
+            whole, source=source, container="files", columns=columns and choice.keep, label_column=choice.label
+        )
+    checks.not_empty((store.length, len(choice.keep)), source)
+    aside = _read(paths, [name for name in choice.names if name not in choice.keep], schema)
+    kept = _no_rows(store, choice.records_schema())
+    labels = None if choice.label is None else labels_of(aside.column(choice.label))
+    note = (
         f"{source} takes about {store.nbytes / 2**30:.1f} GiB and is streamed by row groups; "
         "values are checked as they are read."
+    )
+    return Data(
+        Schema("table", (len(choice.keep),), "mixed", "files", described, (), prototype(kept)),
+        store,
+        labels=labels,
+        source=source,
+        notes=[note, *choice.notes],
+        beside=choice.beside(aside),
+    )
+
+
+def _common_schema(
+    paths: Sequence[Path], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+) -> pa.Schema:
+    """Return the schema of all files; of the columns that are used, that of categories counts them up to the most."""
+    import pyarrow as pa
+
+    first = parquet_file(paths[0]).schema_arrow
+    used = choose_columns(first, columns, label_column, source).names
+    for path in paths[1:]:
+        other = parquet_file(path).schema_arrow
+        if (columns is None and other.names != first.names) or not set(used) <= set(other.names):
+            raise checks.unreadable_file(path, f"its columns differ from those of '{paths[0].name}'")
+        for name in used:
+            one, its = first.field(name), other.field(name)
+            if one.type == its.type:
+                continue
+            if not _same_categories(one.type, its.type):
+                what = f"its column '{name}' is of type {its.type}, and that of '{paths[0].name}' of type {one.type}"
+                raise checks.unreadable_file(path, what)
+            counted = pa.dictionary(pa.int32(), one.type.value_type, one.type.ordered)
+            first = first.set(first.get_field_index(name), one.with_type(counted))
+    return first
+
+
+def _same_categories(one: pa.DataType, other: pa.DataType) -> bool:
+    """Tell whether two types are categories that differ only in how their numbers are stored."""
+    import pyarrow as pa
+
+    if not (pa.types.is_dictionary(one) and pa.types.is_dictionary(other)):
+        return False
+    return (one.value_type, one.ordered) == (other.value_type, other.ordered)
+
+
+def _read(paths: Sequence[Path], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Return some columns of all files as one table."""
+    import pyarrow as pa
+
+    wanted = pa.schema([schema.field(name) for name in names], metadata=schema.metadata)
+    parts = (read_groups(path, range(parquet_file(path).num_row_groups), names) for path in paths)
+    return pa.concat_tables(_as(part, wanted) for part in parts)
+
+
+def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with a schema that counts categories up to more."""
+    import pyarrow as pa
+
+    columns = [
+        column if column.type == field.type else with_index(column, field.type.index_type)
+        for column, field in zip(table.columns, schema, strict=True)
     ]
-    if label:
-        notes.append(f"column '{label}' was set aside as the labels.")
-    return Data(schema, store, labels=labels, source=source, notes=notes)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _one_column(paths: Sequence[Path], name: str) -> Iterable[pa.ChunkedArray]:
-    for path in paths:
-        yield read_groups(path, range(parquet_file(path).num_row_groups), [name]).column(name)
+def _no_rows(store: ParquetStore, schema: pa.Schema) -> pa.Table:
+    """Return a table of no rows with all categories of all row groups, read from the first cell of each."""
+    import pyarrow as pa
+
+    names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+    parts = [schema.empty_table()]
+    for path, number in store.groups if names else ():
+        firsts = _as(_first_row(path, number, names), pa.schema([schema.field(name) for name in names]))
+        cells = dict(zip(names, firsts.columns, strict=True))
+        columns = [cells.get(field.name, pa.chunked_array([], field.type)) for field in schema]
+        parts.append(pa.Table.from_arrays([column.slice(0, 0) for column in columns], schema=schema))
+    return pa.concat_tables(parts)

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
+from isthmus.data.beside import Beside
+from isthmus.data.labelling import as_labels
 from isthmus.data.schema import Schema
 from isthmus.data.stores import ArrayStore, Store
 
 __all__ = ["Data"]
 
 CHUNK_BYTES = 16 * 2**20
+NOTHING = Beside()
 
 
 class Data:
@@ -45,11 +48,13 @@ class Data:
     notes : sequence of str, default=()
         What was converted, skipped or decided while opening.
     rows : ndarray of int or None, default=None
-        Numbers of the records of the store that belong to these data; None means all. Labels and names are those of
-        the rows already.
+        Numbers of the records of the store that belong to these data; None means all. Labels and names, and what else
+        is beside the records, are those of the rows already.
+    beside : Beside, optional
+        What the source gets back with its records: a data frame's index, the column of the labels.
     """
 
-    __slots__ = ("_gathered", "labels", "names", "notes", "rows", "schema", "source", "store")
+    __slots__ = ("_gathered", "beside", "labels", "names", "notes", "rows", "schema", "source", "store")
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class Data:
         source: str = "X",
         notes: Sequence[str] = (),
         rows: np.ndarray | None = None,
+        beside: Beside = NOTHING,
     ) -> None:
         self.schema = schema
         self.store = store
@@ -69,6 +75,7 @@ class Data:
         self.notes = list(notes)
         self.names = names
         self.labels = labels
+        self.beside = beside
         self._gathered: np.ndarray | None = None
         if labels is not None:
             checks.same_length(len(self), labels, source)
@@ -161,14 +168,11 @@ class Data:
         """
         chosen = np.asarray(indices)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
-        return Data(
-            self.schema,
-            self.store,
+        return self._with(
             labels=None if self.labels is None else self.labels[chosen],
             names=None if self.names is None else [self.names[int(i)] for i in chosen],
-            source=self.source,
-            notes=self.notes,
             rows=chosen if self.rows is None else self.rows[chosen],
+            beside=self.beside.take(chosen),
         )
 
     def select(self, names: Sequence[str]) -> Data:
@@ -185,15 +189,7 @@ class Data:
                 raise checks.no_such_column(self.source, name, list(known))
         from isthmus.data.tables import select_schema
 
-        return Data(
-            select_schema(self.schema, names),
-            self.store.select(names),
-            labels=self.labels,
-            names=self.names,
-            source=self.source,
-            notes=self.notes,
-            rows=self.rows,
-        )
+        return self._with(schema=select_schema(self.schema, names), store=self.store.select(names))
 
     def labelled(self, labels: Any) -> Data:
         """Return the same records with other labels.
@@ -203,23 +199,15 @@ class Data:
         labels : array-like of shape (n,) or None
             One a record, of any type.
         """
-        return Data(
-            self.schema,
-            self.store,
-            labels=None if labels is None else as_labels(labels),
-            names=self.names,
-            source=self.source,
-            notes=self.notes,
-            rows=self.rows,
-        )
+        return self._with(labels=None if labels is None else as_labels(labels))
 
+    def beside_of(self, other: Data) -> Data:
+        """Return these records with the labels of others, the same in another form, and what else is beside them."""
+        return self._with(labels=other.labels, beside=other.beside)
 
-def as_labels(labels: Any) -> np.ndarray:
-    """Return labels as an array; a single column of them is flattened."""
-    if hasattr(labels, "detach"):
-        labels = labels.detach().cpu()
-    labels = np.asarray(labels)
-    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    def _with(self, **changed: Any) -> Data:
+        names = ("schema", "store", "labels", "names", "source", "notes", "rows", "beside")
+        return Data(**{name: getattr(self, name) for name in names} | changed)
 
 
 def _run(rows: np.ndarray) -> slice | None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus.data import frames
+from isthmus.data.beside import Beside
+from isthmus.data.column_types import index_type, plain, plain_type
 from isthmus.data.schema import Schema
-from isthmus.data.tables import PANDAS_KEY
 
 if TYPE_CHECKING:
-    import pandas
     import pyarrow as pa
 
-__all__ = ["empty_table", "restore", "restore_table"]
+__all__ = ["empty_table", "plain_table", "restore", "restore_table"]
 
 
-def restore(block: Any, schema: Schema) -> Any:
+def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
     """Return records in the container, and with the dtypes, that they came in.
 
     Parameters
@@ -28,6 +27,8 @@ def restore(block: Any, schema: Schema) -> Any:
         Records as :meth:`Data.take` gives them.
     schema : Schema
         Of the data that the model was fitted on.
+    beside : Beside, optional
+        Of the data that these records come from: they get back its index, one entry a record.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def restore(block: Any, schema: Schema) -> Any:
         ``list``: list of images, str or bytes.
     """
     if schema.kind == "table":
-        return _restore_frame(restore_table(block, schema), schema)
+        return _restore_frame(restore_table(block, schema), schema, beside or Beside())
     if schema.kind == "text":
         return [record.decode("utf-8", errors="replace") for record in block] if schema.dtype == "str" else list(block)
     if isinstance(block, np.ndarray):
@@ -69,8 +70,17 @@ def restore_table(table: pa.Table, schema: Schema) -> pa.Table:
     given = dict(zip(table.column_names, table.columns, strict=True))
     wanted = [(field, column) for field, column in zip(model.schema, model.columns, strict=True) if field.name in given]
     columns = [_restore_column(given[field.name], column) for field, column in wanted]
-    fields = [field for field, _ in wanted]
+    fields = [field.with_type(column.type) for (field, _), column in zip(wanted, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=model.schema.metadata))
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """Return a table whose columns are of plain types, as those of blocks are."""
+    import pyarrow as pa
+
+    columns = [plain(column) for column in table.columns]
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
 def _restore_column(column: pa.ChunkedArray, model: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -79,65 +89,34 @@ def _restore_column(column: pa.ChunkedArray, model: pa.ChunkedArray) -> pa.Chunk
     import pyarrow.compute as pc
 
     target = model.type
+    if pa.types.is_dictionary(column.type):
+        column = plain(column)
+        column = column.cast(column.type.value_type)
     if not pa.types.is_dictionary(target):
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
         if column.type == target:
             return column
         if pa.types.is_floating(column.type) and (pa.types.is_integer(target) or pa.types.is_duration(target)):
             column = pc.round(column).cast(pa.int64()) if not pa.types.is_uint64(target) else pc.round(column)
         return column.cast(target, safe=False)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    values = column.cast(target.value_type).combine_chunks()
-    known = model.chunk(0).dictionary if model.num_chunks else pa.array([], target.value_type)
+    kind = plain_type(target.value_type)
+    values = column.cast(kind).combine_chunks()
+    known = model.chunk(0).dictionary.cast(kind) if model.num_chunks else pa.array([], kind)
     codes = pc.index_in(values, value_set=known, skip_nulls=True)
     unknown = pc.and_(pc.is_null(codes), pc.is_valid(values))
     if pc.any(unknown).as_py():
         known = pa.concat_arrays([known, pc.unique(values.filter(unknown))])
         codes = pc.index_in(values, value_set=known, skip_nulls=True)
-    codes = codes.cast(target.index_type)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, known, ordered=target.ordered)])
+    codes = codes.cast(index_type(len(known), target.index_type))
+    categories = known.cast(target.value_type)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, categories, ordered=target.ordered)])
 
 
-def _restore_frame(table: pa.Table, schema: Schema) -> Any:
+def _restore_frame(table: pa.Table, schema: Schema, beside: Beside) -> Any:
     """Return an Arrow table as a frame of the schema's library."""
     if schema.container == "pandas":
-        return _restore_pandas(table)
+        return frames.to_pandas(table, beside.index)
     if schema.container == "polars":
         import polars
 
         return polars.from_arrow(table)
-    return table
-
-
-def _restore_pandas(table: pa.Table) -> pandas.DataFrame:
-    """Return a pandas frame with every dtype as it was."""
-    import pandas
-
-    frame = table.to_pandas(integer_object_nulls=True)
-    remembered = json.loads((table.schema.metadata or {}).get(PANDAS_KEY, b"{}"))
-    names = _model_names(table)
-    were = dict(zip(names, remembered.get("dtypes", ()), strict=False))
-    known = [(name, have, were[name]) for name, have in zip(frame.columns, frame.dtypes, strict=True) if name in were]
-    wanted: dict[str, Any] = {}
-    for name, have, (dtype, storage, missing) in known:
-        if dtype in ("string", "str"):
-            wanted[name] = pandas.StringDtype(storage, na_value=pandas.NA if missing == "<NA>" else np.nan)
-        elif str(have) != dtype and dtype != "category" and not frame[name].isna().any():
-            wanted[name] = dtype
-        elif dtype == "object" and str(have) != "object":
-            wanted[name] = object
-    frame = frame.astype(wanted)  # of all at once: to set one column after another splits the frame each time
-    for name, _, (dtype, _, missing) in known:
-        if dtype == "object" and missing == "None" and frame[name].isna().any():
-            frame[name] = frame[name].where(frame[name].notna(), None)
-    if remembered.get("integer_names"):
-        frame.columns = pandas.Index([int(name) for name in frame.columns])
-    return frame
-
-
-def _model_names(table: pa.Table) -> Sequence[str]:
-    """Return the names of all columns that the frame had, in its order, also of those that were left out."""
-    document = json.loads((table.schema.metadata or {}).get(b"pandas", b'{"columns": []}'))
-    return [column["name"] for column in document["columns"]]
+    return beside.into_table(table, labels=False)

@@ -1,61 +1,37 @@
-"""Tables: data frames of any library, and what all tables have in common.
+"""Arrow tables, which every table is inside.
 
-Inside, every table is an Arrow table: it knows missing values, whole numbers beside them, categories, dates and time
-zones. Missing cells are null; a NaN in a column of numbers counts as missing too.
+It knows missing values, whole numbers beside them, categories, dates and time zones. Missing cells are null; a NaN in a
+column of numbers counts as missing too.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
 import io
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
-from isthmus.data.records import Data, as_labels
+from isthmus.data.beside import PANDAS, Beside, ColumnBeside, index_columns, kept_index
+from isthmus.data.column_types import column_type, plain
+from isthmus.data.labelling import labels_of
+from isthmus.data.records import Data
 from isthmus.data.schema import Column, Schema
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-__all__ = ["from_frame", "from_table", "prototype", "select_schema"]
-
-PANDAS_KEY = b"isthmus.pandas"
+__all__ = ["choose_columns", "clean", "describe", "from_table", "named", "prototype", "select_schema", "twins"]
 
 
-# --- types -----------------------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=256)  # tables have many columns of few types
-def column_type(dtype: pa.DataType) -> str | None:
-    """Return what values of an Arrow type mean, or None where they have no place in a table of records."""
-    from pyarrow import types
-
-    tests = (
-        ("boolean", types.is_boolean),
-        ("integer", types.is_integer),
-        ("number", types.is_floating),
-        ("number", types.is_decimal),
-        ("date", types.is_timestamp),
-        ("date", types.is_date),
-        ("date", types.is_time),
-        ("integer", types.is_duration),
-        ("category", types.is_string),
-        ("category", types.is_large_string),
-        ("category", types.is_string_view),
-        ("category", types.is_null),
-    )
-    if types.is_dictionary(dtype):
-        return "category" if column_type(dtype.value_type) else None
-    return next((name for name, test in tests if test(dtype)), None)
+# --- schemas ----------------------------------------------------------------------------------------------------------
 
 
 def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
@@ -63,13 +39,9 @@ def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
 
     Raises
     ------
-    DataError, DataTypeError, ShapeError
-        If there are none, a name occurs twice, or a type has no place in a table.
+    DataTypeError
+        If a type has no place in a table.
     """
-    if not schema.names:
-        raise checks.no_columns(source)
-    if twice := twins(schema.names):
-        raise checks.duplicate_columns(source, twice)
     columns = []
     for field in schema:
         meaning = column_type(field.type)
@@ -91,23 +63,28 @@ def prototype(table: pa.Table) -> str:
     """
     import pyarrow as pa
 
-    arrays = []
-    for column in table.columns:
-        if pa.types.is_dictionary(column.type) and column.num_chunks:
-            arrays.append(column.unify_dictionaries().chunk(0).slice(0, 0))
-        else:
-            arrays.append(pa.array([], type=column.type))
-    batch = pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+    arrays = [_no_cells(column) for column in table.columns]
+    fields = [field.with_type(array.type) for field, array in zip(table.schema, arrays, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata=table.schema.metadata))
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return base64.b64encode(sink.getvalue()).decode("ascii")
 
 
+def _no_cells(column: pa.ChunkedArray) -> pa.Array:
+    """Return an array of no cells of a column's type, with all its categories."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type) or not column.num_chunks:
+        return pa.array([], type=column.type)
+    chunk = plain(column).chunk(0)
+    categories = chunk.dictionary.cast(column.type.value_type)
+    return pa.DictionaryArray.from_arrays(chunk.indices.slice(0, 0), categories, ordered=column.type.ordered)
+
+
 def select_schema(schema: Schema, names: Sequence[str]) -> Schema:
     """Return a table's schema with some of its columns, in the given order."""
-    from dataclasses import replace
-
     from isthmus.data.restoring import empty_table
 
     by_name = {column.name: column for column in schema.columns}
@@ -120,7 +97,7 @@ def select_schema(schema: Schema, names: Sequence[str]) -> Schema:
 
 
 def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, dict[str, int]]:
-    """Return a table in its canonical form: null where a number is NaN, no infinities, strings of one kind.
+    """Return a table in its canonical form: null where a number is NaN, no infinities, plain types.
 
     Parameters
     ----------
@@ -144,13 +121,8 @@ def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, di
     nan: dict[str, int] = {}
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_string_view(column.type):
-            column = column.cast(pa.large_string())
-        elif pa.types.is_dictionary(column.type):
-            if pa.types.is_string_view(column.type.value_type):
-                column = column.cast(pa.dictionary(column.type.index_type, pa.large_string(), column.type.ordered))
-            column = column.unify_dictionaries()
-        elif pa.types.is_floating(column.type) and not _is_finite(column):
+        column = plain(column)
+        if pa.types.is_floating(column.type) and not _is_finite(column):
             infinite = pc.is_inf(column)
             if pc.any(infinite).as_py():
                 row = pc.index(infinite, pa.scalar(True)).as_py()
@@ -207,8 +179,9 @@ def from_table(
     columns: Sequence[str | int] | None = None,
     label_column: str | int | None = None,
     notes: Sequence[str] = (),
+    index: pandas.Index | None = None,
 ) -> Data:
-    """Open an Arrow table.
+    """Open an Arrow table. Of columns that are neither wanted nor the labels only the names are looked at.
 
     Parameters
     ----------
@@ -224,130 +197,128 @@ def from_table(
         The column of labels, which is set aside.
     notes : sequence of str, default=()
         What was said already.
+    index : pandas.Index, optional
+        Of the frame that the table came from.
+
+    Raises
+    ------
+    DataError, DataTypeError, ShapeError
+        There is no such column, a name is that of several, a type has no place in a table, a number is infinite, or
+        there are no records.
     """
-    notes = list(notes)
-    describe(table.schema, source)
-    keep, label = choose_columns(table.column_names, columns, label_column, source)
-    labels = None
-    if label is not None:
-        labels = labels_of(table.column(label))
-        notes.append(f"column '{label}' was set aside as the labels.")
-    table = table.select(keep)
-    checks.not_empty((table.num_rows, table.num_columns), source)
-    schema = Schema("table", (len(keep),), "mixed", container, describe(table.schema, source), (), prototype(table))
-    table, nan = clean(table, source)
+    import pyarrow as pa
+
+    choice = choose_columns(table.schema, columns, label_column, source)
+    rest = pa.Table.from_arrays([table.column(name) for name in choice.keep], schema=choice.records_schema())
+    labels = None if choice.label is None else labels_of(table.column(choice.label))
+    checks.not_empty((rest.num_rows, rest.num_columns), source)
+    columns_of = describe(rest.schema, source)
+    schema = Schema("table", (rest.num_columns,), "mixed", container, columns_of, (), prototype(rest))
+    rest, nan = clean(rest, source)
+    notes = [*notes, *choice.notes]
     if nan and container != "pandas":
         shown = ", ".join(f"'{name}' ({count})" for name, count in list(nan.items())[:5])
         notes.append(f"NaN in the columns {shown} are taken as missing.")
     # One chunk a column: gathering rows from many chunks is far slower than putting them together once.
-    return Data(schema, TableStore(table.combine_chunks()), labels=labels, source=source, notes=notes)
+    store = TableStore(rest.combine_chunks())
+    beside = replace(choice.beside(table), index=index)
+    return Data(schema, store, labels=labels, source=source, notes=notes, beside=beside)
+
+
+# --- which columns ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The columns of a table that are records, and those that are set aside.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the table.
+    keep : list of str
+        The columns of the records, in order.
+    label : str or None
+        The column of labels.
+    levels : list of str
+        Columns that hold the index of a pandas frame.
+    """
+
+    schema: pa.Schema
+    keep: list[str]
+    label: str | None
+    levels: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """All of them, in the order of the table."""
+        wanted = {*self.keep, *self.levels, self.label}
+        return [name for name in self.schema.names if name in wanted]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was set aside, in sentences."""
+        notes = [
+            f"column '{name}' is a pandas index and was set aside; name it in columns= (--columns) to use it."
+            for name in self.levels
+        ]
+        return notes if self.label is None else [*notes, f"column '{self.label}' was set aside as the labels."]
+
+    def records_schema(self) -> pa.Schema:
+        """Return the schema of the records, without an index that belongs to other rows."""
+        import pyarrow as pa
+
+        metadata = dict(self.schema.metadata or {})
+        if PANDAS in metadata:
+            metadata[PANDAS] = kept_index(metadata[PANDAS], self.keep)
+        return pa.schema([self.schema.field(name) for name in self.keep], metadata=metadata or None)
+
+    def beside(self, table: pa.Table) -> Beside:
+        """Return what stands beside the records, from a table that has it among its columns."""
+        places = {name: place for place, name in enumerate(self.names)}
+
+        def column(name: str) -> ColumnBeside:
+            return ColumnBeside(name, places[name], table.column(name))
+
+        labels = None if self.label is None else column(self.label)
+        written = (self.schema.metadata or {}).get(PANDAS, b"")
+        return Beside(levels=tuple(map(column, self.levels)), labels=labels, pandas=written)
 
 
 def choose_columns(
-    names: Sequence[str], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
-) -> tuple[list[str], str | None]:
-    """Return the names of the columns to keep and of the column of labels."""
-    known = set(names)
+    schema: pa.Schema, columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+) -> Choice:
+    """Return which columns of a table are records, and which are set aside.
 
-    def named(column: str | int) -> str:
-        if (
-            isinstance(column, (int, np.integer))
-            and not isinstance(column, bool)
-            and -len(names) <= column < len(names)
-        ):
-            return names[column]
-        if column in known:
-            return str(column)
-        raise checks.no_such_column(source, column, names)
-
-    label = None if label_column is None else named(label_column)
-    keep = list(names) if columns is None else [named(column) for column in columns]
-    keep = [name for name in keep if name != label]
+    Raises
+    ------
+    DataError, DataTypeError, ShapeError
+        None is left, a name is unknown or that of several columns, or the labels are of a type that names nothing.
+    """
+    asked = None if columns is None else named(schema.names, columns, source)
+    label = None if label_column is None else named(schema.names, [label_column], source)[0]
+    levels = [name for name in index_columns(schema) if name != label and name not in (asked or ())]
+    keep = [name for name in (schema.names if asked is None else asked) if name != label and name not in levels]
     if not keep:
         raise checks.no_columns(source)
-    if twice := twins(keep):
-        raise checks.duplicate_columns(source, twice[:1])
-    return keep, label
+    several = set(twins(schema.names))
+    if twice := twins(keep) or sorted(several & {*keep, label}):
+        raise checks.duplicate_columns(source, twice)
+    if label is not None and column_type(schema.field(label).type) is None:
+        raise checks.unsupported_labels(source, label, str(schema.field(label).type))
+    return Choice(schema, keep, label, levels)
 
 
-def labels_of(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column as labels: numbers as such, everything else as objects."""
-    return as_labels(column.to_numpy())
-
-
-# --- data frames -----------------------------------------------------------------------------------------------------
-
-
-def from_frame(
-    frame: Any,
-    library: str,
-    *,
-    columns: Sequence[str | int] | None = None,
-    label_column: str | int | None = None,
-    name: str = "X",
-) -> Data:
-    """Open a data frame of pandas, polars or pyarrow, or of any other library that exports Arrow streams."""
-    import pyarrow as pa
-
-    if library == "pandas":
-        return from_table(
-            _pandas_table(frame, name), source=name, container="pandas", columns=columns, label_column=label_column
-        )
-    if library == "polars":
-        if type(frame).__name__ == "LazyFrame":
-            frame = frame.collect()
-        table, container = frame.to_arrow(), "polars"
-    else:
-        try:
-            table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else pa.table(frame)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise checks.unreadable_object(name, f"its Arrow stream is no table ({error})") from error
-        container = "arrow"
-    return from_table(table, source=name, container=container, columns=columns, label_column=label_column)
-
-
-def _pandas_table(frame: pandas.DataFrame, name: str) -> pa.Table:
-    """Return a pandas frame as an Arrow table that remembers every dtype."""
-    import pyarrow as pa
-
-    labels = list(frame.columns)
-    if frame.columns.nlevels > 1:
-        raise checks.unreadable_object(
-            name, "its columns have several levels; give every column one name with X.columns.to_flat_index()"
-        )
-    texts = [str(label) for label in labels]
-    if twice := twins(texts):
-        raise checks.duplicate_columns(name, twice)
-    for label, dtype in zip(texts, frame.dtypes, strict=True):
-        if str(dtype).startswith("Sparse"):
-            raise checks.unsupported_column(name, label, f"{dtype}, which is sparse")
-        if getattr(dtype, "kind", "") == "c":
-            raise checks.unsupported_column(name, label, f"{dtype} (Complex data not supported)")
-    try:
-        table = pa.Table.from_pandas(frame.set_axis(texts, axis=1), preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        text = str(error.args[0]) if error.args else ""
-        culprit = next(
-            (str(arg).split("column ")[1].split(" with")[0] for arg in error.args if "column " in str(arg)), "?"
-        )
-        raise checks.column_values(name, culprit, text.rstrip(".")) from error
-    remembered = {
-        "dtypes": [
-            _dtype_record(dtype, frame.iloc[:, position] if dtype == object else None)  # noqa: E721 - a dtype
-            for position, dtype in enumerate(frame.dtypes)
-        ],
-        "integer_names": bool(labels) and all(isinstance(label, (int, np.integer)) for label in labels),
-    }
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), PANDAS_KEY: json.dumps(remembered)})
-
-
-def _dtype_record(dtype: Any, column: pandas.Series | None) -> list[str]:
-    """Return what tells a pandas dtype from its like: its name, the storage of strings, the sign of a missing value.
-
-    Only a column of objects shows which sign that is.
-    """
-    missing = str(getattr(dtype, "na_value", ""))
-    if column is not None:
-        empty = column[column.isna()]
-        missing = str(empty.iloc[0]) if len(empty) else "None"
-    return [str(dtype), str(getattr(dtype, "storage", "")), missing]
+def named(names: Sequence[str], columns: Sequence[str | int], source: str) -> list[str]:
+    """Return the names of columns that were given by their names or numbers."""
+    known, width = set(names), len(names)
+    found = []
+    for column in columns:
+        is_number = isinstance(column, (int, np.integer)) and not isinstance(column, bool)
+        if is_number and -width <= int(column) < width:
+            found.append(names[int(column)])
+        elif column in known:
+            found.append(str(column))
+        else:
+            raise checks.no_such_column(source, column, names)
+    return found

@@ -14,6 +14,8 @@ import numpy as np
 
 from isthmus import files
 from isthmus.checks import data as checks
+from isthmus.data.beside import Beside
+from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
 from isthmus.data.restoring import restore, restore_table
 from isthmus.data.schema import Schema
@@ -26,7 +28,13 @@ __all__ = ["check_format", "picture_file", "write", "write_rows"]
 
 
 def write(
-    path: str | os.PathLike[str], block: Any, schema: Schema, names: Sequence[str] | None = None, *, force: bool = False
+    path: str | os.PathLike[str],
+    block: Any,
+    schema: Schema,
+    names: Sequence[str] | None = None,
+    *,
+    beside: Beside | None = None,
+    force: bool = False,
 ) -> None:
     """Write records to a file, or images to a folder, in the format that the name's suffix says.
 
@@ -41,6 +49,9 @@ def write(
         What they are.
     names : sequence of str or None, default=None
         Of the images in a folder; sub-folders are made, and the suffix is replaced.
+    beside : Beside, optional
+        Of the data that the records come from, one entry a record: the column of labels, and columns that hold the
+        index of a pandas frame, are written too, in their places.
     force : bool, default=False
         Overwrite what is there.
 
@@ -60,7 +71,7 @@ def write(
     if suffix == "":
         _write_folder(path, block, names)
         return
-    content = _writers(schema.kind)[suffix](path, block, schema)
+    content = _writers(schema.kind)[suffix](path, block, schema, beside or Beside())
     with replacing(path) as temporary:
         content(temporary)
 
@@ -78,7 +89,7 @@ def check_format(path: Path, schema: Schema) -> None:
         raise checks.not_writable(path, schema.kind, path.suffix.lower(), [name or "a folder" for name in writers])
 
 
-Writer = Callable[[Path, Any, Schema], Callable[[Path], None]]
+Writer = Callable[[Path, Any, Schema, Beside], Callable[[Path], None]]
 
 
 def _writers(kind: str) -> dict[str, Writer]:
@@ -116,13 +127,13 @@ def _reason(error: OSError) -> str:
 # --- arrays and tables -----------------------------------------------------------------------------------------------
 
 
-def _npy(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
-    array = _as_array(path, block, schema)
+def _npy(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+    array = _as_array(path, block, schema, beside)
     return lambda target: _save_array(target, array)
 
 
-def _npz(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
-    array = _as_array(path, block, schema)
+def _npz(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+    array = _as_array(path, block, schema, beside)
     return lambda target: np.savez(target, X=array)
 
 
@@ -155,54 +166,65 @@ def write_rows(file: BinaryIO, n: int, blocks: Iterable[np.ndarray]) -> None:
         file.write((rows.view(np.int64) if rows.dtype.kind in "mM" else rows).data)  # times have no buffer of their own
 
 
-def _as_array(path: Path, block: Any, schema: Schema) -> np.ndarray:
+def _as_array(path: Path, block: Any, schema: Schema, beside: Beside) -> np.ndarray:
     """Return records as one array; a table of numbers without gaps is one."""
     if schema.kind == "table":
-        table = restore_table(block, schema)
-        for column in schema.columns:
-            if column.type not in ("number", "integer", "boolean") or table.column(column.name).null_count:
-                raise checks.not_storable(
-                    path,
-                    f"column '{column.name}' ({column.dtype}) is no column of numbers without gaps",
-                    "write .parquet or .csv",
-                )
-        return np.stack([column.to_numpy() for column in table.columns], axis=1)
+        return _matrix_of(path, beside.into_table(restore_table(block, schema)))
     if not isinstance(block, np.ndarray):
         raise checks.not_storable(path, "images of several sizes are no single array", "write them to a folder")
-    return block.astype(schema.dtype, copy=False)
+    return beside.into_matrix(block.astype(schema.dtype, copy=False))
 
 
-def _as_table(block: Any, schema: Schema) -> pa.Table:
+def _matrix_of(path: Path, table: pa.Table) -> np.ndarray:
+    """Return a table of numbers without gaps as a matrix of a type that holds all of them exactly."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column_type(column.type) not in ("number", "integer", "boolean") or column.null_count:
+            what = f"column '{name}' ({column.type}) is no column of numbers without gaps"
+            raise checks.not_storable(path, what, "write .parquet or .csv")
+    columns = [column.to_numpy() for column in table.columns]
+    matrix = np.stack(columns, axis=1)
+    for name, column, kept in zip(table.column_names, columns, matrix.T, strict=True):
+        if matrix.dtype.kind == "f" and column.dtype.kind in "iu" and (kept.astype(column.dtype) != column).any():
+            what = f"column '{name}' holds whole numbers that {matrix.dtype} cannot hold exactly"
+            raise checks.not_storable(path, what, "write .parquet or .csv")
+    return matrix
+
+
+def _as_table(block: Any, schema: Schema, beside: Beside) -> pa.Table:
     """Return records as a table; the columns of a matrix are named x0, x1, ..."""
     import pyarrow as pa
 
     if schema.kind == "table":
-        return restore_table(block, schema)
-    array = block.astype(schema.dtype, copy=False)
-    names = schema.names or [f"x{i}" for i in range(array.shape[1])]
+        return beside.into_table(restore_table(block, schema))
+    array = beside.into_matrix(block.astype(schema.dtype, copy=False))
+    names = schema.names if len(schema.names) == array.shape[1] else [f"x{i}" for i in range(array.shape[1])]
     return pa.table({name: np.ascontiguousarray(array[:, i]) for i, name in enumerate(names)})
 
 
-def _parquet(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
+def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    table = _as_table(block, schema)
+    table = _as_table(block, schema, beside)
+    for place, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):  # Parquet stores no categories of the types that plain ones replace
+            table = table.set_column(place, table.schema.field(place).with_type(plain(column).type), plain(column))
     return lambda target: parquet.write_table(table, target)
 
 
-def _csv(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
+def _csv(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
     import pyarrow as pa
     from pyarrow import csv
 
-    table = _as_table(block, schema)
+    table = _as_table(block, schema, beside)
     # Categories are written as their values.
-    columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in table.columns]
+    columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in map(plain, table.columns)]
     table = pa.Table.from_arrays(columns, names=table.column_names)
     options = csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
     return lambda target: csv.write_csv(table, target, options)
 
 
-def _text(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
+def _text(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
     """Windows of a file are joined as they were; separate records are written one a line."""
     records = restore(block, replace(schema, dtype="bytes"))
     joined = b"".join(records) if schema.container == "files" else b"".join(record + b"\n" for record in records)
@@ -216,7 +238,7 @@ def _put(target: Path, content: bytes) -> None:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def _one_image(path: Path, block: Any, schema: Schema) -> Callable[[Path], None]:
+def _one_image(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
     if len(block) != 1:
         raise checks.not_storable(
             path, f"it names one image, and there are {len(block)}", f"name a folder, such as '{path.stem}'"

@@ -18,7 +18,8 @@ from isthmus.checks.preprocessing import (
     refuse_missing_cell,
     refuse_quantiles_without_data,
 )
-from isthmus.data.restoring import empty_table, restore_table
+from isthmus.data.column_types import plain, plain_type
+from isthmus.data.restoring import empty_table, plain_table, restore_table
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
 from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
@@ -125,7 +126,7 @@ class TablePreprocessor(Preprocessor):
 
     def _learn_types(self) -> None:
         schema = empty_table(self.schema_).schema
-        self._types = dict(zip(schema.names, schema.types, strict=True))
+        self._types = {field.name: plain_type(field.type) for field in schema}
 
     def _lay_out(self) -> None:
         fields: list[Any] = []
@@ -215,7 +216,7 @@ class TablePreprocessor(Preprocessor):
         for column, place in self.places():
             if place.start == place.stop:
                 continue
-            cells = block.column(column.name)
+            cells = plain(block.column(column.name))
             if self.missing == "refuse" and cells.null_count:
                 refuse_missing_cell(column.name, int(np.argmin(cells.is_valid().to_numpy())))
 
@@ -242,7 +243,7 @@ class TablePreprocessor(Preprocessor):
         Returns
         -------
         pyarrow.Table
-            Types, categories and metadata as at fit.
+            Columns and categories as at fit, in plain types (see :mod:`isthmus.data.column_types`).
 
         Raises
         ------
@@ -260,7 +261,7 @@ class TablePreprocessor(Preprocessor):
                 arrays[column.name] = column.copied(like.column(column.name))
             else:
                 arrays[column.name] = column.decode(x[:, place], self._types[column.name])
-        return restore_table(pa.table(arrays), self.schema_)
+        return plain_table(restore_table(pa.table(arrays), self.schema_))
 
     def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
         """Return low, high and standard deviation of each field in scaled units, shape (m,).

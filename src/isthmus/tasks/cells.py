@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.data.restoring import empty_table, restore_table
+from isthmus.data.restoring import empty_table, plain_table, restore_table
 from isthmus.data.schema import Schema
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Cells:
                 arrays[column.name] = column.values.take(pa.array(self._shares(column, x).argmax(axis=1)))
             else:
                 arrays[column.name] = _as_arrow(self._values(column, x), types.field(column.name).type)
-        return restore_table(pa.table(arrays), self.schema)
+        return plain_table(restore_table(pa.table(arrays), self.schema))
 
     def shares(self, index: int, x: Float64) -> Float64:
         """Return the share of each value of a category that numbers stand for, (b, values)."""

@@ -238,7 +238,7 @@ class _Imputer:
         if found is not None:
             ends = [holes.put(old, new, marked & ~rest) for old, new in zip(ends, found.ends, strict=True)]
             chance = np.where(rest, chance, found.chance)
-        middle, low, high = (isthmus_data.restore(end, data.schema) for end in ends)
+        middle, low, high = (isthmus_data.restore(end, data.schema, data.beside) for end in ends)
         return Imputation(middle, low, high, marked, chance, self.level, () if found is None else found.fits)
 
     def _by_columns(self, holes: Holes, data: Data, block: Any, marked: Bools) -> _ByColumns | None:

@@ -127,7 +127,7 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
         X, mask = without_nan(X)
     data = isthmus_data.open(X)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
-    return isthmus_data.restore(block, data.schema)
+    return isthmus_data.restore(block, data.schema, data.beside)
 
 
 def inpaint_blocks(

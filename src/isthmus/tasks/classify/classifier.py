@@ -163,7 +163,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         labels = np.asarray(data.labels)
         is_known = isthmus_data.is_labelled(labels)
         checks.labels_are_classes(owner, labels[is_known], len(labels))
-        self.classes_ = np.unique(labels[is_known])
+        self.classes_, _ = isthmus_data.classes_of(labels, is_known)
         numbers = isthmus_data.class_numbers(labels, is_known, self.classes_)
         self.seed_ = seed_of(self.random_state)
         self.method_, self.method_reason_ = self._choose(data, numbers)
@@ -348,9 +348,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def _has_label(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which records have a label, -1 being one where it was at fit."""
-        if -1 in self.classes_.tolist():
-            return np.asarray(isthmus_data.is_labelled(labels) | (labels == -1))
-        return isthmus_data.is_labelled(labels)
+        return isthmus_data.is_labelled(labels, self.classes_)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""

@@ -1,0 +1,125 @@
+"""What a source has beside its records, and gets back with them: a data frame's index, the column of the labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow as pa
+
+__all__ = ["PANDAS", "Beside", "ColumnBeside", "index_columns"]
+
+PANDAS = b"pandas"  # where pandas writes in an Arrow schema what it needs to read a table as the frame that it was
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBeside:
+    """A column that was set aside.
+
+    Parameters
+    ----------
+    name : str
+        Empty for a column of a matrix.
+    place : int
+        Among the columns of the source that were kept, and those set aside.
+    cells : pyarrow.ChunkedArray or ndarray of shape (n,)
+        In the type of the source.
+    """
+
+    name: str
+    place: int
+    cells: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside records, one entry each.
+
+    Parameters
+    ----------
+    index : pandas.Index or None, default=None
+        Of a pandas frame.
+    levels : tuple of ColumnBeside, default=()
+        Columns of an Arrow table that hold the index of the pandas frame that it was.
+    labels : ColumnBeside or None, default=None
+        The column of the labels.
+    pandas : bytes, default=b""
+        What pandas wrote in the schema of the Arrow table.
+    is_part : bool, default=False
+        Whether these are some of the rows only, which an index that is a mere range does not fit.
+    """
+
+    index: pandas.Index | None = None
+    levels: tuple[ColumnBeside, ...] = ()
+    labels: ColumnBeside | None = None
+    pandas: bytes = b""
+    is_part: bool = False
+
+    def take(self, rows: np.ndarray) -> Beside:
+        """Return what stands beside some of the records."""
+
+        def taken(column: ColumnBeside) -> ColumnBeside:
+            return replace(column, cells=column.cells.take(rows))
+
+        return Beside(
+            None if self.index is None else self.index.take(rows),
+            tuple(map(taken, self.levels)),
+            None if self.labels is None else taken(self.labels),
+            self.pandas,
+            is_part=True,
+        )
+
+    def into_table(self, table: pa.Table, *, labels: bool = True) -> pa.Table:
+        """Return a table of the same rows with the columns that were set aside, each in its place."""
+        columns = [*self.levels, *([self.labels] if labels and self.labels is not None else [])]
+        for column in sorted(columns, key=lambda column: column.place):
+            table = table.add_column(min(column.place, table.num_columns), column.name, column.cells)
+        if not self.pandas:
+            return table
+        written = kept_index(self.pandas, table.column_names) if self.is_part else self.pandas
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), PANDAS: written})
+
+    def into_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """Return a matrix of the same rows with the column of labels in its place."""
+        if self.labels is None:
+            return matrix
+        place = min(self.labels.place, matrix.shape[1])
+        return np.column_stack([matrix[:, :place], np.asarray(self.labels.cells), matrix[:, place:]])
+
+
+# --- the index of a pandas frame in an Arrow table -------------------------------------------------------------------
+
+
+def index_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns of an Arrow table that hold the index of a pandas frame, and that pandas itself named.
+
+    An index with a name of its own is a column like the others to everybody but pandas.
+    """
+    written = _document((schema.metadata or {}).get(PANDAS, b"")).get("index_columns", [])
+    unnamed = {name for name in written if isinstance(name, str) and name.startswith("__index_level_")}
+    return [name for name in schema.names if name in unnamed]
+
+
+def kept_index(written: bytes, names: Sequence[str]) -> bytes:
+    """Return what pandas wrote in a schema; of the index only what is in some columns."""
+    document = _document(written)
+    if "index_columns" not in document:
+        return written
+    of_names = [name for name in document["index_columns"] if isinstance(name, str) and name in names]
+    return json.dumps({**document, "index_columns": of_names}).encode()
+
+
+def _document(written: bytes) -> dict[str, Any]:
+    """Return what pandas wrote as a document; an empty one of what is none, for files come from anywhere."""
+    try:
+        document = json.loads(written)
+    except (ValueError, RecursionError):
+        return {}
+    known = isinstance(document, dict) and isinstance(document.get("index_columns"), list)
+    return document if known else {}
