@@ -7,6 +7,7 @@ Rows, columns and pixels are counted from 0, as NumPy counts them.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,7 +29,6 @@ __all__ = [
     "ambiguous_archive",
     "at_least_one",
     "cannot_convert",
-    "colour_depth",
     "column_types",
     "column_values",
     "dense_type",
@@ -39,11 +39,16 @@ __all__ = [
     "feature_names",
     "finite",
     "finite_column",
+    "image_kind",
+    "image_size",
+    "image_size_refused",
     "no_columns",
     "no_such_column",
     "no_such_file",
+    "names_of_files",
     "not_a_source",
     "not_empty",
+    "not_read",
     "not_storable",
     "not_writable",
     "nothing_in_folder",
@@ -123,6 +128,19 @@ def no_such_file(source: str, names: Sequence[str]) -> DataError:
 def unreadable_file(path: object, what: str) -> DataError:
     """Return the error for a file that is truncated, altered or not what its name says."""
     return DataError(f"data: '{path}' cannot be read: {what}.")
+
+
+def not_read(path: object, name: str, advice: str) -> DataError:
+    """Return the error for a file or folder of a known format that this version does not read."""
+    return DataError(f"data: '{path}' is {name}, which this version does not read; {advice}.")
+
+
+def names_of_files(name: str, count: int, first: str) -> DataTypeError:
+    """Return the error for a list of texts that are names of files."""
+    return DataTypeError(
+        f"{name}: the {count} texts of this list are names of files, as '{first}'; give a list of Path objects to open "
+        f"the files, or the names as bytes to learn the names."
+    )
 
 
 def unreadable_image(path: object, what: str) -> DataError:
@@ -361,27 +379,44 @@ def different_sizes(source: str, first: str, one: tuple[int, ...], second: str, 
     )
 
 
-def different_modes(source: str, first: str, one: str, second: str, other: str) -> ShapeError:
-    """Return the error for images of several colour modes or depths."""
-    return ShapeError(
-        f"{source}: the images differ in their channels: {first} is {one} and {second} is {other}. "
-        f"Convert them with mode='grey', 'rgb' or 'rgba' (--mode rgb), or keep them apart."
+def different_modes(source: str, names: Sequence[str], pixels: Sequence[str], by_mode: bool) -> ShapeError:
+    """Return the error for images of several colour modes or depths; ``by_mode`` says whether a mode unites them."""
+    counts = Counter(pixels)
+    found = [f"{count} are {pixel}, as {names[pixels.index(pixel)]}" for pixel, count in counts.most_common()]
+    repair = (
+        "convert them to 8 bits with mode='grey', 'rgb' or 'rgba' (--mode rgb), or open them apart"
+        if by_mode
+        else "give all of them the same channels and values, or open them apart"
     )
+    return ShapeError(f"{source}: the images differ in their channels: {_listed(found, 4)}; {repair}.")
 
 
-def colour_depth(path: object, mode: str) -> DataError:
-    """Return the error for a kind of image whose values would be cut on reading."""
+def image_kind(path: object, what: str) -> DataError:
+    """Return the error for a kind of image that has no place in an array of pixels."""
     return DataError(
-        f"data: '{path}' cannot be read without loss: {mode}. Save it as a PNG file or an uncompressed TIFF file, "
-        f"or accept 8 bits a channel with mode='rgb' (--mode rgb)."
+        f"data: '{path}' holds {what}, which is not read; save it as grey or RGB of whole numbers or floats in a TIFF "
+        f"file, or open the values as an array (.npy)."
     )
+
+
+def image_size(path: object, size: tuple[int, int]) -> None:
+    """Check that a header claims no more pixels than Pillow allows, against decompression bombs."""
+    from PIL import Image
+
+    if Image.MAX_IMAGE_PIXELS and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
+        raise image_size_refused(path, 2 * Image.MAX_IMAGE_PIXELS)
+    if min(size) < 1:
+        raise unreadable_image(path, f"it is truncated or damaged (a size of {size[0]} x {size[1]})")
+
+
+def image_size_refused(path: object, limit: int) -> DataError:
+    """Return the error for an image that claims too many pixels."""
+    return too_large(path, "it claims more pixels than an image of this kind should have", f"{limit:,} pixels")
 
 
 def cannot_convert(path: object, found: str, mode: str) -> DataError:
     """Return the error for an image that has no plain meaning in the wanted mode."""
-    return DataError(
-        f"data: '{path}' holds {found} values, which have no fixed range to convert to mode={mode!r}; leave mode out."
-    )
+    return DataError(f"data: '{path}' holds {found} to mode={mode!r}; leave mode out.")
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

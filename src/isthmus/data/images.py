@@ -1,11 +1,13 @@
-"""Image files and lists of images: grey, colour, alpha, 1, 8, 16 and 32 bits, integers and floats.
+"""Image files and lists of images: grey, colour, alpha, any number of bands, integers and floats of any depth.
 
-Pillow reads the files, and only the formats named here. Sizes come from the headers; pixels are decoded when a block is
-asked for, or once while opening where all of them fit into memory.
+Three readers give the values that a file holds: of TIFF files, of Netpbm files, and of those that Pillow reads. Sizes
+come from the headers; pixels are decoded when a block is asked for, or once while opening where all of them fit into
+memory.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import warnings
@@ -13,85 +15,59 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data import stores
-from isthmus.data.deep_colour import read_deep
+from isthmus.data import netpbm, pillow_files, recognition, stores, tiff
+from isthmus.data.image_header import Header
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.errors import DataError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 __all__ = ["MODES", "SIZES", "SUFFIXES", "from_files", "from_list", "is_image"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm")
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM")
+SUFFIXES = tuple(suffix for suffixes in recognition.IMAGE_SUFFIXES.values() for suffix in suffixes)
 SIZES = (None, "group", "crop", "pad")
 MODES = (None, "grey", "rgb", "rgba")
 
-# What Pillow's modes hold: channels, values. Other modes (palette, CMYK, YCbCr, Lab) are read as RGB, and that is said.
-PIXELS: dict[str, tuple[int, str]] = {
-    "1": (1, "bool"),
-    "L": (1, "uint8"),
-    "LA": (2, "uint8"),
-    "RGB": (3, "uint8"),
-    "RGBA": (4, "uint8"),
-    "I;16": (1, "uint16"),
-    "I;16L": (1, "uint16"),
-    "I;16B": (1, "uint16"),
-    "I": (1, "int32"),
-    "F": (1, "float32"),
-}
 PILLOW_MODES = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
-ORIENTATION = 0x0112
+CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 
 # Whatever a damaged file makes a decoder raise. Pillow itself documents only OSError, but its plugins parse by hand.
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, zlib.error)
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What an image file says about itself.
-
-    Parameters
-    ----------
-    size : tuple of int
-        Height and width as they will be decoded.
-    channels : int
-        Number of channels; 1 has no axis of its own.
-    dtype : str
-        NumPy name of the values.
-    orientation : int
-        How it is turned, by the numbers of EXIF; 1 is upright.
-    deep : bool
-        Whether it has colour of 16 bits a channel, which Pillow would cut to 8.
-    conversions : tuple of str
-        What decoding changes, in words.
-    """
-
-    size: tuple[int, int]
-    channels: int
-    dtype: str
-    orientation: int
-    deep: bool
-    conversions: tuple[str, ...]
-
-    @property
-    def pixel(self) -> str:
-        """Name of the kind of pixel, for sentences."""
-        return f"{ {1: 'grey', 2: 'grey with alpha', 3: 'RGB', 4: 'RGBA'}[self.channels] } {self.dtype}"
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    RecursionError,
+    struct.error,
+    zlib.error,
+)
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file's name is that of an image."""
-    return path.suffix.lower() in SUFFIXES
+    """Return whether a file is an image: by its suffix, or by its first bytes if it has none."""
+    return path.suffix.lower() in SUFFIXES or (not path.suffix and begins_as_image(path))
+
+
+def begins_as_image(path: Path) -> bool:
+    """Return whether a file's first bytes are those of an image."""
+    try:
+        found = recognition.recognise(recognition.first_bytes(path, SNIFFED), path) if path.is_file() else None
+    except OSError:
+        return False
+    return found is not None and found.reader == "image"
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -143,45 +119,65 @@ def _open_files(
     notes: list[str],
 ) -> Data:
     """Read the headers, decide on sizes and pixels, and decode what fits into memory."""
-    headers = _scan(paths, mode, check=skip_bad)
-    bad = [(path, header) for path, header in zip(paths, headers, strict=True) if isinstance(header, DataError)]
+    scanned = _scan(paths, mode, check=skip_bad)
+    bad = [(path, headers) for path, headers in zip(paths, scanned, strict=True) if isinstance(headers, DataError)]
     if bad and (not skip_bad or len(bad) == len(paths)):
         raise bad[0][1]
     if bad:
         named = ", ".join(f"'{path.name}'" for path, _ in bad[:5]) + (" ..." if len(bad) > 5 else "")
         notes.append(f"{len(bad)} of {len(paths)} images could not be read and were left out: {named}.")
-    good = [(path, header) for path, header in zip(paths, headers, strict=True) if isinstance(header, Header)]
-    paths, found = [path for path, _ in good], [header for _, header in good]
-    _one_pixel(source, paths, found)
-    fit = arrange([header.size for header in found], [f"'{path.name}'" for path in paths], source, sizes, notes)
+    images, names = [], []
+    for path, headers in zip(paths, scanned, strict=True):
+        name = path.relative_to(root).as_posix() if root else path.name
+        for number, header in enumerate(headers if isinstance(headers, list) else []):
+            images.append((path, header))
+            names.append(name if len(headers) == 1 else f"{name}#{number}")
+    found = [header for _, header in images]
+    if mode is None:
+        _one_pixel(source, names, found)
+    channels, dtype = (found[0].channels, found[0].dtype) if mode is None else (CHANNELS[mode], "uint8")
+    fit = arrange([header.size for header in found], [f"'{name}'" for name in names], source, sizes, notes)
     counts = Counter(text for header in found for text in header.conversions)
     notes += [f"{count} of {len(found)} images {text}." for text, count in counts.items()]
-    trailing = (found[0].channels,) if found[0].channels > 1 else ()
-    schema = Schema("image", (*fit.size, *trailing), found[0].dtype, "files")
-    store = ImageStore(paths, found, mode, fit)
-    names = [path.relative_to(root).as_posix() if root else path.name for path in paths]
-    data = Data(
-        schema, _settle(store, schema), labels=_classes(paths, root, notes), names=names, source=source, notes=notes
-    )
+    notes += _misnamed(images)
+    schema = Schema("image", (*fit.size, *((channels,) if channels > 1 else ())), dtype, "files")
+    store = ImageStore([path for path, _ in images], found, mode, fit, schema)
+    labels = _classes(store.paths, root, notes)
+    data = Data(schema, _settle(store, schema), labels=labels, names=names, source=source, notes=notes)
     if not data.resident:
         data.notes.append(f"{source} takes {store.nbytes / 2**30:.1f} GiB decoded and is streamed from its files.")
     return data
 
 
-def _scan(paths: Sequence[Path], mode: str | None, check: bool) -> list[Header | DataError]:
-    """Read the headers of files, in several threads; an unreadable file gives its error in place of a header.
+def _misnamed(images: Sequence[tuple[Path, Header]]) -> list[str]:
+    """Say which files are of another format than their suffix says: the content decides."""
+    other = {
+        path: header.format
+        for path, header in images
+        if path.suffix.lower() not in recognition.IMAGE_SUFFIXES[header.format]
+    }
+    if not other:
+        return []
+    path, kind = next(iter(other.items()))
+    return [
+        f"{len(other)} files are not what their suffix says and were read as what they are ('{path.name}' is {kind})."
+    ]
+
+
+def _scan(paths: Sequence[Path], mode: str | None, check: bool) -> list[list[Header] | DataError]:
+    """Read the headers of files, in several threads; an unreadable file gives its error in place of its headers.
 
     With ``check``, every file is decoded too, so that one which breaks off in the middle is known before training.
     """
 
-    def scan(path: Path) -> Header | DataError:
+    def scan(path: Path) -> list[Header] | DataError:
         try:
-            header = read_header(path, mode)
+            headers = read_headers(path, mode)
             if check:
-                decode(path, header, mode)
+                decode(path, headers, mode)
         except DataError as error:
             return error
-        return header
+        return headers
 
     return list(_in_threads(scan, paths))
 
@@ -192,8 +188,12 @@ def _in_threads(function: Callable[..., Any], *arguments: Iterable[Any]) -> list
         return list(pool.map(function, *arguments))
 
 
-def read_header(path: Path, mode: str | None) -> Header:
-    """Return what a file says about its size and pixels.
+READERS = {"TIFF": tiff, "Netpbm": netpbm}  # Pillow reads the others
+SNIFFED = 1024  # first bytes of a file that tell its format
+
+
+def read_headers(path: Path, mode: str | None) -> list[Header]:
+    """Return what a file says about the size and pixels of its images.
 
     Raises
     ------
@@ -203,64 +203,44 @@ def read_header(path: Path, mode: str | None) -> Header:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return _describe(image, path, mode)
+        found = recognition.recognise(recognition.first_bytes(path, SNIFFED), path)
+        if found is not None and found.reader is None:
+            raise checks.not_read(path, found.name, found.advice)
+        if found is not None and found.name == "AVIF":
+            pillow_files.refuse_without_avif(path)
+        reader = READERS.get(found.name if found is not None else "", pillow_files)
+        return [_in_mode(header, path, mode) for header in reader.headers(path)]
     except Image.DecompressionBombError as error:
-        limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
-        raise checks.too_large(path, "it claims more pixels than an image of this kind should have", limit) from error
+        raise checks.image_size_refused(path, 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
     except DataError:
         raise
     except DECODER_ERRORS as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
 
 
-def _describe(image: Image.Image, path: Path, mode: str | None) -> Header:
-    """Return the header of an opened, not yet decoded image."""
-    conversions = []
-    pillow_mode = image.mode
-    tiles = getattr(image, "tile", ())
-    raw = tiles[0].args if tiles else ""
-    raw = raw[0] if isinstance(raw, tuple) and raw else raw
-    deep = isinstance(raw, str) and ";16" in raw and pillow_mode in ("RGB", "RGBA", "LA")
-    if pillow_mode not in PIXELS:
-        alpha = pillow_mode in ("PA", "RGBa", "La") or "transparency" in image.info
-        conversions.append(f"of mode {pillow_mode} were read as {'RGBA' if alpha else 'RGB'}")
-        pillow_mode = "RGBA" if alpha else "RGB"
-    channels, dtype = PIXELS[pillow_mode]
-    if deep:
-        channels, dtype = {"L": 2, "R": 4 if "A" in raw or "X" in raw else 3}[raw[0]], "uint16"
-    if mode is not None:
-        if dtype in ("int32", "float32"):
-            raise checks.cannot_convert(path, dtype, mode)
-        wanted = PIXELS[PILLOW_MODES[mode]]
-        if wanted != (channels, dtype):
-            conversions.append(f"were converted from {dtype} with {channels} channel(s) to mode '{mode}'")
-        channels, dtype = wanted
-    height, width = image.height, image.width
-    orientation = _orientation(image)
-    if orientation != 1:
-        conversions.append("were turned upright as their EXIF data say")
-    if orientation in (5, 6, 7, 8):
-        height, width = width, height
-    if getattr(image, "n_frames", 1) > 1:
-        conversions.append("have several frames or pages, of which the first was read")
-    return Header((height, width), channels, dtype, orientation, deep, tuple(conversions))
+def _in_mode(header: Header, path: Path, mode: str | None) -> Header:
+    """Return the header of an image that is converted to 8 bits and the channels of a mode."""
+    if mode is None:
+        return header
+    if reason := _reason_against_modes(header):
+        raise checks.cannot_convert(path, reason, mode)
+    if (header.channels, header.dtype, header.white) == (CHANNELS[mode], "uint8", 255):
+        return header
+    said = f"were converted from {header.dtype} with {header.channels} channel(s) to mode '{mode}'"
+    return replace(header, conversions=(*header.conversions, said))
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return how an image is turned, without decoding it.
-
-    Pillow turns TIFF files by itself. In a PNG file the EXIF data may also follow the pixels; those are not looked for,
-    since that would mean to decode every file for its header.
-    """
-    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
-        return 1
-    orientation = image.getexif().get(ORIENTATION, 1)
-    return orientation if orientation in range(2, 9) else 1
+def _reason_against_modes(header: Header) -> str | None:
+    """Return why an image has no plain meaning in 8 bits of grey, RGB or RGBA, or None."""
+    if not header.white:
+        return f"{header.dtype} values, which have no fixed range to convert"
+    if header.channels > 4 or (header.channels == 2 and not header.alpha):
+        return f"{header.channels} bands, which are no colours to convert"
+    return None
 
 
-def decode(path: Path, header: Header, mode: str | None) -> np.ndarray:
-    """Return the pixels of a file, of shape ``(height, width[, channels])``.
+def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.ndarray]:
+    """Return the images of a file, of shape ``(height, width[, channels])``.
 
     Raises
     ------
@@ -269,46 +249,37 @@ def decode(path: Path, header: Header, mode: str | None) -> np.ndarray:
     """
     from PIL import Image
 
+    images = []
+    reader = READERS.get(headers[0].format, pillow_files)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if header.deep:
-                array = read_deep(image, path)
-                array = array if mode is None else _to_eight_bits(array, mode)
-            else:
-                image.load()
-                array = _pixels(image, mode)
+        for header, array in zip(headers, reader.pixels(path, headers), strict=True):
+            image = _turned(array if mode is None else _to_mode(array, header, mode), header.orientation)
+            if image.shape[:2] != header.size:
+                raise checks.unreadable_file(
+                    path, f"its size was {header.size} when it was opened and is {image.shape[:2]} now"
+                )
+            images.append(image)
     except DataError:
         raise
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
-    array = _turned(array, header.orientation)
-    if array.shape[:2] != header.size:
-        raise checks.unreadable_file(
-            path, f"its size was {header.size} when it was opened and is {array.shape[:2]} now"
-        )
-    checks.finite(array[None], f"'{path.name}'")
-    return array
+    for image in images:
+        checks.finite(image[None], f"'{path.name}'")
+    return images
 
 
-def _pixels(image: Image.Image, mode: str | None) -> np.ndarray:
-    """Return a decoded image as an array of the dtype its header promised."""
-    if image.mode not in PIXELS:
-        alpha = image.mode in ("PA", "RGBa", "La") or "transparency" in image.info
-        image = image.convert("RGBA" if alpha else "RGB")
-    if mode is not None and PIXELS[image.mode][1] == "uint16":
-        return _to_eight_bits(np.asarray(image), mode)
-    if mode is not None and image.mode != PILLOW_MODES[mode]:
-        image = image.convert(PILLOW_MODES[mode])
-    array = np.array(image)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _to_eight_bits(array: np.ndarray, mode: str) -> np.ndarray:
-    """Return 16-bit pixels as 8-bit ones of a mode: 65535 becomes 255."""
+def _to_mode(array: np.ndarray, header: Header, mode: str) -> np.ndarray:
+    """Return pixels as 8-bit ones of a mode: the greatest value becomes 255."""
     from PIL import Image
 
-    eight = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.array(Image.fromarray(eight).convert(PILLOW_MODES[mode]))
+    if header.white != 255:
+        wide = array.astype(np.float64 if header.white > 2**32 else np.uint64)
+        array = (wide * 255 + header.white // 2) // header.white
+    array = array.astype(np.uint8)
+    if header.channels == 4 and not header.alpha:
+        array = array[..., :3]
+    image = Image.fromarray(np.ascontiguousarray(array))
+    return np.array(image if image.mode == PILLOW_MODES[mode] else image.convert(PILLOW_MODES[mode]))
 
 
 def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -332,16 +303,16 @@ def _reason(error: Exception, path: Path) -> str:
         return "there is no such file"
     text = str(error).split("\n")[0].replace(repr(str(path)), "it").rstrip(".")
     if "cannot identify" in text:
-        return "it is no sound PNG, JPEG, TIFF, WebP, BMP or PPM image"
+        return "it is no sound PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF or PPM image"
     return f"it is truncated or damaged ({text or type(error).__name__})"
 
 
-def _one_pixel(source: str, paths: Sequence[Path], headers: Sequence[Header]) -> None:
+def _one_pixel(source: str, names: Sequence[str], headers: Sequence[Header]) -> None:
     """Check that all images have the same channels and depth."""
-    first = headers[0]
-    for path, header in zip(paths, headers, strict=True):
-        if header.pixel != first.pixel:
-            raise checks.different_modes(source, f"'{paths[0].name}'", first.pixel, f"'{path.name}'", header.pixel)
+    pixels = [header.pixel for header in headers]
+    if len(set(pixels)) > 1:
+        by_mode = all(_reason_against_modes(header) is None for header in headers)
+        raise checks.different_modes(source, [f"'{name}'" for name in names], pixels, by_mode)
 
 
 def _classes(paths: Sequence[Path], root: Path | None, notes: list[str]) -> np.ndarray | None:
@@ -364,20 +335,27 @@ class ImageStore(stores.Store):
 
     resident = False
 
-    def __init__(self, paths: Sequence[Path], headers: Sequence[Header], mode: str | None, fit: Fit) -> None:
+    def __init__(
+        self, paths: Sequence[Path], headers: Sequence[Header], mode: str | None, fit: Fit, schema: Schema
+    ) -> None:
         self.paths = paths
         self.headers = headers
         self.mode = mode
         self.fit = fit
+        self.schema = schema
         self.length = len(paths)
-        self.nbytes = sum(
-            int(np.prod(fit.target or header.size)) * header.channels * np.dtype(header.dtype).itemsize
-            for header in headers
-        )
+        pixel = math.prod(side or 1 for side in schema.shape[2:]) * np.dtype(schema.dtype).itemsize
+        self.nbytes = sum(math.prod(fit.target or header.size) * pixel for header in headers)
 
     def take(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """Decode the images of the given numbers."""
-        images = _in_threads(self._one, [int(index) for index in indices])
+        # The images of one file are decoded together: each frame of an animation needs those before it.
+        order = sorted(range(len(indices)), key=lambda at: int(indices[at]))
+        parts = [list(part) for _, part in groupby(order, key=lambda at: self.paths[indices[at]])]
+        images: list[Any] = [None] * len(indices)
+        for part, decoded in zip(parts, _in_threads(self._file, [indices[part] for part in parts]), strict=True):
+            for at, image in zip(part, decoded, strict=True):
+                images[at] = image
         if self.fit.varies:
             return images
         return np.stack(images) if images else self._empty()
@@ -390,13 +368,13 @@ class ImageStore(stores.Store):
         """Return height and width of every image, as their headers say."""
         return [self.fit.target or header.size for header in self.headers]
 
-    def _one(self, index: int) -> np.ndarray:
-        header = self.headers[index]
-        return self.fit.apply(decode(self.paths[index], header, self.mode))
+    def _file(self, indices: np.ndarray) -> list[np.ndarray]:
+        """Decode images of one file."""
+        headers = [self.headers[index] for index in indices]
+        return [self.fit.apply(image) for image in decode(self.paths[indices[0]], headers, self.mode)]
 
     def _empty(self) -> np.ndarray:
-        channels = (self.headers[0].channels,) if self.headers[0].channels > 1 else ()
-        return np.empty((0, *(self.fit.target or self.headers[0].size), *channels), self.headers[0].dtype)
+        return np.empty((0, *self.schema.shape), self.schema.dtype)  # type: ignore[arg-type]
 
 
 def _settle(store: ImageStore, schema: Schema) -> stores.Store:
@@ -505,10 +483,11 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
             raise checks.unreadable_object(
                 name, f"item {number} is no image of shape (height, width) or (height, width, channels)"
             )
-        if (array.dtype, array.shape[2:]) != (first.dtype, first.shape[2:]):
-            raise checks.different_modes(name, f"{name}[0]", _pixel(first), f"{name}[{number}]", _pixel(array))
         checks.finite(array[None], f"{name}[{number}]")
     labels = [f"{name}[{number}]" for number in range(len(arrays))]
+    pixels = [_pixel(array) for array in arrays]
+    if len(set(pixels)) > 1:
+        raise checks.different_modes(name, labels, pixels, by_mode=False)
     fit = arrange([array.shape for array in arrays], labels, name, sizes, notes)
     schema = Schema("image", (*fit.size, *first.shape[2:]), first.dtype.newbyteorder("=").name, "list")
     arrays = [fit.apply(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]

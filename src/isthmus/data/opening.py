@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,19 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data import arrays, frames, idx, images, parquet, public, text, text_tables
+from isthmus.data import (
+    arrays,
+    arrow_files,
+    frames,
+    idx,
+    images,
+    json_lines,
+    parquet,
+    public,
+    recognition,
+    text,
+    text_tables,
+)
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -27,7 +40,7 @@ class Options:
     sizes: str | None
     mode: str | None
     skip_bad: bool
-    window: int
+    window: int | None
     header: bool | None
     download: bool
 
@@ -41,7 +54,7 @@ def open(
     sizes: str | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
-    window: int = 64,
+    window: int | None = None,
     header: bool | None = None,
     download: bool = False,
 ) -> Data:
@@ -52,10 +65,10 @@ def open(
     source : object
         In memory: a NumPy array or memory map, a torch tensor, a list of rows, of images, of texts or of byte strings,
         a data frame of any library. By name: the path of an array (``.npy``, ``.npz`` or ``archive.npz:name``), an IDX
-        file, a text table (CSV, TSV), a Parquet file, an image, or any file, which is then read as bytes; a folder or
-        a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in set (``digits``,
-        ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, IDX and byte files may be
-        packed (``.gz``). To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
+        file, a text table (CSV, TSV), JSON lines, a Parquet or Arrow file, an image, or a text, which is then read as
+        bytes; a folder or a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in
+        set (``digits``, ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, JSON
+        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix. To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
         already pass through.
     labels : array-like of shape (n,) or None, default=None
         One label a record; they replace labels found in the source.
@@ -70,8 +83,9 @@ def open(
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
         Leave unreadable image files out and count them, instead of stopping.
-    window : int, default=64
-        Bytes in a record of a text or byte file.
+    window : int or None, default=None
+        Bytes in a record of a text or byte file; 64 by default. A number also has any single file read as bytes,
+        whatever it is.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
     download : bool, default=False
@@ -176,17 +190,37 @@ def _open_list(source: Sequence[Any], options: Options) -> Data:
     if isinstance(first, os.PathLike):
         return _open_paths([Path(item) for item in source], "files", options)
     if isinstance(first, (str, bytes, bytearray)):
+        _refuse_names(source)
         return text.from_strings(source)
     if getattr(first, "ndim", None) in (2, 3) or hasattr(first, "getbands"):
         return images.from_list(source, sizes=options.sizes)
     return _open_array(source, options)
 
 
+def _refuse_names(texts: Sequence[Any]) -> None:
+    """Check that texts are not the names of files, which are given as Path objects; some of many are looked up."""
+    some = texts[:: max(1, len(texts) // LOOKED_UP)]
+    found = [name for name in some if isinstance(name, str) and 0 < len(name) < 4096 and _is_file(name)]
+    if 2 * len(found) > len(some):
+        raise checks.names_of_files("X", len(texts), found[0])
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 TABLES = (".csv", ".tsv", ".tab")
 PARQUET = (".parquet", ".pq")
-WHOLE = (".npy", ".npz", *PARQUET, *images.SUFFIXES)
+ARROW = (".arrow", ".arrows", ".feather", ".ipc")
+JSON = (".jsonl", ".ndjson", ".json")
+SUFFIXES = {"npy": (".npy",), "npz": (".npz",), "parquet": PARQUET, "arrow": ARROW, "image": images.SUFFIXES, "json": JSON}
+WHOLE = tuple(suffix for kind, suffixes in SUFFIXES.items() for suffix in suffixes if kind != "json")
+LOOKED_UP = 100  # texts of a list that are looked for as files
 PATTERN = "*?["
 
 
@@ -212,6 +246,8 @@ def _open_name(name: str, options: Options) -> Data:
 
 def _open_folder(folder: Path, options: Options) -> Data:
     """Open a folder of images, sub-folders being classes, or of Parquet files."""
+    if (known := recognition.recognise_folder(folder)) is not None:
+        raise checks.not_read(folder, known.name, known.advice)
     found = []
     for parent, folders, files in os.walk(folder):
         # Hidden files and archive litter are nobody's data.
@@ -229,9 +265,16 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     stored = [path for path in paths if path.suffix.lower() in PARQUET]
     chosen, kind = (pictures, "images") if len(pictures) >= len(stored) else (stored, "Parquet files")
     if not chosen:
+        # Files of a strange suffix, or of none that is known here.
+        chosen, kind = [path for path in paths if images.begins_as_image(path)], "images"
+    if not chosen:
+        _refuse_known(paths)
         raise checks.nothing_in_folder(source, [path.name for path in paths])
-    rest = len(paths) - len(chosen)
-    notes = [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest}."] if rest else []
+    rest = Counter(path.suffix.lower() or "no suffix" for path in set(paths).difference(chosen))
+    suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
+    notes = (
+        [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest.total()} ({suffixes})."] if rest else []
+    )
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
             root = Path(os.path.commonpath(chosen))
@@ -249,8 +292,16 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     return data
 
 
+def _refuse_known(paths: Sequence[Path]) -> None:
+    """Refuse files of which the first is of a format that is known and not read."""
+    for path in paths[:1]:
+        found = recognition.recognise(recognition.first_bytes(path), path, path) if path.is_file() else None
+        if found is not None and found.reader is None:
+            raise checks.not_read(path, found.name, found.advice)
+
+
 def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
-    """Open one file, by its suffix or, where that says nothing, by its first bytes."""
+    """Open one file, by its first bytes or, where they say nothing, by its suffix."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
     suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes[-1] if suffixes else "")
@@ -258,29 +309,42 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         raise checks.unreadable_file(path, "reading it is not permitted")
     if path.stat().st_size == 0:
         raise checks.unreadable_file(path, "it is empty")
+    if options.window is not None:
+        return text.from_bytes_file(path, window=options.window)
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
-    if suffix in (".npy", ".npz"):
-        matrix = options.columns if options.label_column is None else None
-        read = (
-            arrays.from_npy(path, columns=matrix)
-            if suffix == ".npy"
-            else arrays.from_npz(path, key=key, columns=matrix)
-        )
-        return _with_label_column(read, options)
-    if suffix in TABLES:
-        return text_tables.from_csv(
-            path, header=options.header, columns=options.columns, label_column=options.label_column
-        )
-    if suffix in PARQUET:
-        return parquet.from_parquet(
-            [path], source=path.name, columns=options.columns, label_column=options.label_column
-        )
-    if suffix in images.SUFFIXES:
+    found = recognition.recognise(recognition.first_bytes(path), path, path)
+    if found is not None and found.reader is None:
+        raise checks.not_read(path, found.name, found.advice)
+    kind = next((kind for kind, known in SUFFIXES.items() if suffix in known), "")
+    if found is None or found.reader == kind:
+        return _read(kind, path, options, key, suffix, packed)
+    data = _read(str(found.reader), path, options, key, suffix, packed)
+    data.notes.insert(0, f"{path.name} is {found.name} by its first bytes and was read as that.")
+    return data
+
+
+def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str, packed: bool) -> Data:
+    """Read a file of a kind of :data:`SUFFIXES`, or a text table, an IDX file or a text."""
+    choice: dict[str, Any] = {"columns": options.columns, "label_column": options.label_column}
+    matrix = options.columns if options.label_column is None else None
+    if kind == "npy":
+        return _with_label_column(arrays.from_npy(path, columns=matrix), options)
+    if kind == "npz":
+        return _with_label_column(arrays.from_npz(path, key=key, columns=matrix), options)
+    if kind == "parquet":
+        return parquet.from_parquet([path], source=path.name, **choice)
+    if kind == "arrow":
+        return arrow_files.from_arrow(path, **choice)
+    if kind == "json":
+        return json_lines.from_json_lines(path, **choice)
+    if kind == "image":
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
+    if suffix in TABLES:
+        return text_tables.from_csv(path, header=options.header, **choice)
     if _looks_like_idx(path, packed):
         return idx.from_idx(path)
-    return text.from_bytes_file(path, window=options.window)
+    return text.from_bytes_file(path)
 
 
 def _looks_like_idx(path: Path, packed: bool) -> bool:

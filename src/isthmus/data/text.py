@@ -11,12 +11,14 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.recognition import HEAD_BYTES, is_text
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
-__all__ = ["from_bytes_file", "from_strings"]
+__all__ = ["from_bytes_file", "from_strings", "unpacked"]
 
 UNPACKED_BYTES = 8 * 2**30
+WINDOW = 64
 
 
 def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -> Data:
@@ -45,20 +47,21 @@ def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -
     return Data(Schema("text", (longest,), dtype, "list"), stores.ListStore(content), source=name)
 
 
-def from_bytes_file(path: Path, *, window: int) -> Data:
+def from_bytes_file(path: Path, *, window: int | None = None) -> Data:
     """Open any file as bytes: every ``window`` bytes are one record, and the last one may be shorter.
 
     Parameters
     ----------
     path : Path
         The file; a name in ``.gz`` is unpacked. A plain file that is large is memory-mapped and streamed.
-    window : int
-        Bytes in a record.
+    window : int or None, default=None
+        Bytes in a record; None for 64, and a note where they do not look like text.
     """
+    asked, window = window is not None, WINDOW if window is None else window
     checks.at_least_one("window", window)
     size = path.stat().st_size
     if path.suffix.lower() == ".gz":
-        content = np.frombuffer(_unpacked(path), np.uint8)
+        content = np.frombuffer(unpacked(path, UNPACKED_BYTES), np.uint8)
     elif size > stores.RESIDENT_BYTES:
         content = np.memmap(path, np.uint8, "r")
     else:
@@ -66,17 +69,20 @@ def from_bytes_file(path: Path, *, window: int) -> Data:
     if not len(content):
         raise checks.unreadable_file(path, "it is empty")
     notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
+    if not asked and not is_text(content[:HEAD_BYTES].tobytes()):
+        notes.append(f"{path.name} is no text and of no format known here: its bytes are learned as they are.")
     schema = Schema("text", (min(window, len(content)),), "bytes", "files")
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
 
 
-def _unpacked(path: Path) -> bytes:
-    """Return the content of a gzip-packed file."""
+def unpacked(path: Path, limit: int) -> bytes:
+    """Return the content of a gzip-packed file, of ``limit`` bytes at most."""
     try:
         with gzip.open(path) as file:
-            content = file.read(UNPACKED_BYTES + 1)
+            content = file.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
-    if len(content) > UNPACKED_BYTES:
-        raise checks.too_large(path, "it unpacks to more bytes than are held in memory", "8 GiB; unpack it first")
+    if len(content) > limit:
+        held = f"{limit / 2**30:.0f} GiB; unpack it first"
+        raise checks.too_large(path, "it unpacks to more bytes than are held in memory", held)
     return content
