@@ -168,7 +168,7 @@ def test_fields_of_a_frame_with_everything() -> None:
 
 def test_notes_of_a_frame_with_everything() -> None:
     assert fit(people()).notes_ == [
-        "column 'id' is set aside: its 200 whole numbers only rise or only fall, like an id; "
+        "column 'id' is set aside: its 200 whole numbers are all distinct and close together, like an id; "
         "codes alone give it back as 0",
         "column 'uuid' is set aside: its 200 values are all distinct, like an id; codes alone give it back empty",
         "column 'age': 29 of 200 cells are empty, which is modelled too",

@@ -13,6 +13,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import arrays, frames, idx, images, parquet, public, text, text_tables
+from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -108,7 +109,10 @@ def open(
     else:
         data = _open_object(source, options)
     _refuse_unused(data, options)
-    return data if labels is None else data.labelled(labels)
+    data = data if labels is None else data.labelled(labels)
+    if data is not source and data.labels is not None:
+        data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
+    return data
 
 
 def _refuse_unused(data: Data, options: Options) -> None:
