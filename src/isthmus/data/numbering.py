@@ -1,4 +1,4 @@
-"""Columns of whole numbers that number the records: a property of their values, in whatever order these stand."""
+"""Whole numbers: in their own type, and those that number the records, in whatever order they stand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "AllDistinct", "is_numbering", "mixed"]
+__all__ = ["FEWEST", "AllDistinct", "as_whole", "is_numbering", "mixed"]
 
 FEWEST = 10  # records below which distinct values say nothing
 REMEMBERED = 2**16  # values
@@ -56,3 +56,14 @@ def is_numbering(n: int, low: int, high: int) -> bool:
     measurements between 1 and 1000 do not.
     """
     return n >= FEWEST and n * n >= 2 * MEETINGS * (int(high) - int(low) + 1)
+
+
+def as_whole(objects: NDArray[Any]) -> NDArray[Any] | None:
+    """Return Python's whole numbers as NumPy's of 64 bits; None of other objects, and of numbers beyond these bits."""
+    values = objects.ravel().tolist()
+    if not values or not all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values):
+        return None
+    try:
+        return objects.astype(np.uint64 if max(values) >= 2**63 and min(values) >= 0 else np.int64)
+    except OverflowError:
+        return None

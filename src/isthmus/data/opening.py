@@ -177,6 +177,8 @@ def _open_list(source: Sequence[Any], options: Options) -> Data:
     if not source:
         checks.not_empty((0, 0), "X")
     first = source[0]
+    for item in filter(np.ma.isMaskedArray, source):
+        checks.dense_type(item, "X")
     if isinstance(first, os.PathLike):
         return _open_paths([Path(item) for item in source], "files", options)
     if isinstance(first, (str, bytes, bytearray)):

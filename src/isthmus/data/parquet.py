@@ -96,12 +96,17 @@ class ParquetStore(stores.Store):
 
     def _group(self, group: int) -> pa.Table:
         """Return one row group, from memory or from its file."""
+        import pyarrow as pa
+
         if group in self._kept:
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
         table = read_groups(path, [number], self.names)
         table, _ = clean(table, self.source, first=int(self.starts[group]))
+        for place, column in enumerate(table.columns):
+            if pa.types.is_dictionary(column.type):  # files may differ in how they number categories
+                table = table.set_column(place, table.column_names[place], with_index(column, pa.int32()))
         self._kept[group] = table
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)
