@@ -514,3 +514,17 @@ def test_altered_states_are_refused() -> None:
     broken["schema"]["arrow"] = "AAAA"
     with pytest.raises(ArtifactError, match="preprocessing part must be complete and unaltered"):
         TablePreprocessor.from_state(broken, arrays)
+
+
+def test_an_id_is_one_in_whatever_order_its_rows_stand() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "year": np.arange(1960, 2020),
+            "key": np.sort(rng.choice(200, 60, replace=False)),
+            "price": np.sort(rng.choice(10**6, 60, replace=False)),
+            "x": rng.normal(size=60),
+        }
+    )
+    for order in (np.arange(60), np.arange(60)[::-1], rng.permutation(60)):
+        assert fit(frame.iloc[order]).set_aside_ == ("year", "key")

@@ -168,11 +168,11 @@ def note_on_minus_one(labels: NDArray[Any]) -> str:
     count = int(_is_minus_one(labels, known).sum())
     if not count:
         return ""
-    is_class, others = bool(is_labelled(labels)[known].all()), len(set(labels[known].tolist())) - 1
-    if not is_class:
-        rename = "; name it otherwise where it is a class" if others else ""
+    found = set(labels[known].tolist())
+    if not is_labelled(labels)[known].all():
+        rename = "; name it otherwise where it is a class" if len(found) > 1 else ""
         return f"{count:,} of the {len(labels):,} labels are -1, which means none where labels may be missing{rename}."
-    if others == 2 and 0 in set(labels[known].tolist()):
+    if found == {-1, 0, 1}:
         return "the labels -1, 0 and 1 were read as three classes; leave a label empty where there is none."
     return ""
 
