@@ -14,8 +14,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from isthmus import Autoencoder, data, load
-from isthmus.errors import DataTypeError
+from isthmus import Autoencoder, Classifier, data, load
+from isthmus.errors import DataTypeError, ShapeError
 from isthmus.tasks import impute
 
 N = 24
@@ -215,3 +215,17 @@ def test_other_types_are_refused_when_opened_and_only_where_asked_for(name: str)
         assert np.array_equal(chosen.labels, NUMBERS)
     with pytest.raises(DataTypeError, match=r"^X: column 'c' "):
         data.open(frame, label_column="c")
+
+
+def test_spans_of_time_are_no_numbers() -> None:
+    spans = pd.to_timedelta(np.arange(N) % 7, unit="s")
+    frame = pd.DataFrame({"n": NUMBERS, "took": spans})
+    kinds = np.where(NUMBERS > 0, "p", "q")
+    model = Autoencoder(hidden=(4,), latent_dim=1, max_epochs=1, random_state=0)
+    assert set(Classifier(model=model, method="probe", random_state=0).fit(frame, kinds).predict(frame)) <= {"p", "q"}
+    fitted = model.fit(frame)
+    with pytest.raises(ShapeError, match="column 'took' holds values of type integer"):
+        fitted.reconstruct(frame.assign(took=np.arange(N)))
+    with pytest.raises(ShapeError, match="was fitted on data of kind 'array'"):
+        Autoencoder(hidden=(4,), max_epochs=1).fit(np.stack([NUMBERS, NUMBERS**2], axis=1)).reconstruct(frame)
+    assert data.inspect(frame).high == NUMBERS.max()

@@ -476,7 +476,8 @@ def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence
     """Check that columns mean what they meant in fit: a column may be empty, and whole numbers are numbers."""
     alike = {"integer": "number"}
     for old, new in zip(fitted, given, strict=True):
-        if new.dtype == "null" or alike.get(old.type, old.type) == alike.get(new.type, new.type):
+        same_kind = alike.get(old.type, old.type) == alike.get(new.type, new.type) and old.is_span == new.is_span
+        if new.dtype == "null" or same_kind:
             continue
         raise ShapeError(
             f"{source}: column '{new.name}' holds values of type {new.type} ({new.dtype}), but {owner} was fitted on "

@@ -399,7 +399,8 @@ class _Table(_Look):
                 column.low, column.high = (_plain(end, self.types[i]) for end in (column.low, column.high))
         found.columns = self.columns
         found.missing = sum(column.missing for column in self.columns)
-        numbers = [column for column in self.columns if column.type in ("number", "integer") and column.low is not None]
+        is_number = [column.is_number for column in self.data.schema.columns]
+        numbers = [c for c, number in zip(self.columns, is_number, strict=True) if number and c.low is not None]
         if numbers:
             found.low, found.high = min(column.low for column in numbers), max(column.high for column in numbers)
 

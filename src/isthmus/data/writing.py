@@ -18,7 +18,7 @@ from isthmus.data.beside import Beside
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
 from isthmus.data.restoring import restore, restore_table
-from isthmus.data.schema import Schema
+from isthmus.data.schema import Column, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,8 +156,13 @@ def _as_array(path: Path, block: Any, schema: Schema, beside: Beside) -> np.ndar
 
 def _matrix_of(path: Path, table: pa.Table) -> np.ndarray:
     """Return a table of numbers without gaps as a matrix of a type that holds all of them exactly."""
+    import pyarrow as pa
+
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if column_type(column.type) not in ("number", "integer", "boolean") or column.null_count:
+        is_number = (
+            pa.types.is_boolean(column.type) or Column(name, column_type(column.type) or "", str(column.type)).is_number
+        )
+        if not is_number or column.null_count:
             what = f"column '{name}' ({column.type}) is no column of numbers without gaps"
             raise checks.not_storable(path, what, "write .parquet or .csv")
     columns = [column.to_numpy() for column in table.columns]
