@@ -104,9 +104,9 @@ class ParquetStore(stores.Store):
         path, number = self.groups[group]
         table = read_groups(path, [number], self.names)
         table, _ = clean(table, self.source, first=int(self.starts[group]))
-        for place, column in enumerate(table.columns):
-            if pa.types.is_dictionary(column.type):  # files may differ in how they number categories
-                table = table.set_column(place, table.column_names[place], with_index(column, pa.int32()))
+        # Files may differ in how they number categories.
+        columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+        table = pa.Table.from_arrays(columns, names=table.column_names)
         self._kept[group] = table
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)

@@ -190,9 +190,10 @@ def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable
     from pyarrow import parquet
 
     table = _as_table(block, schema, beside)
-    for place, column in enumerate(table.columns):
-        if pa.types.is_dictionary(column.type):  # Parquet stores no categories of the types that plain ones replace
-            table = table.set_column(place, table.schema.field(place).with_type(plain(column).type), plain(column))
+    # Parquet stores no categories of the types that plain ones replace (pyarrow 26).
+    columns = [plain(column) if pa.types.is_dictionary(column.type) else column for column in table.columns]
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
     return lambda target: parquet.write_table(table, target)
 
 
