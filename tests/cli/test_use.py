@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.csv
 import pytest
 from PIL import Image
@@ -145,3 +147,49 @@ def test_a_failed_write_leaves_nothing_behind(run: Run, model_file: Path, monkey
     assert ran.code == 1
     assert ran.err.endswith("isthmus: codes.npy: No space left on device; nothing half-written was left behind.\n")
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_column_of_labels_and_the_index_come_back(run: Run, tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(size=40), "l": pd.Categorical(list("ab") * 20), "y": rng.normal(size=40)}
+    frame = pd.DataFrame(columns, index=pd.Index(rng.permutation(40)))
+    frame.loc[frame.index[:3], "x"] = np.nan
+    frame.loc[frame.index[5], "l"] = None
+    name = f"t{suffix}"
+    frame.to_csv(tmp_path / name, index=False) if suffix == ".csv" else frame.to_parquet(tmp_path / name)
+    read = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    before = read(tmp_path / name)
+    assert run("fit", name, "--labels", "l", "--max-epochs", 1, "--latent-dim", 1, "-o", "m.safetensors").code == 0
+    for verb in ("reconstruct", "denoise", "inpaint", "impute"):
+        assert run(verb, name, "-m", "m.safetensors", "-o", f"{verb}{suffix}").code == 0
+        after = read(tmp_path / f"{verb}{suffix}")
+        assert list(after.columns) == ["x", "l", "y"]
+        pd.testing.assert_series_equal(after["l"], before["l"])
+        assert dict(after.dtypes) == dict(before.dtypes)
+    known = before["x"].notna()
+    assert after["x"][known].equals(before["x"][known])  # impute is the last
+    assert run("augment", name, "-m", "m.safetensors", "--n", 2, "-o", f"more{suffix}").code == 0
+    more = read(tmp_path / f"more{suffix}")
+    assert more["l"].tolist()[-4:] == ["a", "a", "b", "b"]
+    assert (more["l"].isna().sum(), list(more.columns)) == (1, ["x", "l", "y"])
+
+
+def test_the_column_of_labels_of_a_matrix_comes_back(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    matrix = np.column_stack([rng.normal(size=40), np.arange(40) % 3, rng.normal(size=40)])
+    np.save(tmp_path / "t.npy", matrix)
+    assert run("fit", "t.npy", "--labels", 1, "--max-epochs", 1, "--latent-dim", 1, "-o", "m.safetensors").code == 0
+    assert run("reconstruct", "t.npy", "-m", "m.safetensors", "-o", "again.npy").code == 0
+    again = np.load(tmp_path / "again.npy")
+    assert again.shape == matrix.shape
+    np.testing.assert_array_equal(again[:, 1], matrix[:, 1])
+
+
+def test_only_the_columns_asked_for_are_looked_at(run: Run, tmp_path: Path) -> None:
+    table = pa.table({"a": np.arange(30.0) % 7, "s": [[1]] * 30, "l": list("ab") * 15})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    ran = run("inspect", "t.parquet")
+    assert (ran.code, "name the columns to use with columns= (--columns)." in ran.err) == (3, True)
+    assert run("inspect", "t.parquet", "--columns", "a").code == 0
+    assert "classes       a: 15, b: 15" in run("inspect", "t.parquet", "--columns", "a", "--labels", "l").out

@@ -13,7 +13,7 @@ import pytest
 
 from isthmus import data
 from isthmus.data import stores
-from isthmus.errors import DataError, DataTypeError, ShapeError
+from isthmus.errors import DataError, DataTypeError, IsthmusError, ShapeError
 
 RNG = np.random.default_rng(0)
 
@@ -319,3 +319,60 @@ def test_errors_are_of_the_built_in_kinds_too() -> None:
         data.open(pytest.importorskip("scipy.sparse").eye_array(3))
     assert issubclass(ShapeError, DataError)
     assert issubclass(DataTypeError, TypeError)
+
+
+MASKED = np.ma.masked_equal(np.arange(20.0).reshape(10, 2), 3.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (MASKED, "X: a masked array hides 1 values; pass a data frame with missing values, or fill them with X.filled"),
+        ([MASKED, MASKED], "X: a masked array hides 1 values; pass a data frame"),
+        ([MASKED[0], MASKED[1]], "X: a masked array hides 1 values; pass a data frame"),
+        (
+            np.array([["a", "b"]], dtype=np.dtypes.StringDType()),
+            "X: strings in a numeric array, 'a', in row 0, column 0",
+        ),
+        (np.array([b"a", b"b"]), "X: strings in a numeric array, b'a', in row 0"),
+        (np.zeros(3, [("a", float), ("b", int)]), "X: an array of structured type "),
+        (np.ones((2, 2), complex), "X: Complex data not supported, got dtype complex128"),
+        (np.zeros((2, 2), "M8[D]"), "X: an array of datetime64"),
+        (np.zeros((2, 2), "m8[s]"), "X: an array of timedelta64"),
+        (
+            np.array([[2**70 + 1, 1]], dtype=object),
+            "X: 1180591620717411303425 in row 0, column 0 is a whole number that",
+        ),
+        (np.array([[2**53 + 1, 0.5]], dtype=object), "X: 9007199254740993 in row 0, column 0 is a whole number that"),
+        ({"a": [1, 2]}, "data: a dict is no table; make a data frame of it"),
+        (
+            type("AnnData", (), {})(),
+            "data: an AnnData object holds several tables; pass its values as a frame, X.to_df",
+        ),
+    ],
+)
+def test_what_is_no_matrix_is_refused_in_one_sentence(source: object, sentence: str) -> None:
+    with pytest.raises(IsthmusError) as caught:
+        data.open(source)
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_advice_about_masked_arrays_works() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert data.open(pandas.DataFrame(MASKED)).chunk(0, 10).column(1)[1].as_py() is None
+    assert data.open(MASKED.filled(7.0)).array[1, 1] == 7.0
+    assert data.open(np.ma.masked_array(MASKED.data)).array.tolist() == MASKED.data.tolist()
+
+
+def test_quantised_tensors_are_refused() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(DataTypeError, match=r"tensors of torch\.float8_e4m3fn are not supported"):
+        data.open(torch.ones(2, 2).to(torch.float8_e4m3fn))
+
+
+@pytest.mark.parametrize("values", [[[2**63 + 1, 1], [2**53 + 1, 2]], [[-(2**62) - 1, 1], [0, 2]]])
+def test_whole_numbers_of_python_keep_all_digits(values: list[list[int]]) -> None:
+    opened = data.open(np.array(values, dtype=object))
+    assert opened.array.tolist() == values
+    assert opened.notes == [f"X held Python objects; they were read as {opened.schema.dtype}."]

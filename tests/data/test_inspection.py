@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from isthmus import data
 from isthmus.data import stores
+from isthmus.data.numbering import AllDistinct
 
 RNG = np.random.default_rng(0)
 
@@ -119,3 +120,58 @@ def test_text_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"abcd" * 40)
     found = data.inspect(tmp_path / "a.txt", window=8)
     assert (found.kind, found.n, found.duplicates, found.shape) == ("text", 20, 19, (8,))
+
+
+def shuffled_columns(n: int = 60) -> pa.Table:
+    rng = np.random.default_rng(3)
+    return pa.table(
+        {
+            "year": np.arange(1960, 1960 + n),
+            "gaps": np.sort(rng.choice(3 * n, n, replace=False)),
+            "key": pa.array(2**64 - 1 - np.arange(n, dtype=np.uint64) * 3),
+            "price": np.sort(rng.choice(10**6, n, replace=False)),
+            "grade": np.repeat(np.arange(n // 6), 6),
+            "name": [f"n{i}" for i in range(n)],
+            "size": pa.array(np.sort(rng.normal(size=n)).astype(np.float16)),
+            "when": pa.array(np.arange(n).astype("datetime64[ns]")),
+            "took": pa.array(np.arange(n) * 10**9, pa.duration("ns")),
+        }
+    )
+
+
+def test_what_a_column_is_does_not_hang_on_the_order_of_its_rows() -> None:
+    table = shuffled_columns()
+    mixed = table.take(np.random.default_rng(0).permutation(len(table)))
+    found = [data.inspect(each).to_dict() for each in (table, mixed)]
+    assert all(found[0][name] == found[1][name] for name in found[0] if name != "nbytes")
+    assert found[0]["id_like"] == ["year", "gaps", "key", "name"]
+    columns = {column["name"]: column for column in found[0]["columns"]}
+    assert (columns["key"]["low"], columns["key"]["high"]) == (2**64 - 178, 2**64 - 1)
+    assert not columns["key"]["constant"]
+    assert (columns["when"]["low"], columns["when"]["high"]) == (
+        "1970-01-01T00:00:00.000000000",
+        "1970-01-01T00:00:00.000000059",
+    )
+    assert columns["took"]["high"] == 59.0
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_large_whole_numbers_of_a_matrix_are_not_rounded(dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    matrix = np.stack([top - np.arange(20, dtype=dtype) % 3, np.arange(20, dtype=dtype)], axis=1)
+    found = data.inspect(matrix)
+    assert found.constant == []
+    assert (found.columns[0].low, found.columns[0].high, found.high) == (top - 2, top, top)
+    assert found.id_like == ["1"]
+    assert str(top) in str(found)
+
+
+def test_all_distinct_is_told_of_more_values_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.data.numbering.REMEMBERED", 64)
+    values = np.random.default_rng(0).permutation(5000)
+    distinct, twins = AllDistinct(), AllDistinct()
+    for part in np.split(values, 10):
+        distinct.update(part)
+        twins.update(part // 2)
+    assert distinct.holds
+    assert not twins.holds

@@ -168,7 +168,7 @@ def test_fields_of_a_frame_with_everything() -> None:
 
 def test_notes_of_a_frame_with_everything() -> None:
     assert fit(people()).notes_ == [
-        "column 'id' is set aside: its 200 whole numbers only rise or only fall, like an id; "
+        "column 'id' is set aside: its 200 whole numbers are all distinct and close together, like an id; "
         "codes alone give it back as 0",
         "column 'uuid' is set aside: its 200 values are all distinct, like an id; codes alone give it back empty",
         "column 'age': 29 of 200 cells are empty, which is modelled too",
@@ -514,3 +514,17 @@ def test_altered_states_are_refused() -> None:
     broken["schema"]["arrow"] = "AAAA"
     with pytest.raises(ArtifactError, match="preprocessing part must be complete and unaltered"):
         TablePreprocessor.from_state(broken, arrays)
+
+
+def test_an_id_is_one_in_whatever_order_its_rows_stand() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "year": np.arange(1960, 2020),
+            "key": np.sort(rng.choice(200, 60, replace=False)),
+            "price": np.sort(rng.choice(10**6, 60, replace=False)),
+            "x": rng.normal(size=60),
+        }
+    )
+    for order in (np.arange(60), np.arange(60)[::-1], rng.permutation(60)):
+        assert fit(frame.iloc[order]).set_aside_ == ("year", "key")

@@ -222,3 +222,15 @@ def test_dates_stay_dates(table_model):
     born = impute(table_model, holes).records["born"]
     assert born.dt.year.between(1930, 2005).all()
     assert isinstance(born.iloc[0], datetime.datetime)
+
+
+def test_what_a_masked_array_hides_is_filled() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=200)
+    hidden = np.ma.masked_array(np.stack([first, 2 * first], axis=1), np.zeros((200, 2), bool))
+    hidden[::10, 1] = np.ma.masked
+    found = impute(None, hidden)
+    assert found.marked.sum() == 20
+    assert np.abs(found.records[::10, 1] - 2 * first[::10]).mean() < 0.5
+    kept = ~np.ma.getmaskarray(hidden)
+    np.testing.assert_array_equal(found.records[kept], hidden.data[kept])

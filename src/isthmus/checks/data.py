@@ -72,6 +72,7 @@ __all__ = [
     "unreadable_object",
     "unsupported_column",
     "unsupported_labels",
+    "whole_numbers_kept",
     "write_failed",
     "wrong_width",
 ]
@@ -95,17 +96,23 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def not_a_source(source: object) -> DataTypeError:
     """Return the error for an object that holds no data we can read."""
+    name = type(source).__qualname__
+    if name == "AnnData":
+        return DataTypeError("data: an AnnData object holds several tables; pass its values as a frame, X.to_df().")
+    if isinstance(source, dict):
+        return DataTypeError("data: a dict is no table; make a data frame of it, such as pandas.DataFrame(X).")
     return DataTypeError(
         f"data: expected an array, a tensor, a data frame, a list, a path or the name of a built-in set, got "
-        f"{type(source).__module__}.{type(source).__qualname__}."
+        f"{type(source).__module__}.{name}."
     )
 
 
 def one_dimension(source: object, name: str) -> ShapeError:
     """Return the error for a single column of a data frame."""
+    how = f"with {name}.to_frame()" if hasattr(source, "to_frame") else "such as a pandas.DataFrame"
     return ShapeError(
         f"{name}: Expected a 2-dimensional container but got {type(source).__name__}. Reshape your data to a frame: "
-        f"of one column with {name}.to_frame(), or of one row."
+        f"of one column {how}, or of one row."
     )
 
 
@@ -211,9 +218,9 @@ def numeric_dtype(array: np.ndarray, name: str) -> None:
         raise DataError(
             f"{name}: Complex data not supported, got dtype {array.dtype}; pass the real part, or both as columns."
         )
-    if kind in "US":
+    if kind in "UST":
         where = _position(array, [0] * array.ndim) if array.size else "shape " + str(array.shape)
-        first = f", {array.flat[0].item()!r}," if array.size else ""
+        first = f", {array.reshape(-1).tolist()[0]!r}," if array.size else ""
         raise DataError(
             f"{name}: strings in a numeric array{first} in {where}; pass a data frame for a table of mixed columns, "
             f"or a list of str for text."
@@ -239,6 +246,16 @@ def object_values(array: np.ndarray, name: str) -> None:
             raise DataTypeError(
                 f"{name}: the argument must be a string or a number, as in float(), not "
                 f"{type(value).__name__!r} in {where}."
+            )
+
+
+def whole_numbers_kept(array: np.ndarray, floats: np.ndarray, name: str) -> None:
+    """Check that no whole number of an array of Python objects was changed by reading it as a float."""
+    for index, value in np.ndenumerate(array):
+        if isinstance(value, int) and value != int(floats[index]):
+            raise DataError(
+                f"{name}: {value} in {_position(array, index)} is a whole number that neither 64 bits nor, beside "
+                f"others, float64 holds exactly; give it in another unit, or leave its column out."
             )
 
 
@@ -494,7 +511,8 @@ def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence
     """Check that columns mean what they meant in fit: a column may be empty, and whole numbers are numbers."""
     alike = {"integer": "number"}
     for old, new in zip(fitted, given, strict=True):
-        if new.dtype == "null" or alike.get(old.type, old.type) == alike.get(new.type, new.type):
+        same_kind = alike.get(old.type, old.type) == alike.get(new.type, new.type) and old.is_span == new.is_span
+        if new.dtype == "null" or same_kind:
             continue
         raise ShapeError(
             f"{source}: column '{new.name}' holds values of type {new.type} ({new.dtype}), but {owner} was fitted on "

@@ -204,10 +204,7 @@ def augment(
     new, labels = tasks.augment(fitted, records, n, random_state=seed)
     old_block, new_block = records.take(np.arange(len(records))), sources.to_block(new, fitted)
     if fitted.schema_.kind == "table":
-        extra = {} if labels is None else {opening.get("labels") or "label": (records.labels, labels)}
-        if provenance is not None:
-            extra[provenance] = (np.zeros(len(old_block), np.int8), np.ones(len(new_block), np.int8))
-        sinks.write_table(path, old_block, new_block, extra, force=force)
+        sinks.write_table(path, records, new_block, labels, provenance, force=force)
     else:
         needs_tables("augment", "provenance", provenance)
         names = _names_beside(records, labels, len(new_block)) if path.suffix == "" else None

@@ -17,7 +17,7 @@ from isthmus.artifact import replacing
 from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
-    from isthmus.data import Schema
+    from isthmus.data import Data, Schema
     from isthmus.data.beside import Beside
 
 __all__ = [
@@ -196,29 +196,57 @@ def _write_archive(path: Path, blocks: Iterable[Sequence[Any]], names: Sequence[
 # ------------------------------------------------------------------ records
 
 
-def write_table(path: Path, old: Any, new: Any, extra: dict[str, tuple[Any, Any]], *, force: bool) -> None:
-    """Write two tables of the same columns as one, with further columns given for the rows of each.
+def write_table(
+    path: Path, records: Data, new: Any, labels: np.ndarray | None, provenance: str | None, *, force: bool
+) -> None:
+    """Write the rows of a table and new ones, with their labels in the column that these have, or a new one.
 
     Parameters
     ----------
     path : Path
         Its suffix says the format.
-    old, new : pyarrow.Table
-        The rows.
-    extra : dict
-        By name, the values of a column in the old and in the new rows.
+    records : Data
+        The rows that there are.
+    new : pyarrow.Table
+        New rows.
+    labels : ndarray, optional
+        Of the new rows, where the others have labels.
+    provenance : str, optional
+        Name of a further column: 0 in the rows that there were, 1 in new ones.
     force : bool
         Whether a file of that name may be replaced.
     """
     import pyarrow as pa
 
     from isthmus import data
+    from isthmus.data.beside import Beside, ColumnBeside
 
-    table = _joined([old, new], data.open(old).schema)
-    for name, (first, second) in extra.items():
-        table = table.append_column(name, pa.array(np.concatenate([first, second]).tolist()))
-    opened = data.open(table)
-    data.write(path, opened.take(np.arange(len(opened))), opened.schema, force=force)
+    n, width = len(records), len(records.schema.columns)
+    its = records.beside.labels
+    beside: list[ColumnBeside] = []
+    if labels is not None and its is not None:
+        beside.append(replace(its, cells=_longer(its.cells, labels)))
+    elif labels is not None and records.labels is not None:
+        both = [*records.labels.tolist(), *labels.tolist()]
+        beside.append(ColumnBeside("label", width, pa.chunked_array([pa.array(both, from_pandas=True)])))
+    if provenance is not None:
+        is_new = np.repeat(np.array([0, 1], np.int8), [n, len(new)])
+        beside.append(ColumnBeside(provenance, width + 1, pa.chunked_array([pa.array(is_new)])))
+    table = _joined([records.take(np.arange(n)), new], records.schema)
+    data.write(path, table, records.schema, beside=Beside(columns=tuple(beside)), force=force)
+
+
+def _longer(cells: Any, more: np.ndarray) -> Any:
+    """Return a column with more cells at its end, in its own type."""
+    import pyarrow as pa
+
+    from isthmus.data.column_types import plain
+    from isthmus.data.restoring import restore_column
+
+    cells = plain(cells)
+    values = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
+    further = pa.array(more, from_pandas=True).cast(values.type)
+    return restore_column(pa.chunked_array([*values.chunks, further], values.type), cells)
 
 
 def write_labels(path: Path, labels: np.ndarray, *, force: bool) -> None:

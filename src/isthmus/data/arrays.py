@@ -15,6 +15,7 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.beside import Beside, ColumnBeside
+from isthmus.data.numbering import as_whole
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
@@ -89,14 +90,25 @@ def numeric(source: Any, name: str, notes: list[str]) -> np.ndarray:
     checks.numeric_dtype(array, name)
     if array.dtype.kind == "O":
         checks.object_values(array, name)
-        array = array.astype(np.float64)
-        notes.append(f"{name} held Python objects; they were read as float64.")
+        array = _of_objects(array, name)
+        notes.append(f"{name} held Python objects; they were read as {array.dtype}.")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
         notes.append(f"{name} held numbers of extended precision; they were read as float64.")
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
     return array
+
+
+def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
+    """Return an array of Python numbers as one of float64, or of whole numbers that need all 64 bits."""
+    floats = array.astype(np.float64)
+    if not (np.abs(floats) >= 2.0**53).any():
+        return floats
+    whole = as_whole(array)
+    if whole is None:
+        checks.whole_numbers_kept(array, floats, name)
+    return floats if whole is None else whole
 
 
 def _positions(columns: Sequence[Any], array: np.ndarray, name: str) -> list[int]:
@@ -123,9 +135,11 @@ def from_tensor(source: Any, *, name: str = "X", columns: Sequence[Any] | None =
         notes.append(f"{name} held bfloat16, which NumPy does not know; it was read as float32.")
     if tensor.device.type != "cpu":
         notes.append(f"{name} was copied from {tensor.device} to host memory.")
-    return from_array(
-        tensor.cpu().resolve_conj().resolve_neg().numpy(), name=name, container="torch", columns=columns, notes=notes
-    )
+    try:
+        array = tensor.cpu().resolve_conj().resolve_neg().numpy()
+    except TypeError as error:
+        raise checks.unreadable_object(name, f"tensors of {tensor.dtype} are not supported; convert it") from error
+    return from_array(array, name=name, container="torch", columns=columns, notes=notes)
 
 
 def take_column(data: Data, column: Any, columns: Sequence[Any] | None = None) -> Data:

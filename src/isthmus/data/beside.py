@@ -45,8 +45,8 @@ class Beside:
     ----------
     index : pandas.Index or None, default=None
         Of a pandas frame.
-    levels : tuple of ColumnBeside, default=()
-        Columns of an Arrow table that hold the index of the pandas frame that it was.
+    columns : tuple of ColumnBeside, default=()
+        Columns that are no records, such as those that hold the index of the pandas frame that an Arrow table was.
     labels : ColumnBeside or None, default=None
         The column of the labels.
     pandas : bytes, default=b""
@@ -56,7 +56,7 @@ class Beside:
     """
 
     index: pandas.Index | None = None
-    levels: tuple[ColumnBeside, ...] = ()
+    columns: tuple[ColumnBeside, ...] = ()
     labels: ColumnBeside | None = None
     pandas: bytes = b""
     is_part: bool = False
@@ -69,7 +69,7 @@ class Beside:
 
         return Beside(
             None if self.index is None else self.index.take(rows),
-            tuple(map(taken, self.levels)),
+            tuple(map(taken, self.columns)),
             None if self.labels is None else taken(self.labels),
             self.pandas,
             is_part=True,
@@ -77,7 +77,7 @@ class Beside:
 
     def into_table(self, table: pa.Table, *, labels: bool = True) -> pa.Table:
         """Return a table of the same rows with the columns that were set aside, each in its place."""
-        columns = [*self.levels, *([self.labels] if labels and self.labels is not None else [])]
+        columns = [*self.columns, *([self.labels] if labels and self.labels is not None else [])]
         for column in sorted(columns, key=lambda column: column.place):
             table = table.add_column(min(column.place, table.num_columns), column.name, column.cells)
         if not self.pandas:
@@ -97,13 +97,13 @@ class Beside:
 
 
 def index_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns of an Arrow table that hold the index of a pandas frame, and that pandas itself named.
+    """Return the columns of an Arrow table that hold the index of the pandas frame that it was.
 
-    An index with a name of its own is a column like the others to everybody but pandas.
+    They are no records, as the index of a frame in memory is none.
     """
     written = _document((schema.metadata or {}).get(PANDAS, b"")).get("index_columns", [])
-    unnamed = {name for name in written if isinstance(name, str) and name.startswith("__index_level_")}
-    return [name for name in schema.names if name in unnamed]
+    levels = {name for name in written if isinstance(name, str)}
+    return [name for name in schema.names if name in levels]
 
 
 def kept_index(written: bytes, names: Sequence[str]) -> bytes:

@@ -15,8 +15,6 @@ from isthmus.data.tables import from_table
 
 __all__ = ["as_matrix", "by_name", "conform"]
 
-NUMERIC = ("number", "integer", "boolean")
-
 
 def conform(data: Data, schema: Schema, owner: str) -> Data:
     """Return data that have the kind and shape of a fitted schema.
@@ -63,7 +61,7 @@ def by_name(data: Data, schema: Schema) -> Data:
 def as_matrix(data: Data) -> Data:
     """Return a table of numbers without gaps as the matrix that it is, its columns' names kept; others as they are."""
     schema = data.schema
-    if schema.kind != "table" or not all(column.type in ("number", "integer") for column in schema.columns):
+    if schema.kind != "table" or not all(column.is_number for column in schema.columns):
         return data
     block = data.chunk(0, len(data))
     if any(column.null_count for column in block.columns):
@@ -77,7 +75,7 @@ def as_matrix(data: Data) -> Data:
 
 
 def _numeric(schema: Schema) -> bool:
-    return all(column.type in NUMERIC for column in schema.columns)
+    return all(column.is_number or column.type == "boolean" for column in schema.columns)
 
 
 def _as_table(data: Data, schema: Schema, owner: str) -> Data:

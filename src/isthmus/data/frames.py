@@ -41,7 +41,8 @@ def from_frame(
     names = [*frame.columns] if library == "polars" else _names(frame, name)
     columns = None if columns is None else named(names, columns, name)
     label = None if label_column is None else named(names, [label_column], name)[0]
-    needed = names if columns is None else [each for each in names if each in {*columns, label}]
+    asked = {*(columns or ()), label}
+    needed = names if columns is None else [each for each in names if each in asked]
     if twice := sorted({*twins(names)} & {*needed}):
         raise checks.duplicate_columns(name, twice)
     convert = _from_pandas if library == "pandas" else _from_polars
@@ -92,9 +93,9 @@ def _from_pandas(frame: pandas.DataFrame, names: list[str], needed: list[str], s
     """Return some columns of a pandas frame as an Arrow table that remembers every dtype."""
     import pyarrow as pa
 
-    labels = frame.columns
+    labels, wanted = frame.columns, set(needed)
     if len(needed) < len(names):
-        places = [names.index(name) for name in needed]
+        places = [place for place, name in enumerate(names) if name in wanted]
         frame, labels = frame.iloc[:, places], labels[places]
     frame = frame.set_axis(needed, axis=1)
     dtypes = list(frame.dtypes)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus.data.labelling import classes_of, is_missing
+from isthmus.data.numbering import AllDistinct, is_numbering, mixed
 from isthmus.data.opening import open as open_data
 from isthmus.data.records import Data
 
@@ -47,7 +49,7 @@ class ColumnSummary:
     low, high : float, str or None
         Smallest and largest value of numbers and dates.
     constant, id_like : bool
-        Whether all values are the same; whether every row has its own, in text or as a rising whole number.
+        Whether all values are the same; whether every row has its own, in text or as a whole number that numbers it.
     """
 
     name: str
@@ -268,41 +270,39 @@ class _Matrix(_Look):
     """Rows of numbers."""
 
     def _begin(self, data: Data) -> None:
-        width = data.schema.shape[0] or 0
-        self.low, self.high = np.full(width, np.inf), np.full(width, -np.inf)
-        self.whole, self.rising = np.ones(width, bool), np.ones(width, bool)
-        self.last: np.ndarray | None = None
+        self.low: np.ndarray | None = None
+        self.high: np.ndarray | None = None
+        self.whole = np.ones(data.schema.shape[0] or 0, bool)
+        self.distinct = [AllDistinct() for _ in self.whole]
 
     def add(self, block: np.ndarray) -> np.ndarray:
-        values = block.astype(np.float64) if block.dtype != np.float64 else block
-        self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))
+        block = block.view(np.uint8) if block.dtype == bool else block
+        low, high = block.min(axis=0), block.max(axis=0)
+        self.low = low if self.low is None else np.minimum(self.low, low)
+        self.high = high if self.high is None else np.maximum(self.high, high)
         if block.dtype.kind == "f":
-            self.whole &= (values == np.rint(values)).all(axis=0)
-        steps = values if self.last is None else np.vstack([self.last, values])
-        self.rising &= (np.diff(steps, axis=0) == 1).all(axis=0)
-        self.last = values[-1:]
+            self.whole &= (block == np.rint(block)).all(axis=0)
+        for i in np.flatnonzero(self.whole):
+            self.distinct[i].update(block[:, i])
         rows = np.ascontiguousarray(block)
         return _digests(memoryview(row).cast("B") for row in rows)
 
     def finish(self, found: Inspection) -> None:
-        found.low, found.high = float(self.low.min()), float(self.high.max())
-        dtype = self.data.schema.dtype
-        names = self.data.schema.names or [str(i) for i in range(len(self.low))]
-        n = len(self.data)
-        for i, name in enumerate(names):
-            constant = bool(self.low[i] == self.high[i])
-            id_like = n > 2 and bool(self.rising[i] and self.whole[i])
-            kind = "integer" if self.whole[i] else "number"
-            column = ColumnSummary(
-                name, kind, dtype, 0, None, float(self.low[i]), float(self.high[i]), constant, id_like
-            )
+        lows, highs = np.asarray(self.low).tolist(), np.asarray(self.high).tolist()
+        found.low, found.high = min(lows), max(highs)
+        dtype, n = self.data.schema.dtype, len(self.data)
+        names = self.data.schema.names or [str(i) for i in range(len(lows))]
+        for i, (name, low, high) in enumerate(zip(names, lows, highs, strict=True)):
+            whole = bool(self.whole[i])
+            column = ColumnSummary(name, "integer" if whole else "number", dtype, 0, None, low, high, low == high)
+            column.id_like = whole and self.distinct[i].holds and is_numbering(n, low, high)
             # A column of few whole numbers at either end may be the class; only those two are looked at value by value.
-            if i in (0, len(names) - 1) and self.whole[i] and self.high[i] - self.low[i] <= MOST_CLASSES:
+            if i in (0, len(names) - 1) and whole and high - low <= MOST_CLASSES:
                 column.distinct = len(self.counts(name))
             found.columns.append(column)
 
     def counts(self, name: str) -> dict[str, int]:
-        names = self.data.schema.names or [str(i) for i in range(len(self.low))]
+        names = self.data.schema.names or [str(i) for i in range(len(self.whole))]
         position = list(names).index(name)
         counts: Counter[str] = Counter()
         for _, block in self.data.chunks():
@@ -321,8 +321,8 @@ class _Images(_Look):
         if not isinstance(block, np.ndarray):
             self.sizes.update(f"{image.shape[0]} x {image.shape[1]}" for image in block)
         parts = [block] if isinstance(block, np.ndarray) else block
-        self.low = min(self.low, *(float(part.min()) for part in parts))
-        self.high = max(self.high, *(float(part.max()) for part in parts))
+        self.low = min(self.low, *(part.min().item() for part in parts))
+        self.high = max(self.high, *(part.max().item() for part in parts))
         # The shape belongs to the content: 2 x 6 and 3 x 4 pixels may have the same bytes.
         return _digests(str(image.shape).encode() + image.tobytes() for image in block)
 
@@ -351,15 +351,16 @@ class _Table(_Look):
     def _begin(self, data: Data) -> None:
         self.columns = [ColumnSummary(c.name, c.type, c.dtype) for c in data.schema.columns]
         self.values: list[np.ndarray | None] = [np.empty(0, np.uint64) for _ in self.columns]
-        self.rising = [column.type == "integer" for column in self.columns]
-        self.last: list[int | None] = [None] * len(self.columns)
+        self.distinct = [AllDistinct() for _ in self.columns]
+        self.types: list[pa.DataType] = []
 
     def add(self, block: pa.Table) -> np.ndarray:
         rows = np.zeros(block.num_rows, np.uint64)
+        self.types = block.schema.types
         for i, column in enumerate(block.columns):
             hashes, valid = _column_hashes(column)
             # A multiplication between columns makes the order of the columns count.
-            rows = _mixed(rows * np.uint64(0x9E3779B97F4A7C15) + hashes)
+            rows = mixed(rows * np.uint64(0x9E3779B97F4A7C15) + hashes)
             self.columns[i].missing += int((~valid).sum())
             known = self.values[i]
             if known is not None:
@@ -369,39 +370,39 @@ class _Table(_Look):
         return rows
 
     def _extent(self, i: int, column: pa.ChunkedArray) -> None:
-        """Bring the range of a column up to date, and whether it counts its rows."""
+        """Bring the range of a column up to date, and whether its whole numbers are all distinct."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         summary = self.columns[i]
-        if summary.type in ("number", "integer", "date") and column.null_count < len(column):
-            extent = pc.min_max(column)
-            low, high = (_plain(extent[side].as_py()) for side in ("min", "max"))
-            summary.low = low if summary.low is None else min(summary.low, low)
-            summary.high = high if summary.high is None else max(summary.high, high)
-        if self.rising[i]:
-            if column.null_count or not pa.types.is_integer(column.type):
-                self.rising[i] = False
-                return
-            numbers = column.to_numpy().astype(np.int64)
-            before = self.last[i]
-            steps = np.diff(numbers if before is None else np.concatenate([[before], numbers]))
-            self.rising[i] = bool((steps == 1).all())
-            self.last[i] = int(numbers[-1]) if len(numbers) else before
+        if summary.type not in ("number", "integer", "date") or column.null_count == len(column):
+            return
+        if pa.types.is_temporal(column.type):
+            column = _ticks(column)
+        extent = pc.min_max(column)
+        low, high = extent["min"].as_py(), extent["max"].as_py()
+        summary.low = low if summary.low is None else min(summary.low, low)
+        summary.high = high if summary.high is None else max(summary.high, high)
+        if summary.type == "integer" and not summary.missing:
+            self.distinct[i].update(column.to_numpy())
 
     def finish(self, found: Inspection) -> None:
         n = len(self.data)
-        for column, known, rising in zip(self.columns, self.values, self.rising, strict=True):
+        for i, (column, known) in enumerate(zip(self.columns, self.values, strict=True)):
             column.distinct = None if known is None else len(known)
             column.constant = column.distinct is not None and column.distinct + bool(column.missing) <= 1
-            every = column.distinct is None or (column.distinct == n and n > 2)
-            column.id_like = n > 2 and ((column.type == "category" and every) or (rising and every))
+            if column.type == "category":
+                column.id_like = n > 2 and column.distinct in (None, n)
+            elif column.type == "integer" and not column.missing:
+                column.id_like = self.distinct[i].holds and is_numbering(n, column.low, column.high)
+            if column.low is not None:
+                column.low, column.high = (_plain(end, self.types[i]) for end in (column.low, column.high))
         found.columns = self.columns
         found.missing = sum(column.missing for column in self.columns)
-        numbers = [column for column in self.columns if column.type in ("number", "integer") and column.low is not None]
+        is_number = [column.is_number for column in self.data.schema.columns]
+        numbers = [c for c, number in zip(self.columns, is_number, strict=True) if number and c.low is not None]
         if numbers:
-            found.low = float(min(column.low for column in numbers))
-            found.high = float(max(column.high for column in numbers))
+            found.low, found.high = min(column.low for column in numbers), max(column.high for column in numbers)
 
     def counts(self, name: str) -> dict[str, int]:
         import pyarrow.compute as pc
@@ -424,10 +425,15 @@ def _column_hashes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     valid = pc.is_valid(column).to_numpy()
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_temporal(column.type):
+        column = _ticks(column)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        values = column.fill_null(0).to_numpy()
-        bits = values.astype(np.float64).view(np.uint64) if values.dtype.kind == "f" else values.astype(np.uint64)
-        hashes = _mixed(bits)
+        values = column.fill_null(pa.scalar(0).cast(column.type)).to_numpy()
+        # Both zeros are one number.
+        bits = (
+            (values.astype(np.float64) + 0.0).view(np.uint64) if values.dtype.kind == "f" else values.astype(np.uint64)
+        )
+        hashes = mixed(bits)
     else:
         encoded = column.combine_chunks().dictionary_encode()
         if isinstance(encoded, pa.ChunkedArray):
@@ -438,11 +444,11 @@ def _column_hashes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(valid, hashes, np.uint64(0)), valid
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Scatter 64-bit numbers (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+def _ticks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates, times and spans of time as whole numbers."""
+    import pyarrow as pa
+
+    return column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
@@ -462,28 +468,40 @@ def _class_column(columns: list[ColumnSummary], n: int) -> str | None:
 
 
 def _counts(labels: np.ndarray) -> dict[str, int]:
-    """Return how often every label occurs, in the order of the labels."""
-    values = labels if labels.dtype != object else np.array([str(label) for label in labels])
-    names, counts = np.unique(values, return_counts=True)
+    """Return how often every label occurs, in the order of the labels, and how many are missing."""
+    missing = is_missing(labels)
+    absent = {"missing": int(missing.sum())} if missing.any() else {}
+    names, counts = classes_of(labels if labels.dtype != object else _as_texts(labels), ~missing)
     if len(names) > REMEMBERED_VALUES:
         return {}
-    if names.dtype.kind == "f":
-        return {_number(float(name)): int(count) for name, count in zip(names, counts, strict=True)}
-    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    return {_number(name): int(count) for name, count in zip(names.tolist(), counts, strict=True)} | absent
+
+
+def _as_texts(labels: np.ndarray) -> np.ndarray:
+    """Return labels that are objects as text, unless all that are known are whole numbers."""
+    if {type(label) for label in labels.tolist()} <= {int, type(None)}:
+        return labels
+    return np.array([str(label) for label in labels.tolist()])
 
 
 # --- plain text ------------------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any) -> Any:
-    """Return an extreme value as something that JSON knows and that can be compared."""
-    if isinstance(value, (int, float)) or value is None:
-        return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "total_seconds"):
-        return value.total_seconds()
-    return float(value)
+def _plain(value: Any, dtype: pa.DataType) -> Any:
+    """Return an extreme value as something that JSON knows: dates and times as text, spans of time in seconds."""
+    import pyarrow as pa
+
+    if pa.types.is_duration(dtype):
+        return value / {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[dtype.unit]
+    if not pa.types.is_temporal(dtype):
+        return value if isinstance(value, int | float) else float(value)
+    scalar = pa.scalar(value, pa.int32() if dtype.bit_width == 32 else pa.int64()).cast(dtype)
+    if getattr(dtype, "unit", "") != "ns":
+        try:
+            return scalar.as_py().isoformat()
+        except (ValueError, OverflowError):  # years that Python does not know
+            pass
+    return str(scalar.cast(pa.string()).as_py()).replace(" ", "T", 1)
 
 
 def _number(value: Any) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data.column_types import plain
+from isthmus.data.numbering import as_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +61,9 @@ def _of_library(labels: Any, library: str) -> NDArray[Any]:
             else labels[0]
         )
     if library == "pandas":
-        return np.asarray(labels.astype(object) if str(labels.dtype) == "category" else labels)
+        # As floats, whole numbers beside missing ones would run into one another beyond 2**53.
+        whole = str(labels.dtype) == "category" or (getattr(labels.dtype, "kind", "") in "iu" and labels.isna().any())
+        return np.asarray(labels.astype(object) if whole else labels)
     column = labels.to_arrow() if library == "polars" else labels
     return labels_of(column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]))
 
@@ -95,9 +98,8 @@ def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[
     counts : ndarray of int, shape (k,)
     """
     found = labels[known]
-    if found.dtype == object and {type(label) for label in found.tolist()} <= {int}:
-        found = np.array(found.tolist())
-    return np.unique(found, return_counts=True)
+    whole = as_whole(found) if found.dtype == object else None
+    return np.unique(found if whole is None else whole, return_counts=True)
 
 
 # --- which are labels ------------------------------------------------------------------------------------------------
@@ -166,11 +168,11 @@ def note_on_minus_one(labels: NDArray[Any]) -> str:
     count = int(_is_minus_one(labels, known).sum())
     if not count:
         return ""
-    is_class, others = bool(is_labelled(labels)[known].all()), len(set(labels[known].tolist())) - 1
-    if not is_class:
-        rename = "; name it otherwise where it is a class" if others else ""
-        return f"{count:,} of the {len(labels):,} labels are -1, which stands for no label{rename}."
-    if others == 2 and 0 in set(labels[known].tolist()):
+    found = set(labels[known].tolist())
+    if not is_labelled(labels)[known].all():
+        rename = "; name it otherwise where it is a class" if len(found) > 1 else ""
+        return f"{count:,} of the {len(labels):,} labels are -1, which means none where labels may be missing{rename}."
+    if found == {-1, 0, 1}:
         return "the labels -1, 0 and 1 were read as three classes; leave a label empty where there is none."
     return ""
 

@@ -26,6 +26,7 @@ from isthmus.data import (
     text,
     text_tables,
 )
+from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -122,7 +123,10 @@ def open(
     else:
         data = _open_object(source, options)
     _refuse_unused(data, options)
-    return data if labels is None else data.labelled(labels)
+    data = data if labels is None else data.labelled(labels)
+    if data is not source and data.labels is not None:
+        data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
+    return data
 
 
 def _refuse_unused(data: Data, options: Options) -> None:
@@ -187,6 +191,8 @@ def _open_list(source: Sequence[Any], options: Options) -> Data:
     if not source:
         checks.not_empty((0, 0), "X")
     first = source[0]
+    for item in filter(np.ma.isMaskedArray, source):
+        checks.dense_type(item, "X")
     if isinstance(first, os.PathLike):
         return _open_paths([Path(item) for item in source], "files", options)
     if isinstance(first, (str, bytes, bytearray)):

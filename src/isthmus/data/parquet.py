@@ -96,12 +96,17 @@ class ParquetStore(stores.Store):
 
     def _group(self, group: int) -> pa.Table:
         """Return one row group, from memory or from its file."""
+        import pyarrow as pa
+
         if group in self._kept:
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
         table = read_groups(path, [number], self.names)
         table, _ = clean(table, self.source, first=int(self.starts[group]))
+        # Files may differ in how they number categories.
+        columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+        table = pa.Table.from_arrays(columns, names=table.column_names)
         self._kept[group] = table
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)

@@ -15,7 +15,7 @@ from isthmus.data.schema import Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["empty_table", "plain_table", "restore", "restore_table"]
+__all__ = ["empty_table", "plain_table", "restore", "restore_column", "restore_table"]
 
 
 def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
@@ -69,7 +69,7 @@ def restore_table(table: pa.Table, schema: Schema) -> pa.Table:
     model = empty_table(schema)
     given = dict(zip(table.column_names, table.columns, strict=True))
     wanted = [(field, column) for field, column in zip(model.schema, model.columns, strict=True) if field.name in given]
-    columns = [_restore_column(given[field.name], column) for field, column in wanted]
+    columns = [restore_column(given[field.name], column) for field, column in wanted]
     fields = [field.with_type(column.type) for (field, _), column in zip(wanted, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=model.schema.metadata))
 
@@ -83,7 +83,7 @@ def plain_table(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
-def _restore_column(column: pa.ChunkedArray, model: pa.ChunkedArray) -> pa.ChunkedArray:
+def restore_column(column: pa.ChunkedArray, model: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column in the type of a model column; categories keep the model's order, new ones come last."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -26,6 +26,16 @@ class Column:
     type: str
     dtype: str
 
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are plain numbers; spans of time, which are whole numbers with a unit, are none."""
+        return self.type in ("number", "integer") and not self.is_span
+
+    @property
+    def is_span(self) -> bool:
+        """Whether its values are spans of time."""
+        return self.dtype.startswith("duration")
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:

@@ -282,7 +282,7 @@ class Choice:
 
         labels = None if self.label is None else column(self.label)
         written = (self.schema.metadata or {}).get(PANDAS, b"")
-        return Beside(levels=tuple(map(column, self.levels)), labels=labels, pandas=written)
+        return Beside(columns=tuple(map(column, self.levels)), labels=labels, pandas=written)
 
 
 def choose_columns(

@@ -18,7 +18,7 @@ from isthmus.data.beside import Beside
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
 from isthmus.data.restoring import restore, restore_table
-from isthmus.data.schema import Schema
+from isthmus.data.schema import Column, Schema
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -177,8 +177,13 @@ def _as_array(path: Path, block: Any, schema: Schema, beside: Beside) -> np.ndar
 
 def _matrix_of(path: Path, table: pa.Table) -> np.ndarray:
     """Return a table of numbers without gaps as a matrix of a type that holds all of them exactly."""
+    import pyarrow as pa
+
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if column_type(column.type) not in ("number", "integer", "boolean") or column.null_count:
+        is_number = (
+            pa.types.is_boolean(column.type) or Column(name, column_type(column.type) or "", str(column.type)).is_number
+        )
+        if not is_number or column.null_count:
             what = f"column '{name}' ({column.type}) is no column of numbers without gaps"
             raise checks.not_storable(path, what, "write .parquet or .csv")
     columns = [column.to_numpy() for column in table.columns]
@@ -206,9 +211,10 @@ def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable
     from pyarrow import parquet
 
     table = _as_table(block, schema, beside)
-    for place, column in enumerate(table.columns):
-        if pa.types.is_dictionary(column.type):  # Parquet stores no categories of the types that plain ones replace
-            table = table.set_column(place, table.schema.field(place).with_type(plain(column).type), plain(column))
+    # Parquet stores no categories of the types that plain ones replace (pyarrow 26).
+    columns = [plain(column) if pa.types.is_dictionary(column.type) else column for column in table.columns]
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
     return lambda target: parquet.write_table(table, target)
 
 

@@ -522,8 +522,8 @@ class SetAside(TableColumn):
 
         if self.id or not cells.null_count:
             return cells
-        constant = self.value[0].as_py()
-        return pa.array([constant if cell is None else cell for cell in cells.to_pylist()])
+        values = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
+        return values.fill_null(self.value.cast(values.type)[0])
 
     def state(self) -> State:
         """Return it as JSON values."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_missing_cell
+from isthmus.data.numbering import FEWEST, AllDistinct, is_numbering
 from isthmus.preprocessing.atoms import Tally, atoms_of
 from isthmus.preprocessing.columns import (
     NO_ATOMS,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scan", "scan_for"]
 
-FEWEST_FOR_ID = 10  # rows below which distinct values say nothing
 MOST_DISTINCT = 1 << 20  # categories counted at a time, so that memory stays bounded
 MOST_DECIMALS = 9
 
@@ -131,8 +131,7 @@ class NumberScan(Scan):
         self.low: Any
         self.high: Any
         self._decimals = 0
-        self._increasing = self._decreasing = True
-        self._last: Any = None
+        self._distinct = AllDistinct()
         self._zero_or_one = True
 
     def _look_at(self, column: pa.ChunkedArray) -> None:
@@ -162,7 +161,8 @@ class NumberScan(Scan):
             self.low, self.high = values[0], values[0]
         self.low, self.high = min(self.low, values.min()), max(self.high, values.max())
         self.moments.update(self._from_reference(values)[:, None])
-        self._look_at_order(values)
+        if values.dtype.kind in "iu":
+            self._distinct.update(values)
         if self._zero_or_one:
             self._zero_or_one = bool(((values == 0) | (values == 1)).all())
         if values.dtype.kind == "f" and self._decimals >= 0:
@@ -172,23 +172,14 @@ class NumberScan(Scan):
     def _from_reference(self, values: NDArray[Any]) -> NDArray[np.float64]:
         return Centring(values.dtype, self.reference, np.ones(1)).centre(values)
 
-    def _look_at_order(self, values: NDArray[Any]) -> None:
-        if values.dtype.kind not in "iu" or not (self._increasing or self._decreasing):
-            return
-        if self._last is not None:
-            values = np.append(self._last, values)
-        self._increasing = self._increasing and bool((values[1:] > values[:-1]).all())
-        self._decreasing = self._decreasing and bool((values[1:] < values[:-1]).all())
-        self._last = values[-1:]
-
     def _column(self) -> tuple[TableColumn, str]:
         import pyarrow as pa
 
         if self.low == self.high and not self.absent:
             return self._set_aside([_scalar(self, self.low)], f"it is constant ({self.low})")
-        ordered = (self._increasing or self._decreasing) and pa.types.is_integer(self.dtype)
-        if ordered and not self.absent and self.observed >= FEWEST_FOR_ID:
-            why = f"its {self.observed} whole numbers only rise or only fall, like an id"
+        distinct = self._distinct.holds and pa.types.is_integer(self.dtype) and not self.absent
+        if distinct and is_numbering(self.observed, self.low, self.high):
+            why = f"its {self.observed} whole numbers are all distinct and close together, like an id"
             return self._set_aside([0], why, is_id=True)
         if self._zero_or_one and (pa.types.is_integer(self.dtype) or pa.types.is_floating(self.dtype)):
             return Booleans(self.name, bool(self.absent)), self._masked()
@@ -333,7 +324,7 @@ class CategoryScan(Scan):
     def _column(self) -> tuple[TableColumn, str]:
         self._flush()
         used = sum(count > 0 for count in self._counts.values())
-        all_distinct = not self._dropped and used == self.observed >= FEWEST_FOR_ID
+        all_distinct = not self._dropped and used == self.observed >= FEWEST
         if self._is_id or all_distinct:
             why = f"its {self.observed} values are all distinct, like an id"
             return self._set_aside([None], why, is_id=True)

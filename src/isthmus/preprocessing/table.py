@@ -53,7 +53,8 @@ class TablePreprocessor(Preprocessor):
     constants, ids         nothing; they are put back
     =====================  ===========================================================================================
 
-    An id is a column of at least 10 strings that are all distinct, or of whole numbers that only rise or only fall.
+    An id is a column of at least 10 strings that are all distinct, or of whole numbers that are, and that lie close
+    together (see :mod:`isthmus.data.numbering`), in any order.
     A missing number is encoded as the column's mean. What is not in training (an empty cell in a full column, a new
     category, a number out of range) is read as said in ``notes_``.
 

@@ -542,8 +542,9 @@ def _values(column: Any) -> NDArray[Any]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
-    if pa.types.is_temporal(kind):
-        column = pc.cast(pc.cast(column, pa.timestamp("s")), pa.int64()) if not pa.types.is_time(kind) else column
+    if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
+        seconds = column if pa.types.is_duration(kind) else pc.cast(column, pa.timestamp("s"), safe=False)
+        column = pc.cast(seconds, pa.int64())
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         return np.asarray(pc.cast(column, pa.float64()).to_numpy(), np.float64)
     return np.array([None if value is None else str(value) for value in column.to_pylist()], object)

@@ -154,7 +154,8 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     data = isthmus_data.open(X, labels=y)
     if data.labels is None:
         return model.sample(n, random_state=random_state), None
-    classes = np.unique(data.labels)
+    labels = np.asarray(data.labels)
+    classes, _ = isthmus_data.classes_of(labels, isthmus_data.is_labelled(labels))
     wanted = np.repeat(classes, n)
     if getattr(model, "learns_classes", False):
         return model.sample(len(wanted), y=wanted, random_state=random_state), wanted

@@ -162,7 +162,13 @@ def inpaint_blocks(
 
 
 def without_nan(X: Any) -> tuple[Any, Any]:
-    """Return an array with zeros in the place of NaNs, and where they were; other data as they are, and None."""
+    """Return an array with zeros in the place of NaNs, and where they were; other data as they are, and None.
+
+    What a masked array hides is missing too.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        missing = np.ma.getmaskarray(X) | (np.isnan(X.data) if X.dtype.kind == "f" else False)
+        return np.where(missing, 0, X.data).astype(X.dtype), missing
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and np.isnan(X).any():
         missing = np.isnan(X)
         return np.where(missing, 0, X).astype(X.dtype), missing
