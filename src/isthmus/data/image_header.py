@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["PAGES", "Header"]
 
@@ -31,7 +31,7 @@ class Header:
         The greatest value that whole numbers may have by the file's own word; 0 where it gives none.
     alpha : bool
         Whether the last channel is transparency.
-    place : hashable
+    place : object
         Where in the file the image lies, in the words of its reader.
     orientation : int
         How it is turned, by the numbers of EXIF; 1 is upright.
@@ -45,7 +45,7 @@ class Header:
     dtype: str
     white: int = 0
     alpha: bool = True
-    place: Hashable = 0
+    place: Any = 0
     orientation: int = 1
     conversions: tuple[str, ...] = ()
 

@@ -126,12 +126,13 @@ def _open_files(
     if bad:
         named = ", ".join(f"'{path.name}'" for path, _ in bad[:5]) + (" ..." if len(bad) > 5 else "")
         notes.append(f"{len(bad)} of {len(paths)} images could not be read and were left out: {named}.")
-    images, names = [], []
+    images: list[tuple[Path, Header]] = []
+    names: list[str] = []
     for path, headers in zip(paths, scanned, strict=True):
         name = path.relative_to(root).as_posix() if root else path.name
-        for number, header in enumerate(headers if isinstance(headers, list) else []):
-            images.append((path, header))
-            names.append(name if len(headers) == 1 else f"{name}#{number}")
+        if isinstance(headers, list):
+            images += [(path, header) for header in headers]
+            names += [name] if len(headers) == 1 else [f"{name}#{number}" for number in range(len(headers))]
     found = [header for _, header in images]
     if mode is None:
         _one_pixel(source, names, found)
@@ -151,16 +152,17 @@ def _open_files(
 
 def _misnamed(images: Sequence[tuple[Path, Header]]) -> list[str]:
     """Say which files are of another format than their suffix says: the content decides."""
-    other = {
-        path: header.format
+    other = [
+        (path.name, header.format)
         for path, header in images
-        if path.suffix.lower() not in recognition.IMAGE_SUFFIXES[header.format]
-    }
+        if (suffix := path.suffix.lower()) in SUFFIXES and suffix not in recognition.IMAGE_SUFFIXES[header.format]
+    ]
     if not other:
         return []
-    path, kind = next(iter(other.items()))
+    name, kind = other[0]
     return [
-        f"{len(other)} files are not what their suffix says and were read as what they are ('{path.name}' is {kind})."
+        f"{len(other)} of {len(images)} images are of another format than their suffix says, and were read as what "
+        f"they are ('{name}' is {kind})."
     ]
 
 
@@ -350,12 +352,12 @@ class ImageStore(stores.Store):
     def take(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """Decode the images of the given numbers."""
         # The images of one file are decoded together: each frame of an animation needs those before it.
-        order = sorted(range(len(indices)), key=lambda at: int(indices[at]))
-        parts = [list(part) for _, part in groupby(order, key=lambda at: self.paths[indices[at]])]
-        images: list[Any] = [None] * len(indices)
-        for part, decoded in zip(parts, _in_threads(self._file, [indices[part] for part in parts]), strict=True):
-            for at, image in zip(part, decoded, strict=True):
-                images[at] = image
+        wanted = [int(index) for index in indices]
+        parts = [list(part) for _, part in groupby(sorted(set(wanted)), key=lambda index: self.paths[index])]
+        decoded: dict[int, np.ndarray] = {}
+        for part, its in zip(parts, _in_threads(self._file, parts), strict=True):
+            decoded.update(zip(part, its, strict=True))
+        images = [decoded[index] for index in wanted]
         if self.fit.varies:
             return images
         return np.stack(images) if images else self._empty()
@@ -368,7 +370,7 @@ class ImageStore(stores.Store):
         """Return height and width of every image, as their headers say."""
         return [self.fit.target or header.size for header in self.headers]
 
-    def _file(self, indices: np.ndarray) -> list[np.ndarray]:
+    def _file(self, indices: Sequence[int]) -> list[np.ndarray]:
         """Decode images of one file."""
         headers = [self.headers[index] for index in indices]
         return [self.fit.apply(image) for image in decode(self.paths[indices[0]], headers, self.mode)]

@@ -68,8 +68,9 @@ def open(
         file, a text table (CSV, TSV), JSON lines, a Parquet or Arrow file, an image, or a text, which is then read as
         bytes; a folder or a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in
         set (``digits``, ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, JSON
-        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix. To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
-        already pass through.
+        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix.
+        To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open already pass
+        through.
     labels : array-like of shape (n,) or None, default=None
         One label a record; they replace labels found in the source.
     columns : sequence of str or int, or None, default=None
@@ -223,7 +224,14 @@ TABLES = (".csv", ".tsv", ".tab")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 JSON = (".jsonl", ".ndjson", ".json")
-SUFFIXES = {"npy": (".npy",), "npz": (".npz",), "parquet": PARQUET, "arrow": ARROW, "image": images.SUFFIXES, "json": JSON}
+SUFFIXES = {
+    "npy": (".npy",),
+    "npz": (".npz",),
+    "parquet": PARQUET,
+    "arrow": ARROW,
+    "image": images.SUFFIXES,
+    "json": JSON,
+}
 WHOLE = tuple(suffix for kind, suffixes in SUFFIXES.items() for suffix in suffixes if kind != "json")
 LOOKED_UP = 100  # texts of a list that are looked for as files
 PATTERN = "*?["

@@ -122,14 +122,14 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
         frames = getattr(image, "n_frames", 1) if wanted[0].format in ANIMATED else 1
         for header in wanted:
             if header.place:
-                image.seek(header.place)  # type: ignore[arg-type]
+                image.seek(header.place)
             yield _pixels(image, again, frames)
 
 
 def _pixels(image: Image.Image, again: Image.Image, frames: int) -> np.ndarray:
     """Return one decoded frame."""
     key = image.info.get("transparency")
-    mode, channels, dtype = _as_read(image, frames)
+    mode, _, dtype = _as_read(image, frames)
     if dtype == "uint16":
         array = read_png((image, again)) if is_deep(image) else np.array(image, np.uint16)
         if key is None:
@@ -146,5 +146,6 @@ def refuse_without_avif(path: Path) -> None:
 
     if not features.check("avif"):
         raise checks.unreadable_file(
-            path, "it is an AVIF file, and this Pillow was built without AVIF; install the wheel of Pillow 11.3 or later"
+            path,
+            "it is an AVIF file, and this Pillow was built without AVIF; install the wheel of Pillow 11.3 or later",
         )

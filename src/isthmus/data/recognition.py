@@ -128,7 +128,10 @@ SIGNATURES = [
         "a JPEG 2000 image", "save it as TIFF: opj_decompress -i FILE -o out.tif",
         (0, b"\0\0\0\x0cjP  \r\n\x87\n"), (0, b"\xff\x4f\xff\x51"),
     ),
-    *_not_read("a JPEG XL image", "save it as PNG: djxl FILE out.png", (0, b"\0\0\0\x0cJXL \r\n\x87\n"), (0, b"\xff\x0a")),
+    *_not_read(
+        "a JPEG XL image", "save it as PNG: djxl FILE out.png",
+        (0, b"\0\0\0\x0cJXL \r\n\x87\n"), (0, b"\xff\x0a"),
+    ),
     *_not_read("a Photoshop image", SAVE_IMAGE, (0, b"8BPS")),
     *_not_read("an OpenEXR image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"\x76\x2f\x31\x01")),
     *_not_read("a Radiance image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"#?RADIANCE"), (0, b"#?RGBE")),
@@ -144,7 +147,7 @@ SIGNATURES = [
     # Models and programs.
     *_not_read("a GGUF file", MODEL, (0, b"GGUF")),
     *_not_read("a TensorFlow Lite file", MODEL, (4, b"TFL3")),
-    *_not_read("a program", PROGRAM, (0, b"\x7fELF"), (0, b"\xcf\xfa\xed\xfe"), (0, b"\xce\xfa\xed\xfe"), (0, b"\0asm")),
+    *_not_read("a program", PROGRAM, (0, b"\x7fELF"), (0, b"\xcf\xfa\xed\xfe"), (0, b"\0asm")),
     *_not_read("a program or a Java class", PROGRAM, (0, b"\xca\xfe\xba\xbe")),
     # Documents.
     *_not_read("a PDF document", WORDS, (0, b"%PDF-")),
@@ -194,7 +197,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Formats that have no signature, or one that text could have; the suffix tells them.
 BINARY_SUFFIXES = {
     (".dta",): Format("a Stata file", None, FRAME.format("pandas.read_stata")),
-    (".h5", ".hdf5", ".hdf", *H5_KINDS): Format("an HDF5 file", None, ARRAY.format("h5py.File")),
+    (".h5", ".hdf5", ".hdf", ".h5ad"): Format("an HDF5 file", None, ARRAY.format("h5py.File")),
     (".mat",): Format("a MATLAB file", None, ARRAY.format("scipy.io.loadmat")),
     (".rds", ".rdata", ".rda"): Format("an R file", None, "write it from R with arrow::write_parquet or write.csv"),
     (".pkl", ".pickle", ".joblib"): Format("a Python pickle", None, PICKLE),
@@ -226,7 +229,7 @@ ZIPPED = [  # a name inside the archive, and what it tells
     (r"word/", Format("a Word document", None, WORDS)),
     (r"ppt/", Format("a PowerPoint document", None, WORDS)),
     (r"(.*/)?data\.pkl$", Format("a PyTorch file", None, PICKLE)),
-    (r"(.*/)?(zarr\.json|\.zgroup|\.zarray)$", Format("a packed Zarr store", None, ARRAY.format("zarr.open(FILE)[...]"))),
+    (r"(.*/)?(zarr\.json|\.zgroup|\.zarray)$", Format("a packed Zarr store", None, ARRAY.format("zarr.open"))),
     (r"model\.weights\.h5$", Format("a Keras model", None, MODEL)),
     (r"META-INF/MANIFEST\.MF$", Format("a Java archive", None, PROGRAM)),
     (r"content\.xml$", Format("an OpenDocument file", None, "save it as CSV or plain text")),

@@ -15,9 +15,10 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -64,13 +65,16 @@ def headers(path: Path) -> list[Header]:
                 header = replace(header, channels=len(place), alpha=False)
                 notes.append("have their channels in pages of their own")
             found.append(replace(header, place=place))
+    if not found:
+        raise ValueError("it has no page")
     if len(found) > 1:
         notes.append(PAGES)
     texts = tuple(dict.fromkeys(notes))
     return [replace(header, conversions=(*header.conversions, *texts)) for header in found]
 
 
-def _opened(path: Path) -> tifffile.TiffFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file for reading its structure; other files of a set that it names are not touched."""
     import tifffile
 
@@ -78,7 +82,11 @@ def _opened(path: Path) -> tifffile.TiffFile:
     if not log.handlers:
         # What it has to say about odd tags would go to the terminal.
         log.addHandler(logging.NullHandler())
-    return tifffile.TiffFile(path, _multifile=False)
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            yield file
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from error
 
 
 def _places(file: tifffile.TiffFile, notes: list[str]) -> Iterator[Place]:
@@ -232,8 +240,7 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
     """Return the images of the given headers of one file, of shape ``(height, width[, channels])``."""
     with _opened(path) as file:
         for header in wanted:
-            place: Place = header.place  # type: ignore[assignment]
-            planes = [_pixels(file, _page(file, part), path, header) for part in place]
+            planes = [_pixels(file, _page(file, part), path, header) for part in header.place]
             yield planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
