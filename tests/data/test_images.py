@@ -226,7 +226,7 @@ def test_folder_with_classes(folder: Path) -> None:
     assert opened.resident
     assert opened.array.shape == (6, 5, 7, 3)
     assert "the 2 sub-folders were taken as classes." in opened.notes
-    assert "of the 7 files in set, left out as no images: 1 (1 .txt)." in opened.notes
+    assert "of the 7 files in set, left out since not read as images: 1 (1 .txt)." in opened.notes
     assert opened.subset([4]).names == ["dog/4.png"]
 
 
@@ -403,3 +403,18 @@ def test_options_of_images_elsewhere_are_refused() -> None:
         data.open(np.zeros((2, 2)), sizes="group")
     with pytest.raises(ParameterError, match="label_column is for tables and matrices"):
         data.open(np.zeros((2, 2, 2)), label_column=0)
+
+
+def test_mode_is_for_image_files() -> None:
+    with pytest.raises(ParameterError, match="mode is for image files"):
+        data.open(np.zeros((2, 4, 4), np.uint16), mode="grey")
+
+
+def test_images_of_pillow_have_colours_and_not_indices() -> None:
+    colours = np.zeros((4, 6, 3), np.uint8)
+    colours[:2] = (255, 0, 0)
+    opened = data.open([Image.fromarray(colours).quantize(4)] * 2)
+    np.testing.assert_array_equal(opened.array[0], colours)
+    assert opened.notes == ["2 of 2 images of mode P were read as RGB."]
+    # One image is one record, not as many as it has rows.
+    np.testing.assert_array_equal(data.open(Image.fromarray(colours)).array, colours[None])

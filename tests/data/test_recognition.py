@@ -138,7 +138,9 @@ def test_encodings_are_text(tmp_path: Path, encoding: str) -> None:
 def test_bytes_of_no_known_format_are_learned_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"\x03\x01" + NOISE)
     opened = data.open(tmp_path / "a.bin")
-    assert opened.notes[1:] == ["a.bin is no text and of no format known here: its bytes are learned as they are."]
+    assert opened.notes[1:] == [
+        "a.bin looks neither like text nor like a format known here: its bytes are learned as they are."
+    ]
     assert len(data.open(tmp_path / "a.bin", window=64).notes) == 1
 
 

@@ -37,6 +37,8 @@ class Header:
         How it is turned, by the numbers of EXIF; 1 is upright.
     conversions : tuple of str
         What decoding changes, in words that follow "n of m images".
+    cut_from : int
+        Bits of a channel in the file, where its reader gives only the upper 8 of them; else 0.
     """
 
     format: str
@@ -48,6 +50,7 @@ class Header:
     place: Any = 0
     orientation: int = 1
     conversions: tuple[str, ...] = ()
+    cut_from: int = 0
 
     @property
     def pixel(self) -> str:

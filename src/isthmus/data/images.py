@@ -13,7 +13,7 @@ import struct
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -50,7 +50,7 @@ DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
     MemoryError,
-    RecursionError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )
@@ -176,7 +176,8 @@ def _scan(paths: Sequence[Path], mode: str | None, check: bool) -> list[list[Hea
         try:
             headers = read_headers(path, mode)
             if check:
-                decode(path, headers, mode)
+                for _ in decode(path, headers, mode):
+                    pass
         except DataError as error:
             return error
         return headers
@@ -222,13 +223,16 @@ def read_headers(path: Path, mode: str | None) -> list[Header]:
 
 def _in_mode(header: Header, path: Path, mode: str | None) -> Header:
     """Return the header of an image that is converted to 8 bits and the channels of a mode."""
+    if mode is None and header.cut_from:
+        raise checks.colour_depth(path, header.cut_from)
     if mode is None:
         return header
     if reason := _reason_against_modes(header):
         raise checks.cannot_convert(path, reason, mode)
-    if (header.channels, header.dtype, header.white) == (CHANNELS[mode], "uint8", 255):
+    if (header.channels, header.dtype, header.white, header.cut_from) == (CHANNELS[mode], "uint8", 255, 0):
         return header
-    said = f"were converted from {header.dtype} with {header.channels} channel(s) to mode '{mode}'"
+    depth = f"{header.cut_from} bits" if header.cut_from else header.dtype
+    said = f"were converted from {depth} with {header.channels} channel(s) to mode '{mode}'"
     return replace(header, conversions=(*header.conversions, said))
 
 
@@ -241,8 +245,8 @@ def _reason_against_modes(header: Header) -> str | None:
     return None
 
 
-def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.ndarray]:
-    """Return the images of a file, of shape ``(height, width[, channels])``.
+def decode(path: Path, headers: Sequence[Header], mode: str | None) -> Iterator[np.ndarray]:
+    """Yield images of a file, of shape ``(height, width[, channels])``.
 
     Raises
     ------
@@ -251,7 +255,6 @@ def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.n
     """
     from PIL import Image
 
-    images = []
     reader = READERS.get(headers[0].format, pillow_files)
     try:
         for header, array in zip(headers, reader.pixels(path, headers), strict=True):
@@ -260,14 +263,12 @@ def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.n
                 raise checks.unreadable_file(
                     path, f"its size was {header.size} when it was opened and is {image.shape[:2]} now"
                 )
-            images.append(image)
+            checks.finite(image[None], f"'{path.name}'")
+            yield image
     except DataError:
         raise
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
-    for image in images:
-        checks.finite(image[None], f"'{path.name}'")
-    return images
 
 
 def _to_mode(array: np.ndarray, header: Header, mode: str) -> np.ndarray:
@@ -474,8 +475,8 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
     name : str, default="X"
         What the list is called in a sentence.
     """
-    arrays = [np.asarray(image) for image in images]
     notes: list[str] = []
+    arrays = [np.asarray(image) for image in _with_colours(images, notes)]
     first = arrays[0]
     for number, array in enumerate(arrays):
         checks.numeric_dtype(array, f"{name}[{number}]")
@@ -495,6 +496,20 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
     arrays = [fit.apply(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]
     store = stores.ListStore(arrays) if fit.varies else stores.ArrayStore(np.stack(arrays))
     return Data(schema, store, source=name, notes=notes)
+
+
+def _with_colours(images: Sequence[Any], notes: list[str]) -> list[Any]:
+    """Return images of Pillow whose values are no colours, such as palettes and inks, as RGB or RGBA."""
+    converted: Counter[str] = Counter()
+    found = []
+    for image in images:
+        mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
+        if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBa", "La", "RGBX"):
+            image = image.convert("RGBA" if mode in ("PA", "RGBa", "La") or "transparency" in image.info else "RGB")
+            converted[f"of mode {mode} were read as {image.mode}"] += 1
+        found.append(image)
+    notes += [f"{count} of {len(images)} images {text}." for text, count in converted.items()]
+    return found
 
 
 def _pixel(array: np.ndarray) -> str:

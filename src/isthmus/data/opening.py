@@ -132,9 +132,10 @@ def _refuse_unused(data: Data, options: Options) -> None:
     for name in ("columns", "label_column"):
         if getattr(options, name) is not None and kind not in ("table", "array"):
             raise checks.option_not_used(name, kind, "tables and matrices")
-    for name in ("sizes", "mode"):
-        if getattr(options, name) is not None and kind != "image":
-            raise checks.option_not_used(name, kind, "images")
+    if options.sizes is not None and kind != "image":
+        raise checks.option_not_used("sizes", kind, "images")
+    if options.mode is not None and (kind != "image" or data.names is None):
+        raise checks.option_not_used("mode", kind, "image files" if kind == "image" else "images")
 
 
 # --- objects ---------------------------------------------------------------------------------------------------------
@@ -148,6 +149,8 @@ def _open_object(source: Any, options: Options) -> Data:
     library = _library(source)
     if isinstance(source, np.ndarray):
         return _open_array(source, options)
+    if hasattr(source, "getbands"):
+        return images.from_list([source], sizes=options.sizes)
     if library == "torch" and hasattr(source, "detach"):
         matrix = options.columns if options.label_column is None else None
         return _with_label_column(arrays.from_tensor(source, columns=matrix), options)
@@ -286,7 +289,9 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     rest = Counter(path.suffix.lower() or "no suffix" for path in set(paths).difference(chosen))
     suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
     notes = (
-        [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest.total()} ({suffixes})."] if rest else []
+        [f"of the {len(paths)} files in {source}, left out since not read as {kind}: {rest.total()} ({suffixes})."]
+        if rest
+        else []
     )
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:

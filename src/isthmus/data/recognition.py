@@ -161,6 +161,7 @@ SIGNATURES = [
     *_not_read("packed with lzip", UNPACK.format("lzip -d"), (0, b"LZIP\x01")),
     *_not_read("packed with compress", UNPACK.format("uncompress"), (0, b"\x1f\x9d")),
     *_not_read("packed with Snappy", UNPACK.format("python -m snappy -d"), (0, b"\xff\x06\0\0sNaPpY")),
+    *_not_read("an empty ZIP archive", UNPACK.format("unzip"), (0, b"PK\x05\x06")),
     *_not_read("a 7z archive", UNPACK.format("7z x"), (0, b"7z\xbc\xaf\x27\x1c")),
     *_not_read("a RAR archive", UNPACK.format("unrar x"), (0, b"Rar!\x1a\x07")),
     *_not_read("a tar archive", UNPACK.format("tar -xf"), (TAR_AT, b"ustar")),
@@ -218,10 +219,13 @@ TEXT_SUFFIXES = {
         "an SVMlight file", None, "open the array that sklearn.datasets.load_svmlight_file(FILE)[0].toarray() gives"
     ),
     (".mha", ".mhd"): Format("a MetaImage volume", None, ARRAY.format("SimpleITK.ReadImage")),
+    (".geojson", ".topojson"): Format("a map (GeoJSON)", None, FRAME.format("geopandas.read_file")),
     (".svg",): Format("an SVG drawing", None, "draw it as PNG first: rsvg-convert FILE -o out.png"),
     (".por",): Format("an SPSS file", None, FRAME.format("pyreadstat.read_por")),
 }
-JSON = Format("a JSON document", None, "write its records one a line: jq -c '.[]' FILE > records.jsonl")
+JSON = Format(
+    "a JSON document", None, "write its records one a line, as jq -c '.[]' FILE > records.jsonl does for an array"
+)
 JSON_LINES = Format("JSON lines", "json")
 
 ZIPPED = [  # a name inside the archive, and what it tells

@@ -58,7 +58,7 @@ def headers(path: Path) -> list[Header]:
     with _opened(path) as file:
         found = []
         notes: list[str] = []
-        for place in _places(file, notes):
+        for place in _places(file, path, notes):
             page = _page(file, place[0])
             header = _upright(page, _describe(page, path))
             if len(place) > 1:
@@ -89,14 +89,14 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
         raise ValueError(str(error)) from error
 
 
-def _places(file: tifffile.TiffFile, notes: list[str]) -> Iterator[Place]:
+def _places(file: tifffile.TiffFile, path: Path, notes: list[str]) -> Iterator[Place]:
     """Return where the images of a file lie; what is left out goes to the notes."""
     series = file.series
     if any(one.kind not in ("generic", "uniform") for one in series):
         for one in series:
             if len(one.levels) > 1:
                 notes.append("come with reduced copies (a pyramid), which were left out")
-            yield from _planes(one)
+            yield from _planes(one, path)
         return
     pages = [file.pages[number] for number in range(len(file.pages))]
     whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)] or pages[:1]
@@ -106,14 +106,14 @@ def _places(file: tifffile.TiffFile, notes: list[str]) -> Iterator[Place]:
         yield ((page.index, page.offset, 0),)
 
 
-def _planes(series: tifffile.TiffPageSeries) -> Iterator[Place]:
+def _planes(series: tifffile.TiffPageSeries, path: Path) -> Iterator[Place]:
     """Return where the images of a stack with named axes lie: channels belong together, all other axes are records."""
     sides = zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
     outer = [(axis, side) for axis, side in sides if axis not in "YXS"]
     count = math.prod(side for _, side in outer)
     first = series[0]
     if first is None or first.imagedepth > 1:
-        raise ValueError("its pages are volumes")
+        raise checks.image_kind(path, "volumes (its pages have a depth)")
     if len(series) == count and all(page is not None for page in series):
         pages = [(page.index, page.offset, 0) for page in series]
     elif series.dataoffset is not None:
@@ -171,6 +171,8 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
     alpha = bands == colours + 1 and bool(extra) and extra[0] in (1, 2)
     if bands > colours and not alpha:
         conversions.append(f"have {bands} bands, which are all kept")
+    elif alpha and extra[0] == 1:
+        conversions.append("have colours multiplied by their transparency, which were kept so")
     return Header("TIFF", size, bands, dtype, white, alpha, conversions=tuple(conversions))
 
 
@@ -229,7 +231,7 @@ def _describe_converted(page: tifffile.TiffPage, path: Path, size: tuple[int, in
         raise checks.image_kind(path, f"{what} of {bands} bands")
     channels = 4 if bands == 4 and photometric in (RGB, 6) else 3
     # That JPEG stores RGB as YCbCr is its own business.
-    said = () if photometric in (RGB, 6) else (f"hold {what} and were read as RGB",)
+    said = () if photometric == RGB or int(page.compression) in BY_PILLOW else (f"hold {what} and were read as RGB",)
     return Header("TIFF", size, channels, "uint8", 255, conversions=said)
 
 
