@@ -184,8 +184,8 @@ def test_an_image_that_cannot_be_read_says_how_to_go_on(said: Said) -> None:
     Path("photos/1.png").write_text("no image")
     assert said("inspect", "photos") == (
         3,
-        "isthmus: data: 'photos/1.png' cannot be read: it is no sound PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF or PPM image; "
-        "mend it, or leave such files out with skip_bad=True (--skip-bad).",
+        "isthmus: data: 'photos/1.png' cannot be read: it is no sound PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF or PPM "
+        "image; mend it, or leave such files out with skip_bad=True (--skip-bad).",
     )
 
 
