@@ -155,7 +155,9 @@ def test_a_transparent_colour_becomes_a_channel(tmp_path: Path) -> None:
 
 
 def test_png_of_few_bits_is_spread_and_said(tmp_path: Path) -> None:
-    save(tmp_path / "a.png", np.array([[1, 2, 3, 0]], np.uint8), bits=2)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, 2, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes([0, 0b01_10_11_00])))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
     opened = data.open(tmp_path / "a.png")
     assert opened.take([0])[0].tolist() == [[85, 170, 255, 0]]
     assert opened.notes == ["1 of 1 images have 2 bits a pixel, spread over 0 to 255 as PNG has it."]

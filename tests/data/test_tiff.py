@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import math
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tifffile
 from PIL import Image
@@ -30,12 +32,16 @@ def values(dtype: str, *shape: int) -> np.ndarray:
 
 
 def packed(content: bytes, compression: int) -> bytes:
-    """Return bytes packed as in a strip; by libtiff, of whose file the strip is taken."""
+    """Return bytes packed as in a strip; by libtiff, of whose file the strip is taken, where Python has no packer."""
     if compression == 1:
         return content
     if compression == DEFLATE:
         return zlib.compress(content)
-    name = {LZW: "tiff_lzw", PACKBITS: "packbits", ZSTD: "zstd", LZMA: "lzma"}[compression]
+    if compression == ZSTD:
+        return pa.compress(content, codec="zstd", asbytes=True)
+    if compression == LZMA:
+        return lzma.compress(content)
+    name = {LZW: "tiff_lzw", PACKBITS: "packbits"}[compression]
     buffer = io.BytesIO()
     Image.frombytes("L", (len(content), 1), content).save(buffer, "TIFF", compression=name)
     buffer.seek(0)

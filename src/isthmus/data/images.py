@@ -7,6 +7,7 @@ memory.
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 import struct
@@ -53,6 +54,7 @@ DECODER_ERRORS = (
     RuntimeError,
     struct.error,
     zlib.error,
+    lzma.LZMAError,
 )
 
 

@@ -1,7 +1,7 @@
 """TIFF files of every kind of sample, in strips, tiles and planes, with all their bands and pages.
 
 tifffile reads the structure: tags, BigTIFF, and the axes of ImageJ and OME stacks. The pixels are unpacked here, since
-tifffile leaves LZW, Zstandard and others to a library of 26 MB; the libtiff inside Pillow undoes them byte for byte.
+tifffile leaves LZW and others to a library of 26 MB; the libtiff inside Pillow undoes LZW and PackBits byte for byte.
 Pages whose colours need a conversion (palettes, inks, JPEG) are left to Pillow.
 
 Reference: TIFF revision 6.0, sections 3 to 18; Adobe Photoshop TIFF Technical Notes 3 (the predictor of floats).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import math
 import struct
 import zlib
@@ -33,8 +34,9 @@ __all__ = ["headers", "pixels", "write"]
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR = 0, 1, 2, 32803, 34892
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR)
 CONVERTED = {3: "a palette", 5: "inks (CMYK)", 6: "YCbCr", 8: "CIE L*a*b*", 9: "ICC L*a*b*"}  # read by Pillow
-NONE, DEFLATE = (1,), (8, 32946)
-BY_LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+NONE, LZW, PACKBITS, LZMA, ZSTANDARD = 1, 5, 32773, 34925, 50000
+DEFLATE = (8, 32946)
+PACKINGS = (NONE, LZW, PACKBITS, LZMA, ZSTANDARD, *DEFLATE)
 BY_PILLOW = (2, 3, 4, 6, 7, 50001)  # fax, JPEG and WebP: codecs of pixels, not of bytes
 ORIENTATION = 274
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
@@ -157,7 +159,7 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
         raise checks.image_kind(path, "volumes (its pages have a depth)")
     if _by_pillow_only(page):
         return _describe_converted(page, path, size, bands)
-    if compression not in (*NONE, *DEFLATE, *BY_LIBTIFF):
+    if compression not in PACKINGS:
         raise checks.image_kind(path, f"pixels packed with {getattr(page.compression, 'name', compression)}")
     dtype, white = _samples(page, path)
     conversions = []
@@ -296,10 +298,7 @@ def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, in
     line = -(-columns * depth * bits // 8)
     if page.fillorder == 2:
         content = REVERSED[np.frombuffer(content, np.uint8)].tobytes()
-    if page.compression in DEFLATE:
-        content = zlib.decompressobj().decompress(content, rows * line)
-    elif page.compression not in NONE:
-        content = _by_libtiff(content, int(page.compression), rows, line)
+    content = _unpack(content, int(page.compression), rows, line)
     if len(content) < rows * line:
         raise ValueError("a strip or tile is too short")
     lines = np.frombuffer(content, np.uint8, rows * line).reshape(rows, line)
@@ -322,6 +321,19 @@ def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, in
 
 
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+
+
+def _unpack(content: bytes, compression: int, rows: int, line: int) -> bytes:
+    """Return the unpacked bytes of a strip or a tile, of as many lines at most."""
+    if compression in DEFLATE:
+        return zlib.decompressobj().decompress(content, rows * line)
+    if compression == LZMA:
+        return lzma.LZMADecompressor().decompress(content, rows * line)
+    if compression == ZSTANDARD:
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(rows * line)
+    return _by_libtiff(content, compression, rows, line) if compression != NONE else content
 
 
 def _by_libtiff(content: bytes, compression: int, rows: int, line: int) -> bytes:
