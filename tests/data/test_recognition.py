@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -12,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.io.wavfile
+import scipy.sparse
 from PIL import Image, features
 from pyarrow import feather, parquet
+from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from isthmus import data
-from isthmus.data import recognition
+from isthmus.data import pillow_files, recognition
 from isthmus.errors import DataError, DataTypeError
 
 NOISE = np.random.default_rng(0).integers(0, 256, 600, dtype=np.uint8).tobytes()
@@ -59,7 +63,7 @@ REFUSED = {
     "a.psd": (b"8BPS\0\1" + NOISE, "a Photoshop image"),
     "a.exr": (b"\x76\x2f\x31\x01" + NOISE, "an OpenEXR image"),
     "sparse.mtx": (b"%%MatrixMarket matrix coordinate real general\n3 3 1\n1 1 2.0\n", "a Matrix Market file.*mmread"),
-    "a.arff": (b"@relation iris\n@attribute a numeric\n@data\n1\n", "an ARFF file.*loadarff"),
+    "a.arff": (b"@relation iris\n@attribute a numeric\n@data\n1\n", "an ARFF file.*after @data are CSV"),
     "a.svm": (b"1 1:0.5 3:2\n0 2:1\n", "an SVMlight file.*load_svmlight_file"),
     "a.sav": (b"$FL2@(#) SPSS DATA FILE" + NOISE, "an SPSS file.*pandas.read_spss"),
     "a.dta": (b"<stata_dta><header>" + NOISE, "a Stata file.*pandas.read_stata"),
@@ -183,6 +187,32 @@ def test_lists_of_file_names_are_no_texts(tmp_path: Path, monkeypatch: pytest.Mo
     assert data.open([name.encode() for name in names]).schema.kind == "text"
     monkeypatch.chdir(tmp_path)
     assert data.open(["0.png", "is", "a", "name", "\0", "x" * 5000]).schema.kind == "text"
+
+
+def test_the_advice_works(tmp_path: Path) -> None:
+    matrix = np.array([[0.0, 1.5, 0.0], [2.0, 0.0, 0.0]])
+    scipy.io.mmwrite(tmp_path / "a.mtx", scipy.sparse.coo_matrix(matrix))
+    scipy.io.savemat(tmp_path / "a.mat", {"x": matrix})
+    scipy.io.wavfile.write(tmp_path / "a.wav", 8000, np.arange(12, dtype=np.int16).reshape(6, 2))
+    dump_svmlight_file(matrix, np.array([1, 0]), str(tmp_path / "a.svm"), zero_based=False)
+    for name, found in (
+        ("a.mtx", lambda path: scipy.io.mmread(path).toarray()),
+        ("a.mat", lambda path: scipy.io.loadmat(path)["x"]),
+        ("a.wav", lambda path: scipy.io.wavfile.read(path)[1]),
+        ("a.svm", lambda path: load_svmlight_file(str(path), n_features=3)[0].toarray()),
+    ):
+        with pytest.raises(DataError, match="open the array that"):
+            data.open(tmp_path / name)
+        assert data.open(found(tmp_path / name)).schema.kind == "array"
+    arff = b"@relation r\n@attribute x numeric\n@DATA\n1.5,a\n2.5,b\n"
+    (tmp_path / "a.csv").write_bytes(re.sub(rb"(?si)\A.*?@data\n", b"", arff))  # as sed does
+    assert data.open(tmp_path / "a.csv", header=False).chunk(0, 2).column(0).to_pylist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(("flags", "bits"), [(0x00, 0), (0x40, 10), (0x60, 12)])
+def test_avif_of_more_than_eight_bits_is_told(tmp_path: Path, flags: int, bits: int) -> None:
+    (tmp_path / "a.avif").write_bytes(b"\0\0\0\x20ftypavif" + bytes(40) + b"av1C" + bytes([0x81, 0, flags, 0]))
+    assert pillow_files.avif_bits(tmp_path / "a.avif") == bits
 
 
 # --- read as what they are ------------------------------------------------------------------------------------------

@@ -189,6 +189,16 @@ def test_an_image_that_cannot_be_read_says_how_to_go_on(said: Said) -> None:
     )
 
 
+def test_a_container_is_not_learned_as_text(said: Said) -> None:
+    Path("cells.h5ad").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    assert said("fit", "cells.h5ad", "-o", "m.safetensors") == (
+        3,
+        "isthmus: data: 'cells.h5ad' is an HDF5 file (AnnData), which this version does not read; open adata.X of "
+        "anndata.read_h5ad, or adata.to_df().",
+    )
+    assert not Path("m.safetensors").exists()
+
+
 # ------------------------------------------------------------------ model files
 
 

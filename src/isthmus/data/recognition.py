@@ -58,7 +58,7 @@ FRAME = "open the data frame that {} gives, or save it as .parquet"
 UNPACK = "unpack it first with {}"
 SAVE_IMAGE = "save it as PNG or TIFF, as with ImageMagick: magick FILE out.png"
 SAVE_CSV = "save the sheet as CSV, or open the data frame that pandas.read_excel gives"
-SOUND = "open the array that soundfile.read gives, cut into pieces of one length"
+SOUND = "open the array that soundfile.read(FILE)[0] gives, cut into pieces of one length"
 VIDEO = "take its frames out as images first: ffmpeg -i FILE frames/%05d.png"
 WORDS = "take its text out into a .txt file first"
 PICKLE = "it may run code when it is opened, so load it yourself, and open the array or the data frame in it"
@@ -89,9 +89,12 @@ SIGNATURES = [
     *_not_read("an ORC file", FRAME.format("pandas.read_orc"), (0, b"ORC")),
     *_not_read("an Avro file", FRAME.format("polars.read_avro"), (0, b"Obj\x01")),
     # Arrays and volumes of the sciences.
-    *_not_read("a MATLAB file", ARRAY.format("scipy.io.loadmat"), (0, b"MATLAB 5.0 MAT-file")),
-    *_not_read("a MATLAB file of version 7.3 (HDF5)", ARRAY.format("h5py.File"), (0, b"MATLAB 7.3 MAT-file")),
-    *_not_read("a NetCDF file", ARRAY.format("xarray.open_dataset"), (0, b"CDF\x01"), (0, b"CDF\x02"), (0, b"CDF\x05")),
+    *_not_read("a MATLAB file", ARRAY.format("scipy.io.loadmat(FILE)[NAME]"), (0, b"MATLAB 5.0 MAT-file")),
+    *_not_read("a MATLAB file of version 7.3 (HDF5)", ARRAY.format("h5py.File(FILE)[NAME][...]"), (0, b"MATLAB 7.3 MAT-file")),
+    *_not_read(
+        "a NetCDF file", ARRAY.format("xarray.open_dataset(FILE)[NAME].values"),
+        (0, b"CDF\x01"), (0, b"CDF\x02"), (0, b"CDF\x05"),
+    ),
     *_not_read("an HDF4 file", ARRAY.format("pyhdf.SD"), (0, b"\x0e\x03\x13\x01")),
     *_not_read("a FITS file", ARRAY.format("astropy.io.fits.getdata"), (0, b"SIMPLE  =")),
     *_not_read("a DICOM file", ARRAY.format("pydicom.dcmread(FILE).pixel_array"), (DICOM_AT, b"DICM")),
@@ -99,9 +102,9 @@ SIGNATURES = [
         "a NIfTI file", ARRAY.format("nibabel.load(FILE).get_fdata()"),
         (NIFTI_AT, b"n+1\0"), (NIFTI_AT, b"ni1\0"), (4, b"n+2\0\r\n\x1a\n"), (4, b"ni2\0\r\n\x1a\n"),
     ),
-    *_not_read("an NRRD file", ARRAY.format("nrrd.read"), (0, b"NRRD000")),
+    *_not_read("an NRRD file", ARRAY.format("nrrd.read(FILE)[0]"), (0, b"NRRD000")),
     *_not_read("a GRIB file", ARRAY.format("xarray.open_dataset with cfgrib"), (0, b"GRIB")),
-    *_not_read("a ROOT file", ARRAY.format("uproot.open"), (0, b"root\0")),
+    *_not_read("a ROOT file", ARRAY.format("uproot.open(FILE)[NAME].arrays"), (0, b"root\0")),
     *_not_read("a BDF recording", ARRAY.format("mne.io.read_raw_bdf"), (0, b"\xffBIOSEMI")),
     *_not_read("a LAS point cloud", ARRAY.format("laspy.read"), (0, b"LASF")),
     *_not_read("a shapefile", FRAME.format("geopandas.read_file"), (0, b"\0\0\x27\x0a")),
@@ -174,7 +177,7 @@ PATTERNS = [
     (rb"\xff{4}.{2}[\0-\x0f]\0[\x08-\x20]\0{3}", Format("Arrow IPC", "arrow")),  # a stream: the length of its schema
     (rb"RIFF.{4}WEBP", Format("WEBP", "image")),
     (rb".{4}ftyp(?=.{0,64}avi[fs])", Format("AVIF", "image")),
-    (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read"))),
+    (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read(FILE)[1]"))),
     (rb"RIFF.{4}AVI ", Format("an AVI film", None, VIDEO)),
     (rb".{4}ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", Format("an HEIC image", None, SAVE_IMAGE)),
     (rb".{4}ftyp(M4A|M4B)", Format("an MP4 recording", None, SOUND)),
@@ -188,8 +191,8 @@ PATTERNS = [
 H5, H5_AT = b"\x89HDF\r\n\x1a\n", (0, 512, 1024, 2048)
 H5_KINDS = {
     ".h5ad": Format("an HDF5 file (AnnData)", None, "open adata.X of anndata.read_h5ad, or adata.to_df()"),
-    ".nc": Format("an HDF5 file (NetCDF 4)", None, ARRAY.format("xarray.open_dataset")),
-    ".mat": Format("an HDF5 file (MATLAB 7.3)", None, ARRAY.format("h5py.File")),
+    ".nc": Format("an HDF5 file (NetCDF 4)", None, ARRAY.format("xarray.open_dataset(FILE)[NAME].values")),
+    ".mat": Format("an HDF5 file (MATLAB 7.3)", None, ARRAY.format("h5py.File(FILE)[NAME][...]")),
     ".loom": Format("an HDF5 file (Loom)", None, "open adata.X of anndata.read_loom"),
     ".keras": Format("a Keras model", None, MODEL),
 }
@@ -198,8 +201,8 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Formats that have no signature, or one that text could have; the suffix tells them.
 BINARY_SUFFIXES = {
     (".dta",): Format("a Stata file", None, FRAME.format("pandas.read_stata")),
-    (".h5", ".hdf5", ".hdf", ".h5ad"): Format("an HDF5 file", None, ARRAY.format("h5py.File")),
-    (".mat",): Format("a MATLAB file", None, ARRAY.format("scipy.io.loadmat")),
+    (".h5", ".hdf5", ".hdf", ".h5ad"): Format("an HDF5 file", None, ARRAY.format("h5py.File(FILE)[NAME][...]")),
+    (".mat",): Format("a MATLAB file", None, ARRAY.format("scipy.io.loadmat(FILE)[NAME]")),
     (".rds", ".rdata", ".rda"): Format("an R file", None, "write it from R with arrow::write_parquet or write.csv"),
     (".pkl", ".pickle", ".joblib"): Format("a Python pickle", None, PICKLE),
     (".pt", ".pth", ".ckpt"): Format("a PyTorch file", None, PICKLE),
@@ -214,7 +217,9 @@ BINARY_SUFFIXES = {
 }
 TEXT_SUFFIXES = {
     (".mtx",): Format("a Matrix Market file", None, ARRAY.format("scipy.io.mmread(FILE).toarray()")),
-    (".arff",): Format("an ARFF file", None, "open pandas.DataFrame(scipy.io.arff.loadarff(FILE)[0])"),
+    (".arff",): Format(
+        "an ARFF file", None, "its lines after @data are CSV: sed '1,/@[Dd][Aa][Tt][Aa]/d' FILE > out.csv"
+    ),
     (".svm", ".svmlight", ".libsvm"): Format(
         "an SVMlight file", None, "open the array that sklearn.datasets.load_svmlight_file(FILE)[0].toarray() gives"
     ),
