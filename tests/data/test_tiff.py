@@ -154,8 +154,9 @@ def test_packings_and_predictors(
 @pytest.mark.parametrize("bits", [2, 4, 6, 10, 12, 14])
 def test_few_bits_are_their_own_values(tmp_path: Path, bits: int) -> None:
     array = RNG.integers(0, 2**bits, (7, 5, 1)).astype(np.uint16)
-    found, _ = opened(tmp_path / "a.tif", tiff(array, bits=bits))
+    found, notes = opened(tmp_path / "a.tif", tiff(array, bits=bits))
     np.testing.assert_array_equal(found, array[..., 0])
+    assert notes == [f"1 of 1 images hold values of 0 to {2**bits - 1}, which were kept."]
     assert found.dtype == (np.uint8 if bits < 8 else np.uint16)
     # In 8 bits the greatest value is 255.
     eight = data.open(tmp_path / "a.tif", mode="grey").take([0])[0]
@@ -235,6 +236,30 @@ def test_what_is_not_read_is_said(tmp_path: Path, options: dict, sentence: str) 
     (tmp_path / "a.tif").write_bytes(content)
     with pytest.raises(DataError, match=f"holds {sentence}.*save it as grey or RGB"):
         data.open(tmp_path / "a.tif")
+
+
+def test_a_value_for_missing_pixels_is_said(tmp_path: Path) -> None:
+    array = values("int16", 6, 5)
+    tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(42113, "s", 0, "-9999", True)], metadata=None)
+    found = data.open(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.array[0], array)
+    assert found.notes == ["1 of 1 images mark missing pixels by the value -9999, which was kept as a number."]
+
+
+def test_a_raw_photograph_is_not_its_thumbnail(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.nef") as file:
+        file.write(values("uint8", 16, 16), subfiletype=1, metadata=None)
+    with pytest.raises(DataError, match="a raw photograph"):
+        data.open(tmp_path / "a.nef")
+    (tmp_path / "b.cr2").write_bytes(b"II*\0\x10\0\0\0CR\x02\0" + bytes(99))
+    with pytest.raises(DataError, match=r"a raw photograph.*dcraw -T"):
+        data.open(tmp_path / "b.cr2")
+
+
+def test_wide_numbers_have_no_eight_bits(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff(values("uint32", 6, 5, 1)))
+    with pytest.raises(DataError, match="uint32 values, which have no fixed range"):
+        data.open(tmp_path / "a.tif", mode="grey")
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------

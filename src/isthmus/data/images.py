@@ -240,7 +240,7 @@ def _in_mode(header: Header, path: Path, mode: str | None) -> Header:
 
 def _reason_against_modes(header: Header) -> str | None:
     """Return why an image has no plain meaning in 8 bits of grey, RGB or RGBA, or None."""
-    if not header.white:
+    if not header.white or header.dtype in ("uint32", "uint64"):
         return f"{header.dtype} values, which have no fixed range to convert"
     if header.channels > 4 or (header.channels == 2 and not header.alpha):
         return f"{header.channels} bands, which are no colours to convert"
@@ -277,10 +277,7 @@ def _to_mode(array: np.ndarray, header: Header, mode: str) -> np.ndarray:
     """Return pixels as 8-bit ones of a mode: the greatest value becomes 255."""
     from PIL import Image
 
-    if header.white != 255:
-        wide = array.astype(np.float64 if header.white > 2**32 else np.uint64)
-        array = (wide * 255 + header.white // 2) // header.white
-    array = array.astype(np.uint8)
+    array = ((array.astype(np.uint32) * 255 + header.white // 2) // header.white).astype(np.uint8)
     if header.channels == 4 and not header.alpha:
         array = array[..., :3]
     image = Image.fromarray(np.ascontiguousarray(array))

@@ -57,6 +57,7 @@ ARRAY = "open the array that {} gives, or save it as .npy"
 FRAME = "open the data frame that {} gives, or save it as .parquet"
 UNPACK = "unpack it first with {}"
 SAVE_IMAGE = "save it as PNG or TIFF, as with ImageMagick: magick FILE out.png"
+DEVELOP = "develop it to a TIFF file first, as with dcraw -T FILE"
 SAVE_CSV = "save the sheet as CSV, or open the data frame that pandas.read_excel gives"
 SOUND = "open the array that soundfile.read(FILE)[0] gives, cut into pieces of one length"
 VIDEO = "take its frames out as images first: ffmpeg -i FILE frames/%05d.png"
@@ -90,7 +91,7 @@ SIGNATURES = [
     *_not_read("an Avro file", FRAME.format("polars.read_avro"), (0, b"Obj\x01")),
     # Arrays and volumes of the sciences.
     *_not_read("a MATLAB file", ARRAY.format("scipy.io.loadmat(FILE)[NAME]"), (0, b"MATLAB 5.0 MAT-file")),
-    *_not_read("a MATLAB file of version 7.3 (HDF5)", ARRAY.format("h5py.File(FILE)[NAME][...]"), (0, b"MATLAB 7.3 MAT-file")),
+    *_not_read("a MATLAB file of version 7.3", ARRAY.format("h5py.File(FILE)[NAME][...]"), (0, b"MATLAB 7.3 MAT-file")),
     *_not_read(
         "a NetCDF file", ARRAY.format("xarray.open_dataset(FILE)[NAME].values"),
         (0, b"CDF\x01"), (0, b"CDF\x02"), (0, b"CDF\x05"),
@@ -175,6 +176,7 @@ PATTERNS = [
     (rb"P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s|P7\n|P[Ff]4?\s+\d+\s+\d+\s", Format("Netpbm", "image")),
     (rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", Format("BMP", "image")),
     (rb"\xff{4}.{2}[\0-\x0f]\0[\x08-\x20]\0{3}", Format("Arrow IPC", "arrow")),  # a stream: the length of its schema
+    (rb"II\*\0.{4}CR\x02|IIRO|IIRS|MMOR|IIU\0|FUJIFILMCCD-RAW|.{4}ftypcrx", Format("a raw photograph", None, DEVELOP)),
     (rb"RIFF.{4}WEBP", Format("WEBP", "image")),
     (rb".{4}ftyp(?=.{0,64}avi[fs])", Format("AVIF", "image")),
     (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read(FILE)[1]"))),
@@ -254,7 +256,7 @@ FOLDERS = {  # a file inside, and what it tells of its folder
     ("data.mdb",): Format("an LMDB database", None, SEVERAL),
     ("saved_model.pb",): Format("a TensorFlow model", None, MODEL),
     ("_delta_log",): Format("a Delta table", None, "open the data frame that polars.read_delta gives"),
-    ("dataset_info.json", "dataset_dict.json"): Format(
+    ("dataset_dict.json", "data-00000-of-00001.arrow"): Format(
         "a set of Hugging Face", None, "write it with datasets.load_from_disk(FOLDER).to_parquet"
     ),
 }
@@ -293,13 +295,13 @@ def recognise(head: bytes, name: str | PurePath = "", archive: Path | None = Non
         excel = suffix in (".xls", ".xlt")
         return Format("an Excel workbook", None, SAVE_CSV) if excel else Format("a document of Office", None, WORDS)
     text = is_text(head)
-    for at, magic, found in SIGNATURES:
-        # A word of a few letters may begin a text; a format that begins so holds other bytes soon.
-        if head.startswith(magic, at) and not (text and len(magic) < 5 and magic.isalnum()):
-            return found
     for pattern, found in PATTERNS:
-        # So may the header of a Netpbm file, whose pixels may be digits.
+        # A text may begin like the header of a Netpbm file, whose pixels may be digits.
         if re.match(pattern, head, re.DOTALL) and not (text and suffix in WRITTEN):
+            return found
+    for at, magic, found in SIGNATURES:
+        # It may begin with a word of a few letters; a format that begins so holds other bytes soon.
+        if head.startswith(magic, at) and not (text and len(magic) < 5 and magic.isalnum()):
             return found
     if not text:
         return _by_suffix(BINARY_SUFFIXES, suffix)

@@ -38,7 +38,7 @@ NONE, LZW, PACKBITS, LZMA, ZSTANDARD = 1, 5, 32773, 34925, 50000
 DEFLATE = (8, 32946)
 PACKINGS = (NONE, LZW, PACKBITS, LZMA, ZSTANDARD, *DEFLATE)
 BY_PILLOW = (2, 3, 4, 6, 7, 50001)  # fax, JPEG and WebP: codecs of pixels, not of bytes
-ORIENTATION = 274
+ORIENTATION, NO_DATA, DNG_VERSION = 274, 42113, 50706
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 FLOATS = {16: "float16", 32: "float32", 64: "float64"}
 
@@ -101,7 +101,9 @@ def _places(file: tifffile.TiffFile, path: Path, notes: list[str]) -> Iterator[P
             yield from _planes(one, path)
         return
     pages = [file.pages[number] for number in range(len(file.pages))]
-    whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)] or pages[:1]
+    whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)]
+    if pages and (not whole or DNG_VERSION in pages[0].tags):
+        raise checks.image_kind(path, "a raw photograph, or reduced copies alone")
     if len(whole) < len(pages) or any(page.subifds for page in whole):
         notes.append("come with reduced copies or masks, which were left out")
     for page in whole:
@@ -122,7 +124,7 @@ def _planes(series: tifffile.TiffPageSeries, path: Path) -> Iterator[Place]:
         # The planes follow one another, and only the first has a directory.
         pages = [(first.index, first.offset, number) for number in range(count)]
     else:
-        raise ValueError(f"its axes {series.axes} ask for {count} pages")
+        raise checks.image_kind(path, f"one part of a set of several files (axes {series.axes}, {count} pages in all)")
     numbers = np.arange(count).reshape([side for _, side in outer])
     names = [axis for axis, _ in outer]
     together = "C" in names and series.keyframe.samplesperpixel == 1
@@ -168,6 +170,10 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
         conversions.append(
             "store white as 0 and were turned over, so that 0 is black" if turned else "store white as 0, and were kept"
         )
+    elif white not in (0, 1) and white.bit_length() % 8:
+        conversions.append(f"hold values of 0 to {white}, which were kept")
+    if NO_DATA in page.tags:
+        conversions.append(f"mark missing pixels by the value {page.tags.valueof(NO_DATA)}, which was kept as a number")
     colours = 3 if photometric == RGB else 1
     extra = [int(kind) for kind in page.extrasamples]
     alpha = bands == colours + 1 and bool(extra) and extra[0] in (1, 2)
