@@ -299,6 +299,26 @@ def test_channels_of_a_hyperstack_belong_together(tmp_path: Path, form: str) -> 
     assert found.notes == ["6 of 6 images have their channels in pages of their own.", STACK.format(n=6)]
 
 
+def test_one_file_of_an_ome_set_says_so(tmp_path: Path) -> None:
+    parts = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{z}</UUID></TiffData>'
+        for z, name in enumerate(("a.ome.tif", "../b.ome.tif"))
+    )
+    description = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        'UUID="urn:uuid:0"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="7" '
+        'SizeY="6" SizeZ="2" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+        f"{parts}</Pixels></Image></OME>"
+    )
+    array = values("uint16", 6, 7)
+    tifffile.imwrite(tmp_path / "a.ome.tif", array, description=description, metadata=None)
+    found = data.open(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(found.array, array[None])
+    assert found.notes == [
+        "1 of 1 images are those of one file alone, by its description one of an OME set of several."
+    ]
+
+
 def test_reduced_copies_are_left_out_and_said(tmp_path: Path) -> None:
     array, small = values("uint8", 64, 64), values("uint8", 32, 32)
     with tifffile.TiffWriter(tmp_path / "sub.tif") as file:

@@ -100,6 +100,8 @@ def _places(file: tifffile.TiffFile, path: Path, notes: list[str]) -> Iterator[P
                 notes.append("come with reduced copies (a pyramid), which were left out")
             yield from _planes(one, path)
         return
+    if file.is_ome:
+        notes.append("are those of one file alone, by its description one of an OME set of several")
     pages = [file.pages[number] for number in range(len(file.pages))]
     whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)]
     if pages and (not whole or DNG_VERSION in pages[0].tags):
