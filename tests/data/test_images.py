@@ -420,3 +420,17 @@ def test_images_of_pillow_have_colours_and_not_indices() -> None:
     assert opened.notes == ["2 of 2 images of mode P were read as RGB."]
     # One image is one record, not as many as it has rows.
     np.testing.assert_array_equal(data.open(Image.fromarray(colours)).array, colours[None])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_picture_replaced_while_it_is_streamed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    for i in range(3):
+        save(tmp_path / f"{i}.{suffix}", pixels(5, 7))
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 10)
+    opened = data.open(tmp_path)
+    for other in (pixels(5, 7, 3), pixels(5, 7, dtype="uint16"), pixels(6, 7)):
+        save(tmp_path / f"1.{suffix}", other)
+        with pytest.raises(DataError, match="cannot be read: it was 5 x 7 uint8 when it was opened and is"):
+            opened.chunk(0, 3)

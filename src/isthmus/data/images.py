@@ -261,16 +261,21 @@ def decode(path: Path, headers: Sequence[Header], mode: str | None) -> Iterator[
     try:
         for header, array in zip(headers, reader.pixels(path, headers), strict=True):
             image = _turned(array if mode is None else _to_mode(array, header, mode), header.orientation)
-            if image.shape[:2] != header.size:
-                raise checks.unreadable_file(
-                    path, f"its size was {header.size} when it was opened and is {image.shape[:2]} now"
-                )
+            channels, dtype = (header.channels, header.dtype) if mode is None else (CHANNELS[mode], "uint8")
+            shape = (*header.size, channels) if channels > 1 else header.size
+            if (image.shape, image.dtype.name) != (shape, dtype):
+                was, now = _words(shape, dtype), _words(image.shape, image.dtype.name)
+                raise checks.unreadable_file(path, f"it was {was} when it was opened and is {now} now")
             checks.finite(image[None], f"'{path.name}'")
             yield image
     except DataError:
         raise
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
+
+
+def _words(shape: tuple[int, ...], dtype: str) -> str:
+    return f"{' x '.join(map(str, shape))} {dtype}"
 
 
 def _to_mode(array: np.ndarray, header: Header, mode: str) -> np.ndarray:

@@ -259,9 +259,10 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
 def _pixels(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarray:
     if _by_pillow_only(page):
         return _by_pillow(page, path, header)
-    array = _assemble(file, page, np.dtype(header.dtype))
-    if _photometric(page) == WHITE_IS_ZERO and header.white:
-        return ~array if array.dtype == bool else (array.dtype.type(header.white) - array).astype(array.dtype)
+    dtype, white = _samples(page, path)
+    array = _assemble(file, page, np.dtype(dtype))
+    if _photometric(page) == WHITE_IS_ZERO and white:
+        return ~array if array.dtype == bool else (array.dtype.type(white) - array).astype(array.dtype)
     return array
 
 
