@@ -167,6 +167,7 @@ def test_folders_that_are_one_thing_are_refused_by_name(tmp_path: Path, inside: 
 
 
 def test_a_folder_of_a_known_format_says_so(tmp_path: Path) -> None:
+    (tmp_path / "0-read-me.txt").write_text("scans of today")
     for number in range(3):
         (tmp_path / f"{number}.dcm").write_bytes(REFUSED["scan.dcm"][0])
     with pytest.raises(DataError, match="a DICOM file"):

@@ -311,8 +311,8 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
 
 
 def _refuse_known(paths: Sequence[Path]) -> None:
-    """Refuse files of which the first is of a format that is known and not read."""
-    for path in paths[:1]:
+    """Refuse files of which one of the first is of a format that is known and not read."""
+    for path in paths[:20]:
         found = recognition.recognise(recognition.first_bytes(path), path, path) if path.is_file() else None
         if found is not None and found.reader is None:
             raise checks.not_read(path, found.name, found.advice)
