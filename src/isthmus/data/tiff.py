@@ -384,4 +384,5 @@ def write(path: Path, image: np.ndarray) -> None:
         extrasamples=extra or None,
         compression="zlib",
         metadata=None,
+        ome=False,
     )
