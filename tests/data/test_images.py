@@ -87,29 +87,41 @@ def test_deep_colour_png_keeps_sixteen_bits(tmp_path: Path, channels: int) -> No
         np.testing.assert_allclose(eight.take([0])[0], array[:, :, :3] / 257, atol=0.51)
 
 
-def test_png_filters_against_pillow(tmp_path: Path) -> None:
-    # Pillow chooses among the five filters by itself; its own decoding is the truth.
-    smooth = np.cumsum(np.cumsum(RNG.integers(0, 3, (40, 30, 4)), 0), 1).astype(np.uint8)
-    save(tmp_path / "a.png", smooth, optimize=True)
-    content = (tmp_path / "a.png").read_bytes()
-    packed, at = b"", 8
-    while at < len(content):
-        size, kind = struct.unpack_from(">I4s", content, at)
-        packed += content[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
-        at += 12 + size
-    lines = zlib.decompress(packed)
-    used = {lines[row * (4 * 30 + 1)] for row in range(40)}
-    assert len(used) > 1
-    np.testing.assert_array_equal(deep_colour.unfilter(lines, 40, 120, 4).reshape(40, 30, 4), smooth)
+@pytest.mark.parametrize("colour", ["grey", "grey with alpha", "RGB", "RGBA"])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_sixteen_bit_png_of_every_colour_type_and_filter(tmp_path: Path, colour: str, interlaced: bool) -> None:
+    channels = {"grey": 1, "grey with alpha": 2, "RGB": 3, "RGBA": 4}[colour]
+    array = RNG.integers(0, 65536, (13, 11, channels)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(png(array, interlaced))
+    opened = data.open(tmp_path / "a.png")
+    np.testing.assert_array_equal(opened.take([0])[0], array[..., 0] if channels == 1 else array)
+    assert opened.notes == []
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_each_png_filter_is_undone(number: int) -> None:
-    raw = pixels(9, 24)
-    lines = bytearray()
-    above = np.zeros(24, int)
-    for row in raw.astype(int):
-        left, corner = np.concatenate([[0] * 6, row[:-6]]), np.concatenate([[0] * 6, above[:-6]])
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def png(array: np.ndarray, interlaced: bool = False, extra: bytes = b"") -> bytes:
+    """Return a PNG file of 16 bits a channel, with each line's filter another one of the five."""
+    height, width, channels = array.shape
+    lines = b""
+    for y, x, down, across in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+        part = array[y::down, x::across]
+        if part.size:
+            lines += filtered(part.astype(">u2").reshape(len(part), -1).view(np.uint8), 2 * channels)
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, interlaced)
+    chunks = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def filtered(raw: np.ndarray, pixel: int) -> bytes:
+    lines, above = b"", np.zeros(raw.shape[1], int)
+    for number, row in enumerate(raw.astype(int)):
+        left, corner = np.concatenate([[0] * pixel, row[:-pixel]]), np.concatenate([[0] * pixel, above[:-pixel]])
         p = left + above - corner
         distance = np.stack([abs(p - left), abs(p - above), abs(p - corner)])
         paeth = np.where(
@@ -117,57 +129,55 @@ def test_each_png_filter_is_undone(number: int) -> None:
             left,
             np.where(distance[1] <= distance[2], above, corner),
         )
-        predicted = [np.zeros(24, int), left, above, (left + above) // 2, paeth][number]
-        lines += bytes([number]) + ((row - predicted) & 255).astype(np.uint8).tobytes()
+        predicted = [0 * row, left, above, (left + above) // 2, paeth][number % 5]
+        lines += bytes([number % 5]) + ((row - predicted) & 255).astype(np.uint8).tobytes()
         above = row
-    np.testing.assert_array_equal(deep_colour.unfilter(bytes(lines), 9, 24, 6), raw)
+    return lines
 
 
-def colour_tiff(array: np.ndarray, order: str, compression: int, predictor: int, rows: int) -> bytes:
-    """Return a TIFF file of 16 bits a channel, which Pillow cannot write."""
-    height, width, channels = array.shape
-    values = array.copy()
-    if predictor == 2:
-        values[:, 1:] -= array[:, :-1]
-    strips = [values[at : at + rows].astype(f"{order}u2").tobytes() for at in range(0, height, rows)]
-    strips = [zlib.compress(strip) if compression == 8 else strip for strip in strips]
-    short, long = 3, 4
-    offsets = np.cumsum([8, *(len(strip) for strip in strips)])
-    entries = [
-        (256, short, [width]),
-        (257, short, [height]),
-        (258, short, [16] * channels),
-        (259, short, [compression]),
-        (262, short, [2]),
-        (273, long, [int(at) for at in offsets[:-1]]),
-        (277, short, [channels]),
-        (278, short, [rows]),
-        (279, long, [len(strip) for strip in strips]),
-        (317, short, [predictor]),
+def test_a_transparent_colour_becomes_a_channel(tmp_path: Path) -> None:
+    grey, rgb = np.array([[1, 2], [3, 4]], np.uint8), np.array([[[1, 2, 3], [3, 3, 3]]], np.uint8)
+    save(tmp_path / "grey.png", grey, transparency=3)
+    save(tmp_path / "rgb.png", rgb, transparency=(3, 3, 3))
+    save(tmp_path / "deep.png", grey.astype(np.uint16) * 300, transparency=900)
+    deep = np.array([[[1, 2, 3], [1, 2, 60000]]], np.uint16)
+    (tmp_path / "deeprgb.png").write_bytes(png(deep, extra=chunk(b"tRNS", struct.pack(">3H", 1, 2, 60000))))
+    opened = data.open(tmp_path / "grey.png")
+    assert opened.take([0])[0].tolist() == [[[1, 255], [2, 255]], [[3, 0], [4, 255]]]
+    assert opened.notes == ["1 of 1 images mark a colour as transparent, which became a channel."]
+    assert data.open(tmp_path / "rgb.png").take([0])[0].tolist() == [[[1, 2, 3, 255], [3, 3, 3, 0]]]
+    assert data.open(tmp_path / "deep.png").take([0])[0].tolist() == [
+        [[300, 65535], [600, 65535]],
+        [[900, 0], [1200, 65535]],
     ]
-    extra, at = b"", int(offsets[-1]) + 2 + 12 * len(entries) + 4
-    directory = struct.pack(f"{order}H", len(entries))
-    for tag, kind, numbers in entries:
-        packed = struct.pack(f"{order}{len(numbers)}{'H' if kind == short else 'L'}", *numbers)
-        directory += struct.pack(f"{order}HHL", tag, kind, len(numbers))
-        directory += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(f"{order}L", at + len(extra))
-        extra += packed if len(packed) > 4 else b""
-    mark = b"II*\0" if order == "<" else b"MM\0*"
-    head = mark + struct.pack(f"{order}L", int(offsets[-1]))
-    return head + b"".join(strips) + directory + bytes(4) + extra
+    assert data.open(tmp_path / "deeprgb.png").take([0])[0].tolist() == [[[1, 2, 3, 65535], [1, 2, 60000, 0]]]
+    assert data.open(tmp_path / "rgb.png", mode="rgb").take([0])[0].tolist() == rgb.tolist()
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("compression", [1, 8])
-@pytest.mark.parametrize("predictor", [1, 2])
-@pytest.mark.parametrize("rows", [6, 4])
-def test_deep_colour_tiff(tmp_path: Path, order: str, compression: int, predictor: int, rows: int) -> None:
-    array = RNG.integers(0, 65536, (6, 5, 3)).astype(np.uint16)
-    content = colour_tiff(array, order, compression, predictor, rows)
-    (tmp_path / "deep.tif").write_bytes(content)
-    opened = data.open(tmp_path / "deep.tif")
-    assert opened.schema.dtype == "uint16"
-    np.testing.assert_array_equal(opened.take([0])[0], array)
+def test_png_of_few_bits_is_spread_and_said(tmp_path: Path) -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, 2, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes([0, 0b01_10_11_00])))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+    opened = data.open(tmp_path / "a.png")
+    assert opened.take([0])[0].tolist() == [[85, 170, 255, 0]]
+    assert opened.notes == ["1 of 1 images have 2 bits a pixel, spread over 0 to 255 as PNG has it."]
+
+
+def test_cmyk_is_converted_and_said(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.tif"):
+        Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / name)
+        opened = data.open(tmp_path / name)
+        assert opened.schema.shape == (8, 8, 3)
+        assert "CMYK" in opened.notes[0]
+        assert opened.notes[0].endswith("read as RGB.")
+
+
+def test_pictures_beside_a_photograph_are_said(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), (value,) * 3) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
+    opened = data.open(tmp_path / "a.jpg")
+    assert len(opened) == 1
+    assert opened.notes == ["1 of 1 images come with further pictures (copies, or depth), which were left out."]
 
 
 def test_palette_images_are_converted_and_said(tmp_path: Path) -> None:
@@ -194,8 +204,9 @@ def test_turned_images_come_out_upright(tmp_path: Path, suffix: str, orientation
         truth = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_allclose(opened.take([0])[0].astype(int), truth.astype(int), atol=3)
     assert opened.schema.shape == truth.shape
-    if suffix != "tif" and orientation != 1:
-        assert opened.notes == ["1 of 1 images were turned upright as their EXIF data say."]
+    if orientation != 1:
+        whose = "orientation says" if suffix == "tif" else "EXIF data say"
+        assert opened.notes == [f"1 of 1 images were turned upright as their {whose}."]
 
 
 def test_headers_alone_are_read_from_large_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +228,7 @@ def test_folder_with_classes(folder: Path) -> None:
     assert opened.resident
     assert opened.array.shape == (6, 5, 7, 3)
     assert "the 2 sub-folders were taken as classes." in opened.notes
-    assert "of the 7 files in set, left out as no images: 1." in opened.notes
+    assert "of the 7 files in set, left out since not read as images: 1 (1 .txt)." in opened.notes
     assert opened.subset([4]).names == ["dog/4.png"]
 
 
@@ -322,7 +333,7 @@ def test_damaged_images_only_give_clean_errors(tmp_path: Path) -> None:
 
 def test_all_images_bad(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no")
-    with pytest.raises(DataError, match="it is no sound PNG, JPEG, TIFF, WebP, BMP or PPM image"):
+    with pytest.raises(DataError, match="it is no sound PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF or PPM image"):
         data.open(tmp_path, skip_bad=True)
 
 
@@ -337,7 +348,10 @@ def test_modes_are_converted_when_asked(tmp_path: Path) -> None:
     save(tmp_path / "a.png", pixels(4, 4))
     save(tmp_path / "b.png", pixels(4, 4, 3))
     save(tmp_path / "c.png", pixels(4, 4, dtype="uint16") * 257)
-    with pytest.raises(ShapeError, match="differ in their channels"):
+    sentence = (
+        "1 are grey uint8, as 'a.png', 1 are RGB uint8, as 'b.png', 1 are grey uint16, as 'c.png'; convert them to"
+    )
+    with pytest.raises(ShapeError, match=sentence):
         data.open(tmp_path)
     for mode, shape in (("grey", (4, 4)), ("rgb", (4, 4, 3)), ("rgba", (4, 4, 4))):
         opened = data.open(tmp_path, mode=mode)
@@ -391,3 +405,32 @@ def test_options_of_images_elsewhere_are_refused() -> None:
         data.open(np.zeros((2, 2)), sizes="group")
     with pytest.raises(ParameterError, match="label_column is for tables and matrices"):
         data.open(np.zeros((2, 2, 2)), label_column=0)
+
+
+def test_mode_is_for_image_files() -> None:
+    with pytest.raises(ParameterError, match="mode is for image files"):
+        data.open(np.zeros((2, 4, 4), np.uint16), mode="grey")
+
+
+def test_images_of_pillow_have_colours_and_not_indices() -> None:
+    colours = np.zeros((4, 6, 3), np.uint8)
+    colours[:2] = (255, 0, 0)
+    opened = data.open([Image.fromarray(colours).quantize(4)] * 2)
+    np.testing.assert_array_equal(opened.array[0], colours)
+    assert opened.notes == ["2 of 2 images of mode P were read as RGB."]
+    # One image is one record, not as many as it has rows.
+    np.testing.assert_array_equal(data.open(Image.fromarray(colours)).array, colours[None])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_picture_replaced_while_it_is_streamed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    for i in range(3):
+        save(tmp_path / f"{i}.{suffix}", pixels(5, 7))
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 10)
+    opened = data.open(tmp_path)
+    for other in (pixels(5, 7, 3), pixels(5, 7, dtype="uint16"), pixels(6, 7)):
+        save(tmp_path / f"1.{suffix}", other)
+        with pytest.raises(DataError, match="cannot be read: it was 5 x 7 uint8 when it was opened and is"):
+            opened.chunk(0, 3)

@@ -92,10 +92,11 @@ def test_one_image(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(again(tmp_path / name, data.open(x)).array, x)
 
 
-def test_many_channels_go_to_arrays(tmp_path: Path) -> None:
+def test_many_channels_go_to_tiff(tmp_path: Path) -> None:
     x = data.open(RNG.normal(size=(2, 4, 5, 7)).astype(np.float32))
     data.write(tmp_path / "out", x.array, x.schema)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.npy", "00001.npy"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.tif", "00001.tif"]
+    np.testing.assert_array_equal(data.open(tmp_path / "out").array, x.array)
     with pytest.raises(DataError, match="PNG does not hold float32 values"):
         data.write(tmp_path / "a.png", x.array[:1], x.schema)
     with pytest.raises(DataError, match="it names one image, and there are 2"):

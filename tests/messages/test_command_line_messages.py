@@ -184,9 +184,19 @@ def test_an_image_that_cannot_be_read_says_how_to_go_on(said: Said) -> None:
     Path("photos/1.png").write_text("no image")
     assert said("inspect", "photos") == (
         3,
-        "isthmus: data: 'photos/1.png' cannot be read: it is no sound PNG, JPEG, TIFF, WebP, BMP or PPM image; mend "
-        "it, or leave such files out with skip_bad=True (--skip-bad).",
+        "isthmus: data: 'photos/1.png' cannot be read: it is no sound PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF or PPM "
+        "image; mend it, or leave such files out with skip_bad=True (--skip-bad).",
     )
+
+
+def test_a_container_is_not_learned_as_text(said: Said) -> None:
+    Path("cells.h5ad").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    assert said("fit", "cells.h5ad", "-o", "m.safetensors") == (
+        3,
+        "isthmus: data: 'cells.h5ad' is an HDF5 file (AnnData), which this version does not read; open adata.X of "
+        "anndata.read_h5ad, or adata.to_df().",
+    )
+    assert not Path("m.safetensors").exists()
 
 
 # ------------------------------------------------------------------ model files

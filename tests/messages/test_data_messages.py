@@ -207,8 +207,8 @@ def test_images_of_several_sizes_and_modes(tmp_path: Path) -> None:
     assert refusal(folder).exit_code == 3
     Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(folder / "b.png")
     assert str(refusal(folder)) == (
-        "photos: the images differ in their channels: 'a.png' is grey uint8 and 'b.png' is RGB uint8. Convert them with "
-        "mode='grey', 'rgb' or 'rgba' (--mode rgb), or keep them apart."
+        "photos: the images differ in their channels: 1 are grey uint8, as 'a.png', 1 are RGB uint8, as 'b.png'; convert "
+        "them to 8 bits with mode='grey', 'rgb' or 'rgba' (--mode rgb), or open them apart."
     )
     noise = np.random.default_rng(0).integers(0, 256, (4, 60)).astype(np.uint8)
     Image.fromarray(noise).save(folder / "a.png")

@@ -29,6 +29,7 @@ __all__ = [
     "ambiguous_archive",
     "at_least_one",
     "cannot_convert",
+    "colour_depth",
     "column_types",
     "column_values",
     "dense_type",
@@ -42,10 +43,10 @@ __all__ = [
     "image_kind",
     "image_size",
     "image_size_refused",
+    "names_of_files",
     "no_columns",
     "no_such_column",
     "no_such_file",
-    "names_of_files",
     "not_a_source",
     "not_empty",
     "not_read",
@@ -120,8 +121,8 @@ def nothing_in_folder(source: str, files: Sequence[str]) -> DataError:
     """Return the error for a folder or a list of files in which nothing can be opened as one set."""
     what = f"only {_listed(files, 4)}" if files else "no files"
     return DataError(
-        f"data: '{source}' holds {what}, but a folder is opened as images (PNG, JPEG, TIFF, WebP, BMP, PPM) or as "
-        f"Parquet files; name a single file of another format."
+        f"data: '{source}' holds {what}, but a folder is opened as images (PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF, PPM) "
+        f"or as Parquet files; name a single file of another format."
     )
 
 
@@ -413,6 +414,14 @@ def image_kind(path: object, what: str) -> DataError:
     return DataError(
         f"data: '{path}' holds {what}, which is not read; save it as grey or RGB of whole numbers or floats in a TIFF "
         f"file, or open the values as an array (.npy)."
+    )
+
+
+def colour_depth(path: object, bits: int) -> DataError:
+    """Return the error for an image of which only the upper 8 bits could be read."""
+    return DataError(
+        f"data: '{path}' has {bits} bits a channel, of which only 8 would be read; save it as a TIFF or PNG file of 16 "
+        f"bits, or accept 8 with mode='rgb' (--mode rgb)."
     )
 
 

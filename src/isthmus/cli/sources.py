@@ -51,7 +51,8 @@ def flags_of_opening() -> list[Flag]:
     from isthmus import data
 
     flags = flags_of_function(data.open, leave_out=("source", "labels", "columns", "label_column", "window"))
-    window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
+    about = "Bytes in a record of a text or byte file; given, a file is read as bytes whatever it is."
+    window = Flag("window", about, int | None, metavar="N")
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
     return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
 

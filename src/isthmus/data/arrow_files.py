@@ -12,7 +12,9 @@ from isthmus.data.tables import from_table
 __all__ = ["from_arrow"]
 
 
-def from_arrow(path: Path, *, columns: Sequence[str | int] | None = None, label_column: str | int | None = None) -> Data:
+def from_arrow(
+    path: Path, *, columns: Sequence[str | int] | None = None, label_column: str | int | None = None
+) -> Data:
     """Open an Arrow IPC file or stream as a table; it is read whole.
 
     Parameters

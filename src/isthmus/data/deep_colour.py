@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ DEEP = {"LA;16B": 2, "RGB;16B": 3, "RGBA;16B": 4}  # Pillow's names for how the 
 
 def is_deep(image: Image.Image) -> int:
     """Return the number of channels of a PNG file of 16 bits a channel in colour, opened and not decoded; else 0."""
-    tiles = getattr(image, "tile", ())
+    tiles: list[Any] = getattr(image, "tile", [])
     return DEEP.get(tiles[0].args, 0) if image.format == "PNG" and len(tiles) == 1 else 0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["PAGES", "Header"]
 
@@ -31,12 +31,14 @@ class Header:
         The greatest value that whole numbers may have by the file's own word; 0 where it gives none.
     alpha : bool
         Whether the last channel is transparency.
-    place : hashable
+    place : object
         Where in the file the image lies, in the words of its reader.
     orientation : int
         How it is turned, by the numbers of EXIF; 1 is upright.
     conversions : tuple of str
         What decoding changes, in words that follow "n of m images".
+    cut_from : int
+        Bits of a channel in the file, where its reader gives only the upper 8 of them; else 0.
     """
 
     format: str
@@ -45,9 +47,10 @@ class Header:
     dtype: str
     white: int = 0
     alpha: bool = True
-    place: Hashable = 0
+    place: Any = 0
     orientation: int = 1
     conversions: tuple[str, ...] = ()
+    cut_from: int = 0
 
     @property
     def pixel(self) -> str:

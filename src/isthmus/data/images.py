@@ -7,13 +7,14 @@ memory.
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 import struct
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -50,9 +51,10 @@ DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
     MemoryError,
-    RecursionError,
+    RuntimeError,
     struct.error,
     zlib.error,
+    lzma.LZMAError,
 )
 
 
@@ -126,12 +128,13 @@ def _open_files(
     if bad:
         named = ", ".join(f"'{path.name}'" for path, _ in bad[:5]) + (" ..." if len(bad) > 5 else "")
         notes.append(f"{len(bad)} of {len(paths)} images could not be read and were left out: {named}.")
-    images, names = [], []
+    images: list[tuple[Path, Header]] = []
+    names: list[str] = []
     for path, headers in zip(paths, scanned, strict=True):
         name = path.relative_to(root).as_posix() if root else path.name
-        for number, header in enumerate(headers if isinstance(headers, list) else []):
-            images.append((path, header))
-            names.append(name if len(headers) == 1 else f"{name}#{number}")
+        if isinstance(headers, list):
+            images += [(path, header) for header in headers]
+            names += [name] if len(headers) == 1 else [f"{name}#{number}" for number in range(len(headers))]
     found = [header for _, header in images]
     if mode is None:
         _one_pixel(source, names, found)
@@ -151,16 +154,17 @@ def _open_files(
 
 def _misnamed(images: Sequence[tuple[Path, Header]]) -> list[str]:
     """Say which files are of another format than their suffix says: the content decides."""
-    other = {
-        path: header.format
+    other = [
+        (path.name, header.format)
         for path, header in images
-        if path.suffix.lower() not in recognition.IMAGE_SUFFIXES[header.format]
-    }
+        if (suffix := path.suffix.lower()) in SUFFIXES and suffix not in recognition.IMAGE_SUFFIXES[header.format]
+    ]
     if not other:
         return []
-    path, kind = next(iter(other.items()))
+    name, kind = other[0]
     return [
-        f"{len(other)} files are not what their suffix says and were read as what they are ('{path.name}' is {kind})."
+        f"{len(other)} of {len(images)} images are of another format than their suffix says, and were read as what "
+        f"they are ('{name}' is {kind})."
     ]
 
 
@@ -174,7 +178,8 @@ def _scan(paths: Sequence[Path], mode: str | None, check: bool) -> list[list[Hea
         try:
             headers = read_headers(path, mode)
             if check:
-                decode(path, headers, mode)
+                for _ in decode(path, headers, mode):
+                    pass
         except DataError as error:
             return error
         return headers
@@ -220,27 +225,30 @@ def read_headers(path: Path, mode: str | None) -> list[Header]:
 
 def _in_mode(header: Header, path: Path, mode: str | None) -> Header:
     """Return the header of an image that is converted to 8 bits and the channels of a mode."""
+    if mode is None and header.cut_from:
+        raise checks.colour_depth(path, header.cut_from)
     if mode is None:
         return header
     if reason := _reason_against_modes(header):
         raise checks.cannot_convert(path, reason, mode)
-    if (header.channels, header.dtype, header.white) == (CHANNELS[mode], "uint8", 255):
+    if (header.channels, header.dtype, header.white, header.cut_from) == (CHANNELS[mode], "uint8", 255, 0):
         return header
-    said = f"were converted from {header.dtype} with {header.channels} channel(s) to mode '{mode}'"
+    depth = f"{header.cut_from} bits" if header.cut_from else header.dtype
+    said = f"were converted from {depth} with {header.channels} channel(s) to mode '{mode}'"
     return replace(header, conversions=(*header.conversions, said))
 
 
 def _reason_against_modes(header: Header) -> str | None:
     """Return why an image has no plain meaning in 8 bits of grey, RGB or RGBA, or None."""
-    if not header.white:
+    if not header.white or header.dtype in ("uint32", "uint64"):
         return f"{header.dtype} values, which have no fixed range to convert"
     if header.channels > 4 or (header.channels == 2 and not header.alpha):
         return f"{header.channels} bands, which are no colours to convert"
     return None
 
 
-def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.ndarray]:
-    """Return the images of a file, of shape ``(height, width[, channels])``.
+def decode(path: Path, headers: Sequence[Header], mode: str | None) -> Iterator[np.ndarray]:
+    """Yield images of a file, of shape ``(height, width[, channels])``.
 
     Raises
     ------
@@ -249,33 +257,32 @@ def decode(path: Path, headers: Sequence[Header], mode: str | None) -> list[np.n
     """
     from PIL import Image
 
-    images = []
     reader = READERS.get(headers[0].format, pillow_files)
     try:
         for header, array in zip(headers, reader.pixels(path, headers), strict=True):
             image = _turned(array if mode is None else _to_mode(array, header, mode), header.orientation)
-            if image.shape[:2] != header.size:
-                raise checks.unreadable_file(
-                    path, f"its size was {header.size} when it was opened and is {image.shape[:2]} now"
-                )
-            images.append(image)
+            channels, dtype = (header.channels, header.dtype) if mode is None else (CHANNELS[mode], "uint8")
+            shape = (*header.size, channels) if channels > 1 else header.size
+            if (image.shape, image.dtype.name) != (shape, dtype):
+                was, now = _words(shape, dtype), _words(image.shape, image.dtype.name)
+                raise checks.unreadable_file(path, f"it was {was} when it was opened and is {now} now")
+            checks.finite(image[None], f"'{path.name}'")
+            yield image
     except DataError:
         raise
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
-    for image in images:
-        checks.finite(image[None], f"'{path.name}'")
-    return images
+
+
+def _words(shape: tuple[int, ...], dtype: str) -> str:
+    return f"{' x '.join(map(str, shape))} {dtype}"
 
 
 def _to_mode(array: np.ndarray, header: Header, mode: str) -> np.ndarray:
     """Return pixels as 8-bit ones of a mode: the greatest value becomes 255."""
     from PIL import Image
 
-    if header.white != 255:
-        wide = array.astype(np.float64 if header.white > 2**32 else np.uint64)
-        array = (wide * 255 + header.white // 2) // header.white
-    array = array.astype(np.uint8)
+    array = ((array.astype(np.uint32) * 255 + header.white // 2) // header.white).astype(np.uint8)
     if header.channels == 4 and not header.alpha:
         array = array[..., :3]
     image = Image.fromarray(np.ascontiguousarray(array))
@@ -350,12 +357,12 @@ class ImageStore(stores.Store):
     def take(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """Decode the images of the given numbers."""
         # The images of one file are decoded together: each frame of an animation needs those before it.
-        order = sorted(range(len(indices)), key=lambda at: int(indices[at]))
-        parts = [list(part) for _, part in groupby(order, key=lambda at: self.paths[indices[at]])]
-        images: list[Any] = [None] * len(indices)
-        for part, decoded in zip(parts, _in_threads(self._file, [indices[part] for part in parts]), strict=True):
-            for at, image in zip(part, decoded, strict=True):
-                images[at] = image
+        wanted = [int(index) for index in indices]
+        parts = [list(part) for _, part in groupby(sorted(set(wanted)), key=lambda index: self.paths[index])]
+        decoded: dict[int, np.ndarray] = {}
+        for part, its in zip(parts, _in_threads(self._file, parts), strict=True):
+            decoded.update(zip(part, its, strict=True))
+        images = [decoded[index] for index in wanted]
         if self.fit.varies:
             return images
         return np.stack(images) if images else self._empty()
@@ -368,7 +375,7 @@ class ImageStore(stores.Store):
         """Return height and width of every image, as their headers say."""
         return [self.fit.target or header.size for header in self.headers]
 
-    def _file(self, indices: np.ndarray) -> list[np.ndarray]:
+    def _file(self, indices: Sequence[int]) -> list[np.ndarray]:
         """Decode images of one file."""
         headers = [self.headers[index] for index in indices]
         return [self.fit.apply(image) for image in decode(self.paths[indices[0]], headers, self.mode)]
@@ -472,8 +479,8 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
     name : str, default="X"
         What the list is called in a sentence.
     """
-    arrays = [np.asarray(image) for image in images]
     notes: list[str] = []
+    arrays = [np.asarray(image) for image in _with_colours(images, notes)]
     first = arrays[0]
     for number, array in enumerate(arrays):
         checks.numeric_dtype(array, f"{name}[{number}]")
@@ -493,6 +500,20 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
     arrays = [fit.apply(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]
     store = stores.ListStore(arrays) if fit.varies else stores.ArrayStore(np.stack(arrays))
     return Data(schema, store, source=name, notes=notes)
+
+
+def _with_colours(images: Sequence[Any], notes: list[str]) -> list[Any]:
+    """Return images of Pillow whose values are no colours, such as palettes and inks, as RGB or RGBA."""
+    converted: Counter[str] = Counter()
+    found = []
+    for image in images:
+        mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
+        if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBa", "La", "RGBX"):
+            image = image.convert("RGBA" if mode in ("PA", "RGBa", "La") or "transparency" in image.info else "RGB")
+            converted[f"of mode {mode} were read as {image.mode}"] += 1
+        found.append(image)
+    notes += [f"{count} of {len(images)} images {text}." for text, count in converted.items()]
+    return found
 
 
 def _pixel(array: np.ndarray) -> str:

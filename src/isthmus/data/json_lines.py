@@ -1,7 +1,7 @@
 """JSON lines: a file with one object, which is one record, in each line.
 
-Python parses the lines, since it keeps whole numbers exact and refuses what is no record; pyarrow.json 26 turns them into
-floats beside the first fraction or above 2^63, drops time zones, and crashes on a line that says null.
+Python parses the lines, since it keeps whole numbers exact and refuses what is no record. pyarrow.json (26.0.1) makes
+them floats beside the first fraction or above 2^63, drops time zones, and crashes on a line that says null.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
             path, f"line {number} is no JSON object ({error}); write each record in a line of its own, as jq -c . does"
         ) from error
     if not isinstance(record, dict):
-        raise checks.unreadable_file(path, f"line {number} is no JSON object, as in {{\"height\": 1.62}}")
+        raise checks.unreadable_file(path, f'line {number} is no JSON object, as in {{"height": 1.62}}')
     return record
 
 

@@ -29,7 +29,8 @@ TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*([^\s#]+)")
 
 def headers(path: Path) -> list[Header]:
     """Return a header for every image of a file: those with binary pixels may follow one another."""
-    size, at, found = path.stat().st_size, 0, []
+    size, at = path.stat().st_size, 0
+    found: list[Header] = []
     with path.open("rb") as file:
         while at < size:
             file.seek(at)
@@ -40,7 +41,7 @@ def headers(path: Path) -> list[Header]:
                 break
             header, at = _parse(head, at, path)
             found.append(header)
-            if header.place[0] in IN_DIGITS:  # type: ignore[index]
+            if header.place[0] in IN_DIGITS:
                 break
             if at > size:
                 raise ValueError(f"it ends {at - size} bytes early")
@@ -72,9 +73,13 @@ def _parse(head: bytes, start: int, path: Path) -> tuple[Header, int]:
         order = "bits"
     else:
         order = "u1" if white < 256 else ">u2"
-    dtype = "float32" if white == 0 else "uint16" if white > 255 else "bool" if white == 1 and channels == 1 else "uint8"
+    dtype = (
+        "float32" if white == 0 else "uint16" if white > 255 else "bool" if white == 1 and channels == 1 else "uint8"
+    )
     line = -(-width // 8) if order == "bits" else width * channels * np.dtype(order).itemsize
-    conversions = (f"hold values of 0 to {white}, which were kept",) if white not in (0, 255, 65535) and dtype != "bool" else ()
+    conversions = (
+        (f"hold values of 0 to {white}, which were kept",) if white not in (0, 255, 65535) and dtype != "bool" else ()
+    )
     if white == 0 and abs(scale) != 1:
         conversions = (f"have a scale of {abs(scale):g}, by which their values were not multiplied",)
     place = (kind, start + at, order)
@@ -116,7 +121,7 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
 
 
 def _pixels(file: IO[bytes], header: Header) -> np.ndarray:
-    kind, offset, order = header.place  # type: ignore[misc]
+    kind, offset, order = header.place
     height, width = header.size
     count = height * width * header.channels
     shape = (height, width, header.channels) if header.channels > 1 else (height, width)
@@ -129,7 +134,7 @@ def _pixels(file: IO[bytes], header: Header) -> np.ndarray:
         text = re.sub(rb"#[^\n\r]*", b" ", file.read())
         # The digits of a bitmap need no space between them.
         digits = np.frombuffer(b"".join(text.split()), "S1") if kind == b"P1" else np.array(text.split(), "S8")
-        values = digits[:count].astype(np.uint32)
+        values: np.ndarray = digits[:count].astype(np.uint32)
     else:
         values = np.frombuffer(file.read(count * np.dtype(order).itemsize), order)
     if len(values) < count:

@@ -69,8 +69,9 @@ def open(
         file, a text table (CSV, TSV), JSON lines, a Parquet or Arrow file, an image, or a text, which is then read as
         bytes; a folder or a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in
         set (``digits``, ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, JSON
-        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix. To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
-        already pass through.
+        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix.
+        To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open already pass
+        through.
     labels : array-like of shape (n,) or None, default=None
         One label a record; they replace labels found in the source.
     columns : sequence of str or int, or None, default=None
@@ -135,9 +136,10 @@ def _refuse_unused(data: Data, options: Options) -> None:
     for name in ("columns", "label_column"):
         if getattr(options, name) is not None and kind not in ("table", "array"):
             raise checks.option_not_used(name, kind, "tables and matrices")
-    for name in ("sizes", "mode"):
-        if getattr(options, name) is not None and kind != "image":
-            raise checks.option_not_used(name, kind, "images")
+    if options.sizes is not None and kind != "image":
+        raise checks.option_not_used("sizes", kind, "images")
+    if options.mode is not None and (kind != "image" or data.names is None):
+        raise checks.option_not_used("mode", kind, "image files" if kind == "image" else "images")
 
 
 # --- objects ---------------------------------------------------------------------------------------------------------
@@ -151,6 +153,8 @@ def _open_object(source: Any, options: Options) -> Data:
     library = _library(source)
     if isinstance(source, np.ndarray):
         return _open_array(source, options)
+    if hasattr(source, "getbands"):
+        return images.from_list([source], sizes=options.sizes)
     if library == "torch" and hasattr(source, "detach"):
         matrix = options.columns if options.label_column is None else None
         return _with_label_column(arrays.from_tensor(source, columns=matrix), options)
@@ -224,7 +228,14 @@ TABLES = (".csv", ".tsv", ".tab")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 JSON = (".jsonl", ".ndjson", ".json")
-SUFFIXES = {"npy": (".npy",), "npz": (".npz",), "parquet": PARQUET, "arrow": ARROW, "image": images.SUFFIXES, "json": JSON}
+SUFFIXES = {
+    "npy": (".npy",),
+    "npz": (".npz",),
+    "parquet": PARQUET,
+    "arrow": ARROW,
+    "image": images.SUFFIXES,
+    "json": JSON,
+}
 WHOLE = tuple(suffix for kind, suffixes in SUFFIXES.items() for suffix in suffixes if kind != "json")
 LOOKED_UP = 100  # texts of a list that are looked for as files
 PATTERN = "*?["
@@ -279,7 +290,9 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
     rest = Counter(path.suffix.lower() or "no suffix" for path in set(paths).difference(chosen))
     suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
     notes = (
-        [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest.total()} ({suffixes})."] if rest else []
+        [f"of the {len(paths)} files in {source}, left out since not read as {kind}: {rest.total()} ({suffixes})."]
+        if rest
+        else []
     )
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
@@ -299,8 +312,8 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
 
 
 def _refuse_known(paths: Sequence[Path]) -> None:
-    """Refuse files of which the first is of a format that is known and not read."""
-    for path in paths[:1]:
+    """Refuse files of which one of the first is of a format that is known and not read."""
+    for path in paths[:20]:
         found = recognition.recognise(recognition.first_bytes(path), path, path) if path.is_file() else None
         if found is not None and found.reader is None:
             raise checks.not_read(path, found.name, found.advice)

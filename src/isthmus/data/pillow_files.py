@@ -12,11 +12,12 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data.deep_colour import is_deep, read_png
 from isthmus.data.image_header import PAGES, WHITE, Header
+from isthmus.data.recognition import HEAD_BYTES
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "headers", "pixels"]
+__all__ = ["FORMATS", "avif_bits", "headers", "pixels", "refuse_without_avif"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")  # a JPEG file of several pictures holds smaller copies, or a depth map
@@ -72,9 +73,19 @@ def headers(path: Path) -> list[Header]:
                 place=number,
                 orientation=orientation,
                 conversions=tuple(conversions),
+                cut_from=16 if frames > 1 and is_deep(image) else avif_bits(path) if kind == "AVIF" else 0,
             )
             for number in range(frames)
         ]
+
+
+def avif_bits(path: Path) -> int:
+    """Return the bits of a channel of an AVIF file of more than 8, else 0; from its configuration record, av1C."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return (12 if flags & 0x20 else 10) if flags & 0x40 else 0
 
 
 def _stored(image: Image.Image) -> str:
@@ -88,7 +99,7 @@ def _stored(image: Image.Image) -> str:
 def _as_read(image: Image.Image, frames: int) -> tuple[str, int, str]:
     """Return the mode that Pillow is to give, and the channels and the values of what is read."""
     transparent = "transparency" in image.info
-    if channels := is_deep(image):
+    if frames == 1 and (channels := is_deep(image)):
         return image.mode, channels + transparent, "uint16"
     if image.mode == "I;16":
         return image.mode, 1 + transparent, "uint16"
@@ -122,14 +133,14 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
         frames = getattr(image, "n_frames", 1) if wanted[0].format in ANIMATED else 1
         for header in wanted:
             if header.place:
-                image.seek(header.place)  # type: ignore[arg-type]
+                image.seek(header.place)
             yield _pixels(image, again, frames)
 
 
 def _pixels(image: Image.Image, again: Image.Image, frames: int) -> np.ndarray:
     """Return one decoded frame."""
     key = image.info.get("transparency")
-    mode, channels, dtype = _as_read(image, frames)
+    mode, _, dtype = _as_read(image, frames)
     if dtype == "uint16":
         array = read_png((image, again)) if is_deep(image) else np.array(image, np.uint16)
         if key is None:
@@ -146,5 +157,6 @@ def refuse_without_avif(path: Path) -> None:
 
     if not features.check("avif"):
         raise checks.unreadable_file(
-            path, "it is an AVIF file, and this Pillow was built without AVIF; install the wheel of Pillow 11.3 or later"
+            path,
+            "it is an AVIF file, and this Pillow was built without AVIF; install the wheel of Pillow 11.3 or later",
         )

@@ -57,8 +57,9 @@ ARRAY = "open the array that {} gives, or save it as .npy"
 FRAME = "open the data frame that {} gives, or save it as .parquet"
 UNPACK = "unpack it first with {}"
 SAVE_IMAGE = "save it as PNG or TIFF, as with ImageMagick: magick FILE out.png"
+DEVELOP = "develop it to a TIFF file first, as with dcraw -T FILE"
 SAVE_CSV = "save the sheet as CSV, or open the data frame that pandas.read_excel gives"
-SOUND = "open the array that soundfile.read gives, cut into pieces of one length"
+SOUND = "open the array that soundfile.read(FILE)[0] gives, cut into pieces of one length"
 VIDEO = "take its frames out as images first: ffmpeg -i FILE frames/%05d.png"
 WORDS = "take its text out into a .txt file first"
 PICKLE = "it may run code when it is opened, so load it yourself, and open the array or the data frame in it"
@@ -89,9 +90,12 @@ SIGNATURES = [
     *_not_read("an ORC file", FRAME.format("pandas.read_orc"), (0, b"ORC")),
     *_not_read("an Avro file", FRAME.format("polars.read_avro"), (0, b"Obj\x01")),
     # Arrays and volumes of the sciences.
-    *_not_read("a MATLAB file", ARRAY.format("scipy.io.loadmat"), (0, b"MATLAB 5.0 MAT-file")),
-    *_not_read("a MATLAB file of version 7.3 (HDF5)", ARRAY.format("h5py.File"), (0, b"MATLAB 7.3 MAT-file")),
-    *_not_read("a NetCDF file", ARRAY.format("xarray.open_dataset"), (0, b"CDF\x01"), (0, b"CDF\x02"), (0, b"CDF\x05")),
+    *_not_read("a MATLAB file", ARRAY.format("scipy.io.loadmat(FILE)[NAME]"), (0, b"MATLAB 5.0 MAT-file")),
+    *_not_read("a MATLAB file of version 7.3", ARRAY.format("h5py.File(FILE)[NAME][...]"), (0, b"MATLAB 7.3 MAT-file")),
+    *_not_read(
+        "a NetCDF file", ARRAY.format("xarray.open_dataset(FILE)[NAME].values"),
+        (0, b"CDF\x01"), (0, b"CDF\x02"), (0, b"CDF\x05"),
+    ),
     *_not_read("an HDF4 file", ARRAY.format("pyhdf.SD"), (0, b"\x0e\x03\x13\x01")),
     *_not_read("a FITS file", ARRAY.format("astropy.io.fits.getdata"), (0, b"SIMPLE  =")),
     *_not_read("a DICOM file", ARRAY.format("pydicom.dcmread(FILE).pixel_array"), (DICOM_AT, b"DICM")),
@@ -99,9 +103,9 @@ SIGNATURES = [
         "a NIfTI file", ARRAY.format("nibabel.load(FILE).get_fdata()"),
         (NIFTI_AT, b"n+1\0"), (NIFTI_AT, b"ni1\0"), (4, b"n+2\0\r\n\x1a\n"), (4, b"ni2\0\r\n\x1a\n"),
     ),
-    *_not_read("an NRRD file", ARRAY.format("nrrd.read"), (0, b"NRRD000")),
+    *_not_read("an NRRD file", ARRAY.format("nrrd.read(FILE)[0]"), (0, b"NRRD000")),
     *_not_read("a GRIB file", ARRAY.format("xarray.open_dataset with cfgrib"), (0, b"GRIB")),
-    *_not_read("a ROOT file", ARRAY.format("uproot.open"), (0, b"root\0")),
+    *_not_read("a ROOT file", ARRAY.format("uproot.open(FILE)[NAME].arrays"), (0, b"root\0")),
     *_not_read("a BDF recording", ARRAY.format("mne.io.read_raw_bdf"), (0, b"\xffBIOSEMI")),
     *_not_read("a LAS point cloud", ARRAY.format("laspy.read"), (0, b"LASF")),
     *_not_read("a shapefile", FRAME.format("geopandas.read_file"), (0, b"\0\0\x27\x0a")),
@@ -128,7 +132,10 @@ SIGNATURES = [
         "a JPEG 2000 image", "save it as TIFF: opj_decompress -i FILE -o out.tif",
         (0, b"\0\0\0\x0cjP  \r\n\x87\n"), (0, b"\xff\x4f\xff\x51"),
     ),
-    *_not_read("a JPEG XL image", "save it as PNG: djxl FILE out.png", (0, b"\0\0\0\x0cJXL \r\n\x87\n"), (0, b"\xff\x0a")),
+    *_not_read(
+        "a JPEG XL image", "save it as PNG: djxl FILE out.png",
+        (0, b"\0\0\0\x0cJXL \r\n\x87\n"), (0, b"\xff\x0a"),
+    ),
     *_not_read("a Photoshop image", SAVE_IMAGE, (0, b"8BPS")),
     *_not_read("an OpenEXR image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"\x76\x2f\x31\x01")),
     *_not_read("a Radiance image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"#?RADIANCE"), (0, b"#?RGBE")),
@@ -144,7 +151,7 @@ SIGNATURES = [
     # Models and programs.
     *_not_read("a GGUF file", MODEL, (0, b"GGUF")),
     *_not_read("a TensorFlow Lite file", MODEL, (4, b"TFL3")),
-    *_not_read("a program", PROGRAM, (0, b"\x7fELF"), (0, b"\xcf\xfa\xed\xfe"), (0, b"\xce\xfa\xed\xfe"), (0, b"\0asm")),
+    *_not_read("a program", PROGRAM, (0, b"\x7fELF"), (0, b"\xcf\xfa\xed\xfe"), (0, b"\0asm")),
     *_not_read("a program or a Java class", PROGRAM, (0, b"\xca\xfe\xba\xbe")),
     # Documents.
     *_not_read("a PDF document", WORDS, (0, b"%PDF-")),
@@ -158,6 +165,7 @@ SIGNATURES = [
     *_not_read("packed with lzip", UNPACK.format("lzip -d"), (0, b"LZIP\x01")),
     *_not_read("packed with compress", UNPACK.format("uncompress"), (0, b"\x1f\x9d")),
     *_not_read("packed with Snappy", UNPACK.format("python -m snappy -d"), (0, b"\xff\x06\0\0sNaPpY")),
+    *_not_read("an empty ZIP archive", UNPACK.format("unzip"), (0, b"PK\x05\x06")),
     *_not_read("a 7z archive", UNPACK.format("7z x"), (0, b"7z\xbc\xaf\x27\x1c")),
     *_not_read("a RAR archive", UNPACK.format("unrar x"), (0, b"Rar!\x1a\x07")),
     *_not_read("a tar archive", UNPACK.format("tar -xf"), (TAR_AT, b"ustar")),
@@ -168,9 +176,10 @@ PATTERNS = [
     (rb"P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s|P7\n|P[Ff]4?\s+\d+\s+\d+\s", Format("Netpbm", "image")),
     (rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", Format("BMP", "image")),
     (rb"\xff{4}.{2}[\0-\x0f]\0[\x08-\x20]\0{3}", Format("Arrow IPC", "arrow")),  # a stream: the length of its schema
+    (rb"II\*\0.{4}CR\x02|IIRO|IIRS|MMOR|IIU\0|FUJIFILMCCD-RAW|.{4}ftypcrx", Format("a raw photograph", None, DEVELOP)),
     (rb"RIFF.{4}WEBP", Format("WEBP", "image")),
     (rb".{4}ftyp(?=.{0,64}avi[fs])", Format("AVIF", "image")),
-    (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read"))),
+    (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read(FILE)[1]"))),
     (rb"RIFF.{4}AVI ", Format("an AVI film", None, VIDEO)),
     (rb".{4}ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", Format("an HEIC image", None, SAVE_IMAGE)),
     (rb".{4}ftyp(M4A|M4B)", Format("an MP4 recording", None, SOUND)),
@@ -184,8 +193,8 @@ PATTERNS = [
 H5, H5_AT = b"\x89HDF\r\n\x1a\n", (0, 512, 1024, 2048)
 H5_KINDS = {
     ".h5ad": Format("an HDF5 file (AnnData)", None, "open adata.X of anndata.read_h5ad, or adata.to_df()"),
-    ".nc": Format("an HDF5 file (NetCDF 4)", None, ARRAY.format("xarray.open_dataset")),
-    ".mat": Format("an HDF5 file (MATLAB 7.3)", None, ARRAY.format("h5py.File")),
+    ".nc": Format("an HDF5 file (NetCDF 4)", None, ARRAY.format("xarray.open_dataset(FILE)[NAME].values")),
+    ".mat": Format("an HDF5 file (MATLAB 7.3)", None, ARRAY.format("h5py.File(FILE)[NAME][...]")),
     ".loom": Format("an HDF5 file (Loom)", None, "open adata.X of anndata.read_loom"),
     ".keras": Format("a Keras model", None, MODEL),
 }
@@ -194,8 +203,8 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Formats that have no signature, or one that text could have; the suffix tells them.
 BINARY_SUFFIXES = {
     (".dta",): Format("a Stata file", None, FRAME.format("pandas.read_stata")),
-    (".h5", ".hdf5", ".hdf", *H5_KINDS): Format("an HDF5 file", None, ARRAY.format("h5py.File")),
-    (".mat",): Format("a MATLAB file", None, ARRAY.format("scipy.io.loadmat")),
+    (".h5", ".hdf5", ".hdf", ".h5ad"): Format("an HDF5 file", None, ARRAY.format("h5py.File(FILE)[NAME][...]")),
+    (".mat",): Format("a MATLAB file", None, ARRAY.format("scipy.io.loadmat(FILE)[NAME]")),
     (".rds", ".rdata", ".rda"): Format("an R file", None, "write it from R with arrow::write_parquet or write.csv"),
     (".pkl", ".pickle", ".joblib"): Format("a Python pickle", None, PICKLE),
     (".pt", ".pth", ".ckpt"): Format("a PyTorch file", None, PICKLE),
@@ -210,15 +219,20 @@ BINARY_SUFFIXES = {
 }
 TEXT_SUFFIXES = {
     (".mtx",): Format("a Matrix Market file", None, ARRAY.format("scipy.io.mmread(FILE).toarray()")),
-    (".arff",): Format("an ARFF file", None, "open pandas.DataFrame(scipy.io.arff.loadarff(FILE)[0])"),
+    (".arff",): Format(
+        "an ARFF file", None, "its lines after @data are CSV: sed '1,/@[Dd][Aa][Tt][Aa]/d' FILE > out.csv"
+    ),
     (".svm", ".svmlight", ".libsvm"): Format(
         "an SVMlight file", None, "open the array that sklearn.datasets.load_svmlight_file(FILE)[0].toarray() gives"
     ),
     (".mha", ".mhd"): Format("a MetaImage volume", None, ARRAY.format("SimpleITK.ReadImage")),
+    (".geojson", ".topojson"): Format("a map (GeoJSON)", None, FRAME.format("geopandas.read_file")),
     (".svg",): Format("an SVG drawing", None, "draw it as PNG first: rsvg-convert FILE -o out.png"),
     (".por",): Format("an SPSS file", None, FRAME.format("pyreadstat.read_por")),
 }
-JSON = Format("a JSON document", None, "write its records one a line: jq -c '.[]' FILE > records.jsonl")
+JSON = Format(
+    "a JSON document", None, "write its records one a line, as jq -c '.[]' FILE > records.jsonl does for an array"
+)
 JSON_LINES = Format("JSON lines", "json")
 
 ZIPPED = [  # a name inside the archive, and what it tells
@@ -226,7 +240,7 @@ ZIPPED = [  # a name inside the archive, and what it tells
     (r"word/", Format("a Word document", None, WORDS)),
     (r"ppt/", Format("a PowerPoint document", None, WORDS)),
     (r"(.*/)?data\.pkl$", Format("a PyTorch file", None, PICKLE)),
-    (r"(.*/)?(zarr\.json|\.zgroup|\.zarray)$", Format("a packed Zarr store", None, ARRAY.format("zarr.open(FILE)[...]"))),
+    (r"(.*/)?(zarr\.json|\.zgroup|\.zarray)$", Format("a packed Zarr store", None, ARRAY.format("zarr.open"))),
     (r"model\.weights\.h5$", Format("a Keras model", None, MODEL)),
     (r"META-INF/MANIFEST\.MF$", Format("a Java archive", None, PROGRAM)),
     (r"content\.xml$", Format("an OpenDocument file", None, "save it as CSV or plain text")),
@@ -242,7 +256,7 @@ FOLDERS = {  # a file inside, and what it tells of its folder
     ("data.mdb",): Format("an LMDB database", None, SEVERAL),
     ("saved_model.pb",): Format("a TensorFlow model", None, MODEL),
     ("_delta_log",): Format("a Delta table", None, "open the data frame that polars.read_delta gives"),
-    ("dataset_info.json", "dataset_dict.json"): Format(
+    ("dataset_dict.json", "data-00000-of-00001.arrow"): Format(
         "a set of Hugging Face", None, "write it with datasets.load_from_disk(FOLDER).to_parquet"
     ),
 }
@@ -281,13 +295,13 @@ def recognise(head: bytes, name: str | PurePath = "", archive: Path | None = Non
         excel = suffix in (".xls", ".xlt")
         return Format("an Excel workbook", None, SAVE_CSV) if excel else Format("a document of Office", None, WORDS)
     text = is_text(head)
-    for at, magic, found in SIGNATURES:
-        # A word of a few letters may begin a text; a format that begins so holds other bytes soon.
-        if head.startswith(magic, at) and not (text and len(magic) < 5 and magic.isalnum()):
-            return found
     for pattern, found in PATTERNS:
-        # So may the header of a Netpbm file, whose pixels may be digits.
+        # A text may begin like the header of a Netpbm file, whose pixels may be digits.
         if re.match(pattern, head, re.DOTALL) and not (text and suffix in WRITTEN):
+            return found
+    for at, magic, found in SIGNATURES:
+        # It may begin with a word of a few letters; a format that begins so holds other bytes soon.
+        if head.startswith(magic, at) and not (text and len(magic) < 5 and magic.isalnum()):
             return found
     if not text:
         return _by_suffix(BINARY_SUFFIXES, suffix)

@@ -70,7 +70,9 @@ def from_bytes_file(path: Path, *, window: int | None = None) -> Data:
         raise checks.unreadable_file(path, "it is empty")
     notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
     if not asked and not is_text(content[:HEAD_BYTES].tobytes()):
-        notes.append(f"{path.name} is no text and of no format known here: its bytes are learned as they are.")
+        notes.append(
+            f"{path.name} looks neither like text nor like a format known here: its bytes are learned as they are."
+        )
     schema = Schema("text", (min(window, len(content)),), "bytes", "files")
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
 

@@ -1,7 +1,7 @@
 """TIFF files of every kind of sample, in strips, tiles and planes, with all their bands and pages.
 
 tifffile reads the structure: tags, BigTIFF, and the axes of ImageJ and OME stacks. The pixels are unpacked here, since
-tifffile leaves LZW, Zstandard and others to a library of 26 MB; the libtiff inside Pillow undoes them byte for byte.
+tifffile leaves LZW and others to a library of 26 MB; the libtiff inside Pillow undoes LZW and PackBits byte for byte.
 Pages whose colours need a conversion (palettes, inks, JPEG) are left to Pillow.
 
 Reference: TIFF revision 6.0, sections 3 to 18; Adobe Photoshop TIFF Technical Notes 3 (the predictor of floats).
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,10 +34,11 @@ __all__ = ["headers", "pixels", "write"]
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR = 0, 1, 2, 32803, 34892
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR)
 CONVERTED = {3: "a palette", 5: "inks (CMYK)", 6: "YCbCr", 8: "CIE L*a*b*", 9: "ICC L*a*b*"}  # read by Pillow
-NONE, DEFLATE = (1,), (8, 32946)
-BY_LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+NONE, LZW, PACKBITS, LZMA, ZSTANDARD = 1, 5, 32773, 34925, 50000
+DEFLATE = (8, 32946)
+PACKINGS = (NONE, LZW, PACKBITS, LZMA, ZSTANDARD, *DEFLATE)
 BY_PILLOW = (2, 3, 4, 6, 7, 50001)  # fax, JPEG and WebP: codecs of pixels, not of bytes
-ORIENTATION = 274
+ORIENTATION, NO_DATA, DNG_VERSION = 274, 42113, 50706
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 FLOATS = {16: "float16", 32: "float32", 64: "float64"}
 
@@ -57,20 +60,23 @@ def headers(path: Path) -> list[Header]:
     with _opened(path) as file:
         found = []
         notes: list[str] = []
-        for place in _places(file, notes):
+        for place in _places(file, path, notes):
             page = _page(file, place[0])
             header = _upright(page, _describe(page, path))
             if len(place) > 1:
                 header = replace(header, channels=len(place), alpha=False)
                 notes.append("have their channels in pages of their own")
             found.append(replace(header, place=place))
+    if not found:
+        raise ValueError("it has no page")
     if len(found) > 1:
         notes.append(PAGES)
     texts = tuple(dict.fromkeys(notes))
     return [replace(header, conversions=(*header.conversions, *texts)) for header in found]
 
 
-def _opened(path: Path) -> tifffile.TiffFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file for reading its structure; other files of a set that it names are not touched."""
     import tifffile
 
@@ -78,41 +84,49 @@ def _opened(path: Path) -> tifffile.TiffFile:
     if not log.handlers:
         # What it has to say about odd tags would go to the terminal.
         log.addHandler(logging.NullHandler())
-    return tifffile.TiffFile(path, _multifile=False)
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            yield file
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from error
 
 
-def _places(file: tifffile.TiffFile, notes: list[str]) -> Iterator[Place]:
+def _places(file: tifffile.TiffFile, path: Path, notes: list[str]) -> Iterator[Place]:
     """Return where the images of a file lie; what is left out goes to the notes."""
     series = file.series
     if any(one.kind not in ("generic", "uniform") for one in series):
         for one in series:
             if len(one.levels) > 1:
                 notes.append("come with reduced copies (a pyramid), which were left out")
-            yield from _planes(one)
+            yield from _planes(one, path)
         return
+    if file.is_ome:
+        notes.append("are those of one file alone, by its description one of an OME set of several")
     pages = [file.pages[number] for number in range(len(file.pages))]
-    whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)] or pages[:1]
+    whole = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)]
+    if pages and (not whole or DNG_VERSION in pages[0].tags):
+        raise checks.image_kind(path, "a raw photograph, or reduced copies alone")
     if len(whole) < len(pages) or any(page.subifds for page in whole):
         notes.append("come with reduced copies or masks, which were left out")
     for page in whole:
         yield ((page.index, page.offset, 0),)
 
 
-def _planes(series: tifffile.TiffPageSeries) -> Iterator[Place]:
+def _planes(series: tifffile.TiffPageSeries, path: Path) -> Iterator[Place]:
     """Return where the images of a stack with named axes lie: channels belong together, all other axes are records."""
     sides = zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
     outer = [(axis, side) for axis, side in sides if axis not in "YXS"]
     count = math.prod(side for _, side in outer)
     first = series[0]
     if first is None or first.imagedepth > 1:
-        raise ValueError("its pages are volumes")
+        raise checks.image_kind(path, "volumes (its pages have a depth)")
     if len(series) == count and all(page is not None for page in series):
         pages = [(page.index, page.offset, 0) for page in series]
     elif series.dataoffset is not None:
         # The planes follow one another, and only the first has a directory.
         pages = [(first.index, first.offset, number) for number in range(count)]
     else:
-        raise ValueError(f"its axes {series.axes} ask for {count} pages")
+        raise checks.image_kind(path, f"one part of a set of several files (axes {series.axes}, {count} pages in all)")
     numbers = np.arange(count).reshape([side for _, side in outer])
     names = [axis for axis, _ in outer]
     together = "C" in names and series.keyframe.samplesperpixel == 1
@@ -149,7 +163,7 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
         raise checks.image_kind(path, "volumes (its pages have a depth)")
     if _by_pillow_only(page):
         return _describe_converted(page, path, size, bands)
-    if compression not in (*NONE, *DEFLATE, *BY_LIBTIFF):
+    if compression not in PACKINGS:
         raise checks.image_kind(path, f"pixels packed with {getattr(page.compression, 'name', compression)}")
     dtype, white = _samples(page, path)
     conversions = []
@@ -158,11 +172,17 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
         conversions.append(
             "store white as 0 and were turned over, so that 0 is black" if turned else "store white as 0, and were kept"
         )
+    elif white not in (0, 1) and white.bit_length() % 8:
+        conversions.append(f"hold values of 0 to {white}, which were kept")
+    if NO_DATA in page.tags:
+        conversions.append(f"mark missing pixels by the value {page.tags.valueof(NO_DATA)}, which was kept as a number")
     colours = 3 if photometric == RGB else 1
     extra = [int(kind) for kind in page.extrasamples]
     alpha = bands == colours + 1 and bool(extra) and extra[0] in (1, 2)
     if bands > colours and not alpha:
         conversions.append(f"have {bands} bands, which are all kept")
+    elif alpha and extra[0] == 1:
+        conversions.append("have colours multiplied by their transparency, which were kept so")
     return Header("TIFF", size, bands, dtype, white, alpha, conversions=tuple(conversions))
 
 
@@ -221,7 +241,7 @@ def _describe_converted(page: tifffile.TiffPage, path: Path, size: tuple[int, in
         raise checks.image_kind(path, f"{what} of {bands} bands")
     channels = 4 if bands == 4 and photometric in (RGB, 6) else 3
     # That JPEG stores RGB as YCbCr is its own business.
-    said = () if photometric in (RGB, 6) else (f"hold {what} and were read as RGB",)
+    said = () if photometric == RGB or int(page.compression) in BY_PILLOW else (f"hold {what} and were read as RGB",)
     return Header("TIFF", size, channels, "uint8", 255, conversions=said)
 
 
@@ -232,17 +252,17 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
     """Return the images of the given headers of one file, of shape ``(height, width[, channels])``."""
     with _opened(path) as file:
         for header in wanted:
-            place: Place = header.place  # type: ignore[assignment]
-            planes = [_pixels(file, _page(file, part), path, header) for part in place]
+            planes = [_pixels(file, _page(file, part), path, header) for part in header.place]
             yield planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
 def _pixels(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarray:
     if _by_pillow_only(page):
         return _by_pillow(page, path, header)
-    array = _assemble(file, page, np.dtype(header.dtype))
-    if _photometric(page) == WHITE_IS_ZERO and header.white:
-        return ~array if array.dtype == bool else (array.dtype.type(header.white) - array).astype(array.dtype)
+    dtype, white = _samples(page, path)
+    array = _assemble(file, page, np.dtype(dtype))
+    if _photometric(page) == WHITE_IS_ZERO and white:
+        return ~array if array.dtype == bool else (array.dtype.type(white) - array).astype(array.dtype)
     return array
 
 
@@ -287,10 +307,7 @@ def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, in
     line = -(-columns * depth * bits // 8)
     if page.fillorder == 2:
         content = REVERSED[np.frombuffer(content, np.uint8)].tobytes()
-    if page.compression in DEFLATE:
-        content = zlib.decompressobj().decompress(content, rows * line)
-    elif page.compression not in NONE:
-        content = _by_libtiff(content, int(page.compression), rows, line)
+    content = _unpack(content, int(page.compression), rows, line)
     if len(content) < rows * line:
         raise ValueError("a strip or tile is too short")
     lines = np.frombuffer(content, np.uint8, rows * line).reshape(rows, line)
@@ -313,6 +330,19 @@ def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, in
 
 
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+
+
+def _unpack(content: bytes, compression: int, rows: int, line: int) -> bytes:
+    """Return the unpacked bytes of a strip or a tile, of as many lines at most."""
+    if compression in DEFLATE:
+        return zlib.decompressobj().decompress(content, rows * line)
+    if compression == LZMA:
+        return lzma.LZMADecompressor().decompress(content, rows * line)
+    if compression == ZSTANDARD:
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(rows * line)
+    return _by_libtiff(content, compression, rows, line) if compression != NONE else content
 
 
 def _by_libtiff(content: bytes, compression: int, rows: int, line: int) -> bytes:
@@ -354,4 +384,5 @@ def write(path: Path, image: np.ndarray) -> None:
         extrasamples=extra or None,
         compression="zlib",
         metadata=None,
+        ome=False,
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from isthmus import files
 from isthmus.checks import data as checks
+from isthmus.data import recognition, tiff
 from isthmus.data.beside import Beside
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
@@ -250,9 +251,11 @@ def _one_image(path: Path, block: Any, schema: Schema, beside: Beside) -> Callab
             path, f"it names one image, and there are {len(block)}", f"name a folder, such as '{path.stem}'"
         )
     image = np.asarray(block[0]).astype(schema.dtype, copy=False)
-    if image_suffix(image) != path.suffix.lower() and path.suffix.lower() == ".png":
+    suffix, exact = path.suffix.lower(), image_suffix(image)
+    if (suffix, exact) in ((".png", ".tif"), (".png", ".npy"), (".tif", ".npy"), (".tiff", ".npy")):
+        name = "PNG" if suffix == ".png" else "TIFF"
         raise checks.not_storable(
-            path, f"PNG does not hold {image.dtype} values of shape {image.shape}", "write .tif or .npy"
+            path, f"{name} does not hold {image.dtype} values of shape {image.shape}", f"write {exact}"
         )
     return lambda target: save_image(target, image)
 
@@ -260,22 +263,25 @@ def _one_image(path: Path, block: Any, schema: Schema, beside: Beside) -> Callab
 def image_suffix(image: np.ndarray) -> str:
     """Return the suffix of a format that holds an image exactly: ``.png`` if it can, else ``.tif`` or ``.npy``."""
     channels = image.shape[2] if image.ndim == 3 else 1
-    if channels <= 4 and image.dtype in (np.bool_, np.uint8, np.uint16) and not (image.dtype == bool and channels > 1):
-        return ".png"
-    return ".tif" if channels == 1 and image.dtype in (np.int32, np.float32) else ".npy"
+    if image.dtype == bool and channels > 1:
+        return ".npy"
+    return ".png" if channels <= 4 and image.dtype in (np.bool_, np.uint8, np.uint16) else ".tif"
 
 
 def save_image(path: Path, image: np.ndarray) -> None:
     """Write one image so that reading it gives the same values."""
     from PIL import Image
 
-    image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
-    if path.suffix == ".npy":
+    image = np.ascontiguousarray(image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         _save_array(path, image)
+    elif suffix in (".tif", ".tiff"):
+        tiff.write(path, image)
     elif image.dtype == np.uint16 and image.ndim == 3:
         path.write_bytes(write_png(image))
     else:
-        path.write_bytes(picture_file(Image.fromarray(np.ascontiguousarray(image)), path.suffix))
+        path.write_bytes(picture_file(Image.fromarray(image), suffix))
 
 
 def picture_file(picture: PIL.Image.Image, suffix: str, **options: Any) -> bytes:
@@ -339,4 +345,4 @@ def _file_names(images: Sequence[np.ndarray], names: Sequence[str] | None) -> li
     return chosen
 
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".npy")
+IMAGE_SUFFIXES = (*(suffix for suffixes in recognition.IMAGE_SUFFIXES.values() for suffix in suffixes), ".npy")
