@@ -51,6 +51,7 @@ __all__ = [
     "object_values",
     "one_dimension",
     "one_of",
+    "only_names",
     "option_not_used",
     "output_absent",
     "public_set_absent",
@@ -138,6 +139,14 @@ def unreadable_object(name: str, what: str) -> DataTypeError:
 def too_large(path: object, what: str, limit: str) -> DataError:
     """Return the error for a file that asks for more than a reader is willing to hold."""
     return DataError(f"data: '{path}' is refused: {what}, and the limit is {limit}.")
+
+
+def only_names(path: object) -> DataError:
+    """Return the error for a text table that ends after the names of its columns."""
+    return DataError(
+        f"data: '{path}' holds the names of columns and no rows; if its first row is a record, say so with "
+        f"header=False (--no-header)."
+    )
 
 
 def ambiguous_archive(path: object, keys: Sequence[str]) -> DataError:

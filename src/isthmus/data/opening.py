@@ -28,7 +28,7 @@ class Options:
     mode: str | None
     skip_bad: bool
     window: int
-    header: bool | None
+    form: text_tables.Format
     download: bool
 
 
@@ -43,6 +43,12 @@ def open(
     skip_bad: bool = False,
     window: int = 64,
     header: bool | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    day_first: bool | None = None,
+    missing: Sequence[str] | None = None,
+    as_text: Sequence[str | int] | None = None,
     download: bool = False,
 ) -> Data:
     """Open anything that holds records.
@@ -74,6 +80,20 @@ def open(
         Bytes in a record of a text or byte file.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
+    delimiter : {None, ",", ";", tab, "|"}, default=None
+        Of a text table: what stands between cells; by default the first rows decide.
+    encoding : str or None, default=None
+        Of a text table: its encoding, as Python names it ("shift-jis"); by default UTF-8 or, where that is not valid,
+        Windows-1252.
+    decimal : {None, ".", ","}, default=None
+        Of a text table: the decimal mark, where cells such as 1,234 can be read in two ways.
+    day_first : bool or None, default=None
+        Of a text table: whether the day is before the month, where dates such as 1/2/2020 can be read in two ways.
+    missing : sequence of str or None, default=None
+        Of a text table: the cells that mean "missing", beside empty ones; by default "?", "NA" and the like, beside
+        numbers and dates also "-", "None" and the like.
+    as_text : sequence of str or int, or None, default=None
+        Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells.
     download : bool, default=False
         Fetch a built-in set that is not on this machine.
 
@@ -100,7 +120,8 @@ def open(
     """
     checks.one_of("sizes", sizes, images.SIZES)
     checks.one_of("mode", mode, images.MODES)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, header, download)
+    form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, form, download)
     if isinstance(source, Data):
         data = source
     elif isinstance(source, (str, os.PathLike)):
@@ -274,9 +295,7 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         )
         return _with_label_column(read, options)
     if suffix in TABLES:
-        return text_tables.from_csv(
-            path, header=options.header, columns=options.columns, label_column=options.label_column
-        )
+        return text_tables.from_csv(path, options.form, columns=options.columns, label_column=options.label_column)
     if suffix in PARQUET:
         return parquet.from_parquet(
             [path], source=path.name, columns=options.columns, label_column=options.label_column
