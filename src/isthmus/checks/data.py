@@ -39,6 +39,7 @@ __all__ = [
     "feature_names",
     "finite",
     "finite_column",
+    "known_encoding",
     "no_columns",
     "no_such_column",
     "no_such_file",
@@ -163,6 +164,17 @@ def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
         shown = _listed(repr(item) for item in allowed)
         hint = _nearest(value, [item for item in allowed if isinstance(item, str)]) if isinstance(value, str) else "."
         raise ParameterError(f"data: {name} must be one of {shown}, got {value!r}{hint}")
+
+
+def known_encoding(encoding: str | None) -> None:
+    """Check that an option names an encoding of characters that Python knows."""
+    try:
+        "a".encode(encoding or "utf-8")
+    except (LookupError, ValueError, TypeError) as error:
+        raise ParameterError(
+            f"data: encoding must be None or the name of an encoding such as 'utf-8', 'cp1252' or 'shift-jis', got "
+            f"{encoding!r}."
+        ) from error
 
 
 def option_not_used(name: str, kind: str, kinds: str) -> ParameterError:

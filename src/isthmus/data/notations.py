@@ -6,6 +6,7 @@ All work is done by Arrow's kernels on the distinct cells of a column.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PROBE", "Conventions", "Reading", "conventions_of", "first_share", "looks_typed", "plain_numbers", "read"]
+__all__ = ["PROBE", "Conventions", "Reading", "conventions_of", "first_share", "looks_typed", "plain_values", "read"]
 
 PROBE = 1000  # cells that are tried before all are: a cast that fails costs a microsecond a cell
 
@@ -41,6 +42,8 @@ class Conventions:
         Cells that mean "missing"; None for the usual ones.
     quotes_are_text : bool, default=False
         Whether quotation marks tell text from numbers: some columns have them, and others do not.
+    guess_text : bool, default=True
+        Whether numbers in such marks, or with zeros in front, are text: nobody said which columns are.
     """
 
     decimal: str = "."
@@ -49,6 +52,7 @@ class Conventions:
     day_first_known: bool = False
     missing: Collection[str] | None = None
     quotes_are_text: bool = False
+    guess_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,16 @@ def read(cells: pa.Array, conventions: Conventions, *, quoted: bool = False) -> 
     head = cells.slice(0, PROBE)
     for notation in NOTATIONS:
         if _all_match(head, notation.pattern) and _all_match(cells, notation.pattern):
-            if notation.plain and quoted:
-                return Reading(None, (("numbers in quotation marks are kept as text", ""),))
+            if notation.plain and quoted and conventions.guess_text:
+                return Reading(None, ((f"numbers in quotation marks {KEPT}", cells[0].as_py()[:40]),))
             reading = notation.read(cells, conventions)
             if reading is not None:
                 return reading
     return Reading(None)
 
 
-def plain_numbers(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.ChunkedArray, tuple[Said, ...]] | None:
-    """Return a column as numbers where Arrow's own casts lose nothing: the fast way for most columns, without patterns.
+def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.ChunkedArray, tuple[Said, ...]] | None:
+    """Return a column as numbers or dates where Arrow's own casts lose nothing: the fast way for most columns.
 
     None where the cells have to be looked at closely.
     """
@@ -91,22 +95,25 @@ def plain_numbers(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa
     import pyarrow.compute as pc
 
     head = column.slice(0, PROBE)
-    for dtype in (pa.int64(), pa.float64()):
+    first = head.drop_null().slice(0, 1).to_pylist()
+    casts = {WHOLE: (pa.int64(), pa.float64()), PLAIN: (pa.float64(),), ISO_DATE: (pa.date32(),)}
+    dtypes = next((dtypes for pattern, dtypes in casts.items() if first and re.search(pattern, first[0])), ())
+    for dtype in dtypes:
         try:
-            head.cast(dtype)
-            numbers = column.cast(dtype)
+            values = head.cast(dtype)
+            values = column.cast(dtype) if len(column) > PROBE else values
         except pa.ArrowInvalid:
             continue
-        if any(pc.any(pc.starts_with(column, mark)).as_py() for mark in (" ", "0", "-0")) and _any_match(column, ODD):
+        if _any_match(_beginning_with(column, (" ", "0", "-0")), ODD):
             return None
         if conventions.missing and pc.any(pc.is_in(column, value_set=pa.array(list(conventions.missing)))).as_py():
             return None
-        if dtype == pa.int64():
-            return numbers, ()
+        if dtype != pa.float64():
+            return values, ()
         # What Arrow casts to NaN is a missing cell, and whole numbers may be too long, or in the end be others.
-        if pc.any(pc.is_nan(numbers)).as_py() or _all_match(head, WHOLE) or _is_grouped(head, conventions):
+        if pc.any(pc.is_nan(values)).as_py() or _all_match(head, WHOLE) or _is_grouped(head, conventions):
             return None
-        return numbers, _rounded(column, numbers)
+        return values, _rounded(column, values)
     return None
 
 
@@ -134,6 +141,7 @@ def conventions_of(
     missing: Collection[str] | None,
     continental: bool,
     quotes_are_text: bool,
+    guess_text: bool,
 ) -> Conventions:
     """Return the conventions of a file: as was said, else as columns show that can be read in one way, else the usual.
 
@@ -145,7 +153,7 @@ def conventions_of(
         As was said, or None.
     continental : bool
         Whether it has the semicolons of countries with a decimal comma, where the day is the first too.
-    quotes_are_text : bool
+    quotes_are_text, guess_text : bool
         As in :class:`Conventions`.
     """
     decimals, orders = set(), set()
@@ -167,17 +175,20 @@ def conventions_of(
         day_first is not None,
         missing,
         quotes_are_text,
+        guess_text,
     )
 
 
 # --- patterns --------------------------------------------------------------------------------------------------------
 
 
+KEPT = "are kept as text; as_text= (--as-text) names the columns to keep so"
 ODD = r"^\s|^-?0[\dxX]|^-0$"  # of numbers that Arrow casts, and that lose something by it
 WHOLE = r"^[+-]?\d+$"
 PLAIN = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$"
 MINUS = "\\-\u2212"
 APOSTROPHES = "'\u2019"
+ISO_DATE = r"^\d{4}-\d\d-\d\d$"
 SPACES = " \u00a0\u2009\u202f"
 CURRENCY = (
     r"[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₫₴₦₱]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|CAD|AUD|NZD|BRL|MXN|ZAR|RUB|TRY|"
@@ -226,8 +237,8 @@ def _whole(cells: pa.Array, conventions: Conventions) -> Reading | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if _any_match(cells, r"^[+-]?0\d"):
-        return Reading(None, (("whole numbers with zeros in front are kept as text", ""),))
+    if conventions.guess_text and _any_match(cells, r"^[+-]?0\d"):
+        return Reading(None, ((f"numbers with zeros in front {KEPT}", _first(cells, r"^[+-]?0\d")),))
     if pc.any(pc.equal(cells, "-0")).as_py():
         return None
     for dtype in (pa.int64(), pa.uint64()):
@@ -242,8 +253,8 @@ def _number(cells: pa.Array, conventions: Conventions) -> Reading | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if _any_match(cells, r"^[+-]?0\d"):
-        return Reading(None, (("numbers with zeros in front are kept as text", ""),))
+    if conventions.guess_text and _any_match(cells, r"^[+-]?0\d"):
+        return Reading(None, ((f"numbers with zeros in front {KEPT}", _first(cells, r"^[+-]?0\d")),))
     if _is_grouped(cells, conventions):
         return None
     numbers = pc.replace_substring_regex(cells, r"^\+", "").cast(pa.float64())
@@ -290,7 +301,7 @@ def _date(pattern: str) -> Callable[[pa.Array, Conventions], Reading | None]:
         if found is None or found.values is None:
             return None
         said = [part for part in (said_order, said_year, said_zone) if part]
-        return Reading(found.values, (("dates are read " + ", ".join(said), cells[0].as_py()),) if said else ())
+        return Reading(found.values, (("dates are read " + ", ".join(said), cells[0].as_py()[:40]),) if said else ())
 
     return read
 
@@ -442,7 +453,7 @@ def _written(cells: pa.Array, conventions: Conventions) -> Reading | None:
     said = _what(parts, units, decimal)
     if doubt and not conventions.decimal_known:
         said += "; they could be read in two ways, and decimal= (--decimal) says which mark is the decimal one"
-    return Reading(plain.values, ((said, cells[0].as_py()), *plain.said) if said else plain.said)
+    return Reading(plain.values, ((said, cells[0].as_py()[:40]), *plain.said) if said else plain.said)
 
 
 def _what(parts: pa.StructArray, units: list[pa.Array], decimal: str) -> str:
@@ -525,6 +536,16 @@ NOTATIONS = (
 )
 
 
+def _beginning_with(column: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:
+    """Return the cells that begin with one of some marks; of a short column all, which is as fast to match."""
+    import pyarrow.compute as pc
+
+    if len(column) <= PROBE:
+        return column
+    found = functools.reduce(pc.or_, [pc.starts_with(column, mark) for mark in marks])
+    return column.filter(found) if pc.any(found).as_py() else column.slice(0, 0)
+
+
 def _matches(cells: pa.Array, patterns: Sequence[str]) -> np.ndarray:
     """Return which cells match one of some patterns."""
     import pyarrow as pa
@@ -539,6 +560,13 @@ def _matches(cells: pa.Array, patterns: Sequence[str]) -> np.ndarray:
     return found
 
 
+def _first(cells: pa.Array, pattern: str) -> str:
+    """Return the first cell that matches a pattern, cut to what a sentence can hold."""
+    import pyarrow.compute as pc
+
+    return str(cells.filter(pc.match_substring_regex(cells, pattern))[0].as_py())[:40]
+
+
 def _all_match(cells: pa.Array | pa.ChunkedArray, pattern: str) -> bool:
     import pyarrow.compute as pc
 
@@ -551,4 +579,4 @@ def _all_match(cells: pa.Array | pa.ChunkedArray, pattern: str) -> bool:
 def _any_match(cells: pa.Array | pa.ChunkedArray, pattern: str) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.any(pc.match_substring_regex(cells, pattern)).as_py())
+    return len(cells) > 0 and bool(pc.any(pc.match_substring_regex(cells, pattern)).as_py())

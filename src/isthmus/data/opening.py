@@ -80,8 +80,8 @@ def open(
         Bytes in a record of a text or byte file.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
-    delimiter : {None, ",", ";", tab, "|"}, default=None
-        Of a text table: what stands between cells; by default the first rows decide.
+    delimiter : str or None, default=None
+        Of a text table: what stands between cells, one of ",", ";", "|" and "tab"; by default the first rows decide.
     encoding : str or None, default=None
         Of a text table: its encoding, as Python names it ("shift-jis"); by default UTF-8 or, where that is not valid,
         Windows-1252.
@@ -93,7 +93,8 @@ def open(
         Of a text table: the cells that mean "missing", beside empty ones; by default "?", "NA" and the like, beside
         numbers and dates also "-", "None" and the like.
     as_text : sequence of str or int, or None, default=None
-        Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells.
+        Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells. By
+        default columns of numbers with zeros in front, or in quotation marks that other columns do not have, are text.
     download : bool, default=False
         Fetch a built-in set that is not on this machine.
 
@@ -120,6 +121,9 @@ def open(
     """
     checks.one_of("sizes", sizes, images.SIZES)
     checks.one_of("mode", mode, images.MODES)
+    checks.one_of("delimiter", delimiter, (None, *text_tables.DELIMITERS))
+    checks.one_of("decimal", decimal, (None, ".", ","))
+    checks.known_encoding(encoding)
     form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
     options = Options(columns, label_column, sizes, mode, skip_bad, window, form, download)
     if isinstance(source, Data):

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.data.notations import PROBE, Conventions, Reading, Said, first_share, plain_numbers, read
+from isthmus.data.notations import PROBE, Conventions, Reading, Said, first_share, plain_values, read
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["MISSING", "Cells", "read_column"]
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "#N/A", "n.a.", "N.A.", "<NA>", "#NA", "#NV")
-MISSING += ("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!")
+ERRORS = ("#N/A", "#NA", "#NV", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!")  # of spreadsheets
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "n.a.", "N.A.", "<NA>", *ERRORS)
 """Cells that mean "missing" in every column."""
 DOUBTFUL = (
     "none",
@@ -88,7 +88,7 @@ def read_column(
         return Cells(pa.chunked_array([pa.nulls(len(column))]), missing=empty)
     if as_text:
         return Cells(column, missing=empty)
-    plain = None if quoted and conventions.quotes_are_text else plain_numbers(column, conventions)
+    plain = None if quoted and conventions.quotes_are_text else plain_values(column, conventions)
     if plain is not None:
         return Cells(plain[0], list(plain[1]), empty)
     cells = _read_distinct(column, conventions, quoted or ())

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ CELL_BYTES = 32 * 2**20
 MOST_COLUMNS = 200_000
 PACKED_BYTES = 256 * 2**20  # that any packed file may unpack to
 PACKED_RATIO = 200  # times its own size that a packed file may unpack to
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t", "\t": "\t"}
 LISTED = 5  # columns or signs that a note names
 
 
@@ -52,8 +52,8 @@ class Format:
     ----------
     header : bool or None, default=None
         Whether the first row holds the names of the columns.
-    delimiter : {None, ",", ";", tab, "|"}, default=None
-        What stands between cells.
+    delimiter : str or None, default=None
+        What stands between cells: a key of :data:`DELIMITERS`.
     encoding : str or None, default=None
         Of the characters, as Python names it.
     decimal : {None, ".", ","}, default=None
@@ -63,7 +63,7 @@ class Format:
     missing : sequence of str or None, default=None
         Cells that mean "missing", beside empty ones.
     as_text : sequence of (str or int) or None, default=None
-        Columns to keep as they are written.
+        Columns to keep as they are written; None also keeps numbers that look like text.
     """
 
     header: bool | None = None
@@ -103,9 +103,7 @@ def from_csv(
     if header and not head.body.num_rows:
         raise checks.only_names(path)
     names = head.names() if header else [""] * head.first.num_columns
-    table = _parse(content, head, len(names), skip=header)
-    content.clear()
-    read = _read_columns(table, head, _chosen(names, form.as_text, path.name))
+    read = _read_columns(_parse(content, head, len(names), skip=header), head, _chosen(names, form.as_text, path.name))
     empty_end = _empty_end(read, names)
     names, read = names[: len(names) - empty_end], read[: len(read) - empty_end]
     if form.header is None:
@@ -136,20 +134,26 @@ def _read(path: Path) -> bytearray:
     packed = path.name.lower().endswith(".gz")
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
-            content = _collect(file, min(CSV_BYTES, max(PACKED_BYTES, PACKED_RATIO * size)) if packed else CSV_BYTES)
+            limit = min(CSV_BYTES, max(PACKED_BYTES, PACKED_RATIO * size)) if packed else CSV_BYTES
+            content = _collect(file, limit, 0 if packed else size)
     except (OSError, EOFError, zlib.error) as error:
         raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
     if content is not None:
         return content
     if packed and PACKED_RATIO * size < CSV_BYTES:
-        limit = f"{PACKED_RATIO} times or 256 MiB; unpack it with gunzip if it is yours"
-        raise checks.too_large(path, f"it unpacks to many times its {size:,} bytes", limit)
+        allowed = f"{PACKED_RATIO} times or 256 MiB; if it is what it should be, unpack it with gunzip"
+        raise checks.too_large(path, f"it unpacks to many times its {size:,} bytes", allowed)
     raise checks.too_large(path, "it is a text table that does not fit into memory", "8 GiB; save it as Parquet")
 
 
-def _collect(file: IO[bytes], limit: int) -> bytearray | None:
-    """Read a file to its end, piece by piece; None where it is longer than a limit."""
-    content = bytearray()
+def _collect(file: Any, limit: int, expected: int = 0) -> bytearray | None:
+    """Read a file to its end, piece by piece after as many bytes as are expected; None where it is beyond a limit."""
+    content = bytearray(min(expected, limit))
+    with memoryview(content) as view:
+        filled = 0
+        while filled < len(view) and (count := file.readinto(view[filled:])):
+            filled += count
+    del content[filled:]
     while piece := file.read(PIECE_BYTES):
         content += piece
         if len(content) > limit:
@@ -157,8 +161,8 @@ def _collect(file: IO[bytes], limit: int) -> bytearray | None:
     return content
 
 
-MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
-MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}  # before UTF-16
+MARKS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
@@ -166,7 +170,7 @@ def _as_utf8(content: bytearray, path: Path, encoding: str | None, notes: list[s
     """Return text in UTF-8 without a byte-order mark."""
     if encoding is not None:
         return _recoded(content, encoding, path)
-    marked = next((name for mark, name in MARKS if content.startswith(mark)), None)
+    marked = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
     if marked == "utf-8":
         del content[: len(codecs.BOM_UTF8)]
     elif marked:
@@ -241,7 +245,7 @@ class Head:
             raise checks.unreadable_file(path, "it is empty")
         self.end = _row_ends(sample, 1)[0]
         self._rows = sample[: self.end], sample[self.end :]
-        given = form.delimiter or (declared.group(1).decode() if declared else None)
+        given = DELIMITERS.get(form.delimiter or (declared.group(1).decode("latin-1") if declared else ""))
         tabs = any(suffix.lower() in (".tsv", ".tab") for suffix in path.suffixes)
         self.delimiter = given or ("\t" if tabs else self._delimiter())
         width = self._rows[0].count(self.delimiter.encode()) + 1
@@ -259,7 +263,7 @@ class Head:
         Of ``1,5;2,25`` a comma would make three cells, but ``5;2`` is no number.
         """
         best, most = ",", (0.0, 0.0, 1)
-        for delimiter in DELIMITERS:
+        for delimiter in (",", ";", "\t", "|"):
             if self._rows[0].count(delimiter.encode()) >= MOST_COLUMNS:
                 continue
             names, _ = _cut(self._rows[0], delimiter)
@@ -281,7 +285,7 @@ class Head:
         Other rows may end in a comma, or the names may; R writes no name above the names of the rows.
         """
         names, width = _Grid(self.first).rows()[0], self.body.num_columns
-        if width == len(names) + 1:
+        if width == len(names) + 1 > 2:
             return ["", *names] if self._grid.filled[-1].any() else [*names, ""]
         return names[:-1] if width == len(names) - 1 and not names[-1] else names
 
@@ -310,19 +314,17 @@ class Head:
         """Return whether numbers of the first row rise as those of no other row do; few of them also by one step."""
         first = np.array([_as_number(cell) for cell in _Grid(self.first).rows()[0]])[numbered]
         rows = np.array([[_as_number(cell) for cell in row] for row in self._grid.rows()[:20]])[:, numbered]
-        if len(first) == 1:  # of a data frame with a column 0 and its rows' numbers
-            return bool(first[0] == 0 and not self._grid_is_named())
+        if not _Grid(self.first).filled[0, 0]:  # above the numbers of the rows of a data frame
+            return bool((first == np.arange(len(first))).all())
         steps, others = np.diff(first), np.diff(rows, axis=1)
-        if not (steps > 0).all():
+        if not len(steps) or not (steps > 0).all():
             return False
+        if _are_years(first).all() and _are_years(rows).mean() < 0.5:
+            return True
         if len(first) > 4:
             return bool((others > 0).all(axis=1).mean() < 0.5)
-        if len(first) > 2 and (steps == steps[0]).all():
-            return bool((others == steps[0]).all(axis=1).mean() < 0.5)
-        return bool(_are_years(first).all() and _are_years(rows).mean() < 0.5)
-
-    def _grid_is_named(self) -> bool:
-        return bool(_Grid(self.first).filled[0, 0])
+        even = len(first) > 2 and (steps == steps[0]).all()
+        return bool(even and (others == steps[0]).all(axis=1).mean() < 0.5)
 
     @cached_property
     def _grid(self) -> _Grid:
@@ -354,6 +356,7 @@ class Head:
             day_first=self.form.day_first,
             missing=self.form.missing,
             continental=self.delimiter == ";",
+            guess_text=self.form.as_text is None,
             quotes_are_text=any(
                 quoted is None and filled.any() for filled, quoted in zip(self._grid.filled, self.quoted, strict=True)
             ),
@@ -440,20 +443,17 @@ def _cut(text: bytes, delimiter: str, missing: Iterable[str] = ()) -> tuple[pa.T
 
     if not text.strip():
         return None, 0
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip)
     whole = csv.ReadOptions(block_size=len(text) + 1, use_threads=False, autogenerate_column_names=True)
     try:
-        width = csv.read_csv(
-            pa.py_buffer(text[: _row_ends(text, 1)[0]]),
-            read_options=whole,
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        ).num_columns
-        whole.column_names = [str(i) for i in range(width)]
-        whole.autogenerate_column_names = False
+        first = text[: _row_ends(text, 1)[0]]
+        if b'"' in first:
+            width = csv.read_csv(pa.py_buffer(first), read_options=whole, parse_options=parse).num_columns
+        else:
+            width = first.count(delimiter.encode()) + 1
+        whole.column_names, whole.autogenerate_column_names = [str(i) for i in range(width)], False
         table = csv.read_csv(
-            pa.py_buffer(text),
-            read_options=whole,
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
-            convert_options=_all_text(width, missing),
+            pa.py_buffer(text), read_options=whole, parse_options=parse, convert_options=_all_text(width, missing)
         )
     except pa.ArrowInvalid:
         return None, 0
@@ -531,12 +531,12 @@ def _reason(text: str, lines: int) -> str:
 def _read_columns(table: pa.Table, head: Head, as_text: Collection[int]) -> list[Cells]:
     """Return the columns of a table of text as what their cells say."""
     conventions = head.conventions
-    quoted = [*head.quoted, *[None] * table.num_columns]
-    read = []
-    for index in range(table.num_columns):
-        column = table.column(0)
-        table = table.remove_column(0)  # so that its text is given back once it is read
-        read.append(read_column(column, conventions, quoted=quoted[index], as_text=index in as_text))
+    columns, quoted = table.columns[::-1], [*head.quoted, *[None] * table.num_columns]
+    del table
+    read: list[Cells] = []
+    while columns:  # the text of a column is given back once it is read
+        index = len(read)
+        read.append(read_column(columns.pop(), conventions, quoted=quoted[index], as_text=index in as_text))
     return read
 
 
@@ -610,7 +610,7 @@ def _notes(read: Sequence[Cells], names: Sequence[str], source: str) -> list[str
     missing: Counter[str] = sum((cells.missing for cells in read), Counter())
     if missing:
         signs = [f"{count:,} {repr(sign) if sign else 'empty'}" for sign, count in missing.most_common()]
-        notes.append(f"{missing.total():,} cells of {source} are missing: {_listed(signs)}.")
+        notes.append(f"missing cells of {source}: {_listed(signs)}.")
     return notes
 
 
