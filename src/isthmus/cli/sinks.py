@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRAWINGS",
+    "GUARD_FORMULAS",
     "MATRICES",
     "TABLES",
     "check_file_output",
@@ -37,6 +39,7 @@ __all__ = [
 MATRICES = (".npy", ".csv", ".tsv", ".parquet")
 TABLES = MATRICES[1:]
 DRAWINGS = (".png", ".svg", ".pdf")
+GUARD_FORMULAS: ContextVar[bool] = ContextVar("GUARD_FORMULAS", default=False)  # of text tables, as a flag says
 
 
 def check_output(path: str, force: bool, suffixes: Sequence[str] = (), flag: str = "--output") -> Path:
@@ -130,6 +133,8 @@ def write_columns(
     """
     import pyarrow as pa
 
+    from isthmus.data.writing import guarded
+
     if path.suffix.lower() == ".npy":
         whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
         with replacing(path, force=force) as file:
@@ -142,6 +147,7 @@ def write_columns(
             rows = len(next(iter(block.values())))
             its_names = {} if names is None else {"name": [str(name) for name in names[start : start + rows]]}
             table = pa.table({**its_names, **block})
+            table = guarded(table) if path.suffix.lower() != ".parquet" and GUARD_FORMULAS.get() else table
             writer = writer or stack.enter_context(_table_writer(path, file, table.schema))
             writer.write_table(table)
             start += rows
@@ -205,7 +211,8 @@ def write_table(path: Path, old: Any, new: Any, extra: dict[str, tuple[Any, Any]
     for name, (first, second) in extra.items():
         table = table.append_column(name, pa.array(np.concatenate([first, second]).tolist()))
     opened = data.open(table)
-    data.write(path, opened.take(np.arange(len(opened))), opened.schema, force=force)
+    block = opened.take(np.arange(len(opened)))
+    data.write(path, block, opened.schema, force=force, guard_formulas=GUARD_FORMULAS.get())
 
 
 def write_labels(path: Path, labels: np.ndarray, *, force: bool) -> None:
@@ -303,7 +310,8 @@ def write_records(
         with _filling(path, force=force) as folder:
             _write_images(folder, n, blocks, schema, names)
     else:
-        data.write(path, _joined(list(blocks), schema), schema, names, force=force)
+        block = _joined(list(blocks), schema)
+        data.write(path, block, schema, names, force=force, guard_formulas=GUARD_FORMULAS.get())
 
 
 def _joined(blocks: list[Any], schema: Schema) -> Any:

@@ -85,13 +85,13 @@ def open(
     encoding : str or None, default=None
         Of a text table: its encoding, as Python names it ("shift-jis"); by default UTF-8 or, where that is not valid,
         Windows-1252.
-    decimal : {None, ".", ","}, default=None
-        Of a text table: the decimal mark, where cells such as 1,234 can be read in two ways.
+    decimal : str or None, default=None
+        Of a text table: the decimal mark, "." or ",", where cells such as 1,234 can be read in two ways.
     day_first : bool or None, default=None
         Of a text table: whether the day is before the month, where dates such as 1/2/2020 can be read in two ways.
     missing : sequence of str or None, default=None
-        Of a text table: the cells that mean "missing", beside empty ones; by default "?", "NA" and the like, beside
-        numbers and dates also "-", "None" and the like.
+        Of a text table: the cells that mean "missing", beside empty ones, and no others; by default "?", "NA" and the
+        like, beside numbers and dates also "-", "None" and the like.
     as_text : sequence of str or int, or None, default=None
         Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells. By
         default columns of numbers with zeros in front, or in quotation marks that other columns do not have, are text.
