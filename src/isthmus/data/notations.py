@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROBE", "Conventions", "Reading", "conventions_of", "first_share", "looks_typed", "plain_values", "read"]
 
+LONGEST = 100  # characters of a number or a date
 PROBE = 1000  # cells that are tried before all are: a cast that fails costs a microsecond a cell
 
 Said = tuple[str, str]  # what was done, in the same words for all columns to which it was done, and an example or ""
@@ -75,6 +76,10 @@ def read(cells: pa.Array, conventions: Conventions, *, quoted: bool = False) -> 
     quoted : bool, default=False
         Whether they stand in quotation marks that make plain numbers text.
     """
+    import pyarrow.compute as pc
+
+    if pc.max(pc.binary_length(cells)).as_py() > LONGEST:
+        return Reading(None)
     head = cells.slice(0, PROBE)
     for notation in NOTATIONS:
         if _all_match(head, notation.pattern) and _all_match(cells, notation.pattern):
@@ -119,11 +124,16 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
 
 def looks_typed(cells: pa.Array) -> np.ndarray:
     """Return which cells look like a number, a date, a time, or true and false."""
-    return _matches(cells, [notation.pattern for notation in NOTATIONS])
+    import pyarrow.compute as pc
+
+    return _matches(pc.utf8_slice_codeunits(cells, 0, LONGEST + 1), [notation.pattern for notation in NOTATIONS])
 
 
 def first_share(cells: pa.Array) -> tuple[str, np.ndarray] | None:
     """Return what half or more of distinct cells look like, "dates" or "numbers", and which they are."""
+    import pyarrow.compute as pc
+
+    cells = pc.utf8_slice_codeunits(cells, 0, LONGEST + 1)
     few = cells.slice(0, 20).to_pylist()
     for kind, patterns in (("dates", DATES), ("numbers", (PLAIN, WRITTEN))):
         if not any(re.search(pattern, cell) for pattern in patterns for cell in few):
