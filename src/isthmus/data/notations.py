@@ -100,7 +100,8 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
     import pyarrow.compute as pc
 
     head = column.slice(0, PROBE)
-    first = head.drop_null().slice(0, 1).to_pylist()
+    filled = head.drop_null()
+    first = filled.slice(0, 1).to_pylist()
     casts = {WHOLE: (pa.int64(), pa.float64()), PLAIN: (pa.float64(),), ISO_DATE: (pa.date32(),)}
     dtypes = next((dtypes for pattern, dtypes in casts.items() if first and re.search(pattern, first[0])), ())
     for dtype in dtypes:
@@ -116,7 +117,7 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
         if dtype != pa.float64():
             return values, ()
         # What Arrow casts to NaN is a missing cell, and whole numbers may be too long, or in the end be others.
-        if pc.any(pc.is_nan(values)).as_py() or _all_match(head, WHOLE) or _is_grouped(head, conventions):
+        if pc.any(pc.is_nan(values)).as_py() or _all_match(filled, WHOLE) or _is_grouped(filled, conventions):
             return None
         return values, _rounded(column, values)
     return None
@@ -484,8 +485,9 @@ def _what(parts: pa.StructArray, units: list[pa.Array], decimal: str) -> str:
         found.append("negative ones in brackets")
     if pc.any(pc.not_equal(parts.field("trail"), "")).as_py():
         found.append("minus signs behind")
-    with_ = f" with {', '.join(found)}" if found else ""
-    return f"numbers{with_} are read" if with_ else ""
+    if any(pc.any(pc.equal(parts.field(name), "\u2212")).as_py() for name in ("sign", "sign2")):
+        found.append("minus signs of typesetting")
+    return f"numbers with {', '.join(found)} are read" if found else ""
 
 
 def _fits(bodies: pa.Array, decimal: str, thousands: str) -> bool:
@@ -509,7 +511,7 @@ def _rounded(cells: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedAr
     if not pc.any(long).as_py():
         return ()
     cells, numbers = cells.filter(long), numbers.filter(long)
-    whole = pc.and_(pc.greater(pc.abs(numbers), 2.0**53), pc.match_substring_regex(cells, WHOLE))
+    whole = pc.and_(pc.greater_equal(pc.abs(numbers), 2.0**53), pc.match_substring_regex(cells, WHOLE))
     lost = pc.or_(whole, pc.match_substring_regex(cells, r"^[+-]?[0.]*[1-9]\.?(\d\.?){17}"))
     if not pc.any(lost).as_py():
         return ()

@@ -308,7 +308,7 @@ class Head:
             again = sum(name in row for name, row in zip(names, grid.columns(), strict=True) if name)
             return 2 * again < sum(names != "")
         scale = numbered.any() and self._is_scale(numbered)
-        return scale or 2 * (typed & ~numbered).sum() > typed.sum()
+        return scale or 2 * (typed & ~numbered).sum() >= typed.sum()
 
     def _is_scale(self, numbered: np.ndarray) -> bool:
         """Return whether numbers of the first row rise as those of no other row do; few of them also by one step."""

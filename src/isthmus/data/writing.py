@@ -206,7 +206,7 @@ def _csv(path: Path, block: Any, schema: Schema, *, guard: bool = False) -> Call
     return lambda target: csv.write_csv(table, target, options)
 
 
-FORMULA = r"^\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+FORMULA = "^\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"  # the last four are wide ones
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -240,7 +240,7 @@ def changed_by_csv(table: pa.Table) -> list[str]:
             zoned.append(name)
         elif _is_text(column) and column.null_count < len(column):
             column = column.cast(pa.string())
-            first = frozenset(column.slice(0, SAMPLE_ROWS).drop_null().to_pylist())
+            first = frozenset(column.slice(0, SAMPLE_ROWS).drop_null().to_pylist()) - {""}
             read = read_column(column, conventions, quoted=first).values
             if read.type != pa.string() or read.null_count > column.null_count:
                 texts.append(name)
