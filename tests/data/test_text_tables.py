@@ -255,7 +255,7 @@ def test_missing_cells_are_told_by_the_column(tmp_path: Path) -> None:
     read, _, notes = column(tmp_path, "brick", "-", "None", "NA", "stone")
     assert read == ["brick", "-", "None", None, "stone"]
     assert notes == [
-        "column 'x': '-', 'None' counts as a category; missing= (--missing) can say that it is none.",
+        "column 'x': taken as categories: '-', 'None'; missing= (--missing) can say otherwise.",
         "missing cells of t.csv: 1 'NA'.",
     ]
     assert column(tmp_path, "brick", "-", "NA", missing=["-"])[0] == ["brick", None, "NA"]

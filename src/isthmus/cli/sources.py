@@ -88,7 +88,7 @@ def open_data(
     options = dict(remembered or {}) | options
     for name in ("columns", "as_text"):
         if name in options:
-            options[name] = [_number(column) for column in str(options[name]).split(",")]
+            options[name] = [_number(column) for column in str(options[name]).split(",") if column]
     if "missing" in options:
         options["missing"] = [sign.strip() for sign in options["missing"].split(",")]
     labels = options.pop("labels", None)

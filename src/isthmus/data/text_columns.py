@@ -178,4 +178,4 @@ def _doubts(filled: pa.Array) -> list[Said]:
 
     signs = filled.filter(pc.is_in(pc.utf8_lower(filled), value_set=pa.array(BESIDE_NUMBERS))).to_pylist()
     shown = ", ".join(sorted({repr(sign) for sign in signs}))
-    return [(f"{shown} counts as a category; missing= (--missing) can say that it is none", "")] if signs else []
+    return [(f"taken as categories: {shown}; missing= (--missing) can say otherwise", "")] if signs else []
