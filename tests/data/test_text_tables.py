@@ -174,6 +174,10 @@ def test_times_are_read_with_their_dates(tmp_path: Path) -> None:
     assert "as universal time (UTC)" in notes[0]
     assert column(tmp_path, "10:30", "11:15 PM")[0] == [datetime.time(10, 30), datetime.time(23, 15)]
     assert column(tmp_path, "10:30:15.5", "11:15:00")[1] == "time64[us]"
+    assert column(tmp_path, "9:30", "10:15")[2] == ["column 'x': times of day are read (9:30)."]
+    assert column(tmp_path, "2020/01/31", "2020/02/01")[0] == [DAY(2020, 1, 31), DAY(2020, 2, 1)]
+    mixed = ["31.12.2020", "31.12.2020 10:30"]
+    assert column(tmp_path, *mixed)[0] == mixed
     for dates in (["30.02.2020", "01.01.2020"], ["13/1/2020", "3/14/2020"]):
         read, _, notes = column(tmp_path, *dates)
         assert read == dates

@@ -44,7 +44,7 @@ class Conventions:
     quotes_are_text : bool, default=False
         Whether quotation marks tell text from numbers: some columns have them, and others do not.
     guess_text : bool, default=True
-        Whether numbers in such marks, or with zeros in front, are text: nobody said which columns are.
+        Whether numbers with zeros in front are text: nobody said which columns are.
     """
 
     decimal: str = "."
@@ -83,7 +83,7 @@ def read(cells: pa.Array, conventions: Conventions, *, quoted: bool = False) -> 
     head = cells.slice(0, PROBE)
     for notation in NOTATIONS:
         if _all_match(head, notation.pattern) and _all_match(cells, notation.pattern):
-            if notation.plain and quoted and conventions.guess_text:
+            if notation.plain and quoted:
                 return Reading(None, ((f"numbers in quotation marks {KEPT}", cells[0].as_py()[:40]),))
             reading = notation.read(cells, conventions)
             if reading is not None:
@@ -202,8 +202,8 @@ APOSTROPHES = "'\u2019"
 ISO_DATE = r"^\d{4}-\d\d-\d\d$"
 SPACES = " \u00a0\u2009\u202f"
 CURRENCY = (
-    r"[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₫₴₦₱]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|CAD|AUD|NZD|BRL|MXN|ZAR|RUB|TRY|"
-    r"KRW|SGD|HKD|Fr\.|Rs\.?|kr\.?|zł|Kč"
+    r"[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₫₴₦₱]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|CAD|AUD|NZD|BRL|MXN|ZAR|"
+    r"RUB|TRY|KRW|SGD|HKD|Fr\.|Rs\.?|kr\.?|zł|Kč"
 )
 WRITTEN = (
     rf"^(?P<open>\()?(?P<sign>[+{MINUS}])?(?P<before>{CURRENCY})?[{SPACES}]?(?P<sign2>[+{MINUS}])?"
@@ -288,7 +288,8 @@ def _clock(cells: pa.Array, conventions: Conventions) -> Reading | None:
     if found is None or found.values is None:
         return None
     dtype = pa.time32("s") if found.values.type.unit == "s" else pa.time64(found.values.type.unit)
-    return Reading(found.values.cast(dtype))
+    iso = _all_match(cells, r"^\d\d:\d\d(:\d\d(\.\d+)?)?$")
+    return Reading(found.values.cast(dtype), () if iso else (("times of day are read", cells[0].as_py()),))
 
 
 def _date(pattern: str) -> Callable[[pa.Array, Conventions], Reading | None]:
@@ -301,14 +302,15 @@ def _date(pattern: str) -> Callable[[pa.Array, Conventions], Reading | None]:
         parts = pc.extract_regex(cells, pattern)
         year, said_year = _year(parts.field("year"))
         month, day, said_order = _month_and_day(parts, conventions)
+        said_order = said_order or ("" if _all_match(cells, ISO_DATE.rstrip("$")) else "with the year first")
         two = [pc.utf8_lpad(part, width=2, padding="0") for part in (month, day)]
         dates = pc.binary_join_element_wise(year, *two, "-")
         timed = pc.not_equal(parts.field("time"), "")
-        if not pc.any(timed).as_py():
-            found, said_zone = _cast(dates, pa.date32()), ""
-        else:
+        if pc.all(timed).as_py():
             stamps, zone, said_zone = _stamps(dates, parts)
-            found = _cast(stamps, *(pa.timestamp(unit, zone) for unit in UNITS)) if pc.all(timed).as_py() else None
+            found = _cast(stamps, *(pa.timestamp(unit, zone) for unit in UNITS))
+        else:
+            found, said_zone = (None if pc.any(timed).as_py() else _cast(dates, pa.date32())), ""
         if found is None or found.values is None:
             return None
         said = [part for part in (said_order, said_year, said_zone) if part]
@@ -519,14 +521,14 @@ def _rounded(cells: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedAr
     return (("numbers of more than 17 digits, or whole and beyond 2^53, are rounded", example[:40]),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Notation:
     """A way to write values: what a whole cell looks like, and what reads the cells of a column that all look so.
 
     Parameters
     ----------
     pattern : str
-        Regular expression of RE2.
+        Regular expression, read alike by RE2 and by Python.
     read : callable
         Takes distinct cells and the conventions of the file; returns None where they are no such values after all.
     plain : bool

@@ -41,6 +41,7 @@ MOST_COLUMNS = 200_000
 PACKED_BYTES = 256 * 2**20  # that any packed file may unpack to
 PACKED_RATIO = 200  # times its own size that a packed file may unpack to
 DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t", "\t": "\t"}
+CELL_END = 100  # bytes in which the last quotation mark of a file is looked for
 LISTED = 5  # columns or signs that a note names
 
 
@@ -103,7 +104,9 @@ def from_csv(
     if header and not head.body.num_rows:
         raise checks.only_names(path)
     names = head.names() if header else [""] * head.first.num_columns
-    read = _read_columns(_parse(content, head, len(names), skip=header), head, _chosen(names, form.as_text, path.name))
+    texts = _parse(content, head, len(names), skip=header)
+    del content
+    read = _read_columns(texts, head, _chosen(names, form.as_text, path.name))
     empty_end = _empty_end(read, names)
     names, read = names[: len(names) - empty_end], read[: len(read) - empty_end]
     if form.header is None:
@@ -357,7 +360,8 @@ class Head:
             missing=self.form.missing,
             continental=self.delimiter == ";",
             guess_text=self.form.as_text is None,
-            quotes_are_text=any(
+            quotes_are_text=self.form.as_text is None
+            and any(
                 quoted is None and filled.any() for filled, quoted in zip(self._grid.filled, self.quoted, strict=True)
             ),
         )
@@ -486,8 +490,8 @@ def _are_years(numbers: np.ndarray) -> np.ndarray:
 # --- all rows --------------------------------------------------------------------------------------------------------
 
 
-def _parse(content: bytearray, head: Head, width: int, *, skip: bool) -> pa.Table:
-    """Cut the rows into cells of text; empty ones are null."""
+def _parse(content: bytearray, head: Head, width: int, *, skip: bool) -> list[pa.ChunkedArray]:
+    """Cut the rows into columns of text; empty cells are null."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -510,9 +514,9 @@ def _parse(content: bytearray, head: Head, width: int, *, skip: bool) -> pa.Tabl
     except pa.ArrowInvalid as error:
         raise checks.unreadable_file(head.path, _reason(str(error), content[:start].count(b"\n"))) from error
     last = table.column(width - 1)[-1].as_py() if table.num_rows else None
-    if last and "\n" in last and not content.endswith(b'"', 0, len(content) - 2) and content[-20:].count(b'"') == 0:
+    if last and "\n" in last and not content[-CELL_END:].rstrip().endswith(b'"'):
         raise checks.unreadable_file(head.path, "a quotation mark in its last row is not closed")
-    return table
+    return table.columns
 
 
 def _reason(text: str, lines: int) -> str:
@@ -528,13 +532,12 @@ def _reason(text: str, lines: int) -> str:
     return text[:200].replace("CSV parse error: ", "it is no regular table: ")
 
 
-def _read_columns(table: pa.Table, head: Head, as_text: Collection[int]) -> list[Cells]:
-    """Return the columns of a table of text as what their cells say."""
-    conventions = head.conventions
-    columns, quoted = table.columns[::-1], [*head.quoted, *[None] * table.num_columns]
-    del table
+def _read_columns(columns: list[pa.ChunkedArray], head: Head, as_text: Collection[int]) -> list[Cells]:
+    """Return columns of text as what their cells say; the list is emptied, so that text that was read is given back."""
+    conventions, quoted = head.conventions, [*head.quoted, *[None] * len(columns)]
+    columns.reverse()
     read: list[Cells] = []
-    while columns:  # the text of a column is given back once it is read
+    while columns:
         index = len(read)
         read.append(read_column(columns.pop(), conventions, quoted=quoted[index], as_text=index in as_text))
     return read
