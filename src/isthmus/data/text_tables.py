@@ -32,15 +32,17 @@ __all__ = ["DELIMITERS", "Format", "from_csv"]
 
 SAMPLE_BYTES = 2**18
 SAMPLE_LINES = 20  # at least, where they are no longer than a block of cells
-SAMPLE_ROWS = 200
+SAMPLE_ROWS = 100
 SAMPLE_COLUMNS = 500  # that are looked at where a few tell as much as all
 PIECE_BYTES = 2**20
 CSV_BYTES = 8 * 2**30
-CELL_BYTES = 32 * 2**20
+BLOCK_BYTES = 4 * 2**20  # that are cut at a time: they stay in the processor's cache
+CELL_BYTES = 32 * 2**20  # that are cut at a time where a row is long
 MOST_COLUMNS = 200_000
 PACKED_BYTES = 256 * 2**20  # that any packed file may unpack to
 PACKED_RATIO = 200  # times its own size that a packed file may unpack to
 DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t", "\t": "\t"}
+LONG_ROW = "straddling object"  # as Arrow calls it
 CELL_END = 100  # bytes in which the last quotation mark of a file is looked for
 LISTED = 5  # columns or signs that a note names
 
@@ -409,7 +411,7 @@ class _Grid:
 
 
 def _sample(content: bytearray) -> bytes:
-    """Return the first 200 rows or, where they are long, at least 20 if they fit into 32 MiB; no row is cut off."""
+    """Return the first 100 rows or, where they are long, at least 20 if they fit into 32 MiB; no row is cut off."""
     size = SAMPLE_BYTES
     while True:
         head = bytes(content[:size])
@@ -493,24 +495,15 @@ def _are_years(numbers: np.ndarray) -> np.ndarray:
 def _parse(content: bytearray, head: Head, width: int, *, skip: bool) -> list[pa.ChunkedArray]:
     """Cut the rows into columns of text; empty cells are null."""
     import pyarrow as pa
-    from pyarrow import csv
 
     start = head.end if skip else 0
-    # A process that ends soon after Arrow's threads have worked is now and then aborted by them;
-    # one thread also counts the rows, so that it can say which one is wrong.
-    threads = len(content) > CELL_BYTES
-    names = [str(i) for i in range(width)]
     try:
-        table = csv.read_csv(
-            pa.py_buffer(memoryview(content)[start:]),
-            read_options=csv.ReadOptions(column_names=names, block_size=CELL_BYTES, use_threads=threads),
-            parse_options=csv.ParseOptions(
-                delimiter=head.delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=width > 1,  # in a single column they are empty cells
-            ),
-            convert_options=_all_text(width, [""]),
-        )
+        try:
+            table = _cut_all(content, start, head.delimiter, width, min(BLOCK_BYTES, CELL_BYTES))
+        except pa.ArrowInvalid as error:
+            if LONG_ROW not in str(error):
+                raise
+            table = _cut_all(content, start, head.delimiter, width, CELL_BYTES)
     except pa.ArrowInvalid as error:
         raise checks.unreadable_file(head.path, _reason(str(error), content[:start].count(b"\n"))) from error
     last = table.column(width - 1)[-1].as_py() if table.num_rows else None
@@ -519,10 +512,34 @@ def _parse(content: bytearray, head: Head, width: int, *, skip: bool) -> list[pa
     return table.columns
 
 
+def _cut_all(content: bytearray, start: int, delimiter: str, width: int, block_bytes: int) -> pa.Table:
+    """Return text from a place on as rows of cells of text."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    # A process that ends soon after Arrow's threads have worked is now and then aborted by them;
+    # one thread also counts the rows, so that it can say which one is wrong.
+    threads = len(content) > CELL_BYTES
+    convert = _all_text(width, [""])
+    convert.check_utf8 = False  # it is
+    return csv.read_csv(
+        pa.py_buffer(memoryview(content)[start:]),
+        read_options=csv.ReadOptions(
+            column_names=[str(i) for i in range(width)], block_size=block_bytes, use_threads=threads
+        ),
+        parse_options=csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=width > 1,  # in a single column they are empty cells
+        ),
+        convert_options=convert,
+    )
+
+
 def _reason(text: str, lines: int) -> str:
     """Shorten Arrow's complaint about a text table, of which some lines were read before."""
     text = text.split("\n")[0].rstrip(".").strip()
-    if "straddling object" in text:
+    if LONG_ROW in text:
         return "a row is longer than 32 MiB, or a quotation mark is not closed"
     uneven = re.match(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)(.*)", text)
     if uneven:
