@@ -193,3 +193,29 @@ def test_only_the_columns_asked_for_are_looked_at(run: Run, tmp_path: Path) -> N
     assert (ran.code, "name the columns to use with columns= (--columns)." in ran.err) == (3, True)
     assert run("inspect", "t.parquet", "--columns", "a").code == 0
     assert "classes       a: 15, b: 15" in run("inspect", "t.parquet", "--columns", "a", "--labels", "l").out
+
+
+def test_a_text_table_is_read_as_its_flags_say_also_by_later_verbs(run: Run) -> None:
+    rows = "".join(
+        f"{i % 7},{i};{i % 12 + 1}/{i % 5 + 1}/2020;{i % 9:03d};{'-' if i % 4 else 'M'}\n" for i in range(60)
+    )
+    Path("t.csv").write_text(f"price;when;zip;size\n{rows}", encoding="utf-8")
+    flags = ("--decimal", ",", "--day-first", "--missing", "-", "--as-text", "")
+    told = json.loads(run("inspect", "t.csv", *flags, "--json").out)
+    types = {column["name"]: (column["type"], column["missing"]) for column in told["columns"]}
+    assert types == {"price": ("number", 0), "when": ("date", 0), "zip": ("integer", 0), "size": ("category", 45)}
+    assert run("fit", "t.csv", *SMALL, *flags).code == 0
+    assert run("reconstruct", "t.csv", "-o", "back.csv").code == 0
+    back = pyarrow.csv.read_csv("back.csv")
+    assert [str(field.type) for field in back.schema][:3] == ["double", "date32[day]", "int64"]
+
+
+def test_tables_can_be_written_for_spreadsheets(run: Run) -> None:
+    rows = "".join(f"{'=1+1' if i % 2 else 'plain'},{-i % 7}.5\n" for i in range(40))
+    Path("t.csv").write_text(f"name,number\n{rows}", encoding="utf-8")
+    assert run("fit", "t.csv", *SMALL).code == 0
+    for flags, names in (((), {"=1+1", "plain"}), (("--guard-formulas",), {"'=1+1", "plain"})):
+        assert run("sample", "--n", "200", "--seed", "1", "-o", "new.csv", "--force", *flags).code == 0
+        assert set(pyarrow.csv.read_csv("new.csv").column("name").to_pylist()) <= names
+    assert run("reconstruct", "t.csv", "-o", "back.csv", "--guard-formulas").code == 0
+    assert "'=1+1" in Path("back.csv").read_text(encoding="utf-8")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import datetime
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isthmus import data
 from isthmus.errors import DataError, IsthmusError, OutputExistsError, ParameterError
@@ -155,3 +160,91 @@ def test_unknown_formats(tmp_path: Path) -> None:
         data.write(tmp_path / "x.xlsx", x.array, x.schema)
     with pytest.raises(ParameterError, match="are not written to a folder"):
         data.write(tmp_path / "x", x.array, x.schema)
+
+
+# --- text tables come back --------------------------------------------------------------------------------------------
+
+TEXTS = ["x", "a, b", 'say "x"', "l\nl", "r\r\nr", " in spaces ", "0012", "1", "-7", "1.5", "NA", "None", "-", "true"]
+TEXTS += ["=1+1", "\u20ac", "tab\t", "'", ";", "\u3042", "2 kg"]
+VALUES: dict[str, tuple[st.SearchStrategy[Any], pa.DataType]] = {
+    "whole": (st.integers(-(2**63), 2**63 - 1), pa.int64()),
+    "natural": (st.integers(0, 2**64 - 1), pa.uint64()),
+    "number": (st.floats(allow_nan=False, allow_infinity=False), pa.float64()),
+    "flag": (st.booleans(), pa.bool_()),
+    "day": (st.dates(datetime.date(1700, 1, 1), datetime.date(2300, 1, 1)), pa.date32()),
+    "second": (st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1)), pa.timestamp("us")),
+    "clock": (st.times(), pa.time64("us")),
+    "text": (st.sampled_from(TEXTS), pa.string()),
+}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.integers(1, 6), st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=4, unique=True))
+def test_what_a_text_table_holds_comes_in_again(chance: Any, rows: int, names: list[str]) -> None:
+    columns = {}
+    for name in names:
+        values, dtype = VALUES[name]
+        columns[name] = pa.array(chance.draw(st.lists(st.none() | values, min_size=rows, max_size=rows)), dtype)
+    table = pa.table(columns)
+    if table.num_columns == 1 and columns[names[0]].null_count == rows:
+        return  # blank lines alone are no rows
+    opened = data.open(table)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        back = again(Path(folder) / "t.csv", opened, header=True)
+        read = back.chunk(0, rows)
+        assert read.column_names == names
+        for name in names:
+            if said and name == "text":  # what a CSV cannot hold is said, and the sentence says how to keep it
+                assert "read it with as_text= (--as-text), or write .parquet" in str(said[0].message)
+                read_again = data.open(Path(folder) / "t.csv", header=True, as_text=["text"])
+                assert read_again.chunk(0, rows).column(name).to_pylist() == columns[name].to_pylist()
+            else:
+                assert read.column(name).to_pylist() == columns[name].to_pylist()
+
+
+def test_what_a_text_table_cannot_hold_is_said(tmp_path: Path) -> None:
+    hour = datetime.datetime(2020, 1, 1, 12)
+    table = data.open(
+        pa.table(
+            {
+                "code": ["2020-01-01", "2021-01-01"],
+                "empty": ["", "x"],
+                "lasted": pa.array([1, 2], pa.duration("s")),
+                "when": pa.array([hour, hour], pa.timestamp("s", "Europe/Zurich")),
+                "plain": ["0012", "NA"],
+            }
+        )
+    )
+    with pytest.warns(UserWarning, match="columns") as said:
+        data.write(tmp_path / "t.csv", table.chunk(0, 2), table.schema)
+    assert [str(one.message).split("t.csv': ")[1] for one in said] == [
+        "columns 'code', 'empty' hold text that looks like numbers, dates or missing cells; read it with as_text= "
+        "(--as-text), or write .parquet, which keeps all.",
+        "columns 'lasted' hold durations, which are written as whole numbers, or write .parquet, which keeps all.",
+        "columns 'when' hold times of a zone, which come back as universal time, or write .parquet, which keeps all.",
+    ]
+    back = data.open(tmp_path / "t.csv", as_text=["code", "empty"]).chunk(0, 2)
+    for name in ("code", "empty"):
+        assert back.column(name).to_pylist() == table.chunk(0, 2).column(name).to_pylist()
+
+
+def test_formulas_are_guarded_where_asked(tmp_path: Path) -> None:
+    cells = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "-5", "+1.5e3", "plain", None]
+    table = data.open(pa.table({"=name": cells, "number": [-1.5, -2, 3, 4, 5, 6, 7, 8, None]}))
+    data.write(tmp_path / "t.csv", table.chunk(0, 9), table.schema)
+    assert data.open(tmp_path / "t.csv").chunk(0, 9).to_pylist() == table.chunk(0, 9).to_pylist()
+    data.write(tmp_path / "t.csv", table.chunk(0, 9), table.schema, force=True, guard_formulas=True)
+    back = data.open(tmp_path / "t.csv").chunk(0, 9)
+    assert back.column("number").to_pylist() == table.chunk(0, 9).column("number").to_pylist()
+    assert back.column("'=name").to_pylist() == [
+        "'=1+1",
+        "'@SUM(A1)",
+        "'+cmd|' /C calc'!A0",
+        "'-2+3",
+        "'\t=1",
+        "-5",
+        "+1.5e3",
+        "plain",
+        None,
+    ]

@@ -43,6 +43,7 @@ __all__ = [
     "image_kind",
     "image_size",
     "image_size_refused",
+    "known_encoding",
     "names_of_files",
     "no_columns",
     "no_such_column",
@@ -57,6 +58,7 @@ __all__ = [
     "object_values",
     "one_dimension",
     "one_of",
+    "only_names",
     "option_not_used",
     "output_absent",
     "public_set_absent",
@@ -168,6 +170,14 @@ def too_large(path: object, what: str, limit: str) -> DataError:
     return DataError(f"data: '{path}' is refused: {what}, and the limit is {limit}.")
 
 
+def only_names(path: object) -> DataError:
+    """Return the error for a text table that ends after the names of its columns."""
+    return DataError(
+        f"data: '{path}' holds the names of columns and no rows; if its first row is a record, say so with "
+        f"header=False (--no-header)."
+    )
+
+
 def ambiguous_archive(path: object, keys: Sequence[str]) -> DataError:
     """Return the error for an archive of several arrays none of which is plainly the data."""
     return DataError(
@@ -182,6 +192,17 @@ def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
         shown = _listed(repr(item) for item in allowed)
         hint = _nearest(value, [item for item in allowed if isinstance(item, str)]) if isinstance(value, str) else "."
         raise ParameterError(f"data: {name} must be one of {shown}, got {value!r}{hint}")
+
+
+def known_encoding(encoding: str | None) -> None:
+    """Check that an option names an encoding of characters that Python knows."""
+    try:
+        "a".encode(encoding or "utf-8")
+    except (LookupError, ValueError, TypeError) as error:
+        raise ParameterError(
+            f"data: encoding must be None or the name of an encoding such as 'utf-8', 'cp1252' or 'shift-jis', got "
+            f"{encoding!r}."
+        ) from error
 
 
 def option_not_used(name: str, kind: str, kinds: str) -> ParameterError:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from isthmus import files
-from isthmus.cli import docstrings
+from isthmus.cli import docstrings, sinks
 from isthmus.cli.terminal import Interrupted, Result, Terminal
 
 __all__ = ["Flag", "add_command", "flags_of_function"]
@@ -40,6 +40,8 @@ COMMON = {
     "quiet": "Print nothing but the result and errors.",
     "debug": "Show where an error came from.",
 }
+GUARD = "Put an apostrophe before text in .csv and .tsv that a spreadsheet would run as a formula (=, +, -, @)."
+NO_TABLES = ("fit", "report", "map", "tune", "explain", "traverse", "demo")  # verbs whose output is no table
 SHARED = {
     "data": "Records: a file, a folder or pattern of images, or a named set.",
     "model": "The model's file.",
@@ -164,10 +166,13 @@ def add_command(
     said = docstrings.of_function(function)
     own = flags_of_function(function, leave_out=("terminal", *groups))
     common = [Flag(key, text, bool, False) for key, text in COMMON.items()]
-    flags = [*own, *(flag for group in groups.values() for flag in group), *common]
+    writes = name not in NO_TABLES and any(flag.name == "output" for flag in own)
+    guard = [Flag("guard_formulas", GUARD, bool, False)] if writes else []
+    flags = [*own, *(flag for group in groups.values() for flag in group), *guard, *common]
 
     def run(**values: Any) -> None:
         terminal = Terminal(json=values.pop("json"), quiet=values.pop("quiet"), command=command)
+        sinks.GUARD_FORMULAS.set(values.pop("guard_formulas", False))
         del values["debug"]  # looked at by the caller, who turns errors into sentences
         for group, members in groups.items():
             values[group] = {flag.name: values.pop(flag.name) for flag in members}

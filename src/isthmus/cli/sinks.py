@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRAWINGS",
+    "GUARD_FORMULAS",
     "MATRICES",
     "TABLES",
     "check_file_output",
@@ -38,6 +40,7 @@ __all__ = [
 MATRICES = (".npy", ".csv", ".tsv", ".parquet")
 TABLES = MATRICES[1:]
 DRAWINGS = (".png", ".svg", ".pdf")
+GUARD_FORMULAS: ContextVar[bool] = ContextVar("GUARD_FORMULAS", default=False)  # of text tables, as a flag says
 
 
 def check_output(
@@ -152,7 +155,7 @@ def write_columns(
     """
     import pyarrow as pa
 
-    from isthmus.data.writing import write_rows
+    from isthmus.data.writing import guarded, write_rows
 
     if path.suffix.lower() == ".npy":
         whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
@@ -166,6 +169,7 @@ def write_columns(
             rows = len(next(iter(block.values())))
             its_names = {} if names is None else {"name": [str(name) for name in names[start : start + rows]]}
             table = pa.table({**its_names, **block})
+            table = guarded(table) if path.suffix.lower() != ".parquet" and GUARD_FORMULAS.get() else table
             writer = writer or stack.enter_context(_table_writer(path, file, table.schema))
             writer.write_table(table)
             start += rows
@@ -233,7 +237,14 @@ def write_table(
         is_new = np.repeat(np.array([0, 1], np.int8), [n, len(new)])
         beside.append(ColumnBeside(provenance, width + 1, pa.chunked_array([pa.array(is_new)])))
     table = _joined([records.take(np.arange(n)), new], records.schema)
-    data.write(path, table, records.schema, beside=Beside(columns=tuple(beside)), force=force)
+    data.write(
+        path,
+        table,
+        records.schema,
+        beside=Beside(columns=tuple(beside)),
+        force=force,
+        guard_formulas=GUARD_FORMULAS.get(),
+    )
 
 
 def _longer(cells: Any, more: np.ndarray) -> Any:
@@ -358,7 +369,8 @@ def write_records(
         with _filling(path, force=force) as folder:
             _write_images(folder, n, blocks, schema, names)
     else:
-        data.write(path, _joined(list(blocks), schema), schema, names, beside=beside, force=force)
+        block, guard = _joined(list(blocks), schema), GUARD_FORMULAS.get()
+        data.write(path, block, schema, names, beside=beside, force=force, guard_formulas=guard)
 
 
 def _joined(blocks: list[Any], schema: Schema) -> Any:

@@ -42,7 +42,10 @@ LABELS = (
     "a file with one a row. Sub-folders of images are classes anyway."
 )
 COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or numbers with commas between."
-REMEMBERED = ("sizes", "mode", "window", "header", "columns", "labels")  # ways of opening that a model's file remembers
+MISSING = "Of a text table: the cells that mean missing, with commas between; by default ?, NA and the like."
+AS_TEXT = "Of a text table: columns to keep as they are written; names or numbers with commas between."
+TEXT_TABLES = ("header", "delimiter", "encoding", "decimal", "day_first", "missing", "as_text")
+REMEMBERED = ("sizes", "mode", "window", *TEXT_TABLES, "columns", "labels")  # that a model's file remembers
 IF_THERE = ("columns", "labels")  # those that other data may do without
 
 
@@ -50,11 +53,16 @@ def flags_of_opening() -> list[Flag]:
     """Return the flags of every verb that opens data: the parameters of ``isthmus.data.open``."""
     from isthmus import data
 
-    flags = flags_of_function(data.open, leave_out=("source", "labels", "columns", "label_column", "window"))
+    own = ("columns", "window", "missing", "as_text")
+    flags = flags_of_function(data.open, leave_out=("source", "labels", "label_column", *own))
     about = "Bytes in a record of a text or byte file; given, a file is read as bytes whatever it is."
     window = Flag("window", about, int | None, metavar="N")
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
-    return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
+    lists = [
+        Flag(name, text, str | None, metavar="A,B,...")
+        for name, text in (("columns", COLUMNS), ("missing", MISSING), ("as_text", AS_TEXT))
+    ]
+    return [labels, lists[0], *flags, *lists[1:], window]
 
 
 def open_data(
@@ -79,8 +87,11 @@ def open_data(
         raise DataError(f"data: {source!r} is a model's file and holds no records; name a model with --model.")
     options = {name: value for name, value in opening.items() if value is not None}
     options = dict(remembered or {}) | options
-    if "columns" in options:
-        options["columns"] = [_number(name) for name in str(options["columns"]).split(",")]
+    for name in ("columns", "as_text"):
+        if name in options:
+            options[name] = [_number(column) for column in str(options[name]).split(",") if column]
+    if "missing" in options:
+        options["missing"] = [sign.strip() for sign in options["missing"].split(",")]
     labels = options.pop("labels", None)
     if labels is not None and Path(labels).exists():
         options["labels"] = read_labels(labels)

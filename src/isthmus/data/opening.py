@@ -42,7 +42,7 @@ class Options:
     mode: str | None
     skip_bad: bool
     window: int | None
-    header: bool | None
+    form: text_tables.Format
     download: bool
 
 
@@ -57,6 +57,12 @@ def open(
     skip_bad: bool = False,
     window: int | None = None,
     header: bool | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    day_first: bool | None = None,
+    missing: Sequence[str] | None = None,
+    as_text: Sequence[str | int] | None = None,
     download: bool = False,
 ) -> Data:
     """Open anything that holds records.
@@ -90,6 +96,21 @@ def open(
         whatever it is.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
+    delimiter : str or None, default=None
+        Of a text table: what stands between cells, one of ",", ";", "|" and "tab"; by default the first rows decide.
+    encoding : str or None, default=None
+        Of a text table: its encoding, as Python names it ("shift-jis"); by default UTF-8 or, where that is not valid,
+        Windows-1252.
+    decimal : str or None, default=None
+        Of a text table: the decimal mark, "." or ",", where cells such as 1,234 can be read in two ways.
+    day_first : bool or None, default=None
+        Of a text table: whether the day is before the month, where dates such as 1/2/2020 can be read in two ways.
+    missing : sequence of str or None, default=None
+        Of a text table: the cells that mean "missing", beside empty ones, and no others; by default "?", "NA" and the
+        like, beside numbers and dates also "-", "None" and the like.
+    as_text : sequence of str or int, or None, default=None
+        Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells. By
+        default columns of numbers with zeros in front, or in quotation marks that other columns do not have, are text.
     download : bool, default=False
         Fetch a built-in set that is not on this machine.
 
@@ -116,7 +137,11 @@ def open(
     """
     checks.one_of("sizes", sizes, images.SIZES)
     checks.one_of("mode", mode, images.MODES)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, header, download)
+    checks.one_of("delimiter", delimiter, (None, *text_tables.DELIMITERS))
+    checks.one_of("decimal", decimal, (None, ".", ","))
+    checks.known_encoding(encoding)
+    form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, form, download)
     if isinstance(source, Data):
         data = source
     elif isinstance(source, (str, os.PathLike)):
@@ -360,7 +385,7 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
     if kind == "image":
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
     if suffix in TABLES:
-        return text_tables.from_csv(path, header=options.header, **choice)
+        return text_tables.from_csv(path, options.form, **choice)
     if _looks_like_idx(path, packed):
         return idx.from_idx(path)
     return text.from_bytes_file(path)

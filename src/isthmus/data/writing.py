@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,14 +20,17 @@ from isthmus.data import recognition, tiff
 from isthmus.data.beside import Beside
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
+from isthmus.data.notations import Conventions
 from isthmus.data.restoring import restore, restore_table
 from isthmus.data.schema import Column, Schema
+from isthmus.data.text_columns import read_column
+from isthmus.data.text_tables import SAMPLE_ROWS
 
 if TYPE_CHECKING:
     import PIL.Image
     import pyarrow as pa
 
-__all__ = ["check_format", "picture_file", "write", "write_rows"]
+__all__ = ["changed_by_csv", "check_format", "guarded", "picture_file", "write", "write_rows"]
 
 
 def write(
@@ -36,6 +41,7 @@ def write(
     *,
     beside: Beside | None = None,
     force: bool = False,
+    guard_formulas: bool = False,
 ) -> None:
     """Write records to a file, or images to a folder, in the format that the name's suffix says.
 
@@ -55,6 +61,14 @@ def write(
         index of a pandas frame, are written too, in their places.
     force : bool, default=False
         Overwrite what is there.
+    guard_formulas : bool, default=False
+        Of ``.csv`` and ``.tsv``: put an apostrophe before text that a spreadsheet would run as a formula, that is, text
+        that begins with ``=``, ``+``, ``-`` or ``@`` and is no number. Numbers are never changed.
+
+    Warns
+    -----
+    UserWarning
+        If a text table cannot hold a column so that reading gives back the same.
 
     Raises
     ------
@@ -72,7 +86,10 @@ def write(
     if suffix == "":
         _write_folder(path, block, names)
         return
-    content = _writers(schema.kind)[suffix](path, block, schema, beside or Beside())
+    writer = _writers(schema.kind)[suffix]
+    if writer is _csv and guard_formulas:
+        writer = partial(_csv, guard=True)
+    content = writer(path, block, schema, beside or Beside())
     with replacing(path) as temporary:
         content(temporary)
 
@@ -219,7 +236,7 @@ def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable
     return lambda target: parquet.write_table(table, target)
 
 
-def _csv(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+def _csv(path: Path, block: Any, schema: Schema, beside: Beside, *, guard: bool = False) -> Callable[[Path], None]:
     import pyarrow as pa
     from pyarrow import csv
 
@@ -227,8 +244,68 @@ def _csv(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Pa
     # Categories are written as their values.
     columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in map(plain, table.columns)]
     table = pa.Table.from_arrays(columns, names=table.column_names)
+    table = guarded(table) if guard else table
+    for note in changed_by_csv(table):
+        warnings.warn(f"'{path}': {note}", stacklevel=4)
     options = csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
     return lambda target: csv.write_csv(table, target, options)
+
+
+FORMULA = "^\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"  # the last four are wide ones
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+def guarded(table: pa.Table) -> pa.Table:
+    """Return a table whose texts and names no spreadsheet takes for formulas: those that could be get an apostrophe."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def guard(cells: Any) -> Any:
+        formula = pc.and_(pc.match_substring_regex(cells, FORMULA), pc.invert(pc.match_substring_regex(cells, NUMBER)))
+        return pc.if_else(formula, pc.binary_join_element_wise(pa.scalar("'", cells.type), cells, ""), cells)
+
+    columns = [guard(column) if _is_text(column) else column for column in table.columns]
+    return pa.Table.from_arrays(columns, names=guard(pa.array(table.column_names, pa.string())).to_pylist())
+
+
+def changed_by_csv(table: pa.Table) -> list[str]:
+    """Say which columns a text table does not hold so that reading gives back the same.
+
+    Text is written in quotation marks and numbers are not, so text that looks like a number comes back as text. What
+    looks like a date does not, and in a table of nothing but text neither do numbers.
+    """
+    import pyarrow as pa
+
+    conventions = Conventions(quotes_are_text=any(not _is_text(c) and c.null_count < len(c) for c in table.columns))
+    texts, durations, zoned = [], [], []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_duration(column.type):
+            durations.append(name)
+        elif pa.types.is_timestamp(column.type) and column.type.tz not in (None, "UTC"):
+            zoned.append(name)
+        elif _is_text(column) and column.null_count < len(column):
+            column = column.cast(pa.string())
+            first = frozenset(column.slice(0, SAMPLE_ROWS).drop_null().to_pylist()) - {""}
+            read = read_column(column, conventions, quoted=first).values
+            if read.type != pa.string() or read.null_count > column.null_count:
+                texts.append(name)
+    says = (
+        (texts, "text that looks like numbers, dates or missing cells; read it with as_text= (--as-text)"),
+        (durations, "durations, which are written as whole numbers"),
+        (zoned, "times of a zone, which come back as universal time"),
+    )
+    return [f"columns {_some(names)} hold {what}, or write .parquet, which keeps all." for names, what in says if names]
+
+
+def _is_text(column: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
 
 
 def _text(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
