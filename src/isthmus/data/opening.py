@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import arrays, idx, images, parquet, public, tables, text, text_tables
+from isthmus.data.reading import decoding
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -290,13 +292,7 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
 
 def _looks_like_idx(path: Path, packed: bool) -> bool:
     """Return whether a file is, or is named as, an IDX file."""
-    import gzip
-    import zlib
-
     if "-ubyte" in path.name or ".idx" in path.name:
         return True
-    try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            return idx.is_idx(file.read(4))
-    except (OSError, EOFError, zlib.error):
-        return False
+    with decoding(path), gzip.open(path) if packed else path.open("rb") as file:
+        return idx.is_idx(file.read(4))

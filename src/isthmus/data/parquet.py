@@ -11,6 +11,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.reading import decoding, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.tables import choose_columns, clean, describe, from_table, labels_of, prototype
@@ -118,26 +119,17 @@ def parquet_file(path: Path) -> Any:
     DataError
         If it is truncated or no Parquet file.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    require_file(path)
+    with decoding(path, "it is truncated or no Parquet file"):
         return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise checks.unreadable_file(
-            path, f"it is truncated or no Parquet file ({str(error).splitlines()[0][:120]})"
-        ) from error
 
 
 def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """Read row groups of a Parquet file."""
-    import pyarrow as pa
-
-    with parquet_file(path) as file:
-        try:
-            return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise checks.unreadable_file(path, f"it is damaged ({str(error).splitlines()[0][:120]})") from error
+    with parquet_file(path) as file, decoding(path, "it is damaged"):
+        return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
 
 
 def from_parquet(

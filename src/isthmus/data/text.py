@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
 __all__ = ["from_bytes_file", "from_strings"]
-
-UNPACKED_BYTES = 8 * 2**30
 
 
 def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -> Data:
@@ -51,18 +49,18 @@ def from_bytes_file(path: Path, *, window: int) -> Data:
     Parameters
     ----------
     path : Path
-        The file; a name in ``.gz`` is unpacked. A plain file that is large is memory-mapped and streamed.
+        The file; a name in ``.gz`` is unpacked. A plain file that is large is streamed.
     window : int
         Bytes in a record.
     """
     checks.at_least_one("window", window)
-    size = path.stat().st_size
+    size = require_file(path).st_size
+    content: np.ndarray | FileArray
     if path.suffix.lower() == ".gz":
         content = np.frombuffer(_unpacked(path), np.uint8)
-    elif size > stores.RESIDENT_BYTES:
-        content = np.memmap(path, np.uint8, "r")
     else:
-        content = np.fromfile(path, np.uint8)
+        content = FileArray(path, np.dtype(np.uint8), (size,))
+        content = content if size > stores.RESIDENT_BYTES else content.all()
     if not len(content):
         raise checks.unreadable_file(path, "it is empty")
     notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
@@ -70,13 +68,10 @@ def from_bytes_file(path: Path, *, window: int) -> Data:
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked(path: Path) -> bytearray:
     """Return the content of a gzip-packed file."""
-    try:
-        with gzip.open(path) as file:
-            content = file.read(UNPACKED_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
-    if len(content) > UNPACKED_BYTES:
+    with decoding(path), gzip.open(path) as file:
+        content = read_bounded(file, PACKED_LIMIT)
+    if len(content) > PACKED_LIMIT:
         raise checks.too_large(path, "it unpacks to more bytes than are held in memory", "8 GiB; unpack it first")
     return content
