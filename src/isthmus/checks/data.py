@@ -27,6 +27,7 @@ __all__ = [
     "all_finite",
     "ambiguous_archive",
     "at_least_one",
+    "believable_size",
     "cannot_convert",
     "colour_depth",
     "column_types",
@@ -63,7 +64,9 @@ __all__ = [
     "too_large",
     "unreadable_file",
     "unreadable_image",
+    "unreadable_labels",
     "unreadable_object",
+    "unreadable_settings",
     "unsupported_column",
     "write_failed",
     "wrong_width",
@@ -130,6 +133,16 @@ def unreadable_image(path: object, what: str) -> DataError:
     )
 
 
+def unreadable_labels(path: object, what: str) -> DataError:
+    """Return the error for a file of labels that is none."""
+    return DataError(f"--labels: '{path}' cannot be read: {what}; name a file with one label a row.")
+
+
+def unreadable_settings(path: object, what: str) -> DataError:
+    """Return the error for a file of settings that is none."""
+    return DataError(f"--config: '{path}' cannot be read: {what}; name a TOML or JSON file.")
+
+
 def unreadable_object(name: str, what: str) -> DataTypeError:
     """Return the error for an object of a type that cannot be read as numbers."""
     return DataTypeError(f"{name}: {what}.")
@@ -138,6 +151,30 @@ def unreadable_object(name: str, what: str) -> DataTypeError:
 def too_large(path: object, what: str, limit: str) -> DataError:
     """Return the error for a file that asks for more than a reader is willing to hold."""
     return DataError(f"data: '{path}' is refused: {what}, and the limit is {limit}.")
+
+
+# Deflate cannot shrink further than this, and a picture that shrinks more is of one colour.
+MOST_PACKED = 1032
+ALWAYS_BELIEVED = 64 * 2**20
+
+
+def believable_size(path: object, claimed: int, stored: int) -> None:
+    """Check that a picture does not claim more memory than its file can be packed from.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    claimed : int
+        Bytes of its pixels, as its header says.
+    stored : int
+        Bytes of the file.
+    """
+    if claimed > ALWAYS_BELIEVED and claimed > MOST_PACKED * stored:
+        raise DataError(
+            f"data: '{path}' is refused: its {stored:,} bytes claim to hold a picture of {claimed / 2**20:,.0f} MiB, "
+            f"{claimed // stored:,} times as much, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
+        )
 
 
 def ambiguous_archive(path: object, keys: Sequence[str]) -> DataError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from isthmus.cli.commands import Flag, flags_of_function
 from isthmus.cli.terminal import Terminal
-from isthmus.errors import DataError, IsthmusError, ParameterError
+from isthmus.errors import DataError, IsthmusError
 
 if TYPE_CHECKING:
     from isthmus.base import Model
@@ -35,6 +34,7 @@ __all__ = [
 ]
 
 HELD_OUT = 0.1  # share of the records that fit never shows to the model
+LABEL_BYTES = 2**30  # of a text with one a row
 FEWEST = 20  # records below which none are held out
 BLOCK_BYTES = 16 * 2**20
 LABELS = (
@@ -213,14 +213,11 @@ def _matrix(block: Any) -> np.ndarray:
 
 def _open_archive(path: str) -> tuple[int, Iterator[Any], Sequence[str] | None]:
     """Open codes of several shapes, each with its own name in an archive."""
-    from isthmus.checks.data import unreadable_file
+    from isthmus.data.arrays import read_npz
 
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive["names"].tolist() if "names" in archive else None
-            codes = [archive[key] for key in sorted(archive.files) if key != "names"]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise unreadable_file(path, "it is no .npz of codes that isthmus encode wrote") from error
+    arrays = read_npz(Path(path))
+    names = arrays.pop("names").tolist() if "names" in arrays else None
+    codes = [arrays[key] for key in sorted(arrays)]
     return len(codes), ([code] for code in codes), names
 
 
@@ -311,17 +308,30 @@ def _number(text: str) -> str | int:
 
 
 def read_labels(path: str) -> Any:
-    """Return labels from a file: an array, IDX, or a table or text with one a row."""
+    """Return labels from a file: an array, IDX, or a table or text with one a row.
+
+    Raises
+    ------
+    DataError
+        It is no file, damaged, or holds something else than one label a row.
+    """
     from isthmus import data
+    from isthmus.checks.data import unreadable_labels
+    from isthmus.data import arrays, idx, reading
 
     suffix = Path(path).suffix.lower()
+    reading.require_file(Path(path), unreadable_labels)
     if suffix == ".npy":
-        labels = np.load(path, allow_pickle=False)
+        labels = arrays.read_npy(Path(path))
+    elif idx.is_idx_file(Path(path)):
+        labels = idx.read(Path(path))
     elif suffix in (".txt", ""):
-        labels = np.asarray(Path(path).read_text(encoding="utf-8").split("\n"))
+        labels = np.asarray(reading.read_text(Path(path), LABEL_BYTES, unreadable_labels).split("\n"))
         labels = labels[:-1] if len(labels) and labels[-1] == "" else labels
     else:
         opened = data.open(path)
+        if opened.schema.kind == "text":
+            raise unreadable_labels(path, "it is no array, table or text of a known suffix (.npy, .csv, .txt)")
         block = opened.take(np.arange(len(opened)))
         if opened.schema.kind == "table":
             labels = np.asarray(block.column(0).to_pylist()) if block.num_columns == 1 else np.empty((0, 0))
@@ -330,5 +340,5 @@ def read_labels(path: str) -> Any:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise ParameterError(f"--labels: {path} must hold one label a row, in one column; its shape is {labels.shape}.")
+        raise unreadable_labels(path, f"it holds an array of shape {labels.shape}")
     return labels

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+import sys
 import warnings
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +34,7 @@ __all__ = [
 
 # Deflate cannot shrink further than this, so a packed file that claims more is damaged or malicious.
 DEFLATE_RATIO = 1032
+HEADER_BYTES = 2**14  # of an array file: NumPy takes a header of 10,000 characters at most
 
 
 def from_array(
@@ -217,17 +221,16 @@ def read_npy(path: Path) -> np.ndarray:
     DataError
         It is no such file, or shorter than its header says.
     """
-    return npy(path).all()
+    return _sound_text(npy(path).all(), path)
 
 
 def npy(path: Path) -> FileArray:
     """Return the array of a ``.npy`` file, unread."""
-    require_file(path)
+    size = require_file(path).st_size
     with decoding(path, "it could not be opened"), path.open("rb") as file:
-        shape, fortran, dtype = _npy_header(file, path)
-        content = path.stat().st_size - file.tell()
-        _enough(math.prod(shape) * dtype.itemsize, content, path, "it")
-        return FileArray(path, dtype, shape, file.tell(), fortran=fortran)
+        header = _npy_header(file.read(HEADER_BYTES), path)
+        _enough(header.nbytes, size - header.offset, path, "it")
+        return FileArray(path, header.dtype, header.shape, header.offset, fortran=header.fortran)
 
 
 def _enough(expected: int, found: int, path: Path, what: str) -> None:
@@ -236,8 +239,24 @@ def _enough(expected: int, found: int, path: Path, what: str) -> None:
         raise checks.unreadable_file(path, f"{what} is truncated: {expected} bytes of values expected, {found} found")
 
 
-def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and dtype of an array file; NumPy reads the header as a literal of bounded length."""
+@dataclass(frozen=True, slots=True)
+class NpyHeader:
+    """What an array file says about itself, and how many bytes it takes to say so."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def _npy_header(head: bytes, path: Path) -> NpyHeader:
+    """Return the header that the first bytes of an array file hold; NumPy reads it as a literal of bounded length."""
+    file = io.BytesIO(head)  # of the file itself NumPy would read as many bytes as the header claims to have
     with decoding(path, "it has no valid array header"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a damaged literal may warn as source text does
         version = np.lib.format.read_magic(file)
@@ -249,7 +268,7 @@ def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.
         raise checks.unreadable_file(
             path, "it holds pickled Python objects, which are never loaded; save plain numbers"
         )
-    return shape, fortran, dtype
+    return NpyHeader(shape, fortran, dtype, file.tell())
 
 
 DATA_KEYS = ("X", "x", "data", "images", "features", "arr_0")
@@ -326,9 +345,19 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.n
     if info.file_size > PACKED_LIMIT:
         raise checks.too_large(path, f"{what} unpacks to {info.file_size} bytes", "8 GiB; save it as a .npy file")
     with archive.open(info) as file:
-        shape, fortran, dtype = _npy_header(file, path)
-        expected = math.prod(shape) * dtype.itemsize
-        _enough(expected, info.file_size - file.tell(), path, what)
-        content = read_bounded(file, expected)
-    _enough(expected, len(content), path, what)
-    return np.frombuffer(content, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
+        head = file.read(HEADER_BYTES)
+        header = _npy_header(head, path)
+        _enough(header.nbytes, info.file_size - header.offset, path, what)
+        content = read_bounded(file, header.nbytes, head[header.offset :])
+    _enough(header.nbytes, len(content), path, what)
+    values = np.frombuffer(content, header.dtype, math.prod(header.shape))
+    return _sound_text(values.reshape(header.shape, order="F" if header.fortran else "C"), path)
+
+
+def _sound_text(array: np.ndarray, path: Path) -> np.ndarray:
+    """Check that an array of texts holds characters only: NumPy reads any number, and Python fails when it meets it."""
+    if array.dtype.kind == "U" and array.size:
+        characters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder + "u4")
+        if characters.max() > sys.maxunicode:
+            raise checks.unreadable_file(path, "it is truncated or damaged (a text holds what is no character)")
+    return array

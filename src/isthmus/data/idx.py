@@ -19,7 +19,7 @@ from isthmus.data.arrays import DEFLATE_RATIO, from_array, from_file
 from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
 
-__all__ = ["from_idx", "is_idx", "read"]
+__all__ = ["from_idx", "is_idx", "is_idx_file", "read"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -27,6 +27,14 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 def is_idx(head: bytes) -> bool:
     """Return whether a file that starts with these bytes is an IDX file."""
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
+
+
+def is_idx_file(path: Path) -> bool:
+    """Return whether a file, plain or gzip-packed, is an IDX file or is named as one."""
+    if "-ubyte" in path.name or ".idx" in path.name:
+        return True
+    with decoding(path), gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        return is_idx(file.read(4))
 
 
 def from_idx(path: Path) -> Data:

@@ -22,6 +22,7 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.deep_colour import read_deep
+from isthmus.data.reading import require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.errors import DataError
@@ -53,7 +54,10 @@ PILLOW_MODES = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
 ORIENTATION = 0x0112
 
 # Whatever a damaged file makes a decoder raise. Pillow itself documents only OSError, but its plugins parse by hand.
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, zlib.error)
+DECODER_ERRORS = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError),
+    *(RuntimeError, SystemError, EOFError, struct.error, zlib.error),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,11 @@ class Header:
     orientation: int
     deep: bool
     conversions: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels in memory."""
+        return self.size[0] * self.size[1] * self.channels * np.dtype(self.dtype).itemsize
 
     @property
     def pixel(self) -> str:
@@ -203,8 +212,12 @@ def read_header(path: Path, mode: str | None) -> Header:
     from PIL import Image
 
     try:
+        stored = require_file(path).st_size
         with Image.open(path, formats=FORMATS) as image:
-            return _describe(image, path, mode)
+            header = _describe(image, path, mode)
+        # Pixels of one bit are stored eight to a byte.
+        checks.believable_size(path, header.nbytes // (8 if header.dtype == "bool" else 1), stored)
+        return header
     except Image.DecompressionBombError as error:
         limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
         raise checks.too_large(path, "it claims more pixels than an image of this kind should have", limit) from error

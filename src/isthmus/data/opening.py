@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import arrays, idx, images, parquet, public, tables, text, text_tables
-from isthmus.data.reading import decoding
 from isthmus.data.records import Data
 
 __all__ = ["open"]
@@ -285,14 +283,6 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         )
     if suffix in images.SUFFIXES:
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
-    if _looks_like_idx(path, packed):
+    if idx.is_idx_file(path):
         return idx.from_idx(path)
     return text.from_bytes_file(path, window=options.window)
-
-
-def _looks_like_idx(path: Path, packed: bool) -> bool:
-    """Return whether a file is, or is named as, an IDX file."""
-    if "-ubyte" in path.name or ".idx" in path.name:
-        return True
-    with decoding(path), gzip.open(path) if packed else path.open("rb") as file:
-        return idx.is_idx(file.read(4))

@@ -48,13 +48,10 @@ class ParquetStore(stores.Store):
         self.groups: list[tuple[Path, int]] = []
         lengths, self.nbytes = [], 0
         for path in paths:
-            metadata = parquet_file(path).metadata
-            chosen = [i for i in range(metadata.num_columns) if _root(metadata, i) in self.names]
-            for number in range(metadata.num_row_groups):
-                group = metadata.row_group(number)
-                self.groups.append((path, number))
-                lengths.append(group.num_rows)
-                self.nbytes += sum(group.column(i).total_uncompressed_size for i in chosen)
+            with parquet_file(path) as file:
+                self.groups += [(path, number) for number in range(file.num_row_groups)]
+                lengths += [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+                self.nbytes += _stored_bytes(file, path, self.names)
         self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
         self.length = int(self.starts[-1])
 
@@ -104,6 +101,25 @@ class ParquetStore(stores.Store):
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)
         return table
+
+
+def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
+    """Return the bytes that some columns of a file take unpacked; of a small file those of all columns."""
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    every = sum(metadata.row_group(number).total_byte_size for number in groups)
+    if every <= stores.RESIDENT_BYTES:
+        return every
+    chosen = [i for i in range(metadata.num_columns) if _root(metadata, i) in names]
+    found = 0
+    for number in groups:
+        # The description of a column is taken unchecked by pyarrow, which ends the process where it is damaged; a row
+        # read from it is not.
+        with decoding(path, "it is damaged"):
+            next(file.iter_batches(1, row_groups=[number], columns=list(names), use_threads=False), None)
+        group = metadata.row_group(number)
+        found += sum(group.column(i).total_uncompressed_size for i in chosen)
+    return found
 
 
 def _root(metadata: Any, column: int) -> str:

@@ -11,7 +11,7 @@ import math
 import os
 import stat
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.errors import IsthmusError
+from isthmus.errors import DataError, IsthmusError
 
 if TYPE_CHECKING:
     from gzip import GzipFile
@@ -33,9 +33,12 @@ __all__ = [
     "decoding",
     "kind_of_file",
     "read_bounded",
+    "read_text",
     "require_file",
     "status",
 ]
+
+Refuse = Callable[[object, str], DataError]
 
 PACKED_LIMIT = 8 * 2**30
 """Bytes that a packed file may unpack to in memory."""
@@ -53,8 +56,15 @@ KINDS = {
 # --- is it a file ----------------------------------------------------------------------------------------------------
 
 
-def status(path: Path) -> os.stat_result | None:
+def status(path: Path, refuse: Refuse = checks.unreadable_file) -> os.stat_result | None:
     """Return what the system knows of a path, links followed; None where there is nothing of that name.
+
+    Parameters
+    ----------
+    path : Path
+        Any path.
+    refuse : callable
+        Makes the error of a path and of what is wrong with it.
 
     Raises
     ------
@@ -71,10 +81,10 @@ def status(path: Path) -> os.stat_result | None:
             problem = (
                 "it is a link that leads back to itself" if loop else "it is a link to something that is not there"
             )
-            raise checks.unreadable_file(path, problem) from error
+            raise refuse(path, problem) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL):
             return None
-        raise checks.unreadable_file(path, _in_words(error)) from error
+        raise refuse(path, _in_words(error)) from error
 
 
 def kind_of_file(mode: int) -> str | None:
@@ -82,20 +92,25 @@ def kind_of_file(mode: int) -> str | None:
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no regular file")
 
 
-def require_file(path: Path) -> os.stat_result:
+def require_file(path: Path, refuse: Refuse = checks.unreadable_file) -> os.stat_result:
     """Check that a path is a regular file, before it is opened: opening a pipe waits for somebody to write to it.
+
+    Parameters
+    ----------
+    path, refuse
+        As in :func:`status`.
 
     Raises
     ------
     DataError
         It is something else, or not there.
     """
-    found = status(path)
+    found = status(path, refuse)
     if found is None:
-        raise checks.unreadable_file(path, "there is no such file")
+        raise refuse(path, "there is no such file")
     kind = kind_of_file(found.st_mode)
     if kind is not None:
-        raise checks.unreadable_file(path, f"it is {kind}, not a file")
+        raise refuse(path, f"it is {kind}, not a file")
     return found
 
 
@@ -103,7 +118,9 @@ def require_file(path: Path) -> os.stat_result:
 
 
 @contextmanager
-def decoding(path: object, problem: str = "it is truncated or damaged") -> Iterator[None]:
+def decoding(
+    path: object, problem: str = "it is truncated or damaged", refuse: Refuse = checks.unreadable_file
+) -> Iterator[None]:
     """Give one sentence for whatever a library raises about a damaged file.
 
     Decoders document few of the exceptions that damaged bytes make them raise. Only calls that decode belong inside:
@@ -115,6 +132,8 @@ def decoding(path: object, problem: str = "it is truncated or damaged") -> Itera
         The file, for the sentence.
     problem : str
         What is wrong with it then.
+    refuse : callable
+        Makes the error.
 
     Raises
     ------
@@ -126,7 +145,7 @@ def decoding(path: object, problem: str = "it is truncated or damaged") -> Itera
     except (IsthmusError, MemoryError, ImportError):
         raise
     except Exception as error:
-        raise checks.unreadable_file(path, f"{problem} ({_in_words(error)})") from error
+        raise refuse(path, f"{problem} ({_in_words(error)})") from error
 
 
 def _in_words(error: Exception) -> str:
@@ -141,12 +160,28 @@ def _in_words(error: Exception) -> str:
     return (lines[0][:120].strip().rstrip(".") if lines else "") or type(error).__name__
 
 
-def read_bounded(file: IO[bytes] | GzipFile, limit: int) -> bytearray:
-    """Return the rest of a file, up to one byte more than a limit; memory follows what is there.
+def read_text(path: Path, limit: int, refuse: Refuse = checks.unreadable_file) -> str:
+    """Return a file that holds a text in UTF-8, of at most so many bytes, without its byte-order mark.
+
+    Raises
+    ------
+    DataError
+        It is no regular file, larger, or no UTF-8.
+    """
+    require_file(path, refuse)
+    with decoding(path, "it is no text in UTF-8", refuse), path.open("rb") as file:
+        content = read_bounded(file, limit)
+        if len(content) > limit:
+            raise refuse(path, f"it is larger than {limit // 2**20} MiB")
+        return content.decode("utf-8-sig")
+
+
+def read_bounded(file: IO[bytes] | GzipFile, limit: int, begun: bytes = b"") -> bytearray:
+    """Return what was begun and the rest of a file, up to one byte more than a limit; memory follows what is there.
 
     A reader that is asked for so many bytes at once may take memory for all of them first.
     """
-    content = bytearray()
+    content = bytearray(begun)
     while len(content) <= limit and (piece := file.read(min(PIECE, limit + 1 - len(content)))):
         content += piece
     return content

@@ -7,12 +7,12 @@ import csv
 import gzip
 import io
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.checks import data as checks
+from isthmus.data.reading import decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.tables import from_table, twins
 
@@ -47,9 +47,8 @@ def from_csv(
     columns, label_column
         As in :func:`from_table`.
     """
-    content = _read_text(path)
     notes: list[str] = []
-    content = _as_utf8(content, path, notes)
+    content = _as_utf8(_read_text(path), path, notes)
     sample = _sample(content)
     if not sample.strip():
         raise checks.unreadable_file(path, "it is empty")
@@ -81,19 +80,17 @@ def from_csv(
     )
 
 
-def _read_text(path: Path) -> bytes:
+def _read_text(path: Path) -> bytearray:
     """Return the content of a text file, unpacked, up to a size that a table in memory can have."""
-    try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-            content = file.read(CSV_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
+    require_file(path)
+    with decoding(path), gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        content = read_bounded(file, CSV_BYTES)
     if len(content) > CSV_BYTES:
         raise checks.too_large(path, "it is a text table that does not fit into memory", "8 GiB; save it as Parquet")
     return content
 
 
-def _as_utf8(content: bytes, path: Path, notes: list[str]) -> bytes:
+def _as_utf8(content: bytes | bytearray, path: Path, notes: list[str]) -> bytes | bytearray:
     """Return text in UTF-8 without a byte-order mark."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
@@ -111,7 +108,7 @@ def _as_utf8(content: bytes, path: Path, notes: list[str]) -> bytes:
     return content.decode("latin-1").encode("utf-8")
 
 
-def _is_utf8(content: bytes) -> bool:
+def _is_utf8(content: bytes | bytearray) -> bool:
     """Return whether bytes are valid UTF-8, looking at a part at a time."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(content)
@@ -124,7 +121,7 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _sample(content: bytes) -> str:
+def _sample(content: bytes | bytearray) -> str:
     """Return the first lines as text, without a last line that is cut off."""
     end = 0
     for _ in range(SAMPLE_LINES):  # of a table of thousands of columns they are long
@@ -195,7 +192,7 @@ def _is_date(cell: str) -> bool:
     return len(cell) >= 8 and cell[:4].isdigit() and cell[4] in "-/"
 
 
-def _parse(content: bytes, path: Path, delimiter: str, names: list[str], *, skip: int) -> pa.Table:
+def _parse(content: bytes | bytearray, path: Path, delimiter: str, names: list[str], *, skip: int) -> pa.Table:
     """Read the rows; Arrow gives every column the narrowest type that holds all its cells."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
