@@ -41,6 +41,7 @@ __all__ = [
     "finite",
     "finite_column",
     "no_columns",
+    "no_standard_input",
     "no_such_column",
     "no_such_file",
     "not_a_source",
@@ -57,10 +58,12 @@ __all__ = [
     "public_set_absent",
     "public_set_altered",
     "rank",
+    "refused_in_folder",
     "same_length",
     "same_shape",
     "split_fractions",
     "split_size",
+    "stream_not_kept",
     "too_large",
     "unreadable_file",
     "unreadable_image",
@@ -126,6 +129,23 @@ def unreadable_file(path: object, what: str) -> DataError:
     return DataError(f"data: '{path}' cannot be read: {what}.")
 
 
+def no_standard_input(*, terminal: bool) -> DataError:
+    """Return the error for a standard input that nothing was sent to."""
+    what = "a terminal" if terminal else "a device"
+    return DataError(
+        f"data: the standard input is {what}, and - reads what is sent to it, as in 'isthmus inspect - < table.csv' or "
+        f"'zcat table.csv.gz | isthmus inspect -'."
+    )
+
+
+def stream_not_kept(name: object, folder: str, reason: str) -> DataError:
+    """Return the error for a stream that there is no room for."""
+    return DataError(
+        f"data: '{name}' is a stream, which could not be kept in a temporary file in {folder}: {reason}; let TMPDIR "
+        f"name a folder with more room."
+    )
+
+
 def unreadable_image(path: object, what: str) -> DataError:
     """Return the error for an image file that is truncated or damaged; a set can do without it."""
     return DataError(
@@ -146,6 +166,11 @@ def unreadable_settings(path: object, what: str) -> DataError:
 def unreadable_object(name: str, what: str) -> DataTypeError:
     """Return the error for an object of a type that cannot be read as numbers."""
     return DataTypeError(f"{name}: {what}.")
+
+
+def refused_in_folder(error: DataError) -> DataError:
+    """Return the error for something in a folder that is refused; a set can do without it."""
+    return DataError(f"{str(error).rstrip('.')}; remove it, or leave it out with skip_bad=True (--skip-bad).")
 
 
 def too_large(path: object, what: str, limit: str) -> DataError:

@@ -15,9 +15,11 @@ from isthmus.errors import DataError, IsthmusError
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
+    from isthmus.data.streams import Stream
 
 __all__ = [
     "HELD_OUT",
+    "as_source",
     "block_rows",
     "blocks",
     "flags_of_opening",
@@ -56,8 +58,17 @@ def flags_of_opening() -> list[Flag]:
     return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
 
 
+def as_source(terminal: Terminal, source: str | Stream) -> str | Stream:
+    """Return the stream that a source names, which tells a person how far it is; else the source."""
+    from isthmus.data import streams
+
+    if not isinstance(source, str):
+        return source
+    return streams.stream_of(source, terminal.reading) or source
+
+
 def open_data(
-    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
+    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
 ) -> Data:
     """Open a source as the flags say, and tell what was converted.
 
@@ -65,8 +76,8 @@ def open_data(
     ----------
     terminal : Terminal
         Where notes go.
-    source : str
-        File, folder, pattern or name of a set.
+    source : str or Stream
+        File, folder, pattern, pipe or name of a set.
     opening : mapping
         Values of :func:`flags_of_opening`.
     remembered : mapping, optional
@@ -74,7 +85,10 @@ def open_data(
     """
     from isthmus import data
 
-    if source.lower().endswith(".safetensors"):  # which would be read as bytes, and learned from
+    source = as_source(terminal, source)
+    if isinstance(source, str) and source.lower().endswith(
+        ".safetensors"
+    ):  # which would be read as bytes, and learned from
         raise DataError(f"data: {source!r} is a model's file and holds no records; name a model with --model.")
     options = {name: value for name, value in opening.items() if value is not None}
     options = dict(remembered or {}) | options
@@ -134,10 +148,11 @@ def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
 
 
 def _open_as_remembered(
-    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: dict[str, Any]
+    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: dict[str, Any]
 ) -> Data:
     """Open a source as the data of the fit were; without the columns and labels named there if it has none."""
     needed = {name: value for name, value in remembered.items() if name not in IF_THERE}
+    source = as_source(terminal, source)  # which may be opened twice, and a pipe be read once
     try:
         return open_data(terminal, source, opening, remembered)
     except IsthmusError:
@@ -189,9 +204,11 @@ def open_codes(path: str, *, varying: bool) -> tuple[int, Iterator[Any], Sequenc
         Of the records that they are codes of.
     """
     from isthmus import data
+    from isthmus.data import streams
 
     if varying:
-        return _open_archive(path)
+        stream = streams.stream_of(path)
+        return _open_archive(path if stream is None else stream.path())
     opened = data.open(path)
     names = None
     if opened.schema.kind == "table":
@@ -211,7 +228,7 @@ def _matrix(block: Any) -> np.ndarray:
     return np.stack([column.to_numpy() for column in block.columns], axis=1)
 
 
-def _open_archive(path: str) -> tuple[int, Iterator[Any], Sequence[str] | None]:
+def _open_archive(path: str | Path) -> tuple[int, Iterator[Any], Sequence[str] | None]:
     """Open codes of several shapes, each with its own name in an archive."""
     from isthmus.data.arrays import read_npz
 

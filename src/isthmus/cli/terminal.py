@@ -7,8 +7,10 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from typing import Any
 
 __all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words", "wrapped"]
@@ -62,6 +64,46 @@ class Terminal:
         if not self.quiet:
             for sentence in sentences:
                 print(sentence, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Callable[[int], None]]:
+        """Tell a person at a terminal how much of a stream has come, once that takes longer than a second.
+
+        Parameters
+        ----------
+        name : str
+            Of the stream.
+
+        Yields
+        ------
+        callable
+            Is told the bytes so far.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        read, ended = 0, Event()
+
+        def tell(size: int) -> None:
+            nonlocal read
+            read = size
+
+        def watch() -> None:
+            while not ended.wait(1):
+                text = f"reading {name}: {read / 2**20:,.0f} MiB" if read else f"waiting for {name}"
+                print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
+                shown.append(text)
+
+        shown: list[str] = []
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield tell
+        finally:
+            ended.set()
+            watcher.join()
+            if shown:
+                print(f"\r{'':60}\r", end="", file=sys.stderr, flush=True)
 
     def show(self, result: Result) -> None:
         """Print the result of a verb."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data import arrays, idx, images, parquet, public, tables, text, text_tables
+from isthmus.data import arrays, idx, images, parquet, public, reading, streams, tables, text, text_tables
 from isthmus.data.records import Data
+from isthmus.data.streams import Stream
+from isthmus.errors import DataError, IsthmusError
 
 __all__ = ["open"]
 
@@ -54,7 +57,8 @@ def open(
         a data frame of any library. By name: the path of an array (``.npy``, ``.npz`` or ``archive.npz:name``), an IDX
         file, a text table (CSV, TSV), a Parquet file, an image, or any file, which is then read as bytes; a folder or
         a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in set (``digits``,
-        ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, IDX and byte files may be
+        ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``); a named pipe, or ``-`` for the standard
+        input, which are read to their end first and told by their first bytes. Text tables, IDX and byte files may be
         packed (``.gz``). To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open
         already pass through.
     labels : array-like of shape (n,) or None, default=None
@@ -69,7 +73,7 @@ def open(
     mode : {None, "grey", "rgb", "rgba"}, default=None
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
-        Leave unreadable image files out and count them, instead of stopping.
+        Leave unreadable image files out and count them, and what is no file in a folder, instead of stopping.
     window : int, default=64
         Bytes in a record of a text or byte file.
     header : bool or None, default=None
@@ -103,6 +107,8 @@ def open(
     options = Options(columns, label_column, sizes, mode, skip_bad, window, header, download)
     if isinstance(source, Data):
         data = source
+    elif isinstance(source, Stream):
+        data = _open_stream(source, options)
     elif isinstance(source, (str, os.PathLike)):
         data = _open_name(os.fspath(source), options)
     else:
@@ -200,43 +206,108 @@ def _open_name(name: str, options: Options) -> Data:
     named = public.split_name(name)
     if named is not None:
         return public.load(*named, download=options.download)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _open_folder(path, options)
-    if path.is_file():
-        return _open_file(path, options)
+    stream = streams.stream_of(name)
+    if stream is not None:
+        return _open_stream(stream, options)
+    path = Path(os.path.expanduser(name))
+    found = reading.status(path)
+    if found is not None:
+        return _open_folder(path, options) if stat.S_ISDIR(found.st_mode) else _open_file(path, options)
     archive, _, key = str(path).rpartition(".npz:")
     if archive and Path(archive + ".npz").is_file():
         return _open_file(Path(archive + ".npz"), options, key)
     if any(character in name for character in PATTERN):
-        found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
-        if found:
-            return _open_paths(found, name, options)
+        matches = [match for match in sorted(glob.glob(str(path), recursive=True)) if not os.path.isdir(match)]
+        if matches:
+            return _open_paths([Path(match) for match in matches], name, options)
     raise checks.no_such_file(name, public.NAMES)
+
+
+def _open_stream(stream: Stream, options: Options) -> Data:
+    """Open what comes through a pipe; sentences name the pipe, not the file that keeps it."""
+    table = any(option is not None for option in (options.header, options.columns, options.label_column))
+    path = stream.path(table=table)
+    try:
+        data = _open_file(path, options)
+    except IsthmusError as error:
+        raise type(error)(str(error).replace(str(path), stream.name)) from error
+    if data.resident:
+        stream.close()
+    else:
+        stream.keep()
+    return data
 
 
 def _open_folder(folder: Path, options: Options) -> Data:
     """Open a folder of images, sub-folders being classes, or of Parquet files."""
-    found = []
-    for parent, folders, files in os.walk(folder):
+    found: list[Path] = []
+    notes: list[str] = []
+    for path in _files_below(folder, notes):
+        if isinstance(path, DataError):
+            _leave_out(path, options, notes)
+        else:
+            found.append(path)
+    found.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return _open_paths(found, folder.name or str(folder), options, root=folder, notes=notes)
+
+
+def _files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
+    """Yield all files below a folder, links followed, and the error of each folder that cannot be looked into."""
+    refused: list[OSError] = []
+    above = {str(folder): {_identity(str(folder))}}
+    for parent, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
         # Hidden files and archive litter are nobody's data.
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(parent) / name for name in files if not name.startswith(".")]
-    found.sort(key=lambda path: path.relative_to(folder).as_posix())
-    return _open_paths(found, folder.name or str(folder), options, root=folder)
+        for name in list(folders):
+            below = os.path.join(parent, name)
+            identity = _identity(below)
+            if identity in above[parent]:  # to follow it would never end
+                folders.remove(name)
+                yield checks.unreadable_file(below, "it is a link to a folder that it lies in")
+                continue
+            above[below] = above[parent] | {identity}
+            if os.path.islink(below):
+                notes.append(f"'{os.path.relpath(below, folder)}' is a link to a folder, which was followed.")
+        yield from (Path(parent, name) for name in files if not name.startswith("."))
+    for error in refused:
+        yield checks.unreadable_file(error.filename, "looking into it is not permitted")
 
 
-def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path | None = None) -> Data:
+def _identity(folder: str) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _leave_out(error: DataError, options: Options, notes: list[str]) -> None:
+    """Refuse what cannot be read in a folder, or leave it out where that was asked for, and say so."""
+    if not options.skip_bad:
+        raise checks.refused_in_folder(error) from error
+    notes.append(f"left out: {str(error).removeprefix('data: ')}")
+
+
+def _open_paths(
+    paths: Sequence[Path], source: str, options: Options, root: Path | None = None, notes: Sequence[str] = ()
+) -> Data:
     """Open several files as one set."""
     if len(paths) == 1 and root is None:
         return _open_file(paths[0], options)
+    notes, files = list(notes), []
+    for path in paths:
+        try:
+            reading.require_file(path)
+        except DataError as error:  # opening a pipe would wait for ever
+            _leave_out(error, options, notes)
+        else:
+            files.append(path)
+    paths = files
     pictures = [path for path in paths if images.is_image(path)]
     stored = [path for path in paths if path.suffix.lower() in PARQUET]
     chosen, kind = (pictures, "images") if len(pictures) >= len(stored) else (stored, "Parquet files")
     if not chosen:
         raise checks.nothing_in_folder(source, [path.name for path in paths])
     rest = len(paths) - len(chosen)
-    notes = [f"of the {len(paths)} files in {source}, left out as no {kind}: {rest}."] if rest else []
+    if rest:
+        notes.append(f"of the {len(paths)} files in {source}, left out as no {kind}: {rest}.")
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
             root = Path(os.path.commonpath(chosen))
@@ -259,9 +330,10 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
     suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes[-1] if suffixes else "")
+    size = reading.require_file(path).st_size
     if not os.access(path, os.R_OK):
         raise checks.unreadable_file(path, "reading it is not permitted")
-    if path.stat().st_size == 0:
+    if size == 0:
         raise checks.unreadable_file(path, "it is empty")
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
