@@ -18,6 +18,7 @@ import mutants
 
 from isthmus import data
 from isthmus.cli.sources import read_labels
+from isthmus.data import stores
 from isthmus.errors import DataError
 
 CASES, PARTS = 2000, 4
@@ -105,12 +106,29 @@ def test_texts_that_hold_no_characters(tmp_path: Path) -> None:
         read_labels(str(tmp_path / "y.npy"))
 
 
+def test_equal_cells_take_memory_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from isthmus.data import parquet as ours
+
+    parquet.write_table(pa.table({"x": np.zeros(100_000)}), tmp_path / "x.parquet", row_group_size=10_000)
+    assert (tmp_path / "x.parquet").stat().st_size < 20_000
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 500_000)
+    opened = data.open(tmp_path / "x.parquet")
+    assert not opened.resident
+    assert opened.nbytes == 800_000
+    monkeypatch.setattr(ours, "PACKED_LIMIT", 70_000)
+    with pytest.raises(
+        DataError, match="a row group unpacks to more, and the limit is 8 GiB; write it with smaller row"
+    ):
+        data.open(tmp_path / "x.parquet")
+
+
 # --- what another program does to a file meanwhile ----
 
 
 def test_a_streamed_array_that_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus.data import stores
-
     monkeypatch.setattr(stores, "RESIDENT_BYTES", 1000)
     x = np.arange(80_000.0).reshape(10_000, 8)
     for order in "CF":
@@ -128,11 +146,36 @@ def test_a_streamed_array_that_is_cut_short(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_streamed_array_that_is_replaced_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus.data import stores
-
     monkeypatch.setattr(stores, "RESIDENT_BYTES", 1000)
     np.save(tmp_path / "x.npy", np.ones((10_000, 8)))
     opened = data.open(tmp_path / "x.npy")
     np.save(tmp_path / "y.npy", np.zeros((5, 2)))
     (tmp_path / "y.npy").replace(tmp_path / "x.npy")
     assert opened.chunk(9000, 10_000).sum() == 8000
+
+
+def test_tables_and_pictures_that_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 100)
+    parquet.write_table(pa.table({"x": np.arange(100.0)}), tmp_path / "x.parquet", row_group_size=10)
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (20, 10)).save(tmp_path / name)
+    table, pictures = data.open(tmp_path / "x.parquet"), data.open(str(tmp_path / "*.png"))
+    assert not table.resident
+    assert not pictures.resident
+    parquet.write_table(pa.table({"y": np.arange(7.0)}), tmp_path / "x.parquet")
+    Image.new("L", (20, 10)).save(tmp_path / "b.png")
+    with pytest.raises(
+        DataError, match=r"x.parquet' cannot be read: it was changed or replaced after it had been opened"
+    ):
+        table.take([55])
+    with pytest.raises(DataError, match=r"b.png' cannot be read: it was changed or replaced after it had been opened"):
+        pictures.take([0, 1])
+    for name in ("x.parquet", "a.png"):
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=r"x.parquet' cannot be read: it was removed after it had been opened"):
+        table.take([55])
+    with pytest.raises(DataError, match=r"a.png' cannot be read: it was removed after it had been opened"):
+        pictures.take([0])

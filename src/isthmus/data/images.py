@@ -6,6 +6,7 @@ asked for, or once while opening where all of them fit into memory.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -22,7 +23,7 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.deep_colour import read_deep
-from isthmus.data.reading import require_file
+from isthmus.data.reading import Identity, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.errors import DataError
@@ -283,7 +284,8 @@ def decode(path: Path, header: Header, mode: str | None) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # Of a file, decoders map pages, which kills the process if the file is cut short, or read as much as it claims.
+        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
             if header.deep:
                 array = read_deep(image, path)
                 array = array if mode is None else _to_eight_bits(array, mode)
@@ -295,9 +297,10 @@ def decode(path: Path, header: Header, mode: str | None) -> np.ndarray:
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise checks.unreadable_image(path, _reason(error, path)) from error
     array = _turned(array, header.orientation)
-    if array.shape[:2] != header.size:
-        raise checks.unreadable_file(
-            path, f"its size was {header.size} when it was opened and is {array.shape[:2]} now"
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if (array.shape[:2], channels, array.dtype.name) != (header.size, header.channels, header.dtype):
+        raise checks.unreadable_image(
+            path, f"its header promised {header.size}, {header.pixel}, and its pixels are {array.shape}, {array.dtype}"
         )
     checks.finite(array[None], f"'{path.name}'")
     return array
@@ -379,6 +382,7 @@ class ImageStore(stores.Store):
 
     def __init__(self, paths: Sequence[Path], headers: Sequence[Header], mode: str | None, fit: Fit) -> None:
         self.paths = paths
+        self.identities = [Identity.of(path) for path in paths]
         self.headers = headers
         self.mode = mode
         self.fit = fit
@@ -405,6 +409,7 @@ class ImageStore(stores.Store):
 
     def _one(self, index: int) -> np.ndarray:
         header = self.headers[index]
+        self.identities[index].check()
         return self.fit.apply(decode(self.paths[index], header, self.mode))
 
     def _empty(self) -> np.ndarray:

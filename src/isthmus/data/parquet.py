@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
-from isthmus.data.reading import decoding, require_file
+from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.tables import choose_columns, clean, describe, from_table, labels_of, prototype
@@ -46,12 +47,20 @@ class ParquetStore(stores.Store):
         self.cells = cells
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self.groups: list[tuple[Path, int]] = []
+        self._identities = {path: Identity.of(path) for path in paths}
         lengths, self.nbytes = [], 0
         for path in paths:
             with parquet_file(path) as file:
                 self.groups += [(path, number) for number in range(file.num_row_groups)]
-                lengths += [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-                self.nbytes += _stored_bytes(file, path, self.names)
+                rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+                width = _row_bytes(file, self.names)
+                if width * max(rows, default=0) > PACKED_LIMIT:
+                    raise checks.too_large(
+                        path, "a row group unpacks to more", "8 GiB; write it with smaller row groups"
+                    )
+                lengths += rows
+                # Equal cells take next to nothing in the file, and as much as others in memory.
+                self.nbytes += max(_stored_bytes(file, path, self.names), width * sum(rows))
         self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
         self.length = int(self.starts[-1])
 
@@ -87,6 +96,8 @@ class ParquetStore(stores.Store):
 
     def select(self, names: Sequence[str]) -> ParquetStore:
         """Return a store of some columns."""
+        for identity in self._identities.values():
+            identity.check()
         return ParquetStore(self.paths, names, self.source, self.cells)
 
     def _group(self, group: int) -> pa.Table:
@@ -95,7 +106,10 @@ class ParquetStore(stores.Store):
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
+        self._identities[path].check()
         table = read_groups(path, [number], self.names)
+        if table.num_rows != self.starts[group + 1] - self.starts[group]:
+            raise checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
         table, _ = clean(table, self.source, first=int(self.starts[group]))
         self._kept[group] = table
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
@@ -120,6 +134,16 @@ def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
         group = metadata.row_group(number)
         found += sum(group.column(i).total_uncompressed_size for i in chosen)
     return found
+
+
+def _row_bytes(file: Any, names: Sequence[str]) -> int:
+    """Return the bytes that a row takes in memory at least: those of its numbers and dates."""
+    widths = []
+    for field in file.schema_arrow:
+        if field.name in names:
+            with contextlib.suppress(ValueError):  # of a type without a width of its own, as text
+                widths.append(field.type.bit_width)
+    return sum(widths) // 8
 
 
 def _root(metadata: Any, column: int) -> str:
