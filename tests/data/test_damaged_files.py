@@ -83,7 +83,7 @@ def test_a_small_file_that_claims_a_large_picture(tmp_path: Path) -> None:
     pixels = b"IDAT" + zlib.compress(bytes(1000))
     chunks = [struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (body, pixels)]
     (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
-    with pytest.raises(DataError, match=r"claim to hold a picture of 137 MiB, .* times as much"):
+    with pytest.raises(DataError, match=r"claims to hold a picture of 137 MiB, [0-9,]+ times what it stores"):
         data.open(tmp_path / "x.png")
 
 

@@ -22,6 +22,7 @@ from isthmus.errors import (
     ShapeError,
     UnavailableError,
 )
+from isthmus.plain import escaped, shortened
 
 __all__ = [
     "all_finite",
@@ -193,12 +194,12 @@ def believable_size(path: object, claimed: int, stored: int) -> None:
     claimed : int
         Bytes of its pixels, as its header says.
     stored : int
-        Bytes of the file.
+        Bytes of the file, or the values in them where these are smaller than a byte.
     """
     if claimed > ALWAYS_BELIEVED and claimed > MOST_PACKED * stored:
         raise DataError(
-            f"data: '{path}' is refused: its {stored:,} bytes claim to hold a picture of {claimed / 2**20:,.0f} MiB, "
-            f"{claimed // stored:,} times as much, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
+            f"data: '{path}' is refused: it claims to hold a picture of {claimed / 2**20:,.0f} MiB, {claimed // stored:,} "
+            f"times what it stores, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
         )
 
 
@@ -493,10 +494,11 @@ def feature_names(fitted: Sequence[str], given: Sequence[str]) -> None:
         ("Feature names seen at fit time, yet now missing:\n", missing),
     ):
         if names:
-            message += title + "".join(f"- {name}\n" for name in names[:5]) + ("- ...\n" if len(names) > 5 else "")
+            shown = [shortened(escaped(name)) for name in names[:5]]
+            message += title + "".join(f"- {name}\n" for name in shown) + ("- ...\n" if len(names) > 5 else "")
     if not unseen and not missing:
         message += "Feature names must be in the same order as they were in fit.\n"
-    raise ShapeError(message)
+    raise ShapeError(message, lines=True)
 
 
 def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence[Any]) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
+from isthmus import plain
+
 __all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words", "wrapped"]
 
 WIDEST = 120  # characters in a line of prose: longer ones are hard to follow
@@ -34,11 +36,14 @@ class Result:
         For people.
     passed : bool
         False where a check failed: exit code 1.
+    exact : bool
+        Whether lines are to be read by a program, and never shortened.
     """
 
     document: dict[str, Any]
     lines: Sequence[str] = field(default_factory=tuple)
     passed: bool = True
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Terminal:
         """Tell a person something on the way."""
         if not self.quiet:
             for sentence in sentences:
-                print(sentence, file=sys.stderr, flush=True)
+                print(plain.sentence(sentence), file=sys.stderr, flush=True)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Callable[[int], None]]:
@@ -90,7 +95,7 @@ class Terminal:
 
         def watch() -> None:
             while not ended.wait(1):
-                text = f"reading {name}: {read / 2**20:,.0f} MiB" if read else f"waiting for {name}"
+                text = plain.sentence(f"reading {name}: {read / 2**20:,.0f} MiB" if read else f"waiting for {name}")
                 print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
                 shown.append(text)
 
@@ -108,10 +113,12 @@ class Terminal:
     def show(self, result: Result) -> None:
         """Print the result of a verb."""
         if self.json:
-            print(json.dumps(plain_json(result.document), allow_nan=False, ensure_ascii=False))
+            # Where the output takes no other characters than those of ASCII, only JSON's own notation keeps it JSON.
+            ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+            print(plain.escaped(json.dumps(plain_json(result.document), allow_nan=False, ensure_ascii=ascii_only)))
             return
         for line in result.lines:
-            print(line)
+            print(plain.escaped(line) if result.exact else plain.shown(line))
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequence[str] = ()) -> list[str]:
@@ -122,6 +129,8 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequen
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    head = [_cell(title) for title in head]
+    rows = [[_cell(cell) for cell in row] for row in rows]
     for index, title in enumerate(head):
         table.add_column(Text(title), justify="left" if index == 0 or title in words else "right", no_wrap=True)
     for row in rows:
@@ -131,6 +140,10 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequen
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+
+
+def _cell(text: str) -> str:
+    return plain.shortened(plain.escaped(text))
 
 
 def wrapped(text: str, *, first: str = "", others: str | None = None) -> list[str]:

@@ -217,7 +217,7 @@ def read_header(path: Path, mode: str | None) -> Header:
         with Image.open(path, formats=FORMATS) as image:
             header = _describe(image, path, mode)
         # Pixels of one bit are stored eight to a byte.
-        checks.believable_size(path, header.nbytes // (8 if header.dtype == "bool" else 1), stored)
+        checks.believable_size(path, header.nbytes, stored * (8 if header.dtype == "bool" else 1))
         return header
     except Image.DecompressionBombError as error:
         limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
