@@ -32,7 +32,7 @@ LAW: dict[str, set[str]] = {
     "artifact": {"errors", "checks"},
     "density": {"errors", "checks"},
     "search": {"errors"},
-    "data": {"errors", "checks"},
+    "data": {"errors", "checks", "plain"},
     "metrics": {"errors", "checks"},
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data"},

@@ -6,12 +6,12 @@ Rows, columns and pixels are counted from 0, as NumPy counts them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from isthmus.checks.parameters import close_names
 from isthmus.errors import (
     ArtifactError,
     DataError,
@@ -86,7 +86,7 @@ def _listed(values: Iterable[object], limit: int = 8) -> str:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" where a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = close_names(name, known)
     return f"; did you mean '{close[0]}'?" if close else "."
 
 
@@ -120,7 +120,7 @@ def nothing_in_folder(source: str, files: Sequence[str]) -> DataError:
 
 def no_such_file(source: str, names: Sequence[str]) -> DataError:
     """Return the error for a text that is neither a path nor a pattern nor the name of a set."""
-    hint = difflib.get_close_matches(source, names, n=1)
+    hint = close_names(source, names)
     repair = f"did you mean '{hint[0]}'?" if hint else f"the built-in sets are {_listed(names)}."
     return DataError(f"data: there is no file, folder or pattern '{source}'; {repair}")
 
@@ -198,8 +198,8 @@ def believable_size(path: object, claimed: int, stored: int) -> None:
     """
     if claimed > ALWAYS_BELIEVED and claimed > MOST_PACKED * stored:
         raise DataError(
-            f"data: '{path}' is refused: it claims to hold a picture of {claimed / 2**20:,.0f} MiB, {claimed // stored:,} "
-            f"times what it stores, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
+            f"data: '{path}' is refused: it claims to hold a picture of {claimed / 2**20:,.0f} MiB, "
+            f"{claimed // stored:,} times what it stores, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,18 +85,19 @@ def open_data(
         What takes the place of flags that were not given.
     """
     from isthmus import data
+    from isthmus.checks.data import unreadable_labels
+    from isthmus.data import reading
 
     source = as_source(terminal, source)
-    if isinstance(source, str) and source.lower().endswith(
-        ".safetensors"
-    ):  # which would be read as bytes, and learned from
+    # A model's file would be read as bytes, and learned from.
+    if isinstance(source, str) and source.lower().endswith(".safetensors"):
         raise DataError(f"data: {source!r} is a model's file and holds no records; name a model with --model.")
     options = {name: value for name, value in opening.items() if value is not None}
     options = dict(remembered or {}) | options
     if "columns" in options:
         options["columns"] = [_number(name) for name in str(options["columns"]).split(",")]
     labels = options.pop("labels", None)
-    if labels is not None and Path(labels).exists():
+    if labels is not None and reading.status(Path(labels), unreadable_labels) is not None:
         options["labels"] = read_labels(labels)
     elif labels is not None:
         options["label_column"] = _number(labels)
@@ -107,7 +109,7 @@ def open_data(
 def to_remember(opening: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ways of opening that a model's file remembers; of labels the name of their column."""
     found = {name: opening[name] for name in REMEMBERED if opening.get(name) is not None}
-    if Path(str(found.get("labels", ""))).is_file():
+    if os.path.isfile(str(found.get("labels", ""))):
         del found["labels"]
     return found
 

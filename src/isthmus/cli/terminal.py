@@ -17,6 +17,7 @@ from isthmus import plain
 
 __all__ = ["Interrupted", "Result", "Terminal", "columns", "counted", "plain_json", "shape_words", "wrapped"]
 
+SECONDS = 1.0  # between two lines about a stream that is being read
 WIDEST = 120  # characters in a line of prose: longer ones are hard to follow
 
 
@@ -94,7 +95,7 @@ class Terminal:
             read = size
 
         def watch() -> None:
-            while not ended.wait(1):
+            while not ended.wait(SECONDS):
                 text = plain.sentence(f"reading {name}: {read / 2**20:,.0f} MiB" if read else f"waiting for {name}")
                 print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
                 shown.append(text)

@@ -76,7 +76,7 @@ def status(path: Path, refuse: Refuse = checks.unreadable_file) -> os.stat_resul
     except ValueError:  # a zero byte
         return None
     except OSError as error:
-        if path.is_symlink():
+        if os.path.islink(path):
             loop = error.errno == errno.ELOOP
             problem = (
                 "it is a link that leads back to itself" if loop else "it is a link to something that is not there"
