@@ -47,6 +47,7 @@ def main() -> int:
         if ended.returncode != 0:
             found["died"][(options.state / "now").read_text()] = ended.returncode
             save(options, found)
+    kept(options).unlink()  # the next run is one of other code
     return report(options, found).publish(options.out)
 
 
@@ -117,9 +118,14 @@ def note(found: dict[str, Any], number: int, outcome: mutants.Outcome) -> None:
         found["broken"][str(number)] = f"{outcome.format}, {outcome.what}: {outcome.said.splitlines()[0][:200]}"
 
 
+def kept(options: argparse.Namespace) -> Path:
+    """Return the file of what was found so far."""
+    return Path(options.state) / f"{options.cases}-cases-of-seed-{options.seed}.json"
+
+
 def state(options: argparse.Namespace) -> dict[str, Any]:
     """Return what an earlier process of the same seed found."""
-    path = options.state / f"seed-{options.seed}.json"
+    path = kept(options)
     if path.exists():
         return dict(json.loads(path.read_text()))
     return {"next": 0, "counts": {}, "broken": {}, "died": {}, "seconds": 0.0}
@@ -127,7 +133,7 @@ def state(options: argparse.Namespace) -> dict[str, Any]:
 
 def save(options: argparse.Namespace, found: dict[str, Any]) -> None:
     """Write down what was found, whole or not at all."""
-    path = options.state / f"seed-{options.seed}.json"
+    path = kept(options)
     path.with_suffix(".part").write_text(json.dumps(found))
     path.with_suffix(".part").replace(path)
 
