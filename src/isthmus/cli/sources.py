@@ -360,4 +360,6 @@ def read_labels(path: str) -> Any:
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise unreadable_labels(path, f"it holds an array of shape {labels.shape}")
+    if labels.dtype.kind in "cV":
+        raise unreadable_labels(path, f"it holds values of the type {labels.dtype}")
     return labels
