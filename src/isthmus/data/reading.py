@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
@@ -267,6 +268,10 @@ class FileArray:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a copy open the file itself: the number of an open file is nothing to share."""
+        return partial(FileArray, fortran=self.fortran), (self.path, self.dtype, self.shape, self.offset)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return the rows ``start`` to ``stop``, the end cut off at the last row.
