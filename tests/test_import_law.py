@@ -19,23 +19,25 @@ _BELOW_MODELS = {
     "density",
     "metrics",
     "networks",
+    "plain",
     "preprocessing",
     "search",
     "training",
 }
 # A room is a module or a folder directly in the package. It may import itself and these.
 LAW: dict[str, set[str]] = {
-    "errors": set(),
-    "checks": {"errors"},
+    "plain": set(),
+    "errors": {"plain"},
+    "checks": {"errors", "plain"},
     "files": {"errors"},
     "artifact": {"errors", "checks", "files"},
     "density": {"errors", "checks"},
     "search": {"errors"},
-    "data": {"errors", "checks", "files"},
+    "data": {"errors", "checks", "files", "plain"},
     "metrics": {"errors", "checks"},
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data"},
-    "training": {"errors", "checks", "data", "metrics", "artifact"},
+    "training": {"errors", "checks", "data", "metrics", "artifact", "plain"},
     "description": {"errors", "checks"},
     "gradients": {"errors", "data"},
     "nearest": set(),
@@ -134,7 +136,7 @@ def test_no_room_can_come_back_to_itself() -> None:
         assert ready, f"these import each other: {sorted(law)}"
         order += sorted(ready)
         law = {room: may for room, may in law.items() if room not in ready}
-    assert order[0] == "errors"
+    assert order.index("plain") < order.index("errors") < order.index("checks")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ a failed training also an ``ArithmeticError``, and so on.
 
 from __future__ import annotations
 
+from isthmus.plain import sentence
+
 __all__ = [
     "ArtifactError",
     "DataError",
@@ -23,9 +25,20 @@ __all__ = [
 
 
 class IsthmusError(Exception):
-    """Base of every error that isthmus raises on purpose: one sentence, and an exit code."""
+    """Base of every error that isthmus raises on purpose: one sentence, and an exit code.
+
+    Parameters
+    ----------
+    message : str
+        The sentence; what it quotes of others is escaped and shortened.
+    lines : bool, default=False
+        Whether its line breaks are meant.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, lines: bool = False) -> None:
+        super().__init__(sentence(message, lines=lines))
 
 
 class ParameterError(IsthmusError, ValueError):

@@ -106,8 +106,17 @@ def test_unknown_setting_in_a_file(run: Run) -> None:
 
 def test_a_file_of_settings_that_is_none(run: Run) -> None:
     Path("run.toml").write_text("latent_dim 3")
-    refused(run("fit", "digits", "--config", "run.toml"), 2, "run.toml is no valid TOML or JSON")
-    refused(run("fit", "digits", "--config", "no.toml"), 2, "no.toml cannot be read")
+    refused(run("fit", "digits", "--config", "run.toml"), 3, "'run.toml' cannot be read: it is no valid TOML or JSON")
+    refused(run("fit", "digits", "--config", "no.toml"), 3, "'no.toml' cannot be read: there is no such file")
+
+
+@pytest.mark.parametrize(
+    "content", ["a = " + "[" * 9000, "a = 1" + "0" * 9000, "a = '\udcff'", "\0", "a = " + "9" * 2**21]
+)
+def test_settings_that_no_parser_takes(run: Run, content: str) -> None:
+    for name in ("run.toml", "run.json"):
+        Path(name).write_text(content, encoding="utf-8", errors="surrogateescape")
+        refused(run("fit", "digits", "--config", name), 3, f"--config: '{name}' cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
+import pickle
 import sys
 import tracemalloc
 import zipfile
@@ -180,6 +182,28 @@ def test_npy_small_is_read_and_large_is_streamed(tmp_path: Path, monkeypatch: py
     np.testing.assert_array_equal(large.take([7, 3, 3, 99]), x[[7, 3, 3, 99]])
     np.testing.assert_array_equal(large.subset([9, 8, 7]).chunk(0, 2), x[[9, 8]])
     assert not isinstance(large.chunk(0, 2), np.memmap)
+
+
+def test_copies_of_a_streamed_array_open_the_file_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.asfortranarray(RNG.normal(size=(100, 5)))
+    np.save(tmp_path / "x.npy", x)
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 1000)
+    opened = data.open(tmp_path / "x.npy")
+    copies = copy.deepcopy(opened), pickle.loads(pickle.dumps(opened))
+    del opened
+    for found in copies:
+        np.testing.assert_array_equal(found.take([99, 5]), x[[99, 5]])
+
+
+def test_columns_of_a_streamed_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = RNG.normal(size=(100, 5))
+    np.save(tmp_path / "x.npy", x)
+    monkeypatch.setattr(stores, "RESIDENT_BYTES", 1000)
+    opened = data.open(tmp_path / "x.npy", columns=[3, -5])
+    assert not opened.resident
+    assert opened.schema.shape == (2,)
+    assert opened.nbytes == 1600
+    np.testing.assert_array_equal(opened.chunk(10, 30), x[10:30][:, [3, 0]])
 
 
 def test_streamed_values_are_checked_when_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,13 @@ Rows, columns and pixels are counted from 0, as NumPy counts them.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from isthmus.checks.parameters import close_names
 from isthmus.errors import (
     ArtifactError,
     DataError,
@@ -23,11 +23,13 @@ from isthmus.errors import (
     ShapeError,
     UnavailableError,
 )
+from isthmus.plain import escaped, shortened
 
 __all__ = [
     "all_finite",
     "ambiguous_archive",
     "at_least_one",
+    "believable_size",
     "cannot_convert",
     "colour_depth",
     "column_types",
@@ -46,6 +48,7 @@ __all__ = [
     "known_encoding",
     "names_of_files",
     "no_columns",
+    "no_standard_input",
     "no_such_column",
     "no_such_file",
     "not_a_source",
@@ -64,15 +67,19 @@ __all__ = [
     "public_set_absent",
     "public_set_altered",
     "rank",
+    "refused_in_folder",
     "same_length",
     "same_shape",
     "split_fractions",
     "split_size",
+    "stream_not_kept",
     "too_large",
     "too_wide",
     "unreadable_file",
     "unreadable_image",
+    "unreadable_labels",
     "unreadable_object",
+    "unreadable_settings",
     "unsupported_column",
     "unsupported_labels",
     "whole_numbers_kept",
@@ -90,7 +97,7 @@ def _listed(values: Iterable[object], limit: int = 8) -> str:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" where a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = close_names(name, known)
     return f"; did you mean '{close[0]}'?" if close else "."
 
 
@@ -130,7 +137,7 @@ def nothing_in_folder(source: str, files: Sequence[str]) -> DataError:
 
 def no_such_file(source: str, names: Sequence[str]) -> DataError:
     """Return the error for a text that is neither a path nor a pattern nor the name of a set."""
-    hint = difflib.get_close_matches(source, names, n=1)
+    hint = close_names(source, names)
     repair = f"did you mean '{hint[0]}'?" if hint else f"the built-in sets are {_listed(names)}."
     return DataError(f"data: there is no file, folder or pattern '{source}'; {repair}")
 
@@ -153,6 +160,23 @@ def names_of_files(name: str, count: int, first: str) -> DataTypeError:
     )
 
 
+def no_standard_input(*, terminal: bool) -> DataError:
+    """Return the error for a standard input that nothing was sent to."""
+    what = "a terminal" if terminal else "a device"
+    return DataError(
+        f"data: the standard input is {what}, and - reads what is sent to it, as in 'isthmus inspect - < table.csv' or "
+        f"'zcat table.csv.gz | isthmus inspect -'."
+    )
+
+
+def stream_not_kept(name: object, folder: str, reason: str) -> DataError:
+    """Return the error for a stream that there is no room for."""
+    return DataError(
+        f"data: '{name}' is a stream, which could not be kept in a temporary file in {folder}: {reason}; let TMPDIR "
+        f"name a folder with more room."
+    )
+
+
 def unreadable_image(path: object, what: str) -> DataError:
     """Return the error for an image file that is truncated or damaged; a set can do without it."""
     return DataError(
@@ -160,9 +184,24 @@ def unreadable_image(path: object, what: str) -> DataError:
     )
 
 
+def unreadable_labels(path: object, what: str) -> DataError:
+    """Return the error for a file of labels that is none."""
+    return DataError(f"--labels: '{path}' cannot be read: {what}; name a file with one label a row.")
+
+
+def unreadable_settings(path: object, what: str) -> DataError:
+    """Return the error for a file of settings that is none."""
+    return DataError(f"--config: '{path}' cannot be read: {what}; name a TOML or JSON file.")
+
+
 def unreadable_object(name: str, what: str) -> DataTypeError:
     """Return the error for an object of a type that cannot be read as numbers."""
     return DataTypeError(f"{name}: {what}.")
+
+
+def refused_in_folder(error: DataError) -> DataError:
+    """Return the error for something in a folder that is refused; a set can do without it."""
+    return DataError(f"{str(error).rstrip('.')}; remove it, or leave it out with skip_bad=True (--skip-bad).")
 
 
 def too_large(path: object, what: str, limit: str) -> DataError:
@@ -176,6 +215,30 @@ def only_names(path: object) -> DataError:
         f"data: '{path}' holds the names of columns and no rows; if its first row is a record, say so with "
         f"header=False (--no-header)."
     )
+
+
+# Deflate cannot shrink further than this, and a picture that shrinks more is of one colour.
+MOST_PACKED = 1032
+ALWAYS_BELIEVED = 64 * 2**20
+
+
+def believable_size(path: object, claimed: int, stored: int) -> None:
+    """Check that a picture does not claim more memory than its file can be packed from.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    claimed : int
+        Bytes of its pixels, as its header says.
+    stored : int
+        Bytes of the file, or the values in them where these are smaller than a byte.
+    """
+    if claimed > ALWAYS_BELIEVED and claimed > MOST_PACKED * stored:
+        raise DataError(
+            f"data: '{path}' is refused: it claims to hold a picture of {claimed / 2**20:,.0f} MiB, "
+            f"{claimed // stored:,} times what it stores, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
+        )
 
 
 def ambiguous_archive(path: object, keys: Sequence[str]) -> DataError:
@@ -531,10 +594,11 @@ def feature_names(fitted: Sequence[str], given: Sequence[str]) -> None:
         ("Feature names seen at fit time, yet now missing:\n", missing),
     ):
         if names:
-            message += title + "".join(f"- {name}\n" for name in names[:5]) + ("- ...\n" if len(names) > 5 else "")
+            shown = [shortened(escaped(name)) for name in names[:5]]
+            message += title + "".join(f"- {name}\n" for name in shown) + ("- ...\n" if len(names) > 5 else "")
     if not unseen and not missing:
         message += "Feature names must be in the same order as they were in fit.\n"
-    raise ShapeError(message)
+    raise ShapeError(message, lines=True)
 
 
 def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ from isthmus.errors import DataError, ParameterError, ShapeError
 __all__ = [
     "all_labelled",
     "choice",
+    "close_names",
     "codes",
     "divides",
     "has_codes",
@@ -38,11 +39,19 @@ __all__ = [
     "widths",
 ]
 
+COMPARED = 100  # characters of a name that is looked for among others
+
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a suggestion ``"; did you mean 'x'?"``, or nothing when no name is near."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    close = close_names(name, names, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def close_names(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """Return the name that is most like another in a list, or an empty one: comparing long names would take minutes."""
+    usual = [known for known in names if len(known) <= COMPARED]
+    return difflib.get_close_matches(name, usual, n=1, cutoff=cutoff) if len(name) <= COMPARED else []
 
 
 def known_names(owner: str, given: Iterable[str], allowed: Sequence[str]) -> None:

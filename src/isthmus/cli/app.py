@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from isthmus import __version__
+from isthmus import __version__, plain
 from isthmus.cli import docstrings
 from isthmus.cli.commands import Flag, add_command, flags_of_function
 from isthmus.cli.terminal import Interrupted, ending_signals
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--debug" in given:
                 traceback.print_exc()
             sentence, code = explain(error)
-            print(f"isthmus: {sentence.removeprefix('isthmus: ')}", file=sys.stderr)
+            print(f"isthmus: {plain.sentence(sentence.removeprefix('isthmus: '))}", file=sys.stderr)
     return 128 + received[0] if code == INTERRUPTED and received else code
 
 
@@ -138,7 +138,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if type(error).__name__ == "Abort" and error.__cause__ is not None:  # the parser's word for it
         error = error.__cause__
     if isinstance(error, IsthmusError):
-        return str(error), error.exit_code
+        return " ".join(str(error).splitlines()), error.exit_code  # line breaks that are left are meant, and ours
     if isinstance(error, UsageError):
         verb = error.ctx.command_path if error.ctx else "isthmus"
         said = error.format_message().rstrip(".")
@@ -182,7 +182,7 @@ def _warnings_as_notes() -> Iterator[None]:
     """Print warnings as sentences, without the line of code that they come from."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"note: {message}", file=sys.stderr)
+        print(plain.sentence(f"note: {message}"), file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -14,6 +14,8 @@ from isthmus.errors import ParameterError
 
 __all__ = ["as_typed", "defaults_from", "read", "scan"]
 
+SETTINGS_BYTES = 2**20  # a file of settings is a page of text
+
 
 def scan(arguments: Sequence[str], *names: str) -> list[str | None]:
     """Return the values of a few flags before the others are known, as in ``--model NAME`` or ``-m NAME``."""
@@ -29,17 +31,17 @@ def read(path: str) -> dict[str, Any]:
 
     Raises
     ------
+    DataError
+        There is no such file, it is no file but a pipe or the like, it is too large, or it is neither.
     ParameterError
-        There is no such file, or it is neither.
+        It holds something else than names and values.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"--config: {path} cannot be read ({error}); name a TOML or JSON file.") from error
-    try:
+    from isthmus.checks.data import unreadable_settings
+    from isthmus.data.reading import decoding, read_text
+
+    text = read_text(Path(path), SETTINGS_BYTES, unreadable_settings)
+    with decoding(path, "it is no valid TOML or JSON", unreadable_settings):
         settings = json.loads(text) if path.lower().endswith(".json") else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(f"--config: {path} is no valid TOML or JSON: {error}.") from error
     if not isinstance(settings, dict):
         raise ParameterError(f"--config: {path} must hold names and values; it holds a {type(settings).__name__}.")
     return settings

@@ -84,7 +84,7 @@ def fit(
     estimator = make(model, parameters, set_ or [])
     settings = _settings(estimator, data, model, output, test, validation, opening)
     if print_config:
-        return Result(settings, _as_json(settings))
+        return Result(settings, _as_json(settings), exact=True)
     estimator.check_parameters()
     path = sinks.check_file_output(output, force or dry_run, hold=not dry_run)
     checkpoint = files.beside(path, ".checkpoint")

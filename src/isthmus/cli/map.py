@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,7 +207,7 @@ def _colourings(terminal: Terminal, records: Data, colour: str | None) -> list[C
         return [one for one in [*found, *(_column(records, name) for name in names)] if one.usable()][: COLUMNS + 1]
     found = []
     for part in colour.split(","):
-        if Path(part).is_file():
+        if os.path.isfile(part):
             several = _of_file(part)
             for one in several:
                 one_colour_a_record(part, len(one.values), len(records))

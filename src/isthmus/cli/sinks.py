@@ -167,12 +167,23 @@ def write_columns(
         writer: Any = None
         for block in blocks:
             rows = len(next(iter(block.values())))
-            its_names = {} if names is None else {"name": [str(name) for name in names[start : start + rows]]}
-            table = pa.table({**its_names, **block})
+            its_names = {} if names is None else {"name": [_as_utf8(name) for name in names[start : start + rows]]}
+            table = pa.table({**its_names, **{name: _text_as_utf8(values) for name, values in block.items()}})
             table = guarded(table) if path.suffix.lower() != ".parquet" and GUARD_FORMULAS.get() else table
             writer = writer or stack.enter_context(_table_writer(path, file, table.schema))
             writer.write_table(table)
             start += rows
+
+
+def _as_utf8(name: object) -> str:
+    r"""Return a text as UTF-8 can hold it: a byte of a file's name that is none is written as ``\udcff``."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def _text_as_utf8(values: np.ndarray) -> Any:
+    if np.asarray(values).dtype.kind not in "OU":
+        return values
+    return [_as_utf8(value) if isinstance(value, str) else value for value in np.asarray(values).tolist()]
 
 
 def _table_writer(path: Path, file: BinaryIO, schema: Any) -> Any:

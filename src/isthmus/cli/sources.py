@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,16 @@ import numpy as np
 
 from isthmus.cli.commands import Flag, flags_of_function
 from isthmus.cli.terminal import Terminal
-from isthmus.errors import DataError, IsthmusError, ParameterError
+from isthmus.errors import DataError, IsthmusError
 
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
+    from isthmus.data.streams import Stream
 
 __all__ = [
     "HELD_OUT",
+    "as_source",
     "block_rows",
     "blocks",
     "flags_of_opening",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 HELD_OUT = 0.1  # share of the records that fit never shows to the model
+LABEL_BYTES = 2**30  # of a text with one a row
 FEWEST = 20  # records below which none are held out
 BLOCK_BYTES = 16 * 2**20
 LABELS = (
@@ -65,8 +68,17 @@ def flags_of_opening() -> list[Flag]:
     return [labels, lists[0], *flags, *lists[1:], window]
 
 
+def as_source(terminal: Terminal, source: str | Stream) -> str | Stream:
+    """Return the stream that a source names, which tells a person how far it is; else the source."""
+    from isthmus.data import streams
+
+    if not isinstance(source, str):
+        return source
+    return streams.stream_of(source, terminal.reading) or source
+
+
 def open_data(
-    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
+    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
 ) -> Data:
     """Open a source as the flags say, and tell what was converted.
 
@@ -74,16 +86,20 @@ def open_data(
     ----------
     terminal : Terminal
         Where notes go.
-    source : str
-        File, folder, pattern or name of a set.
+    source : str or Stream
+        File, folder, pattern, pipe or name of a set.
     opening : mapping
         Values of :func:`flags_of_opening`.
     remembered : mapping, optional
         What takes the place of flags that were not given.
     """
     from isthmus import data
+    from isthmus.checks.data import unreadable_labels
+    from isthmus.data import reading
 
-    if source.lower().endswith(".safetensors"):  # which would be read as bytes, and learned from
+    source = as_source(terminal, source)
+    # A model's file would be read as bytes, and learned from.
+    if isinstance(source, str) and source.lower().endswith(".safetensors"):
         raise DataError(f"data: {source!r} is a model's file and holds no records; name a model with --model.")
     options = {name: value for name, value in opening.items() if value is not None}
     options = dict(remembered or {}) | options
@@ -93,7 +109,7 @@ def open_data(
     if "missing" in options:
         options["missing"] = [sign.strip() for sign in options["missing"].split(",")]
     labels = options.pop("labels", None)
-    if labels is not None and Path(labels).exists():
+    if labels is not None and reading.status(Path(labels), unreadable_labels) is not None:
         options["labels"] = read_labels(labels)
     elif labels is not None:
         options["label_column"] = _number(labels)
@@ -105,7 +121,7 @@ def open_data(
 def to_remember(opening: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ways of opening that a model's file remembers; of labels the name of their column."""
     found = {name: opening[name] for name in REMEMBERED if opening.get(name) is not None}
-    if Path(str(found.get("labels", ""))).is_file():
+    if os.path.isfile(str(found.get("labels", ""))):
         del found["labels"]
     return found
 
@@ -146,10 +162,11 @@ def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
 
 
 def _open_as_remembered(
-    terminal: Terminal, source: str, opening: Mapping[str, Any], remembered: dict[str, Any]
+    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: dict[str, Any]
 ) -> Data:
     """Open a source as the data of the fit were; without the columns and labels named there if it has none."""
     needed = {name: value for name, value in remembered.items() if name not in IF_THERE}
+    source = as_source(terminal, source)  # which may be opened twice, and a pipe be read once
     try:
         return open_data(terminal, source, opening, remembered)
     except IsthmusError:
@@ -201,9 +218,11 @@ def open_codes(path: str, *, varying: bool) -> tuple[int, Iterator[Any], Sequenc
         Of the records that they are codes of.
     """
     from isthmus import data
+    from isthmus.data import streams
 
     if varying:
-        return _open_archive(path)
+        stream = streams.stream_of(path)
+        return _open_archive(path if stream is None else stream.path())
     opened = data.open(path)
     names = None
     if opened.schema.kind == "table":
@@ -223,16 +242,13 @@ def _matrix(block: Any) -> np.ndarray:
     return np.stack([column.to_numpy() for column in block.columns], axis=1)
 
 
-def _open_archive(path: str) -> tuple[int, Iterator[Any], Sequence[str] | None]:
+def _open_archive(path: str | Path) -> tuple[int, Iterator[Any], Sequence[str] | None]:
     """Open codes of several shapes, each with its own name in an archive."""
-    from isthmus.checks.data import unreadable_file
+    from isthmus.data.arrays import read_npz
 
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive["names"].tolist() if "names" in archive else None
-            codes = [archive[key] for key in sorted(archive.files) if key != "names"]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise unreadable_file(path, "it is no .npz of codes that isthmus encode wrote") from error
+    arrays = read_npz(Path(path))
+    names = arrays.pop("names").tolist() if "names" in arrays else None
+    codes = [arrays[key] for key in sorted(arrays)]
     return len(codes), ([code] for code in codes), names
 
 
@@ -323,17 +339,30 @@ def _number(text: str) -> str | int:
 
 
 def read_labels(path: str) -> Any:
-    """Return labels from a file: an array, IDX, or a table or text with one a row."""
+    """Return labels from a file: an array, IDX, or a table or text with one a row.
+
+    Raises
+    ------
+    DataError
+        It is no file, damaged, or holds something else than one label a row.
+    """
     from isthmus import data
+    from isthmus.checks.data import unreadable_labels
+    from isthmus.data import arrays, idx, reading
 
     suffix = Path(path).suffix.lower()
+    reading.require_file(Path(path), unreadable_labels)
     if suffix == ".npy":
-        labels = np.load(path, allow_pickle=False)
+        labels = arrays.read_npy(Path(path))
+    elif idx.is_idx_file(Path(path)):
+        labels = idx.read(Path(path))
     elif suffix in (".txt", ""):
-        labels = np.asarray(Path(path).read_text(encoding="utf-8").split("\n"))
+        labels = np.asarray(reading.read_text(Path(path), LABEL_BYTES, unreadable_labels).split("\n"))
         labels = labels[:-1] if len(labels) and labels[-1] == "" else labels
     else:
         opened = data.open(path)
+        if opened.schema.kind == "text":
+            raise unreadable_labels(path, "it is no array, table or text of a known suffix (.npy, .csv, .txt)")
         block = opened.take(np.arange(len(opened)))
         if opened.schema.kind == "table":
             labels = np.asarray(block.column(0).to_pylist()) if block.num_columns == 1 else np.empty((0, 0))
@@ -342,5 +371,7 @@ def read_labels(path: str) -> Any:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise ParameterError(f"--labels: {path} must hold one label a row, in one column; its shape is {labels.shape}.")
+        raise unreadable_labels(path, f"it holds an array of shape {labels.shape}")
+    if labels.dtype.kind in "cV":
+        raise unreadable_labels(path, f"it holds values of the type {labels.dtype}")
     return labels

@@ -8,11 +8,13 @@ import shutil
 import signal
 import sys
 import textwrap
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any
+
+from isthmus import plain
 
 __all__ = [
     "Interrupted",
@@ -26,6 +28,7 @@ __all__ = [
     "wrapped",
 ]
 
+SECONDS = 1.0  # between two lines about a stream that is being read
 WIDEST = 120  # characters in a line of prose: longer ones are hard to follow
 
 
@@ -42,7 +45,7 @@ def ending_signals() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     before = {}
-    if threading.current_thread() is threading.main_thread():
+    if current_thread() is main_thread():
         usual = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
         before = {number: signal.signal(number, stop) for number in usual if signal.getsignal(number) == signal.SIG_DFL}
     try:
@@ -68,11 +71,14 @@ class Result:
         For people.
     passed : bool
         False where a check failed: exit code 1.
+    exact : bool
+        Whether lines are to be read by a program, and never shortened.
     """
 
     document: dict[str, Any]
     lines: Sequence[str] = field(default_factory=tuple)
     passed: bool = True
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,15 +103,57 @@ class Terminal:
         """Tell a person something on the way."""
         if not self.quiet:
             for sentence in sentences:
-                print(sentence, file=sys.stderr, flush=True)
+                print(plain.sentence(sentence), file=sys.stderr, flush=True)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Callable[[int], None]]:
+        """Tell a person at a terminal how much of a stream has come, once that takes longer than a second.
+
+        Parameters
+        ----------
+        name : str
+            Of the stream.
+
+        Yields
+        ------
+        callable
+            Is told the bytes so far.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        read, ended = 0, Event()
+
+        def tell(size: int) -> None:
+            nonlocal read
+            read = size
+
+        def watch() -> None:
+            while not ended.wait(SECONDS):
+                text = plain.sentence(f"reading {name}: {read / 2**20:,.0f} MiB" if read else f"waiting for {name}")
+                print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
+                shown.append(text)
+
+        shown: list[str] = []
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield tell
+        finally:
+            ended.set()
+            watcher.join()
+            if shown:
+                print(f"\r{'':60}\r", end="", file=sys.stderr, flush=True)
 
     def show(self, result: Result) -> None:
         """Print the result of a verb."""
         if self.json:
-            print(json.dumps(plain_json(result.document), allow_nan=False, ensure_ascii=False))
+            # Where the output takes no other characters than those of ASCII, only JSON's own notation keeps it JSON.
+            ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+            print(plain.escaped(json.dumps(plain_json(result.document), allow_nan=False, ensure_ascii=ascii_only)))
             return
         for line in result.lines:
-            print(line)
+            print(plain.escaped(line) if result.exact else plain.shown(line))
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequence[str] = ()) -> list[str]:
@@ -116,6 +164,8 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequen
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    head = [_cell(title) for title in head]
+    rows = [[_cell(cell) for cell in row] for row in rows]
     for index, title in enumerate(head):
         table.add_column(Text(title), justify="left" if index == 0 or title in words else "right", no_wrap=True)
     for row in rows:
@@ -125,6 +175,10 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequen
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+
+
+def _cell(text: str) -> str:
+    return plain.shortened(plain.escaped(text))
 
 
 def wrapped(text: str, *, first: str = "", others: str | None = None) -> list[str]:

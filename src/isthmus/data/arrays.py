@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+import sys
+import warnings
 import zipfile
-import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +18,25 @@ from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.beside import Beside, ColumnBeside
 from isthmus.data.numbering import as_whole
+from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
-__all__ = ["from_array", "from_npy", "from_npz", "from_tensor", "numeric"]
+__all__ = [
+    "from_array",
+    "from_file",
+    "from_npy",
+    "from_npz",
+    "from_tensor",
+    "npy",
+    "numeric",
+    "read_npy",
+    "read_npz",
+]
 
 # Deflate cannot shrink further than this, so a packed file that claims more is damaged or malicious.
 DEFLATE_RATIO = 1032
+HEADER_BYTES = 2**14  # of an array file: NumPy takes a header of 10,000 characters at most
 
 
 def from_array(
@@ -62,21 +76,64 @@ def from_array(
     array = numeric(source, name, notes)
     checks.rank(array.shape, name)
     checks.not_empty(array.shape, name)
-    if columns is not None:
-        array = array[:, _positions(columns, array, name)]
-    kind = "array" if array.ndim == 2 else "image"
-    schema = Schema(kind, array.shape[1:], array.dtype.newbyteorder("=").name, container)
     if isinstance(array, np.memmap) and array.nbytes > stores.RESIDENT_BYTES:
-        notes.append(
-            f"{name} takes {array.nbytes / 2**30:.1f} GiB and is streamed from its file; "
-            "values are checked as they are read."
-        )
-        return Data(schema, stores.MappedStore(array, name), source=name, notes=notes)
+        file = stores.behind(array)
+        if file is not None:
+            return from_file(file, name=name, container=container, columns=columns, notes=notes)
+        if columns is None:
+            notes.append(_streamed(name, array.nbytes))
+            return Data(
+                _schema(array.shape, array.dtype, container), stores.MappedStore(array, name), source=name, notes=notes
+            )
+    if columns is not None:
+        array = array[:, _positions(columns, array.shape, name)]
+    schema = _schema(array.shape, array.dtype, container)
     array = np.asarray(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     checks.finite(array, name)
     return Data(schema, stores.ArrayStore(array), source=name, notes=notes)
+
+
+def from_file(
+    array: FileArray,
+    *,
+    name: str,
+    container: str = "files",
+    columns: Sequence[Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Data:
+    """Open an array that stays in its file and is read a block at a time.
+
+    Parameters
+    ----------
+    array : FileArray
+        Of the ranks that :func:`from_array` takes; values are checked as they are read.
+    name, container, columns, notes
+        As in :func:`from_array`.
+
+    Raises
+    ------
+    DataError, DataTypeError, ShapeError
+        No real numbers, empty, or of a wrong rank.
+    """
+    checks.numeric_dtype(np.empty((0,) * len(array.shape), array.dtype), name)
+    checks.rank(array.shape, name)
+    checks.not_empty(array.shape, name)
+    shape, chosen = array.shape, None
+    if columns is not None:
+        chosen = _positions(columns, shape, name)
+        shape = (shape[0], len(chosen))
+    notes = [*notes, _streamed(name, array.nbytes)]
+    return Data(_schema(shape, array.dtype, container), stores.FileStore(array, name, chosen), source=name, notes=notes)
+
+
+def _schema(shape: tuple[int, ...], dtype: np.dtype[Any], container: str) -> Schema:
+    return Schema("array" if len(shape) == 2 else "image", shape[1:], dtype.newbyteorder("=").name, container)
+
+
+def _streamed(name: str, nbytes: int) -> str:
+    return f"{name} takes {nbytes / 2**30:.1f} GiB and is streamed from its file; values are checked as they are read."
 
 
 def numeric(source: Any, name: str, notes: list[str]) -> np.ndarray:
@@ -111,10 +168,10 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     return floats if whole is None else whole
 
 
-def _positions(columns: Sequence[Any], array: np.ndarray, name: str) -> list[int]:
+def _positions(columns: Sequence[Any], shape: tuple[int, ...], name: str) -> list[int]:
     """Return column positions of a matrix, counted from the front."""
-    width = array.shape[1]
-    if array.ndim != 2:
+    width = shape[1]
+    if len(shape) != 2:
         raise checks.option_not_used("columns", "image", "tables and matrices")
     for column in columns:
         if not isinstance(column, (int, np.integer)) or not -width <= column < width:
@@ -152,7 +209,9 @@ def take_column(data: Data, column: Any, columns: Sequence[Any] | None = None) -
     if not isinstance(data.store, stores.ArrayStore):
         raise checks.option_not_used("label_column", "array streamed from a file", "data in memory")
     array, column = data.store.array, int(column) % width
-    rest = [i for i in (range(width) if columns is None else _positions(columns, array, data.source)) if i != column]
+    rest = [
+        i for i in (range(width) if columns is None else _positions(columns, array.shape, data.source)) if i != column
+    ]
     if not rest:
         raise checks.no_columns(data.source)
     taken = from_array(array[:, rest], name=data.source, container=data.schema.container, notes=data.notes)
@@ -166,33 +225,70 @@ def take_column(data: Data, column: Any, columns: Sequence[Any] | None = None) -
 
 
 def from_npy(path: Path, *, columns: Sequence[Any] | None = None) -> Data:
-    """Open a ``.npy`` file: read where it is small, memory-mapped and streamed where it is large."""
-    with path.open("rb") as file:
-        shape, dtype = _npy_header(file, path)
-        content = path.stat().st_size - file.tell()
-    expected = math.prod(shape) * dtype.itemsize
-    if content < expected:
-        raise checks.unreadable_file(path, f"it is truncated: {expected} bytes of values expected, {content} found")
-    if expected > stores.RESIDENT_BYTES:
-        return from_array(
-            np.load(path, mmap_mode="r", allow_pickle=False), name=path.name, container="files", columns=columns
-        )
-    return from_array(np.load(path, allow_pickle=False), name=path.name, container="files", columns=columns)
+    """Open a ``.npy`` file: read where it is small, streamed a block at a time where it is large."""
+    array = npy(path)
+    extended = array.dtype.kind == "f" and array.dtype.itemsize > 8  # read as float64, which takes all of it
+    if array.nbytes > stores.RESIDENT_BYTES and not extended:
+        return from_file(array, name=path.name, columns=columns)
+    return from_array(array.all(), name=path.name, container="files", columns=columns)
 
 
-def _npy_header(file: IO[bytes], path: object) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and dtype of an array file; NumPy reads the header as a literal of bounded length."""
-    try:
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of a ``.npy`` file, of any rank and of any values but Python objects.
+
+    Raises
+    ------
+    DataError
+        It is no such file, or shorter than its header says.
+    """
+    return _sound_text(npy(path).all(), path)
+
+
+def npy(path: Path) -> FileArray:
+    """Return the array of a ``.npy`` file, unread."""
+    size = require_file(path).st_size
+    with decoding(path, "it could not be opened"), path.open("rb") as file:
+        header = _npy_header(file.read(HEADER_BYTES), path)
+        _enough(header.nbytes, size - header.offset, path, "it")
+        return FileArray(path, header.dtype, header.shape, header.offset, fortran=header.fortran)
+
+
+def _enough(expected: int, found: int, path: Path, what: str) -> None:
+    """Check that a file holds the bytes that its header promises, before memory is taken for them."""
+    if found < expected:
+        raise checks.unreadable_file(path, f"{what} is truncated: {expected} bytes of values expected, {found} found")
+
+
+@dataclass(frozen=True, slots=True)
+class NpyHeader:
+    """What an array file says about itself, and how many bytes it takes to say so."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def _npy_header(head: bytes, path: Path) -> NpyHeader:
+    """Return the header that the first bytes of an array file hold; NumPy reads it as a literal of bounded length."""
+    file = io.BytesIO(head)  # of the file itself NumPy would read as many bytes as the header claims to have
+    with decoding(path, "it has no valid array header"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a damaged literal may warn as source text does
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = reader(file)
-    except (ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError, RecursionError) as error:
-        raise checks.unreadable_file(path, f"it has no valid array header ({error})") from error
+        shape, fortran, dtype = reader(file)
+        if min(shape, default=0) < 0 or dtype.itemsize == 0:
+            raise ValueError(f"its shape is {shape}, and a value takes {dtype.itemsize} bytes")
     if dtype.hasobject:
         raise checks.unreadable_file(
             path, "it holds pickled Python objects, which are never loaded; save plain numbers"
         )
-    return shape, dtype
+    return NpyHeader(shape, fortran, dtype, file.tell())
 
 
 DATA_KEYS = ("X", "x", "data", "images", "features", "arr_0")
@@ -211,14 +307,11 @@ def from_npz(path: Path, *, key: str | None = None, columns: Sequence[Any] | Non
     columns : sequence of int or None, default=None
         Of a matrix, the columns to keep.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
-            chosen, label_key = _choose(list(members), key, path)
-            array = _member(archive, members[chosen], path)
-            labels = None if label_key is None else _member(archive, members[label_key], path)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is no sound archive ({error})") from error
+    with decoding(path, "it is no sound archive"), zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
+        chosen, label_key = _choose(list(members), key, path)
+        array = _member(archive, members[chosen], path)
+        labels = None if label_key is None else _member(archive, members[label_key], path)
     used = f"the array '{chosen}' of {path.name} was used" + (f", with the labels '{label_key}'" if label_key else "")
     others = [name for name in members if name not in (chosen, label_key)]
     notes = [used + (f"; it also holds {', '.join(others)}." if others else ".")]
@@ -245,19 +338,46 @@ def _choose(names: list[str], key: str | None, path: Path) -> tuple[str, str | N
     return key, labels
 
 
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return all arrays of a ``.npz`` archive by name.
+
+    Raises
+    ------
+    DataError
+        It is no such file, or damaged.
+    """
+    require_file(path)
+    with decoding(path, "it is no sound archive"), zipfile.ZipFile(path) as archive:
+        return {
+            info.filename.removesuffix(".npy"): _member(archive, info, path)
+            for info in archive.infolist()
+            if not info.is_dir()
+        }
+
+
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
     """Read one array of an archive; its claims are compared with the sizes in the archive before memory is taken."""
+    what = f"the array '{info.filename}'"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise checks.unreadable_file(path, f"{what} is packed in a way that NumPy does not write")
     if info.file_size > DEFLATE_RATIO * info.compress_size + 1024:
-        raise checks.unreadable_file(
-            path, f"the array '{info.filename}' claims more bytes than its packed size can hold"
-        )
+        raise checks.unreadable_file(path, f"{what} claims more bytes than its packed size can hold")
+    if info.file_size > PACKED_LIMIT:
+        raise checks.too_large(path, f"{what} unpacks to {info.file_size} bytes", "8 GiB; save it as a .npy file")
     with archive.open(info) as file:
-        shape, dtype = _npy_header(file, path)
-        content = info.file_size - file.tell()
-        expected = math.prod(shape) * dtype.itemsize
-        if content < expected:
-            raise checks.unreadable_file(
-                path, f"the array '{info.filename}' is truncated: {expected} bytes expected, {content} found"
-            )
-    with archive.open(info) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        head = file.read(HEADER_BYTES)
+        header = _npy_header(head, path)
+        _enough(header.nbytes, info.file_size - header.offset, path, what)
+        content = read_bounded(file, header.nbytes, head[header.offset :])
+    _enough(header.nbytes, len(content), path, what)
+    values = np.frombuffer(content, header.dtype, math.prod(header.shape))
+    return _sound_text(values.reshape(header.shape, order="F" if header.fortran else "C"), path)
+
+
+def _sound_text(array: np.ndarray, path: Path) -> np.ndarray:
+    """Check that an array of texts holds characters only: NumPy reads any number, and Python fails when it meets it."""
+    if array.dtype.kind == "U" and array.size:
+        characters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder + "u4")
+        if characters.max() > sys.maxunicode:
+            raise checks.unreadable_file(path, "it is truncated or damaged (a text holds what is no character)")
+    return array

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import IO, cast
 
@@ -16,10 +15,11 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
-from isthmus.data.arrays import DEFLATE_RATIO, from_array
+from isthmus.data.arrays import DEFLATE_RATIO, from_array, from_file
+from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
 
-__all__ = ["from_idx", "is_idx", "read"]
+__all__ = ["from_idx", "is_idx", "is_idx_file", "read"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -29,12 +29,23 @@ def is_idx(head: bytes) -> bool:
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
 
 
+def is_idx_file(path: Path) -> bool:
+    """Return whether a file, plain or gzip-packed, is an IDX file or is named as one."""
+    if "-ubyte" in path.name or ".idx" in path.name:
+        return True
+    with decoding(path), gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        return is_idx(file.read(4))
+
+
 def from_idx(path: Path) -> Data:
     """Open an IDX file of records, with the file of labels beside it (``images-idx3`` and ``labels-idx1``)."""
-    array = read(path)
-    if array.ndim == 1:
+    array = _open(path)
+    if len(array.shape) == 1:
         raise checks.unreadable_file(path, f"it holds {len(array)} labels, not records; open the file of images")
-    data = from_array(array, name=path.name, container="files")
+    if isinstance(array, FileArray):
+        data = from_file(array, name=path.name)
+    else:
+        data = from_array(array, name=path.name, container="files")
     labels = _labels_beside(path)
     if labels is None:
         return data
@@ -59,29 +70,34 @@ def _labels_beside(path: Path) -> Path | None:
 
 
 def read(path: Path) -> np.ndarray:
-    """Return the array of an IDX file, plain or gzip-packed.
+    """Return the array of an IDX file, plain or gzip-packed."""
+    array = _open(path)
+    return array.all() if isinstance(array, FileArray) else array
 
-    A plain file larger than memory is fit for is memory-mapped. The sizes in the header are compared with the size of
-    the file before any memory is taken for them.
+
+def _open(path: Path) -> np.ndarray | FileArray:
+    """Return the array of an IDX file; that of a plain file that is large is left where it is.
+
+    The sizes in the header are compared with the size of the file before any memory is taken for them.
     """
     packed = path.name.endswith(".gz")
-    try:
-        with cast("IO[bytes]", gzip.open(path) if packed else path.open("rb")) as file:
-            dtype, shape = _header(file, path)
-            expected = math.prod(shape) * dtype.itemsize
-            content = DEFLATE_RATIO * path.stat().st_size if packed else path.stat().st_size - file.tell()
-            if expected > content or (not packed and expected < content):
-                raise _wrong_size(path, shape, expected, content)
-            if not packed and expected > stores.RESIDENT_BYTES:
-                return np.memmap(path, dtype, "r", file.tell(), shape)
-            values = file.read(expected + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
+    size = require_file(path).st_size
+    with decoding(path), cast("IO[bytes]", gzip.open(path) if packed else path.open("rb")) as file:
+        dtype, shape = _header(file, path)
+        expected = math.prod(shape) * dtype.itemsize
+        content = DEFLATE_RATIO * size if packed else size - file.tell()
+        if expected > content or (not packed and expected < content):
+            raise _wrong_size(path, shape, expected, content)
+        if not packed and expected > stores.RESIDENT_BYTES:
+            return FileArray(path, dtype, shape, file.tell())
+        if expected > PACKED_LIMIT:
+            raise checks.too_large(path, f"it unpacks to {expected} bytes", "8 GiB; unpack it first")
+        values = read_bounded(file, expected)
     if len(values) != expected:
         raise _wrong_size(path, shape, expected, len(values))
+    # Data handed out by a reader belong to the user, who may write to them: a bytearray can be written to.
     array = np.frombuffer(values, dtype).reshape(shape)
-    # Data handed out by a reader belong to the user, who may write to them.
-    return array.astype(dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[np.dtype, tuple[int, ...]]:

@@ -26,6 +26,7 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import netpbm, pillow_files, recognition, stores, tiff
 from isthmus.data.image_header import Header
+from isthmus.data.reading import Identity, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.errors import DataError
@@ -41,20 +42,8 @@ CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 
 # Whatever a damaged file makes a decoder raise. Pillow itself documents only OSError, but its plugins parse by hand.
 DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError),
+    *(RuntimeError, SystemError, EOFError, struct.error, zlib.error, lzma.LZMAError, MemoryError),
 )
 
 
@@ -208,13 +197,18 @@ def read_headers(path: Path, mode: str | None) -> list[Header]:
     from PIL import Image
 
     try:
+        stored = require_file(path).st_size
         found = recognition.recognise(recognition.first_bytes(path, SNIFFED), path)
         if found is not None and found.reader is None:
             raise checks.not_read(path, found.name, found.advice)
         if found is not None and found.name == "AVIF":
             pillow_files.refuse_without_avif(path)
         reader = READERS.get(found.name if found is not None else "", pillow_files)
-        return [_in_mode(header, path, mode) for header in reader.headers(path)]
+        claimed = reader.headers(path)
+        for header in claimed:
+            # Pixels of one bit are stored eight to a byte.
+            checks.believable_size(path, header.nbytes, stored * (8 if header.dtype == "bool" else 1))
+        return [_in_mode(header, path, mode) for header in claimed]
     except Image.DecompressionBombError as error:
         raise checks.image_size_refused(path, 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
     except DataError:
@@ -346,6 +340,7 @@ class ImageStore(stores.Store):
         self, paths: Sequence[Path], headers: Sequence[Header], mode: str | None, fit: Fit, schema: Schema
     ) -> None:
         self.paths = paths
+        self.identities = [Identity.of(path) for path in paths]
         self.headers = headers
         self.mode = mode
         self.fit = fit
@@ -378,6 +373,7 @@ class ImageStore(stores.Store):
     def _file(self, indices: Sequence[int]) -> list[np.ndarray]:
         """Decode images of one file."""
         headers = [self.headers[index] for index in indices]
+        self.identities[indices[0]].check()
         return [self.fit.apply(image) for image in decode(self.paths[indices[0]], headers, self.mode)]
 
     def _empty(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus import plain
 from isthmus.data.labelling import classes_of, is_missing
 from isthmus.data.numbering import AllDistinct, is_numbering, mixed
 from isthmus.data.opening import open as open_data
@@ -148,21 +149,22 @@ class Inspection:
             ("classes", _listed(self.class_counts)),
             ("memory", f"{_size(self.nbytes)} ({'in memory' if self.resident else 'streamed'})"),
         ]
-        text = [f"{name:<14}{value}" for name, value in lines if value]
+        text = [plain.sentence(f"{name:<14}{value}") for name, value in lines if value]
         text += self._column_lines() if self.kind == "table" else []
-        text += [f"note          {note}" for note in self.notes]
+        text += [plain.sentence(f"note          {note}") for note in self.notes]
         return "\n".join(text)
 
     def _column_lines(self) -> list[str]:
         """Write the columns of a table below one another."""
         shown = self.columns[:60]
-        width = min(max([6, *(len(column.name) for column in shown)]), 32)
+        names = [plain.escaped(column.name) for column in shown]
+        width = min(max([6, *map(len, names)]), 32)
         lines = ["", f"{'column':<{width}}  {'type':<9} {'missing':>8} {'distinct':>9}  range"]
-        for column in shown:
+        for name, column in zip(names, shown, strict=True):
             distinct = "many" if column.distinct is None else f"{column.distinct:,}"
             extent = "" if column.low is None else f"{_number(column.low)} to {_number(column.high)}"
             mark = " (constant)" if column.constant else " (id-like)" if column.id_like else ""
-            row = f"{column.name[:width]:<{width}}  {column.type:<9} {column.missing:>8,} {distinct:>9}  {extent}{mark}"
+            row = f"{name[:width]:<{width}}  {column.type:<9} {column.missing:>8,} {distinct:>9}  {extent}{mark}"
             lines.append(row.rstrip())
         if len(self.columns) > len(shown):
             lines.append(f"and {len(self.columns) - len(shown)} more columns")

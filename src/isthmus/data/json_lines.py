@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.checks import data as checks
+from isthmus.data.reading import require_file
 from isthmus.data.records import Data
 from isthmus.data.tables import from_table
 from isthmus.data.text import unpacked
@@ -44,9 +45,9 @@ def from_json_lines(
         If a field holds lists, objects, or values of several types.
     """
     packed = path.suffix.lower() == ".gz"
-    if not packed and path.stat().st_size > JSON_BYTES:
+    if not packed and require_file(path).st_size > JSON_BYTES:
         raise checks.too_large(path, "it holds more JSON than is read at once", "1 GiB; write it as Parquet")
-    content = unpacked(path, JSON_BYTES) if packed else path.read_bytes()
+    content = bytes(unpacked(path, JSON_BYTES)) if packed else path.read_bytes()
     rows = [
         _record(path, number, line)
         for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,16 @@ from isthmus.data import (
     json_lines,
     parquet,
     public,
+    reading,
     recognition,
+    streams,
     text,
     text_tables,
 )
 from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
+from isthmus.data.streams import Stream
+from isthmus.errors import DataError, IsthmusError
 
 __all__ = ["open"]
 
@@ -74,10 +79,10 @@ def open(
         a data frame of any library. By name: the path of an array (``.npy``, ``.npz`` or ``archive.npz:name``), an IDX
         file, a text table (CSV, TSV), JSON lines, a Parquet or Arrow file, an image, or a text, which is then read as
         bytes; a folder or a pattern (``photos/*.png``) of images or Parquet files; a list of Path objects; a built-in
-        set (``digits``, ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``). Text tables, JSON
-        lines, IDX and byte files may be packed (``.gz``). A file's first bytes decide what it is, before its suffix.
-        To open a folder that has the name of a built-in set, write ``./mnist``. Data that are open already pass
-        through.
+        set (``digits``, ``mnist``, ``mnist/test``, ``fashion-mnist``, ``kmnist``, ``cifar10``); a named pipe, or ``-``
+        for the standard input, which are read to their end first. Text tables, JSON lines, IDX and byte files may be
+        packed (``.gz``). A file's first bytes decide what it is, before its suffix. To open a folder that has the name
+        of a built-in set, write ``./mnist``. Data that are open already pass through.
     labels : array-like of shape (n,) or None, default=None
         One label a record; they replace labels found in the source.
     columns : sequence of str or int, or None, default=None
@@ -90,7 +95,7 @@ def open(
     mode : {None, "grey", "rgb", "rgba"}, default=None
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
-        Leave unreadable image files out and count them, instead of stopping.
+        Leave unreadable image files out and count them, and what is no file in a folder, instead of stopping.
     window : int or None, default=None
         Bytes in a record of a text or byte file; 64 by default. A number also has any single file read as bytes,
         whatever it is.
@@ -144,6 +149,8 @@ def open(
     options = Options(columns, label_column, sizes, mode, skip_bad, window, form, download)
     if isinstance(source, Data):
         data = source
+    elif isinstance(source, Stream):
+        data = _open_stream(source, options)
     elif isinstance(source, (str, os.PathLike)):
         data = _open_name(os.fspath(source), options)
     else:
@@ -271,38 +278,103 @@ def _open_name(name: str, options: Options) -> Data:
     named = public.split_name(name)
     if named is not None:
         return public.load(*named, download=options.download)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _open_folder(path, options)
-    if path.is_file():
-        return _open_file(path, options)
+    stream = streams.stream_of(name)
+    if stream is not None:
+        return _open_stream(stream, options)
+    path = Path(os.path.expanduser(name))
+    found = reading.status(path)
+    if found is not None:
+        return _open_folder(path, options) if stat.S_ISDIR(found.st_mode) else _open_file(path, options)
     archive, _, key = str(path).rpartition(".npz:")
     if archive and Path(archive + ".npz").is_file():
         return _open_file(Path(archive + ".npz"), options, key)
     if any(character in name for character in PATTERN):
-        found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
-        if found:
-            return _open_paths(found, name, options)
+        matches = [match for match in sorted(glob.glob(str(path), recursive=True)) if not os.path.isdir(match)]
+        if matches:
+            return _open_paths([Path(match) for match in matches], name, options)
     raise checks.no_such_file(name, public.NAMES)
+
+
+def _open_stream(stream: Stream, options: Options) -> Data:
+    """Open what comes through a pipe; sentences name the pipe, not the file that keeps it."""
+    asked = (options.columns, options.label_column)
+    table = options.form != text_tables.Format() or any(option is not None for option in asked)
+    path = stream.path(table=table)
+    try:
+        data = _open_file(path, options)
+    except IsthmusError as error:
+        raise type(error)(str(error).replace(str(path), stream.name)) from error
+    if data.resident:
+        stream.close()
+    else:
+        stream.keep()
+    return data
 
 
 def _open_folder(folder: Path, options: Options) -> Data:
     """Open a folder of images, sub-folders being classes, or of Parquet files."""
     if (known := recognition.recognise_folder(folder)) is not None:
         raise checks.not_read(folder, known.name, known.advice)
-    found = []
-    for parent, folders, files in os.walk(folder):
+    found: list[Path] = []
+    notes: list[str] = []
+    for path in _files_below(folder, notes):
+        if isinstance(path, DataError):
+            _leave_out(path, options, notes)
+        else:
+            found.append(path)
+    found.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return _open_paths(found, folder.name or str(folder), options, root=folder, notes=notes)
+
+
+def _files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
+    """Yield all files below a folder, links followed, and the error of each folder that cannot be looked into."""
+    refused: list[OSError] = []
+    above = {str(folder): {_identity(str(folder))}}
+    for parent, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
         # Hidden files and archive litter are nobody's data.
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(parent) / name for name in files if not name.startswith(".")]
-    found.sort(key=lambda path: path.relative_to(folder).as_posix())
-    return _open_paths(found, folder.name or str(folder), options, root=folder)
+        for name in list(folders):
+            below = os.path.join(parent, name)
+            identity = _identity(below)
+            if identity in above[parent]:  # to follow it would never end
+                folders.remove(name)
+                yield checks.unreadable_file(below, "it is a link to a folder that it lies in")
+                continue
+            above[below] = above[parent] | {identity}
+            if os.path.islink(below):
+                notes.append(f"'{os.path.relpath(below, folder)}' is a link to a folder, which was followed.")
+        yield from (Path(parent, name) for name in files if not name.startswith("."))
+    for error in refused:
+        yield checks.unreadable_file(error.filename, "looking into it is not permitted")
 
 
-def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path | None = None) -> Data:
+def _identity(folder: str) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _leave_out(error: DataError, options: Options, notes: list[str]) -> None:
+    """Refuse what cannot be read in a folder, or leave it out where that was asked for, and say so."""
+    if not options.skip_bad:
+        raise checks.refused_in_folder(error) from error
+    notes.append(f"left out: {str(error).removeprefix('data: ')}")
+
+
+def _open_paths(
+    paths: Sequence[Path], source: str, options: Options, root: Path | None = None, notes: Sequence[str] = ()
+) -> Data:
     """Open several files as one set."""
     if len(paths) == 1 and root is None:
         return _open_file(paths[0], options)
+    notes, files = list(notes), []
+    for path in paths:
+        try:
+            reading.require_file(path)
+        except DataError as error:  # opening a pipe would wait for ever
+            _leave_out(error, options, notes)
+        else:
+            files.append(path)
+    paths = files
     pictures = [path for path in paths if images.is_image(path)]
     stored = [path for path in paths if path.suffix.lower() in PARQUET]
     chosen, kind = (pictures, "images") if len(pictures) >= len(stored) else (stored, "Parquet files")
@@ -313,12 +385,10 @@ def _open_paths(paths: Sequence[Path], source: str, options: Options, root: Path
         _refuse_known(paths)
         raise checks.nothing_in_folder(source, [path.name for path in paths])
     rest = Counter(path.suffix.lower() or "no suffix" for path in set(paths).difference(chosen))
-    suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
-    notes = (
-        [f"of the {len(paths)} files in {source}, left out since not read as {kind}: {rest.total()} ({suffixes})."]
-        if rest
-        else []
-    )
+    if rest:
+        suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
+        left_out = f"left out since not read as {kind}: {rest.total()} ({suffixes})"
+        notes.append(f"of the {len(paths)} files in {source}, {left_out}.")
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
             root = Path(os.path.commonpath(chosen))
@@ -349,9 +419,10 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
     suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes[-1] if suffixes else "")
+    size = reading.require_file(path).st_size
     if not os.access(path, os.R_OK):
         raise checks.unreadable_file(path, "reading it is not permitted")
-    if path.stat().st_size == 0:
+    if size == 0:
         raise checks.unreadable_file(path, "it is empty")
     if options.window is not None:
         return text.from_bytes_file(path, window=options.window)
@@ -386,20 +457,6 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
     if suffix in TABLES:
         return text_tables.from_csv(path, options.form, **choice)
-    if _looks_like_idx(path, packed):
+    if idx.is_idx_file(path):
         return idx.from_idx(path)
     return text.from_bytes_file(path)
-
-
-def _looks_like_idx(path: Path, packed: bool) -> bool:
-    """Return whether a file is, or is named as, an IDX file."""
-    import gzip
-    import zlib
-
-    if "-ubyte" in path.name or ".idx" in path.name:
-        return True
-    try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            return idx.is_idx(file.read(4))
-    except (OSError, EOFError, zlib.error):
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
+from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.tables import choose_columns, clean, describe, from_table, prototype
@@ -47,16 +49,20 @@ class ParquetStore(stores.Store):
         self.cells = cells
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self.groups: list[tuple[Path, int]] = []
-        lengths, self.nbytes, wanted = [], 0, set(names)
+        self._identities = {path: Identity.of(path) for path in paths}
+        lengths, self.nbytes = [], 0
         for path in paths:
-            metadata = parquet_file(path).metadata
-            # A column of plain values is stored under its own name, with all its dots.
-            chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted]
-            for number in range(metadata.num_row_groups):
-                group = metadata.row_group(number)
-                self.groups.append((path, number))
-                lengths.append(group.num_rows)
-                self.nbytes += sum(group.column(i).total_uncompressed_size for i in chosen)
+            with parquet_file(path) as file:
+                self.groups += [(path, number) for number in range(file.num_row_groups)]
+                rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+                width = _row_bytes(file, self.names)
+                if width * max(rows, default=0) > PACKED_LIMIT:
+                    raise checks.too_large(
+                        path, "a row group unpacks to more", "8 GiB; write it with smaller row groups"
+                    )
+                lengths += rows
+                # Equal cells take next to nothing in the file, and as much as others in memory.
+                self.nbytes += max(_stored_bytes(file, path, self.names), width * sum(rows))
         self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
         self.length = int(self.starts[-1])
 
@@ -92,6 +98,8 @@ class ParquetStore(stores.Store):
 
     def select(self, names: Sequence[str]) -> ParquetStore:
         """Return a store of some columns."""
+        for identity in self._identities.values():
+            identity.check()
         return ParquetStore(self.paths, names, self.source, self.cells)
 
     def _group(self, group: int) -> pa.Table:
@@ -102,7 +110,10 @@ class ParquetStore(stores.Store):
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
+        self._identities[path].check()
         table = read_groups(path, [number], self.names)
+        if table.num_rows != self.starts[group + 1] - self.starts[group]:
+            raise checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
         table, _ = clean(table, self.source, first=int(self.starts[group]))
         # Files may differ in how they number categories.
         columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
@@ -113,6 +124,35 @@ class ParquetStore(stores.Store):
         return table
 
 
+def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
+    """Return the bytes that some columns of a file take unpacked; of a small file those of all columns."""
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    every = sum(metadata.row_group(number).total_byte_size for number in groups)
+    if every <= stores.RESIDENT_BYTES:
+        return every
+    chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in names]
+    found = 0
+    for number in groups:
+        # The description of a column is taken unchecked by pyarrow, which ends the process where it is damaged; a row
+        # read from it is not.
+        with decoding(path, "it is damaged"):
+            next(file.iter_batches(1, row_groups=[number], columns=list(names), use_threads=False), None)
+        group = metadata.row_group(number)
+        found += sum(group.column(i).total_uncompressed_size for i in chosen)
+    return found
+
+
+def _row_bytes(file: Any, names: Sequence[str]) -> int:
+    """Return the bytes that a row takes in memory at least: those of its numbers and dates."""
+    widths = []
+    for field in file.schema_arrow:
+        if field.name in names:
+            with contextlib.suppress(ValueError):  # of a type without a width of its own, as text
+                widths.append(field.type.bit_width)
+    return sum(widths) // 8
+
+
 def parquet_file(path: Path) -> Any:
     """Open a Parquet file.
 
@@ -121,26 +161,17 @@ def parquet_file(path: Path) -> Any:
     DataError
         If it is truncated or no Parquet file.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    require_file(path)
+    with decoding(path, "it is truncated or no Parquet file"):
         return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise checks.unreadable_file(
-            path, f"it is truncated or no Parquet file ({str(error).splitlines()[0][:120]})"
-        ) from error
 
 
 def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """Read row groups of a Parquet file."""
-    import pyarrow as pa
-
-    with parquet_file(path) as file:
-        try:
-            return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise checks.unreadable_file(path, f"it is damaged ({str(error).splitlines()[0][:120]})") from error
+    with parquet_file(path) as file, decoding(path, "it is damaged"):
+        return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
 
 
 def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:

@@ -13,7 +13,17 @@ import zlib
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-__all__ = ["HEAD_BYTES", "IMAGE_SUFFIXES", "Format", "first_bytes", "is_text", "recognise", "recognise_folder"]
+__all__ = [
+    "HEAD_BYTES",
+    "IMAGE_SUFFIXES",
+    "JSON",
+    "JSON_LINES",
+    "Format",
+    "first_bytes",
+    "is_text",
+    "recognise",
+    "recognise_folder",
+]
 
 HEAD_BYTES = 64 * 2**10
 TAR_AT, DICOM_AT, NIFTI_AT, MATLAB_AT = 257, 128, 344, 512

@@ -1,4 +1,4 @@
-"""Where records lie: in memory, in a memory-mapped file, in a list. The code that trains cannot tell which.
+"""Where records lie: in memory, in a file, in a list. The code that trains cannot tell which.
 
 A store knows how many records it has and returns blocks of them, always in host memory and never as a view of mapped
 pages. Parquet files and image files have their stores in :mod:`isthmus.data.parquet` and :mod:`isthmus.data.images`.
@@ -7,15 +7,18 @@ pages. Parquet files and image files have their stores in :mod:`isthmus.data.par
 from __future__ import annotations
 
 import mmap
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from isthmus.checks import data as checks
+from isthmus.data.reading import FileArray
 
-__all__ = ["RESIDENT_BYTES", "ArrayStore", "ListStore", "MappedStore", "Store", "WindowStore"]
+__all__ = ["RESIDENT_BYTES", "ArrayStore", "FileStore", "ListStore", "MappedStore", "Store", "WindowStore", "behind"]
 
 RESIDENT_BYTES = 512 * 2**20
 """Files whose records take up to this many bytes are read into memory once; larger ones are streamed."""
@@ -78,78 +81,134 @@ class ArrayStore(Store):
         return [self.array.shape[1:3]] * self.length
 
 
-class MappedStore(Store):
-    """Records in a memory-mapped array: every block is copied out and its pages are given back.
+class FileStore(Store):
+    """Records in an array in a file, read a block at a time.
 
-    Without that, pages that were read stay counted as resident until the system needs them, and a pass over a file
-    larger than memory looks (and, under a memory limit, is) as expensive as loading it.
+    Parameters
+    ----------
+    array : FileArray of shape (n, ...)
+        The records.
+    name : str
+        Of the source, for the sentence about a NaN; values are checked when they are read.
+    columns : sequence of int or None, default=None
+        Of a matrix, the columns to keep.
+    """
+
+    resident = False
+
+    def __init__(self, array: FileArray, name: str, columns: Sequence[int] | None = None) -> None:
+        self.array = array
+        self.name = name
+        self.columns = None if columns is None else list(columns)
+        self.length = len(array)
+        self.nbytes = array.nbytes if columns is None else array.nbytes // array.shape[1] * len(columns)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Read records by number."""
+        indices = np.asarray(indices)
+        block = self._native(self.array.take(indices))
+        if not checks.all_finite(block):
+            for index, record in zip(indices, block, strict=True):
+                checks.finite(record[None], self.name, first=int(index))
+        return block
+
+    def chunk(self, start: int, stop: int) -> np.ndarray:
+        """Read neighbouring records."""
+        block = self._native(self.array.read(start, stop))
+        checks.finite(block, self.name, first=start)
+        return block
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return the same height and width for all."""
+        return [(self.array.shape[1], self.array.shape[2])] * self.length
+
+    def _native(self, block: np.ndarray) -> np.ndarray:
+        block = block if self.columns is None else block[:, self.columns]
+        return block.astype(block.dtype.newbyteorder("="), copy=False)
+
+
+class MappedStore(Store):
+    """Records in a caller's memory map that is no plain part of a file: changed in private, or every second row.
+
+    Every block is copied out and its pages are given back. Without that, pages that were read stay counted as resident
+    until the system needs them, and a pass over a file larger than memory looks (and, under a memory limit, is) as
+    expensive as loading it.
 
     Parameters
     ----------
     array : memmap of shape (n, ...)
         The mapped records.
     name : str
-        Of the source, for the sentence about a NaN; values are checked when they are first read.
-    names : tuple of str, default=()
-        Of the columns, for the same.
+        Of the source, for the sentence about a NaN; values are checked when they are read.
     """
 
     resident = False
 
-    def __init__(self, array: np.memmap, name: str, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, array: np.memmap, name: str) -> None:
         self.array = array
         self.name = name
-        self.names = names
         self.length = len(array)
         self.nbytes = array.nbytes
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return a gathered copy."""
         indices = np.asarray(indices)
+        self._check_file()
         # Reading in the order of the file lets neighbouring rows share a page.
         order = np.argsort(indices, kind="stable")
         block = np.empty((len(indices), *self.array.shape[1:]), self.array.dtype.newbyteorder("="))
         block[order] = self.array[indices[order]]
         _release(self.array)
         if not checks.all_finite(block):
-            for index in indices:
-                checks.finite(np.asarray(self.array[index : index + 1]), self.name, first=int(index), names=self.names)
+            for index, record in zip(indices, block, strict=True):
+                checks.finite(record[None], self.name, first=int(index))
         return block
 
     def chunk(self, start: int, stop: int) -> np.ndarray:
         """Return a copy."""
-        view = self.array[start:stop]
-        block = _read(view)
-        if block is None:
-            block = np.array(view)
-            _release(self.array)
-        block = block.astype(view.dtype.newbyteorder("="), copy=False)
-        checks.finite(block, self.name, first=start, names=self.names)
+        self._check_file()
+        block = np.array(self.array[start:stop])
+        _release(self.array)
+        block = block.astype(block.dtype.newbyteorder("="), copy=False)
+        checks.finite(block, self.name, first=start)
         return block
 
     def sizes(self) -> list[tuple[int, int]]:
         """Return the same height and width for all."""
         return [self.array.shape[1:3]] * self.length
 
+    def _check_file(self) -> None:
+        """Refuse a file that became shorter than its map: touching a page behind its end kills the process."""
+        mapping = getattr(self.array, "_mmap", None)
+        file = self.array.filename
+        if mapping is None or file is None or not os.path.exists(file):
+            return
+        start = self.array.offset - self.array.offset % mmap.ALLOCATIONGRANULARITY
+        if os.path.getsize(file) < start + len(mapping):
+            raise checks.unreadable_file(file, "it was cut short by another program after it had been opened")
 
-def _read(view: np.ndarray) -> np.ndarray | None:
-    """Read a contiguous part of a mapped file as a file: twice as fast as through the mapping, page by page.
 
-    None where that cannot be, and the mapping itself has to be read.
+def behind(array: np.memmap) -> FileArray | None:
+    """Return the part of a file that a memory map shows; None where there is no such file, or the map is no plain part.
+
+    Parameters
+    ----------
+    array : memmap
+        Or a slice of one.
     """
-    mapping = getattr(view, "_mmap", None)
-    if not isinstance(view, np.memmap) or mapping is None or view.mode != "r" or not view.flags.c_contiguous:
+    mapping = getattr(array, "_mmap", None)
+    contiguous = array.flags.c_contiguous or array.flags.f_contiguous
+    if mapping is None or array.filename is None or array.mode == "c" or not contiguous:
         return None
     # A slice of a memory map has its parent's offset, so the place in the file comes from the address in memory.
     first = np.frombuffer(mapping, np.uint8, 1).__array_interface__["data"][0]
-    place = view.offset - view.offset % mmap.ALLOCATIONGRANULARITY + view.__array_interface__["data"][0] - first
+    place = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY + array.__array_interface__["data"][0] - first
     try:
-        with open(str(view.filename), "rb") as file:
-            file.seek(place)
-            block = np.fromfile(file, view.dtype, view.size)
+        found = FileArray(Path(array.filename), array.dtype, array.shape, place, fortran=not array.flags.c_contiguous)
     except OSError:
         return None
-    return block.reshape(view.shape) if block.size == view.size else None
+    # Another file may have taken the name since; the mapping still shows the first.
+    return found if found.read(0, 1).tobytes() == np.array(array[:1]).tobytes() else None
 
 
 def _release(array: np.memmap) -> None:
@@ -187,32 +246,29 @@ class WindowStore(Store):
 
     Parameters
     ----------
-    content : ndarray of shape (bytes,), uint8
-        In memory, or memory-mapped.
+    content : ndarray or FileArray of shape (bytes,), uint8
+        In memory, or in a file.
     window : int
         Bytes in a record.
     """
 
-    def __init__(self, content: np.ndarray, window: int) -> None:
+    def __init__(self, content: np.ndarray | FileArray, window: int) -> None:
         self.content = content
         self.window = window
         self.length = -(-len(content) // window)
         self.nbytes = len(content)
-        self.resident = not isinstance(content, np.memmap)
+        self.resident = isinstance(content, np.ndarray)
 
     def take(self, indices: np.ndarray) -> list[bytes]:
         """Return the windows as bytes."""
-        starts = np.asarray(indices) * self.window
-        block = [self.content[start : start + self.window].tobytes() for start in starts]
-        self._release()
-        return block
+        return [self._bytes(start, start + self.window) for start in np.asarray(indices) * self.window]
 
     def chunk(self, start: int, stop: int) -> list[bytes]:
         """Return the windows as bytes."""
-        run = self.content[start * self.window : stop * self.window].tobytes()
-        self._release()
+        run = self._bytes(start * self.window, stop * self.window)
         return [run[at : at + self.window] for at in range(0, len(run), self.window)]
 
-    def _release(self) -> None:
-        if isinstance(self.content, np.memmap):
-            _release(self.content)
+    def _bytes(self, start: int, stop: int) -> bytes:
+        if isinstance(self.content, FileArray):
+            return self.content.read(start, stop).tobytes()
+        return self.content[start:stop].tobytes()

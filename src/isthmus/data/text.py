@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.recognition import HEAD_BYTES, is_text
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
 __all__ = ["from_bytes_file", "from_strings", "unpacked"]
 
-UNPACKED_BYTES = 8 * 2**30
 WINDOW = 64
 
 
@@ -53,23 +52,24 @@ def from_bytes_file(path: Path, *, window: int | None = None) -> Data:
     Parameters
     ----------
     path : Path
-        The file; a name in ``.gz`` is unpacked. A plain file that is large is memory-mapped and streamed.
+        The file; a name in ``.gz`` is unpacked. A plain file that is large is streamed.
     window : int or None, default=None
         Bytes in a record; None for 64, and a note where they do not look like text.
     """
     asked, window = window is not None, WINDOW if window is None else window
     checks.at_least_one("window", window)
-    size = path.stat().st_size
+    size = require_file(path).st_size
+    content: np.ndarray | FileArray
     if path.suffix.lower() == ".gz":
-        content = np.frombuffer(unpacked(path, UNPACKED_BYTES), np.uint8)
-    elif size > stores.RESIDENT_BYTES:
-        content = np.memmap(path, np.uint8, "r")
+        content = np.frombuffer(unpacked(path, PACKED_LIMIT), np.uint8)
     else:
-        content = np.fromfile(path, np.uint8)
+        content = FileArray(path, np.dtype(np.uint8), (size,))
+        content = content if size > stores.RESIDENT_BYTES else content.all()
     if not len(content):
         raise checks.unreadable_file(path, "it is empty")
     notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
-    if not asked and not is_text(content[:HEAD_BYTES].tobytes()):
+    head = content.read(0, HEAD_BYTES) if isinstance(content, FileArray) else content[:HEAD_BYTES]
+    if not asked and not is_text(head.tobytes()):
         notes.append(
             f"{path.name} looks neither like text nor like a format known here: its bytes are learned as they are."
         )
@@ -77,13 +77,11 @@ def from_bytes_file(path: Path, *, window: int | None = None) -> Data:
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
 
 
-def unpacked(path: Path, limit: int) -> bytes:
+def unpacked(path: Path, limit: int) -> bytearray:
     """Return the content of a gzip-packed file, of ``limit`` bytes at most."""
-    try:
-        with gzip.open(path) as file:
-            content = file.read(limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
+    require_file(path)
+    with decoding(path), gzip.open(path) as file:
+        content = read_bounded(file, limit)
     if len(content) > limit:
         held = f"{limit / 2**30:.0f} GiB; unpack it first"
         raise checks.too_large(path, "it unpacks to more bytes than are held in memory", held)

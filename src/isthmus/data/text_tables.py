@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data.notations import Conventions, conventions_of, looks_typed
+from isthmus.data.reading import decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.tables import from_table, twins
 from isthmus.data.text_columns import MISSING, Cells, read_column
@@ -135,35 +135,17 @@ def _read(path: Path) -> bytearray:
 
     Memory grows with what is there. A packed file may not unpack to more than 200 times its size, beyond 256 MiB.
     """
-    size = path.stat().st_size
+    size = require_file(path).st_size
     packed = path.name.lower().endswith(".gz")
-    try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            limit = min(CSV_BYTES, max(PACKED_BYTES, PACKED_RATIO * size)) if packed else CSV_BYTES
-            content = _collect(file, limit, 0 if packed else size)
-    except (OSError, EOFError, zlib.error) as error:
-        raise checks.unreadable_file(path, f"it is truncated or damaged ({error})") from error
-    if content is not None:
+    limit = min(CSV_BYTES, max(PACKED_BYTES, PACKED_RATIO * size)) if packed else CSV_BYTES
+    with decoding(path), gzip.open(path) if packed else path.open("rb") as file:
+        content = read_bounded(file, limit)
+    if len(content) <= limit:
         return content
     if packed and PACKED_RATIO * size < CSV_BYTES:
         allowed = f"{PACKED_RATIO} times or 256 MiB; if it is what it should be, unpack it with gunzip"
         raise checks.too_large(path, f"it unpacks to many times its {size:,} bytes", allowed)
     raise checks.too_large(path, "it is a text table that does not fit into memory", "8 GiB; save it as Parquet")
-
-
-def _collect(file: Any, limit: int, expected: int = 0) -> bytearray | None:
-    """Read a file to its end, piece by piece after as many bytes as are expected; None where it is beyond a limit."""
-    content = bytearray(min(expected, limit))
-    with memoryview(content) as view:
-        filled = 0
-        while filled < len(view) and (count := file.readinto(view[filled:])):
-            filled += count
-    del content[filled:]
-    while piece := file.read(PIECE_BYTES):
-        content += piece
-        if len(content) > limit:
-            return None
-    return content
 
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}  # before UTF-16

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import plain
 from isthmus.artifact import replacing
 
 if TYPE_CHECKING:
@@ -156,5 +157,6 @@ class Report:
         # Both names are claimed before anything is drawn, and before either file appears.
         with replacing(figures, force=force) as json_file, replacing(page, force=force) as html_file:
             html_file.write(self.to_html().encode())
-            json_file.write(json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False).encode() + b"\n")
+            figures_as_text = json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False)
+            json_file.write(plain.escaped(figures_as_text, lines=True).encode() + b"\n")
         return page

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import plain
 from isthmus.report import plots, wording
 from isthmus.report.facts import scalar
 from isthmus.report.page import environment
@@ -224,7 +225,8 @@ def map_page(
 
 def _json(document: Any) -> str:
     """Return JSON that may stand inside an element of HTML."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return plain.escaped(text).replace("<", "\\u003c")
 
 
 def _places(points: NDArray[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from isthmus import plain
 from isthmus.report import plots, wording
 
 if TYPE_CHECKING:
@@ -40,10 +41,16 @@ PROVENANCE = {
 def environment() -> Environment:
     """Return what fills the templates beside this file: everything escaped, and no gap left empty in silence."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def visible(value: Any) -> Any:
+        """Return a text of others without characters that turn the direction, or that no encoding takes."""
+        return plain.escaped(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     return Environment(
         loader=PackageLoader("isthmus", "report"),
         autoescape=True,
+        finalize=visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

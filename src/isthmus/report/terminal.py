@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from isthmus import plain
 from isthmus.report.wording import duration, interval, number, percent, shape
 
 __all__ = ["summary"]
@@ -36,7 +37,7 @@ def summary(document: dict[str, Any]) -> str:
     records = (
         f"{number(data['n_scored'])} of {number(data['n'])}" if data["n_scored"] < data["n"] else number(data["n"])
     )
-    name = f" from {data['source']}" if data["source"] not in ("", "X") else ""
+    name = f" from {plain.shown(data['source'])}" if data["source"] not in ("", "X") else ""
     kind = "held-out records" if data["held_out"] else "records of the fit"
     lines = [
         ", ".join(filter(None, facts)),
@@ -56,12 +57,12 @@ def summary(document: dict[str, Any]) -> str:
     is_wide = codes["kl"] is not None and 0 < codes["active"] < MOST_UNITS * codes["units"]
     enough = f"; latent_dim={codes['active']} is enough" if is_wide else ""
     lines += [f"active units    {codes['active']} of {codes['units']}{rank}{enough}", ""]
-    lines += textwrap.wrap(document["verdict"], WIDTH)
+    lines += textwrap.wrap(plain.sentence(document["verdict"]), WIDTH)
     nearest = (document["generation"] or {}).get("nearest")
     if nearest:
         lines += textwrap.wrap(f"New records: {nearest['sentence']}", WIDTH)
     for note in data["notes"]:
-        lines += textwrap.wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        lines += textwrap.wrap(plain.sentence(note), WIDTH, initial_indent="- ", subsequent_indent="  ")
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from isthmus import plain
 from isthmus.training.callbacks import Callback, FitState
 
 __all__ = ["ShowProgress", "describe"]
@@ -47,7 +48,7 @@ class ShowProgress(Callback):
     def on_start(self, state: FitState) -> None:  # noqa: D102
         self._out = self.stream or sys.stderr
         for line in describe(state.settings):
-            print(line, file=self._out, flush=True)
+            print(plain.sentence(line), file=self._out, flush=True)
         self._started = time.perf_counter()
         self._last_line, self._printed = 0.0, 0
         self._bar: Any = _bar(self._out) if self._out.isatty() else None

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, preprocessing
+from isthmus import checks, plain, preprocessing
 from isthmus import data as isthmus_data
 from isthmus.base import _fingerprint, seed_of
 from isthmus.data import Data
@@ -270,7 +270,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
 
         def told(trial: Trial) -> None:
             if self.verbose:
-                print(_sentence(trial), file=sys.stderr, flush=True)
+                print(plain.sentence(_sentence(trial)), file=sys.stderr, flush=True)
             if on_trial is not None:
                 on_trial(trial)
 
