@@ -42,7 +42,8 @@ LABELS = (
     "a file with one a row. Sub-folders of images are classes anyway."
 )
 COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or numbers with commas between."
-REMEMBERED = ("sizes", "mode", "window", "header", "columns", "labels")  # ways of opening that a model's file remembers
+# Ways of opening that a model's file remembers.
+REMEMBERED = ("sizes", "mode", "window", "as_bytes", "header", "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without
 
 
@@ -51,8 +52,7 @@ def flags_of_opening() -> list[Flag]:
     from isthmus import data
 
     flags = flags_of_function(data.open, leave_out=("source", "labels", "columns", "label_column", "window"))
-    about = "Bytes in a record of a text or byte file; given, a file is read as bytes whatever it is."
-    window = Flag("window", about, int | None, metavar="N")
+    window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
     return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
 

@@ -40,7 +40,8 @@ class Options:
     sizes: str | None
     mode: str | None
     skip_bad: bool
-    window: int | None
+    window: int
+    as_bytes: bool
     header: bool | None
     download: bool
 
@@ -54,7 +55,8 @@ def open(
     sizes: str | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
-    window: int | None = None,
+    window: int = 64,
+    as_bytes: bool = False,
     header: bool | None = None,
     download: bool = False,
 ) -> Data:
@@ -84,9 +86,10 @@ def open(
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
         Leave unreadable image files out and count them, instead of stopping.
-    window : int or None, default=None
-        Bytes in a record of a text or byte file; 64 by default. A number also has any single file read as bytes,
-        whatever it is.
+    window : int, default=64
+        Bytes in a record of a text or byte file.
+    as_bytes : bool, default=False
+        Read a file as bytes, whatever it is.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
     download : bool, default=False
@@ -115,7 +118,7 @@ def open(
     """
     checks.one_of("sizes", sizes, images.SIZES)
     checks.one_of("mode", mode, images.MODES)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, header, download)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, as_bytes, header, download)
     if isinstance(source, Data):
         data = source
     elif isinstance(source, (str, os.PathLike)):
@@ -134,8 +137,12 @@ def _refuse_unused(data: Data, options: Options) -> None:
             raise checks.option_not_used(name, kind, "tables and matrices")
     if options.sizes is not None and kind != "image":
         raise checks.option_not_used("sizes", kind, "images")
-    if options.mode is not None and (kind != "image" or data.names is None):
-        raise checks.option_not_used("mode", kind, "image files" if kind == "image" else "images")
+    if options.as_bytes and kind != "text":
+        raise checks.option_not_used("as_bytes", kind, "single files")
+    if options.mode is not None and kind != "image":
+        raise checks.option_not_used("mode", kind, "images")
+    if options.mode is not None and data.names is None:
+        data.notes.append("mode is for image files, and these images were left as they are.")
 
 
 # --- objects ---------------------------------------------------------------------------------------------------------
@@ -327,8 +334,8 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         raise checks.unreadable_file(path, "reading it is not permitted")
     if path.stat().st_size == 0:
         raise checks.unreadable_file(path, "it is empty")
-    if options.window is not None:
-        return text.from_bytes_file(path, window=options.window)
+    if options.as_bytes:
+        return text.from_bytes_file(path, window=options.window, asked=True)
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
     found = recognition.recognise(recognition.first_bytes(path), path, path)
@@ -362,7 +369,7 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return text_tables.from_csv(path, header=options.header, **choice)
     if _looks_like_idx(path, packed):
         return idx.from_idx(path)
-    return text.from_bytes_file(path)
+    return text.from_bytes_file(path, window=options.window)
 
 
 def _looks_like_idx(path: Path, packed: bool) -> bool:
