@@ -42,6 +42,7 @@ LABELS = (
     "a file with one a row. Sub-folders of images are classes anyway."
 )
 COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or numbers with commas between."
+OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "as_bytes")  # not as the function has them
 # Ways of opening that a model's file remembers.
 REMEMBERED = ("sizes", "mode", "window", "as_bytes", "header", "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without
@@ -51,10 +52,11 @@ def flags_of_opening() -> list[Flag]:
     """Return the flags of every verb that opens data: the parameters of ``isthmus.data.open``."""
     from isthmus import data
 
-    flags = flags_of_function(data.open, leave_out=("source", "labels", "columns", "label_column", "window"))
+    flags = flags_of_function(data.open, leave_out=OWN_FLAGS)
     window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
+    as_bytes = Flag("as_bytes", "Read a file as bytes, whatever it is.", bool | None)
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
-    return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window]
+    return [labels, Flag("columns", COLUMNS, str | None, metavar="A,B,..."), *flags, window, as_bytes]
 
 
 def open_data(
