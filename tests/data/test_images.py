@@ -408,8 +408,10 @@ def test_options_of_images_elsewhere_are_refused() -> None:
 
 
 def test_mode_is_for_image_files() -> None:
-    with pytest.raises(ParameterError, match="mode is for image files"):
-        data.open(np.zeros((2, 4, 4), np.uint16), mode="grey")
+    opened = data.open(np.zeros((2, 4, 4), np.uint16), mode="grey")
+    assert opened.notes == ["mode is for image files, and these images were left as they are."]
+    with pytest.raises(ParameterError, match="as_bytes is for single files"):
+        data.open(np.zeros((2, 4, 4), np.uint16), as_bytes=True)
 
 
 def test_images_of_pillow_have_colours_and_not_indices() -> None:

@@ -99,7 +99,7 @@ REFUSED = {
     "a.avro": (b"Obj\x01" + NOISE, "an Avro file.*polars.read_avro"),
     "a.las": (b"LASF\0\0" + NOISE, "a LAS point cloud"),
     "a.tfrecord": (b"\x18\0\0\0\0\0\0\0" + NOISE, "a TFRecord file"),
-    "a.so": (b"\x7fELF\x02\x01" + NOISE, "a program.*window=64"),
+    "a.so": (b"\x7fELF\x02\x01" + NOISE, "a program.*as_bytes=True"),
     "a.npy.gz": (gzip.compress(b"\x93NUMPY\1\0" + NOISE), r"\.npy files are not read packed"),
     "a.dat.gz": (gzip.compress(b"\x93NUMPY\1\0" + NOISE), "packed with gzip.*gunzip"),
     "records.json": (b'[{"a": 1},\n {"a": 2}]', "a JSON document.*jq -c"),
@@ -116,7 +116,7 @@ def test_known_formats_are_refused_by_name(tmp_path: Path, name: str) -> None:
     assert str(caught.value).count("\n") == 0
     # Whoever wants the bytes asks for them.
     if not name.endswith("gz"):
-        assert b"".join(data.open(tmp_path / name, window=16).chunk(0, 10**6)) == content
+        assert b"".join(data.open(tmp_path / name, as_bytes=True).chunk(0, 10**6)) == content
 
 
 def test_texts_that_begin_like_a_format_are_texts(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_bytes_of_no_known_format_are_learned_with_a_note(tmp_path: Path) -> Non
     assert opened.notes[1:] == [
         "a.bin looks neither like text nor like a format known here: its bytes are learned as they are."
     ]
-    assert len(data.open(tmp_path / "a.bin", window=64).notes) == 1
+    assert len(data.open(tmp_path / "a.bin", as_bytes=True).notes) == 1
 
 
 @pytest.mark.parametrize(

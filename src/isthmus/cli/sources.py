@@ -48,7 +48,10 @@ COLUMNS = "Of a table or a matrix: the columns to use, in this order; names or n
 MISSING = "Of a text table: the cells that mean missing, with commas between; by default ?, NA and the like."
 AS_TEXT = "Of a text table: columns to keep as they are written; names or numbers with commas between."
 TEXT_TABLES = ("header", "delimiter", "encoding", "decimal", "day_first", "missing", "as_text")
-REMEMBERED = ("sizes", "mode", "window", *TEXT_TABLES, "columns", "labels")  # that a model's file remembers
+# Parameters whose flags are not as the function has them.
+OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "as_bytes", "missing", "as_text")
+# Ways of opening that a model's file remembers.
+REMEMBERED = ("sizes", "mode", "window", "as_bytes", *TEXT_TABLES, "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without
 
 
@@ -56,16 +59,15 @@ def flags_of_opening() -> list[Flag]:
     """Return the flags of every verb that opens data: the parameters of ``isthmus.data.open``."""
     from isthmus import data
 
-    own = ("columns", "window", "missing", "as_text")
-    flags = flags_of_function(data.open, leave_out=("source", "labels", "label_column", *own))
-    about = "Bytes in a record of a text or byte file; given, a file is read as bytes whatever it is."
-    window = Flag("window", about, int | None, metavar="N")
+    flags = flags_of_function(data.open, leave_out=OWN_FLAGS)
+    window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
+    as_bytes = Flag("as_bytes", "Read a file as bytes, whatever it is.", bool | None)
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
     lists = [
         Flag(name, text, str | None, metavar="A,B,...")
         for name, text in (("columns", COLUMNS), ("missing", MISSING), ("as_text", AS_TEXT))
     ]
-    return [labels, lists[0], *flags, *lists[1:], window]
+    return [labels, lists[0], *flags, *lists[1:], window, as_bytes]
 
 
 def as_source(terminal: Terminal, source: str | Stream) -> str | Stream:

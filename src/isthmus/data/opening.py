@@ -46,7 +46,8 @@ class Options:
     sizes: str | None
     mode: str | None
     skip_bad: bool
-    window: int | None
+    window: int
+    as_bytes: bool
     form: text_tables.Format
     download: bool
 
@@ -60,7 +61,8 @@ def open(
     sizes: str | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
-    window: int | None = None,
+    window: int = 64,
+    as_bytes: bool = False,
     header: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -96,9 +98,10 @@ def open(
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
         Leave unreadable image files out and count them, and what is no file in a folder, instead of stopping.
-    window : int or None, default=None
-        Bytes in a record of a text or byte file; 64 by default. A number also has any single file read as bytes,
-        whatever it is.
+    window : int, default=64
+        Bytes in a record of a text or byte file.
+    as_bytes : bool, default=False
+        Read a file as bytes, whatever it is.
     header : bool or None, default=None
         Whether the first row of a text table holds names; by default the first rows decide.
     delimiter : str or None, default=None
@@ -146,7 +149,7 @@ def open(
     checks.one_of("decimal", decimal, (None, ".", ","))
     checks.known_encoding(encoding)
     form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, form, download)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, as_bytes, form, download)
     if isinstance(source, Data):
         data = source
     elif isinstance(source, Stream):
@@ -170,8 +173,12 @@ def _refuse_unused(data: Data, options: Options) -> None:
             raise checks.option_not_used(name, kind, "tables and matrices")
     if options.sizes is not None and kind != "image":
         raise checks.option_not_used("sizes", kind, "images")
-    if options.mode is not None and (kind != "image" or data.names is None):
-        raise checks.option_not_used("mode", kind, "image files" if kind == "image" else "images")
+    if options.as_bytes and kind != "text":
+        raise checks.option_not_used("as_bytes", kind, "single files")
+    if options.mode is not None and kind != "image":
+        raise checks.option_not_used("mode", kind, "images")
+    if options.mode is not None and data.names is None:
+        data.notes.append("mode is for image files, and these images were left as they are.")
 
 
 # --- objects ---------------------------------------------------------------------------------------------------------
@@ -424,8 +431,8 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         raise checks.unreadable_file(path, "reading it is not permitted")
     if size == 0:
         raise checks.unreadable_file(path, "it is empty")
-    if options.window is not None:
-        return text.from_bytes_file(path, window=options.window)
+    if options.as_bytes:
+        return text.from_bytes_file(path, window=options.window, asked=True)
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
     found = recognition.recognise(recognition.first_bytes(path), path, path)
@@ -459,4 +466,4 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return text_tables.from_csv(path, options.form, **choice)
     if idx.is_idx_file(path):
         return idx.from_idx(path)
-    return text.from_bytes_file(path)
+    return text.from_bytes_file(path, window=options.window)

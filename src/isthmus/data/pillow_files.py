@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,9 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
     """Return the images of the given headers of one file, of shape ``(height, width[, channels])``; not turned yet."""
     from PIL import Image
 
+    content = path.read_bytes()  # of a path, decoders may map pages: to cut the file short would kill the process
     with ExitStack() as stack:
-        image, again = (stack.enter_context(Image.open(path, formats=FORMATS)) for _ in range(2))
+        image, again = (stack.enter_context(Image.open(BytesIO(content), formats=FORMATS)) for _ in range(2))
         frames = getattr(image, "n_frames", 1) if wanted[0].format in ANIMATED else 1
         for header in wanted:
             if header.place:

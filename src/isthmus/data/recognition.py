@@ -74,7 +74,7 @@ VIDEO = "take its frames out as images first: ffmpeg -i FILE frames/%05d.png"
 WORDS = "take its text out into a .txt file first"
 PICKLE = "it may run code when it is opened, so load it yourself, and open the array or the data frame in it"
 MODEL = "it holds a model and no records"
-PROGRAM = "to learn its bytes as they are give window=64 (--window 64)"
+PROGRAM = "to learn its bytes as they are give as_bytes=True (--as-bytes)"
 SEVERAL = "take the array or the table that you want out of it"
 
 

@@ -17,8 +17,6 @@ from isthmus.data.schema import Schema
 
 __all__ = ["from_bytes_file", "from_strings", "unpacked"]
 
-WINDOW = 64
-
 
 def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -> Data:
     """Open a list of texts, or of byte strings: each is one record.
@@ -46,17 +44,18 @@ def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -
     return Data(Schema("text", (longest,), dtype, "list"), stores.ListStore(content), source=name)
 
 
-def from_bytes_file(path: Path, *, window: int | None = None) -> Data:
+def from_bytes_file(path: Path, *, window: int, asked: bool = False) -> Data:
     """Open any file as bytes: every ``window`` bytes are one record, and the last one may be shorter.
 
     Parameters
     ----------
     path : Path
         The file; a name in ``.gz`` is unpacked. A plain file that is large is streamed.
-    window : int or None, default=None
-        Bytes in a record; None for 64, and a note where they do not look like text.
+    window : int
+        Bytes in a record.
+    asked : bool, default=False
+        Whether bytes were asked for; if not, a note says where they do not look like text.
     """
-    asked, window = window is not None, WINDOW if window is None else window
     checks.at_least_one("window", window)
     size = require_file(path).st_size
     content: np.ndarray | FileArray

@@ -273,7 +273,8 @@ def _by_pillow(page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarra
     mode = {("bool", 1): "1", ("uint8", 1): "L", ("uint8", 3): "RGB", ("uint8", 4): "RGBA"}[
         header.dtype, header.channels
     ]
-    with Image.open(path, formats=("TIFF",)) as image:
+    # Of a path it would map pages: to cut the file short then kills the process.
+    with path.open("rb") as stream, Image.open(stream, formats=("TIFF",)) as image:
         image.seek(page.index)
         return np.array(image if image.mode == mode else image.convert(mode))
 
