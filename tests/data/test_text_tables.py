@@ -228,6 +228,8 @@ def test_numbers_that_are_text(tmp_path: Path) -> None:
     ]
     assert column(tmp_path, "00123", "456", as_text=())[0] == [123, 456]
     assert column(tmp_path, "01.11", "10.20")[0] == ["01.11", "10.20"]
+    assert column(tmp_path, "+41791234567", "+41791234568")[0] == ["+41791234567", "+41791234568"]
+    assert column(tmp_path, "+5", "-3")[0] == [5, -3]
     assert column(tmp_path, "0x1F", "12")[0] == ["0x1F", "12"]
     assert column(tmp_path, "12 kg", "13 kg")[0] == ["12 kg", "13 kg"]
     assert column(tmp_path, "192.168.1.1", "10.0.0.1")[0] == ["192.168.1.1", "10.0.0.1"]

@@ -195,6 +195,8 @@ def conventions_of(
 
 KEPT = "are kept as text; as_text= (--as-text) names the columns to keep so"
 ODD = r"^\s|^-?0[\dxX]|^-0$"  # of numbers that Arrow casts, and that lose something by it
+LEADING_ZERO = r"^[+-]?0\d"
+TELEPHONE = r"^\+\d{7,}$"
 WHOLE = r"^[+-]?\d+$"
 PLAIN = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$"
 MINUS = "\\-\u2212"
@@ -248,8 +250,8 @@ def _whole(cells: pa.Array, conventions: Conventions) -> Reading | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if conventions.guess_text and _any_match(cells, r"^[+-]?0\d"):
-        return Reading(None, ((f"numbers with zeros in front {KEPT}", _first(cells, r"^[+-]?0\d")),))
+    if code := _code(cells, conventions):
+        return code
     if pc.any(pc.equal(cells, "-0")).as_py():
         return None
     for dtype in (pa.int64(), pa.uint64()):
@@ -264,12 +266,23 @@ def _number(cells: pa.Array, conventions: Conventions) -> Reading | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if conventions.guess_text and _any_match(cells, r"^[+-]?0\d"):
-        return Reading(None, ((f"numbers with zeros in front {KEPT}", _first(cells, r"^[+-]?0\d")),))
+    if code := _code(cells, conventions):
+        return code
     if _is_grouped(cells, conventions):
         return None
     numbers = pc.replace_substring_regex(cells, r"^\+", "").cast(pa.float64())
     return Reading(numbers, _rounded(cells, numbers))
+
+
+def _code(cells: pa.Array, conventions: Conventions) -> Reading | None:
+    """Return that numbers are codes, such as postcodes, and stay text; None where they are none."""
+    if not conventions.guess_text:
+        return None
+    if _any_match(cells, LEADING_ZERO):
+        return Reading(None, ((f"numbers with zeros in front {KEPT}", _first(cells, LEADING_ZERO)),))
+    if _all_match(cells, TELEPHONE):
+        return Reading(None, ((f"telephone numbers {KEPT}", cells[0].as_py()[:40]),))
+    return None
 
 
 def _boolean(cells: pa.Array, conventions: Conventions) -> Reading:
