@@ -129,7 +129,7 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 @cache
 def hints(kind: type) -> dict[str, Any]:
     """Return the annotations of a class, found out once."""
-    return typing.get_typehints(kind)
+    return typing.get_type_hints(kind)
 
 
 @cache
