@@ -1015,6 +1015,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             code = self.encode(x)
             checks.finite_results(type(self).__name__, [code])
             record = self._to_data_units(self.decode(code, tuple(x.shape[2:])))
+            if self.has_prior or self._density is not None:
+                drawn = self.sample_codes(tuple(code.shape), torch.Generator().manual_seed(0))
+                checks.finite_results(type(self).__name__, [drawn])
         self._plain([record.numpy()])
 
     def _plain(self, encoded: list[np.ndarray]) -> Any:

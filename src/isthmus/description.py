@@ -100,6 +100,8 @@ def classes_from_json(document: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     )
     if len(names) < 2 or len(names) != len(counts) or names != sorted(set(names)):
         raise ArtifactError("classes must be two at least, in order, each with a count")
+    if min(counts) < 1 or max(counts) > 2**53:
+        raise ArtifactError("classes must have one record each at least, and no more than there can be")
     return np.asarray(names), np.asarray(counts)
 
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from isthmus.errors import ArtifactError, DataError, DataTypeError, ParameterError, ShapeError
 
 __all__ = [
+    "check_affine_state",
     "check_categories",
     "check_channels",
+    "check_codes_state",
     "check_columns",
     "check_finite_range",
     "check_image_units",
@@ -375,6 +377,18 @@ def check_shape_state(shape: Sequence[Any]) -> None:
             raise ArtifactError(
                 f"the model file: sides of records must be whole numbers of at least 1; one is {side!r}."
             )
+
+
+def check_affine_state(shift: NDArray[Any], factor: NDArray[Any]) -> None:
+    """Refuse a scaling in a preprocessing state that is no scaling."""
+    if shift.dtype != np.float32 or factor.dtype != np.float32 or not (factor > 0).all():
+        raise ArtifactError("the model file: its scaling must be 32-bit floats, and its factors above 0.")
+
+
+def check_codes_state(shift: NDArray[Any], factor: NDArray[Any]) -> None:
+    """Refuse a preprocessing state that scales what are no quantities: masks, categories, symbols of texts."""
+    if shift.any() or not (factor == 1).all():
+        raise ArtifactError("the model file: its preprocessing scales codes that stand for categories.")
 
 
 def check_longest_state(shape: Sequence[int | None]) -> None:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from isthmus import documents
 from isthmus.checks.preprocessing import (
+    check_affine_state,
+    check_codes_state,
     check_kind_state,
     check_round_trip,
     check_scaling,
@@ -315,6 +317,7 @@ class Preprocessor(ABC):
         check_kind_state(cls.kind, self.schema_.kind)
         self._restore(document, arrays)
         shift, factor = (documents.array(arrays, name, (None,) * arrays[name].ndim) for name in ("shift", "factor"))
+        check_affine_state(shift, factor)
         self._set_affine(shift, factor)
         self._prove()
         return self
@@ -327,6 +330,9 @@ class Preprocessor(ABC):
         block = self.decode(list(blank) if None in self.shape_ else blank)
         check_round_trip(shape, np.shape(self.encode(block)[0]))
         check_round_trip(shape, ((blank - self.shift_) * self.factor_).shape[1:])
+        codes = [field.index for field in self.fields_ if field.kind != "number"]
+        unscaled = (codes or slice(None)) if codes or self.classes_ else slice(0)
+        check_codes_state(*(np.broadcast_to(part, blank.shape[1:])[unscaled] for part in (self.shift_, self.factor_)))
         self.scaled_summary()
         self.scaled_fields()
         self.log_slopes()
