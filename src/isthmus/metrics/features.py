@@ -238,6 +238,7 @@ class FeatureNetwork(nn.Module):
         """Return the network that :meth:`state` described, weights bit for bit."""
         its = documents.read(_Document, document, "features")
         documents.check_finite(arrays)
+        documents.array(arrays, "stages.0.weight", (None, its["shape"][2], None, None))  # before memory is taken for it
         if min(its["shape"]) < 1 or its["peak"] <= 0 or not documents.is_number_type(its["dtype"]):
             raise ArtifactError("features must be of pictures of numbers, whose peak is above 0")
         with torch.random.fork_rng([]):  # first weights are drawn, and at once replaced

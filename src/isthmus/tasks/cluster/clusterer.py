@@ -6,6 +6,7 @@ clusters, which of several runs is kept and how well they agree, and which membe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, Self, TypedDict
@@ -41,6 +42,7 @@ METHODS: dict[str, type[Rule]] = {
 
 RUNS = 5  # of a method that leaves the model as it is
 MOST = 20  # clusters among which the number is looked for
+LARGEST = 2**27  # numbers of a picture
 REFERENCES = 2000  # members that a medoid is compared with, at most
 
 
@@ -343,7 +345,10 @@ class Clusterer(ClusterMixin, TaskEstimator):
         """Return one record like those of the fit, of pictures that the model sees the histograms of too."""
         if self.features_ != "gradients":
             return super()._blank()
-        return np.zeros((1, *(side or SIDE for side in self.schema_.shape)), self.schema_.dtype)
+        shape = tuple(side or SIDE for side in self.schema_.shape)
+        if math.prod(shape) > LARGEST:
+            raise ArtifactError(f"pictures of {math.prod(shape):,} numbers are larger than any that were learned from")
+        return np.zeros((1, *shape), self.schema_.dtype)
 
 
 class _Document(TypedDict):
