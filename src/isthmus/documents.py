@@ -107,7 +107,7 @@ def _one_of(kinds: Sequence[Any], value: Any, where: str) -> Any:
 def _several(kind: Any, value: Any, where: str) -> Any:
     """Return a list, or a tuple, of values of one type or of a type each."""
     items = typing.get_args(kind)
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):  # a tuple has not been through a file yet
         raise _wrong(kind, value, where)
     if typing.get_origin(kind) is list:
         return [read(items[0], item, f"{where}[{index}]") for index, item in enumerate(value)]

@@ -19,7 +19,6 @@ from isthmus.checks.preprocessing import (
     refuse_state,
 )
 from isthmus.data.schema import Schema
-from isthmus.errors import ArtifactError
 from isthmus.preprocessing.scaling import SCALINGS
 from isthmus.preprocessing.summary import Field, Summary
 
@@ -297,8 +296,6 @@ class Preprocessor(ABC):
         """
         try:
             return cls._from_state(document, arrays)
-        except ArtifactError:
-            raise
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as reason:
             raise refuse_state(reason) from reason
 

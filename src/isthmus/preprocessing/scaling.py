@@ -169,7 +169,7 @@ class Centring:
         if not documents.is_number_type(name):
             raise ArtifactError(f"centring.dtype must be a type of numbers; it is {name[:40]!r}")
         for part in ("offset", "unit"):
-            if part not in arrays or arrays[part].dtype.kind not in "iuf":
+            if part not in arrays or arrays[part].dtype.kind not in "biuf":
                 raise ArtifactError(f"its array {part!r} must hold numbers")
         documents.check_finite({"offset": arrays["offset"], "unit": arrays["unit"]})
         if not (arrays["unit"] > 0).all():
