@@ -321,19 +321,22 @@ class Preprocessor(ABC):
 
     def _prove(self) -> None:
         """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
-        # Pictures may be of any size as far as this is concerned; a small one takes no memory, whatever a file says.
-        shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))
-        blank = np.zeros((1, *(side or 1 for side in shape)), np.float32)
-        block = self.decode(list(blank) if None in self.shape_ else blank)
-        check_round_trip(shape, np.shape(self.encode(block)[0]))
-        check_round_trip(shape, ((blank - self.shift_) * self.factor_).shape[1:])
-        codes = [field.index for field in self.fields_ if field.kind != "number"]
-        unscaled = (codes or slice(None)) if codes or self.classes_ else slice(0)
-        check_codes_state(*(np.broadcast_to(part, blank.shape[1:])[unscaled] for part in (self.shift_, self.factor_)))
-        self.scaled_summary()
-        self.scaled_fields()
-        self.log_slopes()
-        self.log_volume(blank.shape[1:])
+        with np.errstate(all="ignore"):  # ranges as wide as floats go overflow, as they do in use
+            # Pictures may be of any size as far as this is concerned; a small one takes no memory, whatever a file says.
+            shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))
+            blank = np.zeros((1, *(side or 1 for side in shape)), np.float32)
+            block = self.decode(list(blank) if None in self.shape_ else blank)
+            check_round_trip(shape, np.shape(self.encode(block)[0]))
+            check_round_trip(shape, ((blank - self.shift_) * self.factor_).shape[1:])
+            codes = [field.index for field in self.fields_ if field.kind != "number"]
+            unscaled = (codes or slice(None)) if codes or self.classes_ else slice(0)
+            check_codes_state(
+                *(np.broadcast_to(part, blank.shape[1:])[unscaled] for part in (self.shift_, self.factor_))
+            )
+            self.scaled_summary()
+            self.scaled_fields()
+            self.log_slopes()
+            self.log_volume(blank.shape[1:])
 
     @abstractmethod
     def _state(self) -> tuple[dict[str, Any], Arrays]:
