@@ -322,7 +322,7 @@ class Preprocessor(ABC):
     def _prove(self) -> None:
         """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
         with np.errstate(all="ignore"):  # ranges as wide as floats go overflow, as they do in use
-            # Pictures may be of any size as far as this is concerned; a small one takes no memory, whatever a file says.
+            # Pictures may be of any size here; a small one takes no memory, whatever a file says.
             shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))
             blank = np.zeros((1, *(side or 1 for side in shape)), np.float32)
             block = self.decode(list(blank) if None in self.shape_ else blank)
