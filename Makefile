@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test seeds processors lint format docs bench clean
+.PHONY: help demo test minimum seeds processors lint format docs bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -18,6 +18,9 @@ demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table a
 
 test: $(VENV)/.installed-test ## Install with what the tests need, and run them
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+minimum: $(BIN)/python ## Run the tests with the lowest version of every dependency that is allowed (own environment in .venv-minimum)
+	$(BIN)/python benchmarks/minimum.py $(ARGS)
 
 seeds: $(VENV)/.installed-test ## Run every test that trains with ten shifts of its seed (hours; goes on where it was stopped)
 	$(BIN)/python benchmarks/seeds.py --jobs $(JOBS) $(ARGS)

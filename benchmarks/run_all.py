@@ -30,6 +30,7 @@ OWN = (
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
     ("growth", []),
+    ("artifact_fuzz", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (

@@ -214,10 +214,17 @@ def _refuse_constant(name: str) -> None:
 
 
 @contextlib.contextmanager
-def understanding(path: str | os.PathLike[str]) -> Iterator[None]:
+def understanding(path: str | os.PathLike[str], beside: str = "") -> Iterator[None]:
     """Make one error of all that a document causes whose checksums are right, but that makes no sense.
 
     Only a file that was put together by something other than :func:`write` can be like that.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    beside : str, default=""
+        What else may be at fault, such as modules of the user's own.
 
     Raises
     ------
@@ -229,7 +236,10 @@ def understanding(path: str | os.PathLike[str]) -> Iterator[None]:
     except (IsthmusError, *SENSELESS) as error:
         why = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
         raise ArtifactError(
-            f"{os.fspath(path)} has the right checksums, but isthmus cannot make sense of its description "
+            f"{os.fspath(path)} has the right checksums, but its description and {beside} do not go together "
+            f"({brief(why)})."
+            if beside
+            else f"{os.fspath(path)} has the right checksums, but isthmus cannot make sense of its description "
             f"({brief(why)}); make it anew."
         ) from error
 

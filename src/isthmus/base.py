@@ -7,7 +7,6 @@ data, preprocessing, held-out records, the engine, batches at inference, saving.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import inspect
 import json
@@ -18,8 +17,8 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, Self, TypedDict
 
 import numpy as np
 import torch
@@ -27,16 +26,17 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact, checks, preprocessing, training
+from isthmus import artifact, checks, documents, preprocessing, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
 from isthmus.description import (
+    classes_from_json,
     constructor_call,
     no_more_than,
     own_modules,
-    parameter_from_json,
     parameter_to_json,
+    parameters_from_json,
     same_network,
 )
 from isthmus.errors import ArtifactError
@@ -56,6 +56,7 @@ HELD_OUT_MINIMUM = 20  # records below which none are held out
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
+SIDE = 64  # of a blank picture, where sides differ
 PIXELS = 2**22  # numbers in a block at inference, where records are large
 
 
@@ -389,10 +390,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _learn_code_shape(self, module: Any) -> None:
         """Find the shape of one code by encoding one empty record."""
         shape = self.preprocessor_.shape_
-        fixed = tuple(64 if side is None else side for side in shape)
         module.eval()
         with torch.inference_mode():
-            code = module.encode(module.scale(torch.zeros((1, *fixed))))
+            code = module.encode(module.scale(self._blank()))
         sides = tuple(code.shape[1:])
         self.code_shape_ = (sides[0], *(None for _ in sides[1:])) if None in shape and len(sides) > 1 else sides
 
@@ -783,7 +783,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return ``function`` of scaled records, block by block, in the order of the records."""
         self._is_fitted()
-        return [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
+        found = [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
+        checks.finite_results(type(self).__name__, found)
+        return found
 
     def _figures(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
         """Return ``function`` of scaled records as one array, a row a record."""
@@ -841,14 +843,18 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
         What no code holds of a table is copied from ``like``, the data that they came from, and so is its index.
         """
+        beside = None if like is None else like.beside
+        return isthmus_data.restore(self._decoded(encoded, like), self.schema_, beside)
+
+    def _decoded(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:
+        """Return encoded records as a block in their units and types; ``like`` as :meth:`_restore` takes it."""
         pre = self.preprocessor_
+        checks.finite_results(type(self).__name__, encoded)
         if None in pre.shape_:
-            block = pre.decode([record for one in encoded for record in one])
-        else:
-            x = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
-            rows = None if like is None else like.chunk(0, len(like))
-            block = pre.decode(x, rows) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
-        return isthmus_data.restore(block, self.schema_, None if like is None else like.beside)
+            return pre.decode([record for one in encoded for record in one])
+        x = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
+        rows = None if like is None else like.chunk(0, len(like))
+        return pre.decode(x, rows) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
 
     def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:
         sizes = sizes or [()] * len(codes)  # type: ignore[list-item]
@@ -950,44 +956,101 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     ) -> Self:
         """Return the model that :meth:`to_parts` described; ``path``, for sentences, is where the parts were found."""
         with artifact.understanding(path):
-            weights = training.to_tensors(artifact.under("module.", arrays))
-            own = own_modules(document["parameters"])
+            its = documents.read(_Document, document)
+            weights = artifact.under("module.", arrays)
+            documents.check_finite(weights)
+            own = own_modules(its["parameters"])
         network = None if own is None else same_network(path, own, network)
-        # What modules of the user's own do wrong is no fault of the file.
-        with artifact.understanding(path) if network is None else contextlib.nullcontext():
-            model = cls._described(document, arrays, network, list(weights.values()))
+        with artifact.understanding(path, beside="" if network is None else "the modules given"):
+            tensors = training.to_tensors(weights)
+            model = cls._described(its, arrays, network, list(tensors.values()))
         try:
-            model.module_.load_state_dict(weights)
+            model.module_.load_state_dict(tensors)
         except RuntimeError as error:
             described = "its own description" if network is None else "the modules given"
             raise ArtifactError(
                 f"The weights in {os.fspath(path)} do not fit {described}: {artifact.brief(error)}"
             ) from error
+        with artifact.understanding(path, beside="" if network is None else "the modules given"):
+            model._prove()
         model.module_.to(device_to_load_on(cls.__name__, device, model.device)).eval()
         return model
 
     @classmethod
     def _described(
-        cls, document: dict[str, Any], arrays: dict[str, np.ndarray], network: Any, weights: list[Tensor]
+        cls, document: _Document, arrays: dict[str, np.ndarray], network: Any, weights: list[Tensor]
     ) -> Self:
         """Return the model of a file's document, without its weights, on the processor."""
-        parameters = {name: parameter_from_json(value) for name, value in document["parameters"].items()}
+        parameters = parameters_from_json(cls, document["parameters"])
         model = cls(**(parameters if network is None else parameters | {"network": network}))
         model.check_parameters()
+        documents.read(_Provenance, document["provenance"], "provenance")
         model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
         if cls.learns_classes:
-            model.classes_, model.class_counts_ = map(np.asarray, document["classes"])
+            model.classes_, model.class_counts_ = classes_from_json(document.get("classes", []))
         its, density = document["preprocessing"], artifact.under("density.", arrays)
         model.preprocessor_ = preprocessing.from_state(
             its["class"], its["state"], artifact.under("preprocessing.", arrays)
         )
-        model._density = CodeDensity(**density) if density else None
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
         with no_more_than(weights, record if network is None else 0):
             model.module_ = model._new_module(0)
-        model.history_, model.notes_ = list(document["history"]), list(document["notes"])
-        model.provenance_, model.scores_ = dict(document["provenance"]), dict(document["scores"])
+        model._density = CodeDensity.of(density, model._n_features_out) if density else None
+        model.history_, model.notes_ = document["history"], document["notes"]
+        model.provenance_, model.scores_ = document["provenance"], document["scores"]
         return model
+
+    def blank(self) -> Any:
+        """Return one record that is zero wherever the network begins, in the units of the data: for trying things out.
+
+        Data frames are pyarrow tables, whatever library the data came in.
+        """
+        return self._plain([self._blank().numpy()])
+
+    def _blank(self) -> Tensor:
+        return torch.zeros((1, *(SIDE if side is None else side for side in self.preprocessor_.shape_)))
+
+    def _prove(self) -> None:
+        """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
+        with torch.inference_mode():
+            x = self.module_.scale(self._blank())
+            code = self.encode(x)
+            checks.finite_results(type(self).__name__, [code])
+            record = self._to_data_units(self.decode(code, tuple(x.shape[2:])))
+            if self.has_prior or self._density is not None:
+                drawn = self.sample_codes(tuple(code.shape), torch.Generator().manual_seed(0))
+                checks.finite_results(type(self).__name__, [drawn])
+        self._plain([record.numpy()])
+
+    def _plain(self, encoded: list[np.ndarray]) -> Any:
+        """Return encoded records in their units; data frames are Arrow's where their own library is not loaded."""
+        schema = self.schema_
+        if schema.container not in sys.modules:  # the library of a data frame may not be here, or be slow to load
+            schema = replace(schema, container={"table": "arrow", "text": "list"}.get(schema.kind, "numpy"))
+        return isthmus_data.restore(self._decoded(encoded), schema)
+
+
+_Preprocessing = TypedDict("_Preprocessing", {"class": str, "state": dict[str, Any]})
+
+
+class _Provenance(TypedDict):
+    seed: int
+    records: int
+    train_records: int
+    held_out_records: int
+
+
+class _Document(TypedDict):
+    """What a model's file says; parameters, schema and preprocessing are read by those that they are of."""
+
+    parameters: dict[str, Any]
+    schema: dict[str, Any]
+    preprocessing: _Preprocessing
+    history: list[dict[str, int | float | None]]
+    notes: list[str]
+    provenance: dict[str, Any]
+    scores: dict[str, Any]
+    classes: NotRequired[list[Any]]
 
 
 class _SchemaOnly:

@@ -9,12 +9,16 @@ drawn, in a second and a half.
 from __future__ import annotations
 
 import warnings
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from isthmus import documents
+from isthmus.errors import ArtifactError
 
 __all__ = ["CodeDensity", "gaussian_logits"]
 
@@ -45,6 +49,23 @@ class CodeDensity:
         if weights.shape != (k,) or factors.shape != (k, d, d):
             raise ValueError(f"{k} Gaussians of {d} numbers have weights ({k},) and factors ({k}, {d}, {d})")
         self.weights, self.means, self.factors = weights, means, factors
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], d: int | None = None) -> Self:
+        """Return the density that :meth:`arrays` described, of codes of ``d`` numbers.
+
+        Raises
+        ------
+        ArtifactError
+            The arrays are no density.
+        """
+        means = documents.array(arrays, "means", (None, d))
+        k, d = means.shape
+        weights = documents.array(arrays, "weights", (k,))
+        factors = documents.array(arrays, "factors", (k, d, d))
+        if (weights < 0).any() or not weights.any() or (np.diagonal(factors, axis1=1, axis2=2) <= 0).any():
+            raise ArtifactError("its density must have weights of at least 0 and deviations above 0")
+        return cls(*(part.astype(np.float32, copy=False) for part in (weights, means, factors)))
 
     @classmethod
     def fit(cls, codes: NDArray[np.float32], seed: int, *, components: int | None = None, ridge: float = 1e-4) -> Self:

@@ -14,19 +14,22 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from torch import Tensor, nn
 
+from isthmus import documents
 from isthmus.errors import ArtifactError, ParameterError
 
 __all__ = [
+    "classes_from_json",
     "constructor_call",
     "no_more_than",
     "own_modules",
     "parameter_from_json",
     "parameter_to_json",
+    "parameters_from_json",
     "same_network",
 ]
 
@@ -57,6 +60,49 @@ def parameter_to_json(name: str, value: Any) -> Any:
 def parameter_from_json(value: Any) -> Any:
     """Return the constructor parameter that :func:`parameter_to_json` wrote."""
     return tuple(value) if isinstance(value, list) else value
+
+
+class _Module(TypedDict):
+    name: str
+    source_sha256: str
+
+
+class _Modules(TypedDict):
+    modules: list[_Module]
+
+
+# Of parameters that may be more in Python than a file holds.
+_AS_JSON: dict[str, Any] = {
+    "network": str | _Modules,
+    "likelihood": str | dict[str, bool | int | float | str | None],
+    "random_state": int | None,
+    "verbose": bool | int,
+}
+
+
+def parameters_from_json(cls: type, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor parameters of a class that a file holds, each as its annotation says.
+
+    Raises
+    ------
+    ArtifactError
+        One is of another type.
+    """
+    hints = documents.hints(cls) | _AS_JSON
+    typed = {name: documents.read(hints.get(name, Any), value, f"parameters.{name}") for name, value in stored.items()}
+    return {name: parameter_from_json(value) for name, value in typed.items()}
+
+
+def classes_from_json(document: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes of a file, sorted, and how many records had each."""
+    names, counts = documents.read(
+        tuple[list[int] | list[float] | list[bool] | list[str], list[int]], document, "classes"
+    )
+    if len(names) < 2 or len(names) != len(counts) or names != sorted(set(names)):
+        raise ArtifactError("classes must be two at least, in order, each with a count")
+    if min(counts) < 1 or max(counts) > 2**53:
+        raise ArtifactError("classes must have one record each at least, and no more than there can be")
+    return np.asarray(names), np.asarray(counts)
 
 
 def _named_module(module: nn.Module) -> dict[str, str]:
@@ -105,9 +151,7 @@ def _as_code(value: Any) -> str:
 def own_modules(parameters: dict[str, Any]) -> list[dict[str, str]] | None:
     """Return names and hashes of the user's own modules that a file was fitted with, if it was."""
     network = parameters.get("network")
-    if not isinstance(network, dict):
-        return None
-    return [{key: str(module[key]) for key in ("name", "source_sha256")} for module in network["modules"]]
+    return documents.read(_Modules, network, "parameters.network")["modules"] if isinstance(network, dict) else None
 
 
 def same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], network: Any) -> Any:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from isthmus import documents
 from isthmus.errors import ParameterError
 
 __all__ = ["Choice", "Number", "Range", "SearchSpace", "Whole", "drawn", "range_from_dict"]
@@ -99,8 +100,13 @@ SearchSpace = Mapping[str, Whole | Number | Choice]
 
 def range_from_dict(document: Mapping[str, Any]) -> Any:
     """Return the range that :meth:`Range.to_dict` wrote."""
-    its = {name: _from_json(value) for name, value in document.items() if name != "range"}
-    return {cls.__name__: cls for cls in (Whole, Number, Choice)}[document["range"]](**its)
+    name = documents.read(Literal["Whole", "Number", "Choice"], document.get("range"), "range")
+    its = documents.read(
+        {"Whole": Whole, "Number": Number, "Choice": Choice}[name],
+        {k: v for k, v in document.items() if k != "range"},
+        "range",
+    )
+    return replace(its, values=_from_json(list(its.values))) if isinstance(its, Choice) else its
 
 
 def drawn(space: SearchSpace, rng: np.random.Generator) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import resource
@@ -19,7 +18,10 @@ from safetensors.numpy import load, save
 import isthmus
 from isthmus import artifact
 from isthmus.cli import main
-from isthmus.errors import ArtifactError
+from isthmus.errors import ArtifactError, DataError
+
+from . import forging
+from .forging import changed, places, signed
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ("image", "table")
@@ -74,14 +76,6 @@ def refused_or_the_same(path: Path, name: str, content: bytes) -> bool:
     arrays = artifact.read(path)[1]
     equal = (np.array_equal(np.atleast_1d(arrays[key]), np.atleast_1d(old)) for key, old in ARRAYS[name].items())
     return artifact.describe(path) == ENVELOPES[name] and all(equal)
-
-
-def signed(envelope: object, arrays: dict[str, np.ndarray]) -> bytes:
-    """Return a file whose checksums are right, whatever it says."""
-    if isinstance(envelope, dict) and "sha256" in envelope:
-        envelope = envelope | {"sha256": artifact._digest(arrays)}
-    text = json.dumps(envelope)
-    return save(arrays, {"isthmus": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
 # ------------------------------------------------------------------ altered bytes
@@ -176,26 +170,7 @@ def test_headers_of_all_kinds(path, header):
 # ------------------------------------------------------------------ files whose checksums are right
 
 
-def _places(value: object, place: tuple = ()) -> list[tuple]:
-    """Return the ways to all values in a JSON document, but one of many neighbours."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
-    return [place, *(found for key, item in inside for found in _places(item, (*place, key)))][place == () :]
-
-
-def _changed(envelope: dict, place: tuple, value: object) -> dict:
-    """Return a document with another value, or without the key, at a place."""
-    envelope = copy.deepcopy(envelope)
-    parent = envelope
-    for key in place[:-1]:
-        parent = parent[key]
-    if value is ...:
-        del parent[place[-1]]
-    else:
-        parent[place[-1]] = value
-    return envelope
-
-
-PLACES = {name: _places(envelope) for name, envelope in ENVELOPES.items()}
+PLACES = {name: places(envelope) for name, envelope in ENVELOPES.items()}
 values = st.one_of(
     st.just(...),
     st.none(),
@@ -212,7 +187,7 @@ values = st.one_of(
 @given(name=names, which=st.integers(0, 10_000), value=values)
 def test_any_part_of_a_description_may_be_wrong(path, name, which, value):
     place = PLACES[name][which % len(PLACES[name])]
-    read(path, signed(_changed(ENVELOPES[name], place, value), ARRAYS[name]))
+    read(path, signed(changed(ENVELOPES[name], place, value), ARRAYS[name]))
 
 
 @few
@@ -237,7 +212,7 @@ def test_any_array_may_be_wrong(path, name, which, what):
 @given(name=names, which=st.integers(0, 10_000), value=values)
 def test_verify_and_info_say_one_sentence(path, capsys, name, which, value):
     place = PLACES[name][which % len(PLACES[name])]
-    path.write_bytes(signed(_changed(ENVELOPES[name], place, value), ARRAYS[name]))
+    path.write_bytes(signed(changed(ENVELOPES[name], place, value), ARRAYS[name]))
     for verb in ("verify", "info"):
         code = main([verb, str(path)])
         said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
@@ -267,8 +242,8 @@ def test_a_description_that_is_deep_or_long(path, text):
 )
 def test_a_description_of_a_network_that_would_take_all_memory(path, name, part, value):
     place = ("preprocessing", "state", part) if part == "shape" else ("parameters", part)
-    changed = _changed(ENVELOPES[name], ("document", *place), value)
-    assert "cannot make sense of its description" in read(path, signed(changed, ARRAYS[name]))[-1]
+    forged = changed(ENVELOPES[name], ("document", *place), value)
+    assert "cannot make sense of its description" in read(path, signed(forged, ARRAYS[name]))[-1]
 
 
 def test_what_no_reader_would_accept_is_not_written(path, monkeypatch):
@@ -280,7 +255,7 @@ def test_what_no_reader_would_accept_is_not_written(path, monkeypatch):
 
 def test_reading_runs_nothing(path):
     """No code object is run, nothing is imported by a name in the file, and no process is started."""
-    texts = [signed(_changed(ENVELOPES["table"], place, "os.system"), ARRAYS["table"]) for place in PLACES["table"]]
+    texts = [signed(changed(ENVELOPES["table"], place, "os.system"), ARRAYS["table"]) for place in PLACES["table"]]
     read(path, WHOLE["table"])  # loads what reading needs
     seen: list[str] = []
     watching = True
@@ -294,3 +269,77 @@ def test_reading_runs_nothing(path):
         read(path, content)
     watching = False
     assert seen == []
+
+
+# ------------------------------------------------------------------ files of every kind, read and used
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    return [*forging.golden(), *forging.fitted(tmp_path_factory.mktemp("sources"))]
+
+
+def test_sound_files_are_read_and_used(path, sources, capsys):
+    for source in sources:
+        path.write_bytes(signed(source.envelope, source.arrays))
+        found = forging.outcome(path, source)
+        # The oldest files have no density of codes to draw from.
+        assert found.kind == ("refused at use" if source.name in ("image", "table") else "used"), (source.name, found)
+        if source.name != "own":
+            assert main(["verify", str(path)]) == 0, capsys.readouterr().err
+            assert main(["info", str(path)]) == 0, capsys.readouterr().err
+
+
+def test_forged_files_end_in_one_sentence_or_work(path, sources):
+    for number in range(390):
+        source = sources[number % len(sources)]
+        path.write_bytes(forging.mutant(source, np.random.default_rng([15, number])))
+        found = forging.outcome(path, source)
+        assert not found.is_fault, (source.name, number, found)
+        assert found.kind == "used" or (found.said.isprintable() and len(found.said) < 700), found.said
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(path, tmp_path, capsys, value):
+    arrays = {name: array.copy() for name, array in ARRAYS["image"].items()}
+    name = next(name for name in sorted(arrays) if name.startswith("module.") and arrays[name].dtype == np.float32)
+    arrays[name].flat[0] = value
+    sentence = f"its array '{name.removeprefix('module.')}' holds numbers that are not finite"
+    assert sentence in read(path, signed(ENVELOPES["image"], arrays))[-1]
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8), np.uint8))
+    codes = tmp_path / "codes.npy"
+    for verb in (["verify", str(path)], ["encode", str(tmp_path / "x.npy"), "-m", str(path), "-o", str(codes)]):
+        assert main(verb) == 4
+        assert sentence in capsys.readouterr().err
+    assert not codes.exists()
+
+
+def test_weights_that_are_too_large(path):
+    arrays = ARRAYS["image"] | {
+        name: np.full_like(array, 1e38) for name, array in ARRAYS["image"].items() if name.endswith("weight")
+    }
+    assert "what it computes for record 0 is not finite" in read(path, signed(ENVELOPES["image"], arrays))[-1]
+
+
+def test_results_that_are_not_finite_are_refused():
+    rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    model = isthmus.Autoencoder(latent_dim=2, hidden=(), max_epochs=1, random_state=0, scaling="none").fit(rows)
+    rows[7] = 3e38
+    for use in (model.transform, model.reconstruct, model.score_samples):
+        with pytest.raises(
+            DataError, match=r"^Autoencoder: what it computes for record 7 is not finite; its numbers lie"
+        ):
+            use(rows)
+    with pytest.raises(DataError, match="record 1 is not finite"):
+        model.inverse_transform(np.array([[0, 0], [3e38, -3e38]], np.float32))
+
+
+def test_a_network_of_ones_own_and_a_forged_description(path, sources):
+    own = next(source for source in sources if source.name == "own")
+    forged = changed(own.envelope, ("document", "parameters", "max_epochs"), [3])
+    path.write_bytes(signed(forged, own.arrays))
+    sentence = (
+        r"its description and the modules given do not go together \(parameters.max_epochs must be a number or null"
+    )
+    with pytest.raises(ArtifactError, match=sentence):
+        isthmus.load(path, network=own.network())

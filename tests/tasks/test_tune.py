@@ -171,6 +171,24 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(blobs, tmp_path
     assert all(isinstance(json.loads(line), dict) for line in lines)  # nothing but JSON is ever read
 
 
+def test_a_damaged_journal_is_one_sentence(blobs, tmp_path):
+    path = tmp_path / "journal"
+    Tuner(**QUICK, n_trials=2, storage=path).fit(blobs)
+    lines = path.read_bytes().splitlines(keepends=True)
+    damages = (
+        [*lines[:3], lines[3][:9] + b"\n", *lines[4:]],
+        [*lines[:3], b"[1]\n", *lines[4:]],
+        [line.replace(b'"op_code":4', b'"op_code":"x"') for line in lines],
+    )
+    for number, damaged in enumerate(damages):
+        path.write_bytes(b"".join(damaged))
+        assert damaged != lines
+        with pytest.raises(ArtifactError, match="journal is no journal of trials, or a damaged one") as error:
+            Tuner(**QUICK, n_trials=2, storage=path).fit(blobs)
+        assert path.read_bytes() == b"".join(damaged) or number > 1, "nothing is added"
+        assert str(error.value).isprintable()
+
+
 def test_without_a_seed_the_journal_says_which_folds(blobs, tmp_path):
     tuner = Tuner(**QUICK | {"random_state": None}, n_trials=1, storage=tmp_path / "journal").fit(blobs)
     again = clone(tuner).set_params(n_trials=2).fit(blobs)

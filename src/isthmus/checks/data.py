@@ -42,6 +42,7 @@ __all__ = [
     "feature_names",
     "finite",
     "finite_column",
+    "finite_results",
     "image_kind",
     "image_size",
     "image_size_refused",
@@ -720,6 +721,31 @@ def output_absent(path: Any, force: bool) -> None:
         raise OutputExistsError(
             f"'{path}' exists already; give another name, or overwrite it with force=True (--force)."
         )
+
+
+def finite_results(owner: str, blocks: Sequence[Any]) -> None:
+    """Refuse to hand out numbers that are none.
+
+    Parameters
+    ----------
+    owner : str
+        The model, for the sentence.
+    blocks : sequence of ndarray or Tensor, (b, ...)
+        What it computed, in the order of the records.
+    """
+    # A sum is the cheapest look at every value; all are asked for before the first is waited for.
+    sums = [block.sum() for block in blocks]
+    for number, total in enumerate(sums):
+        if np.isfinite(float(total)):
+            continue
+        block = np.asarray(blocks[number].cpu() if hasattr(blocks[number], "cpu") else blocks[number])
+        bad = np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
+        if len(bad):  # else only the sum was too large
+            row = sum(len(block) for block in blocks[:number]) + int(bad[0])
+            raise DataError(
+                f"{owner}: what it computes for record {row} is not finite; its numbers lie too far beyond those that "
+                f"it was fitted on, or its weights make no sense."
+            )
 
 
 def write_failed(path: object, reason: str) -> IsthmusError:

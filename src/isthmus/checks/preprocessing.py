@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from isthmus.errors import ArtifactError, DataError, DataTypeError, ParameterError, ShapeError
 
 __all__ = [
+    "check_affine_state",
     "check_categories",
     "check_channels",
+    "check_codes_state",
     "check_columns",
     "check_finite_range",
-    "check_finite_state",
     "check_image_units",
+    "check_kind_state",
+    "check_longest_state",
     "check_missing",
+    "check_round_trip",
     "check_scaling",
     "check_shape_state",
     "check_some_fields",
@@ -32,6 +36,7 @@ __all__ = [
     "refuse_state",
 ]
 
+LONGEST = 2**28  # bytes of a text
 SAID = 8  # columns that a sentence says the reason of, at most
 
 
@@ -365,13 +370,6 @@ def check_state(name: str, classes: Iterable[str]) -> None:
         raise ArtifactError(f"the model file: preprocessing must be one of {', '.join(known)}; got {name!r}.")
 
 
-def check_finite_state(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse numbers of a preprocessing state that are not finite; fitting never leaves such."""
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ArtifactError(f"the model file: {name} of its preprocessing must be finite numbers.")
-
-
 def check_shape_state(shape: Sequence[Any]) -> None:
     """Refuse the shape of records in a preprocessing state that no record has."""
     for side in shape:
@@ -379,6 +377,38 @@ def check_shape_state(shape: Sequence[Any]) -> None:
             raise ArtifactError(
                 f"the model file: sides of records must be whole numbers of at least 1; one is {side!r}."
             )
+
+
+def check_affine_state(shift: NDArray[Any], factor: NDArray[Any]) -> None:
+    """Refuse a scaling in a preprocessing state that is no scaling."""
+    if shift.dtype != np.float32 or factor.dtype != np.float32 or not (factor > 0).all():
+        raise ArtifactError("the model file: its scaling must be 32-bit floats, and its factors above 0.")
+
+
+def check_codes_state(shift: NDArray[Any], factor: NDArray[Any]) -> None:
+    """Refuse a preprocessing state that scales what are no quantities: masks, categories, symbols of texts."""
+    if shift.any() or not (factor == 1).all():
+        raise ArtifactError("the model file: its preprocessing scales codes that stand for categories.")
+
+
+def check_longest_state(shape: Sequence[int | None]) -> None:
+    """Refuse the length of texts in a preprocessing state that no memory holds."""
+    if len(shape) != 1 or shape[0] is None or shape[0] > LONGEST:
+        raise ArtifactError(f"the model file: texts must have one length of at most {LONGEST:,}; it is {tuple(shape)}.")
+
+
+def check_kind_state(own: str, kind: str) -> None:
+    """Refuse a preprocessing state of records of another kind than its class is for."""
+    if own != kind:
+        raise ArtifactError(
+            f"the model file: its preprocessing is for records of kind {own!r}, its schema of {kind!r}."
+        )
+
+
+def check_round_trip(shape: Sequence[int | None], found: Sequence[int]) -> None:
+    """Refuse a preprocessing state by which a record does not come back as it was."""
+    if len(shape) != len(found) or any(side not in (None, its) for side, its in zip(shape, found, strict=True)):
+        raise ArtifactError(f"the model file: records of shape {tuple(shape)} come out as {tuple(found)}.")
 
 
 def refuse_state(reason: Exception) -> ArtifactError:

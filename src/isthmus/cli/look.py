@@ -124,7 +124,7 @@ def verify(terminal: Terminal, model: str) -> Result:
     fitted = isthmus.load(model)
     checks = {"digests": "every bit is as it was written", "loads": f"as {type(fitted).__name__}"}
     with artifact.understanding(model):
-        passed, checks["computes"] = _still_computes(fitted)
+        passed, checks["computes"] = _still_computes(getattr(fitted, "model_", fitted))  # a task's, or the model
     lines = [f"{name:9} {what}" for name, what in checks.items()]
     return Result(
         {"path": model, "passed": passed, **checks}, [*lines, f"{model}: {'ok' if passed else 'NOT ok'}"], passed

@@ -199,13 +199,15 @@ def _table_writer(path: Path, file: BinaryIO, schema: Any) -> Any:
 
 def _write_archive(path: Path, blocks: Iterable[Sequence[Any]], names: Sequence[str] | None, *, force: bool) -> None:
     """Write codes of different shapes into an ``.npz``, in order; their names are numbers."""
+    from isthmus.data.writing import write_archive
+
     codes = [np.asarray(code) for block in blocks for code in block]
     digits = len(str(len(codes)))
     arrays: dict[str, Any] = {f"{index:0{digits}d}": code for index, code in enumerate(codes)}
     if names is not None:
         arrays["names"] = np.asarray([str(name) for name in names])
     with replacing(path, force=force) as file:
-        np.savez(file, **arrays)
+        write_archive(file, arrays)
 
 
 # ------------------------------------------------------------------ records

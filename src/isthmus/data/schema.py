@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
+
+from isthmus import documents
+from isthmus.errors import ArtifactError
 
 __all__ = ["Column", "Schema"]
 
@@ -74,9 +77,36 @@ class Schema:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Schema:
-        """Return the schema that :meth:`to_dict` wrote."""
-        document = dict(document)
-        document["shape"] = tuple(document["shape"])
-        document["columns"] = tuple(Column(**column) for column in document["columns"])
-        document["names"] = tuple(document["names"])
-        return cls(**document)
+        """Return the schema that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        ArtifactError
+            It makes no sense.
+        """
+        its = documents.read(_SchemaDocument, document, "schema")
+        _check_dtype(its["kind"], its["dtype"])
+        return cls(**{**its, "columns": tuple(Column(**column) for column in its.get("columns", ()))})
+
+
+class _ColumnDocument(TypedDict):
+    name: str
+    type: Literal["number", "integer", "boolean", "category", "date"]
+    dtype: str
+
+
+class _SchemaDocument(TypedDict):
+    kind: Literal["array", "image", "table", "text"]
+    shape: tuple[int | None, ...]
+    dtype: str
+    container: NotRequired[Literal["numpy", "torch", "pandas", "polars", "arrow", "list", "files"]]
+    columns: NotRequired[tuple[_ColumnDocument, ...]]
+    names: NotRequired[tuple[str, ...]]
+    arrow: NotRequired[str]
+
+
+def _check_dtype(kind: str, dtype: str) -> None:
+    """Refuse values of a type that no record of the kind has."""
+    allowed = {"table": ("mixed",), "text": ("str", "bytes")}.get(kind)
+    if dtype not in allowed if allowed else not documents.is_number_type(dtype):
+        raise ArtifactError(f"schema.dtype must be a type of {kind} records; it is {dtype[:40]!r}")

@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from isthmus import documents
 from isthmus.checks.metrics import check_feature_pictures
+from isthmus.errors import ArtifactError
 
 __all__ = ["WIDTH", "FeatureNetwork"]
 
@@ -234,13 +236,25 @@ class FeatureNetwork(nn.Module):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """Return the network that :meth:`state` described, weights bit for bit."""
-        document = dict(document)
-        accuracy = document.pop("accuracy")
+        its = documents.read(_Document, document, "features")
+        documents.check_finite(arrays)
+        documents.array(arrays, "stages.0.weight", (None, its["shape"][2], None, None))  # before memory is taken for it
+        if min(its["shape"]) < 1 or its["peak"] <= 0 or not documents.is_number_type(its["dtype"]):
+            raise ArtifactError("features must be of pictures of numbers, whose peak is above 0")
         with torch.random.fork_rng([]):  # first weights are drawn, and at once replaced
-            network = cls(**document)
-        network.accuracy = accuracy
+            network = cls(its["name"], its["shape"], its["dtype"], its["peak"], its["classes"])
+        network.accuracy = its["accuracy"]
         network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         return network.eval()
+
+
+class _Document(TypedDict):
+    name: str
+    shape: tuple[int, int, int]
+    dtype: str
+    peak: float
+    classes: list[int] | list[str] | list[float] | list[bool]
+    accuracy: float | None
 
 
 def _stages(shape: Sequence[int]) -> tuple[list[nn.Module], tuple[int, int, int]]:

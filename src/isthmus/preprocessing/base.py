@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.checks.preprocessing import check_finite_state, check_scaling, check_shape_state, refuse_state
+from isthmus import documents
+from isthmus.checks.preprocessing import (
+    check_affine_state,
+    check_codes_state,
+    check_kind_state,
+    check_round_trip,
+    check_scaling,
+    check_shape_state,
+    refuse_state,
+)
 from isthmus.data.schema import Schema
 from isthmus.preprocessing.scaling import SCALINGS
 from isthmus.preprocessing.summary import Field, Summary
@@ -18,10 +27,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Arrays", "Encoded", "Preprocessor"]
 
+SMALL = 2  # pixels along a side of a picture that stands for any
+
 Arrays = dict[str, NDArray[Any]]
 Encoded = NDArray[Any] | list[NDArray[Any]]  # the list for pictures whose sizes differ
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+
+
+class _State(TypedDict):
+    schema: dict[str, Any]
+    shape: tuple[int | None, ...]
+    scaling: str
+    notes: list[str]
+    summary: dict[str, Any]
 
 
 class Preprocessor(ABC):
@@ -283,19 +302,41 @@ class Preprocessor(ABC):
     @classmethod
     def _from_state(cls, document: dict[str, Any], arrays: Arrays) -> Self:
         self = cls()
+        its = documents.read(_State, document, "preprocessing")
         # A file's checksum does not tell one number without an axis from one along an axis.
         arrays = {name: np.atleast_1d(array) for name, array in arrays.items()}
-        check_finite_state({name: arrays[name] for name in ("shift", "factor")})
-        check_shape_state(document["shape"])
-        self.schema_ = Schema.from_dict(document["schema"])
-        self.summary_ = Summary.from_state(document["summary"], arrays)
-        self.shape_ = tuple(document["shape"])
-        self.scaling_ = document["scaling"]
+        documents.check_finite(arrays)
+        check_shape_state(its["shape"])
+        self.schema_ = Schema.from_dict(its["schema"])
+        self.summary_ = Summary.from_state(its["summary"], arrays)
+        self.shape_, self.scaling_, self._fit_notes = its["shape"], its["scaling"], its["notes"]
         check_scaling(cls.__name__, self.scaling_, cls.scalings)
-        self._fit_notes = list(document["notes"])
+        check_kind_state(cls.kind, self.schema_.kind)
         self._restore(document, arrays)
-        self._set_affine(arrays["shift"], arrays["factor"])
+        shift, factor = (documents.array(arrays, name, (None,) * arrays[name].ndim) for name in ("shift", "factor"))
+        check_affine_state(shift, factor)
+        self._set_affine(shift, factor)
+        self._prove()
         return self
+
+    def _prove(self) -> None:
+        """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
+        with np.errstate(all="ignore"):  # ranges as wide as floats go overflow, as they do in use
+            # Pictures may be of any size here; a small one takes no memory, whatever a file says.
+            shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))
+            blank = np.zeros((1, *(side or 1 for side in shape)), np.float32)
+            block = self.decode(list(blank) if None in self.shape_ else blank)
+            check_round_trip(shape, np.shape(self.encode(block)[0]))
+            check_round_trip(shape, ((blank - self.shift_) * self.factor_).shape[1:])
+            codes = [field.index for field in self.fields_ if field.kind != "number"]
+            unscaled = (codes or slice(None)) if codes or self.classes_ else slice(0)
+            check_codes_state(
+                *(np.broadcast_to(part, blank.shape[1:])[unscaled] for part in (self.shift_, self.factor_))
+            )
+            self.scaled_summary()
+            self.scaled_fields()
+            self.log_slopes()
+            self.log_volume(blank.shape[1:])
 
     @abstractmethod
     def _state(self) -> tuple[dict[str, Any], Arrays]:

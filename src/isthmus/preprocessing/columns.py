@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import refuse_column_type
+from isthmus.errors import ArtifactError
 from isthmus.preprocessing.atoms import Places, rounding, spread_out
 from isthmus.preprocessing.quantiles import PARTS, QuantileMap
 from isthmus.preprocessing.scaling import Centring
@@ -219,11 +221,23 @@ class Numbers(TableColumn):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Numbers:
         """Return the column that :meth:`state` wrote."""
+        its = documents.read(_NumbersDocument, document, "column")
         parts = [arrays[name] for name in PARTS if name in arrays]
         quantiles = QuantileMap.of(parts) if parts else None
-        centring = Centring.from_state(document["centring"], arrays)
-        atoms = arrays.get("atoms", NO_ATOMS)
-        return cls(**{**document, "centring": centring}, quantiles=quantiles, atoms=atoms)
+        centring = Centring.from_state(its["centring"], arrays)
+        return cls(**{**its, "centring": centring}, quantiles=quantiles, atoms=arrays.get("atoms", NO_ATOMS))
+
+
+class _NumbersDocument(TypedDict):
+    name: str
+    low: int | float
+    high: int | float
+    decimals: int
+    mean: float
+    std: float
+    masked: bool
+    alone: NotRequired[bool]
+    centring: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +353,23 @@ class Dates(TableColumn):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Dates:
         """Return the column that :meth:`state` wrote."""
-        cycles = tuple(Cycle(c["name"], tuple(c["mean"]), tuple(c["std"])) for c in document["cycles"])
-        return cls(Numbers.from_state(document["number"], arrays), document["ticks_per_day"], cycles)
+        its = documents.read(_DatesDocument, document, "column")
+        if its["ticks_per_day"] < 1:
+            raise ArtifactError(f"column.ticks_per_day must be at least 1; it is {its['ticks_per_day']}")
+        cycles = tuple(Cycle(**cycle) for cycle in its["cycles"])
+        return cls(Numbers.from_state(its["number"], arrays), its["ticks_per_day"], cycles)
+
+
+class _CycleDocument(TypedDict):
+    name: Literal["day", "week", "year"]
+    mean: tuple[float, float]
+    std: tuple[float, float]
+
+
+class _DatesDocument(TypedDict):
+    number: dict[str, Any]
+    ticks_per_day: int
+    cycles: tuple[_CycleDocument, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,7 +421,12 @@ class Booleans(TableColumn):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Booleans:
         """Return the column that :meth:`state` wrote."""
-        return cls(**document)
+        return cls(**documents.read(_BooleansDocument, document, "column"))
+
+
+class _BooleansDocument(TypedDict):
+    name: str
+    masked: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -480,7 +514,23 @@ class Categories(TableColumn):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Categories:
         """Return the column that :meth:`state` wrote."""
-        return cls(**{**document, "values": _array_from_json(document["values"])})
+        its = documents.read(_CategoriesDocument, document, "column")
+        values = _array_from_json(its["values"])
+        if not len(values):
+            raise ArtifactError("column.values must be one value at least; there is none")
+        return cls(**{**its, "values": values})
+
+
+class _ValuesDocument(TypedDict):
+    type: Literal["string", "large_string", "bool", "arrow"]
+    values: str | list[str | bool | None]
+
+
+class _CategoriesDocument(TypedDict):
+    name: str
+    pooled: bool
+    masked: bool
+    values: _ValuesDocument
 
 
 @dataclass(frozen=True, eq=False)
@@ -532,13 +582,27 @@ class SetAside(TableColumn):
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> SetAside:
         """Return the column that :meth:`state` wrote."""
-        return cls(**{**document, "value": _array_from_json(document["value"])})
+        its = documents.read(_SetAsideDocument, document, "column")
+        value = _array_from_json(its["value"])
+        if len(value) != 1:
+            raise ArtifactError(f"column.value must be one value; it is {len(value):,}")
+        return cls(**{**its, "value": value})
+
+
+class _SetAsideDocument(TypedDict):
+    name: str
+    id: bool
+    value: _ValuesDocument
 
 
 def column_from_state(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> TableColumn:
     """Return the column of a state whose class its ``kind`` names."""
-    classes: tuple[Any, ...] = (Numbers, Dates, Booleans, Categories, SetAside)
-    its_class = {cls.kind: cls for cls in classes}[document["kind"]]
+    classes: dict[str, Any] = {cls.kind: cls for cls in (Numbers, Dates, Booleans, Categories, SetAside)}
+    its_class = classes[
+        documents.read(
+            Literal["numbers", "dates", "booleans", "categories", "set aside"], document.get("kind"), "column.kind"
+        )
+    ]
     return its_class.from_state({key: value for key, value in document.items() if key != "kind"}, arrays)
 
 

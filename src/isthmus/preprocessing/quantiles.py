@@ -9,6 +9,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
+from isthmus.errors import ArtifactError
+
 __all__ = ["PARTS", "QUANTILE_SAMPLE", "QuantileMap"]
 
 PARTS = ("values", "scores", "first", "last")  # of a map, in order
@@ -88,7 +91,12 @@ class QuantileMap:
     def of(cls, parts: Sequence[Float64]) -> QuantileMap:
         """Return the map of the arrays that :data:`PARTS` names; earlier files have no stretches, the last two."""
         values, scores, *ends = parts
-        return cls(values, scores, *(ends or (scores, scores)))
+        found = cls(values, scores, *(ends or (scores, scores)))
+        for name in PARTS:
+            documents.array(found.parts(), name, (len(values),))
+        if not len(values) or (np.diff(values) <= 0).any() or (np.diff(scores) <= 0).any():
+            raise ArtifactError("its quantiles must rise, and be one at least")
+        return found
 
     def parts(self) -> dict[str, Float64]:
         """Return the arrays that :data:`PARTS` names."""

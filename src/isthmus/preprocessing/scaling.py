@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import refuse_beyond_float32
+from isthmus.errors import ArtifactError
 
 __all__ = ["SCALINGS", "Centring", "affine", "one_quantity", "unit_range"]
 
@@ -163,7 +165,16 @@ class Centring:
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Centring:
         """Return the centring that :meth:`state` wrote."""
-        return cls(np.dtype(document["dtype"]), arrays["offset"], arrays["unit"])
+        name = documents.read(str, documents.read(dict[str, Any], document, "centring").get("dtype"), "centring.dtype")
+        if not documents.is_number_type(name):
+            raise ArtifactError(f"centring.dtype must be a type of numbers; it is {name[:40]!r}")
+        for part in ("offset", "unit"):
+            if part not in arrays or arrays[part].dtype.kind not in "biuf":
+                raise ArtifactError(f"its array {part!r} must hold numbers")
+        documents.check_finite({"offset": arrays["offset"], "unit": arrays["unit"]})
+        if not (arrays["unit"] > 0).all():
+            raise ArtifactError("its array 'unit' must be above 0")
+        return cls(np.dtype(name), arrays["offset"], arrays["unit"])
 
 
 def unit_range(low: Float64, high: Float64, dtype: str, *, integers: bool) -> tuple[Float64, Float64, str]:

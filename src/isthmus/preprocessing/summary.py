@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.checks.preprocessing import check_finite_state
+from isthmus import documents
 
 __all__ = ["Field", "Summary"]
 
@@ -101,6 +101,17 @@ class Summary:
     @classmethod
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Summary:
         """Return the summary that :meth:`state` wrote."""
-        numbers: dict[str, Any] = {name: np.asarray(arrays[name]) for name in ("low", "high", "mean", "std")}
-        check_finite_state(numbers)
-        return cls(**{**document, "names": tuple(document["names"])}, **numbers)
+        its = documents.read(_SummaryDocument, document, "summary")
+        shape = documents.array(arrays, "low", (None,)).shape
+        low, high, mean, std = (documents.array(arrays, name, shape) for name in ("low", "high", "mean", "std"))
+        return cls(**its, low=low, high=high, mean=mean, std=std)
+
+
+class _SummaryDocument(TypedDict):
+    kind: Literal["array", "image", "table", "text"]
+    names: tuple[str, ...]
+    integers: bool
+    binary: bool
+    one_hot: bool
+    dtype: str
+    atoms: NotRequired[bool]

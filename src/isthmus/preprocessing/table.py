@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import (
     check_categories,
     check_columns,
@@ -36,6 +37,12 @@ __all__ = ["TablePreprocessor"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+
+
+class _TableState(TypedDict):
+    columns: list[dict[str, Any]]
+    max_categories: int
+    missing: Literal["mask", "refuse"]
 
 
 class TablePreprocessor(Preprocessor):
@@ -311,12 +318,13 @@ class TablePreprocessor(Preprocessor):
         return own, arrays
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
-        self.max_categories, self.missing = int(document["max_categories"]), document["missing"]
-        of_column: list[Arrays] = [{} for _ in document["columns"]]
+        its = documents.read(_TableState, document, "preprocessing")
+        self.max_categories, self.missing = its["max_categories"], its["missing"]
+        of_column: list[Arrays] = [{} for _ in its["columns"]]
         for key, array in arrays.items():
             if key.startswith("column."):
                 _, index, name = key.split(".", 2)
                 of_column[int(index)][name] = array
-        self._columns = tuple(map(column_from_state, document["columns"], of_column))
+        self._columns = tuple(map(column_from_state, its["columns"], of_column))
         self._learn_types()
         self._lay_out()

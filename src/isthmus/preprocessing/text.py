@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.checks.preprocessing import check_text_length, check_width
+from isthmus.checks.preprocessing import check_longest_state, check_text_length, check_width
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.statistics import blocks
 from isthmus.preprocessing.summary import Summary
@@ -117,4 +117,5 @@ class TextPreprocessor(Preprocessor):
         return {}, {}
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
-        """Nothing beyond what all preprocessors have."""
+        """Nothing beyond what all preprocessors have, but no longer texts than memory is for."""
+        check_longest_state(self.shape_)

@@ -10,17 +10,17 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks
+from isthmus import artifact, checks, documents
 from isthmus import data as isthmus_data
 from isthmus.data import Data
-from isthmus.description import parameter_from_json, parameter_to_json
+from isthmus.description import parameter_to_json, parameters_from_json
 
 __all__ = ["TaskEstimator"]
 
@@ -182,15 +182,36 @@ class TaskEstimator(BaseEstimator, ABC):
 
         document, arrays = artifact.read(path, cls.__name__)
         with artifact.understanding(path):
-            its = document["model"]
-            model_class, parts = REGISTRY[its["class"]], artifact.under("model.", arrays)
-        model = model_class.from_parts(path, its["document"], parts, network=network, device=device)
+            its = documents.read(_Document, document)
+            model_class, parts = REGISTRY[its["model"]["class"]], artifact.under("model.", arrays)
+        model = model_class.from_parts(path, its["model"]["document"], parts, network=network, device=device)
         with artifact.understanding(path):
-            parameters = {name: parameter_from_json(value) for name, value in document["parameters"].items()}
-            made = cls(model=model, **parameters)
+            own = artifact.under("task.", arrays)
+            documents.check_finite(own)
+            made = cls(model=model, **parameters_from_json(cls, its["parameters"]))
             made._use(model)
-            made.restore_task(document["task"], artifact.under("task.", arrays))
+            made.restore_task(its["task"], own)
+            made._prove()
         return made
+
+    def _prove(self) -> None:
+        """Judge one blank record: what a file says fits together, or this fails now and not in use."""
+        for name in ("predict_proba", "score_samples"):
+            if hasattr(self, name):
+                checks.finite_results(type(self).__name__, [getattr(self, name)(self._blank())])
+
+    def _blank(self) -> Any:
+        """Return one record like those of the fit."""
+        return self.model_.blank()
+
+
+_ItsModel = TypedDict("_ItsModel", {"class": str, "document": dict[str, Any]})
+
+
+class _Document(TypedDict):
+    parameters: dict[str, Any]
+    model: _ItsModel
+    task: dict[str, Any]
 
 
 def _is_own(model: Any) -> bool:

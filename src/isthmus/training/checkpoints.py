@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import artifact
+from isthmus import artifact, documents
 from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["read", "to_arrays", "to_tensors", "write"]
 
 CLASS_NAME = "Checkpoint"
+
+
+class _Document(TypedDict):
+    plan: dict[str, Any]
+    progress: dict[str, Any]
 
 
 def to_arrays(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
@@ -48,7 +53,9 @@ def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[d
     """
     document, arrays = artifact.read(path, CLASS_NAME)
     with artifact.understanding(path):
-        theirs, progress = dict(document["plan"]), dict(document["progress"])
+        its = documents.read(_Document, document)
+        theirs, progress = its["plan"], its["progress"]
+        documents.check_finite(artifact.under("module.", arrays) | artifact.under("best.", arrays))
         tensors = to_tensors(arrays)
     ours = dataclasses.asdict(plan)
     for name, value in ours.items():

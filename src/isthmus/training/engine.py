@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isthmus import artifact
-from isthmus.errors import OutOfMemoryError, TrainingError
+from isthmus import artifact, documents
+from isthmus.errors import ArtifactError, OutOfMemoryError, TrainingError
 from isthmus.training import checkpoints, distributed, optimizers
 from isthmus.training.batches import Batch, Batches, epoch_generator
 from isthmus.training.callbacks import Callback, FitState
@@ -484,8 +484,10 @@ class Engine:
         """
         tensors, progress = checkpoints.read(path, self.plan, self.module)
         with artifact.understanding(path):
+            self.progress = documents.read(Progress, progress, "progress")
+            if min(self.progress.batch_size - 1, self.progress.epoch, self.progress.step) < 0:
+                raise ArtifactError("progress must count epochs, steps and records")
             self._restore(tensors)
-            self.progress = Progress(**progress)
         if self.progress.best is not None:
             self.stopping.best, self.stopping.best_epoch = self.progress.best, self.progress.best_epoch
         self.best = _under("best.", tensors) or None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, metrics
+from isthmus import checks, documents, metrics
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
+from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import Classification
 from isthmus.tasks.classify.network import FineTuned, Head, Joint
 from isthmus.tasks.classify.rules import Conditional, Features, Known, Ladder, Own, Probe, Rule, Stacked
@@ -379,11 +380,28 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what :meth:`task_parts` returned."""
-        self.method_, self.method_reason_ = document["method"], document["reason"]
-        self.classes_ = np.asarray(document["classes"])
-        self.temperature_, self.notes_ = float(document["temperature"]), list(document["notes"])
-        self.seed_ = int(document["seed"])
-        self.rule_ = METHODS[self.method_].restore(self, document["rule"], arrays)
+        its = documents.read(_Document, document, "task")
+        self.method_, self.method_reason_ = its["method"], its["reason"]
+        self.classes_ = np.asarray(its["classes"])
+        self.temperature_, self.notes_, self.seed_ = its["temperature"], its["notes"], its["seed"]
+        if self.temperature_ <= 0 or its["classes"] != sorted(set(its["classes"])):
+            raise ArtifactError("task.temperature must be above 0, and task.classes in order")
+        self.rule_ = METHODS[self.method_].restore(self, its["rule"], arrays)
+
+    def _prove(self) -> None:
+        """Judge one blank record, and see that it gets a probability of each class."""
+        super()._prove()
+        documents.array({"probabilities": self.predict_proba(self._blank())}, "probabilities", (1, len(self.classes_)))
+
+
+class _Document(TypedDict):
+    method: str
+    reason: str
+    classes: list[int] | list[float] | list[bool] | list[str]
+    temperature: float
+    notes: list[str]
+    seed: int
+    rule: dict[str, Any]
 
 
 def _temperature(logits: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:

@@ -6,18 +6,20 @@ clusters, which of several runs is kept and how well they agree, and which membe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Self
+from typing import Any, Literal, Self, TypedDict
 
 import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, gradients
+from isthmus import artifact, checks, documents, gradients
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import SIDE, seed_of
 from isthmus.data import Data, Schema
+from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import doubtful_rows
 from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
 from isthmus.tasks.cluster.embedded import DEC, IDEC
@@ -40,6 +42,7 @@ METHODS: dict[str, type[Rule]] = {
 
 RUNS = 5  # of a method that leaves the model as it is
 MOST = 20  # clusters among which the number is looked for
+LARGEST = 2**27  # numbers of a picture
 REFERENCES = 2000  # members that a medoid is compared with, at most
 
 
@@ -323,15 +326,39 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what :meth:`task_parts` returned."""
-        self.method_, self.features_, self.seed_ = document["method"], document["features"], int(document["seed"])
-        self.schema_ = Schema.from_dict(document["schema"])
-        self.evidence_ = None if document["evidence"] is None else Evidence.from_dict(document["evidence"])
-        self.stability_ = float("nan") if document["stability"] is None else float(document["stability"])
-        self.labels_, self.probabilities_ = arrays["labels"], arrays["probabilities"]
-        self.columns_, self.medoids_ = arrays["columns"], arrays["medoids"]
-        self.n_clusters_ = len(self.columns_)
+        its = documents.read(_Document, document, "task")
+        self.method_, self.features_, self.seed_ = its["method"], its["features"], its["seed"]
+        self.schema_ = Schema.from_dict(its["schema"])
+        self.evidence_ = None if its["evidence"] is None else Evidence.from_dict(its["evidence"])
+        self.stability_ = float("nan") if its["stability"] is None else its["stability"]
+        self.columns_ = documents.array(arrays, "columns", (None,), "i")
+        self.n_clusters_ = k = len(self.columns_)
+        self.labels_ = documents.array(arrays, "labels", (None,), "i")
+        self.probabilities_ = documents.array(arrays, "probabilities", (len(self.labels_), k))
+        self.medoids_ = documents.array(arrays, "medoids", (k,), "i")
+        if not k or sorted(self.columns_.tolist()) != list(range(k)):
+            raise ArtifactError("its array 'columns' must number the clusters")
         self._forget_width()
-        self.rule_ = METHODS[self.method_].restore(self, document["rule"], artifact.under("rule.", arrays))
+        self.rule_ = METHODS[self.method_].restore(self, its["rule"], artifact.under("rule.", arrays))
+
+    def _blank(self) -> Any:
+        """Return one record like those of the fit, of pictures that the model sees the histograms of too."""
+        if self.features_ != "gradients":
+            return super()._blank()
+        shape = tuple(side or SIDE for side in self.schema_.shape)
+        if math.prod(shape) > LARGEST:
+            raise ArtifactError(f"pictures of {math.prod(shape):,} numbers are larger than any that were learned from")
+        return np.zeros((1, *shape), self.schema_.dtype)
+
+
+class _Document(TypedDict):
+    method: str
+    features: Literal["records", "gradients"]
+    schema: dict[str, Any]
+    seed: int
+    evidence: dict[str, Any] | None
+    stability: float | None
+    rule: dict[str, Any]
 
 
 def _medoids(codes: Float32, labels: Int64, k: int) -> Int64:

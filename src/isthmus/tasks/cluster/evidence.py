@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
+from isthmus.errors import ArtifactError
 from isthmus.tasks.cluster.rules import Float32, Float64, fitted_mixture
 from isthmus.tasks.cluster.splits import number_of_clusters
 
@@ -69,8 +71,16 @@ class Evidence:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Evidence:
         """Return what :meth:`to_dict` described."""
-        scores = np.asarray(document["scores"], np.float64)
-        return cls(document["criterion"], np.asarray(document["numbers"]), scores)
+        its = documents.read(_Document, document, "evidence")
+        if len(its["numbers"]) != len(its["scores"]) or not its["scores"]:
+            raise ArtifactError("evidence must have a score for each number of clusters")
+        return cls(its["criterion"], np.asarray(its["numbers"], np.int64), np.asarray(its["scores"], np.float64))
+
+
+class _Document(TypedDict):
+    criterion: Literal["silhouette", "bic", "splits"]
+    numbers: list[int]
+    scores: list[float]
 
 
 def of_silhouettes(codes: Float32, most: int, seed: int) -> Evidence:

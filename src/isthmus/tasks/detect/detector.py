@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks
+from isthmus import artifact, checks, documents
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
@@ -397,17 +397,27 @@ class Detector(OutlierMixin, TaskEstimator):
         return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
-        self.method_, self.notes_ = str(document["method"]), list(document["notes"])
-        self.offset_, self.radius_ = float(document["offset"]), float(document["radius"])
-        self.usual_ = {way: Usual(arrays[f"usual.{way}"], float(excess)) for way, excess in document["usual"].items()}
-        self.calibration_scores_ = arrays["calibration"]
-        self.density_ = CodeDensity(**artifact.under("density.", arrays))
+        its = documents.read(_Document, document, "task")
+        self.method_, self.notes_ = its["method"], its["notes"]
+        self.offset_, self.radius_ = its["offset"], its["radius"]
+        self.usual_ = {way: Usual.of(arrays, f"usual.{way}", excess) for way, excess in its["usual"].items()}
+        self.calibration_scores_ = documents.array(arrays, "calibration", (None,))
+        self.density_ = CodeDensity.of(artifact.under("density.", arrays))
         self.beside_ = {
-            way: BESIDE[way](**numbers, **artifact.under(f"{way}.", arrays))
-            for way, numbers in document["beside"].items()
+            way: BESIDE[way].of(numbers, artifact.under(f"{way}.", arrays)) for way, numbers in its["beside"].items()
         }
         if _can_reconstruct(self.model_):
-            self.residuals_, self.reader_ = Residuals(arrays["spread"]), reader_of(self.model_)
+            self.reader_ = reader_of(self.model_)
+            self.residuals_ = Residuals(documents.array(arrays, "spread", self.reader_.is_class.shape))
+
+
+class _Document(TypedDict):
+    method: Literal["combined", "reconstruction", "distance", "likelihood"]
+    offset: float
+    radius: float
+    notes: list[str]
+    usual: dict[str, float]
+    beside: dict[str, dict[str, int | float]]
 
 
 def _can_reconstruct(model: Any) -> bool:

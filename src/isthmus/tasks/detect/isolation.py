@@ -12,10 +12,13 @@ The forest is grown by scikit-learn; here it is what a file holds, and is read w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isthmus import documents
+from isthmus.errors import ArtifactError
 
 __all__ = ["Forest"]
 
@@ -83,6 +86,18 @@ class Forest:
         """Return what a file holds: numbers and arrays."""
         return {"depth": self.depth, "scale": self.scale}, {name: getattr(self, name) for name in self.ARRAYS}
 
+    @classmethod
+    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`parts` described."""
+        its = documents.read(_Document, numbers, "isolation")
+        shape = documents.array(arrays, "feature", (None, None), "i").shape
+        left, right = (documents.array(arrays, name, shape, "i") for name in ("left", "right"))
+        threshold, questions = (documents.array(arrays, name, shape) for name in ("threshold", "questions"))
+        nodes = np.stack([left, right])
+        if not nodes.size or nodes.min() < 0 or nodes.max() >= shape[1] or not 0 <= its["depth"] <= shape[1]:
+            raise ArtifactError("its trees lead to nodes that they do not have")
+        return cls(arrays["feature"], threshold, left, right, questions, **its)
+
     def oddness(self, x: Float64) -> Float64:
         """Return s of records, (n, d) -> (n,): near 1 for odd ones, about a half or less for all others."""
         blocks = np.array_split(x.astype(np.float32), max(1, -(-len(x) // AT_ONCE)))
@@ -102,3 +117,8 @@ def needed(n: NDArray[np.integer]) -> Float64:
     many = np.maximum(n, 3).astype(np.float64)
     harmonic = np.log(many - 1) + np.euler_gamma  # about that number of n - 1
     return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (many - 1) / many))
+
+
+class _Document(TypedDict):
+    depth: int
+    scale: float

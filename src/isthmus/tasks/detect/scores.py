@@ -35,15 +35,16 @@ Algorithm for the Minimum Covariance Determinant Estimator", Technometrics 41, 1
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.data import Data
 from isthmus.density import CodeDensity
+from isthmus.errors import ArtifactError
 from isthmus.graph import nearest_rows
 from isthmus.tasks.detect.isolation import Forest
 from isthmus.tasks.records import Reader
@@ -173,6 +174,12 @@ class Ellipsoid:
         """Return what a file holds: numbers and arrays."""
         return {}, {"mean": self.mean, "whitening": self.whitening}
 
+    @classmethod
+    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`parts` described."""
+        mean = documents.array(arrays, "mean", (None,))
+        return cls(mean, documents.array(arrays, "whitening", (len(mean), len(mean))))
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -200,10 +207,15 @@ class Neighbours:
         """Return what a file holds: numbers and arrays."""
         return {}, {"rows": self.rows}
 
+    @classmethod
+    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`parts` described."""
+        return cls(documents.array(arrays, "rows", (None, None)))
+
 
 Way = Ellipsoid | Forest | Neighbours
 
-BESIDE: dict[str, Callable[..., Way]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
+BESIDE: dict[str, type[Way]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
 
 
 def ways_of_numbers(reader: Reader, data: Data, seed: int) -> dict[str, Way]:
@@ -240,6 +252,14 @@ class Usual:
         beyond = oddness[oddness > knots[-1]] - knots[-1]
         excess = float(beyond.mean()) if len(beyond) else float(oddness.std())
         return cls(knots, max(excess, TINY))
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[Any]], name: str, excess: float) -> Self:
+        """Return it with the knots of a file."""
+        knots = documents.array(arrays, name, KNOTS.shape)
+        if excess <= 0 or (np.diff(knots) < 0).any():
+            raise ArtifactError(f"its array {name!r} must rise, and its excess be above 0")
+        return cls(knots, excess)
 
     def surprise(self, oddness: Float64) -> Float64:
         """Return u, minus the log of the share of those records that are as odd or odder."""

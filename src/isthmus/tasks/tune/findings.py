@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from isthmus import documents
 from isthmus.description import parameter_from_json
+from isthmus.errors import ArtifactError
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -85,6 +87,14 @@ class Effect:
     trials: int
 
 
+class _Document(TypedDict):
+    objective: str
+    unit: str
+    higher_is_better: bool
+    trials: tuple[Trial, ...]
+    effects: tuple[Effect, ...]
+
+
 @dataclass(frozen=True)
 class Findings:
     """The trials of a search and what they say; ``print`` shows them as two tables.
@@ -137,19 +147,14 @@ class Findings:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Findings:
         """Return what :meth:`to_dict` wrote."""
+        its = documents.read(_Document, document, "findings")
         trials = tuple(
-            Trial(
-                **one
-                | {
-                    "folds": tuple(one["folds"]),
-                    "settings": {name: parameter_from_json(value) for name, value in one["settings"].items()},
-                }
-            )
-            for one in document["trials"]
+            replace(one, settings={name: parameter_from_json(value) for name, value in one.settings.items()})
+            for one in its["trials"]
         )
-        effects = tuple(Effect(**one) for one in document["effects"])
-        its = (document["objective"], document["unit"], bool(document["higher_is_better"]))
-        return cls(*its, trials, effects)
+        if all(trial.value is None for trial in trials):
+            raise ArtifactError("findings.trials must have one that is complete")
+        return cls(its["objective"], its["unit"], its["higher_is_better"], trials, its["effects"])
 
     def __str__(self) -> str:
         """Return the best trials, and what mattered, as text."""

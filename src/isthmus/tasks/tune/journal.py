@@ -16,13 +16,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 
-from isthmus import checks
-from isthmus.errors import IsthmusError
+from isthmus import checks, documents
+from isthmus.errors import ArtifactError, IsthmusError
 from isthmus.tasks.tune.findings import Trial
 from isthmus.tasks.tune.search import OutOfTimeError, PrunedError, Search
 
@@ -38,7 +38,7 @@ INTERRUPTED = "interrupted"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned"}  # of a trial that nothing went wrong with, as Optuna has them
 AT_FIRST = 10  # trials that are the usual settings or near them; the search then learns from those before
 BEFORE_PRUNING = 4  # trials to be seen to the end before others are stopped
-FIRST_LINE = 2**16  # bytes in which a journal says what it is
+LONGEST_LINE = 2**26  # bytes of a journal
 HOPELESS = 10  # failed trials without any other, after which no more are tried
 FAILURES = (IsthmusError, ArithmeticError, ValueError, RuntimeError, MemoryError)  # what a setting may come to
 
@@ -63,7 +63,7 @@ class Journal:
         self.search, self.n_jobs = search, n_jobs
         self.folder = tempfile.TemporaryDirectory() if path is None and n_jobs > 1 else None
         self.path = str(Path(self.folder.name) / "journal") if self.folder else path
-        with quiet():
+        with quiet(), _understanding(path):
             self.study = _opened(self.path, search)
             there = self.study.user_attrs.get(ABOUT)
             if there is None:
@@ -71,6 +71,7 @@ class Journal:
             else:
                 checks.same_search(owner, str(path), there, json.loads(json.dumps(about)))
             self._put_in_order()
+            self.trials()  # whatever is wrong with one is found now, and not after hours
 
     def close(self) -> None:
         """Remove what was kept for the time of the search only."""
@@ -103,7 +104,7 @@ class Journal:
         ]
 
     def _trial(self, trial: FrozenTrial) -> Trial:
-        attributes = trial.user_attrs
+        attributes = documents.read(_Attributes, trial.user_attrs, f"trial {trial.number}")
         family = attributes.get("family", next(iter(self.search.models)))
         return Trial(
             number=trial.number,
@@ -111,7 +112,7 @@ class Journal:
             family=family,
             settings=self._settings(trial, family),
             value=trial.value if trial.state.name == "COMPLETE" else None,
-            folds=tuple(attributes.get("folds", ())),
+            folds=tuple(map(float, attributes.get("folds", ()))),
             seconds=float(attributes.get("seconds", math.nan)),
             why=str(attributes.get("why", "")),
             usual="usual" in attributes,
@@ -185,6 +186,16 @@ class Journal:
         return float(self.study.best_trial.user_attrs["seconds"]) / len(self.search.folds)
 
 
+class _Attributes(TypedDict):
+    """What a trial says of itself."""
+
+    family: NotRequired[str]
+    why: NotRequired[str]
+    folds: NotRequired[list[Any]]  # of a fold that diverged it may be no number
+    seconds: NotRequired[Any]
+    usual: NotRequired[str]
+
+
 def try_one(study: Study, search: Search, index: int) -> int:
     """Choose a setting, judge it, and write down what came of it; return the number of the trial.
 
@@ -238,13 +249,16 @@ def _opened(path: str | None, search: Search) -> Study:
     """Return the study of a journal, a new one where there is none."""
     import optuna
 
-    return optuna.create_study(
-        study_name=NAME,
-        storage=None if path is None else _storage(path),
-        load_if_exists=True,
-        direction="maximize" if search.objective.higher_is_better else "minimize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
-    )
+    with _understanding(path):
+        study = optuna.create_study(
+            study_name=NAME,
+            storage=None if path is None else _storage(path),
+            load_if_exists=True,
+            direction="maximize" if search.objective.higher_is_better else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
+        )
+        study.get_trials(deepcopy=False)
+    return study
 
 
 def _storage(path: str) -> Any:
@@ -252,25 +266,41 @@ def _storage(path: str) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    _check_begins_like_one(path)
+    _check_is_journal(path)
+    return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+
+
+@contextlib.contextmanager
+def _understanding(path: str | None) -> Iterator[None]:
+    """Make one error of all that a journal causes whose lines are JSON, but make no sense to Optuna."""
     try:
-        return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        yield
+    except ArtifactError as error:
+        if path is None or str(error).startswith(path):
+            raise
+        raise checks.foreign_journal(path, str(error)) from error
+    except IsthmusError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError) as error:
+        if path is None:
+            raise
         raise checks.foreign_journal(path, f"{type(error).__name__}: {error}") from error
 
 
-def _check_begins_like_one(path: str) -> None:
-    """Refuse a file that is no journal before anything is added to it."""
+def _check_is_journal(path: str) -> None:
+    """Refuse a file that is no journal, or a damaged one, before anything is added to it."""
     if not os.path.exists(path) or not os.path.getsize(path):
         return
     with open(path, "rb") as file:
-        line = file.readline(FIRST_LINE)
-    try:
-        first = json.loads(line)
-    except ValueError as error:
-        raise checks.foreign_journal(path, "its first line is no JSON") from error
-    if not isinstance(first, dict) or "op_code" not in first:
-        raise checks.foreign_journal(path, "its first line is of another kind")
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            if number > 1 and not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+                return  # a process that was killed while it wrote; Optuna leaves it out, too
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise checks.foreign_journal(path, f"line {number} is no JSON") from error
+            if not isinstance(entry, dict) or not isinstance(entry.get("op_code"), int):
+                raise checks.foreign_journal(path, f"line {number} is of another kind")
 
 
 @contextlib.contextmanager
@@ -292,9 +322,11 @@ def seed_in(path: str) -> int | None:
 
     if not os.path.exists(path) or not os.path.getsize(path):
         return None
-    with quiet():
+    with quiet(), _understanding(path):
         storage = _storage(path)
         names = optuna.get_all_study_names(storage)
         about = optuna.load_study(study_name=NAME, storage=storage).user_attrs.get(ABOUT, {}) if NAME in names else {}
-    seed: int | None = about.get("seed")
+        seed = about.get("seed") if isinstance(about, dict) else about
+    if not isinstance(seed, int | None):
+        raise checks.foreign_journal(path, "its seed is no whole number")
     return seed

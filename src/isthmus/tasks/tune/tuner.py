@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, plain, preprocessing
+from isthmus import checks, documents, plain, preprocessing
 from isthmus import data as isthmus_data
 from isthmus.base import _fingerprint, seed_of
 from isthmus.data import Data
@@ -359,13 +359,22 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
 
     def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what :meth:`task_parts` returned."""
-        self.findings_ = Findings.from_dict(document["findings"])
-        best = document["best_params"]
-        self.best_params_ = {name: parameter_from_json(value) for name, value in best.items()}
-        self.best_score_, self.objective_ = float(document["best_score"]), str(document["objective"])
-        self.notes_, self.seed_ = list(document["notes"]), int(document["seed"])
+        its = documents.read(_Document, document, "task")
+        self.findings_ = Findings.from_dict(its["findings"])
+        self.best_params_ = {name: parameter_from_json(value) for name, value in its["best_params"].items()}
+        self.best_score_, self.objective_ = its["best_score"], its["objective"]
+        self.notes_, self.seed_ = its["notes"], its["seed"]
         if self.space:
             self.space = {name: its and range_from_dict(its) for name, its in self.space.items()}
+
+
+class _Document(TypedDict):
+    findings: dict[str, Any]
+    best_params: dict[str, Any]
+    best_score: float
+    objective: str
+    notes: list[str]
+    seed: int
 
 
 def _sentence(trial: Trial) -> str:
