@@ -21,6 +21,7 @@ _BELOW_MODELS = {
     "networks",
     "preprocessing",
     "search",
+    "telling",
     "training",
 }
 # A room is a module or a folder directly in the package. It may import itself and these.
@@ -40,10 +41,11 @@ LAW: dict[str, set[str]] = {
     "nearest": set(),
     "graph": {"nearest"},
     "layout": set(),
-    "feeding": {"errors", "checks", "data", "preprocessing", "training"},
+    "telling": {"errors", "data", "preprocessing"},
+    "feeding": {"errors", "checks", "data", "preprocessing", "telling", "training"},
     "base": {
         *("errors", "checks", "artifact", "data", "density", "description", "feeding"),
-        *("preprocessing", "search", "training", "metrics"),
+        *("preprocessing", "search", "telling", "training", "metrics"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
     "tasks": _BELOW_MODELS | {"description", "feeding", "gradients", "graph", "layout"},

@@ -12,6 +12,7 @@ __all__ = [
     "DataTypeError",
     "FormatNumberError",
     "IsthmusError",
+    "IsthmusWarning",
     "OutOfMemoryError",
     "OutputExistsError",
     "ParameterError",
@@ -81,3 +82,7 @@ class TrainingError(IsthmusError, ArithmeticError):
     """Training could not go on: values stayed non-finite after every remedy."""
 
     exit_code = 1
+
+
+class IsthmusWarning(UserWarning):
+    """What a person should know about a result: records unlike those of the fit, a model that does harm."""

@@ -176,10 +176,14 @@ def add_command(
             integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
             _use_threads(values["threads"])
-        try:
-            result = function(terminal, **values)
-        except KeyboardInterrupt as stop:
-            raise Interrupted(str(stop)) from stop
+        from isthmus import telling
+
+        with telling.of_command() as told:
+            try:
+                result = function(terminal, **values)
+            except KeyboardInterrupt as stop:
+                raise Interrupted(str(stop)) from stop
+        terminal.say(*(f"note: {sentence}" for sentence in told.sentences()))
         terminal.show(result)
         if not result.passed:
             raise typer.Exit(1)

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import checks
+from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
@@ -101,6 +101,7 @@ class Filled:
         return cls(encoded, encoded, encoded, np.full(encoded.shape, np.nan, np.float32))
 
 
+@telling.tells
 def impute(
     model: Any,
     X: Any,
@@ -175,8 +176,7 @@ def impute(
     checks.number("impute", "level", level, low=0, high=1, above=True, below=True)
     checks.integer("impute", "draws", draws, low=2)
     checks.integer("impute", "iterations", iterations, low=1)
-    if mask is None:
-        X, mask = without_nan(X)
+    given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
     data = isthmus_data.open(X)
     checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
     seed = seed_of(random_state)
@@ -186,6 +186,7 @@ def impute(
     else:
         data = isthmus_data.conform(data, model.schema_, "impute")
         fresh = unseen_rows(model, data)
+    telling.belongs(data, given)
     task = _Imputer(model, fresh, float(level), int(draws), int(iterations), seed)
     return task.impute(data, mask)
 
@@ -230,6 +231,7 @@ class _Imputer:
         block = data.chunk(0, len(data))
         marked = np.ascontiguousarray(holes.marks(0, block))
         checks.nothing_to_fill(data.source, int(marked.sum()))
+        holes.look(0, block, marked)
         found = self._by_columns(holes, data, block, marked) if marked.ndim == 2 else None
         rest = marked if found is None else found.rest
         ends, chance = [block] * 3, np.full(marked.shape, np.nan)

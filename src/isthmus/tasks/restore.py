@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
+from isthmus import telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -78,6 +79,7 @@ def denoise(model: Any, X: Any) -> Any:
     return model.reconstruct(X)
 
 
+@telling.tells
 def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start: str = "auto") -> Any:
     """Fill marked cells of records; unmarked ones come back exactly as they were.
 
@@ -123,9 +125,8 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     >>> inpaint(model, "digits", hole).shape
     (1797, 8, 8)
     """
-    if mask is None:
-        X, mask = without_nan(X)
-    data = isthmus_data.open(X)
+    given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
+    data = telling.belongs(isthmus_data.open(X), given)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
     return isthmus_data.restore(block, data.schema)
 
@@ -158,7 +159,8 @@ def inpaint_blocks(
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
     holes = holes_for(model, data, mask, start)
-    return (holes.refine(first, block, iterations) for first, block in data.chunks(max(1, rows)))
+    blocks = data.chunks(max(1, rows))
+    return telling.each(model, data, (holes.refine(first, block, iterations) for first, block in blocks))
 
 
 def without_nan(X: Any) -> tuple[Any, Any]:
@@ -187,7 +189,7 @@ class Holes(ABC):
     """
 
     def __init__(self, model: Any, data: Data, mask: Any, start: str) -> None:
-        self.model, self.schema, self.n = model, data.schema, len(data)
+        self.model, self.data, self.schema, self.n = model, data, data.schema, len(data)
         self.starts = self._usual_starts() if start == "auto" else (start,)
         self.mask = self.read(mask, data)
 
@@ -213,6 +215,19 @@ class Holes(ABC):
         """Return a block with other values in the marked cells and everything else untouched."""
 
     @abstractmethod
+    def look(self, first: int, block: Any, marked: Any) -> Any:
+        """Count what of the known cells of a block is unlike those of the fit; return the block, begun and encoded.
+
+        Parameters
+        ----------
+        first : int
+            Number of the block's first record.
+        block : block of records
+        marked : marks
+            Which cells are not known.
+        """
+
+    @abstractmethod
     def refine(self, first: int, block: Any, iterations: int) -> Any:
         """Alternate between code and record; keep for each record the fill that agrees best with what is known.
 
@@ -228,8 +243,12 @@ class Holes(ABC):
 class RecordHoles(Holes):
     """Arrays and pictures, which a model takes and gives back as they are."""
 
+    def look(self, first: int, block: Any, marked: Any) -> Any:
+        return telling.encode(self.model.preprocessor_, self.data, first, self.fill(block, marked, self.starts[0]))
+
     def refine(self, first: int, block: Any, iterations: int) -> Any:
         marked = self.marks(first, block)
+        self.look(first, block, marked)
         best, lowest = block, np.full(len(block), np.inf)
         for start in self.starts:
             filled = begun = self.fill(block, marked, start)
@@ -350,8 +369,8 @@ class TableHoles(Holes):
     def refine(self, first: int, block: pa.Table, iterations: int) -> pa.Table:
         """Do it to encoded rows: to read and write a table each time takes longer than all else."""
         preprocessor, marked = self.model.preprocessor_, self.marks(first, block)
-        rows = self._as_the_model_takes_it(self.fill(block, marked, "mean"))
-        filled = begun = preprocessor.encode(rows)
+        filled = begun = self.look(first, block, marked)
+        rows = self._begun(block, marked)
         is_hole = self._of_fields(marked, block.column_names)
         is_code = np.array([field.kind == "category" for field in preprocessor.fields_])
         best, lowest = begun, np.full(len(block), np.inf)
@@ -366,8 +385,13 @@ class TableHoles(Holes):
             best, lowest = np.where(better[:, None], filled, best), np.where(better, distance, lowest)
         return self.put(block, preprocessor.decode(best, rows), marked)
 
-    def _as_the_model_takes_it(self, block: pa.Table) -> pa.Table:
-        data = isthmus_data.conform(isthmus_data.open(block), self.model.schema_, type(self.model).__name__)
+    def look(self, first: int, block: pa.Table, marked: Bools) -> Any:
+        return telling.encode(self.model.preprocessor_, self.data, first, self._begun(block, marked))
+
+    def _begun(self, block: pa.Table, marked: Bools) -> pa.Table:
+        """Return a block with first values, as the model takes it."""
+        filled = isthmus_data.open(self.fill(block, marked, "mean"))
+        data = isthmus_data.conform(filled, self.model.schema_, type(self.model).__name__)
         return data.chunk(0, len(data))
 
     def _of_fields(self, cells: Bools, names: Sequence[str]) -> Bools:
