@@ -37,6 +37,7 @@ __all__ = [
     "learns",
     "learns_a_use",
     "left_out",
+    "listed",
     "methods_tell",
     "note",
     "of_command",
@@ -208,9 +209,13 @@ def note(sentence: str) -> None:
 
 def left_out(names: Sequence[str]) -> None:
     """Tell which columns are not looked at, since the fit did not have them."""
-    some = ", ".join(shown(name) for name in names[:NAMED])
+    note(f"the fit had no column {listed([*map(shown, names)])}, and what is there is not looked at")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names side by side, the first few of many."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    note(f"the fit had no column {some}{more}, and what is there is not looked at")
+    return ", ".join(names[:NAMED]) + more
 
 
 def sentences() -> list[str]:

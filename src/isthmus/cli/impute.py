@@ -140,14 +140,12 @@ def _by_column(found: Imputation) -> tuple[dict[str, int], dict[str, Any], list[
     fits = {fit.name: fit for fit in found.columns}
     counts = found.marked.sum(axis=0)
     most = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
-    rows = [
-        (names[i], f"{counts[i]:,}", *_told(fits.get(names[i])), f"{np.nanmean(found.chance[:, i]):.2f}")
-        for i in most[:SHOWN]
-    ]
+    rows = [(names[i], f"{counts[i]:,}", *_told(fits.get(names[i])), _mean(found.chance[:, i])) for i in most[:SHOWN]]
     left = [f"and {len(most) - SHOWN} more columns"] if len(most) > SHOWN else []
     header = ("column", "filled", "by", "error", "of the mean", "chance")
     filling = {names[i]: _figures(fits.get(names[i])) for i in most}
-    return {names[i]: int(counts[i]) for i in most}, filling, [*columns(header, rows), *left]
+    table = columns(header, rows) if rows else []
+    return {names[i]: int(counts[i]) for i in most}, filling, [*table, *left]
 
 
 def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
@@ -157,6 +155,12 @@ def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
     by = sorted((name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda n: -fit.weights[n])
     error, usual = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.usual))
     return " + ".join(by) or "mean", error, usual
+
+
+def _mean(chances: np.ndarray) -> str:
+    """Return the mean of the chances that are known."""
+    known = chances[np.isfinite(chances)]
+    return f"{known.mean():.2f}" if len(known) else "-"
 
 
 def _figures(fit: ColumnFit | None) -> dict[str, Any]:

@@ -30,11 +30,23 @@ from isthmus import telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
+from isthmus.data.restoring import empty_table
+from isthmus.data.tables import from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STARTS", "Holes", "as_type", "denoise", "holes_for", "inpaint", "inpaint_blocks", "without_nan"]
+__all__ = [
+    "STARTS",
+    "Holes",
+    "as_type",
+    "denoise",
+    "holes_for",
+    "inpaint",
+    "inpaint_blocks",
+    "with_types_of",
+    "without_nan",
+]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
 BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
@@ -126,7 +138,7 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     (1797, 8, 8)
     """
     given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
-    data = telling.belongs(isthmus_data.open(X), given)
+    data = telling.belongs(with_types_of(model, isthmus_data.open(X)), given)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
     return isthmus_data.restore(block, data.schema)
 
@@ -158,9 +170,31 @@ def inpaint_blocks(
     sentences.can("inpaint", model, "reconstruct")
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
-    holes = holes_for(model, data, mask, start)
+    given, data = data, with_types_of(model, data)
+    holes = holes_for(model, telling.belongs(data, given), mask, start)
     blocks = data.chunks(max(1, rows))
-    return telling.each(model, data, (holes.refine(first, block, iterations) for first, block in blocks))
+    return telling.each(model, given, (holes.refine(first, block, iterations) for first, block in blocks))
+
+
+def with_types_of(model: Any, data: Data) -> Data:
+    """Return a table whose columns without any value have the types that a model was fitted on: they are to be filled.
+
+    Other data, and those of no fitted model, are returned as they are.
+    """
+    import pyarrow as pa
+
+    schema = getattr(model, "schema_", None)
+    if schema is None or schema.kind != "table" or data.schema.kind != "table":
+        return data
+    hollow = {column.name for column in data.schema.columns if column.dtype == "null"}
+    types = {f.name: f.type for f in empty_table(schema).schema if f.name in hollow and str(f.type) != "null"}
+    if not types:
+        return data
+    block = data.chunk(0, len(data))
+    fields = [field.with_type(types.get(field.name, field.type)) for field in block.schema]
+    table = block.cast(pa.schema(fields, metadata=block.schema.metadata))
+    found = from_table(table, source=data.source, container=data.schema.container, notes=data.notes)
+    return found if data.labels is None else found.labelled(data.labels)
 
 
 def without_nan(X: Any) -> tuple[Any, Any]:
