@@ -253,6 +253,15 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Of everything random.
         """
 
+    def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
+        """Look at what was fitted for harm that it does; here nothing.
+
+        Parameters
+        ----------
+        batches, held_out : Batches
+            Records that it was trained on, and others, where some were held out.
+        """
+
     def check_parameters(self) -> None:
         """Refuse parameters that no data could make right; subclasses add their own."""
         owner = type(self).__name__
@@ -357,6 +366,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self.batch_size_ = engine.progress.batch_size
             self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": engine.kept_epoch}
         self._some_codes = self._codes_of_some(train_batches)
+        self.judge(train_batches, held_out_batches)
         return self
 
     def _learn_schema(self, data: Data) -> None:

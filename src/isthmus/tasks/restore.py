@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
-from isthmus import telling
+from isthmus import networks, telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -49,12 +49,12 @@ __all__ = [
 ]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
-BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
+@telling.tells
 def denoise(model: Any, X: Any) -> Any:
     """Return records with the noise removed: their reconstructions.
 
@@ -88,7 +88,16 @@ def denoise(model: Any, X: Any) -> Any:
     (1797, 8, 8)
     """
     sentences.can("denoise", model, "reconstruct")
+    telling.gives_back()
+    _warn_of_harm(model)
     return model.reconstruct(X)
+
+
+def _warn_of_harm(model: Any) -> None:
+    """Tell where a model's fit found that it restores records worse than they were."""
+    found = getattr(model, "provenance_", {}).get("restoring")
+    if found and (sentence := sentences.worse_than_nothing(found)):
+        telling.note(sentence)
 
 
 @telling.tells
@@ -168,6 +177,7 @@ def inpaint_blocks(
         As :meth:`isthmus.data.Data.take` returns them. What cannot be used is refused before the first.
     """
     sentences.can("inpaint", model, "reconstruct")
+    _warn_of_harm(model)
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
     given, data = data, with_types_of(model, data)
@@ -228,7 +238,7 @@ class Holes(ABC):
         self.mask = self.read(mask, data)
 
     def _usual_starts(self) -> tuple[str, ...]:
-        if getattr(self.model, "corruption", None) in BLANKING:
+        if getattr(self.model, "corruption", None) in networks.BLANKING:
             return ("blank",)
         return ("mean", "neighbours", "blank") if self.schema.kind == "image" else ("mean", "blank")
 
