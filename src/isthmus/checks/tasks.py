@@ -35,6 +35,8 @@ __all__ = [
     "worse_than_nothing",
 ]
 
+OWNERS = {"class_logits": "a ConditionalVAE", "code_posterior": "a VAE"}  # of methods that not every model has
+
 
 def a_model(path: str, loaded: Any) -> None:
     """Refuse a file that holds a task object where a model is needed."""
@@ -51,7 +53,7 @@ def can(task: str, model: Any, *methods: str) -> None:
         if not callable(getattr(model, method, None)):
             raise ParameterError(
                 f"{task}: the model must have the method {method}(), which {type(model).__name__} does not have; "
-                f"every autoencoder of isthmus has it."
+                f"{OWNERS.get(method, 'every autoencoder of isthmus')} has it."
             )
 
 
