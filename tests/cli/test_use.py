@@ -12,7 +12,7 @@ from PIL import Image
 from pyarrow import parquet
 
 import isthmus
-from isthmus.cli import sources
+from isthmus.cli import main, sources
 
 from .conftest import Run
 
@@ -145,3 +145,19 @@ def test_a_failed_write_leaves_nothing_behind(run: Run, model_file: Path, monkey
     assert ran.code == 1
     assert ran.err.endswith("isthmus: codes.npy: No space left on device; nothing half-written was left behind.\n")
     assert list(Path().iterdir()) == []
+
+
+def test_the_nans_of_an_array_are_filled_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(200, 2)) @ np.random.default_rng(1).normal(size=(2, 5))
+    np.save("clean.npy", X)
+    X[:100, 1] = np.nan
+    np.save("holes.npy", X)
+    isthmus.Autoencoder(max_epochs=2, random_state=0, device="cpu").fit(np.load("clean.npy")).save("model.safetensors")
+    assert main(["impute", "holes.npy", "-o", "whole.npy"]) == 0
+    assert "whole.npy: 200 records, 100 cells filled, in 100 of them" in capsys.readouterr().out
+    whole = np.load("whole.npy")
+    assert np.isfinite(whole).all()
+    np.testing.assert_array_equal(whole[:, 0], X[:, 0])
