@@ -14,8 +14,9 @@ import functools
 import inspect
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any, TypeVar
@@ -160,6 +161,7 @@ class Scope:
 
 
 _END = object()
+_learned_from: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 _current: ContextVar[Scope | None] = ContextVar("isthmus_scope", default=None)
 
 
@@ -273,12 +275,19 @@ def learns(function: F) -> F:
 
 
 def learns_a_use(function: F) -> F:
-    """Make a ``fit`` of a task one that tells what a model that was fitted before makes of its records."""
+    """Make a ``fit`` of a task one that tells what a model that was fitted before makes of its records.
+
+    Of these very records the fitted object tells nothing afterwards: it may have kept some of them from its own model,
+    but whoever calls has given them to be learned from.
+    """
 
     @functools.wraps(function)
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
         with _within(self, X) as scope, scope.learning(X):
-            return function(self, X, *args, **kwargs)
+            made = function(self, X, *args, **kwargs)
+        with suppress(TypeError):  # of a list there is no weak reference
+            _learned_from[self] = weakref.ref(X.store if isinstance(X, Data) else X)
+        return made
 
     return learning  # type: ignore[return-value]
 
@@ -335,7 +344,7 @@ def _within(owner: Any, records: Any) -> Iterator[Scope]:
     """Go one call deeper; the outermost one of Python tells when it is done."""
     scope = _current.get()
     if scope is not None:
-        if scope.depth == 0:
+        if scope.depth == 0 and not _is_learned_from(owner, records):
             scope.give(records)
         scope.depth += 1
         try:
@@ -344,7 +353,8 @@ def _within(owner: Any, records: Any) -> Iterator[Scope]:
             scope.depth -= 1
         return
     scope = Scope()
-    scope.give(records)
+    if not _is_learned_from(owner, records):
+        scope.give(records)
     scope.depth = 1
     token = _current.set(scope)
     try:
@@ -352,6 +362,12 @@ def _within(owner: Any, records: Any) -> Iterator[Scope]:
     finally:
         _current.reset(token)
     _say(owner, scope.sentences())
+
+
+def _is_learned_from(owner: Any, records: Any) -> bool:
+    """Tell whether a fitted object learned from these very records."""
+    learned = _learned_from.get(owner) if hasattr(owner, "_told") else None
+    return learned is not None and learned() is (records.store if isinstance(records, Data) else records)
 
 
 def _say(owner: Any, told: list[str]) -> None:

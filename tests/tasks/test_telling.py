@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,17 @@ def test_a_task_tells_and_a_far_value_is_odd() -> None:
     assert scores[:12].max() < detector.offset_
 
 
+def test_a_task_says_nothing_of_the_records_that_it_learned_from() -> None:
+    frame = people()
+    frame.loc[::10, "age"] = 1000 * np.arange(N // 10)  # some of them are kept from its model
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector = Detector(random_state=0).fit(frame)
+        detector.predict(frame)
+    with pytest.warns(IsthmusWarning, match="^1 value lies beyond those of the fit"):
+        detector.predict(people().head(1).assign(age=10**6))
+
+
 def test_columns_that_the_fit_did_not_have_are_named() -> None:
     clusterer = Clusterer(model=Autoencoder(**COMMON), n_clusters=2, random_state=0, runs=1).fit(people())
     with pytest.warns(IsthmusWarning, match="the fit had no column 'shoe size', and what is there is not looked at"):
@@ -132,6 +144,31 @@ def test_whole_numbers_and_pictures_are_told_of_where_they_are_clipped() -> None
         assert fitted.reconstruct(brighter).max() <= 1499
     with pytest.warns(IsthmusWarning, match="64 values have a fraction, where all of the fit were whole numbers"):
         fitted.reconstruct(pictures[1:2].astype(float) + 0.25)
+
+
+def test_other_types_of_columns_are_told_of() -> None:
+    frame = people()[["age"]].assign(day=pd.date_range("2020-01-01", periods=N), flag=[1, 0] * (N // 2), one=1)
+    fitted = Autoencoder(**COMMON).fit(frame)
+    later = (
+        frame.head(4)
+        .astype({"age": float})
+        .assign(
+            day=pd.date_range("2020-01-01 06:00", periods=4, tz="Europe/Paris"), flag=[1, 0, 3, 0], one=[1, 1, 2, 1]
+        )
+    )
+    later.loc[0, "age"] = 20.5
+    with pytest.warns(IsthmusWarning) as caught:
+        fitted.transform(later)
+    (said,) = told(caught)
+    assert (
+        "1 value has a fraction, where all of the fit were whole numbers, in column 'age' (20.5; of 4 records)" in said
+    )
+    assert "4 dates have a time zone where those of the fit have none" in said
+    assert "1 cell is neither 0 nor 1, as all of the fit were, and is read as the nearer one, in column 'flag'" in said
+    assert (
+        "1 cell differs from the one value that its column had in the fit, and is not looked at, in column 'one'"
+        in (said)
+    )
 
 
 def test_rows_of_fractions_are_told_of_where_they_are_far_out() -> None:
@@ -187,6 +224,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory, model: Any) -> Path:
     people().to_csv(path / "people.csv", index=False)
     strangers().to_csv(path / "strangers.csv", index=False)
     return path
+
+
+def test_the_result_for_machines_has_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(f"score {folder}/strangers.csv -m {folder}/m.safetensors --json --quiet".split()) == 0
+    out = capsys.readouterr()
+    assert out.err == ""
+    assert json.loads(out.out)["notes"][0].startswith(BEYOND)
+
+
+def test_a_command_that_learns_says_nothing_of_what_it_learned_from(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"detect {folder}/strangers.csv --quiet --json".split()) == 0
+    assert "notes" not in json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,9 @@ def add_command(
                 result = function(terminal, **values)
             except KeyboardInterrupt as stop:
                 raise Interrupted(str(stop)) from stop
-        terminal.say(*(f"note: {sentence}" for sentence in told.sentences()))
+        if notes := told.sentences():
+            terminal.say(*(f"note: {sentence}" for sentence in notes))
+            result.document.setdefault("notes", notes)
         terminal.show(result)
         if not result.passed:
             raise typer.Exit(1)

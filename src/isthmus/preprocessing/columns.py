@@ -214,6 +214,9 @@ class Numbers(TableColumn):
         if self.alone:
             between = others & ~outside
             differences.add("between", self.place, int(between.sum()), examples=values[between][:3].tolist())
+        if values.dtype.kind == "f" and self.centring.dtype.kind in "iu":
+            odd = observed & (values != np.rint(values))
+            differences.add("fractions", self.place, int(odd.sum()), examples=values[odd][:3].tolist())
         if not self.masked:
             differences.add("empty number", self.place, len(observed) - int(observed.sum()))
 
@@ -357,6 +360,8 @@ class Dates(TableColumn):
         ticks, observed = dates_to_ticks(column, dtype, self.name)
         if differences is not None and column.type != dtype:
             differences.add("finer", self.place, _cut_by(column, dtype))
+            if (getattr(column.type, "tz", None) is None) != (getattr(dtype, "tz", None) is None):
+                differences.add("zone", self.place, int(observed.sum()))
         parts = [self.number.encode_values(ticks, observed, differences, lambda tick: _date(tick, dtype))]
         for cycle in self.cycles:
             values = Cycle.parts(cycle.name, ticks, self.ticks_per_day)

@@ -76,6 +76,11 @@ SENTENCES = {
         "is finer than the unit of the fit's, to which it is cut",
         "are finer than the unit of the fit's, to which they are cut",
     ),
+    "zone": (
+        "date",
+        "has a time zone and those of the fit have none, or the other way round, and is read as universal time",
+        "have a time zone and those of the fit have none, or the other way round, and are read as universal time",
+    ),
     "long": (
         "text",
         "is longer than those of the fit, and is cut",
