@@ -22,6 +22,7 @@ _BELOW_MODELS = {
     "plain",
     "preprocessing",
     "search",
+    "telling",
     "training",
 }
 # A room is a module or a folder directly in the package. It may import itself and these.
@@ -44,10 +45,11 @@ LAW: dict[str, set[str]] = {
     "nearest": set(),
     "graph": {"nearest"},
     "layout": set(),
-    "feeding": {"errors", "checks", "data", "preprocessing", "training"},
+    "telling": {"errors", "data", "preprocessing"},
+    "feeding": {"errors", "checks", "data", "preprocessing", "telling", "training"},
     "base": {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "feeding"),
-        *("preprocessing", "search", "training", "metrics"),
+        *("preprocessing", "search", "telling", "training", "metrics"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
     "tasks": _BELOW_MODELS | {"documents", "description", "feeding", "gradients", "graph", "layout"},

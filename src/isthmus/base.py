@@ -26,7 +26,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact, checks, documents, preprocessing, training
+from isthmus import artifact, checks, documents, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
@@ -130,7 +130,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         One record an epoch: ``epoch, seconds, learning_rate, train_loss, validation_loss`` and every named term,
         in nats per example.
     notes_ : list of str
-        What was converted, set aside or repaired on the way.
+        What was converted, set aside or repaired on the way; and what of the records of the last call was unlike those
+        of the fit.
     provenance_ : dict
         Seed, versions, device, threads, data fingerprint, wall seconds; the call, or the command, that makes it again.
     n_records_ : int
@@ -199,11 +200,17 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     _some_codes: np.ndarray | None = field(init=False, default=None)
     _density: CodeDensity | None = field(init=False, default=None)
     _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
+    _told: list[str] | None = field(init=False, default=None)  # those of notes_ that the last call told
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
         checks.known_names(cls.__name__, parameters, list(inspect.signature(cls.__init__).parameters)[1:])
         return super().__new__(cls)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every method that is put to use on records tell what of them is unlike those of the fit."""
+        super().__init_subclass__(**kwargs)
+        telling.methods_tell(cls)
 
     # ------------------------------------------------------------------ what a model file says
 
@@ -247,6 +254,15 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Of everything random.
         """
 
+    def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
+        """Look at what was fitted for harm that it does; here nothing.
+
+        Parameters
+        ----------
+        batches, held_out : Batches
+            Records that it was trained on, and others, where some were held out.
+        """
+
     def check_parameters(self) -> None:
         """Refuse parameters that no data could make right; subclasses add their own."""
         owner = type(self).__name__
@@ -268,6 +284,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ fit
 
+    @telling.learns
     def fit(
         self,
         X: Any,
@@ -345,10 +362,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         finally:
             self.module_.eval()
             self.history_ = engine.progress.history
-            self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes]
+            of_others = telling.sentences()  # such as those to validate on
+            self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes, *of_others]
             self.batch_size_ = engine.progress.batch_size
             self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": engine.kept_epoch}
         self._some_codes = self._codes_of_some(train_batches)
+        self.judge(train_batches, held_out_batches)
         return self
 
     def _learn_schema(self, data: Data) -> None:
@@ -517,6 +536,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ use
 
+    @telling.tells
     def transform(self, X: Any) -> Any:
         """Return the codes of records.
 
@@ -560,12 +580,14 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             blocks.append(self._evaluate(block, lambda z: self._to_data_units(self.decode(z))).cpu().numpy())
         return self._restore([np.concatenate(blocks)])
 
+    @telling.tells
     def reconstruct(self, X: Any) -> Any:
         """Return records after crossing the code, there and back: in the container, types and units of ``X``.
 
         Columns of a table that no code holds, ids and constants, are those of ``X``.
         """
         self._is_fitted()
+        telling.gives_back()
         table = isinstance(self.preprocessor_, preprocessing.TablePreprocessor)
         X = self._open(X) if table else X
         blocks = self._run(X, self._there_and_back)
@@ -705,6 +727,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self._density = CodeDensity.fit(codes, self.provenance_["seed"])
         return self._density
 
+    @telling.tells
     def score_samples(self, X: Any) -> np.ndarray:
         """Return log p(x | z) at each record's own code, in nats per example and in the units of ``X``.
 
@@ -716,10 +739,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         return self._figures(X, self.log_likelihood).astype(np.float64)
 
+    @telling.tells
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of :meth:`score_samples`: nats per example, higher is better."""
         return float(self.score_samples(X).mean())
 
+    @telling.tells
     def report(self, X: Any, y: Any = None, **options: Any) -> Report:
         """Return the evaluation of this model on held-out records; see :func:`isthmus.report.evaluate`."""
         from isthmus.report import evaluate
@@ -802,19 +827,19 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def _blocks(self, X: Any) -> Iterator[Tensor]:
         """Yield encoded records in order: blocks of equal size, single records where sizes differ."""
-        encode = self.preprocessor_.encode
+        pre = self.preprocessor_
         if self._is_plain(X):
             for start in range(0, len(X), self._rows()):
                 block = X[start : start + self._rows()]
-                x = torch.from_numpy(np.ascontiguousarray(encode(block)))
+                x = torch.from_numpy(np.ascontiguousarray(telling.encode(pre, X, start, block)))
                 # A sum lets NaN and infinities through; it is the cheapest look at every value, on torch's own threads.
                 if x.is_floating_point() and not x.sum().isfinite() and not checks.all_finite(block):
                     self._open(X)  # which names the row and the column
                 yield x
             return
         data = self._open(X)
-        for _, block in data.chunks(self._rows()):
-            encoded = encode(block)
+        for start, block in data.chunks(self._rows()):
+            encoded = telling.encode(pre, data, start, block)
             if isinstance(encoded, list):
                 yield from (torch.from_numpy(record)[None] for record in encoded)
             else:
@@ -836,7 +861,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Open records for use with this model, and refuse those of another shape."""
         varies = self.schema_.kind == "image" and None in self.schema_.shape and not isinstance(X, Data)
         data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None)
-        return isthmus_data.conform(data, self.schema_, type(self).__name__)
+        return telling.belongs(isthmus_data.conform(data, self.schema_, type(self).__name__), X)
 
     def _restore(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:
         """Return encoded records in the units, types and container of the data fitted on.
@@ -909,7 +934,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "schema": self.schema_.to_dict(),
             "preprocessing": {"class": type(self.preprocessor_).__name__, "state": state},
             "history": self.history_,
-            "notes": self.notes_,
+            "notes": telling.of_fit(self),
             "provenance": self.provenance_,
             "scores": scores or {},
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],

@@ -14,6 +14,7 @@ __all__ = [
     "DataTypeError",
     "FormatNumberError",
     "IsthmusError",
+    "IsthmusWarning",
     "OutOfMemoryError",
     "OutputExistsError",
     "OutputInUseError",
@@ -101,3 +102,7 @@ class TrainingError(IsthmusError, ArithmeticError):
     """Training could not go on: values stayed non-finite after every remedy."""
 
     exit_code = 1
+
+
+class IsthmusWarning(UserWarning):
+    """What a person should know about a result: records unlike those of the fit, a model that does harm."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus import preprocessing, training
+from isthmus import preprocessing, telling, training
 from isthmus.data import Data
 
 __all__ = ["Feed"]
@@ -64,7 +64,7 @@ class Feed:
         return training.StreamedBatches(self._read, rows, self.device, block=block)
 
     def _read(self, rows: np.ndarray) -> Any:
-        return self.preprocessor.encode(self.data.take(rows))
+        return telling.encode(self.preprocessor, self.data, rows, self.data.take(rows))
 
     def _record_bytes(self) -> int:
         item = np.dtype(self.data.schema.dtype).itemsize if self.data.schema.kind in ("array", "image") else 4
@@ -82,10 +82,10 @@ class Feed:
     def _resident(self) -> Tensor:
         array = self.data.array
         if array is None:
-            blocks = [self.preprocessor.encode(block) for _, block in self.data.chunks()]
+            blocks = [telling.encode(self.preprocessor, self.data, start, block) for start, block in self.data.chunks()]
             encoded = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         else:
-            encoded = self.preprocessor.encode(array)
+            encoded = telling.encode(self.preprocessor, self.data, 0, array)
         return _tensor(np.asarray(encoded)).to(self.device)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 import isthmus
-from isthmus.cli import sources
+from isthmus.cli import main, sources
 
 from .conftest import Run
 
@@ -219,3 +219,19 @@ def test_tables_can_be_written_for_spreadsheets(run: Run) -> None:
         assert set(pyarrow.csv.read_csv("new.csv").column("name").to_pylist()) <= names
     assert run("reconstruct", "t.csv", "-o", "back.csv", "--guard-formulas").code == 0
     assert "'=1+1" in Path("back.csv").read_text(encoding="utf-8")
+
+
+def test_the_nans_of_an_array_are_filled_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(200, 2)) @ np.random.default_rng(1).normal(size=(2, 5))
+    np.save("clean.npy", X)
+    X[:100, 1] = np.nan
+    np.save("holes.npy", X)
+    isthmus.Autoencoder(max_epochs=2, random_state=0, device="cpu").fit(np.load("clean.npy")).save("model.safetensors")
+    assert main(["impute", "holes.npy", "-o", "whole.npy"]) == 0
+    assert "whole.npy: 200 records, 100 cells filled, in 100 of them" in capsys.readouterr().out
+    whole = np.load("whole.npy")
+    assert np.isfinite(whole).all()
+    np.testing.assert_array_equal(whole[:, 0], X[:, 0])

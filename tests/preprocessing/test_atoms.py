@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from isthmus import data, preprocessing
-from isthmus.preprocessing import TablePreprocessor
+from isthmus.preprocessing import Differences, TablePreprocessor
 from isthmus.preprocessing.atoms import Tally, atoms_of
 
 N = 1000
@@ -146,7 +146,11 @@ def test_what_is_none_of_a_few_values_comes_back_as_the_nearest() -> None:
     pre = fitted(frame)
     other = pd.DataFrame({"code": [2, 7, 8, 1000, -3], "x": np.zeros(5)})
     assert back(pre, other)["code"].tolist() in ([1, 5, 9, 40, 1], [1, 9, 9, 40, 1])
-    assert any("outside training's range" in note for note in pre.notes_)
+    differences = Differences()
+    pre.encode(data.open(other).take(np.arange(5)), differences)
+    told = differences.sentences(returned=True)
+    assert len(told) == 1 or "hold numbers that the fit, which had few, did not have" in told[1]
+    assert "lie beyond those of the fit and come back clipped to them, in column 'code'" in told[0]
 
 
 def test_rows_of_numbers_have_them_too(stored: Any) -> None:

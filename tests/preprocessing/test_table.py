@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from isthmus import data, preprocessing
 from isthmus.errors import ArtifactError, DataError, DataTypeError, ParameterError, ShapeError
-from isthmus.preprocessing import Field, TablePreprocessor
+from isthmus.preprocessing import Differences, Field, TablePreprocessor
 
 
 def fit(frame: Any, scaling: str = "standard", **options: Any) -> TablePreprocessor:
@@ -268,15 +268,20 @@ def test_what_training_did_not_have_is_read_as_said() -> None:
     )
     fitted = fit(frame)
     later = pd.DataFrame({"x": [9.0, np.nan], "c": ["new", None], "b": [True, None], "f": [7, 0]})
-    encoded = fitted.encode(block_of(later))
+    differences = Differences()
+    encoded = fitted.encode(block_of(later), differences)
     np.testing.assert_array_equal(encoded, [[9, 2, 1, 1], [2.5, 2, 0, 0]])
-    assert fitted.notes_ == [
-        "column 'x': 1 cell(s) outside training's range come back clipped to it",
-        "column 'x': 1 empty cell(s) are read as its mean: training had none",
-        "column 'c': 1 cell(s) of categories new since training are read as rare",
-        "column 'c': 1 empty cell(s) are read as rare: training had none",
-        "column 'b': 1 empty cell(s) are read as 0: training had none",
-        "column 'f': 1 cell(s) other than 0 and 1 are read as the nearer one",
+    differences.records = 2
+    empty = "1 cell is empty, where the fit had no empty ones, and is read as"
+    assert differences.sentences(returned=True) == [
+        "1 value lies beyond those of the fit and comes back clipped to them, in column 'x' (1 to 4; of 2 records)",
+        "1 cell holds a category that the fit did not have, and is read as a rare one, in column 'c' ('new'; of 2 "
+        "records)",
+        f"{empty} the mean of its column, in column 'x' (of 2 records)",
+        f"{empty} a rare category, in column 'c' (of 2 records)",
+        f"{empty} 0, in column 'b' (of 2 records)",
+        "1 cell is neither 0 nor 1, as all of the fit were, and is read as the nearer one, in column 'f' (7; of 2 "
+        "records)",
     ]
     out = fitted.decode(encoded).to_pydict()
     assert out == {"x": [4.0, 2.5], "c": ["a", "a"], "b": [True, False], "f": [1, 0]}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from isthmus import data, preprocessing
 from isthmus.errors import DataError, ParameterError, ShapeError
-from isthmus.preprocessing import Preprocessor, TextPreprocessor
+from isthmus.preprocessing import Differences, Preprocessor, TextPreprocessor
 
 
 def fit(texts: list[bytes]) -> Preprocessor:
@@ -40,8 +40,11 @@ def test_the_summary_counts_symbols() -> None:
 def test_a_longer_text_is_cut_and_that_is_said() -> None:
     fitted = fit([b"abc", b"de"])
     assert fitted.notes_ == []
-    assert fitted.decode(fitted.encode([b"abcdefg", b""])) == [b"abc", b""]
-    assert fitted.notes_ == ["texts of up to 7 bytes are cut to 3, the length of training"]
+    differences = Differences()
+    assert fitted.decode(fitted.encode([b"abcdefg", b""], differences)) == [b"abc", b""]
+    differences.records = 2
+    told = differences.sentences(returned=False)
+    assert told == ["1 text is longer than those of the fit, and is cut (3 bytes; of 2 records)"]
 
 
 def test_refusals() -> None:

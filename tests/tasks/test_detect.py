@@ -21,6 +21,7 @@ import isthmus
 from isthmus import Autoencoder, Detector, data
 from isthmus.density import CodeDensity
 from isthmus.errors import DataError, ParameterError
+from isthmus.tasks import Reason
 from isthmus.tasks.detect.isolation import TREES, Forest
 from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, Usual, combined
 from isthmus.tasks.records import reader_of
@@ -438,3 +439,17 @@ def test_columns_are_found_by_name_and_a_lost_one_is_named(of_people):
     assert of_people.reasons(other) == of_people.reasons(rows)
     with pytest.raises(DataError, match="now missing:\n- income"):
         of_people.score_samples(rows.drop(columns="income"))
+
+
+def test_a_reason_says_two_different_values() -> None:
+    assert str(Reason("x", 12.34, 12.3408, 1.0)) == "x 12.34 (expected 12.341)"
+    assert not Reason("x", 0.1, float(np.float32(0.1)), 1.0).says_something
+    assert not Reason("x", "a", "a", 1.0).says_something
+    assert not Reason("x", 3, 3.0, 1.0).says_something
+    assert Reason("x", None, 3.0, 1.0).says_something
+    rng = np.random.default_rng(0)
+    X = np.round(rng.normal(size=(200, 4)), 1)
+    for reasons in Detector(random_state=0).fit(X).reasons(X[:40]):
+        for reason in reasons:
+            value, expected = str(reason).removeprefix(f"{reason.name} ").removesuffix(")").split(" (expected ")
+            assert value != expected

@@ -10,8 +10,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
 import isthmus
-from isthmus.errors import DataError, ParameterError, ShapeError
-from isthmus.tasks import impute
+from isthmus import VAE, Autoencoder
+from isthmus.errors import DataError, IsthmusWarning, ParameterError, ShapeError
+from isthmus.tasks import impute, inpaint
 
 QUICK = {"max_epochs": 30, "random_state": 0, "optimizer": "adamw"}
 
@@ -234,3 +235,46 @@ def test_what_a_masked_array_hides_is_filled() -> None:
     assert np.abs(found.records[::10, 1] - 2 * first[::10]).mean() < 0.5
     kept = ~np.ma.getmaskarray(hidden)
     np.testing.assert_array_equal(found.records[kept], hidden.data[kept])
+
+
+def correlated(n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 2)) @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(n, 5))
+    return pd.DataFrame(X, columns=list("abcde")).assign(job=pd.Series(rng.choice(["x", "y"], n), dtype="str"))
+
+
+def test_a_column_that_is_missing_everywhere_is_filled_without_an_interval_and_that_is_said() -> None:
+    full = correlated()
+    model = VAE(max_epochs=5, random_state=0, device="cpu").fit(full)
+    for hollow in (np.nan, None):  # of a type of numbers, and of none
+        holes = full.assign(c=hollow)
+        with pytest.warns(IsthmusWarning, match="300 cells of column 'c' are filled without an interval"):
+            found = impute(model, holes, draws=5)
+        assert found.records["c"].notna().all()
+        assert int(found.marked.sum()) == 300
+        assert found.low["c"].isna().all()
+        assert found.high["c"].isna().all()
+        assert np.isnan(found.chance[:, 2]).all()
+    filled = inpaint(model, full.assign(c=None))
+    assert filled["c"].notna().all()
+    with pytest.warns(IsthmusWarning, match="300 cells of column 2 are filled without an interval"):
+        found = impute(
+            Autoencoder(max_epochs=2, random_state=0, device="cpu").fit(full.iloc[:, :5].to_numpy()),
+            full.iloc[:, :5].assign(c=np.nan).to_numpy(),
+        )
+    assert np.isnan(found.high[:, 2]).all()
+
+
+def test_what_nothing_can_fill_stays_empty_and_is_not_counted() -> None:
+    holes = correlated(200).assign(q=np.nan)
+    holes.loc[:99, "a"] = np.nan
+    with pytest.warns(IsthmusWarning, match="200 cells of column 'q' stay empty: there is no value in that column"):
+        found = impute(None, holes, device="cpu")
+    assert int(found.marked.sum()) == 100
+    assert found.records["a"].notna().all()
+    assert found.records["q"].isna().all()
+    X = holes.iloc[:, :5].assign(c=np.nan).to_numpy()
+    with pytest.warns(IsthmusWarning, match="200 cells of column 2 stay empty"):
+        found = impute(None, X, device="cpu")
+    assert np.isnan(found.records[:, 2]).all()
+    assert int(found.marked.sum()) == 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from isthmus import Autoencoder, DenoisingAutoencoder, data, tasks
-from isthmus.errors import DataError, ParameterError, ShapeError
+from isthmus import Autoencoder, DenoisingAutoencoder, data, load, tasks
+from isthmus.errors import DataError, IsthmusWarning, ParameterError, ShapeError
 from isthmus.tasks import denoise, inpaint, restore
 
 SMALL = {"network": "dense", "hidden": (128,), "batch_size": 64, "optimizer": "adamw", "random_state": 0}
@@ -247,3 +248,29 @@ def test_refusals(digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray
         inpaint(digit_model, X, hole, start="men")
     with pytest.raises(DataError, match="inpaint: cells of arrays, images and tables can be filled"):
         inpaint(digit_model, ["some", "text"], hole)
+
+
+def test_a_restorer_that_does_harm_says_so_at_fit_and_at_use_and_its_file_remembers(tmp_path: Path) -> None:
+    x, y = np.meshgrid(np.arange(32), np.arange(32))
+    rng = np.random.default_rng(0)
+    shift = rng.integers(0, 32, (24, 2, 1, 1))
+    pictures = (127 + 60 * np.sin((x + shift[:, 0]) * 0.9) + 60 * np.cos((y + shift[:, 1]) * 1.3)).astype(np.uint8)
+    model = DenoisingAutoencoder(corruption_level=0.05, max_epochs=1, random_state=0, device="cpu").fit(pictures)
+    (said,) = [note for note in model.notes_ if "does harm" in note]
+    assert re.fullmatch(
+        r"this model does harm: on records held out from the fit it left \d+\.\d dB where there was \d+\.\d dB before; "
+        r"it takes more records, or more epochs, to learn to restore",
+        said,
+    )
+    model.save(tmp_path / "m.safetensors")
+    with pytest.warns(IsthmusWarning, match="this model does harm"):
+        denoise(load(tmp_path / "m.safetensors"), pictures)
+
+
+def test_a_restorer_that_helps_says_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 2)) @ rng.normal(size=(2, 20))
+    model = DenoisingAutoencoder(corruption_level=0.5, latent_dim=2, max_epochs=30, random_state=0, device="cpu").fit(X)
+    found = model.provenance_["restoring"]
+    assert found["after"] < 0.7 * found["before"]
+    assert not [note for note in model.notes_ if "harm" in note]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,10 @@ __all__ = [
     "two_records",
     "value_of_column",
     "values_of",
+    "worse_than_nothing",
 ]
+
+OWNERS = {"class_logits": "a ConditionalVAE", "code_posterior": "a VAE"}  # of methods that not every model has
 
 
 def a_model(path: str, loaded: Any) -> None:
@@ -49,7 +53,7 @@ def can(task: str, model: Any, *methods: str) -> None:
         if not callable(getattr(model, method, None)):
             raise ParameterError(
                 f"{task}: the model must have the method {method}(), which {type(model).__name__} does not have; "
-                f"every autoencoder of isthmus has it."
+                f"{OWNERS.get(method, 'every autoencoder of isthmus')} has it."
             )
 
 
@@ -217,3 +221,26 @@ def enough_matching(found: int, wanted: int, drawn: int, where: Mapping[str, Any
             f"Of {drawn:,} new rows {found:,} have {values}, and {wanted:,} were asked for: the model hardly ever "
             f"draws them; ask for fewer, or for less."
         )
+
+
+def worse_than_nothing(found: Mapping[str, Any]) -> str:
+    """Return what is said of a model that restores records worse than they were; nothing of one that does not.
+
+    Parameters
+    ----------
+    found : mapping
+        Mean squared errors of corrupted and of restored records (``before``, ``after``) in scaled units, the width of
+        the data there (``peak``), and whether they are ``pictures``, and were ``held_out`` from the fit.
+    """
+    before, after, peak = (float(found[name]) for name in ("before", "after", "peak"))
+    if not after >= before > 0:
+        return ""
+    if found["pictures"]:
+        both = [f"{10 * math.log10(peak**2 / error):.1f} dB" for error in (before, after)]
+    else:
+        both = [f"an error of {error**0.5:.3g}" for error in (before, after)]
+    which = "records held out from the fit" if found["held_out"] else "the records of the fit themselves"
+    return (
+        f"this model does harm: on {which} it left {both[1]} where there was {both[0]} before; it takes more records, "
+        f"or more epochs, to learn to restore"
+    )

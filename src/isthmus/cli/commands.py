@@ -182,9 +182,14 @@ def add_command(
             integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
             _use_threads(values["threads"])
+        from isthmus import telling
+
         try:
-            with files.claims():
+            with files.claims(), telling.of_command() as told:
                 result = function(terminal, **values)
+                if notes := told.sentences():
+                    terminal.say(*(f"note: {sentence}" for sentence in notes))
+                    result.document.setdefault("notes", notes)
             terminal.show(result)
         except KeyboardInterrupt as stop:
             raise Interrupted(str(stop)) from stop

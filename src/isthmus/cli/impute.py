@@ -75,11 +75,13 @@ def impute(
 
     model = DEFAULT_MODEL if model is None and Path(DEFAULT_MODEL).exists() else model
     fitted = None if model is None else sources.load_model(model, device)
-    records = sources.open_for(terminal, fitted, data, opening)
+    holes = _array_with_holes(data) if mask is None else None
+    records = sources.open_for(terminal, fitted, data, opening) if holes is None else isthmus_data.open(holes[0])
     schema = records.schema if fitted is None else fitted.schema_
     path = sinks.check_records_output(output, force, schema)
     told = None if intervals is None else sinks.check_output(intervals, force, sinks.TABLES, "--intervals")
-    found = tasks.impute(fitted, records, mask, level=level, draws=draws, random_state=seed, device=device or "auto")
+    marked = mask if holes is None else holes[1]
+    found = tasks.impute(fitted, records, marked, level=level, draws=draws, random_state=seed, device=device or "auto")
     filled = isthmus_data.open(found.records)
     names = records.names if records.schema.kind == "image" else None
     blocks = [filled.chunk(0, len(filled))]
@@ -103,6 +105,19 @@ def impute(
     if intervals is not None:
         lines.append(f"{intervals}: each filled cell, and the interval that holds it {100 * level:g} % of the time")
     return Result(document, lines)
+
+
+def _array_with_holes(path: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the array of a .npy file with zeros in the place of NaNs, and where they were; None of all other data."""
+    if Path(path).suffix.lower() != ".npy" or not Path(path).is_file():
+        return None
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        return None  # whoever opens the data says what is wrong
+    if array.dtype.kind != "f" or not (missing := np.isnan(array)).any():
+        return None
+    return np.where(missing, 0, array).astype(array.dtype), missing
 
 
 def _cells(schema: Schema, found: Imputation) -> dict[str, np.ndarray]:
@@ -141,14 +156,12 @@ def _by_column(found: Imputation) -> tuple[dict[str, int], dict[str, Any], list[
     fits = {fit.name: fit for fit in found.columns}
     counts = found.marked.sum(axis=0)
     most = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
-    rows = [
-        (names[i], f"{counts[i]:,}", *_told(fits.get(names[i])), f"{np.nanmean(found.chance[:, i]):.2f}")
-        for i in most[:SHOWN]
-    ]
+    rows = [(names[i], f"{counts[i]:,}", *_told(fits.get(names[i])), _mean(found.chance[:, i])) for i in most[:SHOWN]]
     left = [f"and {len(most) - SHOWN} more columns"] if len(most) > SHOWN else []
     header = ("column", "filled", "by", "error", "of the mean", "chance")
     filling = {names[i]: _figures(fits.get(names[i])) for i in most}
-    return {names[i]: int(counts[i]) for i in most}, filling, [*columns(header, rows), *left]
+    table = columns(header, rows) if rows else []
+    return {names[i]: int(counts[i]) for i in most}, filling, [*table, *left]
 
 
 def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
@@ -158,6 +171,12 @@ def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
     by = sorted((name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda n: -fit.weights[n])
     error, usual = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.usual))
     return " + ".join(by) or "mean", error, usual
+
+
+def _mean(chances: np.ndarray) -> str:
+    """Return the mean of the chances that are known."""
+    known = chances[np.isfinite(chances)]
+    return f"{known.mean():.2f}" if len(known) else "-"
 
 
 def _figures(fit: ColumnFit | None) -> dict[str, Any]:

@@ -18,18 +18,22 @@ Differs from the paper: a fresh corruption is drawn at each step, and layers are
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, training
 from isthmus.base import Model
 from isthmus.models.composition import augmented, compose
 from isthmus.search import Choice, SearchSpace
 
 __all__ = ["DenoisingAutoencoder"]
+
+JUDGED = 256  # records that are corrupted and restored after the fit, at most
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -91,8 +95,58 @@ class DenoisingAutoencoder(Model):
     def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x~))) with x~ drawn from q(x~ | x)."""
         x = augmented(self, self.module_.scale(records), rng)
-        x_corrupt = networks.corrupt(x, self.corruption, self.corruption_level, rng)
-        if self.preprocessor_.fields_:
-            x_corrupt = torch.where(self.module_.is_number, x_corrupt, x)
+        x_corrupt = self._corrupted(x, rng)
         theta = self.decode(self.encode(x_corrupt), tuple(x.shape[2:]))
         return {"reconstruction": self.module_.nll(theta, x).mean()}
+
+    def _corrupted(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Return scaled records as the encoder sees them in training."""
+        x_corrupt = networks.corrupt(x, self.corruption, self.corruption_level, rng)
+        return torch.where(self.module_.is_number, x_corrupt, x) if self.preprocessor_.fields_ else x_corrupt
+
+    def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
+        """Corrupt some records, restore them, and say so where that is worse than to leave them alone.
+
+        ``provenance_["restoring"]`` has both errors. Where numbers are blanked out, it is the blanks that count, and to
+        leave them alone is to fill in the mean.
+        """
+        source = batches if held_out is None else held_out
+        device = source.device
+        rng = torch.Generator(device).manual_seed(self.provenance_["seed"])
+        blanks = self.corruption in networks.BLANKING
+        usual = _mean_of(self._some(batches)) if blanks else None
+        before = after = count = 0.0
+        for x in self._some(source):
+            given = self._corrupted(x, rng)
+            back = self._evaluate(given, lambda x: self.module_.mean(self.decode(self.encode(x), tuple(x.shape[2:]))))
+            changed = (given != x) & self.module_.is_number if self.preprocessor_.fields_ else given != x
+            alone = given if usual is None else usual.expand_as(x)
+            counted = changed if blanks else torch.ones_like(changed)
+            before += float((alone - x)[counted].double().square().sum())
+            after += float((back - x)[counted].double().square().sum())
+            count += float(counted.sum())
+        low, high, _ = self.preprocessor_.scaled_summary()
+        self.provenance_["restoring"] = {
+            "before": before / max(count, 1),
+            "after": after / max(count, 1),
+            "peak": float(np.max(high) - np.min(low)),
+            "pictures": self.schema_.kind == "image",
+            "held_out": held_out is not None,
+        }
+        if sentence := checks.worse_than_nothing(self.provenance_["restoring"]):
+            self.notes_.append(sentence)
+
+    def _some(self, batches: training.Batches) -> Iterator[Tensor]:
+        """Yield scaled records, evenly spaced; one by one where their sizes differ."""
+        rows = np.unique(batches.rows[np.linspace(0, batches.n - 1, min(batches.n, JUDGED)).astype(int)])
+        one_by_one = None in self.preprocessor_.shape_
+        for part in np.split(rows, len(rows)) if one_by_one else [rows]:
+            yield self.module_.scale(batches.read_rows(part)).float()
+
+
+def _mean_of(blocks: Iterator[Tensor]) -> Tensor:
+    """Return the mean of scaled records, of each channel where these are pictures, as one record."""
+    parts = list(blocks)
+    if parts[0].ndim == 2:
+        return torch.cat(parts).mean(0, keepdim=True)
+    return torch.stack([part.mean(dim=(0, 2, 3)) for part in parts]).mean(0)[None, :, None, None]

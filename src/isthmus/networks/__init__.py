@@ -8,7 +8,7 @@ from isthmus.networks.augmentation import AUGMENTATIONS, augment
 from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core, Slopes
-from isthmus.networks.corruption import CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
+from isthmus.networks.corruption import BLANKING, CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
 from isthmus.networks.denoising_ladder import DenoisingLadder, LadderNetworkCore
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
 from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
@@ -36,6 +36,7 @@ from isthmus.networks.variational import ConditionalCore, Posterior, Variational
 __all__ = [
     "ACTIVATIONS",
     "AUGMENTATIONS",
+    "BLANKING",
     "CORRUPTIONS",
     "IMAGE_CORRUPTIONS",
     "LIKELIHOODS",

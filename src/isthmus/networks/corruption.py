@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["CORRUPTIONS", "IMAGE_CORRUPTIONS", "corrupt"]
+__all__ = ["BLANKING", "CORRUPTIONS", "IMAGE_CORRUPTIONS", "corrupt"]
 
 
 def gaussian(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
@@ -87,6 +87,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, float, float]] = {
     "downscale": (downscale, 2.0, math.inf),
 }
 IMAGE_CORRUPTIONS = ("holes", "blur", "downscale")
+BLANKING = ("masking", "holes")  # that show zeros in the place of what is missing
 
 
 def corrupt(x: Tensor, corruption: str, level: float | None, rng: torch.Generator) -> Tensor:

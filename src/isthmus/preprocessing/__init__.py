@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from isthmus.checks.preprocessing import check_categories, check_missing, check_state
 from isthmus.preprocessing.arrays import ArrayPreprocessor
 from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.images import ImagePreprocessor
 from isthmus.preprocessing.rows import Rows
 from isthmus.preprocessing.scaling import SCALINGS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCALINGS",
     "ArrayPreprocessor",
+    "Differences",
     "Field",
     "ImagePreprocessor",
     "Preprocessor",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
 from isthmus.preprocessing.atoms import Tally, atoms_of, rounding
 from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.quantiles import PARTS, QUANTILE_SAMPLE, QuantileMap
 from isthmus.preprocessing.scaling import Centring, affine, one_quantity, unit_range
 from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
@@ -122,13 +123,15 @@ class ArrayPreprocessor(Preprocessor):
         low, high = (self._centring.centre(x) for x in (self.summary_.low, self.summary_.high))
         return tuple(QuantileMap.fit(c, a, b) for c, a, b in zip(columns, low, high, strict=True))
 
-    def encode(self, block: NDArray[Any]) -> NDArray[Any]:
+    def encode(self, block: NDArray[Any], differences: Differences | None = None) -> NDArray[Any]:
         """Return rows as numbers; 8-bit and float32 rows without a copy where they stay what they are.
 
         Parameters
         ----------
         block : ndarray, shape (b, d)
             Of any real dtype.
+        differences : Differences, optional
+            What counts the numbers that are unlike those of training.
 
         Returns
         -------
@@ -144,6 +147,8 @@ class ArrayPreprocessor(Preprocessor):
         """
         block = np.asarray(block)
         check_width(block.shape, len(self.summary_.low))
+        if differences is not None:
+            self._count(block, differences)
         if self._quantiles:
             centred = self._centring.centre(block)
             columns = [m.forward(centred[:, i]) for i, m in enumerate(self._quantiles)]

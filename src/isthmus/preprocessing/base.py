@@ -19,7 +19,8 @@ from isthmus.checks.preprocessing import (
     refuse_state,
 )
 from isthmus.data.schema import Schema
-from isthmus.preprocessing.scaling import SCALINGS
+from isthmus.preprocessing.differences import Differences, count_beyond, count_fractions, limits_of
+from isthmus.preprocessing.scaling import SCALINGS, unit_range
 from isthmus.preprocessing.summary import Field, Summary
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Preprocessor(ABC):
     classes_ : int
         How many symbols the encoded whole numbers stand for: 257 for texts, 0 for kinds whose numbers are quantities.
     notes_ : list of str
-        Sentences about what was set aside, pooled, masked or read differently, at fit and since.
+        Sentences about what was set aside, pooled or masked at fit.
     """
 
     kind: ClassVar[str]
@@ -92,7 +93,6 @@ class Preprocessor(ABC):
     def __init__(self) -> None:
         self._fit_notes: list[str] = []
         self._scaling_notes: list[str] = []
-        self._seen_notes: dict[str, str] = {}
         self._data: Data | None = None
 
     def fit(self, data: Data) -> Self:
@@ -113,7 +113,7 @@ class Preprocessor(ABC):
         DataError
             A value is not finite, or nothing is left to model.
         """
-        self._fit_notes, self._scaling_notes, self._seen_notes = [], [], {}
+        self._fit_notes, self._scaling_notes = [], []
         self.schema_ = data.schema
         self._fit(data)
         self.rescale("none", data)
@@ -163,8 +163,8 @@ class Preprocessor(ABC):
 
     @property
     def notes_(self) -> list[str]:
-        """Sentences about what was set aside, pooled, masked or read differently, at fit and since."""
-        return [*self._fit_notes, *self._scaling_notes, *self._seen_notes.values()]
+        """Sentences about what was set aside, pooled or masked at fit."""
+        return [*self._fit_notes, *self._scaling_notes]
 
     @property
     def set_aside_(self) -> tuple[str, ...]:
@@ -217,6 +217,18 @@ class Preprocessor(ABC):
             records[:, constant] = low[constant].reshape(-1, *(1 for _ in records.shape[2:]))
         return records
 
+    @property
+    def _is_bounded(self) -> bool:
+        """Whether numbers come back within one full scale: likelihoods of such numbers ask for these scalings."""
+        return self.scaling_ in ("unit", "symmetric")
+
+    def _count(self, rows: NDArray[Any], differences: Differences) -> None:
+        """Count the numbers of rows, (b, columns or channels), that are unlike those of the fit."""
+        summary = self.summary_
+        start, end, _ = unit_range(summary.low, summary.high, summary.dtype, integers=summary.integers)
+        count_beyond(differences, rows, limits_of(summary, start, end, bounded=self._is_bounded), summary)
+        count_fractions(differences, rows, summary)
+
     def _to_scaled(self, values: Float64) -> Float64:
         """Return one value a column or channel, as ``summary_`` has them, in scaled units."""
         return (values - self.shift_) * self.factor_
@@ -233,13 +245,15 @@ class Preprocessor(ABC):
         """Return shift and factor."""
 
     @abstractmethod
-    def encode(self, block: Any) -> Encoded:
+    def encode(self, block: Any, differences: Differences | None = None) -> Encoded:
         """Return a block of records as numbers.
 
         Parameters
         ----------
         block : block of records
             As ``Data.take`` returns it.
+        differences : Differences, optional
+            What counts that which is unlike the data of the fit, and so is read or comes back otherwise.
 
         Returns
         -------

@@ -21,6 +21,7 @@ from isthmus import documents
 from isthmus.checks.preprocessing import refuse_column_type
 from isthmus.errors import ArtifactError
 from isthmus.preprocessing.atoms import Places, rounding, spread_out
+from isthmus.preprocessing.differences import Differences, range_of, shown
 from isthmus.preprocessing.quantiles import PARTS, QuantileMap
 from isthmus.preprocessing.scaling import Centring
 from isthmus.preprocessing.summary import Field
@@ -43,9 +44,9 @@ __all__ = [
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-Note = Callable[[str, str], None]  # what it is about, and the sentence
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 NO_ATOMS = np.zeros(0)
+MOST_EXAMPLES = 100  # cells that are looked through for different values to show
 
 
 class TableColumn(ABC):
@@ -63,9 +64,14 @@ class TableColumn(ABC):
         """Low, high, mean and standard deviation of each of its number fields, shape (number fields, 4)."""
         return np.zeros((0, 4))
 
+    @property
+    def place(self) -> str:
+        """What it is called in a sentence."""
+        return f"column {shown(self.name)}"
+
     @abstractmethod
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
-        """Return cells as numbers, shape (b, fields)."""
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
+        """Return cells as numbers, shape (b, fields), and count those unlike the fit's where a differences is given."""
 
     @abstractmethod
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
@@ -155,12 +161,31 @@ class Numbers(TableColumn):
         sample = self.centring.centre(values[observed]) if observed.any() else np.array([low, high])
         return replace(self, quantiles=QuantileMap.fit(sample, low, high))
 
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
         """Return numbers, and the mask where there is one; a missing number is the mean."""
-        return self.encode_values(*numbers_to_numpy(column, self.name), note)
+        return self.encode_values(*numbers_to_numpy(column, self.name), differences)
 
-    def encode_values(self, values: NDArray[Any], observed: NDArray[np.bool_], note: Note) -> Float32:
-        """Return numbers, and the mask where there is one, of numbers of which some are missing."""
+    def encode_values(
+        self,
+        values: NDArray[Any],
+        observed: NDArray[np.bool_],
+        differences: Differences | None = None,
+        written: Callable[[Any], str] | None = None,
+    ) -> Float32:
+        """Return numbers, and the mask where there is one, of numbers of which some are missing.
+
+        Parameters
+        ----------
+        values : ndarray, shape (b,)
+            In the source's units.
+        observed : ndarray of bool, shape (b,)
+            Which are not missing.
+        differences : Differences, optional
+            What counts those unlike the fit's.
+        written : callable, optional
+            Returns a value of the source as a person writes it; by default a number.
+        """
+        is_atom = np.zeros(len(values), bool)
         if len(self.atoms):
             nearest = np.searchsorted(self.atoms, values).clip(max=len(self.atoms) - 1)
             is_atom = self.atoms[nearest] == values
@@ -169,16 +194,33 @@ class Numbers(TableColumn):
         else:
             others, encoded = values, self._encoded(values)
         fill = np.float32(self.mean if self.quantiles is None else 0)
-        outside = int((((others < self.low) | (others > self.high)) & observed).sum())
-        if outside:
-            note("range", f"column {self.name!r}: {outside} cell(s) outside training's range come back clipped to it")
+        if differences is not None:
+            self._count(values, observed, is_atom, differences, written)
         if self.masked:
             return np.stack([np.where(observed, encoded, fill), observed.astype(np.float32)], axis=1)
-        absent = len(observed) - int(observed.sum())
-        if absent:
-            note("missing", f"column {self.name!r}: {absent} empty cell(s) are read as its mean: training had none")
-            encoded = np.where(observed, encoded, fill)
-        return encoded[:, None]
+        return (encoded if observed.all() else np.where(observed, encoded, fill))[:, None]
+
+    def _count(
+        self,
+        values: NDArray[Any],
+        observed: NDArray[np.bool_],
+        is_atom: NDArray[np.bool_],
+        differences: Differences,
+        written: Callable[[Any], str] | None,
+    ) -> None:
+        """Count what comes back as another number: all beyond the range, and of a column of few values all others."""
+        ends = (self.low, self.high) if written is None else (written(self.low), written(self.high))
+        others = observed & ~is_atom
+        outside = others & ((values < self.low) | (values > self.high))
+        differences.add("beyond", self.place, int(outside.sum()), range_of(*ends))
+        if self.alone:
+            between = others & ~outside
+            differences.add("between", self.place, int(between.sum()), examples=values[between][:3].tolist())
+        if values.dtype.kind == "f" and self.centring.dtype.kind in "iu":
+            odd = observed & (values != np.rint(values))
+            differences.add("fractions", self.place, int(odd.sum()), examples=values[odd][:3].tolist())
+        if not self.masked:
+            differences.add("empty number", self.place, len(observed) - int(observed.sum()))
 
     def _encoded(self, values: NDArray[Any]) -> Float32:
         """Return numbers that are no atoms in encoded units."""
@@ -323,14 +365,18 @@ class Dates(TableColumn):
         ticks, observed = dates_to_ticks(column, dtype, self.name)
         return replace(self, number=self.number.with_quantiles_of(ticks, observed))
 
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
         """Return the number, its mask, and the periods; a missing date is the mean of each."""
-        return self.encode_as(column, column.type, note)
+        return self.encode_as(column, column.type, differences)
 
-    def encode_as(self, column: pa.ChunkedArray, dtype: pa.DataType, note: Note) -> Float32:
+    def encode_as(self, column: pa.ChunkedArray, dtype: pa.DataType, differences: Differences | None = None) -> Float32:
         """Return dates as numbers after a cast to the type of training, whose resolution counts."""
         ticks, observed = dates_to_ticks(column, dtype, self.name)
-        parts = [self.number.encode_values(ticks, observed, note)]
+        if differences is not None and column.type != dtype:
+            differences.add("finer", self.place, _cut_by(column, dtype))
+            if (getattr(column.type, "tz", None) is None) != (getattr(dtype, "tz", None) is None):
+                differences.add("zone", self.place, int(observed.sum()))
+        parts = [self.number.encode_values(ticks, observed, differences, lambda tick: _date(tick, dtype))]
         for cycle in self.cycles:
             values = Cycle.parts(cycle.name, ticks, self.ticks_per_day)
             parts.append(np.where(observed[:, None], values, cycle.mean).astype(np.float32))
@@ -392,18 +438,17 @@ class Booleans(TableColumn):
         """Return the category field."""
         return [Field("category", index, 2 + self.masked, self.name)]
 
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
         """Return codes; numbers other than 0 and 1 are read as the nearer one."""
         values, observed = numbers_to_numpy(column, self.name)
         codes = (values >= 0.5).astype(np.float32)
-        other = int(((values != codes) & observed).sum())
-        if other:
-            note("other", f"column {self.name!r}: {other} cell(s) other than 0 and 1 are read as the nearer one")
-        absent = len(observed) - int(observed.sum())
+        if differences is not None:
+            other = (values != codes) & observed
+            differences.add("boolean", self.place, int(other.sum()), examples=values[other][:3].tolist())
+            if not self.masked:
+                differences.add("empty boolean", self.place, len(observed) - int(observed.sum()))
         if self.masked:
             codes[~observed] = 2
-        elif absent:
-            note("missing", f"column {self.name!r}: {absent} empty cell(s) are read as 0: training had none")
         return codes[:, None]
 
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
@@ -458,19 +503,19 @@ class Categories(TableColumn):
         """Return the category field."""
         return [Field("category", index, len(self.values) + self.masked, self.name)]
 
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
         """Return codes."""
         rare = len(self.values) - 1
         codes = self._codes(column)
         observed = column.is_valid().to_numpy()
-        unseen = int(((codes == rare) & observed).sum())
-        if unseen and not self.pooled:
-            note("unseen", f"column {self.name!r}: {unseen} cell(s) of categories new since training are read as rare")
-        absent = len(codes) - int(observed.sum())
+        if differences is not None:
+            unseen = (codes == rare) & observed
+            some = column.take(np.flatnonzero(unseen)[:MOST_EXAMPLES]).unique().to_pylist()
+            differences.add("rare" if self.pooled else "unseen", self.place, int(unseen.sum()), examples=some)
+            if not self.masked:
+                differences.add("empty category", self.place, len(codes) - int(observed.sum()))
         if self.masked:
             codes[~observed] = rare + 1
-        elif absent:
-            note("missing", f"column {self.name!r}: {absent} empty cell(s) are read as rare: training had none")
         return codes.astype(np.float32)[:, None]
 
     def _codes(self, column: pa.ChunkedArray) -> NDArray[np.intp]:
@@ -556,8 +601,12 @@ class SetAside(TableColumn):
         """Return nothing."""
         return []
 
-    def encode(self, column: pa.ChunkedArray, note: Note) -> Float32:
-        """Return nothing of each cell."""
+    def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
+        """Return nothing of each cell; other values of a constant are counted."""
+        if differences is not None and not self.id:
+            other = _other_than(column, self.value)
+            some = column.take(np.flatnonzero(other)[:MOST_EXAMPLES]).unique().to_pylist()
+            differences.add("constant", self.place, int(other.sum()), examples=some)
         return np.zeros((len(column), 0), dtype=np.float32)
 
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
@@ -647,6 +696,44 @@ def dates_to_ticks(
     whole = pa.int32() if dtype.bit_width == 32 else pa.int64()
     ticks, observed = _filled(column.cast(whole))
     return ticks.astype(np.int64), observed
+
+
+def _cut_by(column: pa.ChunkedArray, dtype: pa.DataType) -> int:
+    """Return how many dates lose something when they are read as a type."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        again = column.cast(dtype, safe=False).cast(column.type, safe=False)
+        return int(pc.sum(pc.not_equal(again, column)).as_py() or 0)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # such as texts that were read as dates: nothing to compare
+        return 0
+
+
+def _date(ticks: Any, dtype: pa.DataType) -> str:
+    """Return a date of a type, given by its ticks, as a person writes it."""
+    import pyarrow as pa
+
+    whole = pa.int32() if dtype.bit_width == 32 else pa.int64()
+    return str(pa.array([int(ticks)], whole).cast(dtype)[0].as_py()).removesuffix(" 00:00:00")
+
+
+def _other_than(column: pa.ChunkedArray, value: pa.Array) -> NDArray[np.bool_]:
+    """Return which cells hold something else than one value; empty ones do not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    one = value.cast(value.type.value_type) if pa.types.is_dictionary(value.type) else value
+    observed = column.is_valid()
+    if not one[0].is_valid:
+        return np.asarray(observed.to_numpy())
+    try:
+        differs = pc.not_equal(column.cast(one.type), one[0])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # of another type, and so another value
+        return np.asarray(observed.to_numpy())
+    return np.asarray(differs.fill_null(False).to_numpy())
 
 
 def _filled(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_]]:

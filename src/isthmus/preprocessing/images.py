@@ -15,6 +15,7 @@ from isthmus.checks.preprocessing import (
 )
 from isthmus.preprocessing.arrays import shared
 from isthmus.preprocessing.base import Arrays, Encoded, Preprocessor
+from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.scaling import SCALINGS, Centring, affine, unit_range
 from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
 from isthmus.preprocessing.summary import Summary
@@ -97,13 +98,15 @@ class ImagePreprocessor(Preprocessor):
         shift, factor = (shared(v).reshape(-1, 1, 1) for v in affine(scaling, start, end, mean, std))
         return shared(self._centring.centre(shift)), shared(factor * self._centring.unit)
 
-    def encode(self, block: Pictures) -> Encoded:
+    def encode(self, block: Pictures, differences: Differences | None = None) -> Encoded:
         """Return pictures with their channels first.
 
         Parameters
         ----------
         block : ndarray, shape (b, height, width) or (b, height, width, channels), or list of single pictures
             Of any real dtype.
+        differences : Differences, optional
+            What counts the numbers that are unlike those of training.
 
         Returns
         -------
@@ -118,10 +121,10 @@ class ImagePreprocessor(Preprocessor):
             Fractions in [0, 1] where training had whole numbers on a larger scale, or a value beyond 32-bit floats.
         """
         if isinstance(block, list):
-            return [self._encode(np.asarray(picture)[None])[0] for picture in block]
-        return self._encode(np.asarray(block))
+            return [self._encode(np.asarray(picture)[None], differences)[0] for picture in block]
+        return self._encode(np.asarray(block), differences)
 
-    def _encode(self, block: NDArray[Any]) -> NDArray[Any]:
+    def _encode(self, block: NDArray[Any], differences: Differences | None) -> NDArray[Any]:
         if block.ndim not in (3, 4):
             refuse_image_rank(block.shape)
         channels = len(self.summary_.low)
@@ -130,6 +133,8 @@ class ImagePreprocessor(Preprocessor):
             block = block.view(np.uint8)
         if block.dtype.kind == "f" and np.dtype(self.summary_.dtype).kind != "f":
             check_image_units(block, self.summary_.dtype, float(self.summary_.high.max()))
+        if differences is not None:
+            self._count(_rows(block, pixels=True), differences)
         if channels == 1:
             block = block.reshape(len(block), 1, *block.shape[1:3])
         else:
@@ -157,13 +162,21 @@ class ImagePreprocessor(Preprocessor):
         if x.ndim != 4:
             refuse_image_rank(x.shape)
         check_channels(x.shape[1], len(self.summary_.low))
-        summary = self.summary_
         pictures = self._with_constants(self._centring.decode(x))
-        if pictures.dtype.kind == "f" and summary.low.min() >= 0 and summary.high.max() <= 1:
+        if pictures.dtype.kind == "f" and self._is_share:
             pictures = np.clip(pictures, 0, 1)
         if len(self.schema_.shape) == 2:
             return pictures[:, 0]
         return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+
+    @property
+    def _is_share(self) -> bool:
+        """Whether all values of the fit lay within [0, 1]."""
+        return bool(self.summary_.low.min() >= 0 and self.summary_.high.max() <= 1)
+
+    @property
+    def _is_bounded(self) -> bool:
+        return super()._is_bounded or self._is_share
 
     def _to_scaled(self, values: Float64) -> Float64:
         return (self._centring.centre(values.reshape(-1, 1, 1)) - self.shift_) * self.factor_

@@ -23,6 +23,7 @@ from isthmus.data.column_types import plain, plain_type
 from isthmus.data.restoring import empty_table, plain_table, restore_table
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
+from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
 from isthmus.preprocessing.scaling import SCALINGS, affine, unit_range
 from isthmus.preprocessing.scans import Scan, scan_for
@@ -63,7 +64,7 @@ class TablePreprocessor(Preprocessor):
     An id is a column of at least 10 strings that are all distinct, or of whole numbers that are, and that lie close
     together (see :mod:`isthmus.data.numbering`), in any order.
     A missing number is encoded as the column's mean. What is not in training (an empty cell in a full column, a new
-    category, a number out of range) is read as said in ``notes_``.
+    category, a number out of range) is counted by a :class:`~isthmus.preprocessing.differences.Differences`.
 
     Going back, numbers have the decimals and lie in the range of training. They are those of the source to the
     precision of 32-bit floats (see :mod:`isthmus.preprocessing.scaling`): exactly for whole numbers spread over less
@@ -197,13 +198,15 @@ class TablePreprocessor(Preprocessor):
 
         return tuple(map(learned, self._columns))
 
-    def encode(self, block: pa.Table) -> Float32:
+    def encode(self, block: pa.Table, differences: Differences | None = None) -> Float32:
         """Return rows as numbers.
 
         Parameters
         ----------
         block : pyarrow.Table
             With the columns of training, in any order; others are not looked at.
+        differences : Differences, optional
+            What counts the cells that are unlike those of training.
 
         Returns
         -------
@@ -221,20 +224,19 @@ class TablePreprocessor(Preprocessor):
         """
         check_columns([column.name for column in self._columns if not isinstance(column, SetAside)], block.column_names)
         matrix = np.empty((len(block), len(self.fields_)), dtype=np.float32)
+        present = set(block.column_names)
         for column, place in self.places():
-            if place.start == place.stop:
+            if isinstance(column, SetAside):
+                if differences is not None and column.name in present:
+                    column.encode(block.column(column.name), differences)
                 continue
             cells = plain(block.column(column.name))
             if self.missing == "refuse" and cells.null_count:
                 refuse_missing_cell(column.name, int(np.argmin(cells.is_valid().to_numpy())))
-
-            def note(about: str, sentence: str, name: str = column.name) -> None:
-                self._seen_notes[f"{name} {about}"] = sentence
-
             if isinstance(column, Dates):
-                matrix[:, place] = column.encode_as(cells, self._types[column.name], note)
+                matrix[:, place] = column.encode_as(cells, self._types[column.name], differences)
             else:
-                matrix[:, place] = column.encode(cells, note)
+                matrix[:, place] = column.encode(cells, differences)
         return matrix
 
     def decode(self, x: NDArray[Any], like: pa.Table | None = None) -> pa.Table:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import check_longest_state, check_text_length, check_width
 from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.statistics import blocks
 from isthmus.preprocessing.summary import Summary
 
@@ -28,7 +29,7 @@ class TextPreprocessor(Preprocessor):
     """Texts, each of ``shape_ = (length,)`` symbols: the bytes 0 to 255, and 256 after the end.
 
     ``length`` is that of the data's schema or, where that leaves it open, of the longest text at fit. A longer text is
-    cut, with a note; any other comes back byte for byte.
+    cut, and counted; any other comes back byte for byte.
     """
 
     kind = "text"
@@ -65,13 +66,15 @@ class TextPreprocessor(Preprocessor):
     def _rescale(self, scaling: str, data: Data | None) -> tuple[Float64, Float64]:
         return np.zeros(1), np.ones(1)
 
-    def encode(self, block: Sequence[bytes]) -> NDArray[np.int16]:
+    def encode(self, block: Sequence[bytes], differences: Differences | None = None) -> NDArray[np.int16]:
         """Return texts as symbols.
 
         Parameters
         ----------
         block : sequence of bytes
-            Texts; those longer than ``length`` are cut, with a note.
+            Texts; those longer than ``length`` are cut.
+        differences : Differences, optional
+            What counts those that are cut.
 
         Returns
         -------
@@ -81,8 +84,9 @@ class TextPreprocessor(Preprocessor):
         length = int(self.shape_[0] or 0)
         longest = max(map(len, block), default=0)
         if longest > length:
+            if differences is not None:
+                differences.add("long", "", sum(len(text) > length for text in block), f"{length} bytes")
             block = [text[:length] for text in block]
-            self._seen_notes["long"] = f"texts of up to {longest} bytes are cut to {length}, the length of training"
         symbols = np.full((len(block), length), END, dtype=np.int16)
         lengths = np.fromiter(map(len, block), dtype=np.intp, count=len(block))
         symbols[np.arange(length) < lengths[:, None]] = np.frombuffer(b"".join(block), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import checks
+from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.report import explaining, facts, generation, showing
@@ -24,6 +24,7 @@ __all__ = ["evaluate"]
 MAX_VALUES = 30_000_000  # numbers that are measured at once (240 MB in float64)
 
 
+@telling.tells
 def evaluate(
     model: Any,  # keeps the contract of isthmus.base.Model
     data: Any,  # whatever isthmus.data.open takes
@@ -103,7 +104,7 @@ def evaluate(
         "format_number": FORMAT_NUMBER,
         "created": _now().isoformat(timespec="seconds"),
         "isthmus": _version(),
-        "data": facts.about_data(everything, found, [*everything.notes, *found.notes, *notes])
+        "data": facts.about_data(everything, found, [*everything.notes, *found.notes, *notes, *telling.sentences()])
         | {"held_out": not _was_fitted_on(model, everything)},
         "model": facts.about_model(model, found.code_size),
         "scores": scores,
@@ -127,7 +128,8 @@ def _open(source: Any, model: Any) -> Data:
     schema: Schema | None = getattr(model, "schema_", None)
     varying = schema is not None and schema.kind == "image" and None in schema.shape
     data = source if isinstance(source, Data) else isthmus_data.open(source, sizes="group" if varying else None)
-    return data if schema is None else isthmus_data.conform(data, schema, type(model).__name__)
+    data = data if schema is None else isthmus_data.conform(data, schema, type(model).__name__)
+    return telling.belongs(data, source)
 
 
 def _was_fitted_on(model: Any, data: Data) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isthmus import data as isthmus_data
+from isthmus import telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -144,6 +145,7 @@ class Diagnosis:
     not_looked_at: dict[str, str] = field(default_factory=dict)
 
 
+@telling.tells
 def diagnose(model: Any, X: Any = None, y: Any = None, *, train: Any = None, random_state: int = 0) -> list[Finding]:
     """Return what is wrong with a fitted model, the gravest first; an empty list where nothing was found.
 
@@ -188,6 +190,7 @@ def diagnose(model: Any, X: Any = None, y: Any = None, *, train: Any = None, ran
     return examine(model, X, y, train=train, random_state=random_state).findings
 
 
+@telling.tells
 def examine(model: Any, X: Any = None, y: Any = None, *, train: Any = None, random_state: int = 0) -> Diagnosis:
     """Return what :func:`diagnose` does, and beside it what was looked at and what was not."""
     sentences.can("diagnose", model, "transform", "get_params", "check_parameters")
@@ -237,4 +240,4 @@ def _opened(model: Any, X: Any, y: Any = None) -> Data | None:
     schema = model.schema_
     varies = schema.kind == "image" and None in schema.shape and not isinstance(X, Data)
     opened = isthmus_data.open(X, labels=y, sizes="group" if varies else None)
-    return isthmus_data.conform(opened, schema, type(model).__name__)
+    return telling.belongs(isthmus_data.conform(opened, schema, type(model).__name__), X)

@@ -17,12 +17,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, documents
+from isthmus import artifact, checks, documents, telling
 from isthmus import data as isthmus_data
-from isthmus.data import Data
+from isthmus.data import Data, Schema
 from isthmus.description import parameter_to_json, parameters_from_json
 
-__all__ = ["TaskEstimator"]
+__all__ = ["TaskEstimator", "selected"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -54,6 +54,14 @@ class TaskEstimator(BaseEstimator, ABC):
 
     model_: Any = field(init=False)
     n_features_in_: int = field(init=False)
+    _told: list[str] | None = field(init=False, default=None)  # those of notes_ that the last call told
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every method that is put to use on records tell what of them is unlike those of the model's fit."""
+        super().__init_subclass__(**kwargs)
+        telling.methods_tell(cls)
+        if "fit" in vars(cls):
+            cls.fit = telling.learns_a_use(cls.fit)
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
@@ -110,9 +118,9 @@ class TaskEstimator(BaseEstimator, ABC):
         data = isthmus_data.open(X, labels=labels)
         model = getattr(self, "model_", None)
         if model is not None and _is_own(model):
-            data = isthmus_data.by_name(data, model.schema_)
-            return isthmus_data.conform(data, model.schema_, type(self).__name__)
-        return data
+            data = _by_name(data, model.schema_)
+            data = isthmus_data.conform(data, model.schema_, type(self).__name__)
+        return telling.belongs(data, X)
 
     def _records(self, data: Data, model: Any) -> Any:
         """Return records in the form that a model takes: other libraries' know rows of numbers only."""
@@ -212,6 +220,21 @@ class _Document(TypedDict):
     parameters: dict[str, Any]
     model: _ItsModel
     task: dict[str, Any]
+
+
+def _by_name(data: Data, schema: Schema) -> Data:
+    """Return the columns of a fitted table in the order of the fit, found by name; data that lack one as they are."""
+    names, given = ([column.name for column in its.columns] for its in (schema, data.schema))
+    return selected(data, names) if names and set(names) <= set(given) else data
+
+
+def selected(data: Data, names: list[str]) -> Data:
+    """Return some of the columns of a table, and tell which others are not looked at."""
+    given = [column.name for column in data.schema.columns]
+    wanted = set(names)
+    if others := [name for name in given if name not in wanted]:
+        telling.left_out(others)
+    return data if given == names else data.select(names)
 
 
 def _is_own(model: Any) -> bool:

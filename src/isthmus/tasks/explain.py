@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus import checks
+from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.errors import DataError
@@ -203,6 +203,7 @@ class Explanation:
         }
 
 
+@telling.tells
 def explain(model: Any, X: Any, y: Any = None, *, units: int | None = None, random_state: int = 0) -> Explanation:
     """Say what the code of a model means.
 
@@ -261,6 +262,7 @@ def units_that_vary(codes: Float32, most: int) -> list[int]:
 # ---------------------------------------------------------------------- integrated gradients
 
 
+@telling.tells
 def attribute(
     model: Any, X: Any, units: Sequence[int] | None = None, *, baseline: Any = None, steps: int = STEPS
 ) -> Attribution:
@@ -321,6 +323,7 @@ def _opened(task: str, model: Any, X: Any, y: Any) -> Data:
     checks.is_fitted(task, model)
     checks.an_encoder(task, model)
     data = isthmus_data.conform(isthmus_data.open(X, labels=y), model.schema_, type(model).__name__)
+    telling.belongs(data, X)
     checks.explicable(task, model.schema_.kind, model.preprocessor_.shape_)
     return data
 
@@ -328,7 +331,8 @@ def _opened(task: str, model: Any, X: Any, y: Any) -> Data:
 def _encoded(model: Any, data: Data) -> Tensor:
     """Return records as the network takes them, on its device."""
     device = next(model.module_.parameters()).device
-    blocks = [np.asarray(model.preprocessor_.encode(block)) for _, block in data.chunks()]
+    pre = model.preprocessor_
+    blocks = [np.asarray(telling.encode(pre, data, start, block)) for start, block in data.chunks()]
     return torch.from_numpy(np.concatenate(blocks)).to(device)
 
 

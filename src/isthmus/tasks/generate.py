@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
+from isthmus import telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -124,6 +125,7 @@ def traverse(model: Any, X: Any, steps: int = 9, units: int | None = None, row: 
     return model.inverse_transform(changed.reshape(-1, codes.shape[1])), chosen
 
 
+@telling.tells
 def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0) -> tuple[Any, NDArray[Any] | None]:
     """Return new records like those of a data set, as many of each class.
 
@@ -151,7 +153,7 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     """
     sentences.can("augment", model, "sample", "transform", "draw")
     checks.integer("augment", "n", n, low=1)
-    data = isthmus_data.open(X, labels=y)
+    data = telling.belongs(isthmus_data.open(X, labels=y), X)
     if data.labels is None:
         return model.sample(n, random_state=random_state), None
     labels = np.asarray(data.labels)

@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import checks
+from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
+from isthmus.preprocessing.differences import shown
 from isthmus.tasks.blending import FEWEST_KNOWN, ColumnFit, blend
 from isthmus.tasks.cells import Cells
-from isthmus.tasks.restore import Holes, as_type, holes_for, inpaint_blocks, without_nan
+from isthmus.tasks.restore import Holes, as_type, holes_for, inpaint_blocks, with_types_of, without_nan
 from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["Imputation", "impute"]
@@ -64,12 +65,13 @@ class Imputation:
         In the container and with the types of ``X``; observed cells are untouched.
     low, high : records
         The same records with the ends of the intervals in the filled cells; categories have no interval, and stand
-        there as they were filled.
+        there as they were filled. Where no known cell of a column could be hidden, and so nobody knows how far off its
+        filling is, both are empty: NaN in an array, of whole numbers the ends of their type.
     marked : ndarray of bool, shape (n, ...)
-        Which cells were filled: of a table (n, columns).
+        Which cells were filled: of a table (n, columns). Those of a column without any value stay empty.
     chance : ndarray of float64, of the same shape
         Of filled cells: the share of draws that agree on a category, or of hidden cells that were filled rightly; the
-        level of the interval of a number. NaN elsewhere.
+        level of the interval of a number. NaN elsewhere, and where there is no interval.
     level : float
         Share of the intervals that hold the true value.
     columns : tuple of ColumnFit
@@ -101,6 +103,7 @@ class Filled:
         return cls(encoded, encoded, encoded, np.full(encoded.shape, np.nan, np.float32))
 
 
+@telling.tells
 def impute(
     model: Any,
     X: Any,
@@ -175,18 +178,18 @@ def impute(
     checks.number("impute", "level", level, low=0, high=1, above=True, below=True)
     checks.integer("impute", "draws", draws, low=2)
     checks.integer("impute", "iterations", iterations, low=1)
-    if mask is None:
-        X, mask = without_nan(X)
-    data = isthmus_data.open(X)
+    given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
+    data = with_types_of(model, isthmus_data.open(X))
     checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
-    seed = seed_of(random_state)
+    seed, own = seed_of(random_state), model is None
     if model is None:
         model = _model_of(data, mask, seed, device)
         fresh = model.held_out_rows()
     else:
         data = isthmus_data.conform(data, model.schema_, "impute")
         fresh = unseen_rows(model, data)
-    task = _Imputer(model, fresh, float(level), int(draws), int(iterations), seed)
+    telling.belongs(data, given)
+    task = _Imputer(model, fresh, float(level), int(draws), int(iterations), seed, own)
     return task.impute(data, mask)
 
 
@@ -215,6 +218,8 @@ class _Imputer:
     level : float
     draws, iterations : int
     seed : int
+    own : bool
+        Whether the model was fitted on these very records.
     """
 
     model: Any
@@ -223,6 +228,7 @@ class _Imputer:
     draws: int
     iterations: int
     seed: int
+    own: bool
 
     def impute(self, data: Data, mask: Any) -> Imputation:
         """Return the records filled, with intervals."""
@@ -230,6 +236,7 @@ class _Imputer:
         block = data.chunk(0, len(data))
         marked = np.ascontiguousarray(holes.marks(0, block))
         checks.nothing_to_fill(data.source, int(marked.sum()))
+        holes.look(0, block, marked)
         found = self._by_columns(holes, data, block, marked) if marked.ndim == 2 else None
         rest = marked if found is None else found.rest
         ends, chance = [block] * 3, np.full(marked.shape, np.nan)
@@ -238,8 +245,38 @@ class _Imputer:
         if found is not None:
             ends = [holes.put(old, new, marked & ~rest) for old, new in zip(ends, found.ends, strict=True)]
             chance = np.where(rest, chance, found.chance)
+        hollow = self._hollow(block, ends[0], marked)
+        if hollow.any():
+            marked, chance = marked & ~hollow, np.where(hollow, np.nan, chance)
+            ends = [_emptied(end, hollow) for end in ends]
+            self._tell(data, hollow, "stay empty: there is no value in that column to learn from")
+        unsure = marked & np.isnan(chance) & self._are_numbers(data, marked)
+        if unsure.any():
+            ends = [ends[0], *(_emptied(end, unsure, side) for end, side in zip(ends[1:], ("min", "max"), strict=True))]
+            self._tell(data, unsure, "are filled without an interval: no known cell there tells how far off that is")
         middle, low, high = (isthmus_data.restore(end, data.schema, data.beside) for end in ends)
         return Imputation(middle, low, high, marked, chance, self.level, () if found is None else found.fits)
+
+    def _hollow(self, block: Any, filled: Any, marked: Bools) -> Bools:
+        """Return which cells nothing could fill: those of columns that neither the model's fit nor the records know."""
+        if not isinstance(block, np.ndarray):
+            return marked & _empty(filled) if marked.ndim == 2 else np.zeros(marked.shape, bool)
+        return marked & (self.own & (marked.ndim == 2) & marked.all(axis=0))
+
+    def _are_numbers(self, data: Data, marked: Bools) -> Bools:
+        """Return which cells are numbers or dates, and not categories."""
+        if data.schema.kind != "table":
+            return np.ones(marked.shape, bool)
+        kinds = np.array([column.type in ("number", "integer", "date") for column in data.schema.columns])
+        return np.broadcast_to(kinds, marked.shape)
+
+    def _tell(self, data: Data, cells: Bools, what: str) -> None:
+        """Tell of cells, column by column."""
+        counts = cells.reshape(len(cells), -1).sum(axis=0)
+        names = [column.name for column in data.schema.columns] or list(data.schema.names)
+        places = [f"column {shown(names[i]) if names else i}" for i in np.flatnonzero(counts)]
+        where = telling.listed(places) if cells.ndim == 2 else f"{len(places):,} pixels"
+        telling.note(f"{int(counts.sum()):,} cells of {where} {what}")
 
     def _by_columns(self, holes: Holes, data: Data, block: Any, marked: Bools) -> _ByColumns | None:
         """Return what the other columns and the model together say; None where no column has enough known cells."""
@@ -264,7 +301,9 @@ class _Imputer:
         )
         ends = [cells.put(block, x) for x in (found.middle, found.low, found.high)]
         numbers = ~np.array([column.is_category for column in cells.columns])
-        chance = np.where(marked & served, np.where(numbers, self.level, found.chance), np.nan)
+        judged = {fit.name for fit in found.fits if fit.hidden}
+        level = [self.level if column.name in judged else np.nan for column in cells.columns]
+        chance = np.where(marked & served, np.where(numbers, level, found.chance), np.nan)
         return _ByColumns(ends, chance, marked & ~served, found.fits)
 
     def _by_model(self, holes: Holes, data: Data, block: Any, marked: Bools, rest: Bools) -> tuple[list[Any], Float64]:
@@ -272,6 +311,7 @@ class _Imputer:
         filled, share = self.fill(data, marked), self.widths(data, marked)
         ends = [filled.low - share.below, filled.high + share.below]
         chance = np.where(np.isnan(filled.chance), share.right, filled.chance)
+        chance = np.where(share.judged, chance, np.nan)
         # An interval holds the value that was filled, however narrow draws of known cells would have it.
         ends = [np.minimum(ends[0], filled.middle), np.maximum(ends[1], filled.middle)]
         blocks = [holes.put(block, self.model.preprocessor_.decode(x), rest) for x in (filled.middle, *ends)]
@@ -329,7 +369,8 @@ class _Imputer:
         for column, _ in self._categories:
             hits = (filled.middle[:, column] == truth[:, column])[fields[:, column]]
             right[column] = (hits.sum() + 1) / (len(hits) + 2)
-        return _Widths(below.astype(np.float32), right)
+        judged: Bools = np.ones(pre.shape_, bool) if fields.ndim > 2 else np.asarray(fields.any(axis=0))
+        return _Widths(below.astype(np.float32), right, judged)
 
     def _by_column(self, excess: Float32, hidden: Bools) -> Float64:
         """Return q of every column, in scaled units; columns with few hidden cells share one.
@@ -420,10 +461,14 @@ class _ByColumns:
 
 @dataclass(frozen=True)
 class _Widths:
-    """What intervals grow by, in encoded units, and how often a category is filled rightly, (*shape_,) each."""
+    """What intervals grow by, in encoded units, how often a category is filled rightly, and whether cells were hidden.
+
+    (*shape_,) each.
+    """
 
     below: Float32
     right: Float64
+    judged: Bools
 
 
 def _empty(block: Any) -> Bools:
@@ -431,6 +476,22 @@ def _empty(block: Any) -> Bools:
     if isinstance(block, np.ndarray):
         return np.isnan(block) if block.dtype.kind == "f" else np.zeros(block.shape, bool)
     return np.stack([column.is_null().to_numpy() for column in block.columns], axis=1)
+
+
+def _emptied(block: Any, cells: Bools, end: str = "") -> Any:
+    """Return a block in which some cells hold nothing; of whole numbers of an array an end of their type, or as before.
+
+    Parameters
+    ----------
+    block : block of records
+    cells : marks
+    end : {"", "min", "max"}
+    """
+    if not isinstance(block, np.ndarray):
+        return _without(block, cells)
+    if block.dtype.kind == "f":
+        return np.where(cells, np.nan, block).astype(block.dtype)
+    return np.where(cells, getattr(np.iinfo(block.dtype), end), block) if end else block
 
 
 def _without(block: Any, marked: Bools) -> Any:

@@ -133,11 +133,18 @@ def _means(x: Float64) -> Float64:
     return np.asarray(np.where(known, x, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
+def _variances(x: Float64, mean: Float64) -> Float64:
+    """Return the variance of the known numbers of each column, 1 where none is known."""
+    known = ~np.isnan(x)
+    squares = np.where(known, np.square(x - mean), 0).sum(axis=0)
+    return np.asarray(np.where(known.any(axis=0), squares / np.maximum(known.sum(axis=0), 1), 1.0))
+
+
 def _moments(x: Float64) -> tuple[Float64, Float64]:
     """Return mean and covariance of rows with holes, by the EM algorithm."""
     n, q = x.shape
     mean = _means(x)
-    covariance = np.diag(np.nan_to_num(np.nanvar(x, axis=0), nan=1.0) + 1e-6) if n else np.eye(q)
+    covariance = np.diag(_variances(x, mean) + 1e-6) if n else np.eye(q)
     prior = np.diag(covariance.diagonal()) * PRIOR
     for _ in range(ROUNDS):
         filled, left_over = _conditional(x, mean, covariance)

@@ -26,22 +26,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
+from isthmus import networks, telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
+from isthmus.data.restoring import empty_table
+from isthmus.data.tables import from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STARTS", "Holes", "as_type", "denoise", "holes_for", "inpaint", "inpaint_blocks", "without_nan"]
+__all__ = [
+    "STARTS",
+    "Holes",
+    "as_type",
+    "denoise",
+    "holes_for",
+    "inpaint",
+    "inpaint_blocks",
+    "with_types_of",
+    "without_nan",
+]
 
 STARTS = ("auto", "mean", "neighbours", "blank")
-BLANKING = ("masking", "holes")  # corruptions that show a network zeros in the place of what is missing
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
+@telling.tells
 def denoise(model: Any, X: Any) -> Any:
     """Return records with the noise removed: their reconstructions.
 
@@ -75,9 +88,19 @@ def denoise(model: Any, X: Any) -> Any:
     (1797, 8, 8)
     """
     sentences.can("denoise", model, "reconstruct")
+    telling.gives_back()
+    _warn_of_harm(model)
     return model.reconstruct(X)
 
 
+def _warn_of_harm(model: Any) -> None:
+    """Tell where a model's fit found that it restores records worse than they were."""
+    found = getattr(model, "provenance_", {}).get("restoring")
+    if found and (sentence := sentences.worse_than_nothing(found)):
+        telling.note(sentence)
+
+
+@telling.tells
 def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start: str = "auto") -> Any:
     """Fill marked cells of records; unmarked ones come back exactly as they were.
 
@@ -123,9 +146,8 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     >>> inpaint(model, "digits", hole).shape
     (1797, 8, 8)
     """
-    if mask is None:
-        X, mask = without_nan(X)
-    data = isthmus_data.open(X)
+    given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
+    data = telling.belongs(with_types_of(model, isthmus_data.open(X)), given)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
     return isthmus_data.restore(block, data.schema, data.beside)
 
@@ -155,10 +177,34 @@ def inpaint_blocks(
         As :meth:`isthmus.data.Data.take` returns them. What cannot be used is refused before the first.
     """
     sentences.can("inpaint", model, "reconstruct")
+    _warn_of_harm(model)
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)
-    holes = holes_for(model, data, mask, start)
-    return (holes.refine(first, block, iterations) for first, block in data.chunks(max(1, rows)))
+    given, data = data, with_types_of(model, data)
+    holes = holes_for(model, telling.belongs(data, given), mask, start)
+    blocks = data.chunks(max(1, rows))
+    return telling.each(model, given, (holes.refine(first, block, iterations) for first, block in blocks))
+
+
+def with_types_of(model: Any, data: Data) -> Data:
+    """Return a table whose columns without any value have the types that a model was fitted on: they are to be filled.
+
+    Other data, and those of no fitted model, are returned as they are.
+    """
+    import pyarrow as pa
+
+    schema = getattr(model, "schema_", None)
+    if schema is None or schema.kind != "table" or data.schema.kind != "table":
+        return data
+    hollow = {column.name for column in data.schema.columns if column.dtype == "null"}
+    types = {f.name: f.type for f in empty_table(schema).schema if f.name in hollow and str(f.type) != "null"}
+    if not types:
+        return data
+    block = data.chunk(0, len(data))
+    fields = [field.with_type(types.get(field.name, field.type)) for field in block.schema]
+    table = block.cast(pa.schema(fields, metadata=block.schema.metadata))
+    found = from_table(table, source=data.source, container=data.schema.container, notes=data.notes)
+    return found if data.labels is None else found.labelled(data.labels)
 
 
 def without_nan(X: Any) -> tuple[Any, Any]:
@@ -193,12 +239,12 @@ class Holes(ABC):
     """
 
     def __init__(self, model: Any, data: Data, mask: Any, start: str) -> None:
-        self.model, self.schema, self.n = model, data.schema, len(data)
+        self.model, self.data, self.schema, self.n = model, data, data.schema, len(data)
         self.starts = self._usual_starts() if start == "auto" else (start,)
         self.mask = self.read(mask, data)
 
     def _usual_starts(self) -> tuple[str, ...]:
-        if getattr(self.model, "corruption", None) in BLANKING:
+        if getattr(self.model, "corruption", None) in networks.BLANKING:
             return ("blank",)
         return ("mean", "neighbours", "blank") if self.schema.kind == "image" else ("mean", "blank")
 
@@ -219,6 +265,19 @@ class Holes(ABC):
         """Return a block with other values in the marked cells and everything else untouched."""
 
     @abstractmethod
+    def look(self, first: int, block: Any, marked: Any) -> Any:
+        """Count what of the known cells of a block is unlike those of the fit; return the block, begun and encoded.
+
+        Parameters
+        ----------
+        first : int
+            Number of the block's first record.
+        block : block of records
+        marked : marks
+            Which cells are not known.
+        """
+
+    @abstractmethod
     def refine(self, first: int, block: Any, iterations: int) -> Any:
         """Alternate between code and record; keep for each record the fill that agrees best with what is known.
 
@@ -234,8 +293,12 @@ class Holes(ABC):
 class RecordHoles(Holes):
     """Arrays and pictures, which a model takes and gives back as they are."""
 
+    def look(self, first: int, block: Any, marked: Any) -> Any:
+        return telling.encode(self.model.preprocessor_, self.data, first, self.fill(block, marked, self.starts[0]))
+
     def refine(self, first: int, block: Any, iterations: int) -> Any:
         marked = self.marks(first, block)
+        self.look(first, block, marked)
         best, lowest = block, np.full(len(block), np.inf)
         for start in self.starts:
             filled = begun = self.fill(block, marked, start)
@@ -356,8 +419,8 @@ class TableHoles(Holes):
     def refine(self, first: int, block: pa.Table, iterations: int) -> pa.Table:
         """Do it to encoded rows: to read and write a table each time takes longer than all else."""
         preprocessor, marked = self.model.preprocessor_, self.marks(first, block)
-        rows = self._as_the_model_takes_it(self.fill(block, marked, "mean"))
-        filled = begun = preprocessor.encode(rows)
+        filled = begun = self.look(first, block, marked)
+        rows = self._begun(block, marked)
         is_hole = self._of_fields(marked, block.column_names)
         is_code = np.array([field.kind == "category" for field in preprocessor.fields_])
         best, lowest = begun, np.full(len(block), np.inf)
@@ -372,8 +435,13 @@ class TableHoles(Holes):
             best, lowest = np.where(better[:, None], filled, best), np.where(better, distance, lowest)
         return self.put(block, preprocessor.decode(best, rows), marked)
 
-    def _as_the_model_takes_it(self, block: pa.Table) -> pa.Table:
-        data = isthmus_data.conform(isthmus_data.open(block), self.model.schema_, type(self.model).__name__)
+    def look(self, first: int, block: pa.Table, marked: Bools) -> Any:
+        return telling.encode(self.model.preprocessor_, self.data, first, self._begun(block, marked))
+
+    def _begun(self, block: pa.Table, marked: Bools) -> pa.Table:
+        """Return a block with first values, as the model takes it."""
+        filled = isthmus_data.open(self.fill(block, marked, "mean"))
+        data = isthmus_data.conform(filled, self.model.schema_, type(self.model).__name__)
         return data.chunk(0, len(data))
 
     def _of_fields(self, cells: Bools, names: Sequence[str]) -> Bools:

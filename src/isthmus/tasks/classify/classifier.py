@@ -17,7 +17,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, documents, metrics
+from isthmus import checks, documents, metrics, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
@@ -26,7 +26,7 @@ from isthmus.tasks.classify.evaluation import Classification
 from isthmus.tasks.classify.network import FineTuned, Head, Joint
 from isthmus.tasks.classify.rules import Conditional, Features, Known, Ladder, Own, Probe, Rule, Stacked
 from isthmus.tasks.classify.spreading import Spreading
-from isthmus.tasks.estimator import TaskEstimator, _is_fitted
+from isthmus.tasks.estimator import TaskEstimator, _is_fitted, selected
 
 __all__ = ["METHODS", "Classifier"]
 
@@ -191,17 +191,17 @@ class Classifier(ClassifierMixin, TaskEstimator):
                 DataConversionWarning,
                 stacklevel=3,
             )
-        data = isthmus_data.open(X, labels=y)
+        data = telling.belongs(isthmus_data.open(X, labels=y), X)
         return data if self.model is not None and _is_fitted(self.model) else isthmus_data.as_matrix(data)
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
-        data = isthmus_data.open(X, labels=labels)
+        data = telling.belongs(isthmus_data.open(X, labels=labels), X)
         wanted = getattr(self, "feature_names_in_", None)
         if data.schema.kind == "table" and wanted is not None:
-            data = data.select(list(wanted))
-            if self.model_.schema_.kind == "array":
-                data = isthmus_data.as_matrix(data)
+            found = selected(data, list(wanted))
+            data = isthmus_data.as_matrix(found) if self.model_.schema_.kind == "array" else found
+            telling.belongs(data, X)
         return super()._open(data)
 
     def _choose(self, data: Data, numbers: np.ndarray) -> tuple[str, str]:
@@ -373,7 +373,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
             "reason": self.method_reason_,
             "classes": self.classes_.tolist(),
             "temperature": self.temperature_,
-            "notes": self.notes_,
+            "notes": telling.of_fit(self),
             "seed": self.seed_,
         }
         return about | {"rule": document}, arrays

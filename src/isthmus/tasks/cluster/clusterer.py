@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, documents, gradients
+from isthmus import artifact, checks, documents, gradients, telling
 from isthmus import data as isthmus_data
 from isthmus.base import SIDE, seed_of
 from isthmus.data import Data, Schema
@@ -26,7 +26,7 @@ from isthmus.tasks.cluster.embedded import DEC, IDEC
 from isthmus.tasks.cluster.evidence import Evidence
 from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
 from isthmus.tasks.cluster.variational import VaDE
-from isthmus.tasks.estimator import TaskEstimator
+from isthmus.tasks.estimator import TaskEstimator, selected
 
 __all__ = ["METHODS", "Clusterer"]
 
@@ -172,7 +172,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         checks.choice(owner, "method", self.method, ("auto", *METHODS))
         checks.choice(owner, "features", self.features, ("auto", "records", "gradients"))
         checks.integer(owner, "runs", self.runs, low=1, optional=True)
-        data = isthmus_data.open(X)
+        data = telling.belongs(isthmus_data.open(X), X)
         checks.enough_for_clusters(owner, len(data))
         checks.number_of_clusters(owner, self.n_clusters, len(data))
         self.method_ = "communities" if self.method == "auto" else self.method
@@ -211,9 +211,9 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
-        data = isthmus_data.open(X, labels=labels)
+        data = telling.belongs(isthmus_data.open(X, labels=labels), X)
         if data.schema.kind == "table" and self.schema_.kind == "table":
-            data = data.select([column.name for column in self.schema_.columns])
+            data = telling.belongs(selected(data, [column.name for column in self.schema_.columns]), X)
         if self.features_ == "records":
             return super()._open(data)
         return gradients.described(isthmus_data.conform(data, self.schema_, type(self).__name__))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, documents
+from isthmus import artifact, checks, documents, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
@@ -385,7 +385,7 @@ class Detector(OutlierMixin, TaskEstimator):
             "method": self.method_,
             "offset": self.offset_,
             "radius": self.radius_,
-            "notes": self.notes_,
+            "notes": telling.of_fit(self),
             "usual": {way: usual.excess for way, usual in self.usual_.items()},
             "beside": {way: numbers for way, (numbers, _) in beside.items()},
         }

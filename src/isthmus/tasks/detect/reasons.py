@@ -11,8 +11,9 @@ for, or the nearest usual code where it lies too far out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from isthmus.tasks.restore import inpaint_blocks
 __all__ = ["Reason", "from_repairs", "from_residuals"]
 
 CANDIDATES = 5  # features that a replacement is tried for, at least
+ROUNDING = 1e-6  # relative, of values that are the same as 32-bit floats
+DIGITS, MOST_DIGITS = 4, 17  # of a number that is shown
 NUMBERS = 2**22  # in the records that are filled at once
 
 Float32 = NDArray[np.float32]
@@ -57,7 +60,15 @@ class Reason:
 
     def __str__(self) -> str:
         """Return it as a person reads it."""
-        return f"{self.name} {_written(self.value)} (expected {_written(self.expected)})"
+        value, expected = _written_apart(self.value, self.expected)
+        return f"{self.name} {value} (expected {expected})"
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the value is another than the expected one, by more than 32-bit floats are rounded by."""
+        if isinstance(self.value, float) and isinstance(self.expected, int | float):
+            return not abs(self.value - self.expected) <= ROUNDING * max(abs(self.value), abs(self.expected))
+        return bool(self.value != self.expected)
 
 
 def from_repairs(
@@ -100,21 +111,29 @@ def from_repairs(
             if (values := reader.categories(feature)) is not None:
                 best, expected[rows, place] = _best_category(score, data, rows, int(columns[feature]), values)
                 gains[rows, place] = best - before[rows]
-    order = np.argsort(-gains, axis=1, kind="stable")[:, :k]
+    order = np.argsort(-gains, axis=1, kind="stable")
     shares = np.maximum(gains, 0) / np.maximum(np.maximum(gains, 0).sum(axis=1, keepdims=True), 1e-300)
     block = data.chunk(0, len(data))
     return [
-        [
-            Reason(
-                features[candidates[row, place]].name,
-                reader.cell(block, row, candidates[row, place]),
-                expected[row, place],
-                float(shares[row, place]),
-            )
-            for place in places
-        ]
+        _first(
+            k,
+            (
+                Reason(
+                    features[candidates[row, place]].name,
+                    reader.cell(block, row, candidates[row, place]),
+                    expected[row, place],
+                    float(shares[row, place]),
+                )
+                for place in places
+            ),
+        )
         for row, places in enumerate(order.tolist())
     ]
+
+
+def _first(k: int, reasons: Iterable[Reason]) -> list[Reason]:
+    """Return the first ``k`` reasons in which something else was expected than there is."""
+    return list(islice((reason for reason in reasons if reason.says_something), k))
 
 
 def _scores(score: Callable[[Data], Float64], data: Data, block: Any) -> Float64:
@@ -168,11 +187,14 @@ def from_residuals(
         expected = reader.decoded(usual[start : start + len(block)])
         parts = _by_feature(reader, residuals.parts(reader, reader.numbers(block), reader.numbers(expected)))
         shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
-        for row, most in enumerate(np.argsort(-parts, axis=1, kind="stable")[:, :k].tolist()):
-            values = ((reader.cell(block, row, i), reader.cell(expected, row, i)) for i in most)
-            found.append(
-                [Reason(features[i].name, *both, float(shares[row, i])) for i, both in zip(most, values, strict=True)]
+        for row, most in enumerate(np.argsort(-parts, axis=1, kind="stable")):
+            told = (
+                Reason(
+                    features[i].name, reader.cell(block, row, i), reader.cell(expected, row, i), float(shares[row, i])
+                )
+                for i in most.tolist()
             )
+            found.append(_first(k, told))
     return found
 
 
@@ -197,7 +219,16 @@ def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32
     return np.asarray(middle + (codes.astype(np.float64) - middle) * shrink[:, None], np.float32)
 
 
-def _written(value: Any) -> str:
+def _written_apart(value: Any, expected: Any) -> tuple[str, str]:
+    """Return two values as a person reads them, with as many digits as tell them apart."""
+    for digits in range(DIGITS, MOST_DIGITS + 1):
+        both = _written(value, digits), _written(expected, digits)
+        if both[0] != both[1]:
+            break
+    return both
+
+
+def _written(value: Any, digits: int) -> str:
     if value is None:
         return "empty"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

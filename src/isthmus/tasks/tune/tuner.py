@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import checks, documents, plain, preprocessing
+from isthmus import checks, documents, plain, preprocessing, telling
 from isthmus import data as isthmus_data
 from isthmus.base import _fingerprint, seed_of
 from isthmus.data import Data
@@ -352,7 +352,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
             "best_params": {name: parameter_to_json(name, value) for name, value in self.best_params_.items()},
             "best_score": self.best_score_,
             "objective": self.objective_,
-            "notes": self.notes_,
+            "notes": telling.of_fit(self),
             "seed": self.seed_,
         }
         return about, {}

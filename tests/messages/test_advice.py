@@ -1,0 +1,848 @@
+"""Whoever does what a message says gets on: each piece of advice is provoked, followed, and seen to work.
+
+The advice is found in the sources: the strings of ``isthmus.checks`` and ``isthmus.cli`` that tell a person what to do.
+A new one fails here until it has a test below, or a reason why it can have none.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+from torch import nn
+
+import isthmus
+from isthmus import (
+    VAE,
+    Autoencoder,
+    Classifier,
+    Clusterer,
+    ConditionalVAE,
+    DenoisingAutoencoder,
+    Detector,
+    data,
+    metrics,
+    preprocessing,
+    tasks,
+)
+from isthmus.cli import main
+from isthmus.errors import IsthmusError
+
+SOURCES = Path(isthmus.__file__).parent
+VERBS = (
+    "use|give|pass|write|save|install|fill|drop|add|take|choose|try|leave|fit|set|name|remove|convert|call|make|cut|"
+    "open|put|bring|keep|divide|go on|start|select|judge|rename|lower|mend|get|end|round|scale|crop|ask|label|"
+    "look|flatten|replace|check|run|search|repeat|say|isthmus.load"
+)
+ADVICE = re.compile(rf"(?:[;:,.(]|\bor|\band)\s+(?:{VERBS})\b", re.IGNORECASE)
+
+COMMON: dict[str, Any] = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
+TESTS: list[Callable[[Path], None]] = []
+COVERED: Counter[str] = Counter()
+
+
+# ------------------------------------------------------------------ what the sources advise
+
+
+def advice_of(path: Path) -> Iterator[str]:
+    """Yield, for each string of a source that gives advice, the module and the function that it is in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in node.values}
+        if isinstance(node, ast.FunctionDef | ast.Module | ast.ClassDef) and ast.get_docstring(node):
+            skipped.add(id(node.body[0].value))  # type: ignore[attr-defined]
+    for node in ast.walk(tree):
+        if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
+            continue
+        if isinstance(node, ast.Constant) and not isinstance(node.value, str):
+            continue
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+        inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
+        if inside and ADVICE.search(text):
+            yield f"{path.parent.name}.{path.stem}.{max(inside, key=lambda f: f.lineno).name}"
+
+
+def all_advice() -> Counter[str]:
+    """Return how many strings with advice each function has."""
+    paths = [*sorted((SOURCES / "checks").glob("*.py")), *sorted((SOURCES / "cli").glob("*.py"))]
+    return Counter(name for path in paths for name in advice_of(path))
+
+
+def advises(name: str, strings: int = 1) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+    """Say which function's advice a test follows, and how many of its strings."""
+
+    def register(function: Callable[[Path], None]) -> Callable[[Path], None]:
+        COVERED[name] += strings
+        if function not in TESTS:
+            TESTS.append(function)
+        return function
+
+    return register
+
+
+@contextlib.contextmanager
+def told(*fragments: str) -> Iterator[None]:
+    """Expect an error of ours whose sentence has all fragments."""
+    with pytest.raises(IsthmusError) as caught:
+        yield
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def run(*words: object) -> None:
+    """Run a command, which must work."""
+    assert main([str(word) for word in words]) == 0
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def rows(n: int = 60, width: int = 4) -> np.ndarray:
+    return rng().normal(size=(n, width))
+
+
+def frame(n: int = 60) -> pd.DataFrame:
+    found = pd.DataFrame(rows(n), columns=list("abcd"))
+    return found.assign(job=pd.Series(["cook", "judge", "smith"] * (n // 3), dtype="str"))
+
+
+def classes(n: int = 60) -> np.ndarray:
+    return np.arange(n) % 2
+
+
+def pictures(n: int = 24, side: int = 12) -> np.ndarray:
+    return rng().integers(0, 256, (n, side, side), dtype=np.uint8)
+
+
+@functools.cache
+def fitted(kind: str) -> Any:
+    records = {"array": rows, "table": frame, "image": pictures}[kind]()
+    return Autoencoder(**COMMON).fit(records)
+
+
+@functools.cache
+def fitted_on_sizes() -> Any:
+    return Autoencoder(**COMMON).fit(open_sizes())
+
+
+def several_sizes() -> list[np.ndarray]:
+    sides = [16, 20] * 12
+    return [rng().integers(0, 256, (side, side), dtype=np.uint8) for side in sides]
+
+
+def open_sizes() -> Any:
+    return data.open(several_sizes(), sizes="group")
+
+
+def folder_of(path: Path, images: dict[str, np.ndarray]) -> Path:
+    path.mkdir()
+    for name, image in images.items():
+        Image.fromarray(image).save(path / name)
+    return path
+
+
+# ------------------------------------------------------------------ data
+
+
+@advises("checks.data.dense_type", 2)
+def a_dense_array_or_filled_values(tmp: Path) -> None:
+    from scipy import sparse
+
+    X = sparse.csr_array(np.eye(30))
+    with told("pass a dense array", ".toarray()"):
+        data.open(X)
+    assert len(data.open(X.toarray())) == 30
+    masked = np.ma.masked_array(rows(), rows() > 1)
+    with told("pass a data frame with missing values", ".filled(value)"):
+        data.open(masked)
+    assert len(data.open(masked.filled(0.0))) == 60
+    assert len(data.open(pd.DataFrame(masked.filled(np.nan)))) == 60
+
+
+@advises("checks.data.numeric_dtype", 4)
+def another_container_for_what_is_no_number(tmp: Path) -> None:
+    X = rows() + 1j
+    with told("pass the real part, or both as columns"):
+        data.open(X)
+    assert data.open(X.real).schema.shape == (4,)
+    assert data.open(np.concatenate([X.real, X.imag], axis=1)).schema.shape == (8,)
+    words = np.array([["a", "b"], ["c", "d"]])
+    with told("pass a data frame for a table of mixed columns, or a list of str for text"):
+        data.open(words)
+    assert data.open(pd.DataFrame(words)).schema.kind == "table"
+    assert data.open(words.ravel().tolist()).schema.kind == "text"
+    dates = np.array([["2020-01-01"], ["2020-01-02"]], dtype="datetime64[D]")
+    with told("pass a data frame"):
+        data.open(dates)
+    assert data.open(pd.DataFrame(dates)).schema.kind == "table"
+    records = np.array([(1, 2.0), (3, 4.0)], dtype=[("a", int), ("b", float)])
+    with told("pass a data frame"):
+        data.open(records)
+    assert data.open(pd.DataFrame(records)).schema.kind == "table"
+
+
+@advises("checks.data.object_values")
+def a_frame_of_mixed_values(tmp: Path) -> None:
+    mixed = np.array([[1, "a"], [2, "b"]], dtype=object)
+    with told("pass a data frame for a table of mixed columns"):
+        data.open(mixed)
+    assert data.open(pd.DataFrame({"x": [1, 2], "y": ["a", "b"]})).schema.kind == "table"
+
+
+@advises("checks.data.not_empty", 2)
+@advises("checks.data.no_columns")
+def a_source_that_holds_something(tmp: Path) -> None:
+    for nothing in (np.zeros((0, 3)), np.zeros((3, 0)), pd.DataFrame(index=range(3))):
+        with told("check the source"):
+            data.open(nothing)
+
+
+@advises("checks.data.finite", 2)
+@advises("checks.data.finite_column")
+def missing_values_are_filled_dropped_or_empty(tmp: Path) -> None:
+    X = rows()
+    X[3, 1] = np.nan
+    with told("fill it or drop the row, or pass a data frame, in which values may be missing"):
+        Autoencoder(**COMMON).fit(X)
+    Autoencoder(**COMMON).fit(np.nan_to_num(X))
+    Autoencoder(**COMMON).fit(np.delete(X, 3, axis=0))
+    Autoencoder(**COMMON).fit(pd.DataFrame(X))
+    X[3, 1] = np.inf
+    with told("replace it or drop the row"):
+        data.open(X)
+    assert len(data.open(np.delete(X, 3, axis=0))) == 59
+    with told("replace it, or leave the cell empty"):
+        data.open(pd.DataFrame(X))
+    assert len(data.open(pd.DataFrame(X).replace(np.inf, np.nan))) == 60
+
+
+@advises("checks.data.enough_records", 2)
+def more_records_or_a_model_for_few(tmp: Path) -> None:
+    with told("pass more records"):
+        Autoencoder(**COMMON).fit(rows(1))
+    Autoencoder(**COMMON).fit(rows(2))
+    cls = next(c for c in isthmus.models.REGISTRY.values() if c.better_for_few)
+    with told("pass more records", f"or take {cls.better_for_few}, which serves fewer"):
+        cls(**COMMON).fit(rows(2))
+    getattr(isthmus, cls.better_for_few)(**COMMON).fit(rows(2))
+
+
+@advises("checks.data.duplicate_columns")
+def twins_are_renamed(tmp: Path) -> None:
+    twins = pd.DataFrame(rows(), columns=["a", "a", "b", "c"])
+    with told("rename them"):
+        data.open(twins)
+    assert len(data.open(twins.set_axis(list("abcd"), axis=1))) == 60
+
+
+@advises("checks.data.unsupported_column")
+def a_column_is_converted_or_left_out(tmp: Path) -> None:
+    table = pa.table({"a": [1.0, 2.0], "l": [[1], [2, 3]]})
+    with told("convert it or leave it out with columns="):
+        data.open(table)
+    assert len(data.open(table.set_column(1, "l", pa.array(["1", "2 3"])))) == 2
+
+
+@advises("checks.data.column_values")
+def a_column_of_one_type(tmp: Path) -> None:
+    mixed = pd.DataFrame({"x": [1, "a", 2.5, None], "y": [1, 2, 3, 4]})
+    with told("give all its cells one type"):
+        data.open(mixed)
+    assert len(data.open(mixed.astype({"x": "str"}))) == 4
+
+
+@advises("checks.data.column_types")
+@advises("checks.preprocessing.refuse_column_type")
+def columns_are_converted(tmp: Path) -> None:
+    words = frame().assign(a="seven")
+    with told("convert the column"):
+        fitted("table").transform(words)
+    fitted("table").transform(words.assign(a=7.0))
+    pre = fitted("table").preprocessor_
+    block = data.open(frame()).take(np.arange(3))
+    with told("Convert the column first"):
+        pre.encode(block.set_column(0, "a", pa.array(["x", "y", "z"])))
+    pre.encode(block)
+
+
+@advises("checks.data.ambiguous_archive")
+def an_array_of_an_archive_is_named(tmp: Path) -> None:
+    np.savez(tmp / "two.npz", first=rows(), second=rows())
+    with told("name one as '", ":first'"):
+        data.open(tmp / "two.npz")
+    assert len(data.open(f"{tmp / 'two.npz'}:first")) == 60
+
+
+@advises("checks.data.nothing_in_folder")
+def a_single_file_of_a_folder_is_named(tmp: Path) -> None:
+    (tmp / "texts").mkdir()
+    frame().to_csv(tmp / "texts" / "a.csv", index=False)
+    with told("name a single file of another format"):
+        data.open(tmp / "texts")
+    assert len(data.open(tmp / "texts" / "a.csv")) == 60
+
+
+@advises("checks.data.unreadable_image")
+def a_bad_picture_is_left_out(tmp: Path) -> None:
+    folder = folder_of(tmp / "p", {f"{i}.png": picture for i, picture in enumerate(pictures(4))})
+    (folder / "bad.png").write_bytes(b"not a picture")
+    with told("leave such files out with skip_bad=True (--skip-bad)"):
+        data.open(folder).take(np.arange(5))
+    assert len(data.open(folder, skip_bad=True)) == 4
+    run("inspect", folder, "--skip-bad")
+
+
+@advises("checks.data.option_not_used")
+def an_option_of_another_kind_is_left_out(tmp: Path) -> None:
+    with told("leave it out"):
+        data.open(rows(), mode="rgb")
+    data.open(rows())
+
+
+@advises("checks.data.different_sizes")
+def pictures_keep_their_sizes_or_get_one(tmp: Path) -> None:
+    with told("Keep their sizes with sizes='group' (--sizes group)", "'crop' or 'pad'"):
+        data.open(several_sizes())
+    for sizes in ("group", "crop", "pad"):
+        assert len(data.open(several_sizes(), sizes=sizes)) == 24
+
+
+@advises("checks.data.cannot_convert")
+def a_mode_that_nothing_can_be_converted_to_is_left_out(tmp: Path) -> None:
+    np.save(tmp / "f.npy", rng().random((24, 12, 12)))
+    for i in range(3):
+        Image.fromarray(rng().random((12, 12)).astype(np.float32)).save(tmp / f"{i}.tif")
+    with told("leave mode out"):
+        data.open(str(tmp / "*.tif"), mode="rgb").take([0])
+    assert len(data.open(str(tmp / "*.tif"))) == 3
+
+
+@advises("checks.data.not_writable")
+def a_format_that_holds_the_kind(tmp: Path) -> None:
+    table = data.open(frame())
+    with told("choose one of") as _:
+        data.write(tmp / "x.png", table.take(np.arange(60)), table.schema)
+    data.write(tmp / "x.csv", table.take(np.arange(60)), table.schema)
+
+
+@advises("checks.data.split_fractions")
+@advises("checks.data.split_size")
+def a_division_that_adds_up(tmp: Path) -> None:
+    with told("as in (0.8, 0.1, 0.1)"):
+        data.split(data.open(rows()), (0.8, 0.4))
+    assert len(data.split(data.open(rows()), (0.8, 0.1, 0.1))) == 3
+    with told("pass at least 3 records"):
+        data.split(data.open(rows(2)), (0.8, 0.1, 0.1))
+    data.split(data.open(rows(3)), (0.8, 0.1, 0.1))
+
+
+@advises("checks.data.output_absent")
+def another_name_or_force(tmp: Path) -> None:
+    opened = data.open(rows())
+    block = opened.take(np.arange(60))
+    data.write(tmp / "x.npy", block, opened.schema)
+    with told("give another name, or overwrite it with force=True (--force)"):
+        data.write(tmp / "x.npy", block, opened.schema)
+    data.write(tmp / "x.npy", block, opened.schema, force=True)
+    data.write(tmp / "y.npy", block, opened.schema)
+
+
+# ------------------------------------------------------------------ preprocessing
+
+
+@advises("checks.preprocessing.refuse_missing_cell")
+def an_empty_cell_is_filled_or_masked(tmp: Path) -> None:
+    holes = frame().astype({"a": float})
+    holes.loc[3, "a"] = np.nan
+    with told("Fill it, or use missing='mask'"):
+        opened = data.open(holes)
+        pre = preprocessing.for_data(opened, missing="refuse").fit(opened)
+        pre.encode(opened.take(np.arange(60)))
+    for table, missing in ((frame(), "refuse"), (holes, "mask")):
+        opened = data.open(table)
+        preprocessing.for_data(opened, missing=missing).fit(opened).encode(opened.take(np.arange(60)))
+
+
+@advises("checks.preprocessing.refuse_beyond_float32")
+def a_value_in_the_unit_of_training(tmp: Path) -> None:
+    far = rows()
+    far[0, 0] = 1e300
+    with told("Drop it or correct its unit"):
+        fitted("array").transform(far)
+    fitted("array").transform(far[1:])
+
+
+@advises("checks.preprocessing.refuse_quantiles_without_data")
+def quantiles_get_their_data(tmp: Path) -> None:
+    opened = data.open(rows())
+    pre = preprocessing.for_data(opened).fit(opened).rescale("standard")
+    with told("Call rescale('quantile', data)"):
+        pre.rescale("quantile")
+    pre.rescale("quantile", opened)
+
+
+@advises("checks.preprocessing.check_columns")
+@advises("checks.preprocessing.check_width")
+def columns_of_training_are_added_or_selected(tmp: Path) -> None:
+    pre = fitted("table").preprocessor_
+    block = data.open(frame()).take(np.arange(3))
+    with told("Add the column; its cells may be empty"):
+        pre.encode(block.drop_columns(["b"]))
+    pre.encode(block.set_column(1, "b", pa.nulls(3, pa.float64())))
+    pre = fitted("array").preprocessor_
+    with told("Select the columns seen in training, in their order"):
+        pre.encode(rows(width=6))
+    pre.encode(rows(width=6)[:, :4])
+
+
+@advises("checks.preprocessing.check_channels")
+@advises("checks.preprocessing.check_image_units")
+def pictures_as_those_of_training(tmp: Path) -> None:
+    pre = fitted("image").preprocessor_
+    colour = np.repeat(pictures()[..., None], 3, axis=3)
+    with told("Convert them to the same colour mode first"):
+        pre.encode(colour)
+    folder = folder_of(tmp / "colour", {f"{i}.png": picture for i, picture in enumerate(colour[:3])})
+    pre.encode(data.open(folder, mode="grey").take(np.arange(3)))
+    with told("Pass the original values"):
+        fitted("image").transform(pictures() / 255)
+    fitted("image").transform(pictures())
+
+
+# ------------------------------------------------------------------ likelihoods and networks
+
+
+@advises("checks.likelihood.check_likelihood_kind")
+@advises("checks.likelihood.check_likelihood_scaling")
+@advises("checks.likelihood.check_unit_support")
+@advises("checks.likelihood.check_whole_support", 2)
+@advises("checks.likelihood.check_one_hot_support")
+def a_likelihood_that_suits_the_data(tmp: Path) -> None:
+    def fit(X: Any, **parameters: Any) -> None:
+        Autoencoder(**COMMON, **parameters).fit(X)
+
+    with told("use likelihood='table' or 'auto'"):
+        fit(frame(), likelihood="bernoulli")
+    fit(frame(), likelihood="table")
+    with told("use scaling='unit' or 'auto'"):
+        fit(np.abs(np.tanh(rows())), likelihood="bernoulli", scaling="standard")
+    fit(np.abs(np.tanh(rows())), likelihood="bernoulli", scaling="unit")
+    with told("scale the data to [0, 1] or use likelihood='gaussian'"):
+        fit(rows(), likelihood="bernoulli")
+    fit((rows() + 9) / 18, likelihood="bernoulli")
+    fit(rows(), likelihood="gaussian")
+    with told("round the data or use likelihood='gaussian'"):
+        fit(rows(), likelihood="discretised-logistic")
+    fit(np.rint(rows()), likelihood="discretised-logistic")
+    wide = np.array([[0, 70_000]] * 30 + [[1, 5]] * 30)
+    with told("use likelihood='gaussian'"):
+        fit(wide, likelihood="discretised-logistic")
+    fit(wide, likelihood="gaussian")
+    with told("use likelihood='auto', or give the categories as a column of a table"):
+        fit(rows(), likelihood="categorical")
+    fit(rows(), likelihood="auto")
+    fit(pd.DataFrame({"x": ["a", "b", "c"] * 20}))
+
+
+@advises("checks.likelihood.check_pictures_only")
+@advises("checks.likelihood.check_one_size")
+@advises("checks.likelihood.check_tied", 2)
+def a_network_that_suits_the_data(tmp: Path) -> None:
+    with told("use network='dense' or 'auto'"):
+        Autoencoder(**COMMON, network="convolutional").fit(rows())
+    Autoencoder(**COMMON, network="dense").fit(rows())
+    with told("use network='convolutional', or crop or pad them to one size when opening the data"):
+        Autoencoder(**COMMON, network="dense").fit(open_sizes())
+    Autoencoder(**COMMON, network="convolutional").fit(open_sizes())
+    Autoencoder(**COMMON, network="dense").fit(data.open(several_sizes(), sizes="crop"))
+    with told("tied=True needs network='dense'; use it, or leave tied=False"):
+        Autoencoder(**COMMON, tied=True, network="convolutional").fit(pictures())
+    Autoencoder(**COMMON, tied=True, network="dense").fit(pictures())
+    with told("leave tied=False"):
+        Autoencoder(**COMMON, tied=True).fit(frame())
+    Autoencoder(**COMMON, tied=False).fit(frame())
+
+
+@advises("checks.likelihood.check_heads")
+@advises("checks.likelihood.check_theta_shape")
+def own_modules_of_the_right_size(tmp: Path) -> None:
+    def fit(cls: Any, encoder: nn.Module, decoder: nn.Module) -> None:
+        cls(**COMMON, network=(encoder, decoder)).fit(rows())
+
+    with told("end it in a layer of 4"):
+        fit(VAE, nn.Linear(4, 5), nn.Linear(2, 4))
+    fit(VAE, nn.Linear(4, 4), nn.Linear(2, 4))
+    with told("end the decoder in a layer of that size"):
+        fit(Autoencoder, nn.Linear(4, 2), nn.Linear(2, 5))
+    fit(Autoencoder, nn.Linear(4, 2), nn.Linear(2, 4))
+
+
+# ------------------------------------------------------------------ parameters
+
+
+@advises("checks.parameters.needs_labels")
+@advises("checks.parameters.some_labels")
+@advises("checks.parameters.all_labelled")
+@advises("checks.parameters.several_classes")
+def labels_as_a_model_needs_them(tmp: Path) -> None:
+    model = ConditionalVAE(**COMMON)
+    with told("give one label a record (--labels on the command line)"):
+        model.fit(rows())
+    model.fit(rows(), classes())
+    with told("label a few of each class"):
+        model.fit(rows(), np.full(60, -1))
+    few = np.where(np.arange(60) < 10, classes(), -1)
+    model.fit(rows(), few)
+    strict = next(c for c in isthmus.models.REGISTRY.values() if c.learns_classes and not c.takes_unlabelled)
+    with told("leave them out, or take ConditionalVAE, which learns from them too"):
+        strict(**COMMON).fit(rows(), np.where(np.arange(60) < 10, np.nan, classes()))
+    with told("which needs none") as _:
+        model.fit(rows(), np.zeros(60, int))
+
+
+@advises("checks.parameters.needs_pictures")
+@advises("checks.parameters.size_of_pictures")
+def what_pictures_need(tmp: Path) -> None:
+    with told("leave it out"):
+        DenoisingAutoencoder(**COMMON, corruption="holes").fit(rows())
+    DenoisingAutoencoder(**COMMON).fit(rows())
+    with told("say which with size=(height, width)"):
+        tasks_model = VAE(**COMMON).fit(open_sizes())
+        tasks_model.sample(1)
+    VAE(**COMMON).fit(open_sizes()).sample(1, size=(16, 16))
+
+
+# ------------------------------------------------------------------ tasks
+
+
+@advises("checks.tasks.is_fitted")
+@advises("checks.tasks.mask_wanted")
+@advises("checks.impute.nothing_to_fill")
+@advises("checks.impute.one_size_to_impute")
+def what_filling_needs(tmp: Path) -> None:
+    with told("call Autoencoder.fit(X) first, or isthmus.load a file"):
+        tasks.impute(Autoencoder(**COMMON), rows())
+    mask = np.zeros(4)
+    mask[0] = 1
+    with told("pass", "that is not zero where values are missing"):
+        tasks.inpaint(fitted("array"), rows())
+    tasks.inpaint(fitted("array"), rows(), mask)
+    with told("pass mask to say what to replace"):
+        tasks.impute(fitted("table"), frame())
+    tasks.impute(fitted("table"), frame(), np.append(mask, 0), iterations=1)
+    with told("fill them without, with inpaint, or use pictures of one size"):
+        tasks.impute(fitted_on_sizes(), open_sizes(), [np.ones((16, 16))] * 24)
+    masks = [np.pad([[1]], (0, len(picture) - 1)) for picture in several_sizes()]
+    tasks.inpaint(fitted_on_sizes(), open_sizes(), masks, iterations=1)
+
+
+@advises("checks.tasks.a_model")
+@advises("checks.tasks.model_of_isthmus")
+@advises("checks.tasks.rows_of_numbers")
+def models_and_their_files(tmp: Path) -> None:
+    from sklearn.decomposition import PCA
+
+    detector = Detector(model=Autoencoder(**COMMON), random_state=0).fit(rows())
+    detector.save(tmp / "d.safetensors")
+    np.save(tmp / "x.npy", rows())
+    assert main(["encode", str(tmp / "x.npy"), "-m", str(tmp / "d.safetensors"), "-o", str(tmp / "z.npy")]) > 0
+    isthmus.load(tmp / "d.safetensors").model_.save(tmp / "m.safetensors")
+    run("encode", tmp / "x.npy", "-m", tmp / "m.safetensors", "-o", tmp / "z.npy")
+    foreign = Detector(model=PCA(2), random_state=0)
+    with told("use one of isthmus's"):
+        foreign.fit(rows()).save(tmp / "f.safetensors")
+    with told("use a model of isthmus"):
+        foreign.fit(frame())
+    Detector(model=Autoencoder(**COMMON), random_state=0).fit(frame()).save(tmp / "f.safetensors")
+
+
+@advises("checks.tasks.needs_tables")
+@advises("checks.tasks.codes_of_one_size")
+@advises("checks.tasks.labelled_pictures")
+def what_tasks_need(tmp: Path) -> None:
+    with told("fit on pictures of one size"):
+        tasks.traverse(fitted_on_sizes(), open_sizes(), steps=2)
+    tasks.traverse(fitted("image"), pictures(), steps=2, units=1)
+    with told("pass their classes as y"):
+        tasks.feature_network(pictures())
+    tasks.feature_network(pictures(), classes(24), cache=False)
+
+
+@advises("checks.detect.nothing_to_calibrate_on")
+def records_to_calibrate_on(tmp: Path) -> None:
+    with told("fit on more records with calibration above 0"):
+        Detector(model=Autoencoder(**COMMON), calibration=0.0, random_state=0).fit(rows()).p_values(rows())
+    Detector(model=Autoencoder(**COMMON), calibration=0.2, random_state=0).fit(rows()).p_values(rows())
+
+
+@advises("checks.explain.explicable")
+@advises("checks.explain.an_encoder")
+def what_can_be_explained(tmp: Path) -> None:
+    book = isthmus.VQVAE(**COMMON).fit(rows())
+    with told("or fit a model without a book, such as Autoencoder or VAE"):
+        tasks.attribute(book, rows())
+    tasks.attribute(fitted("array"), rows(), steps=1)
+    tasks.probe(book.transform(rows()), classes())
+    with told("take a model of pictures of one size"):
+        tasks.attribute(fitted_on_sizes(), open_sizes())
+    tasks.attribute(fitted("image"), pictures(), [0], steps=1)
+
+
+@advises("checks.classify.finite_labels")
+@advises("checks.classify.labels_are_classes", 3)
+@advises("checks.classify.one_size")
+def labels_of_a_classifier(tmp: Path) -> None:
+    probe = Classifier(model=fitted("array"), method="probe", random_state=0)
+    for wrong in (np.append(np.inf, classes(59)), rows()[:, 0]):
+        with told("give whole numbers or names"):
+            probe.fit(rows(), wrong)
+    probe.fit(rows(), np.where(classes(), "yes", "no"))
+    with told("label a few of each class"):
+        probe.fit(rows(), np.full(60, -1))
+    probe.fit(rows(), np.where(np.arange(60) < 10, classes(), -1))
+    with told("label records of another one, or look for outliers instead"):
+        probe.fit(rows(), np.zeros(60, int))
+    Detector(model=fitted("array"), random_state=0).fit(rows())
+    with told("open the pictures with sizes='crop' or 'pad'"):
+        Classifier(method="ladder", random_state=0).fit(open_sizes(), classes(24))
+
+
+@advises("checks.cluster.number_of_clusters")
+@advises("checks.cluster.codes_differ")
+@advises("checks.cluster.plain_posterior")
+@advises("checks.cluster.pictures_with_outlines")
+def what_clusters_need(tmp: Path) -> None:
+    def fit(X: Any, model: Any = None, **parameters: Any) -> None:
+        Clusterer(model=model, random_state=0, runs=1, **parameters).fit(X)
+
+    own = fitted("array")
+    with told("ask for at most 5, or leave it out to have it estimated"):
+        fit(rows(5), own, n_clusters=9)
+    fit(rows(5), own, n_clusters=3, method="k-means")
+    with told("look at them with isthmus inspect, or take a model that tells them apart"):
+        fit(np.ones((30, 4)), own, n_clusters=2)
+    with told("which Autoencoder does not have; a VAE has it"):
+        fit(rows(), Autoencoder(**COMMON), n_clusters=2, method="vade")
+    with told("pass model=VAE(...), or leave the model out"):
+        fit(rows(), VAE(**COMMON, posterior="flow"), n_clusters=2, method="vade")
+    fit(rows(), VAE(**COMMON), n_clusters=2, method="vade")
+    with told("take features='records'"):
+        fit(rows(), own, n_clusters=2, features="gradients")
+    fit(rows(), own, n_clusters=2, features="records", method="k-means")
+
+
+# ------------------------------------------------------------------ metrics
+
+
+@advises("checks.metrics.check_matrix_pair")
+@advises("checks.metrics.check_codes")
+@advises("checks.metrics.check_values")
+@advises("checks.metrics.check_unit_range")
+@advises("checks.metrics.check_tables")
+@advises("checks.metrics.check_peak")
+@advises("checks.metrics.check_features", 2)
+def what_metrics_take(tmp: Path) -> None:
+    with told("Flatten every record to one row first"):
+        metrics.pca_baseline(pictures(), pictures(), 2)
+    flat = pictures().reshape(24, -1).astype(float)
+    metrics.pca_baseline(flat, flat, 2)
+    with told("Pass what transform returns"):
+        metrics.active_units(np.zeros(5))
+    metrics.active_units(fitted("array").transform(rows()))
+    with told("Leave such records out first"):
+        metrics.bootstrap_interval(np.array([1.0, np.nan, 2.0]))
+    metrics.bootstrap_interval(np.array([1.0, 2.0]))
+    with told("Divide 8-bit pictures by 255 first"):
+        metrics.static_binarisation(pictures())
+    metrics.static_binarisation(pictures() / 255)
+    with told("pyarrow.Table.from_pandas(frame, preserve_index=False)"):
+        metrics.column_shapes(frame(), frame())
+    table = pa.Table.from_pandas(frame(), preserve_index=False)
+    metrics.column_shapes(table, table)
+    x = rng().normal(size=(4, 12, 12)) * 9
+    with told("Pass the largest difference that two values can have"):
+        metrics.psnr(x, x + 1)
+    metrics.psnr(x, x + 1, peak=40.0)
+
+
+# ------------------------------------------------------------------ tuning
+
+
+@advises("checks.tune.family_or_model")
+@advises("checks.tune.labels_for_objective")
+@advises("checks.tune.enough_for_folds")
+@advises("checks.tune.reconstruction_of_one_size")
+@advises("checks.tune.all_bound_likelihood", 2)
+@advises("checks.tune.something_to_search")
+@advises("checks.tune.foreign_journal")
+def what_a_search_needs(tmp: Path) -> None:
+    pytest.importorskip("optuna")
+    few: dict[str, Any] = {"n_trials": 1, "random_state": 0, "cv": 2}
+    space = {"latent_dim": isthmus.search.Whole(1, 2)}
+    own = Autoencoder(**COMMON)
+
+    def search(X: Any, y: Any = None, **parameters: Any) -> None:
+        isthmus.Tuner(**{"space": space, **few, **parameters}).fit(X, y)
+
+    with told("leave families at 'auto' to search the settings of Autoencoder"):
+        search(rows(), model=own, families=("VAE",))
+    search(rows(), model=own)
+    with told("give one a record, as y (--labels on the command line)"):
+        search(rows(), model=own, objective="classification")
+    search(rows(), classes(), model=own, objective="classification")
+    with told("Lower cv"):
+        search(rows(5), model=own, cv=3)
+    search(rows(5), model=own, cv=2)
+    with told("take objective='likelihood', or fit on pictures of one size"):
+        search(open_sizes(), model=own, objective="reconstruction")
+    search(pictures(), model=own, objective="reconstruction")
+    with told("take objective='reconstruction'"):
+        search(rows(), model=own, objective="likelihood")
+    search(rows(), model=own, objective="reconstruction")
+    search(rows(), model=VAE(**COMMON), objective="likelihood")
+    (tmp / "journal.jsonl").write_text("no journal")
+    with told("name another file as storage"):
+        search(rows(), model=own, storage=tmp / "journal.jsonl")
+    search(rows(), model=own, storage=tmp / "other.jsonl")
+
+
+@advises("checks.parameters.not_together")
+@advises("checks.parameters.divides")
+@advises("checks.classify.nothing")
+@advises("checks.classify.same_classes")
+def parameters_that_go_together(tmp: Path) -> None:
+    with told("leave one of them out"):
+        VAE(**COMMON, k=5, beta=2.0).fit(rows())
+    VAE(**COMMON, k=5).fit(rows())
+    VAE(**COMMON, beta=2.0).fit(rows())
+    with told("take latent_dim=6"):
+        isthmus.LadderVAE(**COMMON, latent_dim=5, levels=2).fit(rows())
+    isthmus.LadderVAE(**COMMON, latent_dim=6, levels=2).fit(rows(width=12))
+    with told("leave it at 0"):
+        isthmus.LadderNetwork(**COMMON, dropout=0.5).fit(rows(), classes())
+    isthmus.LadderNetwork(**COMMON, dropout=0).fit(rows(), classes())
+    model = ConditionalVAE(**COMMON).fit(rows(), classes())
+    with told("give the labels it was fitted on, or an unfitted model"):
+        Classifier(model=model, method="own", random_state=0).fit(rows(), np.arange(60) % 3)
+    Classifier(model=model, method="own", random_state=0).fit(rows(), classes())
+    Classifier(model=ConditionalVAE(**COMMON), method="own", random_state=0).fit(rows(), np.arange(60) % 3)
+
+
+# ------------------------------------------------------------------ the command line
+
+
+@advises("cli.fit._check_checkpoint", 2)
+def a_checkpoint_that_is_there_or_not(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    words = ["fit", tmp / "x.npy", "-o", tmp / "m.safetensors", "--max-epochs", "1", "-q"]
+    assert main([*map(str, words), "--resume"]) == 2
+    run(*words)
+    run(*words, "--force")
+
+
+@advises("cli.sources.open_data")
+def a_model_is_named_with_its_flag(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    fitted("array").save(tmp / "m.safetensors")
+    assert main(["encode", str(tmp / "m.safetensors"), "-o", str(tmp / "z.npy")]) > 1
+    run("encode", tmp / "x.npy", "--model", tmp / "m.safetensors", "-o", tmp / "z.npy")
+
+
+@advises("cli.sources.rows_to_judge")
+def all_rows_are_judged(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows() + 0.1)
+    fitted("array").save(tmp / "m.safetensors")
+    words = ["score", tmp / "x.npy", "-m", tmp / "m.safetensors", "--rows"]
+    assert main([*map(str, words), "held-out"]) == 3
+    run(*words, "all")
+
+
+@advises("cli.config.read")
+def a_config_that_can_be_read(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    (tmp / "c.toml").write_text("max_epochs = 1\n")
+    words = ["fit", tmp / "x.npy", "-o", tmp / "m.safetensors", "-q", "--config"]
+    assert main([*map(str, words), str(tmp / "none.toml")]) > 1
+    run(*words, tmp / "c.toml")
+
+
+@advises("checks.detect.one_source_of_normal_records")
+@advises("checks.tasks.needs_records")
+def records_are_named_once(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    Detector(model=Autoencoder(**COMMON), random_state=0).fit(rows()).save(tmp / "d.safetensors")
+    words = ["detect", tmp / "x.npy", "-m", tmp / "d.safetensors", "--top", "0"]
+    assert main([*map(str, words), "--reference", str(tmp / "x.npy")]) == 2
+    run(*words)
+    fitted("array").save(tmp / "m.safetensors")
+    assert main(["doctor", str(tmp / "m.safetensors"), "--train", str(tmp / "x.npy")]) > 1
+    assert main(["doctor", str(tmp / "m.safetensors"), str(tmp / "x.npy")]) in (0, 1)
+
+
+@advises("checks.parameters.vectors_only")
+def codes_that_are_vectors(tmp: Path) -> None:
+    with told("bring the pictures to one size, or end the encoder in a vector"):
+        VAE(**COMMON, prior="vamp").fit(open_sizes())
+    VAE(**COMMON, prior="vamp").fit(pictures())
+
+
+# ------------------------------------------------------------------ the rest, and the count
+
+OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
+WITHOUT = {
+    "checks.data.public_set_absent": "it downloads",
+    "checks.data.public_set_altered": "it downloads",
+    "checks.tune.no_optuna": "it installs a package",
+    "checks.data.different_modes": "tests of pictures follow it",
+    "checks.data.colour_depth": "tests of pictures follow it",
+    "cli.sources._lost": "tests of tables follow it",
+    "cli.scoring.lines": "no advice",
+    "cli.app.explain": OTHERS,
+    "cli.sources.rows_to_judge": "tests of score give the labels",
+    "checks.cluster.is_learned_already": "it says which of two flags to leave out, as tests of cluster do",
+    "checks.maps.is_drawn_already": "it says which of two flags to leave out, as tests of map do",
+    "checks.maps.needs_flat_codes": "tests of map leave --model out",
+    "checks.maps.colours_can_be_told": OTHERS,
+    "checks.maps.check_map": OTHERS,
+    "checks.maps._finite_rows": OTHERS,
+    "cli.fit._keeping": "tests of fit interrupt it and go on",
+    "checks.preprocessing.refuse_state": "it asks for an intact file",
+    "checks.preprocessing.check_finite_range": OTHERS,
+    "checks.detect.codes_are_finite": OTHERS,
+    "checks.parameters.has_codes": OTHERS,
+    "checks.tune.no_trial_in_time": OTHERS,
+    "checks.tune.same_search": "tests of tuning follow it",
+    "checks.metrics.check_held_out_distances": OTHERS,
+    "checks.metrics.check_log_weights": OTHERS,
+    "checks.metrics.check_feature_pictures": OTHERS,
+    "checks.tasks.enough_matching": OTHERS,
+}
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
+@pytest.mark.filterwarnings("ignore")
+def test_advice_works(test: Callable[[Path], None], tmp_path: Path) -> None:
+    test(tmp_path)
+
+
+def test_every_advice_has_a_test_or_a_reason() -> None:
+    found = all_advice()
+    missing = {name: count for name, count in found.items() if name not in WITHOUT and COVERED[name] != count}
+    assert not missing
+    assert not (set(COVERED) | set(WITHOUT)) - set(found)
