@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 __all__ = ["PAGES", "Header"]
 
 PAGES = "are pages or frames of files that hold several; each is a record, named file#number"
@@ -51,6 +53,11 @@ class Header:
     orientation: int = 1
     conversions: tuple[str, ...] = ()
     cut_from: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels in memory."""
+        return self.size[0] * self.size[1] * self.channels * np.dtype(self.dtype).itemsize
 
     @property
     def pixel(self) -> str:
