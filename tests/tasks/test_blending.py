@@ -205,7 +205,9 @@ def test_a_column_of_which_little_is_known_and_a_row_alone_are_filled_by_the_mod
     found = impute(model, few)
     assert [fit.name for fit in found.columns] == ["column 1"]
     assert np.isfinite(found.records).all()
-    assert (found.low <= found.records).all()
+    unsure = np.isnan(found.low)  # five known cells do not tell how far off the others are
+    np.testing.assert_array_equal(unsure, np.isnan(few) & (np.arange(6) == 0))
+    assert (found.low <= found.records)[~unsure].all()
     alone = few[:1].copy()
     alone[0, 2] = np.nan
     assert impute(model, alone).columns == ()
