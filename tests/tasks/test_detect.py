@@ -281,8 +281,9 @@ def test_reasons_name_the_cells_that_were_changed(of_people):
     assert first[0].name == "income"
     assert first[0].value == 250_000.0
     assert abs(first[0].expected - rows.loc[0, "age"] * 900) < 15_000
-    assert all(len(reasons) == 3 for reasons in (first, second))
-    assert sum(reason.share for reason in first) == pytest.approx(1)
+    assert 1 <= len(second) <= 3
+    assert all(reason.value != reason.expected for reason in (*first, *second))
+    assert 0.9 < sum(reason.share for reason in first) <= 1 + 1e-9
     assert of_people.predict(rows)[0] == -1
 
 

@@ -336,8 +336,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         self.labels_ = documents.array(arrays, "labels", (None,), "i")
         self.probabilities_ = documents.array(arrays, "probabilities", (len(self.labels_), k))
         self.medoids_ = documents.array(arrays, "medoids", (k,), "i")
-        if not k or sorted(self.columns_.tolist()) != list(range(k)):
-            raise ArtifactError("its array 'columns' must number the clusters")
+        if not k or len(set(self.columns_.tolist())) < k or self.columns_.min() < 0:
+            raise ArtifactError("its array 'columns' must name the clusters that the rule tells apart, each once")
         self._forget_width()
         self.rule_ = METHODS[self.method_].restore(self, its["rule"], artifact.under("rule.", arrays))
 
