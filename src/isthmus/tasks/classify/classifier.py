@@ -196,7 +196,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
-        data = telling.belongs(isthmus_data.open(X, labels=labels), X)
+        data = telling.belongs(isthmus_data.open(X, labels=labels, schema=getattr(self.model_, "schema_", None)), X)
         wanted = getattr(self, "feature_names_in_", None)
         if data.schema.kind == "table" and wanted is not None:
             found = selected(data, list(wanted))
