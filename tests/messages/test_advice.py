@@ -409,6 +409,19 @@ def an_option_of_another_kind_is_left_out(tmp: Path) -> None:
     data.open(rows())
 
 
+@advises("checks.data.not_a_text_table")
+@advises("checks.data.open_already")
+def an_option_of_opening_is_given_once_and_to_a_text_table(tmp: Path) -> None:
+    (tmp / "t.csv").write_text("a;b\n1.234;2\n2.500;3\n", encoding="utf-8")
+    with told("decimal is for text tables", "leave it out"):
+        data.open(rows(), decimal=",")
+    data.open(rows())
+    opened = data.open(tmp / "t.csv")
+    with told("give it to the first open"):
+        data.open(opened, decimal=".")
+    assert data.open(tmp / "t.csv", decimal=".").take([0]).to_pylist()[0]["a"] == 1.234
+
+
 @advises("checks.data.different_sizes")
 def pictures_keep_their_sizes_or_get_one(tmp: Path) -> None:
     with told("Keep their sizes with sizes='group' (--sizes group)", "'crop' or 'pad'"):

@@ -25,6 +25,7 @@ __all__ = [
     "blocks",
     "flags_of_opening",
     "load_model",
+    "open_beside",
     "open_codes",
     "open_data",
     "open_for",
@@ -158,6 +159,13 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
             )
             terminal.say(f"note: {what}")
     return opened
+
+
+def open_beside(terminal: Terminal, source: str, opening: Mapping[str, Any], schema: Schema) -> Data:
+    """Open further records of a source that the flags are for; without the columns and labels named if it has none."""
+    remembered = to_remember(opening)
+    rest = {name: value for name, value in opening.items() if name not in REMEMBERED}
+    return _open_as_remembered(terminal, source, rest, remembered, schema)
 
 
 def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:

@@ -276,7 +276,15 @@ class Head:
             typed = float(_Grid(table.select(range(min(table.num_columns, SAMPLE_COLUMNS)))).typed.mean())
             if (rank := (even, typed, table.num_columns)) > most:
                 best, most = delimiter, rank
-        return best
+        return ";" if most[0] == 0 and self._is_one_column_with_commas() else best
+
+    def _is_one_column_with_commas(self) -> bool:
+        """Return whether all rows but the first are numbers with decimal commas."""
+        table, _ = _cut(self._rows[1], ";")
+        if table is None or b"," in self._rows[0] or b"," not in self._rows[1]:
+            return False
+        grid = _Grid(table)
+        return bool((grid.typed | ~grid.filled).all())
 
     def names(self) -> list[str]:
         """Return the names of the first row, "" for none, as many as the other rows have cells.
@@ -539,7 +547,8 @@ def _reason(text: str, lines: int) -> str:
     if uneven:
         line, expected, found, cells = uneven.groups()
         where = f"line {int(line) + lines}: " if line else ""
-        return f"it is no regular table: {where}{expected} columns expected, {found} found{cells[:150]}"
+        columns = "column" if expected == "1" else "columns"
+        return f"it is no regular table: {where}{expected} {columns} expected, {found} found{cells[:150]}"
     return text[:200].replace("CSV parse error: ", "it is no regular table: ")
 
 
@@ -622,7 +631,7 @@ def _notes(read: Sequence[Cells], names: Sequence[str], source: str) -> list[str
     notes = []
     trimmed = sum(cells.trimmed for cells in read)
     if trimmed:
-        notes.append(f"spaces around the cells of {trimmed} columns were removed.")
+        notes.append(f"spaces around the cells of {trimmed} column{'s' if trimmed > 1 else ''} were removed.")
     columns: dict[str, list[str]] = defaultdict(list)
     examples: dict[str, str] = {}
     for name, cells in zip(names, read, strict=True):
