@@ -17,6 +17,7 @@ import pytest
 
 from isthmus import data
 from isthmus.data import text_tables
+from isthmus.data.notations import Conventions, plain_values
 from isthmus.errors import DataError, ParameterError, ShapeError
 
 DAY = datetime.date
@@ -454,6 +455,14 @@ def test_a_note_says_that_points_in_a_file_of_semicolons_may_stand_between_thous
     assert told.chunk(0, 2).column("sum").to_pylist() == [1234, 2500]
     for text in ("name;sum\na;1.234\nb;2.5\n", "name,sum\na,1.234\nb,2.500\n"):
         assert len(csv(tmp_path, text).notes) == 1
+
+
+def test_a_zero_with_a_sign_is_nothing_special_among_floats() -> None:
+    found = plain_values(pa.chunked_array([["1.5", "-0", "-0.25"]]), Conventions())
+    assert found is not None
+    assert found[0].to_pylist() == [1.5, -0.0, -0.25]
+    assert plain_values(pa.chunked_array([["1", "-0"]]), Conventions()) is None
+    assert plain_values(pa.chunked_array([["1.5", "007"]]), Conventions()) is None
 
 
 # --- for a fitted model ----------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ __all__ = [
     "image_size",
     "image_size_refused",
     "known_encoding",
+    "labels_of_no_order",
     "names_of_files",
     "no_columns",
     "no_standard_input",
@@ -569,6 +570,15 @@ def unsupported_labels(source: str, name: str, dtype: str) -> DataTypeError:
     return DataTypeError(
         f"{source}: column '{name}' has the type {dtype}, but labels are numbers, true/false, text or dates; "
         f"convert it."
+    )
+
+
+def labels_of_no_order(labels: np.ndarray) -> DataTypeError:
+    """Return the error for labels that cannot be sorted: of several types, or of one that has no order."""
+    types = " and ".join(sorted({type(label).__name__ for label in labels.tolist()}))
+    return DataTypeError(
+        f"data: labels are all numbers, all true/false, all text or all dates, and these are of type {types}; "
+        f"convert them."
     )
 
 

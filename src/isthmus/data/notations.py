@@ -110,7 +110,7 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
             values = column.cast(dtype) if len(column) > PROBE else values
         except pa.ArrowInvalid:
             continue
-        if _any_match(_beginning_with(column, (" ", "0", "-0")), ODD):
+        if _any_match(_beginning_with(column, (" ", "0", "-0")), ODD if dtype == pa.int64() else ODD_FLOAT):
             return None
         if conventions.missing and pc.any(pc.is_in(column, value_set=pa.array(list(conventions.missing)))).as_py():
             return None
@@ -194,7 +194,8 @@ def conventions_of(
 
 
 KEPT = "are kept as text; as_text= (--as-text) names the columns to keep so"
-ODD = r"^\s|^-?0[\dxX]|^-0$"  # of numbers that Arrow casts, and that lose something by it
+ODD_FLOAT = r"^\s|^-?0[\dxX]"  # of numbers that Arrow casts, and that lose something by it
+ODD = rf"{ODD_FLOAT}|^-0$"  # a whole number has no sign of zero
 LEADING_ZERO = r"^[+-]?0\d"
 TELEPHONE = r"^\+\d{7,}$"
 WHOLE = r"^[+-]?\d+$"
