@@ -860,7 +860,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Open records for use with this model, and refuse those of another shape."""
         varies = self.schema_.kind == "image" and None in self.schema_.shape and not isinstance(X, Data)
-        data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None)
+        data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None, schema=self.schema_)
         return telling.belongs(isthmus_data.conform(data, self.schema_, type(self).__name__), X)
 
     def _restore(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:

@@ -166,3 +166,12 @@ def test_resume_without_a_checkpoint(run: Run) -> None:
     assert ran.err == (
         "isthmus: --resume: there is no checkpoint model.safetensors.checkpoint; leave --resume out to start anew.\n"
     )
+
+
+def test_records_to_stop_by_are_read_in_the_types_of_those_to_learn_from(run: Run) -> None:
+    rows = "".join(f"{i % 7},5;{i % 4:05d};{'SML'[i % 3]}\n" for i in range(60))
+    Path("t.csv").write_text(f"price;zip;size\n{rows}", encoding="utf-8")
+    Path("other.csv").write_text("price;zip;size\n1,5;1;M\n-;80331;S\n", encoding="utf-8")
+    for last in ("--dry-run", "--force"):
+        ran = run("fit", "t.csv", *SMALL, "--labels", "size", "--validation", "other.csv", last)
+        assert ran.code == 0, ran.err

@@ -210,6 +210,23 @@ def test_a_text_table_is_read_as_its_flags_say_also_by_later_verbs(run: Run) -> 
     assert [str(field.type) for field in back.schema][:3] == ["double", "date32[day]", "int64"]
 
 
+def test_a_new_text_table_is_read_in_the_types_of_the_fit(run: Run) -> None:
+    rows = "".join(f"{i % 7},{i};{i % 4:05d};{'SML'[i % 3]}\n" for i in range(60))
+    Path("t.csv").write_text(f"price;zip;size\n{rows}", encoding="utf-8")
+    assert run("fit", "t.csv", *SMALL, "--labels", "size", "--decimal", ",").code == 0
+    Path("new.csv").write_text("size;zip;price\nM;1;3,5\nL;80331;-\n", encoding="utf-8")
+    told = run("reconstruct", "new.csv", "-o", "back.csv")
+    assert told.code == 0
+    assert "2 cells hold categories that the fit did not have" in told.err
+    Path("new.csv").write_text("price;zip;size\nmuch;00001;M\n", encoding="utf-8")
+    told = run("encode", "new.csv", "-o", "codes.csv")
+    assert (told.code, "new.csv: column 'price' held values of type number" in told.err) == (3, True)
+    # What was said of the text table of the fit is not asked of a file that has types.
+    pd.DataFrame({"price": [1.5, 2.5], "zip": ["00001", "00002"]}).to_parquet("new.parquet")
+    assert run("encode", "new.parquet", "-o", "codes.csv").code == 0
+    assert "decimal is for text tables" in run("encode", "new.parquet", "-o", "c.csv", "--decimal", ",").err
+
+
 def test_tables_can_be_written_for_spreadsheets(run: Run) -> None:
     rows = "".join(f"{'=1+1' if i % 2 else 'plain'},{-i % 7}.5\n" for i in range(40))
     Path("t.csv").write_text(f"name,number\n{rows}", encoding="utf-8")

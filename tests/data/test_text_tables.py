@@ -10,12 +10,15 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from isthmus import data
 from isthmus.data import text_tables
-from isthmus.errors import DataError, ParameterError
+from isthmus.data.notations import Conventions, plain_values
+from isthmus.errors import DataError, ParameterError, ShapeError
 
 DAY = datetime.date
 
@@ -411,7 +414,7 @@ def test_encodings(tmp_path: Path) -> None:
         ("a,b\n", r"holds the names of columns and no rows; if its first row is a record, say so with header=False"),
         ("  \n", "it is empty"),
         ('a,b\n1,"x\n1,2\n', "a quotation mark is not closed"),
-        ("a\n1,2\n3,4\n", "line 2: 1 columns expected, 2 found: 1,2"),
+        ("a\nb,2\nc,4\n", "line 2: 1 column expected, 2 found: b,2"),
         ("a,b\n1,inf\n", "contains infinity in row 0, column 'b'"),
         ("a\0,b\n1,2\n", "it holds zero bytes, so it is no text"),
     ],
@@ -437,3 +440,93 @@ def test_csv_label_column(tmp_path: Path) -> None:
     opened = csv(tmp_path, "a,b,kind\n1,2,x\n3,4,y\n", label_column="kind")
     assert opened.labels.tolist() == ["x", "y"]
     assert opened.schema.shape == (2,)
+
+
+def test_one_column_may_have_decimal_commas(tmp_path: Path) -> None:
+    opened = csv(tmp_path, "price\n1,5\n,25\n3,75\n")
+    assert opened.chunk(0, 3).column("price").to_pylist() == [1.5, 0.25, 3.75]
+
+
+def test_a_note_says_that_points_in_a_file_of_semicolons_may_stand_between_thousands(tmp_path: Path) -> None:
+    opened = csv(tmp_path, "name;sum\na;1.234\nb;2.500\n")
+    assert opened.chunk(0, 2).column("sum").to_pylist() == [1.234, 2.5]
+    assert any("decimal= (--decimal) says which" in note for note in opened.notes)
+    told = csv(tmp_path, "name;sum\na;1.234\nb;2.500\n", decimal=",")
+    assert told.chunk(0, 2).column("sum").to_pylist() == [1234, 2500]
+    for text in ("name;sum\na;1.234\nb;2.5\n", "name,sum\na,1.234\nb,2.500\n"):
+        assert len(csv(tmp_path, text).notes) == 1
+
+
+def test_a_zero_with_a_sign_is_nothing_special_among_floats() -> None:
+    found = plain_values(pa.chunked_array([["1.5", "-0", "-0.25"]]), Conventions())
+    assert found is not None
+    assert found[0].to_pylist() == [1.5, -0.0, -0.25]
+    assert plain_values(pa.chunked_array([["1", "-0"]]), Conventions()) is None
+    assert plain_values(pa.chunked_array([["1.5", "007"]]), Conventions()) is None
+
+
+# --- for a fitted model ----------------------------------------------------------------------------------------------
+
+
+FITTED = "zip;size;price;when;paid\n01067;M;12,5;31.12.2020;true\n04600;-;1,25;01.02.2021;false\n"
+
+
+def types_of(opened: data.Data) -> list[str]:
+    return [column.type for column in opened.schema.columns]
+
+
+@pytest.mark.parametrize(
+    ("row", "values"),
+    [
+        ("1067,S,3,2020-12-31,true", {"zip": "1067", "size": "S", "price": 3}),
+        ("80331,7,007,2020-12-31,true", {"zip": "80331", "size": "7", "price": 7}),
+        ("-,2020-01-01,-,-,-", {"zip": "-", "size": "2020-01-01", "price": None, "when": None, "paid": None}),
+        ("NA,true,,2020-12-31,true", {"zip": None, "size": "true", "price": None}),
+        ('"1067","S","3","2020-12-31",true', {"zip": "1067", "price": 3}),
+    ],
+)
+def test_the_columns_of_a_fitted_table_have_its_types(tmp_path: Path, row: str, values: dict[str, Any]) -> None:
+    schema = csv(tmp_path, FITTED).schema
+    opened = csv(tmp_path, f"zip,size,price,when,paid\n{row}\n", "new.csv", schema=schema)
+    found = opened.take([0]).to_pylist()[0]
+    assert {name: found[name] for name in values} == values
+    assert not any("kept as text" in note or "names of the columns" in note for note in opened.notes)
+
+
+def test_a_cell_that_the_fit_has_no_place_for_is_named(tmp_path: Path) -> None:
+    schema = csv(tmp_path, FITTED).schema
+    text = "zip,size,price,when,paid\n1067,S,3,2020-12-31,true\n1067,S,-,2020-12-31,true\n1067,S,n.b.,-,true\n"
+    with pytest.raises(ShapeError, match=r"'price' held values of type number in the fit, and row 2 holds 'n.b.'"):
+        csv(tmp_path, text, schema=schema)
+    opened = csv(tmp_path, text, schema=schema, missing=["-", "n.b."])
+    assert opened.chunk(0, 3).column("price").to_pylist() == [3, None, None]
+
+
+def test_names_of_the_fit_are_a_header_also_above_one_row_of_text(tmp_path: Path) -> None:
+    schema = csv(tmp_path, "0,1,2\nx,y,z\nz,x,y\n", header=True).schema
+    assert len(csv(tmp_path, "0,1,2\nx,y,z\n", schema=schema)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("header", True),
+        ("delimiter", ";"),
+        ("encoding", "cp1252"),
+        ("decimal", ","),
+        ("day_first", True),
+        ("missing", ["-"]),
+        ("as_text", ["a"]),
+    ],
+)
+def test_options_of_text_tables_are_refused_for_what_is_none(tmp_path: Path, name: str, value: Any) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for source in (frame, tmp_path / "t.parquet", "digits", ["a", "b"], np.eye(3)):
+        with pytest.raises(ParameterError, match=f"{name} is for text tables"):
+            data.open(source, **{name: value})
+    opened = csv(tmp_path, "a,b\n1,2\n")
+    with pytest.raises(ParameterError, match=f"{name} is for opening, and t.csv is open already"):
+        data.open(opened, **{name: value})
+    with pytest.raises(ParameterError, match="columns is for opening"):
+        data.open(opened, columns=["a"])

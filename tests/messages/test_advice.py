@@ -409,6 +409,38 @@ def an_option_of_another_kind_is_left_out(tmp: Path) -> None:
     data.open(rows())
 
 
+@advises("checks.data.not_a_text_table")
+@advises("checks.data.open_already")
+def an_option_of_opening_is_given_once_and_to_a_text_table(tmp: Path) -> None:
+    (tmp / "t.csv").write_text("a;b\n1.234;2\n2.500;3\n", encoding="utf-8")
+    with told("decimal is for text tables", "leave it out"):
+        data.open(rows(), decimal=",")
+    data.open(rows())
+    opened = data.open(tmp / "t.csv")
+    with told("give it to the first open"):
+        data.open(opened, decimal=".")
+    assert data.open(tmp / "t.csv", decimal=".").take([0]).to_pylist()[0]["a"] == 1.234
+
+
+@advises("checks.classify.labels_seen_at_fit")
+def a_label_that_was_not_there_is_left_empty(tmp: Path) -> None:
+    classifier = Classifier(random_state=0).fit(rows(), classes())
+    labels = classes().astype(object)
+    labels[3] = 7
+    with told("mend it, or leave it empty"):
+        classifier.score(rows(), labels)
+    labels[3] = None
+    classifier.score(rows(), labels)
+
+
+@advises("checks.data.labels_of_no_order")
+def labels_are_converted_to_one_type(tmp: Path) -> None:
+    labels = np.array([1, "a"] * 30, dtype=object)
+    with told("convert them"):
+        ConditionalVAE(**COMMON).fit(rows(), labels)
+    ConditionalVAE(**COMMON).fit(rows(), labels.astype(str))
+
+
 @advises("checks.data.different_sizes")
 def pictures_keep_their_sizes_or_get_one(tmp: Path) -> None:
     with told("Keep their sizes with sizes='group' (--sizes group)", "'crop' or 'pad'"):

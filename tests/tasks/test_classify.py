@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_moons
@@ -11,8 +13,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import nn
 
 import isthmus
-from isthmus import Classifier, metrics
-from isthmus.errors import DataError, ParameterError
+from isthmus import Classifier, ConditionalVAE, metrics
+from isthmus.errors import DataError, DataTypeError, ParameterError
 from isthmus.tasks.classify import METHODS
 
 
@@ -287,7 +289,9 @@ def test_labels_that_teach_nothing_are_refused(digits, labels, sentence):
 
 def test_a_label_unseen_at_fit_is_refused(model, digits, digit_labels):
     made = Classifier(model=model).fit(digits[:100][digit_labels[:100] < 3], digit_labels[:100][digit_labels[:100] < 3])
-    with pytest.raises(DataError, match=r"Classifier: the label 3 was not there at fit; the classes are 0, 1, 2\."):
+    with pytest.raises(
+        DataError, match=r"Classifier: the label 3 was not there at fit, where the classes were 0, 1, 2; mend"
+    ):
         made.score(digits[:10], digit_labels[:10])
     with pytest.raises(DataError, match="none of the records has a label to be judged by"):
         made.evaluate(digits[:5], np.full(5, -1))
@@ -323,3 +327,14 @@ def test_fewer_labels_than_classes_leave_the_others_out(digits, digit_labels):
     made = Classifier(model=MODELS["probe"], method="probe", random_state=0).fit(digits[:300], labels)
     assert made.classes_.tolist() == [0, 1, 2, 3]
     assert made.temperature_ == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "types"), [([1, "a"], "int and str"), ([True, "a"], "bool and str"), ([{"a": 1}, {"b": 2}], "dict")]
+)
+@pytest.mark.parametrize("kind", [Classifier, ConditionalVAE])
+def test_labels_of_several_types_or_of_no_order_are_refused(kind: Any, labels: list[Any], types: str) -> None:
+    y = np.empty(40, object)
+    y[:] = labels * 20
+    with pytest.raises(DataTypeError, match=f"these are of type {types}; convert them"):
+        kind().fit(np.random.default_rng(0).normal(size=(40, 3)), y)

@@ -76,7 +76,10 @@ def labels_seen_at_fit(owner: str, labels: np.ndarray, classes: np.ndarray) -> N
     strange = [label for label in labels.tolist() if label not in known]
     if strange:
         names = ", ".join(map(repr, classes.tolist()[:20]))
-        raise DataError(f"{owner}: the label {strange[0]!r} was not there at fit; the classes are {names}.")
+        raise DataError(
+            f"{owner}: the label {strange[0]!r} was not there at fit, where the classes were {names}; mend it, or "
+            f"leave it empty."
+        )
     if not len(labels):
         raise DataError(f"{owner}: none of the records has a label to be judged by.")
 

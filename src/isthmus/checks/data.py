@@ -31,6 +31,7 @@ __all__ = [
     "at_least_one",
     "believable_size",
     "cannot_convert",
+    "cell_unlike_fit",
     "colour_depth",
     "column_types",
     "column_values",
@@ -47,12 +48,14 @@ __all__ = [
     "image_size",
     "image_size_refused",
     "known_encoding",
+    "labels_of_no_order",
     "names_of_files",
     "no_columns",
     "no_standard_input",
     "no_such_column",
     "no_such_file",
     "not_a_source",
+    "not_a_text_table",
     "not_empty",
     "not_read",
     "not_storable",
@@ -63,6 +66,7 @@ __all__ = [
     "one_dimension",
     "one_of",
     "only_names",
+    "open_already",
     "option_not_used",
     "output_absent",
     "public_set_absent",
@@ -272,6 +276,16 @@ def known_encoding(encoding: str | None) -> None:
 def option_not_used(name: str, kind: str, kinds: str) -> ParameterError:
     """Return the error for an option that means nothing for these data."""
     return ParameterError(f"data: {name} is for {kinds}, and these data are of kind {kind!r}; leave it out.")
+
+
+def not_a_text_table(name: str, source: str) -> ParameterError:
+    """Return the error for an option of text tables that other data have no use for."""
+    return ParameterError(f"data: {name} is for text tables (.csv, .tsv), and {source} is none; leave it out.")
+
+
+def open_already(name: str, source: str) -> ParameterError:
+    """Return the error for an option that data which are open already have no use for."""
+    return ParameterError(f"data: {name} is for opening, and {source} is open already; give it to the first open.")
 
 
 def at_least_one(name: str, value: int) -> None:
@@ -559,6 +573,15 @@ def unsupported_labels(source: str, name: str, dtype: str) -> DataTypeError:
     )
 
 
+def labels_of_no_order(labels: np.ndarray) -> DataTypeError:
+    """Return the error for labels that cannot be sorted: of several types, or of one that has no order."""
+    types = " and ".join(sorted({type(label).__name__ for label in labels.tolist()}))
+    return DataTypeError(
+        f"data: labels are all numbers, all true/false, all text or all dates, and these are of type {types}; "
+        f"convert them."
+    )
+
+
 def too_wide(source: str, name: str, dtype: str) -> DataTypeError:
     """Return the error for a column of numbers of more bits than numbers have here."""
     return DataTypeError(
@@ -613,6 +636,14 @@ def column_types(owner: str, source: str, fitted: Sequence[Any], given: Sequence
             f"{source}: column '{new.name}' holds values of type {new.type} ({new.dtype}), but {owner} was fitted on "
             f"{old.type} ({old.dtype}); convert the column."
         )
+
+
+def cell_unlike_fit(source: str, column: Any, cell: str, row: int) -> ShapeError:
+    """Return the error for a cell of text in a column that held none in fit."""
+    return ShapeError(
+        f"{source}: column {column.name!r} held values of type {column.type} in the fit, and row {row} holds "
+        f"{cell[:40]!r}; missing= (--missing) names cells to take as missing."
+    )
 
 
 # --- against a fitted model ------------------------------------------------------------------------------------------

@@ -92,9 +92,10 @@ def fit(
     records = sources.open_data(terminal, data, opening)
     train, held_out = sources.split(records, test, estimator.random_state)
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
+    judged = _validation(terminal, validation, opening, records)
     if dry_run:
-        return _forecast(terminal, estimator, train, held_out, validation, callbacks, settings)
-    stopped = _train(estimator, train, _validation(terminal, validation, opening), callbacks, checkpoint, resume=resume)
+        return _forecast(terminal, estimator, train, held_out, judged, callbacks, settings)
+    stopped = _train(estimator, train, judged, callbacks, checkpoint, resume=resume)
     scores = _score(terminal, estimator, train, held_out)
     remembered = sources.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
@@ -207,14 +208,14 @@ def _keeping(checkpoint: Path, estimator: Model) -> Iterator[None]:
         raise
 
 
-def _validation(terminal: Terminal, text: str | None, opening: Mapping[str, Any]) -> Any:
+def _validation(terminal: Terminal, text: str | None, opening: Mapping[str, Any], records: Data) -> Any:
     """Return the share or the records that early stopping looks at."""
     if text is None:
         return None
     try:
         return float(text)
     except ValueError:
-        return sources.open_data(terminal, text, {**opening, "labels": None})
+        return sources.open_beside(terminal, text, opening, records.schema)
 
 
 class _Stop(Exception):  # noqa: N818 - no error
@@ -226,7 +227,7 @@ def _forecast(
     estimator: Model,
     train: Data,
     held_out: Data | None,
-    validation: str | None,
+    validation: Any,
     callbacks: list[Any],
     settings: dict[str, Any],
 ) -> Result:
@@ -243,7 +244,7 @@ def _forecast(
             raise _Stop
 
     with suppress(_Stop):
-        estimator.fit(train, validation=_validation(terminal, validation, {}), callbacks=[*callbacks, StopAtStart()])
+        estimator.fit(train, validation=validation, callbacks=[*callbacks, StopAtStart()])
     n = 0 if held_out is None else len(held_out)
     document = {"settings": settings, "run": found, "test_records": n}
     return Result(document, [f"would train on {len(train):,} records and score on {n:,}; nothing was written"])

@@ -11,11 +11,11 @@ import numpy as np
 
 from isthmus.cli.commands import Flag, flags_of_function
 from isthmus.cli.terminal import Terminal
-from isthmus.errors import DataError, IsthmusError
+from isthmus.errors import DataError, IsthmusError, ParameterError
 
 if TYPE_CHECKING:
     from isthmus.base import Model
-    from isthmus.data import Data
+    from isthmus.data import Data, Schema
     from isthmus.data.streams import Stream
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "blocks",
     "flags_of_opening",
     "load_model",
+    "open_beside",
     "open_codes",
     "open_data",
     "open_for",
@@ -49,7 +50,7 @@ MISSING = "Of a text table: the cells that mean missing, with commas between; by
 AS_TEXT = "Of a text table: columns to keep as they are written; names or numbers with commas between."
 TEXT_TABLES = ("header", "delimiter", "encoding", "decimal", "day_first", "missing", "as_text")
 # Parameters whose flags are not as the function has them.
-OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "as_bytes", "missing", "as_text")
+OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "as_bytes", "missing", "as_text", "schema")
 # Ways of opening that a model's file remembers.
 REMEMBERED = ("sizes", "mode", "window", "as_bytes", *TEXT_TABLES, "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without
@@ -80,7 +81,11 @@ def as_source(terminal: Terminal, source: str | Stream) -> str | Stream:
 
 
 def open_data(
-    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: Mapping[str, Any] | None = None
+    terminal: Terminal,
+    source: str | Stream,
+    opening: Mapping[str, Any],
+    remembered: Mapping[str, Any] | None = None,
+    schema: Schema | None = None,
 ) -> Data:
     """Open a source as the flags say, and tell what was converted.
 
@@ -94,6 +99,8 @@ def open_data(
         Values of :func:`flags_of_opening`.
     remembered : mapping, optional
         What takes the place of flags that were not given.
+    schema : Schema, optional
+        Of the fitted model that the data are for.
     """
     from isthmus import data
     from isthmus.checks.data import unreadable_labels
@@ -115,7 +122,7 @@ def open_data(
         options["labels"] = read_labels(labels)
     elif labels is not None:
         options["label_column"] = _number(labels)
-    opened = data.open(source, **options)
+    opened = data.open(source, schema=schema, **options)
     terminal.say(*(f"note: {note}" for note in opened.notes))
     return opened
 
@@ -139,7 +146,7 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
     remembered = dict(model.provenance_.get("opening", {}))
     if schema.kind == "image" and None in schema.shape:
         remembered.setdefault("sizes", "group")
-    opened = _open_as_remembered(terminal, source, opening, remembered)
+    opened = _open_as_remembered(terminal, source, opening, remembered, schema)
     if schema.kind == "table" and opened.schema.kind == "table":
         wanted = [column.name for column in schema.columns]
         found = [column.name for column in opened.schema.columns]
@@ -154,6 +161,13 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
     return opened
 
 
+def open_beside(terminal: Terminal, source: str, opening: Mapping[str, Any], schema: Schema) -> Data:
+    """Open further records of a source that the flags are for; without the columns and labels named if it has none."""
+    remembered = to_remember(opening)
+    rest = {name: value for name, value in opening.items() if name not in REMEMBERED}
+    return _open_as_remembered(terminal, source, rest, remembered, schema)
+
+
 def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
     """Refuse a table without columns of the fit; only columns that the fit did not have may be them, misspelt."""
     from isthmus.checks.parameters import nearest
@@ -164,17 +178,21 @@ def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
 
 
 def _open_as_remembered(
-    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: dict[str, Any]
+    terminal: Terminal, source: str | Stream, opening: Mapping[str, Any], remembered: dict[str, Any], schema: Schema
 ) -> Data:
-    """Open a source as the data of the fit were; without the columns and labels named there if it has none."""
-    needed = {name: value for name, value in remembered.items() if name not in IF_THERE}
-    source = as_source(terminal, source)  # which may be opened twice, and a pipe be read once
-    try:
-        return open_data(terminal, source, opening, remembered)
-    except IsthmusError:
-        if needed == remembered:
-            raise
-        return open_data(terminal, source, opening, needed)
+    """Open a source as the data of the fit were; without what is named there of columns or text if it has none."""
+    source = as_source(terminal, source)  # which may be opened more than once, and a pipe be read once
+    while True:
+        try:
+            return open_data(terminal, source, opening, remembered, schema)
+        except IsthmusError as error:
+            is_unused = isinstance(error, ParameterError)
+            needed = {name: value for name, value in remembered.items() if name not in IF_THERE}
+            if needed == remembered and is_unused:
+                needed = {name: value for name, value in remembered.items() if name not in TEXT_TABLES}
+            if needed == remembered:
+                raise
+            remembered = needed
 
 
 def load_model(path: str, device: str | None, *, or_a: type | tuple[type, ...] = ()) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.checks import data as checks
 from isthmus.data.column_types import plain
 from isthmus.data.numbering import as_whole
 
@@ -96,10 +97,18 @@ def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[
     classes : ndarray, shape (k,)
         Whole numbers are of NumPy's type also where the labels are objects, since some are missing.
     counts : ndarray of int, shape (k,)
+
+    Raises
+    ------
+    DataTypeError
+        They are of several types, or of one that has no order.
     """
     found = labels[known]
     whole = as_whole(found) if found.dtype == object else None
-    return np.unique(found if whole is None else whole, return_counts=True)
+    try:
+        return np.unique(found if whole is None else whole, return_counts=True)
+    except TypeError as error:
+        raise checks.labels_of_no_order(found) from error
 
 
 # --- which are labels ------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
             values = column.cast(dtype) if len(column) > PROBE else values
         except pa.ArrowInvalid:
             continue
-        if _any_match(_beginning_with(column, (" ", "0", "-0")), ODD):
+        if _any_match(_beginning_with(column, (" ", "0", "-0")), ODD if dtype == pa.int64() else ODD_FLOAT):
             return None
         if conventions.missing and pc.any(pc.is_in(column, value_set=pa.array(list(conventions.missing)))).as_py():
             return None
@@ -119,7 +119,7 @@ def plain_values(column: pa.ChunkedArray, conventions: Conventions) -> tuple[pa.
         # What Arrow casts to NaN is a missing cell, and whole numbers may be too long, or in the end be others.
         if pc.any(pc.is_nan(values)).as_py() or _all_match(filled, WHOLE) or _is_grouped(filled, conventions):
             return None
-        return values, _rounded(column, values)
+        return values, (*_doubtful(filled, conventions), *_rounded(column, values))
     return None
 
 
@@ -194,7 +194,8 @@ def conventions_of(
 
 
 KEPT = "are kept as text; as_text= (--as-text) names the columns to keep so"
-ODD = r"^\s|^-?0[\dxX]|^-0$"  # of numbers that Arrow casts, and that lose something by it
+ODD_FLOAT = r"^\s|^-?0[\dxX]"  # of numbers that Arrow casts, and that lose something by it
+ODD = rf"{ODD_FLOAT}|^-0$"  # a whole number has no sign of zero
 LEADING_ZERO = r"^[+-]?0\d"
 TELEPHONE = r"^\+\d{7,}$"
 WHOLE = r"^[+-]?\d+$"
@@ -202,6 +203,8 @@ PLAIN = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$"
 MINUS = "\\-\u2212"
 APOSTROPHES = "'\u2019"
 ISO_DATE = r"^\d{4}-\d\d-\d\d$"
+GROUPED = r"^[+-]?(\d{1,3}|[1-9]\d{0,2}(\.\d{3})+)$"
+IN_TWO_WAYS = "; they could be read in two ways, and decimal= (--decimal) says which mark is the decimal one"
 SPACES = " \u00a0\u2009\u202f"
 CURRENCY = (
     r"[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₫₴₦₱]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|CAD|AUD|NZD|BRL|MXN|ZAR|"
@@ -271,7 +274,7 @@ def _number(cells: pa.Array, conventions: Conventions) -> Reading | None:
     if _is_grouped(cells, conventions):
         return None
     numbers = pc.replace_substring_regex(cells, r"^\+", "").cast(pa.float64())
-    return Reading(numbers, _rounded(cells, numbers))
+    return Reading(numbers, (*_doubtful(cells, conventions), *_rounded(cells, numbers)))
 
 
 def _code(cells: pa.Array, conventions: Conventions) -> Reading | None:
@@ -478,7 +481,7 @@ def _written(cells: pa.Array, conventions: Conventions) -> Reading | None:
         plain = Reading(numbers, _rounded(number, numbers))
     said = _what(parts, units, decimal)
     if doubt and not conventions.decimal_known:
-        said += "; they could be read in two ways, and decimal= (--decimal) says which mark is the decimal one"
+        said += IN_TWO_WAYS
     return Reading(plain.values, ((said, cells[0].as_py()[:40]), *plain.said) if said else plain.said)
 
 
@@ -515,7 +518,14 @@ def _fits(bodies: pa.Array, decimal: str, thousands: str) -> bool:
 def _is_grouped(cells: pa.Array | pa.ChunkedArray, conventions: Conventions) -> bool:
     """Return whether numbers with points are whole ones with points between thousands: the decimal mark is a comma."""
     known = conventions.decimal_known and conventions.decimal == ","
-    return known and _all_match(cells, r"^[+-]?(\d{1,3}|[1-9]\d{0,2}(\.\d{3})+)$")
+    return known and _all_match(cells, GROUPED)
+
+
+def _doubtful(cells: pa.Array | pa.ChunkedArray, conventions: Conventions) -> tuple[Said, ...]:
+    """Say that the points of numbers, read as decimal ones, may stand between thousands: where commas are decimal."""
+    if conventions.decimal_known or conventions.decimal == "." or not _all_match(cells, GROUPED):
+        return ()
+    return ((f"numbers with decimal points are read{IN_TWO_WAYS}", cells[0].as_py()),)
 
 
 def _rounded(cells: pa.Array | pa.ChunkedArray, numbers: pa.Array | pa.ChunkedArray) -> tuple[Said, ...]:

@@ -6,8 +6,8 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from isthmus.data import (
 )
 from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
+from isthmus.data.schema import Schema
 from isthmus.data.streams import Stream
 from isthmus.errors import DataError, IsthmusError
 
@@ -49,6 +50,7 @@ class Options:
     window: int
     as_bytes: bool
     form: text_tables.Format
+    schema: Schema | None
     download: bool
 
 
@@ -70,6 +72,7 @@ def open(
     day_first: bool | None = None,
     missing: Sequence[str] | None = None,
     as_text: Sequence[str | int] | None = None,
+    schema: Schema | None = None,
     download: bool = False,
 ) -> Data:
     """Open anything that holds records.
@@ -119,6 +122,9 @@ def open(
     as_text : sequence of str or int, or None, default=None
         Of a text table: columns to keep as they are written, without a look for numbers, dates and missing cells. By
         default columns of numbers with zeros in front, or in quotation marks that other columns do not have, are text.
+    schema : Schema or None, default=None
+        Of a text table: the ``schema_`` of a fitted model. Columns that were text there stay text, and those that were
+        numbers or dates are read as such, or refused with the cell that is none. Other data have types of their own.
     download : bool, default=False
         Fetch a built-in set that is not on this machine.
 
@@ -149,8 +155,9 @@ def open(
     checks.one_of("decimal", decimal, (None, ".", ","))
     checks.known_encoding(encoding)
     form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, as_bytes, form, download)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, as_bytes, form, schema, download)
     if isinstance(source, Data):
+        _refuse_again(source, options)
         data = source
     elif isinstance(source, Stream):
         data = _open_stream(source, options)
@@ -181,6 +188,23 @@ def _refuse_unused(data: Data, options: Options) -> None:
         data.notes.append("mode is for image files, and these images were left as they are.")
 
 
+def _refuse_again(data: Data, options: Options) -> None:
+    """Check that nothing was asked for that would have to be done when the data were opened."""
+    for name in ("columns", "label_column", "sizes", "mode"):
+        if getattr(options, name) is not None:
+            raise checks.open_already(name, data.source)
+    _refuse_form(options, data.source, checks.open_already)
+
+
+def _refuse_form(
+    options: Options, source: str, refuse: Callable[[str, str], IsthmusError] = checks.not_a_text_table
+) -> None:
+    """Check that nothing was said of how a text table is written: this source is none."""
+    for given in fields(options.form):
+        if getattr(options.form, given.name) is not None:
+            raise refuse(given.name, source)
+
+
 # --- objects ---------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +213,8 @@ FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame"), "pyarr
 
 def _open_object(source: Any, options: Options) -> Data:
     """Open something that lies in memory."""
+    if not _are_paths(source):
+        _refuse_form(options, "X")
     library = _library(source)
     if isinstance(source, np.ndarray):
         return _open_array(source, options)
@@ -229,6 +255,10 @@ def _with_label_column(data: Data, options: Options) -> Data:
     return arrays.take_column(data, options.label_column, options.columns)
 
 
+def _are_paths(source: Any) -> bool:
+    return isinstance(source, (list, tuple)) and bool(source) and isinstance(source[0], os.PathLike)
+
+
 def _open_list(source: Sequence[Any], options: Options) -> Data:
     """Open a list: of paths, texts, byte strings, images or rows of numbers."""
     if not source:
@@ -236,7 +266,7 @@ def _open_list(source: Sequence[Any], options: Options) -> Data:
     first = source[0]
     for item in filter(np.ma.isMaskedArray, source):
         checks.dense_type(item, "X")
-    if isinstance(first, os.PathLike):
+    if _are_paths(source):
         return _open_paths([Path(item) for item in source], "files", options)
     if isinstance(first, (str, bytes, bytearray)):
         _refuse_names(source)
@@ -284,6 +314,7 @@ def _open_name(name: str, options: Options) -> Data:
     """Open a built-in set, a file, a folder or a pattern."""
     named = public.split_name(name)
     if named is not None:
+        _refuse_form(options, name)
         return public.load(*named, download=options.download)
     stream = streams.stream_of(name)
     if stream is not None:
@@ -373,6 +404,7 @@ def _open_paths(
     """Open several files as one set."""
     if len(paths) == 1 and root is None:
         return _open_file(paths[0], options)
+    _refuse_form(options, source)
     notes, files = list(notes), []
     for path in paths:
         try:
@@ -432,6 +464,7 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
     if size == 0:
         raise checks.unreadable_file(path, "it is empty")
     if options.as_bytes:
+        _refuse_form(options, path.name)
         return text.from_bytes_file(path, window=options.window, asked=True)
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
@@ -449,6 +482,9 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
 def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str, packed: bool) -> Data:
     """Read a file of a kind of :data:`SUFFIXES`, or a text table, an IDX file or a text."""
     choice: dict[str, Any] = {"columns": options.columns, "label_column": options.label_column}
+    if not kind and suffix in TABLES:
+        return text_tables.from_csv(path, options.form, schema=options.schema, **choice)
+    _refuse_form(options, path.name)
     matrix = options.columns if options.label_column is None else None
     if kind == "npy":
         return _with_label_column(arrays.from_npy(path, columns=matrix), options)
@@ -462,8 +498,6 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return json_lines.from_json_lines(path, **choice)
     if kind == "image":
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
-    if suffix in TABLES:
-        return text_tables.from_csv(path, options.form, **choice)
     if idx.is_idx_file(path):
         return idx.from_idx(path)
     return text.from_bytes_file(path, window=options.window)

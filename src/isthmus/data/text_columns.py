@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.data.notations import PROBE, Conventions, Reading, Said, first_share, plain_values, read
+from isthmus.data.notations import PROBE, Conventions, Reading, Said, first_share, looks_typed, plain_values, read
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MISSING", "Cells", "read_column"]
+__all__ = ["MISSING", "Cells", "odd_cell", "read_column"]
 
 ERRORS = ("#N/A", "#NA", "#NV", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!")  # of spreadsheets
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "n.a.", "N.A.", "<NA>", *ERRORS)
@@ -67,6 +67,7 @@ def read_column(
     *,
     quoted: Collection[str] | None = None,
     as_text: bool = False,
+    is_text: bool | None = None,
 ) -> Cells:
     """Read a column of text as what all its filled cells say; where they say different things they stay text.
 
@@ -80,23 +81,31 @@ def read_column(
         Cells of the first rows, where all filled ones stand in quotation marks.
     as_text : bool, default=False
         Whether to keep all but empty cells as they are written.
+    is_text : bool or None, default=None
+        Whether it is known to be text, or to be none; None for what the cells say.
     """
     import pyarrow as pa
+
+    if is_text is False:
+        conventions = replace(conventions, guess_text=False, quotes_are_text=False)
 
     empty = Counter({"": column.null_count} if column.null_count else {})
     if column.null_count == len(column):
         return Cells(pa.chunked_array([pa.nulls(len(column))]), missing=empty)
     if as_text:
         return Cells(column, missing=empty)
-    plain = None if quoted and conventions.quotes_are_text else plain_values(column, conventions)
+    looks_text = is_text or (quoted and conventions.quotes_are_text)
+    plain = None if looks_text else plain_values(column, conventions)
     if plain is not None:
         return Cells(plain[0], list(plain[1]), empty)
-    cells = _read_distinct(column, conventions, quoted or ())
+    cells = _read_distinct(column, conventions, quoted or (), is_text=bool(is_text))
     cells.missing += empty
     return cells
 
 
-def _read_distinct(column: pa.ChunkedArray, conventions: Conventions, quoted: Collection[str]) -> Cells:
+def _read_distinct(
+    column: pa.ChunkedArray, conventions: Conventions, quoted: Collection[str], *, is_text: bool
+) -> Cells:
     """Read a column by its distinct cells."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -107,7 +116,10 @@ def _read_distinct(column: pa.ChunkedArray, conventions: Conventions, quoted: Co
     kept = quoted if conventions.quotes_are_text else ()
     missing = _is_missing(values, conventions, BESIDE_NUMBERS, kept)
     filled = values.filter(pc.invert(missing))
-    reading = read(filled, conventions, quoted=bool(kept)) if len(filled) else Reading(pa.nulls(0))
+    if is_text:
+        reading = Reading(None)
+    else:
+        reading = read(filled, conventions, quoted=bool(kept)) if len(filled) else Reading(pa.nulls(0))
     said = list(reading.said)
     if reading.values is not None:
         mask = np.asarray(missing)
@@ -116,8 +128,9 @@ def _read_distinct(column: pa.ChunkedArray, conventions: Conventions, quoted: Co
         missing = _is_missing(values, conventions, MISSING, kept)
         result = pc.if_else(missing, pa.scalar(None, pa.string()), written if quoted else values)
         filled = values.filter(pc.invert(missing))
-        said = said or _why_text(column, filled)
-        said += [] if kept or conventions.missing is not None else _doubts(filled)
+        if not is_text:
+            said = said or _why_text(column, filled)
+            said += [] if kept or conventions.missing is not None else _doubts(filled)
     places_of = np.arange(len(values)) if places is None else places.drop_null().to_numpy()
     counts = np.bincount(places_of, minlength=len(values))[np.asarray(missing)]
     signs = Counter[str]()
@@ -169,6 +182,17 @@ def _why_text(column: pa.ChunkedArray, filled: pa.Array) -> list[Said]:
     odd = filled[int(np.argmin(found))].as_py()
     row = pc.index(pc.utf8_trim_whitespace(column), pa.scalar(odd, pa.string())).as_py()
     return [(f"{kind} and text are kept as text", f"{odd[:40]!r} in row {row}")]
+
+
+def odd_cell(column: pa.ChunkedArray) -> tuple[str, int]:
+    """Return the first cell of a column of text that is neither a number nor a date, or else its first, and its row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filled = column.drop_null().unique()
+    plain = looks_typed(filled) | np.asarray(pc.is_in(pc.utf8_lower(filled), value_set=pa.array(BESIDE_NUMBERS)))
+    odd = filled[int(np.argmin(plain))]
+    return odd.as_py(), pc.index(column, odd).as_py()
 
 
 def _doubts(filled: pa.Array) -> list[Said]:

@@ -23,10 +23,12 @@ from isthmus.data.notations import Conventions, conventions_of, looks_typed
 from isthmus.data.reading import decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.tables import from_table, twins
-from isthmus.data.text_columns import MISSING, Cells, read_column
+from isthmus.data.text_columns import MISSING, Cells, odd_cell, read_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from isthmus.data.schema import Column, Schema
 
 __all__ = ["DELIMITERS", "Format", "from_csv"]
 
@@ -82,6 +84,7 @@ def from_csv(
     path: Path,
     form: Format | None = None,
     *,
+    schema: Schema | None = None,
     columns: Sequence[str | int] | None = None,
     label_column: str | int | None = None,
 ) -> Data:
@@ -93,6 +96,8 @@ def from_csv(
         The file.
     form : Format or None, default=None
         What is known of how it is written.
+    schema : Schema or None, default=None
+        Of a table whose columns these are too: they have its types.
     columns, label_column
         As in :func:`from_table`.
     """
@@ -102,20 +107,27 @@ def from_csv(
     notes: list[str] = []
     content = _as_utf8(_read(path), path, form.encoding, notes)
     head = Head(content, path, form)
-    header = head.has_names() if form.header is None else form.header
+    known = {column.name: column for column in schema.columns} if schema else {}
+    named = 2 * len(known.keys() & head.names()) > len(known)
+    header = (named or head.has_names()) if form.header is None else form.header
     if header and not head.body.num_rows:
         raise checks.only_names(path)
     names = head.names() if header else [""] * head.first.num_columns
     texts = _parse(content, head, len(names), skip=header)
     del content
-    read = _read_columns(texts, head, _chosen(names, form.as_text, path.name))
+    as_text = _chosen(names, form.as_text, path.name)
+    fitted = [known.get(name) for name in _full_names(names, path.name, [])]
+    read = _read_columns(texts, head, as_text, fitted)
     empty_end = _empty_end(read, names)
     names, read = names[: len(names) - empty_end], read[: len(read) - empty_end]
-    if form.header is None:
+    if form.header is None and not named:
         notes += _header_note(path.name, names, header)
     if empty_end:
         notes.append(f"empty columns at the end of {path.name}, which have no name, were left out: {empty_end}.")
     names = _full_names(names, path.name, notes)
+    for index, (column, cells) in enumerate(zip(fitted, read, strict=False)):
+        if _is_text(column) is False and index not in as_text and pa.types.is_string(cells.values.type):
+            raise checks.cell_unlike_fit(path.name, column, *odd_cell(cells.values))
     notes += _notes(read, names, path.name)
     return from_table(
         pa.Table.from_arrays([cells.values for cells in read], names=names),
@@ -264,7 +276,15 @@ class Head:
             typed = float(_Grid(table.select(range(min(table.num_columns, SAMPLE_COLUMNS)))).typed.mean())
             if (rank := (even, typed, table.num_columns)) > most:
                 best, most = delimiter, rank
-        return best
+        return ";" if most[0] == 0 and self._is_one_column_with_commas() else best
+
+    def _is_one_column_with_commas(self) -> bool:
+        """Return whether all rows but the first are numbers with decimal commas."""
+        table, _ = _cut(self._rows[1], ";")
+        if table is None or b"," in self._rows[0] or b"," not in self._rows[1]:
+            return False
+        grid = _Grid(table)
+        return bool((grid.typed | ~grid.filled).all())
 
     def names(self) -> list[str]:
         """Return the names of the first row, "" for none, as many as the other rows have cells.
@@ -527,19 +547,31 @@ def _reason(text: str, lines: int) -> str:
     if uneven:
         line, expected, found, cells = uneven.groups()
         where = f"line {int(line) + lines}: " if line else ""
-        return f"it is no regular table: {where}{expected} columns expected, {found} found{cells[:150]}"
+        columns = "column" if expected == "1" else "columns"
+        return f"it is no regular table: {where}{expected} {columns} expected, {found} found{cells[:150]}"
     return text[:200].replace("CSV parse error: ", "it is no regular table: ")
 
 
-def _read_columns(columns: list[pa.ChunkedArray], head: Head, as_text: Collection[int]) -> list[Cells]:
+def _read_columns(
+    columns: list[pa.ChunkedArray], head: Head, as_text: Collection[int], fitted: Sequence[Column | None]
+) -> list[Cells]:
     """Return columns of text as what their cells say; the list is emptied, so that text that was read is given back."""
     conventions, quoted = head.conventions, [*head.quoted, *[None] * len(columns)]
     columns.reverse()
     read: list[Cells] = []
     while columns:
         index = len(read)
-        read.append(read_column(columns.pop(), conventions, quoted=quoted[index], as_text=index in as_text))
+        is_text = _is_text(fitted[index])
+        cells = read_column(columns.pop(), conventions, quoted=quoted[index], as_text=index in as_text, is_text=is_text)
+        read.append(cells)
     return read
+
+
+def _is_text(column: Column | None) -> bool | None:
+    """Return whether cells of a column that a model was fitted on are text; None where a text table cannot tell."""
+    if column is None or column.is_span or column.dtype == "null":
+        return None
+    return column.type == "category" and ("string" in column.dtype or None)
 
 
 def _chosen(names: Sequence[str], as_text: Sequence[str | int] | None, source: str) -> Collection[int]:
@@ -599,7 +631,7 @@ def _notes(read: Sequence[Cells], names: Sequence[str], source: str) -> list[str
     notes = []
     trimmed = sum(cells.trimmed for cells in read)
     if trimmed:
-        notes.append(f"spaces around the cells of {trimmed} columns were removed.")
+        notes.append(f"spaces around the cells of {trimmed} column{'s' if trimmed > 1 else ''} were removed.")
     columns: dict[str, list[str]] = defaultdict(list)
     examples: dict[str, str] = {}
     for name, cells in zip(names, read, strict=True):

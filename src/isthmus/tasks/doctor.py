@@ -239,5 +239,5 @@ def _opened(model: Any, X: Any, y: Any = None) -> Data | None:
         return None
     schema = model.schema_
     varies = schema.kind == "image" and None in schema.shape and not isinstance(X, Data)
-    opened = isthmus_data.open(X, labels=y, sizes="group" if varies else None)
+    opened = isthmus_data.open(X, labels=y, sizes="group" if varies else None, schema=schema)
     return telling.belongs(isthmus_data.conform(opened, schema, type(model).__name__), X)

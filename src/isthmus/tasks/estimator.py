@@ -115,8 +115,8 @@ class TaskEstimator(BaseEstimator, ABC):
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table found by name; others are refused."""
-        data = isthmus_data.open(X, labels=labels)
         model = getattr(self, "model_", None)
+        data = isthmus_data.open(X, labels=labels, schema=getattr(model, "schema_", None))
         if model is not None and _is_own(model):
             data = _by_name(data, model.schema_)
             data = isthmus_data.conform(data, model.schema_, type(self).__name__)

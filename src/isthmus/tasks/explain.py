@@ -322,7 +322,9 @@ def _opened(task: str, model: Any, X: Any, y: Any) -> Data:
     """Return records as a model takes them; refuse models without an encoder, and records without gradients."""
     checks.is_fitted(task, model)
     checks.an_encoder(task, model)
-    data = isthmus_data.conform(isthmus_data.open(X, labels=y), model.schema_, type(model).__name__)
+    data = isthmus_data.conform(
+        isthmus_data.open(X, labels=y, schema=model.schema_), model.schema_, type(model).__name__
+    )
     telling.belongs(data, X)
     checks.explicable(task, model.schema_.kind, model.preprocessor_.shape_)
     return data
@@ -338,7 +340,7 @@ def _encoded(model: Any, data: Data) -> Tensor:
 
 def _one(model: Any, record: Any) -> Tensor:
     """Return the one record that others are explained against, scaled."""
-    data = isthmus_data.conform(isthmus_data.open(record), model.schema_, type(model).__name__)
+    data = isthmus_data.conform(isthmus_data.open(record, schema=model.schema_), model.schema_, type(model).__name__)
     checks.one_baseline(len(data))
     scaled: Tensor = model.module_.scale(_encoded(model, data)).float()
     return scaled

@@ -153,7 +153,7 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     """
     sentences.can("augment", model, "sample", "transform", "draw")
     checks.integer("augment", "n", n, low=1)
-    data = telling.belongs(isthmus_data.open(X, labels=y), X)
+    data = telling.belongs(isthmus_data.open(X, labels=y, schema=model.schema_), X)
     if data.labels is None:
         return model.sample(n, random_state=random_state), None
     labels = np.asarray(data.labels)

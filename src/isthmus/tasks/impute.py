@@ -179,7 +179,7 @@ def impute(
     checks.integer("impute", "draws", draws, low=2)
     checks.integer("impute", "iterations", iterations, low=1)
     given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
-    data = with_types_of(model, isthmus_data.open(X))
+    data = with_types_of(model, isthmus_data.open(X, schema=getattr(model, "schema_", None)))
     checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
     seed, own = seed_of(random_state), model is None
     if model is None:

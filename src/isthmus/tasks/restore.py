@@ -147,7 +147,8 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     (1797, 8, 8)
     """
     given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
-    data = telling.belongs(with_types_of(model, isthmus_data.open(X)), given)
+    opened = isthmus_data.open(X, schema=getattr(model, "schema_", None))
+    data = telling.belongs(with_types_of(model, opened), given)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
     return isthmus_data.restore(block, data.schema, data.beside)
 

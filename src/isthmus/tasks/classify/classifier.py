@@ -163,8 +163,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         checks.needs_labels(owner, data.labels)
         labels = np.asarray(data.labels)
         is_known = isthmus_data.is_labelled(labels)
-        checks.labels_are_classes(owner, labels[is_known], len(labels))
         self.classes_, _ = isthmus_data.classes_of(labels, is_known)
+        checks.labels_are_classes(owner, labels[is_known], len(labels))
         numbers = isthmus_data.class_numbers(labels, is_known, self.classes_)
         self.seed_ = seed_of(self.random_state)
         self.method_, self.method_reason_ = self._choose(data, numbers)
@@ -196,7 +196,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
-        data = telling.belongs(isthmus_data.open(X, labels=labels), X)
+        data = telling.belongs(isthmus_data.open(X, labels=labels, schema=getattr(self.model_, "schema_", None)), X)
         wanted = getattr(self, "feature_names_in_", None)
         if data.schema.kind == "table" and wanted is not None:
             found = selected(data, list(wanted))

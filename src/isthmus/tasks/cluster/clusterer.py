@@ -211,7 +211,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def _open(self, X: Any, labels: Any = None) -> Data:
         """Return records as the model takes them, the columns of a table in the order of the fit, found by name."""
-        data = telling.belongs(isthmus_data.open(X, labels=labels), X)
+        data = telling.belongs(isthmus_data.open(X, labels=labels, schema=self.schema_), X)
         if data.schema.kind == "table" and self.schema_.kind == "table":
             data = telling.belongs(selected(data, [column.name for column in self.schema_.columns]), X)
         if self.features_ == "records":
