@@ -306,7 +306,6 @@ def _parquet() -> list[bytes]:
 
 
 def _arrow() -> list[bytes]:
-    import pyarrow as pa
     from pyarrow import feather, ipc, parquet
 
     table = parquet.read_table(io.BytesIO(_parquet()[0]))
