@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus import data
-from isthmus.errors import DataError, IsthmusError, OutputExistsError, ParameterError
+from isthmus.errors import DataError, IsthmusError, IsthmusWarning, OutputExistsError, ParameterError
 
 RNG = np.random.default_rng(0)
 
@@ -216,13 +216,13 @@ def test_what_a_text_table_cannot_hold_is_said(tmp_path: Path) -> None:
             }
         )
     )
-    with pytest.warns(UserWarning, match="columns") as said:
+    with pytest.warns(IsthmusWarning, match="columns") as said:
         data.write(tmp_path / "t.csv", table.chunk(0, 2), table.schema)
     assert [str(one.message).split("t.csv': ")[1] for one in said] == [
         "columns 'code', 'empty' hold text that looks like numbers, dates or missing cells; read it with as_text= "
-        "(--as-text), or write .parquet, which keeps all.",
-        "columns 'lasted' hold durations, which are written as whole numbers, or write .parquet, which keeps all.",
-        "columns 'when' hold times of a zone, which come back as universal time, or write .parquet, which keeps all.",
+        "(--as-text), or write .parquet.",
+        "columns 'lasted' hold durations, which are written as whole numbers; to keep them write .parquet.",
+        "columns 'when' hold times of a zone, which come back as universal time; to keep it write .parquet.",
     ]
     back = data.open(tmp_path / "t.csv", as_text=["code", "empty"]).chunk(0, 2)
     for name in ("code", "empty"):

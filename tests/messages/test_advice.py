@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
 import pyarrow as pa
 import pytest
+import tifffile
 from PIL import Image
 from torch import nn
 
@@ -254,9 +256,101 @@ def twins_are_renamed(tmp: Path) -> None:
 @advises("checks.data.unsupported_column")
 def a_column_is_converted_or_left_out(tmp: Path) -> None:
     table = pa.table({"a": [1.0, 2.0], "l": [[1], [2, 3]]})
-    with told("convert it or leave it out with columns="):
+    with told("convert it, or name the columns to use with columns="):
         data.open(table)
     assert len(data.open(table.set_column(1, "l", pa.array(["1", "2 3"])))) == 2
+    assert len(data.open(table, columns=["a"])) == 2
+
+
+@advises("checks.data.too_wide")
+def wide_numbers_are_converted_or_left_out(tmp: Path) -> None:
+    wide = polars.DataFrame({"a": [1.0, 2.0], "n": polars.Series([2**70, 1], dtype=polars.Int128)})
+    with told("convert it, or name the columns to use with columns="):
+        data.open(wide)
+    assert len(data.open(wide.with_columns(polars.col("n").cast(polars.String)))) == 2
+    assert len(data.open(wide, columns=["a"])) == 2
+
+
+@advises("checks.data.unsupported_labels")
+def labels_are_converted(tmp: Path) -> None:
+    table = pa.table({"a": [1.0, 2.0], "l": [[1], [2, 3]]})
+    with told("convert it"):
+        data.open(table, label_column="l")
+    assert data.open(table.set_column(1, "l", pa.array(["1", "2 3"])), label_column="l").labels.tolist() == ["1", "2 3"]
+
+
+@advises("checks.data.whole_numbers_kept")
+def whole_numbers_in_another_unit(tmp: Path) -> None:
+    large = np.array([[2**70 + 1, 0.5], [1, 2]], dtype=object)
+    with told("give it in another unit, or leave its column out"):
+        data.open(large)
+    assert len(data.open(large / 2**70)) == 2
+    assert len(data.open(large[:, 1:])) == 2
+
+
+@advises("checks.data.not_a_source", 2)
+def tables_of_other_libraries(tmp: Path) -> None:
+    with told("make a data frame of it"):
+        data.open({"a": [1.0, 2.0]})
+    assert len(data.open(pd.DataFrame({"a": [1.0, 2.0]}))) == 2
+
+    several = type("AnnData", (), {"to_df": lambda self: frame()})()
+    with told("pass its values as a frame, X.to_df()"):
+        data.open(several)
+    assert len(data.open(several.to_df())) == 60
+
+
+@advises("checks.data.names_of_files")
+def names_of_files_are_paths(tmp: Path) -> None:
+    for i, picture in enumerate(pictures(3)):
+        Image.fromarray(picture).save(tmp / f"{i}.png")
+    names = [str(tmp / f"{i}.png") for i in range(3)]
+    with told("give a list of Path objects to open the files, or the names as bytes"):
+        data.open(names)
+    assert data.open([Path(name) for name in names]).schema.kind == "image"
+    assert data.open([name.encode() for name in names]).schema.kind == "text"
+
+
+@advises("checks.data.only_names")
+def a_row_that_is_a_record(tmp: Path) -> None:
+    (tmp / "t.csv").write_text("north,south\n")
+    with told("say so with header=False (--no-header)"):
+        data.open(tmp / "t.csv")
+    assert len(data.open(tmp / "t.csv", header=False)) == 1
+    run("inspect", tmp / "t.csv", "--no-header")
+
+
+@advises("checks.data.image_kind")
+def pictures_of_a_kind_that_is_read(tmp: Path) -> None:
+    tifffile.imwrite(tmp / "c.tif", rows().astype(np.complex64))
+    with told("save it as grey or RGB of whole numbers or floats in a TIFF file, or open the values as an array"):
+        data.open(tmp / "c.tif")
+    tifffile.imwrite(tmp / "r.tif", rows().astype(np.float32))
+    assert data.open(tmp / "r.tif").schema.kind == "image"
+    np.save(tmp / "r.npy", rows())
+    assert len(data.open(tmp / "r.npy")) == 60
+
+
+@advises("checks.data.refused_in_folder")
+def what_is_no_file_is_left_out(tmp: Path) -> None:
+    (tmp / "set").mkdir()
+    for i, picture in enumerate(pictures(3)):
+        Image.fromarray(picture).save(tmp / "set" / f"{i}.png")
+    (tmp / "set" / "broken.png").symlink_to(tmp / "nothing.png")
+    with told("remove it, or leave it out with skip_bad=True (--skip-bad)"):
+        data.open(tmp / "set")
+    assert len(data.open(tmp / "set", skip_bad=True)) == 3
+    run("inspect", tmp / "set", "--skip-bad")
+    (tmp / "set" / "broken.png").unlink()
+    assert len(data.open(tmp / "set")) == 3
+
+
+@advises("checks.data.unreadable_labels")
+def labels_in_a_file(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    assert main(["inspect", str(tmp / "x.npy"), "--labels", str(tmp)]) == 3
+    (tmp / "labels.txt").write_text("\n".join(map(str, classes())))
+    run("inspect", tmp / "x.npy", "--labels", tmp / "labels.txt")
 
 
 @advises("checks.data.column_values")
@@ -773,7 +867,7 @@ def all_rows_are_judged(tmp: Path) -> None:
     run(*words, "all")
 
 
-@advises("cli.config.read")
+@advises("checks.data.unreadable_settings")
 def a_config_that_can_be_read(tmp: Path) -> None:
     np.save(tmp / "x.npy", rows())
     (tmp / "c.toml").write_text("max_epochs = 1\n")

@@ -26,6 +26,7 @@ from isthmus.data.restoring import restore, restore_table
 from isthmus.data.schema import Column, Schema
 from isthmus.data.text_columns import read_column
 from isthmus.data.text_tables import SAMPLE_ROWS
+from isthmus.errors import IsthmusWarning
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -68,7 +69,7 @@ def write(
 
     Warns
     -----
-    UserWarning
+    IsthmusWarning
         If a text table cannot hold a column so that reading gives back the same.
 
     Raises
@@ -268,7 +269,7 @@ def _csv(path: Path, block: Any, schema: Schema, beside: Beside, *, guard: bool 
     table = pa.Table.from_arrays(columns, names=table.column_names)
     table = guarded(table) if guard else table
     for note in changed_by_csv(table):
-        warnings.warn(f"'{path}': {note}", stacklevel=4)
+        warnings.warn(f"'{path}': {note}", IsthmusWarning, stacklevel=4)
     options = csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
     return lambda target: csv.write_csv(table, target, options)
 
@@ -312,11 +313,11 @@ def changed_by_csv(table: pa.Table) -> list[str]:
             if read.type != pa.string() or read.null_count > column.null_count:
                 texts.append(name)
     says = (
-        (texts, "text that looks like numbers, dates or missing cells; read it with as_text= (--as-text)"),
-        (durations, "durations, which are written as whole numbers"),
-        (zoned, "times of a zone, which come back as universal time"),
+        (texts, "text that looks like numbers, dates or missing cells; read it with as_text= (--as-text), or"),
+        (durations, "durations, which are written as whole numbers; to keep them"),
+        (zoned, "times of a zone, which come back as universal time; to keep it"),
     )
-    return [f"columns {_some(names)} hold {what}, or write .parquet, which keeps all." for names, what in says if names]
+    return [f"columns {_some(names)} hold {what} write .parquet." for names, what in says if names]
 
 
 def _is_text(column: Any) -> bool:
