@@ -282,7 +282,7 @@ def _tsv() -> list[bytes]:
 
 
 def _text() -> list[bytes]:
-    return [b"The quick brown fox jumps over the lazy dog. " * 5, bytes(range(256))]
+    return [b"The quick brown fox jumps over the lazy dog. " * 5, "\n".join("Zürich").encode("latin-1")]
 
 
 def _parquet() -> list[bytes]:

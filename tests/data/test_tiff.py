@@ -224,6 +224,7 @@ def test_palettes_jpeg_and_fax_are_left_to_pillow(tmp_path: Path) -> None:
     [
         ({"photometric": 5}, "inks .CMYK. of 16 bits"),
         ({"compression": 34712}, "pixels packed with"),
+        ({"compression": 50001}, "pixels packed with WEBP"),  # the libtiff in wheels of Pillow 13.0.0 lacks it
         ({"more": ((32997, SHORT, [4]),)}, "volumes"),
     ],
 )

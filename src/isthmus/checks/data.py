@@ -153,6 +153,14 @@ def not_read(path: object, name: str, advice: str) -> DataError:
     return DataError(f"data: '{path}' is {name}, which this version does not read; {advice}.")
 
 
+def unknown_bytes(path: object) -> DataError:
+    """Return the error for a file that is neither text nor of a known format."""
+    return DataError(
+        f"data: '{path}' looks neither like text nor like a format known here; to learn its bytes as they are give "
+        f"as_bytes=True (--as-bytes)."
+    )
+
+
 def names_of_files(name: str, count: int, first: str) -> DataTypeError:
     """Return the error for a list of texts that are names of files."""
     return DataTypeError(
