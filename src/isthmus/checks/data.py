@@ -143,6 +143,11 @@ def no_such_file(source: str, names: Sequence[str]) -> DataError:
     return DataError(f"data: there is no file, folder or pattern '{source}'; {repair}")
 
 
+def no_name() -> DataError:
+    """Return the error for an empty name, as a variable of a shell that was not set gives it."""
+    return DataError("data: the name of the source is empty; name a file or a folder, or . for this one.")
+
+
 def unreadable_file(path: object, what: str) -> DataError:
     """Return the error for a file that is truncated, altered or not what its name says."""
     return DataError(f"data: '{path}' cannot be read: {what}.")
@@ -156,8 +161,8 @@ def not_read(path: object, name: str, advice: str) -> DataError:
 def unknown_bytes(path: object) -> DataError:
     """Return the error for a file that is neither text nor of a known format."""
     return DataError(
-        f"data: '{path}' looks neither like text nor like a format known here; to learn its bytes as they are give "
-        f"as_bytes=True (--as-bytes)."
+        f"data: '{path}' looks neither like text nor like a format known here; give as_bytes=True (--as-bytes) to "
+        f"learn its bytes as they are."
     )
 
 

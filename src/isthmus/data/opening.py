@@ -33,6 +33,7 @@ from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
 from isthmus.data.streams import Stream
 from isthmus.errors import DataError, IsthmusError
+from isthmus.plain import sentence
 
 __all__ = ["open"]
 
@@ -162,6 +163,7 @@ def open(
     data = data if labels is None else data.labelled(labels)
     if data is not source and data.labels is not None:
         data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
+    data.notes[:] = map(sentence, data.notes)  # whoever prints them may do so on a terminal
     return data
 
 
@@ -282,6 +284,8 @@ PATTERN = "*?["
 
 def _open_name(name: str, options: Options) -> Data:
     """Open a built-in set, a file, a folder or a pattern."""
+    if not name:  # which the system would take for the folder that we are in
+        raise checks.no_name()
     named = public.split_name(name)
     if named is not None:
         return public.load(*named, download=options.download)
