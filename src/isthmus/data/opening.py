@@ -202,6 +202,9 @@ def _open_object(source: Any, options: Options) -> Data:
     checks.dense_type(source, "X")
     if library in FRAMES and not any(base.__name__ in FRAMES[library] for base in type(source).__mro__):
         raise checks.one_dimension(source, "X")
+    if library not in FRAMES and all(hasattr(source, name) for name in ("__array__", "dtype", "ndim")):
+        # Before tables: an array of xarray (2026.9) is also a table, of one column with all its values.
+        return _open_array(source, options)
     if hasattr(source, "__arrow_c_stream__") or library in FRAMES:
         return frames.from_frame(source, library, columns=options.columns, label_column=options.label_column)
     if isinstance(source, (list, tuple)):
