@@ -282,7 +282,7 @@ def _tsv() -> list[bytes]:
 
 
 def _text() -> list[bytes]:
-    return [b"The quick brown fox jumps over the lazy dog. " * 5, bytes(range(256))]
+    return [b"The quick brown fox jumps over the lazy dog. " * 5, "\n".join("Zürich").encode("latin-1")]
 
 
 def _parquet() -> list[bytes]:
@@ -303,6 +303,26 @@ def _parquet() -> list[bytes]:
     made = [_saved(lambda file, **way: parquet.write_table(table, file, **way), **way) for way in ways]
     zstd = {"compression": "zstd", "data_page_version": "2.0", "write_page_checksum": True, "row_group_size": 2}
     return [*made, _saved(lambda file: parquet.write_table(table, file, **zstd))]
+
+
+def _arrow() -> list[bytes]:
+    from pyarrow import feather, ipc, parquet
+
+    table = parquet.read_table(io.BytesIO(_parquet()[0]))
+    made = [_saved(lambda file, way: feather.write_feather(table, file, way), way) for way in ("lz4", "zstd")]
+    for open_writer in (ipc.new_file, ipc.new_stream):
+        file = io.BytesIO()
+        with open_writer(file, table.schema) as writer:
+            for batch in table.to_batches(max_chunksize=2):
+                writer.write_batch(batch)
+        made.append(file.getvalue())
+    return [*made, _saved(lambda file: feather.write_feather(table, file, "uncompressed"))]
+
+
+def _json_lines() -> list[bytes]:
+    rows = [{"x": n / 4, "n": n, "who": "ab"[n % 2], "day": f"2024-01-{n + 1:02}", "yes": n > 3} for n in range(9)]
+    some = [{"x": 1, "ä": "\U0001f600\\u0041"}, {"x": None, "n": 2**53 + 1}, {"ä": "x"}]
+    return ["".join(json.dumps(row) + "\n" for row in rows).encode(), "\n".join(map(json.dumps, some)).encode()]
 
 
 def _pictures(kind: str, *ways: tuple[str, dict[str, object]]) -> list[bytes]:
@@ -346,6 +366,28 @@ def _tiff() -> list[bytes]:
     return _pictures("TIFF", *plain, *packed, ("I;16", {"compression": "tiff_lzw"}), ("RGB", {"exif": _EXIF}))
 
 
+def _tiff_of_bands() -> list[bytes]:
+    """Return what only tifffile writes: planes, tiles, BigTIFF, predictors, stacks with names for their axes."""
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 60_000, (9, 11, 5)).astype(np.uint16)
+    planes = np.moveaxis(deep[..., :3], -1, 0)
+    deflate: dict[str, object] = {"compression": "zlib", "predictor": True}
+    ways: list[tuple[np.ndarray, dict[str, object]]] = [
+        (deep, {"photometric": "minisblack", "bigtiff": True}),
+        (deep[..., :3], {"photometric": "rgb", "byteorder": ">", "rowsperstrip": 2, "bigtiff": True}),
+        (planes, {"photometric": "rgb", "planarconfig": "separate"}),
+        (np.tile(deep[..., 0], (3, 3)), {"photometric": "minisblack", "tile": (16, 16), **deflate}),
+        (deep[..., 0].astype(np.float64), {"photometric": "minisblack", "compression": "zlib"}),
+        (deep[..., 0].astype(np.uint8), {"photometric": "miniswhite"}),
+        (np.moveaxis(deep, -1, 0), {"photometric": "minisblack"}),  # five pages
+        (np.moveaxis(deep, -1, 0), {"imagej": True, "metadata": {"axes": "CYX"}}),
+        (deep[None, ..., 0].astype(np.int8), {"ome": True, "metadata": {"axes": "ZYX"}}),
+    ]
+    return [_saved(tifffile.imwrite, array, **options) for array, options in ways]
+
+
 def _webp() -> list[bytes]:
     return _pictures("WEBP", ("RGB", {}), ("RGBA", {"lossless": True}), ("RGBA", {"exif": _EXIF}))
 
@@ -354,9 +396,50 @@ def _bmp() -> list[bytes]:
     return _pictures("BMP", ("RGB", {}), ("P", {}), ("1", {}), ("L", {}), ("RGBA", {}))
 
 
+def _moving(kind: str, **options: object) -> bytes:
+    """Save three pictures as one that moves."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    frames = [Image.fromarray(rng.integers(0, 255, (9, 11, 3), dtype=np.uint8)) for _ in range(3)]
+    return _saved(frames[0].save, kind, save_all=True, append_images=frames[1:], duration=90, **options)
+
+
+def _apng() -> list[bytes]:
+    return [_moving("PNG"), _moving("PNG", blend=1, disposal=2, default_image=True)]
+
+
+def _gif() -> list[bytes]:
+    one = _pictures("GIF", ("P", {}), ("L", {"interlace": 1}), ("1", {}), ("P", {"transparency": 3}))
+    return [*one, _moving("GIF"), _moving("GIF", disposal=2, loop=0)]
+
+
+def _avif() -> list[bytes]:
+    from PIL import features
+
+    if not features.check("avif"):
+        return _gif()  # refused; its mutants too
+    return [
+        *_pictures("AVIF", ("RGB", {"speed": 10}), ("RGBA", {"speed": 10, "exif": _EXIF})),
+        _moving("AVIF", speed=10),
+    ]
+
+
 def _pnm() -> list[bytes]:
     text = b"P2\n# a picture\n3 2\n15\n0 1 2\n3 4 15\n"
-    return [*_pictures("PPM", ("RGB", {}), ("L", {}), ("1", {}), ("I;16", {})), text, b"P3\n1 1\n255\n1 2 3\n"]
+    binary = _pictures("PPM", ("RGB", {}), ("L", {}), ("1", {}), ("I;16", {}))
+    return [*binary, 2 * binary[1], text, b"P3\n1 1\n255\n1 2 3\n", b"P1\n3 2\n101010\n"]
+
+
+def _pam() -> list[bytes]:
+    head = b"P7\nWIDTH 3\nHEIGHT 2\nDEPTH %d\nMAXVAL %d\nTUPLTYPE %s\nENDHDR\n"
+    two = head % (2, 255, b"GRAYSCALE_ALPHA") + bytes(range(12))
+    return [two, head % (4, 4095, b"RGB_ALPHA") + bytes(48), head % (1, 1, b"BLACKANDWHITE") + bytes([0, 1] * 3)]
+
+
+def _pfm() -> list[bytes]:
+    values = np.linspace(-1, 1, 18, dtype="<f4").tobytes()
+    return [b"PF\n3 2\n-1.0\n" + values, b"Pf\n3 6\n-1.0\n" + values, b"Pf\n6 3\n2.5\n" + values]
 
 
 # A turned picture: byte order, one entry, the tag of the orientation.
@@ -443,14 +526,23 @@ FORMATS = [
     Format("csv.gz", "x.csv.gz", _packed(_csv), _read_data, _in_gzip),
     Format("tsv", "x.tsv", _tsv, _read_data),
     Format("parquet", "x.parquet", _parquet, _read_data, _in_parquet),
+    Format("arrow", "x.arrow", _arrow, _read_data),
+    Format("json lines", "x.jsonl", _json_lines, _read_data),
+    Format("json lines.gz", "x.jsonl.gz", _packed(_json_lines), _read_data, _in_gzip),
     Format("text", "x.txt", _text, _read_data),
     Format("text.gz", "x.gz", _packed(_text), _read_data, _in_gzip),
     Format("png", "x.png", _png, _read_data, _in_png),
+    Format("apng", "x.png", _apng, _read_data, _in_png),
     Format("jpeg", "x.jpg", _jpeg, _read_data),
     Format("tiff", "x.tif", _tiff, _read_data),
+    Format("tiff of tifffile", "x.tif", _tiff_of_bands, _read_data),
+    Format("gif", "x.gif", _gif, _read_data),
+    Format("avif", "x.avif", _avif, _read_data),
     Format("webp", "x.webp", _webp, _read_data, _in_riff),
     Format("bmp", "x.bmp", _bmp, _read_data),
     Format("pnm", "x.ppm", _pnm, _read_data),
+    Format("pam", "x.pam", _pam, _read_data),
+    Format("pfm", "x.pfm", _pfm, _read_data),
     Format("labels npy", "y.npy", _labels_npy, _read_labels, _in_npy),
     Format("labels text", "y.txt", _labels_text, _read_labels),
     Format("labels csv", "y.csv", _labels_csv, _read_labels),

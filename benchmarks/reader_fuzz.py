@@ -29,7 +29,7 @@ KEPT_EVERY = 500  # cases after which a worker writes down what it found
 HANGS = 120  # seconds after which a case is ended
 ROOM = 2 * 2**30  # bytes of addresses that a worker may take beside those it has
 BROKEN = ("foreign", "memory", "slow", "died")
-PACKAGES = ("numpy", "pyarrow", "pillow")
+PACKAGES = ("numpy", "pyarrow", "pillow", "tifffile")
 
 
 def main() -> int:

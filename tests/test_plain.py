@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
+from pathlib import Path
 
 import pytest
 
-from isthmus.errors import DataError, IsthmusError, OutputExistsError, ShapeError
+from isthmus import data
+from isthmus.errors import DataError, IsthmusError, IsthmusWarning, OutputExistsError, ShapeError
 from isthmus.plain import SENTENCE, escaped, sentence, shortened, shown
 
 
@@ -70,3 +73,17 @@ def test_every_error_is_one_plain_line(kind: type[IsthmusError]) -> None:
     assert str(error).endswith("y' is odd.")
     assert len(str(error)) < 300
     assert "\n" in str(kind("one\ntwo", lines=True))
+
+
+def test_warnings_and_what_python_prints_of_data_do_not_act(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[2Ja.csv"
+    path.write_text("a,a\x1b]0;title\x07\n1,2\n3,x\n")
+    opened = data.open(path)
+    assert opened.source == path.name
+    assert repr(opened) == r"Data(\u001b[2Ja.csv: 2 records of kind table, 2, mixed)"
+    assert r"\u001b[2Ja.csv was read as" in opened.notes[0]
+    assert not any(character in note for note in opened.notes for character in "\x1b\x07")
+    with pytest.warns(IsthmusWarning) as told:
+        warnings.warn(f"column '{chr(27)}[2J' of '{'x' * 5000}' is empty", IsthmusWarning, stacklevel=1)
+    assert str(told[0].message).startswith(r"column '\u001b[2J' of 'xxx")
+    assert len(str(told[0].message)) < 400

@@ -167,6 +167,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     if not os.path.isfile(path):
+        if os.path.exists(path):
+            raise ArtifactError(f"{os.fspath(path)} is no model file, but a folder, a device or a pipe.")
         raise FileNotFoundError(f"There is no model file {os.fspath(path)}. Make one with isthmus fit, or with save.")
     try:
         with safe_open(path, framework="numpy") as file:

@@ -20,7 +20,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from isthmus import documents
-from isthmus.errors import ArtifactError, ParameterError
+from isthmus.errors import ArtifactError, IsthmusWarning, ParameterError
 
 __all__ = [
     "classes_from_json",
@@ -168,7 +168,8 @@ def same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], net
             f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
         )
     if given != stored:
-        warnings.warn(f"The source of {', '.join(names)} has changed since {Path(path).name} was saved.", stacklevel=3)
+        changed = f"The source of {', '.join(names)} has changed since {Path(path).name} was saved."
+        warnings.warn(changed, IsthmusWarning, stacklevel=3)
     return network
 
 

@@ -105,4 +105,13 @@ class TrainingError(IsthmusError, ArithmeticError):
 
 
 class IsthmusWarning(UserWarning):
-    """What a person should know about a result: records unlike those of the fit, a model that does harm."""
+    """What a person should know about a result: records unlike those of the fit, a model that does harm.
+
+    Parameters
+    ----------
+    message : str
+        The sentence; what it quotes of others is escaped and shortened.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(sentence(message))

@@ -173,6 +173,7 @@ def test_a_model_fitted_in_python_gets_python(run: Run) -> None:
     ("arguments", "code", "sentence"),
     [
         (["no.safetensors"], 3, "There is no model file no.safetensors. Make one with isthmus fit, or with save."),
+        (["."], 4, ". is no model file, but a folder, a device or a pipe."),
         (["x.npy"], 4, "x.npy is no model file: those are safetensors files, as isthmus fit"),
         (["MODEL", "no.npy"], 3, "no.npy"),
         (["MODEL", "x.npy"], 3, "x.npy"),

@@ -41,6 +41,23 @@ def test_settings_in_a_pipe_are_refused(run: Run, name: str) -> None:
     )
 
 
+def test_labels_are_one_column(run: Run) -> None:
+    Path("y.csv").write_text("a,b\n1,2\n3,4\n")
+    ran = run("inspect", "digits", "--labels", "y.csv")
+    assert ran.code == 3
+    assert "--labels: 'y.csv' cannot be read: it is a table of 2 columns, and labels are one column; name" in ran.err
+
+
+def test_empty_names_are_refused(run: Run) -> None:
+    ran = run("inspect", "")
+    assert (ran.code, ran.err.count("\n")) == (3, 1)
+    assert "data: the name of the source is empty; name a file or a folder, or . for this one." in ran.err
+    for flag in ("--labels", "--config"):
+        ran = run("fit", "digits", flag, "")
+        assert ran.code == 3
+        assert f"{flag}: '.' cannot be read: it is a folder, not a file" in ran.err
+
+
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no such device")
 def test_devices_are_refused(run: Run) -> None:
     for flag in ("--labels", "--config"):

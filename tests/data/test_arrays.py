@@ -115,6 +115,45 @@ def test_lists_and_objects_with_array_interface() -> None:
     assert data.open(((1.0, 2.0), (3.0, 4.0))).schema.shape == (2,)
 
 
+class Labelled:
+    """An array of which a library also makes a table, of one column with all its values, as xarray does."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.dtype, self.ndim = values, values.dtype, values.ndim
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        return self.values
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        import pyarrow as pa
+
+        return pa.table({"values": self.values.ravel()}).__arrow_c_stream__()
+
+
+def test_arrays_that_are_tables_too_are_arrays() -> None:
+    x = RNG.normal(size=(7, 3))
+    assert data.open(Labelled(x)).array is x
+    with pytest.raises(ShapeError, match="Expected 2D array, got 1D array"):
+        data.open(Labelled(x[0]))
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, NotImplementedError])
+def test_objects_that_give_no_array(error: type[Exception]) -> None:
+    class Lazy:
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            raise error("call compute() first")
+
+    with pytest.raises(DataTypeError, match=r"X: it is not a regular array of numbers \(call compute\(\) first\)"):
+        data.open(Lazy())
+
+
+def test_tensors_without_values_are_refused() -> None:
+    import torch
+
+    with pytest.raises(DataTypeError, match=r"X: its values cannot be read .*meta tensor"):
+        data.open(torch.ones(3, 2, device="meta"))
+
+
 def test_columns_and_label_column_of_a_matrix() -> None:
     x = np.arange(12).reshape(4, 3)
     np.testing.assert_array_equal(data.open(x, columns=[2, 0]).array, x[:, [2, 0]])

@@ -436,3 +436,17 @@ def test_a_picture_replaced_while_it_is_streamed_is_named(
         save(tmp_path / f"1.{suffix}", other)
         with pytest.raises(DataError, match="it was changed or replaced after it had been opened; open it again"):
             opened.chunk(0, 3)
+
+
+def test_frames_that_are_claimed_and_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    frames = [Image.fromarray(pixels(5, 7)) for _ in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert len(data.open(path)) == 3
+    content = bytearray(path.read_bytes())
+    at = content.index(b"acTL")
+    content[at + 4 : at + 8] = (2**24).to_bytes(4, "big")
+    content[at + 12 : at + 16] = zlib.crc32(content[at : at + 12]).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="it claims 16777216 frames, and is too short for them"):
+        data.open(path)

@@ -85,6 +85,19 @@ def test_folder_of_parquet_files(tmp_path: Path) -> None:
         data.open(tmp_path)
 
 
+def test_cells_of_categories_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = pa.DictionaryArray.from_arrays(pa.array([1] * 100, pa.int8()), ["a", "b"])
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"k": cells, "n": range(100)}), path, compression="none", use_dictionary=["k"])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\x01\xc8\x01") + 3] = 127  # the number of the category of 100 cells
+    path.write_bytes(content)
+    for resident in (stores.RESIDENT_BYTES, 10):
+        monkeypatch.setattr(stores, "RESIDENT_BYTES", resident)
+        with pytest.raises(DataError, match=r"t.parquet' cannot be read: it is damaged \(.*out of bounds: 127"):
+            data.open(path)
+
+
 def test_damaged_parquet(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_pandas(big_frame(100)), tmp_path / "t.parquet")
     content = (tmp_path / "t.parquet").read_bytes()

@@ -49,10 +49,18 @@ REFUSED = {
     "brain.nii.gz": (gzip.compress(NIFTI), "a NIfTI file.*nibabel"),
     "scan.dcm": (bytes(128) + b"DICM" + NOISE, "a DICOM file.*pydicom"),
     "scan": (bytes(128) + b"DICM" + NOISE, "a DICOM file"),
+    "ct.dcm": (b"II*\0".ljust(128, b"\0") + b"DICM" + NOISE, "a DICOM file.*pydicom"),
+    "old.dcm": (b"\x08\0\0\0" + NOISE, "a DICOM file"),
+    "brain.img": (NOISE, "an image volume.*nibabel"),
     "sky.fits": (b"SIMPLE  =                    T".ljust(2880), "a FITS file.*astropy"),
     "sky.fits.gz": (gzip.compress(b"SIMPLE  =                    T".ljust(2880)), "a FITS file"),
     "sound.wav": (b"RIFF\x24\x08\0\0WAVEfmt " + NOISE, "a WAV recording.*scipy.io.wavfile.read"),
     "sound.mp3": (b"ID3\x04\0\0" + NOISE, "an MP3 recording.*soundfile"),
+    "slow.mp3": (b"\xff\xe3\x48\xc4" + NOISE, "an MP3 recording"),
+    "sound.aac": (b"\xff\xf1\x50\x80" + NOISE, "an AAC recording"),
+    "sound.caf": (b"caff\0\1\0\0" + NOISE, "a CAF recording"),
+    "sound.w64": (b"riff\x2e\x91\xcf\x11\xa5\xd6" + NOISE, "a Wave64 recording"),
+    "sound.voc": (b"Creative Voice File\x1a" + NOISE, "a VOC recording"),
     "sound.flac": (b"fLaC\0\0\0\x22" + NOISE, "a FLAC recording"),
     "sound.ogg": (b"OggS\0\x02" + NOISE, "an Ogg recording"),
     "film.mp4": (b"\0\0\0\x20ftypisom" + NOISE, "an MP4 or QuickTime film.*ffmpeg"),
@@ -60,6 +68,14 @@ REFUSED = {
     "phone.heic": (b"\0\0\0\x18ftypheic" + NOISE, "an HEIC image"),
     "phone.jpg": (b"\0\0\0\x18ftypheic" + NOISE, "an HEIC image"),
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + NOISE, "a JPEG 2000 image.*opj_decompress"),
+    "a.qoi": (b"qoif\0\0\0\x09" + NOISE, "a QOI image.*magick"),
+    "a.jxr": (b"II\xbc\x01" + NOISE, "a JPEG XR image"),
+    "a.jls": (b"\xff\xd8\xff\xe8\0\x20SPIFF" + bytes(25) + b"\xff\xf7" + NOISE, "a JPEG-LS image"),
+    "a.icns": (b"icns\0\1" + NOISE, "an Apple icon"),
+    "a.xcf": (b"gimp xcf v011" + NOISE, "a GIMP image"),
+    "a.rgb": (b"\x01\xda\0\1\0\3" + NOISE, "an SGI image"),
+    "a.pcx": (b"\x0a\x05\1\x08" + NOISE, "an image"),
+    "a.emf": (b"\1\0\0\0".ljust(40, b"\0") + b" EMF\0\0\1\0" + NOISE, "a Windows metafile"),
     "a.psd": (b"8BPS\0\1" + NOISE, "a Photoshop image"),
     "a.exr": (b"\x76\x2f\x31\x01" + NOISE, "an OpenEXR image"),
     "sparse.mtx": (b"%%MatrixMarket matrix coordinate real general\n3 3 1\n1 1 2.0\n", "a Matrix Market file.*mmread"),
@@ -139,13 +155,27 @@ def test_encodings_are_text(tmp_path: Path, encoding: str) -> None:
     assert len(data.open(tmp_path / "a.txt").notes) == 1
 
 
-def test_bytes_of_no_known_format_are_learned_with_a_note(tmp_path: Path) -> None:
-    (tmp_path / "a.bin").write_bytes(b"\x03\x01" + NOISE)
-    opened = data.open(tmp_path / "a.bin")
-    assert opened.notes[1:] == [
-        "a.bin looks neither like text nor like a format known here: its bytes are learned as they are."
-    ]
-    assert len(data.open(tmp_path / "a.bin", as_bytes=True).notes) == 1
+@pytest.mark.parametrize(
+    "content", [b"\x03\x01" + NOISE, "\u4f60\u597d".encode("gbk") * 9, "plain".encode("utf-16-le")]
+)
+def test_bytes_of_no_known_format_are_learned_where_they_are_asked_for(tmp_path: Path, content: bytes) -> None:
+    for name in ("a.bin", "a", "a.txt"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"'{tmp_path / name}' looks neither like text nor.*give as_bytes=True"):
+            data.open(tmp_path / name)
+        opened = data.open(tmp_path / name, as_bytes=True)
+        assert b"".join(opened.chunk(0, len(opened))) == content
+        assert len(opened.notes) == 1
+
+
+def test_a_saved_sparse_matrix_is_named(tmp_path: Path) -> None:
+    for kind in ("csr", "csc", "coo", "bsr", "dia"):
+        scipy.sparse.save_npz(tmp_path / "x.npz", scipy.sparse.eye(4, format=kind))
+        with pytest.raises(
+            DataError, match=r"x.npz' is a sparse matrix, which .* scipy.sparse.load_npz\(FILE\).toarray"
+        ):
+            data.open(tmp_path / "x.npz")
+    assert len(data.open(scipy.sparse.load_npz(tmp_path / "x.npz").toarray())) == 4
 
 
 @pytest.mark.parametrize(

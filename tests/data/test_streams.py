@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,7 +149,16 @@ def test_an_error_names_the_stream_and_leaves_no_file(piped: Piped) -> None:
 def test_a_stream_has_a_limit(piped: Piped, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "LONGEST", 2**20)
     piped(b"1,2\n" * 2**20)
-    with pytest.raises(DataError, match=r"'-' is refused: more than 0.0 GiB came through it, and the limit is"):
+    with pytest.raises(DataError, match=r"'-' is refused: more comes through it than is kept, and the limit is 64 GiB"):
+        data.open("-")
+
+
+def test_a_stream_leaves_room_on_the_disk(piped: Piped, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    piped(b"1,2\n" * 2**20)
+    with pytest.raises(
+        DataError, match=r"could not be kept in .*: it fills more than 90% of what is free there; let TMP"
+    ):
         data.open("-")
 
 

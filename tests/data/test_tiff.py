@@ -224,6 +224,7 @@ def test_palettes_jpeg_and_fax_are_left_to_pillow(tmp_path: Path) -> None:
     [
         ({"photometric": 5}, "inks .CMYK. of 16 bits"),
         ({"compression": 34712}, "pixels packed with"),
+        ({"compression": 50001}, "pixels packed with WEBP"),  # the libtiff in wheels of Pillow 13.0.0 lacks it
         ({"more": ((32997, SHORT, [4]),)}, "volumes"),
     ],
 )
@@ -410,3 +411,19 @@ def test_png_refuses_what_it_cannot_hold_and_the_advice_works(tmp_path: Path) ->
         data.write(tmp_path / "a.png", source.array, source.schema)
     data.write(tmp_path / "a.tif", source.array, source.schema)
     np.testing.assert_array_equal(data.open(tmp_path / "a.tif").array, source.array)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("target", [0, 2])
+def test_pages_in_a_circle_end(tmp_path: Path, big: bool, target: int) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, values("uint8", 5, 8, 8), photometric="minisblack", bigtiff=big, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        last, offsets = file.pages[4], [page.offset for page in file.pages]
+    content = bytearray(path.read_bytes())
+    count, tag, form = (8, 20, "<Q") if big else (2, 12, "<L")
+    tags = int.from_bytes(content[last.offset : last.offset + count], "little")
+    struct.pack_into(form, content, last.offset + count + tags * tag, offsets[target])
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="its pages follow one another in a circle"):
+        data.open(path)

@@ -248,3 +248,11 @@ def test_formulas_are_guarded_where_asked(tmp_path: Path) -> None:
         "plain",
         None,
     ]
+
+
+def test_pages_of_a_file_have_its_name_and_their_number(tmp_path: Path) -> None:
+    block = np.zeros((5, 4, 4), np.uint8)
+    names = ["cell.tif#0", "cell.tif#1", "sub/CELL.TIFF#0", "cell.png", "scan.2024#1"]
+    data.write(tmp_path / "out", block, data.open(block).schema, names)
+    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png"))
+    assert found == ["cell#0.png", "cell#1.png", "cell.png", "scan.2024#1.png", "sub/CELL#0.png"]

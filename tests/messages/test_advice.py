@@ -300,6 +300,24 @@ def tables_of_other_libraries(tmp: Path) -> None:
     assert len(data.open(several.to_df())) == 60
 
 
+@advises("checks.data.unknown_bytes")
+def bytes_of_no_known_format(tmp: Path) -> None:
+    (tmp / "x.bin").write_bytes(bytes(range(256)))
+    with told("give as_bytes=True (--as-bytes) to learn its bytes as they are"):
+        data.open(tmp / "x.bin")
+    assert len(data.open(tmp / "x.bin", as_bytes=True)) == 4
+    run("inspect", tmp / "x.bin", "--as-bytes")
+
+
+@advises("checks.data.no_name")
+def the_folder_that_we_are_in(tmp: Path) -> None:
+    Image.fromarray(pictures(1)[0]).save(tmp / "0.png")
+    with told("name a file or a folder, or . for this one"):
+        data.open("")
+    with contextlib.chdir(tmp):
+        assert len(data.open(".")) == 1
+
+
 @advises("checks.data.names_of_files")
 def names_of_files_are_paths(tmp: Path) -> None:
     for i, picture in enumerate(pictures(3)):
@@ -669,7 +687,7 @@ def what_filling_needs(tmp: Path) -> None:
     with told("pass", "that is not zero where values are missing"):
         tasks.inpaint(fitted("array"), rows())
     tasks.inpaint(fitted("array"), rows(), mask)
-    with told("pass mask to say what to replace"):
+    with told("say what to replace with mask= (--mask)"):
         tasks.impute(fitted("table"), frame())
     tasks.impute(fitted("table"), frame(), np.append(mask, 0), iterations=1)
     with told("fill them without, with inpaint, or use pictures of one size"):

@@ -147,6 +147,11 @@ def no_such_file(source: str, names: Sequence[str]) -> DataError:
     return DataError(f"data: there is no file, folder or pattern '{source}'; {repair}")
 
 
+def no_name() -> DataError:
+    """Return the error for an empty name, as a variable of a shell that was not set gives it."""
+    return DataError("data: the name of the source is empty; name a file or a folder, or . for this one.")
+
+
 def unreadable_file(path: object, what: str) -> DataError:
     """Return the error for a file that is truncated, altered or not what its name says."""
     return DataError(f"data: '{path}' cannot be read: {what}.")
@@ -155,6 +160,14 @@ def unreadable_file(path: object, what: str) -> DataError:
 def not_read(path: object, name: str, advice: str) -> DataError:
     """Return the error for a file or folder of a known format that this version does not read."""
     return DataError(f"data: '{path}' is {name}, which this version does not read; {advice}.")
+
+
+def unknown_bytes(path: object) -> DataError:
+    """Return the error for a file that is neither text nor of a known format."""
+    return DataError(
+        f"data: '{path}' looks neither like text nor like a format known here; give as_bytes=True (--as-bytes) to "
+        f"learn its bytes as they are."
+    )
 
 
 def names_of_files(name: str, count: int, first: str) -> DataTypeError:

@@ -22,6 +22,6 @@ def nothing_to_fill(source: str, marked: int) -> None:
     """Refuse data in which no cell is missing or marked."""
     if not marked:
         raise DataError(
-            f"impute: {source} has no empty cell and no marked one, so there is nothing to fill; pass mask to say what "
-            f"to replace."
+            f"impute: {source} has no empty cell and no marked one, so there is nothing to fill; say what to replace "
+            f"with mask= (--mask)."
         )

@@ -242,7 +242,7 @@ def _model_name(function: Any, arguments: Sequence[str]) -> str:
     from isthmus.cli import config
 
     named, path = config.scan(arguments, "--model/-m", "--config")
-    settings = config.read(path) if path else {}
+    settings = {} if path is None else config.read(path)
     return str(named or settings.get("model") or function.__kwdefaults__["model"])
 
 
@@ -251,7 +251,7 @@ def _defaults(function: Any, groups: dict[str, list[Flag]], arguments: Sequence[
     from isthmus.cli import config
 
     (path,) = config.scan(arguments, "--config")
-    if not path:
+    if path is None:
         return {}
     own = flags_of_function(function, leave_out=("terminal", "config", *groups))
     return config.defaults_from(path, config.read(path), [*own, *(flag for group in groups.values() for flag in group)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -409,10 +408,12 @@ def _write_images(folder: Path, n: int, blocks: Iterable[Any], schema: Schema, n
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Return names that stay apart when their suffixes are replaced: a second ``x.jpg`` beside ``x.png`` is ``x-2``."""
+    from isthmus.data.writing import split_suffix
+
     taken: set[str] = set()
     found = []
     for name in names:
-        stem, suffix = os.path.splitext(str(name))
+        stem, suffix = split_suffix(str(name))
         again, chosen = 2, stem
         while chosen in taken:
             chosen, again = f"{stem}-{again}", again + 1

@@ -385,7 +385,11 @@ def read_labels(path: str) -> Any:
             raise unreadable_labels(path, "it is no array, table or text of a known suffix (.npy, .csv, .txt)")
         block = opened.take(np.arange(len(opened)))
         if opened.schema.kind == "table":
-            labels = np.asarray(block.column(0).to_pylist()) if block.num_columns == 1 else np.empty((0, 0))
+            if block.num_columns > 1:
+                raise unreadable_labels(
+                    path, f"it is a table of {block.num_columns} columns, and labels are one column"
+                )
+            labels = np.asarray(block.column(0).to_pylist())
         else:
             labels = np.asarray(block)
     if labels.ndim == 2 and labels.shape[1] == 1:

@@ -47,8 +47,9 @@ def encode(
     codes = (fitted.transform(block) for block in sources.blocks(records))
     sinks.write_codes(path, len(records), codes, records.names, force=force, varying=varying)
     shape = list(fitted.code_shape_)
-    document = {"output": output, "records": len(records), "code_shape": shape}
-    return Result(document, [f"{output}: {len(records):,} codes of {shape_words(shape)} numbers"])
+    n = len(records)
+    document = {"output": output, "records": n, "code_shape": shape}
+    return Result(document, [f"{output}: {n:,} code{'s' if n != 1 else ''} of {shape_words(shape)} numbers"])
 
 
 def decode(
@@ -216,4 +217,4 @@ def _rewrite(
 
 
 def _written(output: str, n: int) -> Result:
-    return Result({"output": output, "records": n}, [f"{output}: {n:,} records"])
+    return Result({"output": output, "records": n}, [f"{output}: {n:,} record{'s' if n != 1 else ''}"])

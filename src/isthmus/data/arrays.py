@@ -141,8 +141,8 @@ def numeric(source: Any, name: str, notes: list[str]) -> np.ndarray:
     checks.dense_type(source, name)
     try:
         array = source if isinstance(source, np.memmap) else np.asarray(source)
-    except ValueError as error:
-        # Rows of different lengths, mostly.
+    except (TypeError, ValueError, RuntimeError) as error:
+        # Rows of different lengths, mostly; or what the object's own __array__ says.
         raise checks.unreadable_object(name, f"it is not a regular array of numbers ({error})") from error
     checks.numeric_dtype(array, name)
     if array.dtype.kind == "O":
@@ -196,6 +196,8 @@ def from_tensor(source: Any, *, name: str = "X", columns: Sequence[Any] | None =
         array = tensor.cpu().resolve_conj().resolve_neg().numpy()
     except TypeError as error:
         raise checks.unreadable_object(name, f"tensors of {tensor.dtype} are not supported; convert it") from error
+    except RuntimeError as error:
+        raise checks.unreadable_object(name, f"its values cannot be read ({error})") from error
     return from_array(array, name=name, container="torch", columns=columns, notes=notes)
 
 

@@ -93,9 +93,14 @@ def _table(rows: list[dict[str, Any]], source: str) -> pa.Table:
     for name in names:
         try:
             columns.append(pa.array([row.get(name) for row in rows]))
-        except (pa.ArrowException, OverflowError, UnicodeError) as error:
+        except OverflowError as error:
+            raise checks.too_wide(source, name, "whole numbers of more than 64 bits") from error
+        except (pa.ArrowException, UnicodeError) as error:
             raise checks.column_values(source, name, str(error).splitlines()[0].rstrip(".")) from error
-    return pa.table(columns, names=names)
+    try:
+        return pa.table(columns, names=names)
+    except UnicodeError as error:  # JSON can write halves of characters, which no encoding takes
+        raise checks.unreadable_file(source, "the name of a field holds half a character") from error
 
 
 def _dated(table: pa.Table) -> tuple[pa.Table, list[str]]:

@@ -34,6 +34,7 @@ from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.streams import Stream
 from isthmus.errors import DataError, IsthmusError
+from isthmus.plain import sentence
 
 __all__ = ["open"]
 
@@ -169,6 +170,7 @@ def open(
     data = data if labels is None else data.labelled(labels)
     if data is not source and data.labels is not None:
         data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
+    data.notes[:] = map(sentence, data.notes)  # whoever prints them may do so on a terminal
     return data
 
 
@@ -226,6 +228,9 @@ def _open_object(source: Any, options: Options) -> Data:
     checks.dense_type(source, "X")
     if library in FRAMES and not any(base.__name__ in FRAMES[library] for base in type(source).__mro__):
         raise checks.one_dimension(source, "X")
+    if library not in FRAMES and all(hasattr(source, name) for name in ("__array__", "dtype", "ndim")):
+        # Before tables: an array of xarray (2026.9) is also a table, of one column with all its values.
+        return _open_array(source, options)
     if hasattr(source, "__arrow_c_stream__") or library in FRAMES:
         return frames.from_frame(source, library, columns=options.columns, label_column=options.label_column)
     if isinstance(source, (list, tuple)):
@@ -312,6 +317,8 @@ PATTERN = "*?["
 
 def _open_name(name: str, options: Options) -> Data:
     """Open a built-in set, a file, a folder or a pattern."""
+    if not name:  # which the system would take for the folder that we are in
+        raise checks.no_name()
     named = public.split_name(name)
     if named is not None:
         _refuse_form(options, name)

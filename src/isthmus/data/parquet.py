@@ -171,7 +171,17 @@ def parquet_file(path: Path) -> Any:
 def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """Read row groups of a Parquet file."""
     with parquet_file(path) as file, decoding(path, "it is damaged"):
-        return file.read_row_groups(list(groups), columns=list(names)).select(list(names))
+        return _sound(file.read_row_groups(list(groups), columns=list(names)).select(list(names)))
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """Return a table that was read; in a damaged file cells may count categories that there are not."""
+    import pyarrow as pa
+
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            column.validate(full=True)
+    return table
 
 
 def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
@@ -181,7 +191,7 @@ def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
     with parquet_file(path) as file:
         try:
             batches = file.iter_batches(batch_size=1, row_groups=[group], columns=list(names))
-            return pa.Table.from_batches([next(batches)]).select(list(names))
+            return _sound(pa.Table.from_batches([next(batches)]).select(list(names)))
         except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
             raise checks.unreadable_file(path, f"it is damaged ({str(error)[:120]})") from error
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "avif_bits", "headers", "pixels", "refuse_without_avif"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF")
-ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")  # a JPEG file of several pictures holds smaller copies, or a depth map
+# Those with frames, and the fewest bytes of a frame. JPEG files of several pictures hold copies, or a depth map.
+ANIMATED = {"PNG": 54, "WEBP": 40, "GIF": 14, "AVIF": 12}
 
 # What Pillow's modes hold: channels, values. Other modes (palette, CMYK, YCbCr, Lab) are read as RGB, and that is said.
 PIXELS: dict[str, tuple[int, str]] = {
@@ -43,6 +44,8 @@ def headers(path: Path) -> list[Header]:
     with Image.open(path, formats=FORMATS) as image:
         kind = image.format or ""
         frames = getattr(image, "n_frames", 1)
+        if frames > 1 and frames * ANIMATED.get(kind, 1) > path.stat().st_size:
+            raise ValueError(f"it claims {frames} frames, and is too short for them")
         conversions = []
         pillow_mode, channels, dtype = _as_read(image, frames)
         stored = _stored(image)

@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 HEAD_BYTES = 64 * 2**10
-TAR_AT, DICOM_AT, NIFTI_AT, MATLAB_AT = 257, 128, 344, 512
+TAR_AT, DICOM_AT, NIFTI_AT = 257, 128, 344
+MPEG = (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2)  # second byte of MP3: MPEG 1, 2 and 2.5, with a checksum or without
 
 
 class Format(NamedTuple):
@@ -74,6 +75,8 @@ VIDEO = "take its frames out as images first: ffmpeg -i FILE frames/%05d.png"
 WORDS = "take its text out into a .txt file first"
 PICKLE = "it may run code when it is opened, so load it yourself, and open the array or the data frame in it"
 MODEL = "it holds a model and no records"
+DICOM = ARRAY.format("pydicom.dcmread(FILE).pixel_array")
+VOLUME = ARRAY.format("nibabel.load(FILE).get_fdata()")
 PROGRAM = "to learn its bytes as they are give as_bytes=True (--as-bytes)"
 SEVERAL = "take the array or the table that you want out of it"
 
@@ -88,6 +91,8 @@ def _image(name: str, *signatures: bytes) -> list[tuple[int, bytes, Format]]:
 
 # Where the bytes stand, the bytes, what they tell. The first that fits counts, so the longer come before the shorter.
 SIGNATURES = [
+    # Its first 128 bytes are free, and often those of a TIFF file without pages.
+    *_not_read("a DICOM file", DICOM, (DICOM_AT, b"DICM")),
     *_image("PNG", b"\x89PNG\r\n\x1a\n"),
     *_image("JPEG", b"\xff\xd8\xff"),
     *_image("GIF", b"GIF87a", b"GIF89a"),
@@ -108,9 +113,8 @@ SIGNATURES = [
     ),
     *_not_read("an HDF4 file", ARRAY.format("pyhdf.SD"), (0, b"\x0e\x03\x13\x01")),
     *_not_read("a FITS file", ARRAY.format("astropy.io.fits.getdata"), (0, b"SIMPLE  =")),
-    *_not_read("a DICOM file", ARRAY.format("pydicom.dcmread(FILE).pixel_array"), (DICOM_AT, b"DICM")),
     *_not_read(
-        "a NIfTI file", ARRAY.format("nibabel.load(FILE).get_fdata()"),
+        "a NIfTI file", VOLUME,
         (NIFTI_AT, b"n+1\0"), (NIFTI_AT, b"ni1\0"), (4, b"n+2\0\r\n\x1a\n"), (4, b"ni2\0\r\n\x1a\n"),
     ),
     *_not_read("an NRRD file", ARRAY.format("nrrd.read(FILE)[0]"), (0, b"NRRD000")),
@@ -150,9 +154,24 @@ SIGNATURES = [
     *_not_read("an OpenEXR image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"\x76\x2f\x31\x01")),
     *_not_read("a Radiance image", ARRAY.format("cv2.imread(FILE, -1)"), (0, b"#?RADIANCE"), (0, b"#?RGBE")),
     *_not_read("a DDS texture", SAVE_IMAGE, (0, b"DDS \x7c\0\0\0")),
+    *_not_read("a KTX texture", SAVE_IMAGE, (0, b"\xabKTX ")),
+    *_not_read("a QOI image", SAVE_IMAGE, (0, b"qoif\0")),
+    *_not_read("a JPEG XR image", SAVE_IMAGE, (0, b"II\xbc")),
+    *_not_read("a BPG image", SAVE_IMAGE, (0, b"BPG\xfb")),
+    *_not_read("a FLIF image", SAVE_IMAGE, (0, b"FLIF")),
+    *_not_read("an Apple icon", SAVE_IMAGE, (0, b"icns\0")),
+    *_not_read("a GIMP image", SAVE_IMAGE, (0, b"gimp xcf ")),
+    *_not_read("an SGI image", SAVE_IMAGE, (0, b"\x01\xda\0\x01"), (0, b"\x01\xda\x01\x01"), (0, b"\x01\xda\x01\x02")),
+    *_not_read("a Windows metafile", SAVE_IMAGE, (0, b"\xd7\xcd\xc6\x9a"), (40, b" EMF\0\0\x01\0")),
+    *_not_read("a DjVu document", SAVE_IMAGE, (0, b"AT&TFORM")),
     *_not_read("a FLAC recording", SOUND, (0, b"fLaC")),
     *_not_read("an Ogg recording", SOUND, (0, b"OggS")),
-    *_not_read("an MP3 recording", SOUND, (0, b"ID3"), (0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2")),
+    *_not_read("an MP3 recording", SOUND, (0, b"ID3"), *((0, bytes([0xFF, second])) for second in MPEG)),
+    *_not_read("an AAC recording", SOUND, (0, b"\xff\xf1"), (0, b"\xff\xf9"), (0, b"ADIF")),
+    *_not_read("an AMR recording", SOUND, (0, b"#!AMR")),
+    *_not_read("a CAF recording", SOUND, (0, b"caff\0\x01")),
+    *_not_read("a VOC recording", SOUND, (0, b"Creative Voice File")),
+    *_not_read("a Wave64 recording", SOUND, (0, b"riff\x2e\x91\xcf\x11")),
     *_not_read("an AIFF recording", SOUND, (8, b"AIFF"), (8, b"AIFC")),
     *_not_read("an AU recording", SOUND, (0, b".snd\0")),
     *_not_read("a MIDI file", "turn it into arrays with pretty_midi", (0, b"MThd\0")),
@@ -190,6 +209,7 @@ PATTERNS = [
     (rb"RIFF.{4}WEBP", Format("WEBP", "image")),
     (rb".{4}ftyp(?=.{0,64}avi[fs])", Format("AVIF", "image")),
     (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read(FILE)[1]"))),
+    (rb"\xff\xd8(\xff\xe8.{0,64})?\xff\xf7", Format("a JPEG-LS image", None, SAVE_IMAGE)),
     (rb"RIFF.{4}AVI ", Format("an AVI film", None, VIDEO)),
     (rb".{4}ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", Format("an HEIC image", None, SAVE_IMAGE)),
     (rb".{4}ftyp(M4A|M4B)", Format("an MP4 recording", None, SOUND)),
@@ -224,8 +244,10 @@ BINARY_SUFFIXES = {
     (".tfrecord", ".tfrecords"): Format("a TFRecord file", None, ARRAY.format("tensorflow.data.TFRecordDataset")),
     (".lmdb", ".mdb"): Format("a database", None, SEVERAL),
     (".edf",): Format("an EDF recording", None, ARRAY.format("mne.io.read_raw_edf")),
-    (".mgz", ".mgh"): Format("a FreeSurfer volume", None, ARRAY.format("nibabel.load(FILE).get_fdata()")),
-    (".tga", ".ico", ".cur", ".heic", ".heif"): Format("an image", None, SAVE_IMAGE),
+    (".mgz", ".mgh"): Format("a FreeSurfer volume", None, VOLUME),
+    (".dcm", ".dicom"): Format("a DICOM file", None, DICOM),
+    (".img", ".hdr"): Format("an image volume", None, VOLUME),
+    (".tga", ".ico", ".cur", ".heic", ".heif", ".pcx"): Format("an image", None, SAVE_IMAGE),
 }
 TEXT_SUFFIXES = {
     (".mtx",): Format("a Matrix Market file", None, ARRAY.format("scipy.io.mmread(FILE).toarray()")),
@@ -257,6 +279,9 @@ ZIPPED = [  # a name inside the archive, and what it tells
     (r"META-INF/container\.xml$", Format("an e-book", None, WORDS)),
     (r"[^/]*\.npy$", Format("NumPy archive (.npz)", "npz")),
 ]  # fmt: skip
+SPARSE = Format(
+    "a sparse matrix", None, "open the array that scipy.sparse.load_npz(FILE).toarray() gives, or save it as .npy"
+)
 ZIP = Format("a ZIP archive", None, UNPACK.format("unzip"))
 
 FOLDERS = {  # a file inside, and what it tells of its folder
@@ -348,6 +373,8 @@ def _recognise_zip(path: Path) -> Format:
             names = archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return Format("NumPy archive (.npz)", "npz") if path.suffix.lower() == ".npz" else ZIP
+    if {"format.npy", "shape.npy", "data.npy"}.issubset(names):
+        return SPARSE
     for pattern, found in ZIPPED:
         if any(re.match(pattern, name) for name in names):
             return found

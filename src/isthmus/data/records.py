@@ -12,6 +12,7 @@ from isthmus.data.beside import Beside
 from isthmus.data.labelling import as_labels
 from isthmus.data.schema import Schema
 from isthmus.data.stores import ArrayStore, Store
+from isthmus.plain import shown
 
 __all__ = ["Data"]
 
@@ -85,7 +86,9 @@ class Data:
 
     def __repr__(self) -> str:
         shape = " x ".join("any" if side is None else str(side) for side in self.schema.shape)
-        return f"Data({self.source}: {len(self)} records of kind {self.schema.kind}, {shape}, {self.schema.dtype})"
+        return (
+            f"Data({shown(self.source)}: {len(self)} records of kind {self.schema.kind}, {shape}, {self.schema.dtype})"
+        )
 
     @property
     def nbytes(self) -> int:

@@ -134,16 +134,16 @@ class Stream:
         return path
 
     def _copy(self, head: bytes, source: IO[bytes], file: IO[bytes], tell: Callable[[int], None]) -> None:
-        free = shutil.disk_usage(tempfile.gettempdir()).free
-        limit, size, piece = min(LONGEST, int(SHARE * free)), 0, head
+        folder = tempfile.gettempdir()
+        room, size, piece = int(SHARE * shutil.disk_usage(folder).free), 0, head
         while piece:
             size += len(piece)
-            if size > limit:
+            if size > LONGEST:
                 raise checks.too_large(
-                    self.name,
-                    f"more than {limit / 2**30:.1f} GiB came through it",
-                    f"64 GiB and {SHARE:.0%} of what is free in {tempfile.gettempdir()}; save it to a file first",
+                    self.name, "more comes through it than is kept", "64 GiB; save it to a file first"
                 )
+            if size > room:
+                raise checks.stream_not_kept(self.name, folder, f"it fills more than {SHARE:.0%} of what is free there")
             file.write(piece)
             tell(size)
             piece = source.read(PIECE)

@@ -54,7 +54,12 @@ def from_bytes_file(path: Path, *, window: int, asked: bool = False) -> Data:
     window : int
         Bytes in a record.
     asked : bool, default=False
-        Whether bytes were asked for; if not, a note says where they do not look like text.
+        Whether bytes were asked for.
+
+    Raises
+    ------
+    DataError
+        Bytes were not asked for, and the first ones do not look like text.
     """
     checks.at_least_one("window", window)
     size = require_file(path).st_size
@@ -66,12 +71,10 @@ def from_bytes_file(path: Path, *, window: int, asked: bool = False) -> Data:
         content = content if size > stores.RESIDENT_BYTES else content.all()
     if not len(content):
         raise checks.unreadable_file(path, "it is empty")
-    notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
     head = content.read(0, HEAD_BYTES) if isinstance(content, FileArray) else content[:HEAD_BYTES]
     if not asked and not is_text(head.tobytes()):
-        notes.append(
-            f"{path.name} looks neither like text nor like a format known here: its bytes are learned as they are."
-        )
+        raise checks.unknown_bytes(path)
+    notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
     schema = Schema("text", (min(window, len(content)),), "bytes", "files")
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
 

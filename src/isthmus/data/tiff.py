@@ -37,7 +37,7 @@ CONVERTED = {3: "a palette", 5: "inks (CMYK)", 6: "YCbCr", 8: "CIE L*a*b*", 9: "
 NONE, LZW, PACKBITS, LZMA, ZSTANDARD = 1, 5, 32773, 34925, 50000
 DEFLATE = (8, 32946)
 PACKINGS = (NONE, LZW, PACKBITS, LZMA, ZSTANDARD, *DEFLATE)
-BY_PILLOW = (2, 3, 4, 6, 7, 50001)  # fax, JPEG and WebP: codecs of pixels, not of bytes
+BY_PILLOW = (2, 3, 4, 6, 7)  # fax and JPEG: codecs of pixels, not of bytes
 ORIENTATION, NO_DATA, DNG_VERSION = 274, 42113, 50706
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 FLOATS = {16: "float16", 32: "float32", 64: "float64"}
@@ -58,6 +58,7 @@ def headers(path: Path) -> list[Header]:
         If the file holds what cannot be read as it is; the sentence says what.
     """
     with _opened(path) as file:
+        _check_chain(file)
         found = []
         notes: list[str] = []
         for place in _places(file, path, notes):
@@ -89,6 +90,25 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
             yield file
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from error
+
+
+def _check_chain(file: tifffile.TiffFile) -> None:
+    """Check that the chain of pages ends: tifffile (2026.3.3) would follow a circle for ever."""
+    form, handle = file.tiff, file.filehandle
+    offset, seen = int(file.pages.first.offset), set()
+    while 0 < offset < handle.size:
+        if offset in seen:
+            raise ValueError("its pages follow one another in a circle")
+        seen.add(offset)
+        handle.seek(offset)
+        tags = _number(handle.read(form.tagnosize), form.tagnoformat)
+        handle.seek(offset + form.tagnosize + tags * form.tagsize)
+        offset = _number(handle.read(form.offsetsize), form.offsetformat)
+
+
+def _number(content: bytes, form: str) -> int:
+    """Return a number of a file; 0 behind its end."""
+    return int(struct.unpack(form, content)[0]) if len(content) == struct.calcsize(form) else 0
 
 
 def _places(file: tifffile.TiffFile, path: Path, notes: list[str]) -> Iterator[Place]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -433,10 +434,7 @@ def _file_names(images: Sequence[np.ndarray], names: Sequence[str] | None) -> li
         safe = [part for part in parts if part not in ("/", "..", ".", "") and ":" not in part] or [
             f"{number:0{digits}d}"
         ]
-        # Only a suffix that an image has is cut off: "scan.2024" is a name.
-        last = PurePosixPath(safe[-1])
-        stem = last.stem if last.suffix.lower() in IMAGE_SUFFIXES else last.name
-        name = base = "/".join([*safe[:-1], stem])
+        name = base = "/".join([*safe[:-1], split_suffix(safe[-1])[0]])
         again = 2
         while name in taken:
             name, again = f"{base}-{again}", again + 1
@@ -446,3 +444,16 @@ def _file_names(images: Sequence[np.ndarray], names: Sequence[str] | None) -> li
 
 
 IMAGE_SUFFIXES = (*(suffix for suffixes in recognition.IMAGE_SUFFIXES.values() for suffix in suffixes), ".npy")
+NAMED = re.compile(rf"(.+)({'|'.join(map(re.escape, IMAGE_SUFFIXES))})(#\d+)?", re.IGNORECASE | re.DOTALL)
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Return the name of an image, which the number of a page belongs to, and its suffix.
+
+    Examples
+    --------
+    >>> split_suffix("cell.tif#3"), split_suffix("scan.2024")
+    (('cell#3', '.tif'), ('scan.2024', ''))
+    """
+    found = NAMED.fullmatch(name)
+    return (found[1] + (found[3] or ""), found[2]) if found else (name, "")
