@@ -330,7 +330,7 @@ def _pictures(kind: str, *ways: tuple[str, dict[str, object]]) -> list[bytes]:
     from PIL import Image
 
     rng, made = np.random.default_rng(0), []
-    colour = Image.fromarray(rng.integers(0, 255, (9, 11, 4), dtype=np.uint8), "RGBA")
+    colour = Image.fromarray(rng.integers(0, 255, (9, 11, 4), dtype=np.uint8))
     for mode, options in ways:
         if mode in ("I;16", "F", "I"):
             dtype = {"I;16": "u2", "F": "f4", "I": "i4"}[mode]

@@ -1035,8 +1035,15 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _blank(self) -> Tensor:
         return torch.zeros((1, *(SIDE if side is None else side for side in self.preprocessor_.shape_)))
 
+    @property
+    def can_be_tried(self) -> bool:
+        """Whether a blank record is small enough to be tried when a file is read, whatever size the file claims."""
+        return math.prod(side or SIDE for side in self.preprocessor_.shape_) <= preprocessing.MOST_TRIED
+
     def _prove(self) -> None:
         """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
+        if not self.can_be_tried:
+            return
         with torch.inference_mode():
             x = self.module_.scale(self._blank())
             code = self.encode(x)

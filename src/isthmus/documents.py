@@ -24,7 +24,7 @@ __all__ = ["array", "check_finite", "hints", "is_number_type", "read"]
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # whole numbers that any array holds
 WORDS = 40  # characters of a value that a sentence shows
 NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null"}
-KINDS = {"f": "numbers", "i": "whole numbers", "b": "truth values"}
+KINDS = {"f": "floats", "i": "whole numbers", "n": "numbers", "b": "truth values"}
 
 
 def read(kind: Any, value: Any, where: str = "it") -> Any:
@@ -193,7 +193,7 @@ def _cut(text: str) -> str:
 
 
 def array(
-    arrays: Mapping[str, np.ndarray], name: str, shape: Sequence[int | None], kind: Literal["f", "i", "b"] = "f"
+    arrays: Mapping[str, np.ndarray], name: str, shape: Sequence[int | None], kind: Literal["f", "i", "n", "b"] = "f"
 ) -> np.ndarray:
     """Return an array of a file, finite and of a shape.
 
@@ -205,8 +205,8 @@ def array(
         Which one.
     shape : sequence of (int or None)
         ``None`` for sides of any length.
-    kind : {"f", "i", "b"}, default="f"
-        Of what: numbers, whole numbers, truth values.
+    kind : {"f", "i", "n", "b"}, default="f"
+        Of what: floats, whole numbers, either of these, truth values.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def array(
     if name not in arrays:
         raise ArtifactError(f"it has no array {name!r}")
     found = arrays[name]
-    if found.dtype.kind not in {"f": "f", "i": "iu", "b": "b"}[kind]:
+    if found.dtype.kind not in {"f": "f", "i": "iu", "n": "fiu", "b": "b"}[kind]:
         raise ArtifactError(f"its array {name!r} must hold {KINDS[kind]}; it holds {found.dtype}")
     if len(found.shape) != len(shape) or any(a not in (None, b) for a, b in zip(shape, found.shape, strict=True)):
         wanted = " x ".join("any" if side is None else str(side) for side in shape)

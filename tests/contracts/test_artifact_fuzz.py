@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import resource
@@ -11,14 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 import isthmus
-from isthmus import artifact
+from isthmus import artifact, data, preprocessing
 from isthmus.cli import main
+from isthmus.description import no_more_than
 from isthmus.errors import ArtifactError, DataError
+from isthmus.networks.priors import MixturePrior
 
 from . import forging
 from .forging import changed, places, signed
@@ -343,3 +347,33 @@ def test_a_network_of_ones_own_and_a_forged_description(path, sources):
     )
     with pytest.raises(ArtifactError, match=sentence):
         isthmus.load(path, network=own.network())
+
+
+def test_a_prior_that_a_file_claims_takes_no_memory() -> None:
+    before = _peak()
+    with pytest.raises(ArtifactError, match="larger network"), no_more_than([torch.zeros(100)] * 3, 2):
+        MixturePrior(1000, 10**6, torch.Generator())  # four GB
+    assert _peak() - before < 512
+
+
+def _state(rows: np.ndarray) -> tuple[dict, dict]:
+    opened = data.open(rows)
+    return preprocessing.for_data(opened).fit(opened).state()
+
+
+def test_a_record_that_a_file_claims_is_not_made() -> None:
+    document, arrays = _state(np.random.default_rng(0).normal(size=(50, 4)))
+    for side in (2**28, 2**60):
+        before = _peak()
+        with contextlib.suppress(ArtifactError):
+            preprocessing.from_state("ArrayPreprocessor", document | {"shape": [side]}, arrays)
+        assert _peak() - before < 256
+
+
+def test_atoms_are_one_list() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.where(rng.random((400, 3)) < 0.5, 0.0, rng.normal(size=(400, 3)) * (1, 50, 3000) + (0, 500, 0))
+    document, arrays = _state(rows)
+    assert arrays["atoms"].shape == (3,)
+    with pytest.raises(ArtifactError, match="'atoms' must be any"):
+        preprocessing.from_state("ArrayPreprocessor", document, arrays | {"atoms": arrays["atoms"][:, None]})

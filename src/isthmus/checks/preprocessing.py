@@ -36,7 +36,7 @@ __all__ = [
     "refuse_state",
 ]
 
-LONGEST = 2**28  # bytes of a text
+LONGEST = 2**28  # bytes of a text, numbers along a side
 SAID = 8  # columns that a sentence says the reason of, at most
 
 
@@ -373,9 +373,9 @@ def check_state(name: str, classes: Iterable[str]) -> None:
 def check_shape_state(shape: Sequence[Any]) -> None:
     """Refuse the shape of records in a preprocessing state that no record has."""
     for side in shape:
-        if side is not None and (not isinstance(side, int) or isinstance(side, bool) or side < 1):
+        if side is not None and (not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= LONGEST):
             raise ArtifactError(
-                f"the model file: sides of records must be whole numbers of at least 1; one is {side!r}."
+                f"the model file: sides of records must be whole numbers of 1 to {LONGEST:,}; one is {side!r}."
             )
 
 

@@ -75,7 +75,9 @@ class MixturePrior(Prior):
     def __init__(self, width: int, components: int, rng: torch.Generator, deviation: float = 1.0) -> None:
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(components))
-        self.means = nn.Parameter(torch.randn(components, width, generator=rng))
+        # Registered before it is filled: a file that claims too many is refused before they take memory.
+        self.means = nn.Parameter(torch.empty(components, width))
+        nn.init.normal_(self.means, generator=rng)
         self.log_vars = nn.Parameter(torch.full((components, width), 2 * math.log(deviation)))
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.checks.preprocessing import check_categories, check_missing, check_state
 from isthmus.preprocessing.arrays import ArrayPreprocessor
-from isthmus.preprocessing.base import Arrays, Preprocessor
+from isthmus.preprocessing.base import MOST_TRIED, Arrays, Preprocessor
 from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.images import ImagePreprocessor
 from isthmus.preprocessing.rows import Rows
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
 
 __all__ = [
+    "MOST_TRIED",
     "SCALINGS",
     "ArrayPreprocessor",
     "Differences",

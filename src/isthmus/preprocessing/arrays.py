@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import check_finite_range, check_width, refuse_quantiles_without_data
 from isthmus.preprocessing.atoms import Tally, atoms_of, rounding
 from isthmus.preprocessing.base import Arrays, Preprocessor
@@ -235,11 +236,15 @@ class ArrayPreprocessor(Preprocessor):
 
     def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
         self._centring = Centring.from_state(document["centring"], arrays)
-        self._atoms = arrays.get("atoms", np.zeros(0))
-        self._owners = arrays.get("owners", np.zeros(0, np.int64))
+        if "atoms" in arrays:
+            self._atoms = documents.array(arrays, "atoms", (None,), "n")
+            self._owners = documents.array(arrays, "owners", (len(self._atoms),), "i")
+        else:
+            self._atoms, self._owners = np.zeros(0), np.zeros(0, np.int64)
         if self.scaling_ == "quantile":
-            ends = np.cumsum(arrays["knots"])[:-1]
-            saved = [arrays[f"knot_{name}"] for name in PARTS if f"knot_{name}" in arrays]
+            ends = np.cumsum(documents.array(arrays, "knots", (None,), "i"))[:-1]
+            names = [f"knot_{name}" for name in PARTS if f"knot_{name}" in arrays]
+            saved = [documents.array(arrays, name, (None,)) for name in names]
             parts = (np.split(values, ends) for values in saved)
             self._quantiles = tuple(QuantileMap.of(each) for each in zip(*parts, strict=True))
 

@@ -267,7 +267,8 @@ class Numbers(TableColumn):
         parts = [arrays[name] for name in PARTS if name in arrays]
         quantiles = QuantileMap.of(parts) if parts else None
         centring = Centring.from_state(its["centring"], arrays)
-        return cls(**{**its, "centring": centring}, quantiles=quantiles, atoms=arrays.get("atoms", NO_ATOMS))
+        atoms = documents.array(arrays, "atoms", (None,), "n") if "atoms" in arrays else NO_ATOMS
+        return cls(**{**its, "centring": centring}, quantiles=quantiles, atoms=atoms)
 
 
 class _NumbersDocument(TypedDict):
