@@ -74,11 +74,13 @@ class MixturePrior(Prior):
 
     def __init__(self, width: int, components: int, rng: torch.Generator, deviation: float = 1.0) -> None:
         super().__init__()
-        self.logits = nn.Parameter(torch.zeros(components))
-        # Registered before it is filled: a file that claims too many is refused before they take memory.
+        # Registered before they are filled: a file that claims too many is refused before they take memory.
+        self.logits = nn.Parameter(torch.empty(components))
         self.means = nn.Parameter(torch.empty(components, width))
+        self.log_vars = nn.Parameter(torch.empty(components, width))
+        nn.init.zeros_(self.logits)
         nn.init.normal_(self.means, generator=rng)
-        self.log_vars = nn.Parameter(torch.full((components, width), 2 * math.log(deviation)))
+        nn.init.constant_(self.log_vars, 2 * math.log(deviation))
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-weights (K,), means (K, d) and log-variances (K, d)."""
