@@ -12,12 +12,13 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.arrow_schema import describe, prototype
 from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
 from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
-from isthmus.data.tables import choose_columns, clean, describe, from_table, prototype
+from isthmus.data.tables import choose_columns, clean, from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

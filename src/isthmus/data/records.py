@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.checks import data as checks
+from isthmus.data.arrow_schema import select_schema
 from isthmus.data.beside import Beside
 from isthmus.data.labelling import as_labels
 from isthmus.data.schema import Schema
@@ -190,8 +191,6 @@ class Data:
         for name in names:
             if name not in known:
                 raise checks.no_such_column(self.source, name, list(known))
-        from isthmus.data.tables import select_schema
-
         return self._with(schema=select_schema(self.schema, names), store=self.store.select(names))
 
     def labelled(self, labels: Any) -> Data:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isthmus.data import frames
+from isthmus.data.arrow_schema import empty_table
 from isthmus.data.beside import Beside
 from isthmus.data.column_types import index_type, plain, plain_type
 from isthmus.data.schema import Schema
@@ -15,7 +15,7 @@ from isthmus.data.schema import Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["empty_table", "plain_table", "restore", "restore_column", "restore_table"]
+__all__ = ["plain_table", "restore", "restore_column", "restore_table"]
 
 
 def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
@@ -49,14 +49,6 @@ def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
             return torch.from_numpy(np.require(array, requirements=["C", "W"]))
         return list(array) if schema.container == "list" else array
     return [image.astype(schema.dtype, copy=False) for image in block]
-
-
-def empty_table(schema: Schema) -> pa.Table:
-    """Return a table of no rows with a schema's types, metadata and categories."""
-    import pyarrow as pa
-
-    batch = pa.ipc.open_stream(base64.b64decode(schema.arrow)).read_next_batch()
-    return pa.Table.from_batches([batch])
 
 
 def restore_table(table: pa.Table, schema: Schema) -> pa.Table:

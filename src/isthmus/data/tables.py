@@ -6,8 +6,6 @@ column of numbers counts as missing too.
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -18,82 +16,23 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
+from isthmus.data.arrow_schema import describe, prototype
 from isthmus.data.beside import PANDAS, Beside, ColumnBeside, index_columns, kept_index
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.labelling import labels_of
 from isthmus.data.records import Data
-from isthmus.data.schema import Column, Schema
+from isthmus.data.schema import Schema
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-__all__ = ["choose_columns", "clean", "describe", "from_table", "named", "prototype", "select_schema", "twins"]
-
-
-# --- schemas ----------------------------------------------------------------------------------------------------------
-
-
-def describe(schema: pa.Schema, source: str) -> tuple[Column, ...]:
-    """Return the columns of an Arrow schema.
-
-    Raises
-    ------
-    DataTypeError
-        If a type has no place in a table.
-    """
-    columns = []
-    for field in schema:
-        meaning = column_type(field.type)
-        if meaning is None:
-            raise checks.unsupported_column(source, field.name, str(field.type))
-        columns.append(Column(field.name, meaning, str(field.type)))
-    return tuple(columns)
+__all__ = ["choose_columns", "clean", "from_table", "named", "twins"]
 
 
 def twins(names: Sequence[str]) -> list[str]:
     """Return the names that occur more than once, sorted."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def prototype(table: pa.Table) -> str:
-    """Return the first no rows of a table as text: its types, the metadata of its library, and its categories.
-
-    An Arrow schema alone does not hold the categories of a column; a record batch does, also with no rows in it.
-    """
-    import pyarrow as pa
-
-    arrays = [_no_cells(column) for column in table.columns]
-    fields = [field.with_type(array.type) for field, array in zip(table.schema, arrays, strict=True)]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata=table.schema.metadata))
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return base64.b64encode(sink.getvalue()).decode("ascii")
-
-
-def _no_cells(column: pa.ChunkedArray) -> pa.Array:
-    """Return an array of no cells of a column's type, with all its categories."""
-    import pyarrow as pa
-
-    if not pa.types.is_dictionary(column.type) or not column.num_chunks:
-        return pa.array([], type=column.type)
-    chunk = plain(column).chunk(0)
-    categories = chunk.dictionary.cast(column.type.value_type)
-    return pa.DictionaryArray.from_arrays(chunk.indices.slice(0, 0), categories, ordered=column.type.ordered)
-
-
-def select_schema(schema: Schema, names: Sequence[str]) -> Schema:
-    """Return a table's schema with some of its columns, in the given order."""
-    from isthmus.data.restoring import empty_table
-
-    by_name = {column.name: column for column in schema.columns}
-    return replace(
-        schema,
-        shape=(len(names),),
-        columns=tuple(by_name[name] for name in names),
-        arrow=prototype(empty_table(schema).select(list(names))),
-    )
 
 
 def clean(table: pa.Table, source: str, *, first: int = 0) -> tuple[pa.Table, dict[str, int]]:

@@ -19,8 +19,9 @@ from isthmus.checks.preprocessing import (
     refuse_missing_cell,
     refuse_quantiles_without_data,
 )
+from isthmus.data.arrow_schema import empty_table
 from isthmus.data.column_types import plain, plain_type
-from isthmus.data.restoring import empty_table, plain_table, restore_table
+from isthmus.data.restoring import plain_table, restore_table
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.columns import Dates, Numbers, SetAside, TableColumn, column_from_state
 from isthmus.preprocessing.differences import Differences

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.data.restoring import empty_table, plain_table, restore_table
+from isthmus.data.arrow_schema import empty_table
+from isthmus.data.restoring import plain_table, restore_table
 from isthmus.data.schema import Schema
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from isthmus import networks, telling
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
-from isthmus.data.restoring import empty_table
+from isthmus.data.arrow_schema import empty_table
 from isthmus.data.tables import from_table
 
 if TYPE_CHECKING:
