@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from isthmus import plain
 from isthmus.artifact import replacing
@@ -17,54 +13,13 @@ from isthmus.artifact import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from isthmus.data import Data
     from isthmus.report.generation import Generation
-    from isthmus.tasks.explain import Explanation
+    from isthmus.report.sample import Sample
 
-__all__ = ["FORMAT", "FORMAT_NUMBER", "Report", "Sample"]
+__all__ = ["FORMAT", "FORMAT_NUMBER", "Report"]
 
 FORMAT = "isthmus-report"
 FORMAT_NUMBER = 1
-
-Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The arrays that a report's pictures are drawn from.
-
-    Parameters
-    ----------
-    kind : str
-        Of the records.
-    errors : dict of str to ndarray, shape (n,)
-        Error of every scored record by method, the model first.
-    shown, worst : list of (original, reconstruction, caption)
-        Images or texts chosen at random, and those with the largest error.
-    scores : ndarray, shape (m, 2)
-        Codes along their first two principal components.
-    shares : ndarray, shape (2,)
-        Fractions of the codes' variance along them.
-    labels : ndarray, shape (m,) or None
-        Classes of those records.
-    variance : ndarray, shape (units,)
-        Of every unit of the code over the scored records.
-    parity : tuple of (originals, reconstructions, names, explained shares) or None
-        For arrays: the columns that vary most.
-    meaning : (Explanation, Data) or None
-        What the code means, and the records that it was found in.
-    """
-
-    kind: str
-    errors: dict[str, Float64]
-    shown: list[tuple[Any, Any, str]]
-    worst: list[tuple[Any, Any, str]]
-    scores: Float64
-    shares: Float64
-    labels: NDArray[Any] | None
-    variance: Float64
-    parity: tuple[Float64, Float64, list[str], list[float]] | None
-    meaning: tuple[Explanation, Data] | None = None
 
 
 class Report:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-    from isthmus.report.document import Sample
+    from isthmus.report.sample import Sample
 
 __all__ = ["environment", "framed", "inline_svg", "render"]
 

@@ -11,8 +11,8 @@ from isthmus.report import explaining, plots
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from isthmus.report.document import Sample
     from isthmus.report.generation import Generation
+    from isthmus.report.sample import Sample
 
 __all__ = ["draw"]
 

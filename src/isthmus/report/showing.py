@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import metrics
-from isthmus.report.document import Sample
 from isthmus.report.facts import scalar
 from isthmus.report.measurement import Measurement
+from isthmus.report.sample import Sample
 
 __all__ = ["MAX_CELLS", "cells", "sample", "worst"]
 
