@@ -30,7 +30,7 @@ def main() -> int:
         with harness.clocked() as clock:
             model.fit(train)
         active = int(metrics.active_units(model.transform(test)).sum())
-        lines = terminal.summary(model.report(test).to_dict()).splitlines()
+        lines = terminal.summary(isthmus.evaluate(model, test).to_dict()).splitlines()
         said = next(line for line in lines if line.startswith("active units"))
         findings = [finding.kind for finding in tasks.diagnose(model, test)]
         found = {"active": active, "report": said, "doctor": findings}

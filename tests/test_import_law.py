@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,12 @@ _BELOW_MODELS = {
 # A room is a module or a folder directly in the package. It may import itself and these.
 LAW: dict[str, set[str]] = {
     "plain": set(),
+    "version": set(),
     "errors": {"plain"},
     "checks": {"errors", "plain"},
     "files": {"errors"},
     "documents": {"errors"},
-    "artifact": {"errors", "checks", "files"},
+    "artifact": {"errors", "checks", "files", "version"},
     "density": {"errors", "checks", "documents"},
     "search": {"errors", "documents"},
     "data": {"errors", "checks", "documents", "files", "plain"},
@@ -49,20 +51,24 @@ LAW: dict[str, set[str]] = {
     "feeding": {"errors", "checks", "data", "preprocessing", "telling", "training"},
     "base": {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "feeding"),
-        *("preprocessing", "search", "telling", "training", "metrics"),
+        *("preprocessing", "search", "telling", "training", "metrics", "version"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
     "tasks": _BELOW_MODELS | {"documents", "description", "feeding", "gradients", "graph", "layout"},
     "loading": {"artifact", "errors", "models", "tasks"},
-    "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description"},
+    "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
     "cli": _BELOW_MODELS | {"files", "models", "tasks", "report", "__init__"},
     "__main__": {"cli"},
-    "__init__": {"loading", "models"},
+    "__init__": {"loading", "models", "report", "version"},
 }
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {
-    ("base", "report"): "model.report(X) is part of the contract, and a report is made of models",
     ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
+}
+
+# Imports that close a circle: pairs of the module that imports and the one that it imports. There shall be none.
+UNCUT = {
+    ("training.checkpoints", "training.engine"),
 }
 
 
@@ -123,6 +129,65 @@ def upward_imports(package: Path) -> list[str]:
     return found
 
 
+def circle(package: Path) -> list[str]:
+    """Return modules of which each imports the next, the first one again at the end; none where there is no circle."""
+    modules = {_dotted(path, package): path for path in sorted(package.rglob("*.py"))}
+    graph = {name: _imported(path, package, set(modules)) - {name} for name, path in modules.items()}
+    for importer, imported in UNCUT:
+        graph.get(importer, set()).discard(imported)
+    try:
+        TopologicalSorter({name: sorted(imported) for name, imported in graph.items()}).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _dotted(path: Path, package: Path) -> str:
+    """Return the name of a module below the package, as in ``data.records``; of a folder's ``__init__``, the folder."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _imported(path: Path, package: Path, modules: set[str]) -> set[str]:
+    """Return the modules that a file imports anywhere in it: at the top, in a function, or for type checkers only."""
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        for target in _targets(node, path, package):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            below = {f"{target}.{name}" for name in names} & modules
+            imported |= below or {target if target in modules else "__init__"} & modules
+    return imported
+
+
+def test_no_modules_import_each_other() -> None:
+    assert circle(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from isthmus.tasks.rules import Rule",
+        "from isthmus.tasks import rules",
+        "import isthmus.tasks.rules",
+        "from .rules import Rule",
+        "from . import rules",
+        "def later():\n    from isthmus.tasks.rules import Rule",
+        "if TYPE_CHECKING:\n    from isthmus.tasks.rules import Rule",
+    ],
+)
+def test_a_circle_is_found_however_a_module_is_imported(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("from isthmus.tasks.clusterer import Clusterer\n")
+    (tmp_path / "tasks" / "rules.py").write_text("from isthmus.tasks.evidence import Evidence\n")
+    (tmp_path / "tasks" / "evidence.py").write_text("from isthmus.tasks.clusterer import Clusterer\n")
+    (tmp_path / "tasks" / "clusterer.py").write_text(statement)
+    found = circle(tmp_path)
+    assert found[0] == found[-1]
+    assert set(found) == {"tasks.clusterer", "tasks.rules", "tasks.evidence"}
+    (tmp_path / "tasks" / "clusterer.py").write_text("")
+    assert circle(tmp_path) == []
+
+
 def test_every_room_has_its_law() -> None:
     assert _rooms(PACKAGE) <= set(LAW)
 
@@ -166,11 +231,11 @@ def test_an_upward_import_is_found(tmp_path: Path, statement: str) -> None:
 
 
 def test_a_deferred_exception_is_none_at_import_time(tmp_path: Path) -> None:
-    (tmp_path / "report.py").write_text("")
-    (tmp_path / "base.py").write_text("def report():\n    from isthmus.report import evaluate\n")
+    (tmp_path / "models.py").write_text("")
+    (tmp_path / "tasks.py").write_text("def default_model():\n    from isthmus.models import Autoencoder\n")
     assert upward_imports(tmp_path) == []
-    (tmp_path / "base.py").write_text("from isthmus.report import evaluate\n")
-    assert upward_imports(tmp_path) == ["base.py:1: base imports report"]
+    (tmp_path / "tasks.py").write_text("from isthmus.models import Autoencoder\n")
+    assert upward_imports(tmp_path) == ["tasks.py:1: tasks imports models"]
 
 
 def test_downward_imports_are_allowed(tmp_path: Path) -> None:

@@ -7,13 +7,17 @@ import importlib.metadata
 import pytest
 
 import isthmus
-from isthmus import loading, models, tasks
+from isthmus import loading, models, report, tasks
 
 
 def test_every_model_is_found_at_the_top_level() -> None:
     for name, model in models.REGISTRY.items():
         assert getattr(isthmus, name) is model
+
+
+def test_functions_are_found_at_the_top_level() -> None:
     assert isthmus.load is loading.load
+    assert isthmus.evaluate is report.evaluate
 
 
 def test_every_task_object_is_found_at_the_top_level() -> None:
@@ -27,7 +31,7 @@ def test_modules_are_found_without_importing_them_by_hand() -> None:
 
 
 def test_dir_lists_models_modules_and_the_version() -> None:
-    assert {"Autoencoder", "load", "data", "__version__"} <= set(dir(isthmus))
+    assert {"Autoencoder", "evaluate", "load", "data", "__version__"} <= set(dir(isthmus))
     for name in dir(isthmus):
         assert hasattr(isthmus, name)
 

@@ -1,7 +1,7 @@
 """isthmus: learn a code for your own data, and use it.
 
-Models, task objects and :func:`load` are found at the top level (``isthmus.Autoencoder``), the rest in its folder
-(``isthmus.data``).
+Models, task objects, :func:`load` and :func:`evaluate` are found at the top level (``isthmus.Autoencoder``), the rest
+in its folder (``isthmus.data``).
 Importing isthmus loads nothing heavy: each name brings what it needs when it is first asked for.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from isthmus.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from isthmus.loading import load as load
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
-
-__version__ = "0.1.0"
+    from isthmus.report import evaluate as evaluate
 
 _MODULES = frozenset(
     (
@@ -33,6 +34,7 @@ _MODULES = frozenset(
         "training",
     )
 )
+_FUNCTIONS = {"evaluate": "isthmus.report", "load": "isthmus.loading"}
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")
 
 
@@ -40,8 +42,8 @@ def __getattr__(name: str) -> Any:
     """Return a module of the package, or a model or task object by the name that its registry has it under."""
     if name in _MODULES:
         return import_module(f"isthmus.{name}")
-    if name == "load":
-        return import_module("isthmus.loading").load
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
     if name[:1].isupper():
         for folder in _REGISTRIES:
             found = import_module(folder).REGISTRY.get(name)
@@ -51,6 +53,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the modules, the models and task objects, ``load`` and the version."""
+    """List the modules, the models and task objects, ``load``, ``evaluate`` and the version."""
     objects = [name for folder in _REGISTRIES for name in import_module(folder).REGISTRY]
-    return sorted([*_MODULES, *objects, "load", "__version__"])
+    return sorted([*_MODULES, *_FUNCTIONS, *objects, "__version__"])

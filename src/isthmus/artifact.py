@@ -26,6 +26,7 @@ import numpy as np
 
 from isthmus import files
 from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError, OutputExistsError
+from isthmus.version import __version__
 
 __all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "under", "understanding", "write"]
 
@@ -69,8 +70,6 @@ def write(
         The disk is full or the folder cannot be written; nothing half-written stays behind.
     """
     from safetensors.numpy import save
-
-    from isthmus import __version__
 
     arrays = {name: np.require(arrays[name], requirements="C") for name in sorted(arrays)}
     envelope = {

@@ -18,7 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, Self, TypedDict
+from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 import numpy as np
 import torch
@@ -45,9 +45,7 @@ from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
-
-if TYPE_CHECKING:
-    from isthmus.report import Report
+from isthmus.version import __version__
 
 __all__ = ["Model", "seed_of"]
 
@@ -511,8 +509,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         }
 
     def _provenance(self, data: Data, engine: training.Engine, started: float) -> dict[str, Any]:
-        from isthmus import __version__
-
         return {
             "isthmus": __version__,
             "torch": torch.__version__,
@@ -743,14 +739,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of :meth:`score_samples`: nats per example, higher is better."""
         return float(self.score_samples(X).mean())
-
-    @telling.tells
-    def report(self, X: Any, y: Any = None, **options: Any) -> Report:
-        """Return the evaluation of this model on held-out records; see :func:`isthmus.report.evaluate`."""
-        from isthmus.report import evaluate
-
-        self._is_fitted()
-        return evaluate(self, self._open(X, labels=y), **options)
 
     def fingerprint(self, X: Any) -> str:
         """Return a digest that tells whether records are those of another call: schema, number, a sample of them.

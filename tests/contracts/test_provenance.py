@@ -44,4 +44,4 @@ def test_the_command_is_in_the_file_and_in_the_report(tmp_path):
     model.save(tmp_path / "m.safetensors")
     command = f"isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state={model.random_state}).fit(X)"
     assert isthmus.artifact.describe(tmp_path / "m.safetensors")["document"]["provenance"]["command"] == command
-    assert model.report(X).to_dict()["commands"]["fit"] == command
+    assert isthmus.evaluate(model, X).to_dict()["commands"]["fit"] == command

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 
 import isthmus.data
 from isthmus.errors import DataError, ParameterError, ShapeError
@@ -300,6 +302,28 @@ def test_one_record(image_model: Any, images: tuple[np.ndarray, ...]) -> None:
     assert "NaN" not in json.dumps(report.to_dict())
     alone = evaluate(image_model, images[1][:1])
     assert "No baselines: they need training records, or more than one record." in alone.to_dict()["data"]["notes"]
+
+
+def test_labels_come_with_the_records_or_beside_them(report: Report, image_model: Any, images: Any) -> None:
+    train, test, labels = images
+    beside = evaluate(image_model, test, labels, baseline_data=train)
+    assert beside.sample.labels is not None
+    np.testing.assert_array_equal(beside.sample.labels, report.sample.labels)
+
+
+def test_a_file_is_read_with_the_types_of_the_fit(
+    tmp_path: Path, linear_model: Callable[..., Any], frames: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    train, test = (frame.assign(line=np.arange(len(frame)) % 3) for frame in frames)
+    model = linear_model(latent_dim=2).fit(train.astype({"line": "str"}))  # names of lines that look like numbers
+    test.to_csv(tmp_path / "rides.csv", index=False)
+    columns = evaluate(model, tmp_path / "rides.csv").to_dict()["data"]["columns"]
+    assert {column["name"]: column["type"] for column in columns}["line"] == "category"
+
+
+def test_a_model_that_was_not_fitted_is_refused(images: Any) -> None:
+    with pytest.raises(NotFittedError, match="Autoencoder"):
+        evaluate(isthmus.Autoencoder(), images[1])
 
 
 def test_what_is_refused(image_model: Any, images: tuple[np.ndarray, ...]) -> None:

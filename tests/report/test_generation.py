@@ -367,7 +367,7 @@ def test_large_pictures_stay_small_on_the_page(drawing_model: Callable[..., Any]
 def test_models_of_every_family(name: str, digits: np.ndarray, digit_labels: np.ndarray) -> None:
     train = isthmus.data.open(digits[:300], labels=digit_labels[:300])
     model = getattr(isthmus, name)(latent_dim=4, max_epochs=1, random_state=0).fit(train)
-    report = model.report(digits[300:400], baseline_data=train)
+    report = evaluate(model, digits[300:400], baseline_data=train)
     document, pictures = report.to_dict(), pictures_on(report.to_html())
     assert document["generation"]["has_prior"] == (name != "Autoencoder")
     assert {"new", "closest", "distances", "loss"} <= pictures
@@ -380,6 +380,6 @@ def test_models_of_every_family(name: str, digits: np.ndarray, digit_labels: np.
 
 def test_a_mixed_table_of_a_variational_model(frames: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     model = isthmus.VAE(prior="normal", max_epochs=1, random_state=0).fit(frames[0])
-    report = model.report(frames[1], baseline_data=frames[0])
+    report = evaluate(model, frames[1], baseline_data=frames[0])
     assert report.to_dict()["generation"]["n"] == 2000
     assert {"kl", "marginals"} <= pictures_on(report.to_html())

@@ -85,7 +85,7 @@ def test_a_call_warns_once_at_the_callers_line_and_keeps_what_it_said(model: Any
         lambda model, frame: attribute(model, frame, [0], steps=2),
         lambda model, frame: explain(model, frame, units=1),
         lambda model, frame: augment(model, frame, 2, y=[0, 1] * 15),
-        lambda model, frame: model.report(frame, samples=False),
+        lambda model, frame: isthmus.evaluate(model, frame, samples=False),
         lambda model, frame: isthmus.tasks.diagnose(model, frame),
     ],
 )

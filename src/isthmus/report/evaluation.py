@@ -18,6 +18,7 @@ from isthmus.report import explaining, facts, generation, showing
 from isthmus.report.document import FORMAT, FORMAT_NUMBER, Report
 from isthmus.report.measurement import Measurement
 from isthmus.report.wording import number, percent
+from isthmus.version import __version__
 
 __all__ = ["evaluate"]
 
@@ -27,7 +28,8 @@ MAX_VALUES = 30_000_000  # numbers that are measured at once (240 MB in float64)
 @telling.tells
 def evaluate(
     model: Any,  # keeps the contract of isthmus.base.Model
-    data: Any,  # whatever isthmus.data.open takes
+    X: Any,  # whatever isthmus.data.open takes
+    y: Any = None,
     *,
     baseline_data: Any = None,
     n: int = 10_000,
@@ -47,10 +49,12 @@ def evaluate(
     ----------
     model : fitted model
         ``reconstruct`` and ``transform`` are needed; what else it has (``score_samples``, ``history_``, ...) is shown.
-    data : array, data frame, path, or Data
-        Held-out records, labelled or not.
+    X : array, data frame, path, or Data
+        Held-out records.
+    y : array of shape (n,), optional
+        Their labels, where ``X`` does not bring them and there are any.
     baseline_data : array, data frame, path, or Data, optional
-        Records that the baselines learn from, best those the model was fitted on. Without them each fifth of ``data``
+        Records that the baselines learn from, best those the model was fitted on. Without them each fifth of ``X``
         is given back by baselines that are fitted on the other four.
     n : int, default=10_000
         Records that are scored at most; a random choice where there are more, and fewer where they are large.
@@ -81,7 +85,7 @@ def evaluate(
     >>> report.write("report.html")  # doctest: +SKIP
     """
     checks.integer("evaluate", "n", n, low=1)
-    everything = _open(data, model)
+    everything = _open(X, model, y)
     checks.enough_records(everything, 1)
     rng = np.random.default_rng(random_state)
     chosen = _choose(everything, n, rng)
@@ -103,7 +107,7 @@ def evaluate(
         "format": FORMAT,
         "format_number": FORMAT_NUMBER,
         "created": _now().isoformat(timespec="seconds"),
-        "isthmus": _version(),
+        "isthmus": __version__,
         "data": facts.about_data(everything, found, [*everything.notes, *found.notes, *notes, *telling.sentences()])
         | {"held_out": not _was_fitted_on(model, everything)},
         "model": facts.about_model(model, found.code_size),
@@ -123,11 +127,12 @@ def evaluate(
     return Report(document, replace(shown, meaning=None if meaning is None else (meaning, found.data)), made)
 
 
-def _open(source: Any, model: Any) -> Data:
+def _open(source: Any, model: Any, labels: Any = None) -> Data:
     """Return records in the form that the model was fitted on."""
     schema: Schema | None = getattr(model, "schema_", None)
     varying = schema is not None and schema.kind == "image" and None in schema.shape
-    data = source if isinstance(source, Data) else isthmus_data.open(source, sizes="group" if varying else None)
+    sizes = "group" if varying and not isinstance(source, Data) else None
+    data = isthmus_data.open(source, labels=labels, sizes=sizes, schema=schema)
     data = data if schema is None else isthmus_data.conform(data, schema, type(model).__name__)
     return telling.belongs(data, source)
 
@@ -179,9 +184,3 @@ def _now() -> datetime.datetime:
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     seconds = float(fixed) if fixed.isdigit() else datetime.datetime.now(datetime.UTC).timestamp()
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-
-
-def _version() -> str:
-    from isthmus import __version__
-
-    return str(__version__)

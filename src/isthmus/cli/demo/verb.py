@@ -45,7 +45,7 @@ def demo(
     --------
     isthmus demo
     """
-    from isthmus import data
+    from isthmus import data, evaluate
 
     folder = Path(output)
     _check_folder(folder, force=force)
@@ -53,7 +53,7 @@ def demo(
     train, test = data.split(records, (1 - TEST, TEST), random_state=seed)
     model = _model(seed)
     model.fit(train, callbacks=_callbacks(terminal))
-    found = model.report(test, baseline_data=train, command=terminal.command)
+    found = evaluate(model, test, baseline_data=train, command=terminal.command)
     folder.mkdir(parents=True, exist_ok=True)
     _save(model, folder / "model.safetensors", records, train, test, seed, terminal.command)
     page = found.write(folder / "report.html", force=True)
