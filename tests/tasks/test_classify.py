@@ -138,7 +138,7 @@ def test_a_fitted_model_is_not_changed(method, model, digits, digit_labels):
 @pytest.mark.parametrize("method", ["head", "joint"])
 def test_an_unfitted_model_becomes_the_trained_one(method, digits, digit_labels):
     made = Classifier(model=MODELS[method], method=method, random_state=0).fit(digits[:600], digit_labels[:600])
-    assert made.rule_.model is made.model_
+    assert made.fitted_method_.model is made.model_
     assert made.model_.max_epochs == 8
     if method == "joint":  # which has learned to reconstruct
         error = np.square(made.model_.reconstruct(digits[:100]).astype(float) - digits[:100]).mean()

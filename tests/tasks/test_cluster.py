@@ -21,7 +21,7 @@ from isthmus import VAE, Autoencoder, Clusterer
 from isthmus.errors import DataError, ParameterError, ShapeError
 from isthmus.metrics import clustering_accuracy
 from isthmus.tasks.cluster import METHODS, splits, variational
-from isthmus.tasks.cluster.communities import View
+from isthmus.tasks.cluster.communities import NeighbourGraph
 from isthmus.tasks.cluster.evidence import of_splits
 from isthmus.tasks.cluster.variational import nats_told
 
@@ -217,7 +217,7 @@ def test_splits_below_the_limit_are_counted():
 
 
 def test_a_graph_is_divided_row_by_row_into_what_hangs_together():
-    graph = View.of(clouds(60, 30, 20)[0], 0).graph
+    graph = NeighbourGraph.of(clouds(60, 30, 20)[0], 0).graph
     merging, parts = splits._parts(graph, 0)
     assert sorted(np.concatenate(parts)) == list(range(110))
     assert merging.cuts[-2:] == pytest.approx([0, 0])  # the unions that are made last
@@ -225,7 +225,7 @@ def test_a_graph_is_divided_row_by_row_into_what_hangs_together():
 
 
 def test_halves_of_a_cluster_in_two_parts_are_joined_again():
-    graph = View.of(clouds(60, 60)[0], 0).graph
+    graph = NeighbourGraph.of(clouds(60, 60)[0], 0).graph
     labels = np.repeat([0, 1, 2, 3], 30)  # the halves of two clusters
     again, between, last = splits._rejoined(graph, labels, splits.Expected(1 / 120, 6.0, -1.0), 0)
     assert last == 0
@@ -417,13 +417,13 @@ def test_what_trains_a_model_further_keeps_its_settings(method, family):
     model = family(latent_dim=2, **SMALL | {"max_epochs": 2}, optimizer="adamw", learning_rate=1e-9).fit(X)
     found = Clusterer(model=model, n_clusters=3, method=method, random_state=0).fit(X)
     for before, after in zip(
-        model.module_.encoder.parameters(), found.rule_.model.module_.encoder.parameters(), strict=True
+        model.module_.encoder.parameters(), found.fitted_method_.model.module_.encoder.parameters(), strict=True
     ):
         assert np.allclose(before.detach().numpy(), after.detach().numpy(), atol=1e-6)
 
 
 def test_evidence_and_runs_share_the_groups_of_one_seed():
-    view = View.of(groups()[0], 0)
+    view = NeighbourGraph.of(groups()[0], 0)
     assert view.groups(2, 1) is view.groups(20, 1)
     assert view.groups(2, 1) is not view.groups(2, 2)
 

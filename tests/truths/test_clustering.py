@@ -95,7 +95,7 @@ def deep() -> tuple[Clusterer, np.ndarray]:
 
 def test_the_bound_of_vade_lies_below_the_integral_by_the_divergence_of_the_posterior(deep):
     clusterer, X = deep
-    model = clusterer.rule_.model
+    model = clusterer.fitted_method_.model
     assert isinstance(model.module_.prior, MixturePrior)
     x = model.module_.scale(torch.from_numpy(X[:1]))
     with torch.no_grad():
@@ -126,9 +126,9 @@ def test_the_bound_of_vade_lies_below_the_integral_by_the_divergence_of_the_post
 
 def test_chances_of_vade_are_those_of_bayes(deep):
     clusterer, X = deep
-    prior = clusterer.rule_.model.module_.prior
+    prior = clusterer.fitted_method_.model.module_.prior
     log_w, means, log_vars = (part.detach().numpy() for part in prior.components())
-    z = clusterer.rule_.model.transform(X)
+    z = clusterer.fitted_method_.model.transform(X)
     density = np.exp(log_w + (-0.5 * (log_vars + (z[:, None] - means) ** 2 / np.exp(log_vars))).sum(2))
     expected = density / density.sum(1, keepdims=True)
     assert clusterer.predict_proba(X) == pytest.approx(expected[:, clusterer.columns_], abs=1e-5)

@@ -21,6 +21,7 @@ from isthmus import artifact, checks, documents, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.description import parameter_to_json, parameters_from_json
+from isthmus.tasks.coder import Coder, is_own, records_for
 
 __all__ = ["TaskEstimator", "selected"]
 
@@ -102,7 +103,8 @@ class TaskEstimator(BaseEstimator, ABC):
         is_new = not _is_fitted(model)
         if is_new:
             model = _with_seed(clone(model), self.seed_)
-            model = model.fit(self._records(data, model), data.labels) if fit is None else fit(model)
+            records = records_for(model, data, type(self).__name__)
+            model = model.fit(records, data.labels) if fit is None else fit(model)
         self._use(model)
         return is_new
 
@@ -117,23 +119,18 @@ class TaskEstimator(BaseEstimator, ABC):
         """Return records as the model takes them, the columns of a table found by name; others are refused."""
         model = getattr(self, "model_", None)
         data = isthmus_data.open(X, labels=labels, schema=getattr(model, "schema_", None))
-        if model is not None and _is_own(model):
+        if model is not None and is_own(model):
             data = _by_name(data, model.schema_)
             data = isthmus_data.conform(data, model.schema_, type(self).__name__)
         return telling.belongs(data, X)
 
-    def _records(self, data: Data, model: Any) -> Any:
-        """Return records in the form that a model takes: other libraries' know rows of numbers only."""
-        if _is_own(model):
-            return data
-        checks.rows_of_numbers(type(self).__name__, data.schema.kind, type(model).__name__)
-        return np.asarray(data.chunk(0, len(data))).reshape(len(data), -1)
+    def _coder(self) -> Coder:
+        """Return what a method of this task works with."""
+        return Coder(self.model_, self.seed_, type(self).__name__, getattr(self, "verbose", 0))
 
     def _codes(self, data: Data) -> np.ndarray:
         """Return the codes of records: float32, (n, d)."""
-        codes = self.model_.transform(self._records(data, self.model_))
-        checks.codes_of_one_size(type(self).__name__, codes)
-        return np.asarray(codes, np.float32)
+        return self._coder().codes(data)
 
     # ------------------------------------------------------------------ files
 
@@ -154,7 +151,7 @@ class TaskEstimator(BaseEstimator, ABC):
             The model is none of isthmus's.
         """
         check_is_fitted(self, "model_")
-        checks.model_of_isthmus(type(self).__name__, self.model_, own=_is_own(self.model_))
+        checks.model_of_isthmus(type(self).__name__, self.model_, own=is_own(self.model_))
         model, model_arrays = self.model_.to_parts()
         own, own_arrays = self.task_parts()
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "model"}
@@ -237,11 +234,6 @@ def selected(data: Data, names: list[str]) -> Data:
     if others := [name for name in given if name not in wanted]:
         telling.left_out(others)
     return data if given == names else data.select(names)
-
-
-def _is_own(model: Any) -> bool:
-    """Tell whether a model takes records of every kind, as isthmus's do, and not arrays only."""
-    return hasattr(model, "to_parts")
 
 
 def _with_seed(model: Any, seed: int) -> Any:

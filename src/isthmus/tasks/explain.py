@@ -28,7 +28,7 @@ from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.errors import DataError
-from isthmus.tasks.classify.rules import logistic_regression
+from isthmus.tasks.classify.methods import logistic_regression
 from isthmus.tasks.records import reader_of
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Classes from a model's codes, with few labels or with many: scikit-learn's classifier contract.
 
-Each way of learning them is a :class:`isthmus.tasks.classify.rules.Rule`; what no way changes is here, once: which
+Each way of learning them is a :class:`isthmus.tasks.classify.methods.Method`; what no way changes is here, once: which
 records have a label, which way serves them, and probabilities that hold.
 """
 
@@ -23,14 +23,23 @@ from isthmus.base import seed_of
 from isthmus.data import Data
 from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import Classification
+from isthmus.tasks.classify.methods import (
+    Conditional,
+    Features,
+    LabelSplit,
+    Ladder,
+    Method,
+    ModelClasses,
+    Probe,
+    Stacked,
+)
 from isthmus.tasks.classify.network import FineTuned, Head, Joint
-from isthmus.tasks.classify.rules import Conditional, Features, Known, Ladder, Own, Probe, Rule, Stacked
 from isthmus.tasks.classify.spreading import Spreading
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted, selected
 
 __all__ = ["METHODS", "Classifier"]
 
-METHODS: dict[str, type[Rule]] = {
+METHODS: dict[str, type[Method]] = {
     "probe": Probe,
     "spreading": Spreading,
     "head": Head,
@@ -40,7 +49,7 @@ METHODS: dict[str, type[Rule]] = {
     "m2": Conditional,
     "m1m2": Stacked,
     "features": Features,
-    "own": Own,
+    "own": ModelClasses,
 }
 
 # What is tried beside a method that was chosen. The loss of a table knows no floor: where a column can be told ever
@@ -169,15 +178,16 @@ class Classifier(ClassifierMixin, TaskEstimator):
         self.seed_ = seed_of(self.random_state)
         self.method_, self.method_reason_ = self._choose(data, numbers)
         self.notes_ = []
-        rule = METHODS[self.method_]
-        known = Known(numbers, self._rows_to_calibrate_on(rule, numbers))
-        is_new = self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data, known))
-        self.rule_ = rule.learn(self, data, known)
+        method = METHODS[self.method_]
+        split = LabelSplit(self.classes_, numbers, self._rows_to_calibrate_on(method, numbers))
+        is_new = self._learn_model(data, method.needs, lambda model: method.fit_model(model, data, split, owner))
+        self.fitted_method_ = method.learn(self._coder(), data, split)
         if self.method == "auto" and self.method_ in RIVALS and len(data) <= MOST:
-            self._compare(data, known, RIVALS[self.method_])
-        if is_new and isinstance(self.rule_, Head) and self.rule_.starts_fresh:
-            self._use(self.rule_.model)
-        self.temperature_ = self._temperature(data, known)
+            self._compare(data, split, RIVALS[self.method_])
+        if is_new and isinstance(self.fitted_method_, Head) and self.fitted_method_.starts_fresh:
+            self._use(self.fitted_method_.model)
+            self.fitted_method_.is_classifiers_model = True
+        self.temperature_ = self._temperature(data, split)
         return self
 
     def _opened_to_fit(self, X: Any, y: Any) -> Data:
@@ -222,46 +232,48 @@ class Classifier(ClassifierMixin, TaskEstimator):
             return "spreading", f"spreading, because {counts}: those show where classes lie"
         return "probe", f"probe, because {counts}: codes learned from all of them need few to tell classes"
 
-    def _compare(self, data: Data, known: Known, rival: str) -> None:
+    def _compare(self, data: Data, split: LabelSplit, rival: str) -> None:
         """Take another method where it tells those labels better that neither has learned from."""
-        own = self._loss_on_unseen(self.rule_, data, known)
+        own = self._loss_on_unseen(self.fitted_method_, data, split)
         if not math.isfinite(own):
             return
-        rule = METHODS[rival].learn(self, data, known)
-        losses = {self.method_: own, rival: self._loss_on_unseen(rule, data, known)}
+        other = METHODS[rival].learn(self._coder(), data, split)
+        losses = {self.method_: own, rival: self._loss_on_unseen(other, data, split)}
         best, worse = sorted(losses, key=losses.__getitem__)
         if best == rival:
-            self.method_, self.rule_ = rival, rule
+            self.method_, self.fitted_method_ = rival, other
         self.method_reason_ = (
             f"{best}, because on labels that it has not learned from its log loss is {losses[best]:.3g} nats, and that "
             f"of {worse} {losses[worse]:.3g}"
         )
 
-    def _loss_on_unseen(self, rule: Rule, data: Data, known: Known) -> float:
-        """Return the log loss of a rule, calibrated, on labels that it has not learned from; infinity if all are."""
-        unseen = self._unseen(rule, data, known)
+    def _loss_on_unseen(self, method: Method, data: Data, split: LabelSplit) -> float:
+        """Return the log loss of a method, calibrated, on labels that it has not learned from; infinity if all are."""
+        unseen = self._unseen(method, data, split)
         return math.inf if unseen is None else metrics.log_loss(unseen[0] / _temperature(*unseen), unseen[1])
 
-    def _rows_to_calibrate_on(self, rule: type[Rule], numbers: np.ndarray) -> NDArray[np.int64]:
+    def _rows_to_calibrate_on(self, method: type[Method], numbers: np.ndarray) -> NDArray[np.int64]:
         """Return labelled rows to keep back: a tenth of each class, in order; none of few."""
         rows = np.flatnonzero(numbers >= 0)
-        if not self.calibrate or not rule.holds_out or len(rows) < FEWEST_TO_CALIBRATE:
+        if not self.calibrate or not method.holds_out or len(rows) < FEWEST_TO_CALIBRATE:
             return np.empty(0, np.int64)
         rng = np.random.default_rng(self.seed_)
         parts = [rng.permutation(rows[numbers[rows] == k]) for k in range(len(self.classes_))]
         return np.sort(np.concatenate([part[: int(HELD_OUT * len(part))] for part in parts]))
 
-    def _unseen(self, rule: Rule, data: Data, known: Known) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-        """Return logits and class numbers of labelled records that a rule has not learned from, if there are any."""
-        if rule.unseen is not None or len(known.held_out) == 0:
-            return rule.unseen
-        return rule.logits(self, data.subset(known.held_out)), known.numbers[known.held_out]
+    def _unseen(
+        self, method: Method, data: Data, split: LabelSplit
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        """Return logits and class numbers of labelled records that a method has not learned from, if there are any."""
+        if method.unseen is not None or len(split.held_out) == 0:
+            return method.unseen
+        return method.logits(self._coder(), data.subset(split.held_out)), split.numbers[split.held_out]
 
-    def _temperature(self, data: Data, known: Known) -> float:
-        """Return what makes the probabilities hold on records that the rule has not learned from."""
+    def _temperature(self, data: Data, split: LabelSplit) -> float:
+        """Return what makes the probabilities hold on records that the method has not learned from."""
         if not self.calibrate:
             return 1.0
-        unseen = self._unseen(self.rule_, data, known)
+        unseen = self._unseen(self.fitted_method_, data, split)
         if unseen is None:
             self.notes_.append(
                 f"probabilities are not calibrated: that takes {FEWEST_TO_CALIBRATE} labels, or two of each class for "
@@ -284,11 +296,11 @@ class Classifier(ClassifierMixin, TaskEstimator):
         -------
         ndarray of float64, shape (n, k)
         """
-        check_is_fitted(self, "rule_")
+        check_is_fitted(self, "fitted_method_")
         return self._probabilities(self._open(X))
 
     def _probabilities(self, data: Data) -> NDArray[np.float64]:
-        return metrics.softmax(self.rule_.logits(self, data) / self.temperature_)
+        return metrics.softmax(self.fitted_method_.logits(self._coder(), data) / self.temperature_)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest class of each record: labels, shape (n,)."""
@@ -311,7 +323,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         DataError
             A label is none of ``classes_``.
         """
-        check_is_fitted(self, "rule_")
+        check_is_fitted(self, "fitted_method_")
         data = self._open(X, y)
         numbers = self._numbers(data)
         rows = np.flatnonzero(numbers >= 0)
@@ -333,7 +345,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         Classification
             With ``to_dict()``; ``print`` shows it.
         """
-        check_is_fitted(self, "rule_")
+        check_is_fitted(self, "fitted_method_")
         data = self._open(X, y)
         numbers = self._numbers(data)
         return Classification.of(self.classes_, self._probabilities(data), numbers)
@@ -366,8 +378,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         )
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return method, classes, temperature and rule."""
-        document, arrays = self.rule_.parts(self)
+        """Return method, classes, temperature, and what the method learned."""
+        document, arrays = self.fitted_method_.state()
         about = {
             "method": self.method_,
             "reason": self.method_reason_,
@@ -386,7 +398,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         self.temperature_, self.notes_, self.seed_ = its["temperature"], its["notes"], its["seed"]
         if self.temperature_ <= 0 or its["classes"] != sorted(set(its["classes"])):
             raise ArtifactError("task.temperature must be above 0, and task.classes in order")
-        self.rule_ = METHODS[self.method_].restore(self, its["rule"], arrays)
+        self.fitted_method_ = METHODS[self.method_].from_state(its["rule"], arrays, self._coder())
 
     def _prove(self) -> None:
         """Judge one blank record, and see that it gets a probability of each class."""

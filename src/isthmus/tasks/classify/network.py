@@ -7,25 +7,23 @@ fine-tuning; Le, Patterson and White, "Supervised Autoencoders", NeurIPS 2018, f
                        +--> decoder -----> theta      the model's own loss, if it is trained with it
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import artifact, training
+from isthmus import artifact, documents, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
-from isthmus.tasks.classify.rules import Float64, Known, Probe, Rule
-
-if TYPE_CHECKING:
-    from isthmus.tasks.classify.classifier import Classifier
+from isthmus.tasks.classify.methods import Float64, LabelSplit, Method, Probe
+from isthmus.tasks.coder import Coder
 
 __all__ = ["FineTuned", "Head", "Joint"]
 
@@ -34,7 +32,7 @@ UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
 FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
 
 
-class Head(Rule):
+class Head(Method):
     """An encoder and a softmax head, trained by cross-entropy alone.
 
     Parameters
@@ -49,6 +47,8 @@ class Head(Rule):
     starts_fresh: ClassVar[bool] = True
     beside_own_loss: ClassVar[bool] = False
 
+    is_classifiers_model: bool = False  # whether the model is the classifier's, whose file holds its weights already
+
     def __init__(self, model: Any, head: nn.Linear) -> None:
         self.model, self.head = model, head
 
@@ -59,37 +59,37 @@ class Head(Rule):
         return models.Autoencoder(random_state=seed)
 
     @classmethod
-    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
+    def fit_model(cls, model: Any, data: Data, split: LabelSplit, owner: str) -> Any:
         """Return the model ready to be trained, where it is trained here; else fitted."""
         if not cls.starts_fresh:
-            return super().fit_model(task, model, data, known)
+            return super().fit_model(model, data, split, owner)
         epochs = model.max_epochs
-        started = super().fit_model(task, model.set_params(max_epochs=FIRST_STEP, verbose=0), data, known)
+        started = super().fit_model(model.set_params(max_epochs=FIRST_STEP, verbose=0), data, split, owner)
         return started.set_params(max_epochs=epochs)
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        model = copy.deepcopy(task.model_)
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
+        model = copy.deepcopy(coder.model)
         device = next(model.module_.parameters()).device
         if cls.starts_fresh:
-            model.module_ = model._new_module(task.seed_).to(device)
-        rule = cls(model, _head(model, len(task.classes_)).to(device))
-        rule._train(data, known, device, task)
-        return rule
+            model.module_ = model._new_module(coder.seed).to(device)
+        method = cls(model, _head(model, len(split.classes)).to(device))
+        method._train(data, split, device, coder)
+        return method
 
-    def _train(self, data: Data, known: Known, device: torch.device, task: Classifier) -> None:
+    def _train(self, data: Data, split: LabelSplit, device: torch.device, coder: Coder) -> None:
         """Train encoder and head on the records with a class (on all, beside the model's own loss)."""
-        feed = Feed(data, self.model.preprocessor_, device, torch.from_numpy(known.numbers).to(device))
-        rows = np.setdiff1d(np.arange(len(data)), known.held_out) if self.beside_own_loss else known.rows
+        feed = Feed(data, self.model.preprocessor_, device, torch.from_numpy(split.numbers).to(device))
+        rows = np.setdiff1d(np.arange(len(data)), split.held_out) if self.beside_own_loss else split.rows
         batches = feed.batches(rows)
-        if (known.numbers[rows] < 0).any() and not feed.varies:
+        if (split.numbers[rows] < 0).any() and not feed.varies:
             batches = training.PairedBatches(batches)
-        plan = self.model._plan(batches, device, task.seed_)
+        plan = self.model._plan(batches, device, coder.seed)
         both = nn.ModuleList([self.model.module_, self.head])
         player = training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)
-        unseen = feed.batches(known.held_out) if len(known.held_out) else None
+        unseen = feed.batches(split.held_out) if len(split.held_out) else None
         engine = training.Engine(both, [player], batches, plan, held_out=unseen, callbacks=[])
-        if task.verbose:
+        if coder.verbose:
             engine.callbacks = [training.ShowProgress()]
             engine.state.settings = self.model._settings(engine, feed.nbytes) | engine.forecast()
         engine.run()
@@ -114,26 +114,28 @@ class Head(Rule):
         logits: Tensor = self.head(code.flatten(1))
         return logits
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
+    def logits(self, coder: Coder, data: Data) -> Float64:
         return np.asarray(self.model._figures(data, self._logits), np.float64)
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays = training.to_arrays(self.head.state_dict(), "head.")
-        if self.model is not task.model_:
+        if not self.is_classifiers_model:
             arrays |= training.to_arrays(self.model.module_.state_dict(), "module.")
         return {}, arrays
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        model = task.model_
-        weights = training.to_tensors(artifact.under("module.", arrays))
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        model, weights = coder.model, training.to_tensors(artifact.under("module.", arrays))
         if weights:
             model = copy.deepcopy(model)
             model.module_.load_state_dict(weights)
         device = next(model.module_.parameters()).device
-        head = _head(model, len(task.classes_))
+        classes = len(documents.array(arrays, "head.weight", (None, _width(model))))
+        head = _head(model, classes)
         head.load_state_dict(training.to_tensors(artifact.under("head.", arrays)))
-        return cls(model, head.to(device))
+        method = cls(model, head.to(device))
+        method.is_classifiers_model = not weights
+        return method
 
 
 class Joint(Head):
@@ -151,9 +153,13 @@ class FineTuned(Head):
 
 def _head(model: Any, classes: int) -> nn.Linear:
     """Return a linear layer from a model's codes to logits, zero at first: all classes are equally likely."""
-    numbers = int(np.prod([side for side in model.code_shape_ if side is not None]))
     with torch.random.fork_rng([]):
-        head = nn.Linear(numbers, classes)
+        head = nn.Linear(_width(model), classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head
+
+
+def _width(model: Any) -> int:
+    """Return how many numbers of a code go to the head: of maps of several sizes the mean of each channel does."""
+    return int(np.prod([side for side in model.code_shape_ if side is not None]))

@@ -5,7 +5,7 @@ of nearest codes: :func:`isthmus.graph.spread`. A new record gets the mean of it
 each.
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 
 from isthmus.data import Data
 from isthmus.graph import graph_of, spread
-from isthmus.tasks.classify.rules import FOLDS, Float64, Known, Probe, Rule
+from isthmus.tasks.classify.methods import FOLDS, Float64, LabelSplit, Method, Probe
+from isthmus.tasks.coder import Coder
 from isthmus.tasks.neighbours import shares_of_neighbours
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
-
-    from isthmus.tasks.classify.classifier import Classifier
 
 __all__ = ["Spreading"]
 
 LEAST = 1e-6  # share of a class that no label reaches
 
 
-class Spreading(Rule):
+class Spreading(Method):
     """Labels spread over the graph of nearest codes.
 
     Parameters
@@ -47,37 +46,37 @@ class Spreading(Rule):
         self.codes, self.shares = codes, shares
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        codes = task._codes(data)
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
+        codes = coder.codes(data)
         graph = graph_of(codes)
-        k = len(task.classes_)
-        rule = cls(codes, spread(graph, known.seen, k))
-        folds = min(FOLDS, int(np.bincount(known.numbers[known.rows]).min()))
+        numbers = split.numbers[split.rows]
+        method = cls(codes, spread(graph, split.seen, len(split.classes)))
+        folds = min(FOLDS, int(np.bincount(numbers).min()))
         if folds > 1:
-            rule.unseen = _logits(cls._left_out(graph, known, k, folds)), known.numbers[known.rows]
-        return rule
+            method.unseen = _logits(cls._left_out(graph, split, folds)), numbers
+        return method
 
     @staticmethod
-    def _left_out(graph: sp.csr_matrix, known: Known, k: int, folds: int) -> Float64:
+    def _left_out(graph: sp.csr_matrix, split: LabelSplit, folds: int) -> Float64:
         """Return the probabilities of labelled records, each from the labels of other folds."""
         from sklearn.model_selection import StratifiedKFold
 
-        numbers = known.numbers[known.rows]
-        found = np.empty((len(numbers), k))
+        numbers, k = split.numbers[split.rows], len(split.classes)
+        shares = np.empty((len(numbers), k))
         for _, left_out in StratifiedKFold(folds, shuffle=True, random_state=0).split(numbers, numbers):
-            seen = known.seen
-            seen[known.rows[left_out]] = -1
-            found[left_out] = spread(graph, seen, k)[known.rows[left_out]]
-        return found
+            seen = split.seen
+            seen[split.rows[left_out]] = -1
+            shares[left_out] = spread(graph, seen, k)[split.rows[left_out]]
+        return shares
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        return _logits(shares_of_neighbours(self.codes, self.shares, task._codes(data)))
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        return _logits(shares_of_neighbours(self.codes, self.shares, coder.codes(data)))
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {"codes": self.codes, "shares": self.shares}
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["codes"], arrays["shares"])
 
 

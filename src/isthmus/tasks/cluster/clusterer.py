@@ -1,6 +1,6 @@
 """Clusters of records, from a model's codes: scikit-learn's cluster contract.
 
-Each way of finding them is a :class:`isthmus.tasks.cluster.rules.Rule`; what no way changes is here, once: how many
+Each way of finding them is a :class:`isthmus.tasks.cluster.methods.Method`; what no way changes is here, once: how many
 clusters, which of several runs is kept and how well they agree, and which members stand for a cluster or doubt it.
 """
 
@@ -21,20 +21,21 @@ from isthmus.base import SIDE, seed_of
 from isthmus.data import Data, Schema
 from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import doubtful_rows
-from isthmus.tasks.cluster.communities import CommunityRule, NeighbourGraphRule
+from isthmus.tasks.cluster.communities import CommunityMethod, NeighbourGraphMethod
 from isthmus.tasks.cluster.embedded import DEC, IDEC
 from isthmus.tasks.cluster.evidence import Evidence
-from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, KMeansRule, MixtureRule, Rule
+from isthmus.tasks.cluster.graph import Float32, Float64, Int64
+from isthmus.tasks.cluster.methods import Chances, KMeansMethod, Method, MixtureMethod
 from isthmus.tasks.cluster.variational import VaDE
 from isthmus.tasks.estimator import TaskEstimator, selected
 
 __all__ = ["METHODS", "Clusterer"]
 
-METHODS: dict[str, type[Rule]] = {
-    "communities": CommunityRule,
-    "k-means": KMeansRule,
-    "mixture": MixtureRule,
-    "neighbour-graph": NeighbourGraphRule,
+METHODS: dict[str, type[Method]] = {
+    "communities": CommunityMethod,
+    "k-means": KMeansMethod,
+    "mixture": MixtureMethod,
+    "neighbour-graph": NeighbourGraphMethod,
     "dec": DEC,
     "idec": IDEC,
     "vade": VaDE,
@@ -177,20 +178,20 @@ class Clusterer(ClusterMixin, TaskEstimator):
         checks.number_of_clusters(owner, self.n_clusters, len(data))
         self.method_ = "communities" if self.method == "auto" else self.method
         self.seed_ = seed_of(self.random_state)
-        rule = METHODS[self.method_]
+        method = METHODS[self.method_]
         self.schema_, self.features_ = data.schema, self._features(data)
         if self.features_ == "gradients":
             data = gradients.described(data)
-        self._learn_model(data, rule.needs, lambda model: rule.fit_model(self, model, data))
+        self._learn_model(data, method.needs, lambda model: method.fit_model(model, data, owner))
         self._forget_width()
         codes = self._codes(data)
         checks.codes_are_finite(owner, codes)
         checks.codes_differ(owner, codes)
-        view = rule.view(self, data, codes)
-        self.evidence_ = None if self.n_clusters else rule.evidence(view, min(MOST, len(data)), self.seed_)
+        view = method.view(codes, self.seed_)
+        self.evidence_ = None if self.n_clusters else method.evidence(view, min(MOST, len(data)), self.seed_)
         k = self.n_clusters or self.evidence_.best  # type: ignore[union-attr]
-        self.rule_, found = self._best_of_runs(rule, data, view, int(k))
-        self._number_clusters(found)
+        self.fitted_method_, probabilities = self._best_of_runs(method, data, view, int(k))
+        self._number_clusters(probabilities)
         self.medoids_ = _medoids(codes, self.labels_, self.n_clusters_)
         return self
 
@@ -218,16 +219,16 @@ class Clusterer(ClusterMixin, TaskEstimator):
             return super()._open(data)
         return gradients.described(isthmus_data.conform(data, self.schema_, type(self).__name__))
 
-    def _best_of_runs(self, rule: type[Rule], data: Data, view: Any, k: int) -> tuple[Rule, Chances]:
+    def _best_of_runs(self, method: type[Method], data: Data, view: Any, k: int) -> tuple[Method, Chances]:
         """Return the run with the best score, and its probabilities; set ``stability_``."""
         from sklearn.metrics import adjusted_rand_score
 
-        count = self.runs or (1 if rule.trains else RUNS)
-        runs = [rule.learn(self, data, view, k, (self.seed_ + i) % 2**32) for i in range(count)]
+        count, coder = self.runs or (1 if method.trains else RUNS), self._coder()
+        runs = [method.learn(coder, data, view, k, (self.seed_ + i) % 2**32) for i in range(count)]
         labels = [found.argmax(axis=1) for _, found in runs]
         agreement = [adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]
         self.stability_ = float(np.mean(agreement)) if agreement else float("nan")
-        return rule.settled(view, runs)
+        return method.settled(view, runs)
 
     def _number_clusters(self, found: Chances) -> None:
         """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
@@ -259,8 +260,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         -------
         ndarray of float64, shape (n, k)
         """
-        check_is_fitted(self, "rule_")
-        return self._in_order(self.rule_.probabilities(self, self._open(X)))
+        check_is_fitted(self, "fitted_method_")
+        return self._in_order(self.fitted_method_.probabilities(self._coder(), self._open(X)))
 
     def predict(self, X: Any) -> Int64:
         """Return the likeliest cluster of each record: int64, shape (n,)."""
@@ -268,7 +269,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
 
     def codes(self, X: Any) -> Float32:
         """Return the codes of records, which the clusters were found among: float32, shape (n, latent_dim)."""
-        check_is_fitted(self, "rule_")
+        check_is_fitted(self, "fitted_method_")
         return self._codes(self._open(X))
 
     def doubtful(self, cluster: int, count: int = 10) -> Int64:
@@ -286,7 +287,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         ndarray of int64
             Rows of the fit's records; those with the smallest lead of this cluster's probability over the next one's.
         """
-        check_is_fitted(self, "rule_")
+        check_is_fitted(self, "fitted_method_")
         checks.integer(type(self).__name__, "cluster", cluster, low=0, high=self.n_clusters_ - 1)
         rows = np.flatnonzero(self.labels_ == cluster)
         return np.asarray(rows[doubtful_rows(self.probabilities_[rows], count)[0]])
@@ -305,8 +306,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         return model.set_params(device=self.device, verbose=self.verbose)
 
     def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return method, clusters of the records of the fit, evidence and rule."""
-        document, arrays = self.rule_.parts(self)
+        """Return method, clusters of the records of the fit, evidence, and what the method learned."""
+        document, arrays = self.fitted_method_.state()
         about = {
             "method": self.method_,
             "features": self.features_,
@@ -339,7 +340,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         if not k or len(set(self.columns_.tolist())) < k or self.columns_.min() < 0:
             raise ArtifactError("its array 'columns' must name the clusters that the rule tells apart, each once")
         self._forget_width()
-        self.rule_ = METHODS[self.method_].restore(self, its["rule"], artifact.under("rule.", arrays))
+        state, arrays = its["rule"], artifact.under("rule.", arrays)
+        self.fitted_method_ = METHODS[self.method_].from_state(state, arrays, self._coder())
 
     def _blank(self) -> Any:
         """Return one record like those of the fit, of pictures that the model sees the histograms of too."""

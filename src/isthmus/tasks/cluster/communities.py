@@ -19,29 +19,29 @@ by where it is, and half the share of its weight in the graph that goes there; i
 and the mean of their probabilities by weight.
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
+from isthmus import metrics
 from isthmus.data import Data
 from isthmus.graph import NEIGHBOURS, fuzzy_graph, near_rows
 from isthmus.tasks.cluster import graph as graphs
 from isthmus.tasks.cluster import splits
 from isthmus.tasks.cluster.evidence import ROWS, Evidence, of_splits, some_of
-from isthmus.tasks.cluster.rules import Chances, Float32, Float64, Int64, MixtureRule, Rule
+from isthmus.tasks.cluster.graph import Float32, Float64, Int64
+from isthmus.tasks.cluster.methods import Chances, Method, MixtureMethod
+from isthmus.tasks.coder import Coder
 from isthmus.tasks.neighbours import shares_of_neighbours
 
-if TYPE_CHECKING:
-    from isthmus.tasks.cluster.clusterer import Clusterer
-
-__all__ = ["CommunityRule", "NeighbourGraphRule", "View"]
+__all__ = ["CommunityMethod", "NeighbourGraph", "NeighbourGraphMethod"]
 
 STARTS = 7  # of small groups, the median of which says how many whole clusters there are among many codes
 WHOLE = 0.45  # ratio of a union of groups below which it is one of clusters
@@ -70,7 +70,7 @@ class Groups:
 
 
 @dataclass
-class View:
+class NeighbourGraph:
     """The graph of the distinct codes. Copies of a record would only know each other.
 
     Parameters
@@ -99,7 +99,7 @@ class View:
     _groups: dict[tuple[int, int], Groups] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, codes: Float32, seed: int) -> View:
+    def of(cls, codes: Float32, seed: int) -> NeighbourGraph:
         """Return the graph of codes."""
         distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
         indices, distances = near_rows(distinct, NEIGHBOURS, seed=seed)
@@ -127,7 +127,7 @@ class View:
     def evidence(self) -> Evidence:
         """How many clusters there are, counted among some of the codes."""
         some = some_of(self.codes, self.seed)
-        view = self if len(some) == len(self.codes) else View.of(some, self.seed)
+        view = self if len(some) == len(self.codes) else NeighbourGraph.of(some, self.seed)
         return of_splits(splits.ratios_by_row(view.graph, view.dimension, view.seed))
 
     @cached_property
@@ -139,8 +139,8 @@ class View:
         return int(np.median([splits.number_of_clusters(groups.ratios, WHOLE) for groups in starts]))
 
 
-class OnGraph(Rule):
-    """A rule on the graph of nearest codes.
+class OnGraph(Method):
+    """A method on the graph of nearest codes.
 
     Parameters
     ----------
@@ -154,43 +154,43 @@ class OnGraph(Rule):
         self.codes, self.shares = codes, shares
 
     @classmethod
-    def view(cls, task: Clusterer, data: Data, codes: Float32) -> View:
-        return View.of(codes, task.seed_)
+    def view(cls, codes: Float32, seed: int) -> NeighbourGraph:
+        return NeighbourGraph.of(codes, seed)
 
     @classmethod
-    def evidence(cls, view: View, most: int, seed: int) -> Evidence:
+    def evidence(cls, view: NeighbourGraph, most: int, seed: int) -> Evidence:
         return view.evidence.up_to(most)
 
-    def probabilities(self, task: Clusterer, data: Data) -> Float64:
-        return shares_of_neighbours(self.codes, self.shares, task._codes(data))
+    def probabilities(self, coder: Coder, data: Data) -> Float64:
+        return shares_of_neighbours(self.codes, self.shares, coder.codes(data))
 
-    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {"codes": self.codes, "shares": self.shares}
 
     @classmethod
-    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["codes"], arrays["shares"])
 
 
-class CommunityRule(OnGraph):
+class CommunityMethod(OnGraph):
     """Parts of the graph of nearest codes."""
 
     about = "parts of the graph of nearest codes"
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
+    def learn(cls, coder: Coder, data: Data, view: NeighbourGraph, k: int, seed: int) -> tuple[Self, Chances]:
         groups = view.groups(k, seed)
         # Where there are more clusters than k, whole ones are joined: no cut through one of them is wanted.
         worth, labels = _joined(groups, k, seed) if view.number > k else _divided(groups, k, seed)
         labels = graphs.moved(view.graph, labels[groups.labels], seed)
-        rule = cls(view.codes, graphs.chances(view.graph, labels))
-        rule.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
-        return rule, rule.shares[view.inverse]
+        method = cls(view.codes, graphs.chances(view.graph, labels))
+        method.score = graphs.total(worth, graphs.weights_between(view.graph, labels))
+        return method, method.shares[view.inverse]
 
     @classmethod
-    def settled(cls, view: View, runs: list[tuple[Self, Chances]]) -> tuple[Self, Chances]:
-        best = max((rule for rule, _ in runs), key=lambda rule: rule.score).shares
-        mean = np.mean([rule.shares[:, _matching(best, rule.shares)] for rule, _ in runs], axis=0)
+    def settled(cls, view: NeighbourGraph, runs: list[tuple[Self, Chances]]) -> tuple[Self, Chances]:
+        best = max((method for method, _ in runs), key=lambda method: method.score).shares
+        mean = np.mean([method.shares[:, _matching(best, method.shares)] for method, _ in runs], axis=0)
         shares = (best + mean) / 2  # the best run counts as much as all together
         return cls(view.codes, shares), shares[view.inverse]
 
@@ -220,20 +220,22 @@ def _joined(groups: Groups, k: int, seed: int) -> tuple[graphs.Worth, Int64]:
     return graphs.modularity, graphs.annealed(between, begin, graphs.modularity, seed)[whole]
 
 
-class NeighbourGraphRule(OnGraph):
+class NeighbourGraphMethod(OnGraph):
     """A mixture of Gaussians on the layout of the graph (N2D)."""
 
     about = "a mixture of Gaussians on the layout of the graph of nearest codes"
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: View, k: int, seed: int) -> tuple[Self, Chances]:
-        mixture, found = MixtureRule.learn(task, data, _layout(view, k), k, seed)
-        rule = cls(view.codes, found.astype(np.float32))
-        rule.score = mixture.score
-        return rule, found[view.inverse]
+    def learn(cls, coder: Coder, data: Data, view: NeighbourGraph, k: int, seed: int) -> tuple[Self, Chances]:
+        layout = _layout(view, k)
+        mixture = MixtureMethod.of_codes(layout, k, seed)
+        shares = metrics.softmax(mixture.logits(layout))
+        method = cls(view.codes, shares.astype(np.float32))
+        method.score = mixture.score
+        return method, shares[view.inverse]
 
 
-def _layout(view: View, k: int) -> Float32:
+def _layout(view: NeighbourGraph, k: int) -> Float32:
     """Return as many leading eigenvectors as clusters, rows of length 1."""
     leading = view.vectors[view.vertices, :k]
     lengths = np.maximum(np.linalg.norm(leading, axis=1, keepdims=True), np.finfo(np.float64).tiny)

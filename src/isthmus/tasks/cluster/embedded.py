@@ -14,12 +14,12 @@ every 140 steps; codes are divided by their mean distance from the middle, so th
 the reconstruction is the model's likelihood.
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,10 +29,9 @@ from isthmus import artifact, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
-from isthmus.tasks.cluster.rules import Float32, Float64, KMeansRule, Rule
-
-if TYPE_CHECKING:
-    from isthmus.tasks.cluster.clusterer import Clusterer
+from isthmus.tasks.cluster.graph import Float32, Float64
+from isthmus.tasks.cluster.methods import KMeansMethod, Method
+from isthmus.tasks.coder import Coder
 
 __all__ = ["DEC", "IDEC", "Centres", "divergence", "target_distribution"]
 
@@ -86,7 +85,7 @@ class Centres(nn.Module):
         return (-torch.log1p(squares)).log_softmax(1)
 
 
-class DEC(Rule):
+class DEC(Method):
     """Deep embedded clustering: the encoder and the centres move, the decoder is left behind.
 
     Parameters
@@ -109,17 +108,17 @@ class DEC(Rule):
         return of_silhouettes(view, most, seed)
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
-        begin, _ = KMeansRule.learn(task, data, view, k, seed)
+    def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+        begin = KMeansMethod.of_codes(view, k, seed)
         spread = float(np.linalg.norm(view - view.mean(axis=0), axis=1).mean())
-        model = copy.deepcopy(task.model_)
+        model = copy.deepcopy(coder.model)
         device = next(model.module_.parameters()).device
         centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(device)
-        rule = cls(model, centres)
-        rule._train(data, device, seed)
-        found = rule.probabilities(task, data)
-        rule.score = -float(rule._mean_divergence(found))
-        return rule, found
+        method = cls(model, centres)
+        method._train(data, device, seed)
+        q = method.probabilities(coder, data)
+        method.score = -float(method._mean_divergence(q))
+        return method, q
 
     def _train(self, data: Data, device: torch.device, seed: int) -> None:
         feed = Feed(data, self.model.preprocessor_, device)
@@ -167,16 +166,16 @@ class DEC(Rule):
         rows = torch.from_numpy(q)
         return float(divergence(target_distribution(rows, rows.sum(0)), rows.clamp_min(1e-300).log()).mean())
 
-    def probabilities(self, task: Clusterer, data: Data) -> Float64:
+    def probabilities(self, coder: Coder, data: Data) -> Float64:
         return np.exp(self._log_q(data))
 
-    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         centres = training.to_arrays(self.centres.state_dict(), "centres.")
         return {}, centres | training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
-    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        model = copy.deepcopy(task.model_)
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        model = copy.deepcopy(coder.model)
         model.module_.load_state_dict(training.to_tensors(artifact.under("module.", arrays)))
         found = training.to_tensors(artifact.under("centres.", arrays))
         centres = Centres(found["centres"])

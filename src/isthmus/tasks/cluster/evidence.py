@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from isthmus import documents
 from isthmus.errors import ArtifactError
-from isthmus.tasks.cluster.rules import Float32, Float64, fitted_mixture
+from isthmus.tasks.cluster.graph import Float32, Float64
+from isthmus.tasks.cluster.mixture import fitted_mixture
 from isthmus.tasks.cluster.splits import number_of_clusters
 
 __all__ = ["Evidence", "of_bic", "of_silhouettes", "of_splits", "some_of"]

@@ -17,12 +17,12 @@ Without the latter a code costs so much at first that all records give theirs up
 made of it is kept where it bounds log p(x) more closely and clusters still tell records apart.
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,10 +33,10 @@ from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.networks.priors import normal_log_density
 from isthmus.tasks.cluster.evidence import Evidence, of_bic
-from isthmus.tasks.cluster.rules import Float32, Float64, Rule, fitted_mixture
-
-if TYPE_CHECKING:
-    from isthmus.tasks.cluster.clusterer import Clusterer
+from isthmus.tasks.cluster.graph import Float32, Float64
+from isthmus.tasks.cluster.methods import Method
+from isthmus.tasks.cluster.mixture import fitted_mixture
+from isthmus.tasks.coder import Coder
 
 __all__ = ["VaDE", "nats_told"]
 
@@ -47,7 +47,7 @@ DRAWS = 8  # of each code, that the bound on log p(x) is found with
 TOLD = 0.75  # of the nats that clusters told of a record at the start: with less, some of them have died
 
 
-class VaDE(Rule):
+class VaDE(Method):
     """Variational deep embedding.
 
     Parameters
@@ -75,28 +75,28 @@ class VaDE(Rule):
         return of_bic(view, most, seed)
 
     @classmethod
-    def fit_model(cls, task: Clusterer, model: Any, data: Data) -> Any:
+    def fit_model(cls, model: Any, data: Data, owner: str) -> Any:
         if getattr(model, "warm_up", None) == 0 and getattr(model, "k", 1) == 1:
             model.set_params(warm_up=WARM_UP)
-        return super().fit_model(task, model, data)
+        return super().fit_model(model, data, owner)
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
-        model = copy.deepcopy(task.model_)
-        checks.plain_posterior(type(task).__name__, model)
+    def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+        model = copy.deepcopy(coder.model)
+        checks.plain_posterior(coder.owner, model)
         device = next(model.module_.parameters()).device
         variances = np.exp(model._figures(data, lambda x: model.module_.gaussian(x)[1]))
         model.set_params(prior="mixture", components=k, warm_up=0.0)
         model.module_.prior = _prior(view, variances, k, seed).to(device)
-        rule = cls(model)
-        start, begun = copy.deepcopy(model.module_.state_dict()), rule.probabilities(task, data)
-        bound = rule._bound(data)
-        rule._train(data, device, seed)
-        rule.score, found = rule._bound(data), rule.probabilities(task, data)
-        if rule.score < bound or nats_told(found) < TOLD * nats_told(begun):
+        method = cls(model)
+        start, begun = copy.deepcopy(model.module_.state_dict()), method.probabilities(coder, data)
+        bound = method._bound(data)
+        method._train(data, device, seed)
+        method.score, trained = method._bound(data), method.probabilities(coder, data)
+        if method.score < bound or nats_told(trained) < TOLD * nats_told(begun):
             model.module_.load_state_dict(start)
-            rule.score, found = bound, begun
-        return rule, found
+            method.score, trained = bound, begun
+        return method, trained
 
     def _train(self, data: Data, device: torch.device, seed: int) -> None:
         """Train everything on the bound."""
@@ -116,17 +116,17 @@ class VaDE(Rule):
         log_w, means, log_vars = self.model.module_.prior.components()
         return log_w + normal_log_density(z[:, None], means, log_vars).sum(-1)
 
-    def probabilities(self, task: Clusterer, data: Data) -> Float64:
+    def probabilities(self, coder: Coder, data: Data) -> Float64:
         return metrics.softmax(self.model._figures(data, self._log_chances))
 
-    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
-    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         weights = training.to_tensors(artifact.under("module.", arrays))
         k, width = weights["prior.means"].shape
-        model = copy.deepcopy(task.model_)
+        model = copy.deepcopy(coder.model)
         device = next(model.module_.parameters()).device
         model.set_params(prior="mixture", components=int(k))
         model.module_.prior = networks.MixturePrior(width, int(k), torch.Generator()).to(device)

@@ -26,6 +26,7 @@ from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
 from isthmus.density import CodeDensity
+from isthmus.tasks.coder import records_for
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
 from isthmus.tasks.detect.scores import (
     BESIDE,
@@ -374,7 +375,8 @@ class Detector(OutlierMixin, TaskEstimator):
         if way == "distance":
             return -2 * self.density_.log_prob(self._codes(data))
         if way == "likelihood":
-            return -np.asarray(self.model_.score_samples(self._records(data, self.model_)), np.float64)
+            records = records_for(self.model_, data, type(self).__name__)
+            return -np.asarray(self.model_.score_samples(records), np.float64)
         return self.residuals_.oddness(self.reader_, data)
 
     # ------------------------------------------------------------------ files

@@ -7,13 +7,12 @@ The two plain ones stand here, on codes that are left as they are::
     mixture    p(c | z) ~ w_c N(z; m_c, S_c), full covariances, by expectation and maximisation
 """
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,28 +20,23 @@ from numpy.typing import NDArray
 from isthmus import metrics
 from isthmus.data import Data
 from isthmus.density import gaussian_logits
+from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_silhouettes
+from isthmus.tasks.cluster.graph import Float32, Float64
+from isthmus.tasks.cluster.mixture import fitted_mixture
+from isthmus.tasks.coder import Coder, records_for
 
-if TYPE_CHECKING:
-    from isthmus.tasks.cluster.clusterer import Clusterer
-    from isthmus.tasks.cluster.evidence import Evidence
+__all__ = ["Chances", "KMeansMethod", "Method", "MixtureMethod"]
 
-__all__ = ["KMeansRule", "MixtureRule", "Rule"]
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Int64 = NDArray[np.int64]
 Chances = NDArray[np.floating]
 
 STARTS = 10  # of k-means, the best of which is kept
-ROUNDS = 200  # of expectation and maximisation, at most
 SEEN = 25_000  # records that a model of our own is trained on in all, at least
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 200
 WIDEST = 64  # numbers in the codes of a linear model, at most
-RIDGE = 1e-4  # of the mean variance of a number, added to every variance
 
 
-class Rule(ABC):
-    """What turns records into one probability a cluster.
+class Method(ABC):
+    """A way of clustering: from records to one probability a cluster.
 
     Attributes
     ----------
@@ -65,12 +59,13 @@ class Rule(ABC):
         return models.Autoencoder(random_state=seed, **settings)
 
     @classmethod
-    def fit_model(cls, task: Clusterer, model: Any, data: Data) -> Any:
-        """Fit a model."""
-        return model.fit(task._records(data, model), data.labels if getattr(model, "learns_classes", False) else None)
+    def fit_model(cls, model: Any, data: Data, owner: str) -> Any:
+        """Return a model fitted to records; ``owner``, for sentences, is who wants it fitted."""
+        labels = data.labels if getattr(model, "learns_classes", False) else None
+        return model.fit(records_for(model, data, owner), labels)
 
     @classmethod
-    def view(cls, task: Clusterer, data: Data, codes: Float32) -> Any:
+    def view(cls, codes: Float32, seed: int) -> Any:
         """Return what all runs and all numbers of clusters start from."""
         return codes
 
@@ -81,8 +76,19 @@ class Rule(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, task: Clusterer, data: Data, view: Any, k: int, seed: int) -> tuple[Self, Chances]:
-        """Return the rule, and the probabilities of the records that it was learned from: (n, k)."""
+    def learn(cls, coder: Coder, data: Data, view: Any, k: int, seed: int) -> tuple[Self, Chances]:
+        """Return the method with k clusters, and the probabilities of the records that it was learned from: (n, k).
+
+        Parameters
+        ----------
+        coder : Coder
+            With the model that gives the codes; it is left as it is.
+        data : Data
+            All records.
+        view : object
+            What :meth:`view` returned for their codes.
+        k, seed : int
+        """
 
     @classmethod
     def settled(cls, view: Any, runs: list[tuple[Self, Chances]]) -> tuple[Self, Chances]:
@@ -90,17 +96,17 @@ class Rule(ABC):
         return max(runs, key=lambda run: run[0].score)
 
     @abstractmethod
-    def probabilities(self, task: Clusterer, data: Data) -> Float64:
+    def probabilities(self, coder: Coder, data: Data) -> Float64:
         """Return the probability of each cluster: (n, k)."""
 
     @abstractmethod
-    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what :meth:`restore` needs, as JSON and arrays."""
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what :meth:`from_state` needs, as JSON and arrays."""
 
     @classmethod
     @abstractmethod
-    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """Return the rule that :meth:`parts` described."""
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        """Return the method that :meth:`state` described."""
 
 
 def brief(data: Data) -> dict[str, Any]:
@@ -123,47 +129,51 @@ def faithful(data: Data, features: str) -> dict[str, Any]:
     return linear if schema.kind == "table" else {}
 
 
-class OnCodes(Rule):
-    """A rule that needs nothing but the codes of a record."""
+class OnCodes(Method):
+    """A method that needs nothing but the codes of a record."""
 
     def __init__(self, **arrays: np.ndarray) -> None:
         self.arrays = arrays
 
-    def probabilities(self, task: Clusterer, data: Data) -> Float64:
-        return metrics.softmax(self.logits(task._codes(data)))
+    def probabilities(self, coder: Coder, data: Data) -> Float64:
+        return metrics.softmax(self.logits(coder.codes(data)))
 
     @abstractmethod
     def logits(self, codes: Float32) -> Float64:
         """Return log p(c | z) and a constant: (n, d) -> (n, k)."""
 
-    def parts(self, task: Clusterer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, self.arrays
 
     @classmethod
-    def restore(cls, task: Clusterer, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(**arrays)
 
 
-class KMeansRule(OnCodes):
+class KMeansMethod(OnCodes):
     """Nearest of k centres (MacQueen 1967)."""
 
     about = "k-means on codes"
 
     @classmethod
     def evidence(cls, view: Float32, most: int, seed: int) -> Evidence:
-        from isthmus.tasks.cluster.evidence import of_silhouettes
-
         return of_silhouettes(view, most, seed)
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+    def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+        method = cls.of_codes(view, k, seed)
+        return method, metrics.softmax(method.logits(view))
+
+    @classmethod
+    def of_codes(cls, codes: Float32, k: int, seed: int) -> Self:
+        """Return the k centres of codes (n, d)."""
         from sklearn.cluster import KMeans
 
-        found = KMeans(k, n_init=STARTS, random_state=seed).fit(view)
-        width = max(found.inertia_ / view.size, np.finfo(np.float32).tiny)
-        rule = cls(centres=np.asarray(found.cluster_centers_, np.float64), width=np.asarray(width))
-        rule.score = -float(found.inertia_)
-        return rule, metrics.softmax(rule.logits(view))
+        kmeans = KMeans(k, n_init=STARTS, random_state=seed).fit(codes)
+        width = max(kmeans.inertia_ / codes.size, np.finfo(np.float32).tiny)
+        method = cls(centres=np.asarray(kmeans.cluster_centers_, np.float64), width=np.asarray(width))
+        method.score = -float(kmeans.inertia_)
+        return method
 
     def logits(self, codes: Float32) -> Float64:
         centres, width = self.arrays["centres"], self.arrays["width"]
@@ -172,42 +182,32 @@ class KMeansRule(OnCodes):
         return np.asarray(-0.5 / width * np.stack(squares, axis=1))
 
 
-class MixtureRule(OnCodes):
+class MixtureMethod(OnCodes):
     """A mixture of Gaussians with full covariances (Dempster, Laird and Rubin 1977)."""
 
     about = "a mixture of Gaussians on codes"
 
     @classmethod
     def evidence(cls, view: Float32, most: int, seed: int) -> Evidence:
-        from isthmus.tasks.cluster.evidence import of_bic
-
         return of_bic(view, most, seed)
 
     @classmethod
-    def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
-        found = fitted_mixture(view, k, seed)
-        rule = cls(
-            log_weights=np.log(found.weights_),
-            means=found.means_,
-            whitening=found.precisions_cholesky_,
+    def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
+        method = cls.of_codes(view, k, seed)
+        return method, metrics.softmax(method.logits(view))
+
+    @classmethod
+    def of_codes(cls, codes: Float32, k: int, seed: int) -> Self:
+        """Return the mixture of k Gaussians of codes (n, d)."""
+        mixture = fitted_mixture(codes, k, seed)
+        method = cls(
+            log_weights=np.log(mixture.weights_),
+            means=mixture.means_,
+            whitening=mixture.precisions_cholesky_,
         )
-        rule.score = float(found.lower_bound_)
-        return rule, metrics.softmax(rule.logits(view))
+        method.score = float(mixture.lower_bound_)
+        return method
 
     def logits(self, codes: Float32) -> Float64:
         parts = (self.arrays[name] for name in ("log_weights", "means", "whitening"))
         return gaussian_logits(codes.astype(np.float64), *parts)
-
-
-def fitted_mixture(codes: Float32, k: int, seed: int, covariances: str = "full", starts: int = 1) -> Any:
-    """Return scikit-learn's mixture of k Gaussians, the likeliest of some starts, fitted to codes (n, d)."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
-    codes = codes.astype(np.float64)
-    ridge = RIDGE * float(codes.var(axis=0).mean()) + np.finfo(np.float32).tiny
-    options = {"reg_covar": ridge, "random_state": seed, "max_iter": ROUNDS, "n_init": starts}
-    mixture = GaussianMixture(k, covariance_type=covariances, **options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the last rounds move hardly any record
-        return mixture.fit(codes)

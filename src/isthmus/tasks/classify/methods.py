@@ -1,11 +1,11 @@
 """Ways of telling classes: each learns from a model's codes, or trains its networks, and returns logits."""
 
-# ruff: noqa: D102 - what each method does stands at Rule
+# ruff: noqa: D102 - what each method does stands at Method
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,19 @@ from numpy.typing import NDArray
 from isthmus import artifact, checks
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.tasks.coder import Coder, records_for
 
-if TYPE_CHECKING:
-    from isthmus.tasks.classify.classifier import Classifier
-
-__all__ = ["Conditional", "Features", "Known", "Ladder", "Own", "Probe", "Rule", "Stacked", "logistic_regression"]
+__all__ = [
+    "Conditional",
+    "Features",
+    "LabelSplit",
+    "Ladder",
+    "Method",
+    "ModelClasses",
+    "Probe",
+    "Stacked",
+    "logistic_regression",
+]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -28,17 +36,20 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of records' classes.
+class LabelSplit:
+    """Classes of records: those to learn from, those kept back, and those not known.
 
     Parameters
     ----------
+    classes : ndarray, shape (k,)
+        Labels, sorted.
     numbers : ndarray of int64, shape (n,)
         Class numbers, -1 where there is no label.
     held_out : ndarray of int64, shape (m,)
         Rows with a label that is kept back, to calibrate on.
     """
 
+    classes: NDArray[Any]
     numbers: Int64
     held_out: Int64
 
@@ -55,8 +66,8 @@ class Known:
         return np.flatnonzero(self.seen >= 0)
 
 
-class Rule(ABC):
-    """What turns records into one logit a class.
+class Method(ABC):
+    """A way of classifying: from records to one logit a class.
 
     Attributes
     ----------
@@ -75,40 +86,52 @@ class Rule(ABC):
         """Return the unfitted model that serves this way best."""
 
     @classmethod
-    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
-        """Fit a model; one that learns classes learns those that may be looked at."""
-        if not getattr(model, "learns_classes", False):
-            return model.fit(task._records(data, model))
-        if model.takes_unlabelled:
-            return model.fit(data, known.seen)
-        return model.fit(data.subset(known.rows), known.seen[known.rows])
-
-    @classmethod
-    @abstractmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        """Return the rule learned with ``task.model_``.
+    def fit_model(cls, model: Any, data: Data, split: LabelSplit, owner: str) -> Any:
+        """Return a model fitted to records; one that learns classes learns those that may be looked at.
 
         Parameters
         ----------
-        task : Classifier
+        model : model
+            Unfitted.
         data : Data
             All records.
-        known : Known
-            What is known of their classes.
+        split : LabelSplit
+        owner : str
+            Who wants it fitted, for sentences.
         """
-
-    @abstractmethod
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        """Return the logits of records: (n, k)."""
-
-    @abstractmethod
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what :meth:`restore` needs, as JSON and arrays."""
+        if not getattr(model, "learns_classes", False):
+            return model.fit(records_for(model, data, owner))
+        if model.takes_unlabelled:
+            return model.fit(data, split.seen)
+        return model.fit(data.subset(split.rows), split.seen[split.rows])
 
     @classmethod
     @abstractmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """Return the rule that :meth:`parts` described."""
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
+        """Return the method with what it learned of the classes.
+
+        Parameters
+        ----------
+        coder : Coder
+            With the model that gives the codes; it is left as it is.
+        data : Data
+            All records.
+        split : LabelSplit
+            Their classes.
+        """
+
+    @abstractmethod
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        """Return the logits of records: (n, k)."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what :meth:`from_state` needs, as JSON and arrays."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        """Return the method that :meth:`state` described."""
 
 
 # ------------------------------------------------------------------ on frozen codes
@@ -123,7 +146,7 @@ def logistic_regression() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
 
 
-class Probe(Rule):
+class Probe(Method):
     """Logistic regression on the codes of a model that is left as it is (Alain and Bengio 2017 call it a probe).
 
     Parameters
@@ -146,23 +169,23 @@ class Probe(Rule):
         return family(latent_dim=WIDTH, random_state=seed)
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        return cls.of_codes(task._codes(data.subset(known.rows)), known.numbers[known.rows])
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
+        return cls.of_codes(coder.codes(data.subset(split.rows)), split.numbers[split.rows])
 
     @classmethod
     def of_codes(cls, codes: np.ndarray, numbers: Int64) -> Self:
         """Return the probe of codes (n, d) and their classes (n,)."""
         codes = codes.astype(np.float64)
-        rule = cls._straight(logistic_regression().fit(codes, numbers))
+        probe = cls._straight(logistic_regression().fit(codes, numbers))
         folds = min(FOLDS, int(np.bincount(numbers).min()))
         if folds > 1:
             from sklearn.model_selection import StratifiedKFold
 
-            logits = np.empty((len(codes), len(rule.bias)))
+            logits = np.empty((len(codes), len(probe.bias)))
             for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(codes, numbers):
                 logits[test] = cls._straight(logistic_regression().fit(codes[train], numbers[train])).of(codes[test])
-            rule.unseen = logits, numbers
-        return rule
+            probe.unseen = logits, numbers
+        return probe
 
     @classmethod
     def _straight(cls, pipeline: Any) -> Self:
@@ -179,14 +202,14 @@ class Probe(Rule):
         # Row by row in the same order whatever their number: a row's result does not depend on the others.
         return np.einsum("nd,kd->nk", codes.astype(np.float64), self.weights) + self.bias
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        return self.of(task._codes(data))
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        return self.of(coder.codes(data))
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {"weights": self.weights, "bias": self.bias}
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["weights"], arrays["bias"])
 
 
@@ -203,41 +226,41 @@ class Features(Probe):
         return models.Autoencoder(random_state=seed)
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
         from isthmus.tasks.features import feature_network
 
-        labelled, numbers = data.subset(known.rows), known.numbers[known.rows]
-        network = feature_network(labelled, numbers, random_state=task.seed_, cache=False)
-        rule = cls.of_codes(cls._both(task, network, labelled), numbers)
-        rule.network, rule.unseen = network, None  # the network has learned from all of them
-        return rule
+        labelled, numbers = data.subset(split.rows), split.numbers[split.rows]
+        network = feature_network(labelled, numbers, random_state=coder.seed, cache=False)
+        method = cls.of_codes(cls._both(coder, network, labelled), numbers)
+        method.network, method.unseen = network, None  # the network has learned from all of them
+        return method
 
     @staticmethod
-    def _both(task: Classifier, network: Any, data: Data) -> np.ndarray:
+    def _both(coder: Coder, network: Any, data: Data) -> np.ndarray:
         pictures = np.asarray(data.chunk(0, len(data)))
-        return np.concatenate([network.features(pictures), task._codes(data)], axis=1)
+        return np.concatenate([network.features(pictures), coder.codes(data)], axis=1)
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        return self.of(self._both(task, self.network, data))
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        return self.of(self._both(coder, self.network, data))
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self.network.state()
-        own, own_arrays = super().parts(task)
+        own, own_arrays = super().state()
         return own | {"network": document}, own_arrays | {f"network.{name}": a for name, a in arrays.items()}
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         from isthmus.metrics.features import FeatureNetwork
 
-        rule = super().restore(task, document, arrays)
-        rule.network = FeatureNetwork.from_state(document["network"], artifact.under("network.", arrays))
-        return rule
+        method = super().from_state(state, arrays, coder)
+        method.network = FeatureNetwork.from_state(state["network"], artifact.under("network.", arrays))
+        return method
 
 
 # ------------------------------------------------------------------ models that know classes
 
 
-class Own(Rule):
+class ModelClasses(Method):
     """The model's own chances of each class."""
 
     needs = ("class_logits",)
@@ -249,30 +272,30 @@ class Own(Rule):
         return models.LadderNetwork(random_state=seed)
 
     @classmethod
-    def fit_model(cls, task: Classifier, model: Any, data: Data, known: Known) -> Any:
-        return model.fit(data, known.seen, validation=0)
+    def fit_model(cls, model: Any, data: Data, split: LabelSplit, owner: str) -> Any:
+        return model.fit(data, split.seen, validation=0)
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        checks.same_classes(type(task).__name__, type(task.model_).__name__, task.classes_, task.model_.classes_)
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
+        checks.same_classes(coder.owner, type(coder.model).__name__, split.classes, coder.model.classes_)
         return cls()
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        return np.asarray(task.model_.class_logits(data), np.float64)
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        return np.asarray(coder.model.class_logits(data), np.float64)
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {}, {}
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls()
 
 
-class Ladder(Own):
+class Ladder(ModelClasses):
     """The ladder network (Rasmus et al. 2015), the usual one of the models that learn classes themselves."""
 
 
-class Conditional(Own):
+class Conditional(ModelClasses):
     """A variational autoencoder with the class beside the code (Kingma et al. 2014, model M2)."""
 
     @staticmethod
@@ -282,7 +305,7 @@ class Conditional(Own):
         return models.ConditionalVAE(alpha=10.0, random_state=seed)
 
 
-class Stacked(Rule):
+class Stacked(Method):
     """Model M2 on the codes of model M1 (Kingma et al. 2014, section 2.3)."""
 
     def __init__(self, second: Any) -> None:
@@ -295,24 +318,24 @@ class Stacked(Rule):
         return models.VAE(random_state=seed)
 
     @classmethod
-    def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
+    def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
         from isthmus import models
 
         budget = ("max_epochs", "max_seconds", "batch_size")
-        spent: dict[str, Any] = {name: getattr(task.model_, name, None) for name in budget}
-        second = models.ConditionalVAE(alpha=10.0, scaling="standard", random_state=task.seed_, **spent)
-        return cls(second.fit(isthmus_data.open(task._codes(data)), known.seen, validation=0))
+        spent: dict[str, Any] = {name: getattr(coder.model, name, None) for name in budget}
+        second = models.ConditionalVAE(alpha=10.0, scaling="standard", random_state=coder.seed, **spent)
+        return cls(second.fit(isthmus_data.open(coder.codes(data)), split.seen, validation=0))
 
-    def logits(self, task: Classifier, data: Data) -> Float64:
-        return np.asarray(self.second.class_logits(task._codes(data)), np.float64)
+    def logits(self, coder: Coder, data: Data) -> Float64:
+        return np.asarray(self.second.class_logits(coder.codes(data)), np.float64)
 
-    def parts(self, task: Classifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         document, arrays = self.second.to_parts()
         return {"second": document}, {f"second.{name}": array for name, array in arrays.items()}
 
     @classmethod
-    def restore(cls, task: Classifier, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         from isthmus import models
 
         parts = artifact.under("second.", arrays)
-        return cls(models.ConditionalVAE.from_parts("the classifier", document["second"], parts))
+        return cls(models.ConditionalVAE.from_parts("the classifier", state["second"], parts))
