@@ -125,12 +125,12 @@ class TaskEstimator(BaseEstimator, ABC):
         return telling.belongs(data, X)
 
     def _coder(self) -> Coder:
-        """Return what a method of this task works with."""
+        """Return what the methods of a task that has some are given."""
         return Coder(self.model_, self.seed_, type(self).__name__, getattr(self, "verbose", 0))
 
     def _codes(self, data: Data) -> np.ndarray:
         """Return the codes of records: float32, (n, d)."""
-        return self._coder().codes(data)
+        return Coder(self.model_, owner=type(self).__name__).codes(data)
 
     # ------------------------------------------------------------------ files
 
