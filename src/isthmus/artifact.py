@@ -28,7 +28,7 @@ from isthmus import files
 from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError, OutputExistsError
 from isthmus.version import __version__
 
-__all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "under", "understanding", "write"]
+__all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "understanding", "write"]
 
 FORMAT_NUMBER = 1
 DOCUMENT_LIMIT = 64 * 2**20  # bytes of JSON that a reader accepts
@@ -260,11 +260,6 @@ def brief(said: Any) -> str:
     line = " ".join(str(said)[: 4 * WORDS].split())
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= WORDS else f"{line[:WORDS]}..."
-
-
-def under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _sha256(content: bytes) -> str:

@@ -910,10 +910,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        document, arrays = self.to_parts(scores)
-        artifact.write(path, type(self).__name__, document, arrays, force=force)
+        artifact.write(path, type(self).__name__, *self.state(scores), force=force)
 
-    def to_parts(self, scores: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self, scores: dict[str, Any] | None = None) -> documents.State:
         """Return the JSON document and the arrays that a file of this model holds."""
         self._is_fitted()
         state, arrays = self.preprocessor_.state()
@@ -928,9 +927,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
         tensors = training.to_arrays(self.module_.state_dict(), "module.")
-        tensors |= {f"preprocessing.{name}": array for name, array in arrays.items()}
+        tensors |= documents.prefixed("preprocessing", arrays)
         if self._some_codes is not None or self._density is not None:
-            tensors |= {f"density.{name}": array for name, array in self._density_of_codes().arrays().items()}
+            tensors |= documents.prefixed("density", self._density_of_codes().state()[1])
         return document, tensors
 
     @classmethod
@@ -955,22 +954,22 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             The file is of a later format.
         """
         document, arrays = artifact.read(path, cls.__name__)
-        return cls.from_parts(path, document, arrays, network=network, device=device)
+        return cls.from_state(document, arrays, network=network, device=device, path=path)
 
     @classmethod
-    def from_parts(
+    def from_state(
         cls,
-        path: str | os.PathLike[str],
         document: dict[str, Any],
         arrays: dict[str, np.ndarray],
         *,
         network: Any = None,
         device: str | None = None,
+        path: str | os.PathLike[str] = "the state",
     ) -> Self:
-        """Return the model that :meth:`to_parts` described; ``path``, for sentences, is where the parts were found."""
+        """Return the model that :meth:`state` described; ``path``, for sentences, is where the state was found."""
         with artifact.understanding(path):
             its = documents.read(_Document, document)
-            weights = artifact.under("module.", arrays)
+            weights = documents.under("module", arrays)
             documents.check_finite(weights)
             own = own_modules(its["parameters"])
         network = None if own is None else same_network(path, own, network)
@@ -1001,14 +1000,14 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
         if cls.learns_classes:
             model.classes_, model.class_counts_ = classes_from_json(document.get("classes", []))
-        its, density = document["preprocessing"], artifact.under("density.", arrays)
+        its, density = document["preprocessing"], documents.under("density", arrays)
         model.preprocessor_ = preprocessing.from_state(
-            its["class"], its["state"], artifact.under("preprocessing.", arrays)
+            its["class"], its["state"], documents.under("preprocessing", arrays)
         )
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
         with no_more_than(weights, record if network is None else 0):
             model.module_ = model._new_module(0)
-        model._density = CodeDensity.of(density, model._n_features_out) if density else None
+        model._density = CodeDensity.from_state({}, density, model._n_features_out) if density else None
         model.history_, model.notes_ = document["history"], document["notes"]
         model.provenance_, model.scores_ = document["provenance"], document["scores"]
         return model

@@ -9,7 +9,6 @@ drawn, in a second and a half.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -51,8 +50,8 @@ class CodeDensity:
         self.weights, self.means, self.factors = weights, means, factors
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]], d: int | None = None) -> Self:
-        """Return the density that :meth:`arrays` described, of codes of ``d`` numbers.
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]], d: int | None = None) -> Self:
+        """Return the density that :meth:`state` described, of codes of ``d`` numbers.
 
         Raises
         ------
@@ -129,9 +128,9 @@ class CodeDensity:
             distance[rows] = np.linalg.norm(np.linalg.solve(self.factors[i].astype(np.float64), offset.T), axis=0)
         return self.means[component], distance
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> documents.State:
         """Return what the constructor takes, by name."""
-        return {"weights": self.weights, "means": self.means, "factors": self.factors}
+        return {}, {"weights": self.weights, "means": self.means, "factors": self.factors}
 
 
 def gaussian_logits(

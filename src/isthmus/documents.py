@@ -3,6 +3,9 @@
 A file is written by ``save`` and read by whoever has it. Its checksums tell that it is whole, not that it makes sense.
 So whatever is read from a document goes through :func:`read`, and every array through :func:`array`; what follows may
 rely on types, lengths and finite numbers.
+
+What a file holds of an object is its state: a document, and arrays by name (:class:`Stateful`). An object that has
+others inside puts their documents into its own, and their arrays under a name (:func:`prefixed`, :func:`under`).
 """
 
 from __future__ import annotations
@@ -13,18 +16,58 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Literal, NotRequired, Union
+from typing import Any, Literal, NotRequired, Protocol, Self, Union
 
 import numpy as np
 
 from isthmus.errors import ArtifactError
 
-__all__ = ["array", "check_finite", "hints", "is_number_type", "read"]
+__all__ = [
+    "State",
+    "Stateful",
+    "array",
+    "check_finite",
+    "hints",
+    "is_number_type",
+    "prefixed",
+    "read",
+    "under",
+]
+
+State = tuple[dict[str, Any], dict[str, np.ndarray]]  # a document of JSON values, and arrays by name
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # whole numbers that any array holds
 WORDS = 40  # characters of a value that a sentence shows
 NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null"}
 KINDS = {"f": "floats", "i": "whole numbers", "n": "numbers", "b": "truth values"}
+
+
+class Stateful(Protocol):
+    """An object that a file can hold."""
+
+    def state(self) -> State:
+        """Return all that was learned, as JSON values and arrays; neither is to be changed."""
+
+    @classmethod
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Return the object that :meth:`state` described: its own state is equal, bit for bit.
+
+        Raises
+        ------
+        ArtifactError
+            The state is incomplete or was altered.
+        """
+
+
+def prefixed(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of an object inside another, each as ``name.its name``."""
+    return {f"{name}.{its_name}": array for its_name, array in arrays.items()}
+
+
+def under(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays that :func:`prefixed` put under a name, without it."""
+    start = f"{name}."
+    return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
 
 
 def read(kind: Any, value: Any, where: str = "it") -> Any:

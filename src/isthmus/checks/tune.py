@@ -72,7 +72,7 @@ def family_or_model(owner: str, families: Any, model: Any) -> None:
 
 def searchable(owner: str, model: Any) -> None:
     """Refuse a model that does not say what is worth trying."""
-    if not hasattr(model, "search_space") or not hasattr(model, "to_parts"):
+    if not hasattr(model, "search_space") or not hasattr(model, "from_state"):
         raise ParameterError(
             f"{owner}: the model must be one of isthmus's, which declare a search_space; {type(model).__name__} is "
             f"none of them."

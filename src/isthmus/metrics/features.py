@@ -221,7 +221,7 @@ class FeatureNetwork(nn.Module):
         """Return name and digest: two figures with the same label were measured with the same eyes."""
         return f"{self.name} classifier, {WIDTH} features, {self.digest[:12]}"
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return the network as JSON values and arrays."""
         document = {
             "name": self.name,

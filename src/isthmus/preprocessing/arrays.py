@@ -225,16 +225,16 @@ class ArrayPreprocessor(Preprocessor):
     def _log_unit(self) -> Float64:
         return np.log(self._centring.unit.astype(np.float64))
 
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
+    def _own_state(self) -> documents.State:
         centring, arrays = self._centring.state()
         if self._quantiles:
             arrays["knots"] = np.array([len(m.values) for m in self._quantiles])
-            arrays |= {f"knot_{name}": np.concatenate([m.parts()[name] for m in self._quantiles]) for name in PARTS}
+            arrays |= {f"knot_{name}": np.concatenate([getattr(m, name) for m in self._quantiles]) for name in PARTS}
         if len(self._atoms):
             arrays |= {"atoms": self._atoms, "owners": self._owners}
         return {"centring": centring}, arrays
 
-    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+    def _load_own_state(self, document: dict[str, Any], arrays: Arrays) -> None:
         self._centring = Centring.from_state(document["centring"], arrays)
         if "atoms" in arrays:
             self._atoms = documents.array(arrays, "atoms", (None,), "n")
@@ -243,10 +243,10 @@ class ArrayPreprocessor(Preprocessor):
             self._atoms, self._owners = np.zeros(0), np.zeros(0, np.int64)
         if self.scaling_ == "quantile":
             ends = np.cumsum(documents.array(arrays, "knots", (None,), "i"))[:-1]
-            names = [f"knot_{name}" for name in PARTS if f"knot_{name}" in arrays]
-            saved = [documents.array(arrays, name, (None,)) for name in names]
-            parts = (np.split(values, ends) for values in saved)
-            self._quantiles = tuple(QuantileMap.of(each) for each in zip(*parts, strict=True))
+            names = [name for name in PARTS if f"knot_{name}" in arrays]
+            parts = (np.split(documents.array(arrays, f"knot_{name}", (None,)), ends) for name in names)
+            each = (dict(zip(names, of_column, strict=True)) for of_column in zip(*parts, strict=True))
+            self._quantiles = tuple(QuantileMap.from_state({}, of_column) for of_column in each)
 
 
 def shared(values: Float64) -> Float64:

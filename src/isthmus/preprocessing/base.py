@@ -280,10 +280,10 @@ class Preprocessor(ABC):
             columns that were set aside put back.
         """
 
-    def state(self) -> tuple[dict[str, Any], Arrays]:
+    def state(self) -> documents.State:
         """Return everything fitted, as JSON values and arrays."""
         summary, arrays = self.summary_.state()
-        own, own_arrays = self._state()
+        own, own_arrays = self._own_state()
         document = {
             "schema": self.schema_.to_dict(),
             "shape": list(self.shape_),
@@ -328,7 +328,7 @@ class Preprocessor(ABC):
         self.shape_, self.scaling_, self._fit_notes = its["shape"], its["scaling"], its["notes"]
         check_scaling(cls.__name__, self.scaling_, cls.scalings)
         check_kind_state(cls.kind, self.schema_.kind)
-        self._restore(document, arrays)
+        self._load_own_state(document, arrays)
         shift, factor = (documents.array(arrays, name, (None,) * arrays[name].ndim) for name in ("shift", "factor"))
         check_affine_state(shift, factor)
         self._set_affine(shift, factor)
@@ -357,12 +357,12 @@ class Preprocessor(ABC):
             self.log_volume(blank.shape[1:])
 
     @abstractmethod
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
+    def _own_state(self) -> documents.State:
         """Return what the kind adds to the state."""
 
     @abstractmethod
-    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
-        """Set what :meth:`_state` returned."""
+    def _load_own_state(self, document: dict[str, Any], arrays: Arrays) -> None:
+        """Set what :meth:`_own_state` returned."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the training data, which copies and pickles do not carry along."""

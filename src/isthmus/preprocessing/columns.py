@@ -44,7 +44,6 @@ __all__ = [
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 NO_ATOMS = np.zeros(0)
 MOST_EXAMPLES = 100  # cells that are looked through for different values to show
 
@@ -78,7 +77,7 @@ class TableColumn(ABC):
         """Return numbers, shape (b, fields), as cells of an Arrow type or of its categories' type."""
 
     @abstractmethod
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values and arrays."""
 
 
@@ -250,11 +249,11 @@ class Numbers(TableColumn):
             values = np.where(is_atom, self.atoms[nearest], values)
         return values, x[:, 1] < 0.5 if self.masked else np.zeros(len(x), dtype=bool)
 
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values and arrays."""
         centring, arrays = self.centring.state()
         if self.quantiles is not None:
-            arrays |= self.quantiles.parts()
+            arrays |= self.quantiles.state()[1]
         document = {name: getattr(self, name) for name in ("name", "low", "high", "decimals", "mean", "std", "masked")}
         if len(self.atoms):  # files without any are those of earlier versions
             document["alone"], arrays["atoms"] = self.alone, self.atoms
@@ -264,8 +263,7 @@ class Numbers(TableColumn):
     def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Numbers:
         """Return the column that :meth:`state` wrote."""
         its = documents.read(_NumbersDocument, document, "column")
-        parts = [arrays[name] for name in PARTS if name in arrays]
-        quantiles = QuantileMap.of(parts) if parts else None
+        quantiles = QuantileMap.from_state({}, arrays) if any(name in arrays for name in PARTS) else None
         centring = Centring.from_state(its["centring"], arrays)
         atoms = documents.array(arrays, "atoms", (None,), "n") if "atoms" in arrays else NO_ATOMS
         return cls(**{**its, "centring": centring}, quantiles=quantiles, atoms=atoms)
@@ -391,7 +389,7 @@ class Dates(TableColumn):
         whole = pa.int32() if dtype.bit_width == 32 else pa.int64()
         return pa.array(ticks, mask=missing).cast(whole).cast(dtype)
 
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values and arrays."""
         number, arrays = self.number.state()
         cycles = [{"name": c.name, "mean": list(c.mean), "std": list(c.std)} for c in self.cycles]
@@ -460,7 +458,7 @@ class Booleans(TableColumn):
         missing = codes > 1 if self.masked else np.zeros(len(codes), dtype=bool)
         return pa.array(codes >= 1, mask=missing).cast(dtype)
 
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values."""
         return {"name": self.name, "masked": self.masked}, {}
 
@@ -552,7 +550,7 @@ class Categories(TableColumn):
         codes = np.clip(np.rint(x[:, 0]), 0, len(self.values) - 1 + self.masked).astype(np.int64)
         return self.values.take(pa.array(codes, mask=codes == len(self.values)))
 
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values."""
         document = {"name": self.name, "pooled": self.pooled, "masked": self.masked}
         return {**document, "values": _array_to_json(self.values)}, {}
@@ -625,7 +623,7 @@ class SetAside(TableColumn):
         values = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
         return values.fill_null(self.value.cast(values.type)[0])
 
-    def state(self) -> State:
+    def state(self) -> documents.State:
         """Return it as JSON values."""
         return {"name": self.name, "id": self.id, "value": _array_to_json(self.value)}, {}
 

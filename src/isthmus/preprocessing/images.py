@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import (
     check_channels,
     check_finite_range,
@@ -184,11 +185,11 @@ class ImagePreprocessor(Preprocessor):
     def _log_unit(self) -> Float64:
         return np.log(self._centring.unit.astype(np.float64))
 
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
+    def _own_state(self) -> documents.State:
         centring, arrays = self._centring.state()
         return {"centring": centring}, arrays
 
-    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+    def _load_own_state(self, document: dict[str, Any], arrays: Arrays) -> None:
         self._centring = Centring.from_state(document["centring"], arrays)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,19 +88,24 @@ class QuantileMap:
         return cls(knots, scores, *(np.where(shares > 0, _scores(ends), scores) for ends in (start, stop)))
 
     @classmethod
-    def of(cls, parts: Sequence[Float64]) -> QuantileMap:
-        """Return the map of the arrays that :data:`PARTS` names; earlier files have no stretches, the last two."""
-        values, scores, *ends = parts
-        found = cls(values, scores, *(ends or (scores, scores)))
-        for name in PARTS:
-            documents.array(found.parts(), name, (len(values),))
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> QuantileMap:
+        """Return the map that :meth:`state` described; earlier files have no stretches, the last two of :data:`PARTS`.
+
+        Raises
+        ------
+        ArtifactError
+            The arrays are no map.
+        """
+        values = documents.array(arrays, "values", (None,))
+        scores = documents.array(arrays, "scores", values.shape)
+        first, last = (documents.array(arrays, name, values.shape) if name in arrays else scores for name in PARTS[2:])
         if not len(values) or (np.diff(values) <= 0).any() or (np.diff(scores) <= 0).any():
             raise ArtifactError("its quantiles must rise, and be one at least")
-        return found
+        return cls(values, scores, first, last)
 
-    def parts(self) -> dict[str, Float64]:
+    def state(self) -> documents.State:
         """Return the arrays that :data:`PARTS` names."""
-        return {name: getattr(self, name) for name in PARTS}
+        return {}, {name: getattr(self, name) for name in PARTS}
 
     @property
     def slope(self) -> float:

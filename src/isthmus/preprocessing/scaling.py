@@ -158,7 +158,7 @@ class Centring:
         whole = total.view(np.int64 if self.dtype.kind == "i" else np.uint64)
         return np.where(too_high, bounds.max, np.where(too_low, bounds.min, whole)).astype(self.dtype)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return the centring as JSON values and arrays."""
         return {"dtype": self.dtype.name}, {"offset": self.offset, "unit": self.unit}
 

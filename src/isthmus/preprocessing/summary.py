@@ -84,7 +84,7 @@ class Summary:
     dtype: str
     atoms: bool = False
 
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return the summary as JSON values and arrays."""
         document = {
             "kind": self.kind,

@@ -310,17 +310,17 @@ class TablePreprocessor(Preprocessor):
                 units[place.start] = np.log(float(number.centring.unit[0]))
         return units
 
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
-        documents: list[dict[str, Any]] = []
+    def _own_state(self) -> documents.State:
+        columns: list[dict[str, Any]] = []
         arrays: Arrays = {}
         for index, column in enumerate(self._columns):
             document, its_arrays = column.state()
-            documents.append({"kind": column.kind, **document})
-            arrays |= {f"column.{index}.{name}": array for name, array in its_arrays.items()}
-        own = {"columns": documents, "max_categories": self.max_categories, "missing": self.missing}
+            columns.append({"kind": column.kind, **document})
+            arrays |= documents.prefixed(f"column.{index}", its_arrays)
+        own = {"columns": columns, "max_categories": self.max_categories, "missing": self.missing}
         return own, arrays
 
-    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+    def _load_own_state(self, document: dict[str, Any], arrays: Arrays) -> None:
         its = documents.read(_TableState, document, "preprocessing")
         self.max_categories, self.missing = its["max_categories"], its["missing"]
         of_column: list[Arrays] = [{} for _ in its["columns"]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.checks.preprocessing import check_longest_state, check_text_length, check_width
 from isthmus.preprocessing.base import Arrays, Preprocessor
 from isthmus.preprocessing.differences import Differences
@@ -117,9 +118,9 @@ class TextPreprocessor(Preprocessor):
         characters = symbols.astype(np.uint8)
         return [row[:end].tobytes() for row, end in zip(characters, ended.argmax(axis=1), strict=True)]
 
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
+    def _own_state(self) -> documents.State:
         return {}, {}
 
-    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+    def _load_own_state(self, document: dict[str, Any], arrays: Arrays) -> None:
         """Nothing beyond what all preprocessors have, but no longer texts than memory is for."""
         check_longest_state(self.shape_)

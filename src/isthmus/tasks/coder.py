@@ -58,4 +58,4 @@ def records_for(model: Any, data: Data, owner: str) -> Any:
 
 def is_own(model: Any) -> bool:
     """Tell whether a model takes records of every kind, as isthmus's do, and not arrays only."""
-    return hasattr(model, "to_parts")
+    return hasattr(model, "from_state")

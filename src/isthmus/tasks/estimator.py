@@ -76,12 +76,12 @@ class TaskEstimator(BaseEstimator, ABC):
         """Return the unfitted model that serves these records best; its import belongs inside the function."""
 
     @abstractmethod
-    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return what was learned beside the model, as JSON and arrays; :meth:`restore_task` takes both."""
+    def task_state(self) -> documents.State:
+        """Return what was learned beside the model, as JSON and arrays; :meth:`load_task_state` takes both."""
 
     @abstractmethod
-    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Put back what :meth:`task_parts` returned."""
+    def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Set what :meth:`task_state` returned."""
 
     # ------------------------------------------------------------------ the model
 
@@ -150,19 +150,21 @@ class TaskEstimator(BaseEstimator, ABC):
         ParameterError
             The model is none of isthmus's.
         """
+        artifact.write(path, type(self).__name__, *self.state(), force=force)
+
+    def state(self) -> documents.State:
+        """Return the JSON document and the arrays that a file of this object holds, those of its model among them."""
         check_is_fitted(self, "model_")
         checks.model_of_isthmus(type(self).__name__, self.model_, own=is_own(self.model_))
-        model, model_arrays = self.model_.to_parts()
-        own, own_arrays = self.task_parts()
+        model, model_arrays = self.model_.state()
+        task, task_arrays = self.task_state()
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "model"}
         document = {
             "parameters": {name: parameter_to_json(name, value) for name, value in parameters.items()},
             "model": {"class": type(self.model_).__name__, "document": model},
-            "task": own,
+            "task": task,
         }
-        arrays = {f"model.{name}": array for name, array in model_arrays.items()}
-        arrays |= {f"task.{name}": array for name, array in own_arrays.items()}
-        artifact.write(path, type(self).__name__, document, arrays, force=force)
+        return document, documents.prefixed("model", model_arrays) | documents.prefixed("task", task_arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:
@@ -183,19 +185,32 @@ class TaskEstimator(BaseEstimator, ABC):
         FormatNumberError
             The file is of a later format.
         """
+        document, arrays = artifact.read(path, cls.__name__)
+        return cls.from_state(document, arrays, network=network, device=device, path=path)
+
+    @classmethod
+    def from_state(
+        cls,
+        document: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        device: str | None = None,
+        path: str | os.PathLike[str] = "the state",
+    ) -> Self:
+        """Return the object that :meth:`state` described; ``path``, for sentences, is where the state was found."""
         from isthmus.models import REGISTRY
 
-        document, arrays = artifact.read(path, cls.__name__)
         with artifact.understanding(path):
             its = documents.read(_Document, document)
-            model_class, parts = REGISTRY[its["model"]["class"]], artifact.under("model.", arrays)
-        model = model_class.from_parts(path, its["model"]["document"], parts, network=network, device=device)
+            model_class, its_arrays = REGISTRY[its["model"]["class"]], documents.under("model", arrays)
+        model = model_class.from_state(its["model"]["document"], its_arrays, network=network, device=device, path=path)
         with artifact.understanding(path):
-            own = artifact.under("task.", arrays)
-            documents.check_finite(own)
+            task_arrays = documents.under("task", arrays)
+            documents.check_finite(task_arrays)
             made = cls(model=model, **parameters_from_json(cls, its["parameters"]))
             made._use(model)
-            made.restore_task(its["task"], own)
+            made.load_task_state(its["task"], task_arrays)
             made._prove()
         return made
 

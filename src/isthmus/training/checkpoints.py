@@ -55,7 +55,7 @@ def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[d
     with artifact.understanding(path):
         its = documents.read(_Document, document)
         theirs, progress = its["plan"], its["progress"]
-        documents.check_finite(artifact.under("module.", arrays) | artifact.under("best.", arrays))
+        documents.check_finite(documents.under("module", arrays) | documents.under("best", arrays))
         tensors = to_tensors(arrays)
     ours = dataclasses.asdict(plan)
     for name, value in ours.items():

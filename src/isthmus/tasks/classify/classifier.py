@@ -377,7 +377,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
             METHODS[self.method_].default_model(data, self.seed_).set_params(device=self.device, verbose=self.verbose)
         )
 
-    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def task_state(self) -> documents.State:
         """Return method, classes, temperature, and what the method learned."""
         document, arrays = self.fitted_method_.state()
         about = {
@@ -390,8 +390,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         }
         return about | {"rule": document}, arrays
 
-    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Put back what :meth:`task_parts` returned."""
+    def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Set what :meth:`task_state` returned."""
         its = documents.read(_Document, document, "task")
         self.method_, self.method_reason_ = its["method"], its["reason"]
         self.classes_ = np.asarray(its["classes"])

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import artifact, checks
+from isthmus import checks, documents
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.tasks.coder import Coder, records_for
@@ -125,12 +125,12 @@ class Method(ABC):
         """Return the logits of records: (n, k)."""
 
     @abstractmethod
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         """Return what :meth:`from_state` needs, as JSON and arrays."""
 
     @classmethod
     @abstractmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         """Return the method that :meth:`state` described."""
 
 
@@ -205,11 +205,11 @@ class Probe(Method):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return self.of(coder.codes(data))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, {"weights": self.weights, "bias": self.bias}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["weights"], arrays["bias"])
 
 
@@ -243,17 +243,17 @@ class Features(Probe):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return self.of(self._both(coder, self.network, data))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        document, arrays = self.network.state()
+    def state(self) -> documents.State:
+        network, arrays = self.network.state()
         own, own_arrays = super().state()
-        return own | {"network": document}, own_arrays | {f"network.{name}": a for name, a in arrays.items()}
+        return own | {"network": network}, own_arrays | documents.prefixed("network", arrays)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         from isthmus.metrics.features import FeatureNetwork
 
-        method = super().from_state(state, arrays, coder)
-        method.network = FeatureNetwork.from_state(state["network"], artifact.under("network.", arrays))
+        method = super().from_state(document, arrays, coder)
+        method.network = FeatureNetwork.from_state(document["network"], documents.under("network", arrays))
         return method
 
 
@@ -283,11 +283,11 @@ class ModelClasses(Method):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return np.asarray(coder.model.class_logits(data), np.float64)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, {}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls()
 
 
@@ -329,13 +329,13 @@ class Stacked(Method):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return np.asarray(self.second.class_logits(coder.codes(data)), np.float64)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        document, arrays = self.second.to_parts()
-        return {"second": document}, {f"second.{name}": array for name, array in arrays.items()}
+    def state(self) -> documents.State:
+        second, arrays = self.second.state()
+        return {"second": second}, documents.prefixed("second", arrays)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         from isthmus import models
 
-        parts = artifact.under("second.", arrays)
-        return cls(models.ConditionalVAE.from_parts("the classifier", state["second"], parts))
+        second = documents.under("second", arrays)
+        return cls(models.ConditionalVAE.from_state(document["second"], second, path="the classifier"))

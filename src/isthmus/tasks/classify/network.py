@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import artifact, documents, training
+from isthmus import documents, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.tasks.classify.methods import Float64, LabelSplit, Method, Probe
@@ -43,7 +43,7 @@ class Head(Method):
         From code to logits.
     """
 
-    needs = ("transform", "losses", "to_parts")
+    needs = ("transform", "losses", "state")
     starts_fresh: ClassVar[bool] = True
     beside_own_loss: ClassVar[bool] = False
 
@@ -117,22 +117,22 @@ class Head(Method):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return np.asarray(self.model._figures(data, self._logits), np.float64)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         arrays = training.to_arrays(self.head.state_dict(), "head.")
         if not self.is_classifiers_model:
             arrays |= training.to_arrays(self.model.module_.state_dict(), "module.")
         return {}, arrays
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
-        model, weights = coder.model, training.to_tensors(artifact.under("module.", arrays))
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        model, weights = coder.model, training.to_tensors(documents.under("module", arrays))
         if weights:
             model = copy.deepcopy(model)
             model.module_.load_state_dict(weights)
         device = next(model.module_.parameters()).device
         classes = len(documents.array(arrays, "head.weight", (None, _width(model))))
         head = _head(model, classes)
-        head.load_state_dict(training.to_tensors(artifact.under("head.", arrays)))
+        head.load_state_dict(training.to_tensors(documents.under("head", arrays)))
         method = cls(model, head.to(device))
         method.is_classifiers_model = not weights
         return method

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import documents
 from isthmus.data import Data
 from isthmus.graph import graph_of, spread
 from isthmus.tasks.classify.methods import FOLDS, Float64, LabelSplit, Method, Probe
@@ -72,11 +73,11 @@ class Spreading(Method):
     def logits(self, coder: Coder, data: Data) -> Float64:
         return _logits(shares_of_neighbours(self.codes, self.shares, coder.codes(data)))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, {"codes": self.codes, "shares": self.shares}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["codes"], arrays["shares"])
 
 

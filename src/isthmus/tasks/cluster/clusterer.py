@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, documents, gradients, telling
+from isthmus import checks, documents, gradients, telling
 from isthmus import data as isthmus_data
 from isthmus.base import SIDE, seed_of
 from isthmus.data import Data, Schema
@@ -305,7 +305,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         model = METHODS[self.method_].default_model(data, self.features_, self.seed_)
         return model.set_params(device=self.device, verbose=self.verbose)
 
-    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def task_state(self) -> documents.State:
         """Return method, clusters of the records of the fit, evidence, and what the method learned."""
         document, arrays = self.fitted_method_.state()
         about = {
@@ -323,10 +323,10 @@ class Clusterer(ClusterMixin, TaskEstimator):
             "columns": self.columns_,
             "medoids": self.medoids_,
         }
-        return about, own | {f"rule.{name}": array for name, array in arrays.items()}
+        return about, own | documents.prefixed("rule", arrays)
 
-    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Put back what :meth:`task_parts` returned."""
+    def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Set what :meth:`task_state` returned."""
         its = documents.read(_Document, document, "task")
         self.method_, self.features_, self.seed_ = its["method"], its["features"], its["seed"]
         self.schema_ = Schema.from_dict(its["schema"])
@@ -340,8 +340,8 @@ class Clusterer(ClusterMixin, TaskEstimator):
         if not k or len(set(self.columns_.tolist())) < k or self.columns_.min() < 0:
             raise ArtifactError("its array 'columns' must name the clusters that the rule tells apart, each once")
         self._forget_width()
-        state, arrays = its["rule"], artifact.under("rule.", arrays)
-        self.fitted_method_ = METHODS[self.method_].from_state(state, arrays, self._coder())
+        method, arrays = METHODS[self.method_], documents.under("rule", arrays)
+        self.fitted_method_ = method.from_state(its["rule"], arrays, self._coder())
 
     def _blank(self) -> Any:
         """Return one record like those of the fit, of pictures that the model sees the histograms of too."""

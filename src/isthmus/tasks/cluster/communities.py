@@ -30,7 +30,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from isthmus import metrics
+from isthmus import documents, metrics
 from isthmus.data import Data
 from isthmus.graph import NEIGHBOURS, fuzzy_graph, near_rows
 from isthmus.tasks.cluster import graph as graphs
@@ -164,11 +164,11 @@ class OnGraph(Method):
     def probabilities(self, coder: Coder, data: Data) -> Float64:
         return shares_of_neighbours(self.codes, self.shares, coder.codes(data))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, {"codes": self.codes, "shares": self.shares}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(arrays["codes"], arrays["shares"])
 
 

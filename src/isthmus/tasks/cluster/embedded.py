@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import artifact, training
+from isthmus import documents, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
@@ -95,7 +95,7 @@ class DEC(Method):
     centres : Centres
     """
 
-    needs = ("transform", "encode", "losses", "to_parts")
+    needs = ("transform", "encode", "losses", "state")
     trains = True
     about = "deep embedded clustering"
     keeps_reconstruction: ClassVar[bool] = False
@@ -169,15 +169,15 @@ class DEC(Method):
     def probabilities(self, coder: Coder, data: Data) -> Float64:
         return np.exp(self._log_q(data))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         centres = training.to_arrays(self.centres.state_dict(), "centres.")
         return {}, centres | training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         model = copy.deepcopy(coder.model)
-        model.module_.load_state_dict(training.to_tensors(artifact.under("module.", arrays)))
-        found = training.to_tensors(artifact.under("centres.", arrays))
+        model.module_.load_state_dict(training.to_tensors(documents.under("module", arrays)))
+        found = training.to_tensors(documents.under("centres", arrays))
         centres = Centres(found["centres"])
         centres.load_state_dict(found)
         return cls(model, centres.to(next(model.module_.parameters()).device))

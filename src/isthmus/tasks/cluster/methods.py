@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import metrics
+from isthmus import documents, metrics
 from isthmus.data import Data
 from isthmus.density import gaussian_logits
 from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_silhouettes
@@ -100,12 +100,12 @@ class Method(ABC):
         """Return the probability of each cluster: (n, k)."""
 
     @abstractmethod
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         """Return what :meth:`from_state` needs, as JSON and arrays."""
 
     @classmethod
     @abstractmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         """Return the method that :meth:`state` described."""
 
 
@@ -142,11 +142,11 @@ class OnCodes(Method):
     def logits(self, codes: Float32) -> Float64:
         """Return log p(c | z) and a constant: (n, d) -> (n, k)."""
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, self.arrays
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
         return cls(**arrays)
 
 

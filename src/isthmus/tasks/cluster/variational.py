@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus import artifact, checks, metrics, networks, training
+from isthmus import checks, documents, metrics, networks, training
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.networks.priors import normal_log_density
@@ -56,7 +56,7 @@ class VaDE(Method):
         With the mixture as its prior.
     """
 
-    needs = ("transform", "code_posterior", "losses", "to_parts")
+    needs = ("transform", "code_posterior", "losses", "state")
     trains = True
     about = "variational deep embedding"
 
@@ -119,12 +119,12 @@ class VaDE(Method):
     def probabilities(self, coder: Coder, data: Data) -> Float64:
         return metrics.softmax(self.model._figures(data, self._log_chances))
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> documents.State:
         return {}, training.to_arrays(self.model.module_.state_dict(), "module.")
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
-        weights = training.to_tensors(artifact.under("module.", arrays))
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, np.ndarray], coder: Coder) -> Self:
+        weights = training.to_tensors(documents.under("module", arrays))
         k, width = weights["prior.means"].shape
         model = copy.deepcopy(coder.model)
         device = next(model.module_.parameters()).device

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import artifact, checks, documents, telling
+from isthmus import checks, documents, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.data import Data
@@ -381,8 +381,8 @@ class Detector(OutlierMixin, TaskEstimator):
 
     # ------------------------------------------------------------------ files
 
-    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # noqa: D102
-        beside = {way: learned.parts() for way, learned in self.beside_.items()}
+    def task_state(self) -> documents.State:  # noqa: D102
+        beside = {way: learned.state() for way, learned in self.beside_.items()}
         document = {
             "method": self.method_,
             "offset": self.offset_,
@@ -392,21 +392,21 @@ class Detector(OutlierMixin, TaskEstimator):
             "beside": {way: numbers for way, (numbers, _) in beside.items()},
         }
         arrays: dict[str, np.ndarray] = {"calibration": self.calibration_scores_}
-        arrays |= {f"density.{name}": array for name, array in self.density_.arrays().items()}
+        arrays |= documents.prefixed("density", self.density_.state()[1])
         arrays |= {f"usual.{way}": usual.knots for way, usual in self.usual_.items()}
         for way, (_, its) in beside.items():
-            arrays |= {f"{way}.{name}": array for name, array in its.items()}
+            arrays |= documents.prefixed(way, its)
         return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
 
-    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
+    def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
         its = documents.read(_Document, document, "task")
         self.method_, self.notes_ = its["method"], its["notes"]
         self.offset_, self.radius_ = its["offset"], its["radius"]
         self.usual_ = {way: Usual.of(arrays, f"usual.{way}", excess) for way, excess in its["usual"].items()}
         self.calibration_scores_ = documents.array(arrays, "calibration", (None,))
-        self.density_ = CodeDensity.of(artifact.under("density.", arrays))
+        self.density_ = CodeDensity.from_state({}, documents.under("density", arrays))
         self.beside_ = {
-            way: BESIDE[way].of(numbers, artifact.under(f"{way}.", arrays)) for way, numbers in its["beside"].items()
+            way: BESIDE[way].from_state(numbers, documents.under(way, arrays)) for way, numbers in its["beside"].items()
         }
         if _can_reconstruct(self.model_):
             self.reader_ = reader_of(self.model_)

@@ -82,14 +82,14 @@ class Forest:
         depth = max(tree.max_depth for tree in trees)
         return cls(feature, threshold, left, right, questions, depth, float(needed(np.array([grown.max_samples_]))[0]))
 
-    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return what a file holds: numbers and arrays."""
         return {"depth": self.depth, "scale": self.scale}, {name: getattr(self, name) for name in self.ARRAYS}
 
     @classmethod
-    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Return what :meth:`parts` described."""
-        its = documents.read(_Document, numbers, "isolation")
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`state` described."""
+        its = documents.read(_Document, document, "isolation")
         shape = documents.array(arrays, "feature", (None, None), "i").shape
         left, right = (documents.array(arrays, name, shape, "i") for name in ("left", "right"))
         threshold, questions = (documents.array(arrays, name, shape) for name in ("threshold", "questions"))

@@ -170,13 +170,13 @@ class Ellipsoid:
         # einsum, unlike a matrix product, sums every row in the same order whatever the number of rows.
         return np.asarray(np.log(np.square(np.einsum("nd,de->ne", x - self.mean, self.whitening)).sum(axis=1) + TINY))
 
-    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return what a file holds: numbers and arrays."""
         return {}, {"mean": self.mean, "whitening": self.whitening}
 
     @classmethod
-    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Return what :meth:`parts` described."""
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`state` described."""
         mean = documents.array(arrays, "mean", (None,))
         return cls(mean, documents.array(arrays, "whitening", (len(mean), len(mean))))
 
@@ -203,13 +203,13 @@ class Neighbours:
         _, distances = nearest_rows(self.rows, NEAREST, x.astype(np.float32))
         return np.log(distances[:, -1].astype(np.float64) + TINY)
 
-    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def state(self) -> documents.State:
         """Return what a file holds: numbers and arrays."""
         return {}, {"rows": self.rows}
 
     @classmethod
-    def of(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Return what :meth:`parts` described."""
+    def from_state(cls, document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what :meth:`state` described."""
         return cls(documents.array(arrays, "rows", (None, None)))
 
 

@@ -345,7 +345,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         tags.target_tags.required = bool(getattr(self.model, "learns_classes", False))
         return tags
 
-    def task_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def task_state(self) -> documents.State:
         """Return what was found."""
         about = {
             "findings": self.findings_.to_dict(),
@@ -357,8 +357,8 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         }
         return about, {}
 
-    def restore_task(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Put back what :meth:`task_parts` returned."""
+    def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Set what :meth:`task_state` returned."""
         its = documents.read(_Document, document, "task")
         self.findings_ = Findings.from_dict(its["findings"])
         self.best_params_ = {name: parameter_from_json(value) for name, value in its["best_params"].items()}
