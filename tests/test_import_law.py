@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "isthmus"
 
 _BELOW_MODELS = {
+    "capabilities",
     "errors",
     "checks",
     "artifact",
@@ -30,8 +31,9 @@ _BELOW_MODELS = {
 LAW: dict[str, set[str]] = {
     "plain": set(),
     "version": set(),
+    "capabilities": set(),
     "errors": {"plain"},
-    "checks": {"errors", "plain"},
+    "checks": {"capabilities", "errors", "plain"},
     "files": {"errors"},
     "documents": {"errors"},
     "artifact": {"errors", "checks", "files", "version"},

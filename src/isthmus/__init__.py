@@ -21,6 +21,7 @@ _MODULES = frozenset(
     (
         "artifact",
         "base",
+        "capabilities",
         "checks",
         "data",
         "errors",

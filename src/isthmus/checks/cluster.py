@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from isthmus.capabilities import learns_classes
 from isthmus.checks.parameters import integer
 from isthmus.errors import DataError, ParameterError
 
@@ -81,7 +82,7 @@ def pictures_with_outlines(owner: str, kind: str, shape: tuple[int | None, ...],
 def plain_posterior(owner: str, model: Any) -> None:
     """Refuse a model whose codes no mixture of Gaussians can be the prior of."""
     posterior = getattr(model, "posterior", None)
-    if not hasattr(model, "components") or posterior != "gaussian" or getattr(model, "learns_classes", False):
+    if not hasattr(model, "components") or posterior != "gaussian" or learns_classes(model):
         raise ParameterError(
             f"{owner}: method='vade' needs a VAE with a Gaussian posterior, whose prior becomes the clusters; "
             f"{type(model).__name__} is none: pass model=VAE(...), or leave the model out."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isthmus.capabilities import HasEncoder, Quantises, has
 from isthmus.errors import DataError, ParameterError
 
 __all__ = ["an_encoder", "enough_to_probe", "explicable", "few_values_to_probe", "one_baseline"]
@@ -13,12 +14,12 @@ CODES_ONLY = "isthmus.tasks.probe and most_activating look at codes alone: pass 
 
 def an_encoder(task: str, model: Any) -> None:
     """Refuse a model whose codes have no gradient that could be taken."""
-    if not hasattr(model, "module_") or not callable(getattr(model, "encode", None)):
+    if not hasattr(model, "module_") or not has(model, HasEncoder):
         raise ParameterError(
             f"{task}: the model must have an encoder that gradients go through, which {type(model).__name__} does not "
             f"have; every autoencoder of isthmus has one."
         )
-    if hasattr(model, "code_numbers"):
+    if has(model, Quantises):
         raise ParameterError(
             f"{task}: codes of {type(model).__name__} are entries of a book, which no gradient goes through; "
             f"{CODES_ONLY}, or fit a model without a book, such as Autoencoder or VAE."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from isthmus.capabilities import methods_of
 from isthmus.checks.parameters import nearest
 from isthmus.errors import ArtifactError, DataError, ParameterError, ShapeError
 
@@ -47,9 +49,9 @@ def a_model(path: str, loaded: Any) -> None:
         )
 
 
-def can(task: str, model: Any, *methods: str) -> None:
-    """Refuse a model that lacks a method that a task needs."""
-    for method in methods:
+def can(task: str, model: Any, *capabilities: type) -> None:
+    """Refuse a model that lacks a method of a capability that a task needs."""
+    for method in chain.from_iterable(map(methods_of, capabilities)):
         if not callable(getattr(model, method, None)):
             raise ParameterError(
                 f"{task}: the model must have the method {method}(), which {type(model).__name__} does not have; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from isthmus.capabilities import Trainable, has
 from isthmus.checks.parameters import nearest
 from isthmus.errors import ArtifactError, DataError, ParameterError, TrainingError, UnavailableError
 
@@ -72,7 +73,7 @@ def family_or_model(owner: str, families: Any, model: Any) -> None:
 
 def searchable(owner: str, model: Any) -> None:
     """Refuse a model that does not say what is worth trying."""
-    if not hasattr(model, "search_space") or not hasattr(model, "from_state"):
+    if not hasattr(model, "search_space") or not has(model, Trainable):
         raise ParameterError(
             f"{owner}: the model must be one of isthmus's, which declare a search_space; {type(model).__name__} is "
             f"none of them."

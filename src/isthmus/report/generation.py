@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.capabilities import Samples, has, has_prior
 from isthmus.errors import DataError, ParameterError
 from isthmus.metrics.neighbours import nearest
 from isthmus.metrics.samples import memorisation_from_distances
@@ -80,7 +81,7 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
     except ParameterError as error:
         found.notes.append(f"No new records are shown: {error}")
         return None
-    document = {"n": len(block), "has_prior": _has_prior(model), "how": _how(model), "nearest": None, "columns": None}
+    document = {"n": len(block), "has_prior": has_prior(model), "how": _how(model), "nearest": None, "columns": None}
     made = Generation(document | {"note": paths.why_not(model)})
     _add_neighbours(made, model, found, block, random_state)
     made.between, made.document["between"] = paths.between(model, found, random_state)
@@ -94,19 +95,13 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
 
 def _draws(model: Any, found: Measurement) -> bool:
     """Whether a model draws records of one size, and in a second or two."""
-    known = callable(getattr(model, "sample", None)) and None not in found.data.schema.shape
-    return (
-        known and None not in getattr(model, "code_shape_", ()) and (_has_prior(model) or found.code_size <= MAX_CODE)
-    )
-
-
-def _has_prior(model: Any) -> bool:
-    return bool(getattr(model, "has_prior", False))
+    known = has(model, Samples) and None not in found.data.schema.shape
+    return known and None not in getattr(model, "code_shape_", ()) and (has_prior(model) or found.code_size <= MAX_CODE)
 
 
 def _how(model: Any) -> str:
     name = type(model).__name__
-    if _has_prior(model):
+    if has_prior(model):
         return f"{name} draws the codes of new records from its own prior."
     return (
         f"{name} has no prior of codes: those of new records are drawn from a mixture of Gaussians that was fitted, "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import metrics
+from isthmus.capabilities import HasLevels, HasPosterior, Scores, has
 from isthmus.data import Data
 from isthmus.preprocessing.scaling import unit_range
 from isthmus.report import rivals
@@ -85,11 +86,11 @@ class Measurement:
     def unit_prior(self) -> bool:
         """Whether the code has a prior of variance 1, against which its variance is measured."""
         told = any("train_kl" in record for record in getattr(self.model, "history_", []))
-        return told or hasattr(self.model, "code_posterior")
+        return told or has(self.model, HasPosterior)
 
     def unit_kl(self) -> Float64 | None:
         """Return the divergence of each unit from the prior, in nats, where it is one of units by themselves."""
-        if not hasattr(self.model, "code_posterior") or hasattr(self.model, "level_kl"):
+        if not has(self.model, HasPosterior) or has(self.model, HasLevels):
             return None
         if None in self.model.code_shape_ or not getattr(self.model.module_, "has_exact_kl", True):
             return None  # codes of several sizes; a prior, or a posterior, that ties the units to each other
@@ -97,7 +98,7 @@ class Measurement:
 
     def level_kl(self) -> Float64 | None:
         """Return the divergence of each level of a hierarchy from its prior, from the top, in nats."""
-        return np.asarray(self.model.level_kl(self.data), np.float64) if hasattr(self.model, "level_kl") else None
+        return np.asarray(self.model.level_kl(self.data), np.float64) if has(self.model, HasLevels) else None
 
     @property
     def scales(self) -> Float64 | None:
@@ -219,7 +220,7 @@ class Measurement:
 
     def likelihood(self) -> dict[str, Any] | None:
         """Return the held-out score in nats per record and bits per dimension, where the model has one."""
-        if not hasattr(self.model, "score_samples"):
+        if not has(self.model, Scores):
             return None
         nats = np.asarray(self.model.score_samples(self.data), np.float64)
         bits = -nats / (np.log(2.0) * self.comparison.dimensions(self.original))

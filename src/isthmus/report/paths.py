@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.capabilities import Decodes, Quantises, has, has_prior
 from isthmus.report.measurement import Measurement
 from isthmus.report.showing import MAX_CELLS, cells
 from isthmus.tasks.generate import REACH, interpolate, traverse
@@ -47,7 +48,7 @@ def between(model: Any, found: Measurement, random_state: int) -> tuple[Rows, di
         return [], None
     is_image = found.data.schema.kind == "image"
     steps, most = (STEPS, PAIRS) if is_image else (STEPS_OF_ROWS, PAIRS_OF_ROWS)
-    path = "spherical" if getattr(model, "has_prior", False) else "linear"
+    path = "spherical" if has_prior(model) else "linear"
     count = min(most, len(found.data) // 2)
     ends = np.random.default_rng(random_state).choice(len(found.data), (count, 2), replace=False)
     pictures: Rows = []
@@ -97,12 +98,12 @@ def moved(model: Any, found: Measurement) -> tuple[Rows, dict[str, Any] | None]:
 
 def why_not(model: Any) -> str | None:
     """Return why there are no ways through the codes of a model; None where there are."""
-    if hasattr(model, "code_numbers"):
+    if has(model, Quantises):
         return (
             "Codes are entries of a book, which have no order: there is nothing between two of them, so no ways from "
             "record to record are shown, and no moves of units."
         )
-    if not callable(getattr(model, "inverse_transform", None)):
+    if not has(model, Decodes):
         return "The model makes no records of codes, so no ways from record to record are shown, and no moves of units."
     return None
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import checks
+from isthmus.capabilities import has
 from isthmus.data import Data
+from isthmus.documents import Stateful
 
 __all__ = ["Coder", "is_own", "records_for"]
 
@@ -58,4 +60,4 @@ def records_for(model: Any, data: Data, owner: str) -> Any:
 
 def is_own(model: Any) -> bool:
     """Tell whether a model takes records of every kind, as isthmus's do, and not arrays only."""
-    return hasattr(model, "from_state")
+    return has(model, Stateful)

@@ -13,6 +13,7 @@ from typing import Any
 
 from isthmus import data as isthmus_data
 from isthmus import telling
+from isthmus.capabilities import Configurable, Encodes
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -193,7 +194,7 @@ def diagnose(model: Any, X: Any = None, y: Any = None, *, train: Any = None, ran
 @telling.tells
 def examine(model: Any, X: Any = None, y: Any = None, *, train: Any = None, random_state: int = 0) -> Diagnosis:
     """Return what :func:`diagnose` does, and beside it what was looked at and what was not."""
-    sentences.can("diagnose", model, "transform", "get_params", "check_parameters")
+    sentences.can("diagnose", model, Encodes, Configurable)
     sentences.is_fitted("diagnose", model)
     checks.integer("diagnose", "random_state", random_state, low=0)
     case = Case(model, _opened(model, X, y), _opened(model, train), random_state)

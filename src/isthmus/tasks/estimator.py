@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import artifact, checks, documents, telling
 from isthmus import data as isthmus_data
+from isthmus.capabilities import Encodes
 from isthmus.data import Data, Schema
 from isthmus.description import parameter_to_json, parameters_from_json
 from isthmus.tasks.coder import Coder, is_own, records_for
@@ -47,7 +48,7 @@ class TaskEstimator(BaseEstimator, ABC):
         Columns of arrays and tables.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("transform",)  # the methods that a model must have
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)  # the capabilities that a model must have
     fits_anew: ClassVar[bool] = False  # whether a fitted model only stands for its settings
 
     model: Any = None
@@ -86,15 +87,15 @@ class TaskEstimator(BaseEstimator, ABC):
     # ------------------------------------------------------------------ the model
 
     def _learn_model(
-        self, data: Data, needs: tuple[str, ...] | None = None, fit: Callable[[Any], Any] | None = None
+        self, data: Data, needs: tuple[type, ...] | None = None, fit: Callable[[Any], Any] | None = None
     ) -> bool:
         """Set ``model_``: a fitted model as it is, of any other a fitted copy; tell whether it was fitted here.
 
         Parameters
         ----------
         data : Data
-        needs : tuple of str, optional
-            The methods that it must have; by default those of the task.
+        needs : tuple of type, optional
+            The capabilities that it must have; by default those of the task.
         fit : callable, optional
             Returns the fitted model for the copy; by default it is fitted on all of ``data``.
         """

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
 from isthmus import telling
+from isthmus.capabilities import Decodes, DrawsRecords, Encodes, Samples, learns_classes
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -79,7 +80,7 @@ def interpolate(model: Any, X: Any, steps: int = 9, path: str = "spherical") -> 
     records
         ``steps`` of them, the first and the last being reconstructions of the two.
     """
-    sentences.can("interpolate", model, "transform", "inverse_transform")
+    sentences.can("interpolate", model, Encodes, Decodes)
     checks.integer("interpolate", "steps", steps, low=2)
     checks.choice("interpolate", "path", path, PATHS)
     codes = model.transform(X)
@@ -111,7 +112,7 @@ def traverse(model: Any, X: Any, steps: int = 9, units: int | None = None, row: 
     units : list of int
         Which units, in this order.
     """
-    sentences.can("traverse", model, "transform", "inverse_transform")
+    sentences.can("traverse", model, Encodes, Decodes)
     checks.integer("traverse", "steps", steps, low=2)
     codes = model.transform(X)
     sentences.codes_of_one_size("traverse", codes)
@@ -151,7 +152,7 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     labels : ndarray or None
         Of the new records.
     """
-    sentences.can("augment", model, "sample", "transform", "draw")
+    sentences.can("augment", model, Samples, Encodes, DrawsRecords)
     checks.integer("augment", "n", n, low=1)
     data = telling.belongs(isthmus_data.open(X, labels=y, schema=model.schema_), X)
     if data.labels is None:
@@ -159,7 +160,7 @@ def augment(model: Any, X: Any, n: int, y: Any = None, *, random_state: int = 0)
     labels = np.asarray(data.labels)
     classes, _ = isthmus_data.classes_of(labels, isthmus_data.is_labelled(labels))
     wanted = np.repeat(classes, n)
-    if getattr(model, "learns_classes", False):
+    if learns_classes(model):
         return model.sample(len(wanted), y=wanted, random_state=random_state), wanted
     rng = torch.Generator().manual_seed(random_state)
     codes = [_like(model, data, label, n, rng) for label in classes]
@@ -199,7 +200,7 @@ def sample_where(model: Any, n: int, where: Mapping[str, Any], *, random_state: 
     """
     import pyarrow as pa
 
-    sentences.can("sample_where", model, "sample")
+    sentences.can("sample_where", model, Samples)
     sentences.tables_only("sample_where", model.schema_.kind)
     checks.integer("sample_where", "n", n, low=1)
     sentences.known_columns("sample_where", where, [column.name for column in model.schema_.columns])

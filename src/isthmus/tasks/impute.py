@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
+from isthmus.capabilities import DrawsMissing, Reconstructs, has
 from isthmus.data import Data
 from isthmus.preprocessing.differences import shown
 from isthmus.tasks.blending import FEWEST_KNOWN, ColumnFit, blend
@@ -173,7 +174,7 @@ def impute(
     ((150, 4), False)
     """
     if model is not None:
-        checks.can("impute", model, "reconstruct")
+        checks.can("impute", model, Reconstructs)
         checks.is_fitted("impute", model)
     checks.number("impute", "level", level, low=0, high=1, above=True, below=True)
     checks.integer("impute", "draws", draws, low=2)
@@ -330,7 +331,7 @@ class _Imputer:
         return Filled(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def _with_draws(self, encoded: NDArray[Any], marked: Bools) -> Filled:
-        if not callable(getattr(self.model, "conditional_draws", None)) or not marked.any():
+        if not has(self.model, DrawsMissing) or not marked.any():
             return Filled.without_draws(encoded.astype(np.float32))
         rows = marked.reshape(len(marked), -1).any(axis=1)
         drawn = np.stack(

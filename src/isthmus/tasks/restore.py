@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
 from isthmus import networks, telling
+from isthmus.capabilities import Reconstructs
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -87,7 +88,7 @@ def denoise(model: Any, X: Any) -> Any:
     >>> denoise(model, "digits").shape
     (1797, 8, 8)
     """
-    sentences.can("denoise", model, "reconstruct")
+    sentences.can("denoise", model, Reconstructs)
     telling.gives_back()
     _warn_of_harm(model)
     return model.reconstruct(X)
@@ -177,7 +178,7 @@ def inpaint_blocks(
     iterator of blocks
         As :meth:`isthmus.data.Data.take` returns them. What cannot be used is refused before the first.
     """
-    sentences.can("inpaint", model, "reconstruct")
+    sentences.can("inpaint", model, Reconstructs)
     _warn_of_harm(model)
     checks.integer("inpaint", "iterations", iterations, low=1)
     checks.choice("inpaint", "start", start, STARTS)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus import checks, documents, metrics, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
+from isthmus.capabilities import Classifies, has
 from isthmus.data import Data
 from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import Classification
@@ -220,7 +221,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
             return self.method, f"{self.method}, as asked"
         labelled, unlabelled = int((numbers >= 0).sum()), int((numbers < 0).sum())
         counts = f"{labelled:,} records have a label and {unlabelled:,} have none"
-        if hasattr(self.model, "class_logits"):
+        if has(self.model, Classifies):
             return "own", f"own, because {type(self.model).__name__} learns classes itself"
         one_size = None not in data.schema.shape
         if self.model is None and unlabelled >= max(MANY, RICH * labelled) and one_size and data.schema.kind != "text":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks, documents
 from isthmus import data as isthmus_data
+from isthmus.capabilities import Classifies, Encodes, learns_classes
 from isthmus.data import Data
 from isthmus.tasks.coder import Coder, records_for
 
@@ -75,7 +76,7 @@ class Method(ABC):
         Logits and true classes of records that it has not learned from, where it has made such itself.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("transform",)  # methods of the model
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)  # capabilities of the model
     holds_out: ClassVar[bool] = True  # whether it leaves some labelled records out, to be calibrated on
 
     unseen: tuple[Float64, Int64] | None = None
@@ -99,7 +100,7 @@ class Method(ABC):
         owner : str
             Who wants it fitted, for sentences.
         """
-        if not getattr(model, "learns_classes", False):
+        if not learns_classes(model):
             return model.fit(records_for(model, data, owner))
         if model.takes_unlabelled:
             return model.fit(data, split.seen)
@@ -263,7 +264,7 @@ class Features(Probe):
 class ModelClasses(Method):
     """The model's own chances of each class."""
 
-    needs = ("class_logits",)
+    needs = (Classifies,)
 
     @staticmethod
     def default_model(data: Data, seed: Any) -> Any:

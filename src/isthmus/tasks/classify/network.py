@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isthmus import documents, training
+from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.tasks.classify.methods import Float64, LabelSplit, Method, Probe
@@ -43,7 +44,7 @@ class Head(Method):
         From code to logits.
     """
 
-    needs = ("transform", "losses", "state")
+    needs = (Encodes, Trainable, documents.Stateful)
     starts_fresh: ClassVar[bool] = True
     beside_own_loss: ClassVar[bool] = False
 

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus import documents, training
+from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
@@ -95,7 +96,7 @@ class DEC(Method):
     centres : Centres
     """
 
-    needs = ("transform", "encode", "losses", "state")
+    needs = (Encodes, Trainable, documents.Stateful)
     trains = True
     about = "deep embedded clustering"
     keeps_reconstruction: ClassVar[bool] = False

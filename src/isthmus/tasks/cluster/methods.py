@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import documents, metrics
+from isthmus.capabilities import Encodes, learns_classes
 from isthmus.data import Data
 from isthmus.density import gaussian_logits
 from isthmus.tasks.cluster.evidence import Evidence, of_bic, of_silhouettes
@@ -44,7 +45,7 @@ class Method(ABC):
         Of two runs with other seeds the one with the higher score is kept.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("transform",)  # methods of the model
+    needs: ClassVar[tuple[type, ...]] = (Encodes,)  # capabilities of the model
     trains: ClassVar[bool] = False  # whether networks are trained, so that a run is dear
     about: ClassVar[str] = ""  # what it does, in a few words
 
@@ -61,7 +62,7 @@ class Method(ABC):
     @classmethod
     def fit_model(cls, model: Any, data: Data, owner: str) -> Any:
         """Return a model fitted to records; ``owner``, for sentences, is who wants it fitted."""
-        labels = data.labels if getattr(model, "learns_classes", False) else None
+        labels = data.labels if learns_classes(model) else None
         return model.fit(records_for(model, data, owner), labels)
 
     @classmethod

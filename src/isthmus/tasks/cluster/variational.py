@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from isthmus import checks, documents, metrics, networks, training
+from isthmus.capabilities import Encodes, HasPosterior, Trainable
 from isthmus.data import Data
 from isthmus.feeding import Feed
 from isthmus.networks.priors import normal_log_density
@@ -56,7 +57,7 @@ class VaDE(Method):
         With the mixture as its prior.
     """
 
-    needs = ("transform", "code_posterior", "losses", "state")
+    needs = (Encodes, HasPosterior, Trainable, documents.Stateful)
     trains = True
     about = "variational deep embedding"
 

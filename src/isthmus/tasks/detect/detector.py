@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus import checks, documents, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
+from isthmus.capabilities import Decodes, Reconstructs, RemembersRecords, Scores, has
 from isthmus.data import Data
 from isthmus.density import CodeDensity
 from isthmus.tasks.coder import records_for
@@ -205,9 +206,9 @@ class Detector(OutlierMixin, TaskEstimator):
         if self.method == "auto":
             return "combined" if _can_reconstruct(self.model_) else "distance"
         if self.method in ("combined", "reconstruction") and not _can_reconstruct(self.model_):
-            checks.can(type(self).__name__, self.model_, "reconstruct")
+            checks.can(type(self).__name__, self.model_, Reconstructs)
         if self.method == "likelihood":
-            checks.can(type(self).__name__, self.model_, "score_samples")
+            checks.can(type(self).__name__, self.model_, Scores)
         return self.method
 
     def _rows_with_fit(self, data: Data) -> _Rows:
@@ -216,7 +217,7 @@ class Detector(OutlierMixin, TaskEstimator):
         kept = self._count(len(data))
         calibration, learned = np.sort(order[:kept]), np.sort(order[kept:])
         self._learn_model(data.subset(learned))
-        held_out = self.model_.held_out_rows() if hasattr(self.model_, "held_out_rows") else np.empty(0, np.int64)
+        held_out = self.model_.held_out_rows() if has(self.model_, RemembersRecords) else np.empty(0, np.int64)
         fresh = learned[held_out]
         trained = np.setdiff1d(learned, fresh)
         return _Rows(trained, fresh if len(fresh) else trained, calibration)
@@ -350,7 +351,7 @@ class Detector(OutlierMixin, TaskEstimator):
         """
         check_is_fitted(self, "offset_")
         checks.integer(type(self).__name__, "k", k, low=1)
-        checks.can("reasons", self.model_, "inverse_transform")
+        checks.can("reasons", self.model_, Decodes)
         data = self._open(X)
         if hasattr(self.model_, "preprocessor_") and data.schema.kind in ("array", "table"):
             return from_repairs(self.model_, self.reader_, self.residuals_, self._score, data, int(k))
@@ -423,4 +424,4 @@ class _Document(TypedDict):
 
 
 def _can_reconstruct(model: Any) -> bool:
-    return any(callable(getattr(model, name, None)) for name in ("reconstruct", "inverse_transform"))
+    return has(model, Reconstructs) or has(model, Decodes)

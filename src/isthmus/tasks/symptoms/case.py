@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
 from isthmus import metrics
+from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.metrics.neighbours import nearest
 from isthmus.preprocessing import Rows
@@ -318,7 +319,7 @@ class Case:
     def answers(self) -> Float64:
         """What the decoder makes of different codes, without noise, (n, numbers)."""
         options = {"noise": False, "random_state": self.random_state}
-        if getattr(self.model, "learns_classes", False):
+        if learns_classes(self.model):
             options["y"] = self.model.classes_[0]
         self.rows  # noqa: B018 - refused before anything is drawn
         return self.drawn(self.able("sample")(DRAWN, **options))
@@ -326,7 +327,7 @@ class Case:
     @cached_property
     def answer_spread(self) -> float:
         """How much the decoder's answers differ, as a share of how much records do: 0 if it ignores the code."""
-        if self.data is not None and not getattr(self.model, "learns_classes", False):
+        if self.data is not None and not learns_classes(self.model):
             records = float(self.x.var(axis=0).sum())
             answers = float(self.reconstruction.var(axis=0).sum())
         else:
@@ -452,7 +453,7 @@ class Case:
 
     def samples_of_classes(self) -> list[Float64]:
         """Return new records of each class, drawn with the same chance: they differ by their class alone."""
-        if not getattr(self.model, "learns_classes", False):
+        if not learns_classes(self.model):
             raise NotKnownError("the model learns no classes")
         self.rows  # noqa: B018 - refused before anything is drawn
         options = {"noise": False, "random_state": self.random_state}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isthmus import metrics
+from isthmus.capabilities import HasPosterior, Quantises, has, has_prior
 from isthmus.tasks.symptoms.case import IGNORED, Case, Float64
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
 
@@ -91,7 +92,7 @@ def _too_heavy(case: Case, name: str, why: str) -> Finding | None:
 
 def _far_below_linear(case: Case) -> bool:
     """Whether a linear code of the same size gives back much more; False where the two do not compare."""
-    if case.data is None or getattr(case.model, "has_prior", False) or not case.rows.is_number.all():
+    if case.data is None or has_prior(case.model) or not case.rows.is_number.all():
         return False
     size = case.numbers_used
     return size < case.most_components and case.share_lost - case.linear_share_lost(size) > GAIN
@@ -123,7 +124,7 @@ def posterior_collapse(case: Case) -> Finding | None:
 def code_ignored(case: Case) -> Finding | None:
     """Find a decoder that gives one answer for all codes."""
     spread = case.answer_spread
-    if spread >= IGNORED or hasattr(case.model, "code_posterior"):
+    if spread >= IGNORED or has(case.model, HasPosterior):
         return None
     return Finding(
         "code-ignored",
@@ -138,7 +139,7 @@ def code_ignored(case: Case) -> Finding | None:
 
 def dead_units(case: Case) -> Finding | None:
     """Find units of a plain code that never move."""
-    if hasattr(case.model, "code_posterior") or hasattr(case.model, "code_numbers"):
+    if has(case.model, HasPosterior) or has(case.model, Quantises):
         raise NotKnownError("only a plain code has units that should all move")
     variance = case.codes.var(axis=0)
     size = np.square(case.codes).mean()
@@ -208,7 +209,7 @@ def code_too_narrow(case: Case) -> Finding | None:
 
 def code_too_wide(case: Case) -> Finding | None:
     """Find a code of which little is used."""
-    if case.asked("latent_dim") is None or case.code_size < LEAST_UNITS or hasattr(case.model, "code_numbers"):
+    if case.asked("latent_dim") is None or case.code_size < LEAST_UNITS or has(case.model, Quantises):
         return None
     used = _units_used(case)
     if used >= FEW_USED * case.code_size:
@@ -226,7 +227,7 @@ def code_too_wide(case: Case) -> Finding | None:
 
 def _units_used(case: Case) -> float:
     """Return how many units say something of the record, or how many directions a plain code fills."""
-    if hasattr(case.model, "code_posterior"):
+    if has(case.model, HasPosterior):
         mean, log_variance = case.posterior
         return float(((mean.var(axis=0) / np.exp(log_variance).mean(axis=0)) > 0.01).sum())
     # Width is no matter of seen or unseen, and few records fill few directions.
@@ -238,12 +239,12 @@ def _units_used(case: Case) -> float:
 
 def codes_off_the_prior(case: Case) -> Finding | None:
     """Find codes that do not lie where new ones are drawn."""
-    if not getattr(case.model, "has_prior", False) or hasattr(case.model, "code_numbers"):
+    if not has_prior(case.model) or has(case.model, Quantises):
         raise NotKnownError("the model has no prior of numbers")
     if case.is_game:
         raise NotKnownError("the decoder learned from codes that were drawn, and knows them")
     drawn, codes = case.prior_codes, case.codes
-    if hasattr(case.model, "code_posterior"):
+    if has(case.model, HasPosterior):
         mean, log_variance = case.posterior
         noise = np.random.default_rng(case.random_state).standard_normal(mean.shape)
         codes = mean + np.exp(0.5 * log_variance) * noise

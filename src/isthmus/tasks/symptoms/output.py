@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from isthmus import metrics
+from isthmus.capabilities import has_prior
 from isthmus.metrics.neighbours import nearest, nearest_others
 from isthmus.tasks.symptoms.case import FEWEST, Case, Float64, as_many
 from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
@@ -35,7 +36,7 @@ WORSE_UNSEEN = 2.5  # times the error of records trained on
 
 def worse_than_pca(case: Case) -> Finding | None:
     """Find a linear method of the same size that gives more back."""
-    if getattr(case.model, "has_prior", False):
+    if has_prior(case.model):
         raise NotKnownError("a model with a prior of codes pays for precise ones: PCA does not")
     if not case.rows.is_number.all():
         raise NotKnownError("PCA has no categories")

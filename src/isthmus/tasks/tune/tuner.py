@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus import checks, documents, plain, preprocessing, telling
 from isthmus import data as isthmus_data
 from isthmus.base import _fingerprint, seed_of
+from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.description import constructor_call, parameter_from_json, parameter_to_json
 from isthmus.search import range_from_dict
@@ -112,7 +113,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
     (3, (150, 2))
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[type, ...]] = ()
     fits_anew: ClassVar[bool] = True  # a fitted model stands for its settings
 
     families: Any = "auto"
@@ -342,7 +343,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         """Return scikit-learn's tags: codes are float32 whatever the input."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
-        tags.target_tags.required = bool(getattr(self.model, "learns_classes", False))
+        tags.target_tags.required = learns_classes(self.model)
         return tags
 
     def task_state(self) -> documents.State:
