@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from isthmus import data, preprocessing
-from isthmus.networks import Bernoulli, DiscretisedLogistic, Gaussian, Huber, choose, likelihood_from, make_likelihood
+from isthmus.errors import DataError, ParameterError
+from isthmus.networks import (
+    Bernoulli,
+    DiscretisedLogistic,
+    Gaussian,
+    Huber,
+    choose,
+    likelihood_from,
+    likelihoods,
+    make_likelihood,
+)
 
 R = np.random.default_rng(0)
 FLOATS = R.normal(size=(60, 4)) * [1, 5, 0.1, 30] + [0, 100, 0, -4]
@@ -150,3 +161,51 @@ def test_a_preprocessor_from_a_file_keeps_the_scaling_that_it_was_fitted_with() 
     pre = fitted(FLOATS).rescale("standard")
     make_likelihood("gaussian-fixed", pre)
     assert pre.scaling_ == "standard"
+
+
+class Half(Gaussian):
+    """A likelihood that nothing else in the package knows: of values in [0, 0.5]."""
+
+    name = "half"
+    scaling: ClassVar[dict[str, str]] = {"array": "none"}
+    needs = "values below a half"
+
+    @classmethod
+    def suits(cls, summary: Any, *, marginals: bool = False) -> str | None:
+        return "no value is above a half" if summary.low.min() >= 0 and summary.high.max() <= 0.5 else None
+
+    def check_support(self, summary: Any, owner: str) -> None:
+        if summary.high.max() > 0.5:
+            raise DataError(f"{owner}: too high")
+
+    def fits_scaling(self, scaling: str, summary: Any) -> bool:
+        return scaling == "none"
+
+
+def test_a_likelihood_costs_its_class_and_two_places_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(likelihoods.LIKELIHOODS, "half", Half)
+    monkeypatch.setattr(likelihoods, "DEFAULTS", [Half, *likelihoods.DEFAULTS])
+    low, high = R.uniform(0, 0.5, size=(60, 4)), R.uniform(0.6, 1, size=(60, 4))
+    preprocessor = fitted(low)
+    prepared, reason = make_likelihood("auto", preprocessor)
+    assert (prepared.name, reason) == ("half", "half, because no value is above a half")
+    assert preprocessor.scaling_ == "none"
+    assert make_likelihood("auto", fitted(high))[0].name == "gaussian"
+    assert make_likelihood("auto", fitted(COLOUR / 600))[0].name == "gaussian"  # it is not for pictures
+    with pytest.raises(DataError, match="me: too high"):
+        make_likelihood("half", fitted(high), owner="me")
+    sentence = r"me: likelihood='half' needs values below a half, which scaling='unit' .* use scaling='none' or 'auto'"
+    with pytest.raises(ParameterError, match=sentence):
+        make_likelihood("half", fitted(low), "unit", owner="me")
+
+
+def test_every_kind_of_data_has_a_default() -> None:
+    assert {kind for cls in likelihoods.DEFAULTS for kind in cls.scaling} == {"array", "image", "table", "text"}
+    for source in (FLOATS, WHOLE, GREY, COLOUR, ONE_HOT, BINARY, ["some text", "more"]):
+        summary = fitted(source).summary_
+        name, _ = likelihoods.default_likelihood(summary)
+        chosen = likelihood_from(name)
+        chosen.check_support(summary, "me")
+        assert chosen.fits_scaling(chosen.usual_scaling(summary.kind), summary)
+        assert chosen.mismatch(summary) is None
+    assert "the data have values between" in str(Bernoulli().mismatch(fitted(GREY).summary_))

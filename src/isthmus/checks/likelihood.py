@@ -62,26 +62,13 @@ def check_likelihood_kind(owner: str, likelihood: str, kind: str, allowed: Seque
         )
 
 
-def check_likelihood_scaling(owner: str, likelihood: str, scaling: str, *, within: bool) -> None:
-    """Refuse a scaling that brings the data out of a likelihood's support.
-
-    Parameters
-    ----------
-    within : bool
-        Whether the values lie in [0, 1] before scaling.
-    """
-    if likelihood == "bernoulli" and scaling != "unit" and not (scaling == "none" and within):
-        needs, allowed = "values in [0, 1]", "'unit'"
-    elif likelihood == "discretised-logistic" and scaling == "quantile":
-        needs, allowed = "evenly spaced values", "'symmetric'"
-    elif likelihood == "categorical" and scaling != "none":
-        needs, allowed = "values as they are", "'none'"
-    else:
-        return
-    raise ParameterError(
-        f"{owner}: likelihood={likelihood!r} needs {needs}, which scaling={scaling!r} does not give; "
-        f"use scaling={allowed} or 'auto'."
-    )
+def check_likelihood_scaling(owner: str, likelihood: str, scaling: str, *, fits: bool, needs: str, usual: str) -> None:
+    """Refuse a scaling that brings the data out of a likelihood's support, and name what it needs and the usual one."""
+    if not fits:
+        raise ParameterError(
+            f"{owner}: likelihood={likelihood!r} needs {needs}, which scaling={scaling!r} does not give; "
+            f"use scaling={usual!r} or 'auto'."
+        )
 
 
 def check_unit_support(

@@ -26,6 +26,7 @@ from isthmus.networks.likelihoods import (
     Laplace,
     Likelihood,
     MixedTable,
+    default_likelihood,
     likelihood_from,
 )
 from isthmus.networks.priors import PRIORS, FlowPrior, MixturePrior, Prior, StandardNormal, VampPrior
@@ -87,6 +88,7 @@ __all__ = [
     "choose",
     "code_shape",
     "corrupt",
+    "default_likelihood",
     "facts_of",
     "kl_to_standard_normal",
     "likelihood_from",

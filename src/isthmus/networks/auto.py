@@ -20,48 +20,35 @@ from isthmus.checks.likelihood import (
     check_likelihood_scaling,
     check_module_runs,
     check_network,
-    check_one_hot_support,
     check_one_size,
     check_pictures_only,
     check_stages,
     check_theta_shape,
     check_tied,
-    check_unit_support,
-    check_whole_support,
 )
 from isthmus.checks.parameters import choice, integer, number, widths
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, usual_channels
 from isthmus.networks.core import Core
 from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, TableInput, TiedDecoder
 from isthmus.networks.layers import ACTIVATIONS, NORMS
-from isthmus.networks.likelihoods import Facts, FieldLike, Likelihood, likelihood_from
+from isthmus.networks.likelihoods import (
+    Facts,
+    FieldLike,
+    Likelihood,
+    SummaryLike,
+    default_likelihood,
+    likelihood_from,
+)
 from isthmus.networks.residual import ResidualBlock
 
 __all__ = ["NETWORKS", "build", "choose", "code_shape", "facts_of", "make_likelihood"]
 
 NETWORKS = ("auto", "dense", "convolutional", "residual")
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
-LEVELS = 65535  # steps between lowest and highest whole number that are told apart one by one: 16 bits
 UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
 
-Float64 = NDArray[np.float64]
 Network = str | tuple[nn.Module, nn.Module]
 GivenLikelihood = str | Mapping[str, Any] | Likelihood
-
-
-class SummaryLike(Protocol):
-    """What the values look like, as :class:`isthmus.preprocessing.Summary` has it."""
-
-    kind: str
-    low: Float64
-    high: Float64
-    std: Float64
-    names: tuple[str, ...]
-    integers: bool
-    binary: bool
-    one_hot: bool
-    dtype: str
-    atoms: bool
 
 
 class PreprocessorLike(Protocol):
@@ -123,43 +110,13 @@ def choose(
         The data lie outside its support; the sentence names column or channel and the range found.
     """
     if isinstance(likelihood, str) and likelihood == "auto":
-        name, reason = _choose(summary, draws=draws)
+        name, reason = default_likelihood(summary, marginals=draws)
         return likelihood_from(name), f"{name}, because {reason}"
     chosen = likelihood_from(likelihood, owner)
     name = likelihood if isinstance(likelihood, str) else chosen.name
-    check_likelihood_kind(owner, name, summary.kind, tuple(chosen.scaling), _choose(summary)[0])
-    if summary.kind in ("array", "image"):
-        _check_support(summary, chosen, owner)
+    check_likelihood_kind(owner, name, summary.kind, tuple(chosen.scaling), default_likelihood(summary)[0])
+    chosen.check_support(summary, owner)
     return chosen, f"{name}, as asked"
-
-
-def _choose(summary: SummaryLike, *, draws: bool = False) -> tuple[str, str]:
-    if summary.kind == "table":
-        return "table", "the data are a table: numbers, coins for what is missing, categories"
-    if summary.kind == "text":
-        return "categorical", "the data are texts"
-    if summary.kind == "array" and summary.one_hot:
-        return "categorical", "each row has exactly one 1 and otherwise zeros"
-    if summary.binary:
-        return "bernoulli", "all values are 0 or 1"
-    if draws and summary.atoms:
-        return "table", "many records share values of a column, such as zeros"
-    if summary.integers and float((summary.high - summary.low).max()) <= LEVELS:
-        low, high = f"{summary.low.min():g}", f"{summary.high.max():g}"
-        return "discretised-logistic", f"all values are whole numbers, from {low} to {high}"
-    if summary.integers:
-        return "gaussian", f"the whole numbers span more than {LEVELS} steps; its scale is learned"
-    return "gaussian", "the values have fractions; its scale is learned"
-
-
-def _check_support(summary: SummaryLike, likelihood: Likelihood, owner: str) -> None:
-    name, low, high, names = likelihood.name, summary.low, summary.high, summary.names
-    if name == "bernoulli":
-        check_unit_support(owner, name, low, high, names, whole=summary.integers)
-    elif name == "discretised-logistic":
-        check_whole_support(owner, name, low, high, names, integers=summary.integers, most=LEVELS)
-    elif name == "categorical":
-        check_one_hot_support(owner, name, low, high, names, one_hot=summary.one_hot)
 
 
 def make_likelihood(
@@ -199,10 +156,10 @@ def make_likelihood(
     if scaling == "auto":
         # A preprocessor from a file is scaled already, by what was usual when it was fitted.
         fresh = preprocessor.scaling_ == "none"
-        usual = "quantile" if draws and chosen.name == "table" else chosen.usual_scaling(summary.kind)
+        usual = chosen.usual_scaling(summary.kind, marginals=draws)
         scaling = usual if fresh else preprocessor.scaling_
-    within = bool((summary.low >= 0).all() and (summary.high <= 1).all()) if summary.kind != "table" else False
-    check_likelihood_scaling(owner, chosen.name, scaling, within=within)
+    fits, usual = chosen.fits_scaling(scaling, summary), chosen.usual_scaling(summary.kind)
+    check_likelihood_scaling(owner, chosen.name, scaling, fits=fits, needs=chosen.needs, usual=usual)
     if scaling != preprocessor.scaling_:
         preprocessor.rescale(scaling)
     return chosen.prepare(facts_of(preprocessor)), reason

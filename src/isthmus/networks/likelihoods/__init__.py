@@ -30,10 +30,11 @@ from isthmus.networks.likelihoods.bernoulli import Bernoulli
 from isthmus.networks.likelihoods.categorical import Categorical
 from isthmus.networks.likelihoods.location_scale import Gaussian, Huber, Laplace, LocationScale
 from isthmus.networks.likelihoods.logistic import DiscretisedLogistic
-from isthmus.networks.likelihoods.scale import Facts, FieldLike, Scale
+from isthmus.networks.likelihoods.scale import Facts, FieldLike, Scale, SummaryLike
 from isthmus.networks.likelihoods.table import MixedTable
 
 __all__ = [
+    "DEFAULTS",
     "LIKELIHOODS",
     "Bernoulli",
     "Categorical",
@@ -47,9 +48,10 @@ __all__ = [
     "LocationScale",
     "MixedTable",
     "Scale",
+    "SummaryLike",
+    "default_likelihood",
     "likelihood_from",
 ]
-
 
 LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "bernoulli": Bernoulli,
@@ -61,6 +63,16 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "categorical": Categorical,
     "table": MixedTable,
 }
+# Those that data are given when nobody asks for one: the first that suits them.
+DEFAULTS: list[type[Likelihood]] = [Categorical, Bernoulli, MixedTable, DiscretisedLogistic, Gaussian]
+
+
+def default_likelihood(summary: SummaryLike, *, marginals: bool = False) -> tuple[str, str]:
+    """Return the name of the likelihood for data, and why it is taken; ``marginals`` as in :meth:`Likelihood.suits`."""
+    for cls in DEFAULTS:
+        if summary.kind in cls.scaling and (reason := cls.suits(summary, marginals=marginals)):
+            return cls.name, reason
+    raise ValueError(f"no likelihood suits data of kind {summary.kind!r}")
 
 
 def likelihood_from(given: str | Mapping[str, Any] | Likelihood, owner: str = "likelihood") -> Likelihood:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from isthmus.networks.likelihoods.scale import Facts
+from isthmus.networks.likelihoods.scale import Facts, SummaryLike
 
 __all__ = ["Likelihood"]
 
@@ -24,6 +24,8 @@ class Likelihood(nn.Module, ABC):
     scaling : mapping of str to str
         For data of kind "array", "image", "table", "text": the scaling that brings them to this likelihood's support,
         a word of :meth:`isthmus.preprocessing.Preprocessor.rescale`. Kinds that are not there are refused.
+    needs : str
+        What records must be after scaling, for the sentence about a scaling that does not give that.
     continuous : bool
         Whether it is a density, whose value changes with the units of the data.
     codes : bool
@@ -32,14 +34,49 @@ class Likelihood(nn.Module, ABC):
 
     name: ClassVar[str]
     scaling: ClassVar[Mapping[str, str]]
+    needs: ClassVar[str] = "numbers"
     continuous: ClassVar[bool] = False
     options: ClassVar[tuple[str, ...]] = ()
 
     codes: bool = False
 
-    def usual_scaling(self, kind: str) -> str:
-        """Return the scaling that is taken for data of a kind when nobody asks for another."""
+    # ------------------------------------------------------------------ for which data it is
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Return why this is the default for data of a kind in ``scaling``; None where it is not.
+
+        Parameters
+        ----------
+        summary : Summary
+            What the values look like.
+        marginals : bool, default=False
+            Whether each column of new records should be distributed as that of the data is.
+        """
+        return None
+
+    def check_support(self, summary: SummaryLike, owner: str) -> None:
+        """Refuse data of a kind in ``scaling`` with values outside the support; here there are none.
+
+        Raises
+        ------
+        DataError
+            The sentence is about ``owner``, and names the column or channel and the range found.
+        """
+
+    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
+        """Return the default scaling of data of a kind; ``marginals`` as in :meth:`suits`."""
         return self.scaling[kind]
+
+    def fits_scaling(self, scaling: str, summary: SummaryLike) -> bool:
+        """Tell whether records are in the support after a scaling; they are after the usual one."""
+        return True
+
+    def mismatch(self, summary: SummaryLike) -> str | None:
+        """Return why the log-likelihood of such values is not one of theirs, and so not to be compared; else None."""
+        return None
+
+    # ------------------------------------------------------------------ what it computes
 
     @abstractmethod
     def prepare(self, facts: Facts) -> Self:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from isthmus.checks.likelihood import check_unit_support
 from isthmus.networks.likelihoods.arithmetic import sum_of_logs, wide
 from isthmus.networks.likelihoods.base import Likelihood
-from isthmus.networks.likelihoods.scale import Facts
+from isthmus.networks.likelihoods.scale import Facts, SummaryLike
 
 __all__ = ["Bernoulli"]
 
@@ -50,6 +51,25 @@ class Bernoulli(Likelihood):
 
     name = "bernoulli"
     scaling: ClassVar[Mapping[str, str]] = {"array": "unit", "image": "unit"}
+    needs = "values in [0, 1]"
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Suit zeros and ones."""
+        return "all values are 0 or 1" if summary.binary else None
+
+    def check_support(self, summary: SummaryLike, owner: str) -> None:
+        """Refuse values outside [0, 1], but not whole numbers from 0 upwards: these are scaled."""
+        check_unit_support(owner, self.name, summary.low, summary.high, summary.names, whole=summary.integers)
+
+    def fits_scaling(self, scaling: str, summary: SummaryLike) -> bool:
+        """Fit "unit", and "none" for values that are in [0, 1] already."""
+        within = bool((summary.low >= 0).all() and (summary.high <= 1).all())
+        return scaling == "unit" or (scaling == "none" and within)
+
+    def mismatch(self, summary: SummaryLike) -> str | None:
+        """Tell that values between 0 and 1 have a cross-entropy, which is no probability of theirs."""
+        return None if summary.binary else "gives the chance of 0 and of 1, and the data have values between"
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one; nothing is to be learned."""

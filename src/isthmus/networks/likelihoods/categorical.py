@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isthmus.checks.likelihood import check_one_hot_support
 from isthmus.checks.parameters import integer
 from isthmus.networks.likelihoods.arithmetic import frequencies, one_hot_draws, summed, wide
 from isthmus.networks.likelihoods.base import Likelihood
-from isthmus.networks.likelihoods.scale import Facts
+from isthmus.networks.likelihoods.scale import Facts, SummaryLike
 
 __all__ = ["Categorical"]
 
@@ -28,6 +29,7 @@ class Categorical(Likelihood):
 
     name = "categorical"
     scaling: ClassVar[Mapping[str, str]] = {"array": "none", "text": "none"}
+    needs = "values as they are"
     options = ("classes",)
 
     def __init__(self, classes: int | None = None) -> None:
@@ -35,6 +37,22 @@ class Categorical(Likelihood):
         integer("Categorical", "classes", classes, low=1, optional=True)
         self.classes = classes
         self.codes = classes is not None
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Suit texts, and one-hot rows."""
+        if summary.kind == "text":
+            return "the data are texts"
+        return "each row has exactly one 1 and otherwise zeros" if summary.one_hot else None
+
+    def check_support(self, summary: SummaryLike, owner: str) -> None:
+        """Refuse rows of numbers that are not one-hot."""
+        if summary.kind == "array":
+            check_one_hot_support(owner, self.name, summary.low, summary.high, summary.names, one_hot=summary.one_hot)
+
+    def fits_scaling(self, scaling: str, summary: SummaryLike) -> bool:
+        """Fit "none" alone: codes and one-hot rows are not scaled."""
+        return scaling == "none"
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one that knows the number of categories."""

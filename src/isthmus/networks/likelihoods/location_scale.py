@@ -14,7 +14,7 @@ from isthmus.checks.likelihood import check_scale
 from isthmus.checks.parameters import choice, number
 from isthmus.networks.likelihoods.arithmetic import summed, times, uniform, wide
 from isthmus.networks.likelihoods.base import Likelihood
-from isthmus.networks.likelihoods.scale import SHARES, Facts, Scale
+from isthmus.networks.likelihoods.scale import LEVELS, SHARES, Facts, Scale, SummaryLike
 
 __all__ = ["Gaussian", "Huber", "Laplace", "LocationScale"]
 
@@ -41,9 +41,9 @@ class LocationScale(Likelihood):
         self.scale, self.share = scale, share
         self.width = Scale(scale, share)
 
-    def usual_scaling(self, kind: str) -> str:
+    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
         """Return the law's scaling; with a fixed scale one for all columns, whose errors then count as they are."""
-        usual = super().usual_scaling(kind)
+        usual = super().usual_scaling(kind, marginals=marginals)
         return "common" if usual == "standard" and not isinstance(self.scale, str) else usual
 
     def prepare(self, facts: Facts) -> Self:
@@ -102,6 +102,13 @@ class Gaussian(LocationScale):
 
     def __init__(self, scale: float | str = "learned", share: str = "auto") -> None:
         super().__init__(scale, share)
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Suit all numbers, where nothing else does."""
+        if summary.integers:
+            return f"the whole numbers span more than {LEVELS} steps; its scale is learned"
+        return "the values have fractions; its scale is learned"
 
     def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return -sum_j (x_j - theta_j)^2 / (2 s^2) + log s + log(2 pi) / 2: (b, *shape), (b, *shape) -> (b,)."""

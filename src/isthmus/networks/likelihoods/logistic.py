@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isthmus.checks.likelihood import check_whole_support
 from isthmus.networks.likelihoods.arithmetic import sum_of_logs, summed, times, uniform, wide
 from isthmus.networks.likelihoods.location_scale import LocationScale
-from isthmus.networks.likelihoods.scale import Facts
+from isthmus.networks.likelihoods.scale import LEVELS, Facts, SummaryLike
 
 __all__ = ["DiscretisedLogistic"]
-
 
 BEYOND = 1e9  # stands for infinity in the tails, where infinity times zero would not be a number
 
@@ -115,6 +115,7 @@ class DiscretisedLogistic(LocationScale):
 
     name = "discretised-logistic"
     scaling: ClassVar[Mapping[str, str]] = {"array": "symmetric", "image": "symmetric"}
+    needs = "evenly spaced values"
     ratio = math.sqrt(3) / math.pi
     step: Tensor
     low: Tensor
@@ -125,6 +126,23 @@ class DiscretisedLogistic(LocationScale):
         # 256 levels on [-1, 1] until data say otherwise. The data's preprocessing keeps them, so files need not.
         for name, value in (("step", 2 / 255), ("low", -1.0), ("high", 1.0)):
             self.register_buffer(name, torch.tensor(value), persistent=False)
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Suit whole numbers, unless their range is too wide to tell them apart."""
+        if not summary.integers or float((summary.high - summary.low).max()) > LEVELS:
+            return None
+        return f"all values are whole numbers, from {summary.low.min():g} to {summary.high.max():g}"
+
+    def check_support(self, summary: SummaryLike, owner: str) -> None:
+        """Refuse fractions, and whole numbers of too wide a range."""
+        check_whole_support(
+            owner, self.name, summary.low, summary.high, summary.names, integers=summary.integers, most=LEVELS
+        )
+
+    def fits_scaling(self, scaling: str, summary: SummaryLike) -> bool:
+        """Fit all but "quantile", after which the steps between whole numbers are no longer equal."""
+        return scaling != "quantile"
 
     def learn_range(self, facts: Facts) -> None:
         """Take over step, lowest and highest value."""

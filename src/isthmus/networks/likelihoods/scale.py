@@ -1,4 +1,4 @@
-"""What a likelihood is told of the data, and scales that are learned with the weights."""
+"""What a likelihood may know of the data, and scales that are learned with the weights."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["REACH", "SHARES", "TINY", "Facts", "FieldLike", "Scale", "without_zeros"]
+__all__ = ["LEVELS", "REACH", "SHARES", "TINY", "Facts", "FieldLike", "Scale", "SummaryLike", "without_zeros"]
 
 REACH = 7.0  # a learned scale stays within e^-7 and e^7 of the data's spread
 SPEED = 5.0  # nats of log scale for one unit of its parameter: optimisers move all parameters at one rate
 TINY = 1e-3  # share of the largest spread below which a column counts as nearly constant
 LEAST = 0.1  # of what most scales start at, as a share of all records' spread
+LEVELS = 65535  # steps between lowest and highest whole number that are told apart one by one: 16 bits
 SHARES = ("auto", "shared", "feature", "element")
 
 
@@ -41,6 +44,42 @@ class FieldLike(Protocol):
     @property
     def atoms(self) -> tuple[float, ...]:
         """Return the values that many records share, of a number."""
+
+
+class SummaryLike(Protocol):
+    """What the values look like before scaling, as :class:`isthmus.preprocessing.Summary` has it."""
+
+    @property
+    def kind(self) -> str:
+        """Return "array", "image", "table" or "text"."""
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Return the smallest value of each column or channel."""
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        """Return the largest value of each column or channel."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what each is called in a sentence."""
+
+    @property
+    def integers(self) -> bool:
+        """Return whether all values are whole numbers."""
+
+    @property
+    def binary(self) -> bool:
+        """Return whether all values are 0 or 1."""
+
+    @property
+    def one_hot(self) -> bool:
+        """Return whether each row has exactly one 1 and otherwise 0."""
+
+    @property
+    def atoms(self) -> bool:
+        """Return whether columns of an array have values that many records share."""
 
 
 @dataclass(frozen=True)

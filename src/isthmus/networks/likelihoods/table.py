@@ -15,7 +15,7 @@ from torch import Tensor
 from isthmus.networks.likelihoods.arithmetic import are, drawn_codes, frequencies, one_hot_draws, wide
 from isthmus.networks.likelihoods.base import Likelihood
 from isthmus.networks.likelihoods.bernoulli import bernoulli_log_prob
-from isthmus.networks.likelihoods.scale import Facts, FieldLike, Scale
+from isthmus.networks.likelihoods.scale import Facts, FieldLike, Scale, SummaryLike
 
 __all__ = ["MixedTable"]
 
@@ -88,6 +88,17 @@ class MixedTable(Likelihood):
         # A scale for each number of the data's own; standardised ones spread by 1.
         one = torch.ones(len(numbers))
         self.width.prepare(Facts((len(numbers),), std=one, low=-one, high=one), 1.0)
+
+    @classmethod
+    def suits(cls, summary: SummaryLike, *, marginals: bool = False) -> str | None:
+        """Suit tables, and rows of numbers whose shared values new records should have as often as the data."""
+        if summary.kind == "table":
+            return "the data are a table: numbers, coins for what is missing, categories"
+        return "many records share values of a column, such as zeros" if marginals and summary.atoms else None
+
+    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
+        """Return "quantile" for marginals: what is drawn of a column then has its distribution, whatever that is."""
+        return "quantile" if marginals else super().usual_scaling(kind)
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one for these fields; scales start at 1, the spread of standardised columns."""

@@ -211,12 +211,12 @@ def duplicate_records(case: Case) -> Finding | None:
 def likelihood_mismatch(case: Case) -> Finding | None:
     """Find a likelihood that is none for these values, or whose fixed scale is far from their errors."""
     likelihood = case.likelihood
-    if likelihood.name == "bernoulli" and case.kind in ("array", "image") and not case.summary.binary:
+    if why := likelihood.mismatch(case.model.preprocessor_.summary_):
         return Finding(
             "likelihood-mismatch",
             0.55,
-            "likelihood='bernoulli' gives the chance of 0 and of 1, and the data have values between: what it says of "
-            "them is no probability, so likelihoods and bounds mean nothing and cannot be compared.",
+            f"likelihood={likelihood.name!r} {why}: what it says of them is no probability, so likelihoods and bounds "
+            f"mean nothing and cannot be compared.",
             {
                 "likelihood": likelihood.name,
                 "low": float(case.summary.low.min()),
