@@ -783,13 +783,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if None not in self.code_shape_:
             shape = tuple(side or 1 for side in self.code_shape_)
             codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
-            blocks = torch.split(codes, self._rows())
-            return self._of_tensors([self._evaluate(z, lambda z: self._to_data_units(self.decode(z))) for z in blocks])
-        pictures = []
-        for code, size in zip(Z, sizes or [()] * len(Z), strict=True):
-            z = torch.from_numpy(np.asarray(code, np.float32))[None]
-            pictures.append(self._evaluate(z, lambda z, size=size: self._to_data_units(self.decode(z, tuple(size)))))  # type: ignore[misc]
-        return self._of_tensors(pictures)
+            blocks: Sequence[Tensor] = torch.split(codes, self._rows())
+            sizes = [()] * len(blocks)
+        else:
+            blocks = [torch.from_numpy(np.asarray(code, np.float32))[None] for code in Z]
+            sizes = sizes or [()] * len(blocks)
+        return self._of_tensors(self._back(blocks, sizes))
 
     def reconstructed(self, records: Encoded) -> Encoded:
         """Return encoded records after crossing the code, in encoded units, not yet rounded as the source is."""
@@ -799,14 +798,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def crossed(self, records: Encoded) -> tuple[Any, Encoded]:
         """Return the codes of encoded records and what these stand for, from one pass of the encoder."""
-        codes = []
-
-        def cross(x: Tensor) -> Tensor:
-            codes.append(self._flat(z := self.encode(x)))
-            return self._to_data_units(self.decode(z, tuple(x.shape[2:])))
-
-        back = self._apply(records.blocks(self._rows()), cross)
-        return joined(codes), records.replaced(_on_host(back, apart=records.varies))
+        codes = self._apply(records.blocks(self._rows()), self.encode)
+        back = self._back(codes, [block.shape[2:] for block in records.blocks(self._rows())])
+        checks.finite_results(type(self).__name__, back)
+        return joined([self._flat(z) for z in codes]), records.replaced(_on_host(back, apart=records.varies))
 
     def log_probs(self, records: Encoded) -> np.ndarray:
         """Return what :meth:`score_samples` does of encoded records: float64, (n,)."""
@@ -840,6 +835,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         results = [self._evaluate(as_tensor(block), lambda x: function(self.module_.scale(x))) for block in blocks]
         checks.finite_results(type(self).__name__, results)
         return results
+
+    def _back(self, codes: Sequence[Tensor], sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """Return the records that codes stand for, in encoded units, block by block, each of records of one size."""
+        return [
+            self._evaluate(z, lambda z, size=size: self._to_data_units(self.decode(z, size)))  # type: ignore[misc]
+            for z, size in zip(codes, sizes, strict=True)
+        ]
 
     def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return ``function`` of scaled records, block by block, in the order of the records."""

@@ -24,7 +24,7 @@ from isthmus.errors import DataError, ParameterError
 from isthmus.tasks import Reason
 from isthmus.tasks.detect.isolation import TREES, Forest
 from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, Usual, combined
-from isthmus.tasks.records import reader_of
+from isthmus.tasks.foreign import features_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
 
@@ -128,14 +128,14 @@ def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
 def test_reconstruction_counts_each_feature_by_its_spread():
     X = numbers()
     model = Autoencoder(latent_dim=3, **SMALL).fit(X[:500])
-    opened = data.open(X[500:])
-    reader = reader_of(model, opened)
-    residuals = Residuals.learn(reader, opened)
+    records, features = model.encoded(X[500:]), features_of(model)
+    x, r = records.scaled, model.reconstructed(records).snapped().scaled
+    residuals = Residuals.learn(features, [(x, r)])
     pre = model.preprocessor_
     difference = (X[500:] - model.reconstruct(X[500:])).astype(np.float64) * pre.factor_
     mean = np.square(difference).mean(axis=0)
     expected = np.log((np.square(difference) / (mean + mean.mean())).sum(axis=1))
-    assert np.allclose(residuals.oddness(reader, opened), expected, rtol=1e-4, atol=1e-4)
+    assert np.allclose(residuals.oddness(features, x, r), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_categories_count_the_surprise_of_being_right_or_wrong():

@@ -12,6 +12,7 @@ The forest is grown by scikit-learn; here it is what a file holds, and is read w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
@@ -104,12 +105,26 @@ class Forest:
         return np.concatenate([self._oddness(block) for block in blocks])
 
     def _oddness(self, x: NDArray[np.float32]) -> Float64:
-        trees, rows = np.arange(len(self.feature)), np.arange(len(x))[:, None]
-        node = np.zeros((len(x), len(trees)), np.int32)
+        # Nodes of all trees are numbered through, and x too: one look-up each is several times sooner than two indices.
+        feature, threshold, children = self._flat
+        first = np.arange(0, len(x) * x.shape[1], x.shape[1], dtype=np.int32)[:, None]
+        node = np.broadcast_to(
+            np.arange(0, self.feature.size, self.feature.shape[1], dtype=np.int32), (len(x), len(self.feature))
+        )
         for _ in range(self.depth):
-            is_left = x[rows, self.feature[trees, node]] <= self.threshold[trees, node]
-            node = np.where(is_left, self.left[trees, node], self.right[trees, node])
-        return np.asarray(2.0 ** (-self.questions[trees, node].mean(axis=1) / self.scale))
+            is_right = x.take(first + feature.take(node)) > threshold.take(node)
+            node = children.take(2 * node + is_right)
+        return np.asarray(2.0 ** (-self.questions.take(node).mean(axis=1) / self.scale))
+
+    @cached_property
+    def _flat(self) -> tuple[Int32, NDArray[np.float32], Int32]:
+        """Features, thresholds, and of each node both children one after the other, of all trees in a row."""
+        starts = np.arange(0, self.feature.size, self.feature.shape[1], dtype=np.int32)[:, None]
+        children = np.stack([self.left + starts, self.right + starts], axis=2)
+        # x <= t of a 32-bit x and a 64-bit t is x <= the largest 32-bit number that is not above t.
+        nearest = self.threshold.astype(np.float32)
+        threshold = np.where(nearest > self.threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+        return self.feature.ravel(), threshold.ravel(), children.astype(np.int32).ravel()
 
 
 def needed(n: NDArray[np.integer]) -> Float64:

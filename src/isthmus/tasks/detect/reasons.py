@@ -27,6 +27,7 @@ from isthmus.tasks.restore import refine
 
 __all__ = ["Reason", "from_repairs", "from_residuals"]
 
+ROUNDS = 3  # in which one feature is filled in: of a row of which all else is known, more change nothing
 CANDIDATES = 5  # features that a replacement is tried for, at least
 ROUNDING = 1e-6  # relative, of values that are the same as 32-bit floats
 DIGITS, MOST_DIGITS = 4, 17  # of a number that is shown
@@ -148,7 +149,8 @@ def _repaired(
     which: NDArray[np.int64],
 ) -> tuple[Float64, list[Any]]:
     """Return the scores of rows in which one feature each is filled in from the others, and what was filled in."""
-    filled = refine(model, records.take(rows), features.columns == which[:, np.newaxis])
+    holes = features.columns == which[:, np.newaxis]
+    filled = refine(model, records.take(rows), holes, iterations=ROUNDS, starts=("mean",))
     block = filled.block()
     return score(filled), [features.cell(block, row, feature) for row, feature in enumerate(which)]
 
