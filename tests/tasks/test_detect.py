@@ -138,6 +138,30 @@ def test_reconstruction_counts_each_feature_by_its_spread():
     assert np.allclose(residuals.oddness(features, x, r), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_record_is_encoded_once_and_passes_the_encoder_once(monkeypatch, as_frame):
+    X = numbers()
+    X = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])]) if as_frame else X
+    detector = Detector(model=Autoencoder(latent_dim=3, **SMALL), random_state=0).fit(X[:500])
+    passes = dict.fromkeys(("encode", "network"), 0)
+
+    def counted(name, function):
+        def call(x, *args):
+            passes[name] += len(x)
+            return function(x, *args)
+
+        return call
+
+    new, pre = X[500:564], detector.model_.preprocessor_
+    monkeypatch.setattr(pre, "encode", counted("encode", pre.encode))
+    monkeypatch.setattr(detector.model_, "encode", counted("network", detector.model_.encode))
+    detector.score_samples(new)
+    assert passes == {"encode": 64, "network": 64}
+    passes.update(encode=0)
+    detector.reasons(new)
+    assert passes["encode"] == 64
+
+
 def test_categories_count_the_surprise_of_being_right_or_wrong():
     class Fake:
         is_class, mask, picture = np.array([True, False, False]), np.array([-1, -1, 0]), None

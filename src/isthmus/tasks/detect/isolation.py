@@ -11,11 +11,13 @@ The forest is grown by scikit-learn; here it is what a file holds, and is read w
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from isthmus import documents
@@ -102,7 +104,8 @@ class Forest:
     def oddness(self, x: Float64) -> Float64:
         """Return s of records, (n, d) -> (n,): near 1 for odd ones, about a half or less for all others."""
         blocks = np.array_split(x.astype(np.float32), max(1, -(-len(x) // AT_ONCE)))
-        return np.concatenate([self._oddness(block) for block in blocks])
+        with ThreadPoolExecutor(min(len(blocks), torch.get_num_threads())) as pool:  # NumPy looks up without the lock
+            return np.concatenate(list(pool.map(self._oddness, blocks)))
 
     def _oddness(self, x: NDArray[np.float32]) -> Float64:
         # Tree by tree, whose nodes then stay in the processor's cache. Nodes and numbers of x are counted through: one
