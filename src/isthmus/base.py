@@ -39,6 +39,7 @@ from isthmus.description import (
     parameters_from_json,
     same_network,
 )
+from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
 from isthmus.feeding import Feed
 from isthmus.search import Choice, Number, SearchSpace, Whole
@@ -439,7 +440,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             count = round(n * float(validation))
             held_out = _held_out_rows(n, count, seed)
             return np.setdiff1d(np.arange(n), held_out), held_out if count else None
-        return np.arange(n), self._open(validation)
+        return np.arange(n), self.opened(validation)
 
     def _batches(
         self,
@@ -546,14 +547,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Spatial codes are flattened from ``code_shape_``. Records of different sizes give a list of arrays of
             shape (channels, height, width).
         """
-        codes = [code.cpu().numpy() for code in self._run(X, self.encode)]
-        if None in self.code_shape_:
-            return [code for block in codes for code in block]
-        return (
-            np.concatenate([code.reshape(len(code), -1) for code in codes])
-            if len(codes) > 1
-            else codes[0].reshape(len(codes[0]), -1)
-        )
+        self._is_fitted()
+        return joined([self._flat(codes) for codes in self._run(X, self.encode)])
 
     def inverse_transform(self, Z: Any, *, sizes: Sequence[tuple[int, int]] | None = None) -> Any:
         """Return the records that codes stand for, in the units, types and container of the data fitted on.
@@ -566,15 +561,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Of the records, where they differ; by default the full extent of each code.
         """
         self._is_fitted()
-        if None in self.code_shape_:
-            return self._decode_each(Z, sizes)
-        shape = tuple(side or 1 for side in self.code_shape_)
-        codes = checks.codes(type(self).__name__, Z, math.prod(shape))
-        blocks = []
-        for start in range(0, len(codes), self._rows()):
-            block = torch.from_numpy(codes[start : start + self._rows()]).reshape(-1, *shape)
-            blocks.append(self._evaluate(block, lambda z: self._to_data_units(self.decode(z))).cpu().numpy())
-        return self._restore([np.concatenate(blocks)])
+        return self.decoded(Z, sizes=sizes).container()
 
     @telling.tells
     def reconstruct(self, X: Any) -> Any:
@@ -584,28 +571,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self._is_fitted()
         telling.gives_back()
-        table = isinstance(self.preprocessor_, preprocessing.TablePreprocessor)
-        X = self._open(X) if table else X
-        blocks = self._run(X, self._there_and_back)
-        return self._restore([block.cpu().numpy() for block in blocks], X if table else None)
-
-    def reconstruct_encoded(self, rows: np.ndarray) -> np.ndarray:
-        """Return records after crossing the code, as the preprocessor encodes them: what saves reading a table again.
-
-        Parameters
-        ----------
-        rows : ndarray of float32, shape (n, ...)
-            As ``preprocessor_.encode`` returns them; all of one size.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, ...)
-            For ``preprocessor_.decode``.
-        """
-        self._is_fitted()
-        blocks = torch.split(torch.from_numpy(np.require(rows, requirements=["C", "W"])), self._rows())
-        found = [self._evaluate(block, lambda x: self._there_and_back(self.module_.scale(x))) for block in blocks]
-        return torch.cat(found).cpu().numpy()
+        # What no code holds of a table is copied from the records, which are opened here to be at hand for that.
+        X = self.opened(X) if isinstance(self.preprocessor_, preprocessing.TablePreprocessor) else X
+        source = X if isinstance(X, Data) else None
+        back = _on_host(self._run(X, self._there_and_back), apart=None in self.preprocessor_.shape_)
+        return Encoded(back, self.preprocessor_, source).container()
 
     def sample(
         self,
@@ -643,16 +613,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         records
             In the container, types and units of the data fitted on.
         """
-        self._is_fitted()
-        owner = type(self).__name__
-        checks.integer(owner, "n", n, low=1)
-        checks.number(owner, "temperature", temperature, low=0)
-        labels = self._class_numbers(y, int(n))
-        shape = self._code_shape_for(size)
-        rng = torch.Generator().manual_seed(seed_of(random_state))
-        with torch.inference_mode():
-            codes = self.sample_codes((int(n), *shape), rng, float(temperature), labels)
-        return self._draw(codes, rng, noise, size)
+        return self.sampled(
+            n, y=y, temperature=temperature, noise=noise, size=size, random_state=random_state
+        ).container()
 
     def draw(self, Z: Any, *, noise: bool | None = None, random_state: Any = None) -> Any:
         """Return records drawn from p(x | z) for given codes.
@@ -674,9 +637,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._is_fitted()
         shape = self._code_shape_for(None)
         codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
-        return self._draw(codes, torch.Generator().manual_seed(seed_of(random_state)), noise, None)
+        return self._draw(codes, torch.Generator().manual_seed(seed_of(random_state)), noise, None).container()
 
-    def _draw(self, codes: Tensor, rng: torch.Generator, noise: bool | None, size: tuple[int, int] | None) -> Any:
+    def _draw(self, codes: Tensor, rng: torch.Generator, noise: bool | None, size: tuple[int, int] | None) -> Encoded:
         """Return records for codes, means where ``noise`` is off."""
         noise = self.schema_.kind != "image" if noise is None else noise
         device = next(self.module_.parameters()).device
@@ -688,7 +651,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             return self.module_.unscale(x)
 
         blocks = [self._evaluate(block, record) for block in torch.split(codes, self._rows())]
-        return self._restore([block.cpu().numpy() for block in blocks])
+        return self._of_tensors(blocks)
 
     def sample_codes(
         self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
@@ -753,7 +716,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Hexadecimal; of the data of the fit it is ``provenance_["fingerprint"]``.
         """
         self._is_fitted()
-        return _fingerprint(self._open(X), self.preprocessor_)
+        return _fingerprint(self.opened(X), self.preprocessor_)
 
     def held_out_rows(self) -> np.ndarray:
         """Return which of the records given to :meth:`fit` it held out for early stopping, in order.
@@ -767,6 +730,138 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         p = self.provenance_
         among = p["train_records"] + p["held_out_records"] == p["records"]
         return _held_out_rows(p["records"], p["held_out_records"] if among else 0, p["seed"])
+
+    # ------------------------------------------------------------------ encoded records: what tasks work on
+
+    def encoded(self, X: Any) -> Encoded:
+        """Return records as the preprocessor encodes them, all at once.
+
+        Parameters
+        ----------
+        X : as in :meth:`fit`
+        """
+        data = self.opened(X)
+        return Encoded(joined([block.values for block in self.encoded_blocks(data)]), self.preprocessor_, data)
+
+    def encoded_blocks(self, X: Any) -> Iterator[Encoded]:
+        """Yield records as the preprocessor encodes them, so many as go through the network at once."""
+        self._is_fitted()
+        pre = self.preprocessor_
+        if self._is_plain(X):
+            for start in range(0, len(X), self._rows()):
+                block = X[start : start + self._rows()]
+                x = np.ascontiguousarray(telling.encode(pre, X, start, block))
+                # A sum lets NaN and infinities through; it is the cheapest look at every value, on torch's own threads.
+                if x.dtype.kind == "f" and not torch.from_numpy(x).sum().isfinite() and not checks.all_finite(block):
+                    self.opened(X)  # which names the row and the column
+                yield Encoded(x, pre)
+            return
+        data = self.opened(X)
+        for start, block in data.chunks(self._rows()):
+            rows = np.arange(start, start + len(block))
+            yield Encoded(telling.encode(pre, data, start, block), pre, data.subset(rows))
+
+    def codes_of(self, records: Encoded) -> Any:
+        """Return the codes of encoded records, as :meth:`transform` does."""
+        return joined([self._flat(codes) for codes in self._apply(records.blocks(self._rows()), self.encode)])
+
+    def decoded(self, Z: Any, *, sizes: Sequence[tuple[int, ...]] | None = None) -> Encoded:
+        """Return the records that codes stand for; parameters are those of :meth:`inverse_transform`."""
+        self._is_fitted()
+        if None not in self.code_shape_:
+            shape = tuple(side or 1 for side in self.code_shape_)
+            codes = torch.from_numpy(checks.codes(type(self).__name__, Z, math.prod(shape))).reshape(-1, *shape)
+            blocks: Sequence[Tensor] = torch.split(codes, self._rows())
+            sizes = [()] * len(blocks)
+        else:
+            blocks = [torch.from_numpy(np.asarray(code, np.float32))[None] for code in Z]
+            sizes = sizes or [()] * len(blocks)
+        return self._of_tensors(self._back(blocks, sizes))
+
+    def reconstructed(self, records: Encoded) -> Encoded:
+        """Return encoded records after crossing the code, in encoded units, not yet rounded as the source is."""
+        return records.replaced(
+            _on_host(self._apply(records.blocks(self._rows()), self._there_and_back), apart=records.varies)
+        )
+
+    def crossed(self, records: Encoded) -> tuple[Any, Encoded]:
+        """Return the codes of encoded records and what these stand for, from one pass of the encoder."""
+        codes = self._apply(records.blocks(self._rows()), self.encode)
+        back = self._back(codes, [block.shape[2:] for block in records.blocks(self._rows())])
+        checks.finite_results(type(self).__name__, back)
+        return joined([self._flat(z) for z in codes]), records.replaced(_on_host(back, apart=records.varies))
+
+    def log_probs(self, records: Encoded) -> np.ndarray:
+        """Return what :meth:`score_samples` does of encoded records: float64, (n,)."""
+        results = self._apply(records.blocks(self._rows()), self.log_likelihood)
+        return torch.cat(results).cpu().numpy().astype(np.float64)
+
+    def sampled(
+        self,
+        n: int = 1,
+        *,
+        y: Any = None,
+        temperature: float = 1.0,
+        noise: bool | None = None,
+        size: tuple[int, int] | None = None,
+        random_state: Any = None,
+    ) -> Encoded:
+        """Return new records, encoded; parameters are those of :meth:`sample`."""
+        self._is_fitted()
+        owner = type(self).__name__
+        checks.integer(owner, "n", n, low=1)
+        checks.number(owner, "temperature", temperature, low=0)
+        labels = self._class_numbers(y, int(n))
+        shape = self._code_shape_for(size)
+        rng = torch.Generator().manual_seed(seed_of(random_state))
+        with torch.inference_mode():
+            codes = self.sample_codes((int(n), *shape), rng, float(temperature), labels)
+        return self._draw(codes, rng, noise, size)
+
+    def _apply(self, blocks: Iterable[np.ndarray], function: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Return ``function`` of encoded records, scaled, block by block."""
+        results = [self._evaluate(as_tensor(block), lambda x: function(self.module_.scale(x))) for block in blocks]
+        checks.finite_results(type(self).__name__, results)
+        return results
+
+    def _back(self, codes: Sequence[Tensor], sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """Return the records that codes stand for, in encoded units, block by block, each of records of one size."""
+        return [
+            self._evaluate(z, lambda z, size=size: self._to_data_units(self.decode(z, size)))  # type: ignore[misc]
+            for z, size in zip(codes, sizes, strict=True)
+        ]
+
+    def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Return ``function`` of scaled records, block by block, in the order of the records."""
+        return self._apply((x for records in self.encoded_blocks(X) for x in records.blocks(self._rows())), function)
+
+    def _figures(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """Return ``function`` of scaled records as one array, a row a record."""
+        return np.concatenate([block.cpu().numpy() for block in self._run(X, function)])
+
+    def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Apply ``function`` to a block in inference mode; few rows are filled up and cut off again."""
+        n = len(block)
+        if n < FEWEST_ROWS and None not in self.preprocessor_.shape_:
+            block = torch.cat([block, block[:1].expand(FEWEST_ROWS - n, *block.shape[1:])])
+        device = next(self.module_.parameters()).device
+        with torch.inference_mode(), training.fast_float32(device.type):
+            return function(block.to(device))[:n]
+
+    def _rows(self) -> int:
+        """Return how many records go through the network at once."""
+        numbers = int(np.prod([side or 256 for side in self.preprocessor_.shape_]))
+        return max(1, min(ROWS, PIXELS // max(1, numbers)))
+
+    def _flat(self, codes: Tensor) -> Any:
+        """Return codes as rows, on the host; maps of records whose sizes differ as they are, in a list."""
+        array = codes.cpu().numpy()
+        return list(array) if None in self.code_shape_ else array.reshape(len(array), -1)
+
+    def _of_tensors(self, blocks: list[Tensor]) -> Encoded:
+        """Return records that a network gave in encoded units."""
+        checks.finite_results(type(self).__name__, blocks)
+        return Encoded(_on_host(blocks, apart=None in self.preprocessor_.shape_), self.preprocessor_)
 
     # ------------------------------------------------------------------ the tensors behind it
 
@@ -793,51 +888,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if "module_" not in self.__dict__:
             check_is_fitted(self, "module_")
 
-    def _run(self, X: Any, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """Return ``function`` of scaled records, block by block, in the order of the records."""
-        self._is_fitted()
-        found = [self._evaluate(block, lambda x: function(self.module_.scale(x))) for block in self._blocks(X)]
-        checks.finite_results(type(self).__name__, found)
-        return found
-
-    def _figures(self, X: Any, function: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Return ``function`` of scaled records as one array, a row a record."""
-        return np.concatenate([block.cpu().numpy() for block in self._run(X, function)])
-
-    def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``function`` to a block in inference mode; few rows are filled up and cut off again."""
-        n = len(block)
-        if n < FEWEST_ROWS and None not in self.preprocessor_.shape_:
-            block = torch.cat([block, block[:1].expand(FEWEST_ROWS - n, *block.shape[1:])])
-        device = next(self.module_.parameters()).device
-        with torch.inference_mode(), training.fast_float32(device.type):
-            return function(block.to(device))[:n]
-
-    def _blocks(self, X: Any) -> Iterator[Tensor]:
-        """Yield encoded records in order: blocks of equal size, single records where sizes differ."""
-        pre = self.preprocessor_
-        if self._is_plain(X):
-            for start in range(0, len(X), self._rows()):
-                block = X[start : start + self._rows()]
-                x = torch.from_numpy(np.ascontiguousarray(telling.encode(pre, X, start, block)))
-                # A sum lets NaN and infinities through; it is the cheapest look at every value, on torch's own threads.
-                if x.is_floating_point() and not x.sum().isfinite() and not checks.all_finite(block):
-                    self._open(X)  # which names the row and the column
-                yield x
-            return
-        data = self._open(X)
-        for start, block in data.chunks(self._rows()):
-            encoded = telling.encode(pre, data, start, block)
-            if isinstance(encoded, list):
-                yield from (torch.from_numpy(record)[None] for record in encoded)
-            else:
-                yield torch.from_numpy(np.require(encoded, requirements="W"))  # a file's or a buffer's records are not
-
-    def _rows(self) -> int:
-        """Return how many records go through the network at once."""
-        numbers = int(np.prod([side or 256 for side in self.preprocessor_.shape_]))
-        return max(1, min(ROWS, PIXELS // max(1, numbers)))
-
     def _is_plain(self, X: Any) -> bool:
         """Tell whether ``X`` is an array of the type and shape fitted on, and in memory: then there is a short way."""
         schema = self.schema_
@@ -845,38 +895,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             return False
         return X.dtype == schema.dtype and X.shape[1:] == schema.shape and len(X) > 0 and X.flags.writeable
 
-    def _open(self, X: Any, labels: Any = None) -> Data:
+    def opened(self, X: Any, labels: Any = None) -> Data:
         """Open records for use with this model, and refuse those of another shape."""
         varies = self.schema_.kind == "image" and None in self.schema_.shape and not isinstance(X, Data)
         data = isthmus_data.open(X, labels=labels, sizes="group" if varies else None, schema=self.schema_)
         return telling.belongs(isthmus_data.conform(data, self.schema_, type(self).__name__), X)
-
-    def _restore(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:
-        """Return encoded records in the units, types and container of the data fitted on.
-
-        What no code holds of a table is copied from ``like``, the data that they came from, and so is its index.
-        """
-        beside = None if like is None else like.beside
-        return isthmus_data.restore(self._decoded(encoded, like), self.schema_, beside)
-
-    def _decoded(self, encoded: list[np.ndarray], like: Data | None = None) -> Any:
-        """Return encoded records as a block in their units and types; ``like`` as :meth:`_restore` takes it."""
-        pre = self.preprocessor_
-        checks.finite_results(type(self).__name__, encoded)
-        if None in pre.shape_:
-            return pre.decode([record for one in encoded for record in one])
-        x = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
-        rows = None if like is None else like.chunk(0, len(like))
-        return pre.decode(x, rows) if isinstance(pre, preprocessing.TablePreprocessor) else pre.decode(x)
-
-    def _decode_each(self, codes: Any, sizes: Sequence[tuple[int, int]] | None) -> Any:
-        sizes = sizes or [()] * len(codes)  # type: ignore[list-item]
-        records = []
-        for code, size in zip(codes, sizes, strict=True):
-            block = torch.from_numpy(np.asarray(code, np.float32))[None]
-            x = self._evaluate(block, lambda z, size=size: self._to_data_units(self.decode(z, tuple(size))))  # type: ignore[misc]
-            records.append(x.cpu().numpy())
-        return self._restore(records)
 
     # ------------------------------------------------------------------ scikit-learn
 
@@ -1017,7 +1040,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
         Data frames are pyarrow tables, whatever library the data came in.
         """
-        return self._plain([self._blank().numpy()])
+        return self._plain(self._of_tensors([self._blank()]))
 
     def _blank(self) -> Tensor:
         return torch.zeros((1, *(SIDE if side is None else side for side in self.preprocessor_.shape_)))
@@ -1039,14 +1062,14 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             if self.has_prior or self._density is not None:
                 drawn = self.sample_codes(tuple(code.shape), torch.Generator().manual_seed(0))
                 checks.finite_results(type(self).__name__, [drawn])
-        self._plain([record.numpy()])
+        self._plain(self._of_tensors([record]))
 
-    def _plain(self, encoded: list[np.ndarray]) -> Any:
+    def _plain(self, records: Encoded) -> Any:
         """Return encoded records in their units; data frames are Arrow's where their own library is not loaded."""
         schema = self.schema_
         if schema.container not in sys.modules:  # the library of a data frame may not be here, or be slow to load
             schema = replace(schema, container={"table": "arrow", "text": "list"}.get(schema.kind, "numpy"))
-        return isthmus_data.restore(self._decoded(encoded), schema)
+        return isthmus_data.restore(records.block(), schema)
 
 
 _Preprocessing = TypedDict("_Preprocessing", {"class": str, "state": dict[str, Any]})
@@ -1089,6 +1112,12 @@ def seed_of(random_state: Any) -> int:
         return int(random_state.integers(2**31))
     checks.integer("random_state", "the seed", random_state, low=0, high=2**63 - 1)
     return int(random_state)
+
+
+def _on_host(blocks: list[Tensor], *, apart: bool) -> preprocessing.EncodedBlock:
+    """Return records that a network gave as one array, or one array each."""
+    arrays = [block.cpu().numpy() for block in blocks]
+    return [record for array in arrays for record in array] if apart else joined(arrays)
 
 
 def _held_out_rows(n: int, count: int, seed: int) -> np.ndarray:

@@ -24,7 +24,9 @@ __all__ = [
     "Reconstructs",
     "RemembersRecords",
     "Samples",
+    "SamplesEncoded",
     "Scores",
+    "TakesEncoded",
     "Trainable",
     "has",
     "has_prior",
@@ -118,6 +120,23 @@ class RemembersRecords(Protocol):
 
     def held_out_rows(self) -> Any:
         """Return the rows of the fit that were held out."""
+
+
+class TakesEncoded(Protocol):
+    """Works on records as its preprocessor encodes them, :class:`isthmus.encoded.Encoded`: isthmus's own models."""
+
+    def encoded_blocks(self, X: Any) -> Any:
+        """Yield records, encoded, in blocks."""
+
+    def crossed(self, records: Any) -> tuple[Any, Any]:
+        """Return the codes of encoded records, and what these stand for, encoded."""
+
+
+class SamplesEncoded(Protocol):
+    """Makes new records, encoded."""
+
+    def sampled(self, n: int, *, random_state: Any = None) -> Any:
+        """Return ``n`` new records."""
 
 
 class HasEncoder(Protocol):

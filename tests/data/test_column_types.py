@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from isthmus import Autoencoder, Classifier, data, load
+from isthmus import Autoencoder, Classifier, data, load, preprocessing
 from isthmus.errors import DataTypeError, ShapeError
 from isthmus.tasks import impute
 
@@ -141,6 +141,15 @@ def equal(one: Any, other: Any) -> None:
     if isinstance(one, pd.DataFrame):
         pd.testing.assert_frame_equal(one, other)
     assert cells_of(one) == cells_of(other)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_snapped_rows_are_those_that_decode_and_encode_give(name: str) -> None:
+    opened = data.open(READ[name]())
+    fitted = preprocessing.for_data(opened).fit(opened).rescale("standard")
+    noise = 2 * np.random.default_rng(0).normal(size=(200, *fitted.shape_))
+    x = (noise / fitted.factor_ + fitted.shift_).astype(np.float32)
+    np.testing.assert_array_equal(fitted.snap(x), fitted.encode(fitted.decode(x)))
 
 
 @pytest.mark.parametrize("name", READ)

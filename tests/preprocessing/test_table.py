@@ -130,6 +130,15 @@ def test_random_tables_come_back(stored: Any, frame: pd.DataFrame, scaling: str)
     assert loaded.notes_ == preprocessing.from_state("TablePreprocessor", *fitted.state()).notes_
 
 
+@settings(max_examples=150, deadline=None)
+@given(frame=frames(), scaling=st.sampled_from(preprocessing.TablePreprocessor.scalings), seed=st.integers(0, 99))
+def test_snapped_rows_are_those_that_decode_and_encode_give(frame: pd.DataFrame, scaling: str, seed: int) -> None:
+    fitted = fit(frame, scaling)
+    noise = np.random.default_rng(seed).normal(size=(40, *fitted.shape_)) * 2
+    x = (noise / fitted.factor_ + fitted.shift_).astype(np.float32)
+    np.testing.assert_array_equal(fitted.snap(x), fitted.encode(fitted.decode(x)))
+
+
 # --- one frame with everything ---------------------------------------------------------------------------------------
 
 

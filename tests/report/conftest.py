@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 
 import isthmus.data
 from isthmus import preprocessing
+from isthmus.encoded import Encoded
 
 
 class LinearModel(BaseEstimator):
@@ -56,9 +57,15 @@ class LinearModel(BaseEstimator):
         }
         return self
 
+    def encoded(self, X: Any) -> Encoded:
+        data = isthmus.data.open(X)
+        return Encoded(self.preprocessor_.encode(data.chunk(0, len(data))), self.preprocessor_, data)
+
+    def encoded_blocks(self, X: Any) -> Iterator[Encoded]:
+        yield self.encoded(X)
+
     def _rows(self, data: Any) -> np.ndarray:
-        encoded = np.asarray(self.preprocessor_.encode(data.take(np.arange(len(data)))), np.float64)
-        return ((encoded - self.preprocessor_.shift_) * self.preprocessor_.factor_).reshape(len(encoded), -1)
+        return self.encoded(data).scaled
 
     def transform(self, X: Any) -> np.ndarray:
         return self.pca_.transform(self._rows(isthmus.data.open(X))).astype(np.float32)
@@ -87,6 +94,9 @@ class DrawingModel(LinearModel):
             return self.given[:n]
         codes = np.random.default_rng(random_state).normal(size=(n, self.latent_))
         return self.inverse_transform(codes * np.sqrt(self.pca_.explained_variance_))
+
+    def sampled(self, n: int, *, random_state: int) -> Encoded:
+        return self.encoded(self.sample(n, random_state=random_state))
 
     def fingerprint(self, data: Any) -> str:
         return "of other records"

@@ -16,7 +16,6 @@ import isthmus
 import isthmus.data
 from isthmus import metrics
 from isthmus.errors import ParameterError
-from isthmus.preprocessing import Rows
 from isthmus.report import evaluate
 
 Images = tuple[np.ndarray, ...]
@@ -81,8 +80,7 @@ def test_real_records_that_nobody_saw_are_no_copies(drawing_model: Callable[...,
     drawing.given = others
     report = evaluate(drawing, test, baseline_data=train)
     found = report.to_dict()["generation"]["nearest"]
-    rows = Rows(drawing.preprocessor_)
-    new, seen, unseen = (rows.forward(block) for block in (drawing.given, train, test))
+    new, seen, unseen = (drawing.encoded(block).one_hot for block in (drawing.given, train, test))
     distances, indices = nearest(new, seen)
     assert found["distance"] == pytest.approx(distances.mean())
     assert found["ratio"]["mean"] == pytest.approx(distances.mean() / nearest(unseen, seen)[0].mean())

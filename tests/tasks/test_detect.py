@@ -24,7 +24,7 @@ from isthmus.errors import DataError, ParameterError
 from isthmus.tasks import Reason
 from isthmus.tasks.detect.isolation import TREES, Forest
 from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, Usual, combined
-from isthmus.tasks.records import reader_of
+from isthmus.tasks.foreign import features_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
 
@@ -128,14 +128,38 @@ def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
 def test_reconstruction_counts_each_feature_by_its_spread():
     X = numbers()
     model = Autoencoder(latent_dim=3, **SMALL).fit(X[:500])
-    opened = data.open(X[500:])
-    reader = reader_of(model, opened)
-    residuals = Residuals.learn(reader, opened)
+    records, features = model.encoded(X[500:]), features_of(model)
+    x, r = records.scaled, model.reconstructed(records).snapped().scaled
+    residuals = Residuals.learn(features, [(x, r)])
     pre = model.preprocessor_
     difference = (X[500:] - model.reconstruct(X[500:])).astype(np.float64) * pre.factor_
     mean = np.square(difference).mean(axis=0)
     expected = np.log((np.square(difference) / (mean + mean.mean())).sum(axis=1))
-    assert np.allclose(residuals.oddness(reader, opened), expected, rtol=1e-4, atol=1e-4)
+    assert np.allclose(residuals.oddness(features, x, r), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_record_is_encoded_once_and_passes_the_encoder_once(monkeypatch, as_frame):
+    X = numbers()
+    X = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])]) if as_frame else X
+    detector = Detector(model=Autoencoder(latent_dim=3, **SMALL), random_state=0).fit(X[:500])
+    passes = dict.fromkeys(("encode", "network"), 0)
+
+    def counted(name, function):
+        def call(x, *args):
+            passes[name] += len(x)
+            return function(x, *args)
+
+        return call
+
+    new, pre = X[500:564], detector.model_.preprocessor_
+    monkeypatch.setattr(pre, "encode", counted("encode", pre.encode))
+    monkeypatch.setattr(detector.model_, "encode", counted("network", detector.model_.encode))
+    detector.score_samples(new)
+    assert passes == {"encode": 64, "network": 64}
+    passes.update(encode=0)
+    detector.reasons(new)
+    assert passes["encode"] == 64
 
 
 def test_categories_count_the_surprise_of_being_right_or_wrong():

@@ -93,13 +93,11 @@ def test_more_rounds_never_agree_less_with_what_is_known(
     digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray
 ) -> None:
     X = digits[:100]
-    holes = restore.holes_for(digit_model, data.open(X), hole, "auto")
-    begun = holes.fill(X, holes.mask, "mean")
     distances = []
     for iterations in (1, 3, 10):
-        filled = inpaint(digit_model, X, hole, iterations=iterations)
+        back = digit_model.reconstruct(inpaint(digit_model, X, hole, iterations=iterations))
         # The kept fill came from the one before it, so it agrees about as well.
-        distances.append(holes.distance(begun, digit_model.reconstruct(filled), holes.mask).mean())
+        distances.append(np.square((back.astype(float) - X)[:, ~hole]).sum(axis=1).mean())
     assert distances[2] <= distances[0]
 
 
@@ -169,9 +167,9 @@ def test_nan_marks_what_is_missing_in_an_array() -> None:
 
 
 def test_neighbours_continue_the_picture() -> None:
-    ramp = np.broadcast_to(np.arange(16.0), (16, 16))[None]
-    marked = np.zeros((1, 16, 16), bool)
-    marked[:, 6:8, 6:8] = True
+    ramp = np.broadcast_to(np.arange(16.0), (1, 1, 16, 16))
+    marked = np.zeros((1, 1, 16, 16), bool)
+    marked[:, :, 6:8, 6:8] = True
     filled = restore._from_neighbours(ramp, marked, np.full(ramp.shape, 99.0))
     assert np.array_equal(filled[~marked], ramp[~marked])
     assert np.abs(filled - ramp).max() <= 2

@@ -197,12 +197,13 @@ def augment(
     """
     from isthmus import tasks
     from isthmus.checks.tasks import needs_tables
+    from isthmus.data import to_block
 
     fitted = sources.load_model(model, device)
     path = sinks.check_output(output, force)
     records = sources.open_for(terminal, fitted, data, opening)
     new, labels = tasks.augment(fitted, records, n, random_state=seed)
-    old_block, new_block = records.take(np.arange(len(records))), sources.to_block(new, fitted)
+    old_block, new_block = records.take(np.arange(len(records))), to_block(new, fitted.schema_)
     if fitted.schema_.kind == "table":
         sinks.write_table(path, records, new_block, labels, provenance, force=force)
     else:
@@ -241,5 +242,7 @@ def _write(path: Path, records: Any, fitted: Model, *, columns: int | None, forc
     if is_image and (suffix in PICTURES or suffix == ".gif"):
         sinks.write_pictures(path, list(records), columns, force=force)
         return
-    block = sources.to_block(records, fitted)
+    from isthmus.data import to_block
+
+    block = to_block(records, fitted.schema_)
     sinks.write_records(path, len(block), [block], fitted.schema_, None, force=force)

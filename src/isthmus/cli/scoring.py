@@ -83,10 +83,9 @@ def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
     comparison = comparison_for(data, usual.take(rows), ignored)
     parts = []
     for block in sources.blocks(data):
-        original = block.take(np.arange(len(block)))
-        reconstruction = sources.to_block(model.reconstruct(block), model)
-        errors = comparison.errors(original, reconstruction)
-        parts.append((model.score_samples(block), errors, comparison.dimensions(original)))
+        original, records = block.chunk(0, len(block)), model.encoded(block)
+        errors = comparison.errors(original, model.reconstructed(records).block())
+        parts.append((model.log_probs(records), errors, comparison.dimensions(original)))
     nats, errors, dimensions = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Scores(nats, errors, dimensions, comparison.title, comparison.unit)
 

@@ -33,7 +33,6 @@ __all__ = [
     "rows_to_judge",
     "split",
     "split_record",
-    "to_block",
     "to_remember",
 ]
 
@@ -270,22 +269,6 @@ def _open_archive(path: str | Path) -> tuple[int, Iterator[Any], Sequence[str] |
     names = arrays.pop("names").tolist() if "names" in arrays else None
     codes = [arrays[key] for key in sorted(arrays)]
     return len(codes), ([code] for code in codes), names
-
-
-def to_block(records: Any, model: Model) -> Any:
-    """Return records in a model's container as a canonical block (see :class:`isthmus.data.Data`)."""
-    from isthmus import data
-
-    kind = model.schema_.kind
-    if kind == "text":
-        return [record.encode() if isinstance(record, str) else record for record in records]
-    if kind == "table":
-        opened = data.open(records).select([column.name for column in model.schema_.columns])
-        return opened.take(np.arange(len(opened)))
-    if isinstance(records, list):
-        images = [np.asarray(record) for record in records]
-        return images if None in model.schema_.shape else np.stack(images)
-    return np.asarray(records.detach().cpu() if hasattr(records, "detach") else records)
 
 
 # ------------------------------------------------------------------ records that training never saw

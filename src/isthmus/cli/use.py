@@ -79,7 +79,7 @@ def decode(
     fitted = sources.load_model(model, device)
     path = sinks.check_records_output(output, force, fitted.schema_)
     n, parts, names = sources.open_codes(codes, varying=None in fitted.code_shape_)
-    blocks = (sources.to_block(fitted.inverse_transform(part), fitted) for part in parts)
+    blocks = (fitted.decoded(part).block() for part in parts)
     sinks.write_records(path, n, blocks, fitted.schema_, names, force=force)
     return _written(output, n)
 
@@ -194,7 +194,9 @@ def inpaint(
 
 def _each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
     """Return what applies a function to records block by block."""
-    return lambda records: (sources.to_block(function(block), fitted) for block in sources.blocks(records))
+    from isthmus.data import to_block
+
+    return lambda records: (to_block(function(block), fitted.schema_) for block in sources.blocks(records))
 
 
 def _rewrite(

@@ -5,6 +5,7 @@ Heavy libraries (Arrow, Pillow, pandas, torch) are loaded only when a source nee
 
 from __future__ import annotations
 
+from isthmus.data.blocks import to_block
 from isthmus.data.conforming import as_matrix, by_name, conform
 from isthmus.data.inspection import Inspection, inspect
 from isthmus.data.labelling import class_numbers, classes_of, is_labelled, is_missing
@@ -34,5 +35,6 @@ __all__ = [
     "open",
     "restore",
     "split",
+    "to_block",
     "write",
 ]

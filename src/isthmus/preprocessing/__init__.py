@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from isthmus.checks.preprocessing import check_categories, check_missing, check_state
 from isthmus.preprocessing.arrays import ArrayPreprocessor
-from isthmus.preprocessing.base import MOST_TRIED, Arrays, Preprocessor
+from isthmus.preprocessing.base import MOST_TRIED, Arrays, EncodedBlock, Preprocessor
 from isthmus.preprocessing.differences import Differences
+from isthmus.preprocessing.features import Features
 from isthmus.preprocessing.images import ImagePreprocessor
-from isthmus.preprocessing.rows import Rows
 from isthmus.preprocessing.scaling import SCALINGS
 from isthmus.preprocessing.summary import Field, Summary
 from isthmus.preprocessing.table import TablePreprocessor
@@ -28,10 +28,11 @@ __all__ = [
     "SCALINGS",
     "ArrayPreprocessor",
     "Differences",
+    "EncodedBlock",
+    "Features",
     "Field",
     "ImagePreprocessor",
     "Preprocessor",
-    "Rows",
     "Summary",
     "TablePreprocessor",
     "TextPreprocessor",

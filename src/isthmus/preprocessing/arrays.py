@@ -150,6 +150,9 @@ class ArrayPreprocessor(Preprocessor):
         check_width(block.shape, len(self.summary_.low))
         if differences is not None:
             self._count(block, differences)
+        return self._encoded(block)
+
+    def _encoded(self, block: NDArray[Any]) -> NDArray[Any]:
         if self._quantiles:
             centred = self._centring.centre(block)
             columns = [m.forward(centred[:, i]) for i, m in enumerate(self._quantiles)]
@@ -184,6 +187,9 @@ class ArrayPreprocessor(Preprocessor):
             columns = [m.inverse(x[:, i].astype(np.float64)) for i, m in enumerate(self._quantiles)]
             x = np.stack(columns, axis=1)
         return self._with_constants(self._with_atoms(self._centring.decode(x)))
+
+    def snap(self, x: NDArray[np.floating[Any]]) -> NDArray[Any]:  # noqa: D102
+        return self._encoded(self.decode(x))
 
     def _with_atoms(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return decoded rows in which an atom that 32 bits have rounded is that atom."""

@@ -27,13 +27,13 @@ from isthmus.preprocessing.summary import Field, Summary
 if TYPE_CHECKING:
     from isthmus.data import Data
 
-__all__ = ["MOST_TRIED", "Arrays", "Encoded", "Preprocessor"]
+__all__ = ["MOST_TRIED", "Arrays", "EncodedBlock", "Preprocessor"]
 
 MOST_TRIED = 2**22  # numbers of a blank record that is tried: a network makes many times as many on the way
 SMALL = 2  # pixels along a side of a picture that stands for any
 
 Arrays = dict[str, NDArray[Any]]
-Encoded = NDArray[Any] | list[NDArray[Any]]  # the list for pictures whose sizes differ
+EncodedBlock = NDArray[Any] | list[NDArray[Any]]  # the list for pictures whose sizes differ
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
@@ -173,6 +173,11 @@ class Preprocessor(ABC):
         """Names of the columns that no code holds: constants and ids of a table."""
         return ()
 
+    @property
+    def mean_record(self) -> Float64:
+        """The mean record in encoded units, broadcastable to ``shape_``; masks are 1, categories the first code."""
+        return self._to_scaled(self.summary_.mean) / self.factor_ + self.shift_
+
     def scaled_fields(self) -> tuple[Field, ...]:
         """Return ``fields_`` with the atoms of numbers in scaled units, as the network computes them."""
         return self.fields_
@@ -247,7 +252,7 @@ class Preprocessor(ABC):
         """Return shift and factor."""
 
     @abstractmethod
-    def encode(self, block: Any, differences: Differences | None = None) -> Encoded:
+    def encode(self, block: Any, differences: Differences | None = None) -> EncodedBlock:
         """Return a block of records as numbers.
 
         Parameters
@@ -278,6 +283,23 @@ class Preprocessor(ABC):
         block of records
             As ``Data.take`` returns it: rounded and clipped to the source's dtype, categories and dates restored,
             columns that were set aside put back.
+        """
+
+    @abstractmethod
+    def snap(self, x: Any) -> EncodedBlock:
+        """Return encoded records as those that can occur: what ``encode(decode(x))`` is, without the way there.
+
+        Quantities are rounded and clipped as in the source's dtype, categories and masks are whole.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (b, *shape_), or list of ndarray
+            In encoded units.
+
+        Returns
+        -------
+        ndarray, shape (b, *shape_), or list of ndarray
+            Of the type that :meth:`encode` returns.
         """
 
     def state(self) -> documents.State:

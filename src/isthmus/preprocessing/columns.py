@@ -54,6 +54,16 @@ class TableColumn(ABC):
     kind: ClassVar[str]
     name: str
 
+    @property
+    def missing_code(self) -> int:
+        """Code of a category that says that the cell is empty; -1 where there is none."""
+        return -1
+
+    @property
+    def categories(self) -> pa.Array | None:
+        """The categories that have a code of their own, in the order of their codes; None of other columns."""
+        return None
+
     @abstractmethod
     def fields(self, index: int) -> list[Field]:
         """Return its encoded columns, the first of which has number ``index`` in the matrix."""
@@ -75,6 +85,10 @@ class TableColumn(ABC):
     @abstractmethod
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
         """Return numbers, shape (b, fields), as cells of an Arrow type or of its categories' type."""
+
+    @abstractmethod
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return what numbers, shape (b, fields), become when they are decoded and encoded again."""
 
     @abstractmethod
     def state(self) -> documents.State:
@@ -249,6 +263,11 @@ class Numbers(TableColumn):
             values = np.where(is_atom, self.atoms[nearest], values)
         return values, x[:, 1] < 0.5 if self.masked else np.zeros(len(x), dtype=bool)
 
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return numbers that can occur; the mean where the mask says that one is missing."""
+        values, missing = self.decode_values(x)
+        return self.encode_values(values, ~missing)
+
     def state(self) -> documents.State:
         """Return it as JSON values and arrays."""
         centring, arrays = self.centring.state()
@@ -375,7 +394,12 @@ class Dates(TableColumn):
             differences.add("finer", self.place, _cut_by(column, dtype))
             if (getattr(column.type, "tz", None) is None) != (getattr(dtype, "tz", None) is None):
                 differences.add("zone", self.place, int(observed.sum()))
-        parts = [self.number.encode_values(ticks, observed, differences, lambda tick: _date(tick, dtype))]
+        number = self.number.encode_values(ticks, observed, differences, lambda tick: _date(tick, dtype))
+        return self._with_cycles(number, ticks, observed)
+
+    def _with_cycles(self, number: Float32, ticks: NDArray[np.int64], observed: NDArray[np.bool_]) -> Float32:
+        """Return encoded times with the periods beside them."""
+        parts = [number]
         for cycle in self.cycles:
             values = Cycle.parts(cycle.name, ticks, self.ticks_per_day)
             parts.append(np.where(observed[:, None], values, cycle.mean).astype(np.float32))
@@ -388,6 +412,12 @@ class Dates(TableColumn):
         ticks, missing = self.number.decode_values(x)
         whole = pa.int32() if dtype.bit_width == 32 else pa.int64()
         return pa.array(ticks, mask=missing).cast(whole).cast(dtype)
+
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return times that can occur, and their periods."""
+        ticks, missing = self.number.decode_values(x)
+        ticks = np.where(missing, 0, ticks)
+        return self._with_cycles(self.number.encode_values(ticks, ~missing), ticks, ~missing)
 
     def state(self) -> documents.State:
         """Return it as JSON values and arrays."""
@@ -433,6 +463,10 @@ class Booleans(TableColumn):
     name: str
     masked: bool
 
+    @property
+    def missing_code(self) -> int:  # noqa: D102
+        return 2 if self.masked else -1
+
     def fields(self, index: int) -> list[Field]:
         """Return the category field."""
         return [Field("category", index, 2 + self.masked, self.name)]
@@ -457,6 +491,10 @@ class Booleans(TableColumn):
         codes = np.rint(x[:, 0])
         missing = codes > 1 if self.masked else np.zeros(len(codes), dtype=bool)
         return pa.array(codes >= 1, mask=missing).cast(dtype)
+
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return the nearest codes."""
+        return np.clip(np.rint(x), 0, 1 + self.masked).astype(np.float32)
 
     def state(self) -> documents.State:
         """Return it as JSON values."""
@@ -497,6 +535,14 @@ class Categories(TableColumn):
     values: pa.Array
     pooled: bool
     masked: bool
+
+    @property
+    def missing_code(self) -> int:  # noqa: D102
+        return len(self.values) if self.masked else -1
+
+    @property
+    def categories(self) -> pa.Array | None:  # noqa: D102
+        return self.values.slice(0, len(self.values) - 1)
 
     def fields(self, index: int) -> list[Field]:
         """Return the category field."""
@@ -549,6 +595,20 @@ class Categories(TableColumn):
 
         codes = np.clip(np.rint(x[:, 0]), 0, len(self.values) - 1 + self.masked).astype(np.int64)
         return self.values.take(pa.array(codes, mask=codes == len(self.values)))
+
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return the nearest codes; that of the rare ones is the code of what it comes back as."""
+        rare = len(self.values) - 1
+        codes = np.clip(np.rint(x), 0, rare + self.masked).astype(np.float32)
+        codes[codes == rare] = self._code_of_rare
+        return codes
+
+    @cached_property
+    def _code_of_rare(self) -> int:
+        """Code of what the rare code comes back as: its own where categories were pooled."""
+        import pyarrow as pa
+
+        return int(self._codes(pa.chunked_array([self.values.slice(len(self.values) - 1)]))[0])
 
     def state(self) -> documents.State:
         """Return it as JSON values."""
@@ -613,6 +673,10 @@ class SetAside(TableColumn):
         import pyarrow as pa
 
         return self.value.take(pa.array(np.zeros(len(x), dtype=np.int64)))
+
+    def snap(self, x: NDArray[Any]) -> Float32:
+        """Return nothing of each."""
+        return np.zeros((len(x), 0), np.float32)
 
     def copied(self, cells: pa.ChunkedArray) -> Any:
         """Return cells as they are; empty ones of a constant column hold the constant."""

@@ -15,7 +15,7 @@ from isthmus.checks.preprocessing import (
     refuse_image_rank,
 )
 from isthmus.preprocessing.arrays import shared
-from isthmus.preprocessing.base import Arrays, Encoded, Preprocessor
+from isthmus.preprocessing.base import Arrays, EncodedBlock, Preprocessor
 from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.scaling import SCALINGS, Centring, affine, unit_range
 from isthmus.preprocessing.statistics import SAMPLE, Extremes, Moments, blocks, evenly_spaced
@@ -99,7 +99,7 @@ class ImagePreprocessor(Preprocessor):
         shift, factor = (shared(v).reshape(-1, 1, 1) for v in affine(scaling, start, end, mean, std))
         return shared(self._centring.centre(shift)), shared(factor * self._centring.unit)
 
-    def encode(self, block: Pictures, differences: Differences | None = None) -> Encoded:
+    def encode(self, block: Pictures, differences: Differences | None = None) -> EncodedBlock:
         """Return pictures with their channels first.
 
         Parameters
@@ -137,10 +137,12 @@ class ImagePreprocessor(Preprocessor):
         if differences is not None:
             self._count(_rows(block, pixels=True), differences)
         if channels == 1:
-            block = block.reshape(len(block), 1, *block.shape[1:3])
-        else:
-            block = np.ascontiguousarray(block.transpose(0, 3, 1, 2))
-        return block if block.dtype == np.uint8 and self._centring.identity else self._centring.encode(block)
+            return self._centred(block.reshape(len(block), 1, *block.shape[1:3]))
+        return self._centred(np.ascontiguousarray(block.transpose(0, 3, 1, 2)))
+
+    def _centred(self, pictures: NDArray[Any]) -> NDArray[Any]:
+        """Return pictures, channels first, in encoded units."""
+        return pictures if pictures.dtype == np.uint8 and self._centring.identity else self._centring.encode(pictures)
 
     def decode(self, x: Pictures) -> Pictures:
         """Return pictures in the source's units, dtype and axis order.
@@ -160,15 +162,24 @@ class ImagePreprocessor(Preprocessor):
         return self._decode(np.asarray(x))
 
     def _decode(self, x: NDArray[Any]) -> NDArray[Any]:
+        pictures = self._decoded(x)
+        if len(self.schema_.shape) == 2:
+            return pictures[:, 0]
+        return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+
+    def _decoded(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return pictures in the source's units and dtype, channels first."""
         if x.ndim != 4:
             refuse_image_rank(x.shape)
         check_channels(x.shape[1], len(self.summary_.low))
         pictures = self._with_constants(self._centring.decode(x))
-        if pictures.dtype.kind == "f" and self._is_share:
-            pictures = np.clip(pictures, 0, 1)
-        if len(self.schema_.shape) == 2:
-            return pictures[:, 0]
-        return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+        return np.clip(pictures, 0, 1) if pictures.dtype.kind == "f" and self._is_share else pictures
+
+    def snap(self, x: Pictures) -> EncodedBlock:  # noqa: D102
+        if isinstance(x, list):
+            return [self.snap(picture[None])[0] for picture in x]
+        pictures = self._decoded(x)
+        return self._centred(pictures.view(np.uint8) if pictures.dtype == bool else pictures)
 
     @property
     def _is_share(self) -> bool:

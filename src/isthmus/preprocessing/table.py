@@ -147,6 +147,14 @@ class TablePreprocessor(Preprocessor):
         self.fields_ = tuple(fields)
         self._places = tuple(map(slice, starts, starts[1:]))
 
+    @property
+    def mean_record(self) -> Float64:  # noqa: D102
+        kinds = np.array([field.kind for field in self.fields_])
+        mean = np.where(kinds == "mask", 1.0, 0.0)
+        # Quantiles are normal scores, whose mean is 0.
+        mean[kinds == "number"] = 0 if self.scaling_ == "quantile" else self.summary_.mean
+        return mean
+
     def scaled_fields(self) -> tuple[Field, ...]:
         """Return the fields with their atoms in scaled units, as the network computes them."""
         shift, factor = (np.broadcast_to(part, len(self.fields_)) for part in (self.shift_, self.factor_))
@@ -273,6 +281,15 @@ class TablePreprocessor(Preprocessor):
             else:
                 arrays[column.name] = column.decode(x[:, place], self._types[column.name])
         return plain_table(restore_table(pa.table(arrays), self.schema_))
+
+    def snap(self, x: NDArray[Any]) -> Float32:  # noqa: D102
+        x = np.asarray(x)
+        check_width(x.shape, len(self.fields_))
+        snapped = np.empty(x.shape, np.float32)
+        for column, place in self.places():
+            if place.start < place.stop:
+                snapped[:, place] = column.snap(x[:, place])
+        return snapped
 
     def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
         """Return low, high and standard deviation of each field in scaled units, shape (m,).

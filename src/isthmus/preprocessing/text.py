@@ -111,12 +111,22 @@ class TextPreprocessor(Preprocessor):
         ShapeError
             The length differs from training.
         """
+        symbols, lengths = self._read(x)
+        characters = symbols.astype(np.uint8)
+        return [row[:length].tobytes() for row, length in zip(characters, lengths, strict=True)]
+
+    def _read(self, x: NDArray[Any]) -> tuple[NDArray[np.int16], NDArray[np.intp]]:
+        """Return numbers as symbols, (b, length), and how many of each text stand before its first end symbol."""
         x = np.asarray(x)
         check_width(x.shape, int(self.shape_[0] or 0))
         symbols = np.clip(np.rint(x), 0, END).astype(np.int16)
         ended = np.concatenate([symbols == END, np.ones((len(symbols), 1), dtype=bool)], axis=1)
-        characters = symbols.astype(np.uint8)
-        return [row[:end].tobytes() for row, end in zip(characters, ended.argmax(axis=1), strict=True)]
+        return symbols, ended.argmax(axis=1)
+
+    def snap(self, x: NDArray[Any]) -> NDArray[np.int16]:  # noqa: D102
+        symbols, lengths = self._read(x)
+        symbols[np.arange(symbols.shape[1]) >= lengths[:, None]] = END
+        return symbols
 
     def _own_state(self) -> documents.State:
         return {}, {}

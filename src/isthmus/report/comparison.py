@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.metrics import squared_error
 from isthmus.preprocessing.scaling import unit_range
@@ -50,10 +49,6 @@ class Comparison(ABC):
         self.schema = schema
 
     @abstractmethod
-    def block(self, records: Any) -> Any:
-        """Return records, in whatever container a model gave them back, as a canonical block."""
-
-    @abstractmethod
     def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the error of every record, shape (n,), from two canonical blocks."""
 
@@ -91,12 +86,6 @@ class NumberComparison(Comparison):
             self.explanation = (
                 "Squared error of each column in units of the column's variance, summed over the columns."
             )
-
-    def block(self, records: Any) -> Any:
-        """Return an array (n, ...), or a list of arrays where the sizes differ."""
-        if None in self.schema.shape:
-            return [np.asarray(record) for record in records]
-        return np.asarray(records) if not isinstance(records, list) else np.stack([np.asarray(r) for r in records])
 
     def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the squared error of every record."""
@@ -146,11 +135,6 @@ class TableComparison(Comparison):
             if column.type in _NUMERIC
         }
 
-    def block(self, records: Any) -> Any:
-        """Return a pyarrow table with the schema's columns, in order."""
-        data = isthmus_data.open(records).select([column.name for column in self.schema.columns])
-        return data.take(np.arange(len(data)))
-
     def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the sum of the columns' errors."""
         return np.asarray(self.column_errors(original, reconstruction).sum(axis=1))
@@ -177,10 +161,6 @@ class TextComparison(Comparison):
     title = "wrong bytes"
     unit = "bytes"
     explanation = "Bytes that differ from the original at their position, missing and surplus ones included."
-
-    def block(self, records: Any) -> Any:
-        """Return a list of bytes."""
-        return [record.encode() if isinstance(record, str) else bytes(record) for record in records]
 
     def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the number of wrong bytes of every record."""

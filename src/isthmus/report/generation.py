@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.capabilities import Samples, has, has_prior
+from isthmus.capabilities import SamplesEncoded, has, has_prior
+from isthmus.encoded import Encoded
 from isthmus.errors import DataError, ParameterError
 from isthmus.metrics.neighbours import nearest
 from isthmus.metrics.samples import memorisation_from_distances
@@ -77,13 +78,14 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
     if not _draws(model, found):
         return None
     try:
-        block = found.comparison.block(model.sample(_count(found), random_state=random_state))
+        records = model.sampled(_count(found), random_state=random_state).snapped()
     except ParameterError as error:
         found.notes.append(f"No new records are shown: {error}")
         return None
+    block = records.block()
     document = {"n": len(block), "has_prior": has_prior(model), "how": _how(model), "nearest": None, "columns": None}
     made = Generation(document | {"note": paths.why_not(model)})
-    _add_neighbours(made, model, found, block, random_state)
+    _add_neighbours(made, model, found, records, block, random_state)
     made.between, made.document["between"] = paths.between(model, found, random_state)
     made.moved, made.document["units"] = paths.moved(model, found)
     if found.data.schema.kind in ("array", "table"):
@@ -95,7 +97,7 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
 
 def _draws(model: Any, found: Measurement) -> bool:
     """Whether a model draws records of one size, and in a second or two."""
-    known = has(model, Samples) and None not in found.data.schema.shape
+    known = has(model, SamplesEncoded) and None not in found.data.schema.shape
     return known and None not in getattr(model, "code_shape_", ()) and (has_prior(model) or found.code_size <= MAX_CODE)
 
 
@@ -117,13 +119,16 @@ def _count(found: Measurement) -> int:
     return int(max(FEWEST, min(DRAWN if kind == "image" else DRAWN_ROWS, MAX_VALUES // max(values, 1.0))))
 
 
-def _add_neighbours(made: Generation, model: Any, found: Measurement, block: Any, random_state: int) -> None:
+def _add_neighbours(
+    made: Generation, model: Any, found: Measurement, records: Encoded, block: Any, random_state: int
+) -> None:
     """Set new records beside the nearest of those trained on, or of the held-out ones where those are not at hand."""
     case = Case(model, found.data, found.train, random_state)
     try:
-        case.samples = case.rows.forward(block)  # these are judged, and no others drawn
+        case.check_rows()
     except NotKnownError:
         return
+    case.new_records = records  # these are judged, and no others drawn
     if case.train is not None:
         title, real, near = "training", case.train, case.neighbours
         distances, indices, count = near.distances, near.indices, near.searched

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import data as isthmus_data
 from isthmus import metrics
-from isthmus.capabilities import HasLevels, HasPosterior, Scores, has
+from isthmus.capabilities import HasLevels, HasPosterior, Scores, TakesEncoded, has
 from isthmus.data import Data
 from isthmus.preprocessing.scaling import unit_range
 from isthmus.report import rivals
@@ -66,14 +67,14 @@ class Measurement:
         reference = self.original if train is None else train.take(rivals.spaced(len(train), MAX_REFERENCE))
         preprocessor = getattr(model, "preprocessor_", None)
         self.comparison = comparison_for(data, reference, getattr(preprocessor, "set_aside_", ()))
-        codes = model.transform(data)
+        codes, back = _crossed(model, data)
         self.codes = _as_matrix(codes)
         self.code_size = round(float(np.mean([np.size(code) for code in codes])))
         self.blocks: dict[str, Any] = {}
         self.errors: dict[str, Float64] = {}
         self.titles: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
-        self._add("model", type(model).__name__, self.code_size, self.comparison.block(model.reconstruct(data)))
+        self._add("model", type(model).__name__, self.code_size, back)
         found, self.notes = rivals.reconstruct(preprocessor, data, train, self.codes.shape[1], random_state)
         for baseline, block in found:
             self._add(baseline.name, baseline.title, baseline.size, block)
@@ -254,6 +255,14 @@ class Measurement:
         if isinstance(self.comparison, TableComparison):
             return [column.name for column in self.comparison.columns]
         return list(self.data.schema.names) or [f"column {index}" for index in range(self.original.shape[1])]
+
+
+def _crossed(model: Any, data: Data) -> tuple[Any, Any]:
+    """Return the codes of records, and a block of what these stand for."""
+    if not has(model, TakesEncoded):  # a model of another library
+        return model.transform(data), isthmus_data.to_block(model.reconstruct(data), data.schema)
+    codes, back = model.crossed(model.encoded(data))
+    return codes, back.block()
 
 
 def _as_matrix(codes: Any) -> Float64:

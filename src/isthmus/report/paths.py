@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import data as isthmus_data
 from isthmus.capabilities import Decodes, Quantises, has, has_prior
 from isthmus.report.measurement import Measurement
 from isthmus.report.showing import MAX_CELLS, cells
@@ -54,7 +55,8 @@ def between(model: Any, found: Measurement, random_state: int) -> tuple[Rows, di
     pictures: Rows = []
     pairs = []
     for one, other in ends.tolist():
-        block = found.comparison.block(interpolate(model, found.data.subset([one, other]), steps, path))
+        records = interpolate(model, found.data.subset([one, other]), steps, path)
+        block = isthmus_data.to_block(records, found.data.schema)
         pairs.append({"from": _number(found, one), "to": _number(found, other)} | _shown(found, block))
         if is_image:
             pictures.append([found.original[one], *block, found.original[other]])
@@ -86,7 +88,7 @@ def moved(model: Any, found: Measurement) -> tuple[Rows, dict[str, Any] | None]:
     row = int(np.square(centred).sum(axis=1).argmin())  # the most typical one
     some = found.data.subset(np.arange(len(centred)))
     records, units = traverse(model, some, steps, min(UNITS, found.codes.shape[1]), row)
-    block = found.comparison.block(records)
+    block = isthmus_data.to_block(records, found.data.schema)
     rows = [slice(place * steps, (place + 1) * steps) for place in range(len(units))]
     pictures = [list(block[part]) for part in rows] if is_image else []
     document: dict[str, Any] = {"record": _number(found, row), "reach": REACH, "steps": steps}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isthmus import metrics
 from isthmus.data import Data
-from isthmus.preprocessing import Rows
+from isthmus.encoded import Encoded
 
 __all__ = ["reconstruct", "spaced"]
 
@@ -58,14 +58,20 @@ def reconstruct(
         )
     if data.schema.kind == "text":
         return [_most_common_bytes(data, data if train is None else train)], notes
-    rows = Rows(preprocessor)
-    test = rows.forward(data.take(np.arange(len(data))))
+    test = _rows(preprocessor, data)
     if train is None:
         found = _cross_fit(test, size, random_state)
     else:
         chosen = spaced(len(train), max(2, MAX_TRAIN // test.shape[1]))
-        found = _fit(rows.forward(train.take(chosen)), test, size, random_state)
-    return [(baseline, rows.backward(baseline.reconstruction)) for baseline in found], notes
+        found = _fit(_rows(preprocessor, train.subset(chosen)), test, size, random_state)
+    return [
+        (baseline, Encoded.from_one_hot(baseline.reconstruction, preprocessor).block()) for baseline in found
+    ], notes
+
+
+def _rows(preprocessor: Any, data: Data) -> Float64:
+    """Return records as the network sees them, categories as indicators."""
+    return Encoded(preprocessor.encode(data.chunk(0, len(data))), preprocessor).one_hot
 
 
 def spaced(n: int, limit: int) -> NDArray[np.int64]:

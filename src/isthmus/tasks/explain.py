@@ -27,9 +27,10 @@ from torch import Tensor
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.encoded import as_tensor
 from isthmus.errors import DataError
+from isthmus.preprocessing import Features
 from isthmus.tasks.classify.methods import logistic_regression
-from isthmus.tasks.records import reader_of
 
 __all__ = [
     "Activation",
@@ -295,13 +296,12 @@ def attribute(
     """
     checks.integer("attribute", "steps", steps, low=1)
     data = _opened("attribute", model, X, None)
-    encoded = _encoded(model, data)
-    x = model.module_.scale(encoded).float()
+    x = _scaled(model, data)
     width = int(np.prod([side or 1 for side in model.code_shape_]))
     wanted = list(range(width)) if units is None else [int(unit) for unit in units]
     for unit in wanted:
         checks.integer("attribute", "each of units", unit, low=0, high=width - 1)
-    base = _baseline(model, x) if baseline is None else _one(model, baseline)
+    base = _baseline(model, x) if baseline is None else _scaled(model, _one(model, baseline))
     frozen = _categories(model)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     at = torch.as_tensor((nodes + 1) / 2, dtype=x.dtype, device=x.device)
@@ -322,28 +322,23 @@ def _opened(task: str, model: Any, X: Any, y: Any) -> Data:
     """Return records as a model takes them; refuse models without an encoder, and records without gradients."""
     checks.is_fitted(task, model)
     checks.an_encoder(task, model)
-    data = isthmus_data.conform(
-        isthmus_data.open(X, labels=y, schema=model.schema_), model.schema_, type(model).__name__
-    )
-    telling.belongs(data, X)
+    data: Data = model.opened(X, y)
     checks.explicable(task, model.schema_.kind, model.preprocessor_.shape_)
     return data
 
 
-def _encoded(model: Any, data: Data) -> Tensor:
+def _scaled(model: Any, data: Data) -> Tensor:
     """Return records as the network takes them, on its device."""
     device = next(model.module_.parameters()).device
-    pre = model.preprocessor_
-    blocks = [np.asarray(telling.encode(pre, data, start, block)) for start, block in data.chunks()]
-    return torch.from_numpy(np.concatenate(blocks)).to(device)
-
-
-def _one(model: Any, record: Any) -> Tensor:
-    """Return the one record that others are explained against, scaled."""
-    data = isthmus_data.conform(isthmus_data.open(record, schema=model.schema_), model.schema_, type(model).__name__)
-    checks.one_baseline(len(data))
-    scaled: Tensor = model.module_.scale(_encoded(model, data)).float()
+    scaled: Tensor = model.module_.scale(as_tensor(model.encoded(data).values).to(device)).float()
     return scaled
+
+
+def _one(model: Any, record: Any) -> Data:
+    """Return the one record that others are explained against."""
+    data: Data = model.opened(record)
+    checks.one_baseline(len(data))
+    return data
 
 
 def _baseline(model: Any, x: Tensor) -> Tensor:
@@ -419,8 +414,9 @@ def _by_input(model: Any, values: Float32) -> tuple[Float32, list[str]]:
     if schema.kind == "image":
         moved = np.moveaxis(values, 2, -1)
         return np.ascontiguousarray(moved[..., 0] if len(schema.shape) == 2 else moved), []
-    inputs = reader_of(model).features
-    return np.stack([values[:, :, one.place].sum(-1) for one in inputs], -1), [one.name for one in inputs]
+    features = Features.of(model.preprocessor_)
+    totals = features.totals(values.reshape(-1, values.shape[-1])).reshape(*values.shape[:2], -1)
+    return totals.astype(np.float32), list(features.names)
 
 
 # ---------------------------------------------------------------------- records and concepts

@@ -34,11 +34,14 @@ from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.base import seed_of
 from isthmus.capabilities import DrawsMissing, Reconstructs, has
-from isthmus.data import Data
+from isthmus.data import Data, Schema
+from isthmus.encoded import Encoded
+from isthmus.preprocessing import Features
 from isthmus.preprocessing.differences import shown
 from isthmus.tasks.blending import FEWEST_KNOWN, ColumnFit, blend
 from isthmus.tasks.cells import Cells
-from isthmus.tasks.restore import Holes, as_type, holes_for, inpaint_blocks, with_types_of, without_nan
+from isthmus.tasks.masks import Marks, as_type, put, to_places
+from isthmus.tasks.restore import begin, refine, with_types_of, without_nan
 from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["Imputation", "impute"]
@@ -198,9 +201,8 @@ def _model_of(data: Data, mask: Any, seed: int, device: str) -> Any:
     """Return an autoencoder that learned to fill what was hidden, from records without what is to be filled."""
     from isthmus.models import DenoisingAutoencoder
 
-    holes = holes_for(None, data, mask)
     block = data.chunk(0, len(data))
-    marked = np.ascontiguousarray(holes.marks(0, block))
+    marked = np.ascontiguousarray(Marks(mask, data).of(0, block))
     checks.nothing_to_fill(data.source, int(marked.sum()))
     known = isthmus_data.open(isthmus_data.restore(_without(block, marked), data.schema))
     own = DenoisingAutoencoder(corruption="masking", max_epochs=EPOCHS, random_state=seed, device=device)
@@ -233,18 +235,17 @@ class _Imputer:
 
     def impute(self, data: Data, mask: Any) -> Imputation:
         """Return the records filled, with intervals."""
-        holes = holes_for(self.model, data, mask)
         block = data.chunk(0, len(data))
-        marked = np.ascontiguousarray(holes.marks(0, block))
+        marked = np.ascontiguousarray(Marks(mask, data).of(0, block))
         checks.nothing_to_fill(data.source, int(marked.sum()))
-        holes.look(0, block, marked)
-        found = self._by_columns(holes, data, block, marked) if marked.ndim == 2 else None
+        records, _ = begin(self.model, data, 0, block, marked)
+        found = self._by_columns(data.schema, records, block, marked) if marked.ndim == 2 else None
         rest = marked if found is None else found.rest
         ends, chance = [block] * 3, np.full(marked.shape, np.nan)
         if rest.any():
-            ends, chance = self._by_model(holes, data, block, marked, rest)
+            ends, chance = self._by_model(records, block, marked, rest)
         if found is not None:
-            ends = [holes.put(old, new, marked & ~rest) for old, new in zip(ends, found.ends, strict=True)]
+            ends = [put(old, new, marked & ~rest) for old, new in zip(ends, found.ends, strict=True)]
             chance = np.where(rest, chance, found.chance)
         hollow = self._hollow(block, ends[0], marked)
         if hollow.any():
@@ -279,16 +280,16 @@ class _Imputer:
         where = telling.listed(places) if cells.ndim == 2 else f"{len(places):,} pixels"
         telling.note(f"{int(counts.sum()):,} cells of {where} {what}")
 
-    def _by_columns(self, holes: Holes, data: Data, block: Any, marked: Bools) -> _ByColumns | None:
+    def _by_columns(self, schema: Schema, records: Encoded, block: Any, marked: Bools) -> _ByColumns | None:
         """Return what the other columns and the model together say; None where no column has enough known cells."""
         known = ~(marked | _empty(block))
-        cells = Cells.learn(data.schema, block, known)
+        cells = Cells.learn(schema, block, known)
         served = marked.any(axis=0) & cells.has_place & (known.sum(axis=0) >= FEWEST_KNOWN)
         if not served.any():
             return None
 
         def fill(rows: NDArray[np.int64], its: Bools) -> Float64:
-            encoded = self.fill(data.subset(rows), its).middle
+            encoded = self.fill(records.take(rows), its).middle
             return cells.numbers(self.model.preprocessor_.decode(encoded), its)
 
         found = blend(
@@ -307,26 +308,26 @@ class _Imputer:
         chance = np.where(marked & served, np.where(numbers, level, found.chance), np.nan)
         return _ByColumns(ends, chance, marked & ~served, found.fits)
 
-    def _by_model(self, holes: Holes, data: Data, block: Any, marked: Bools, rest: Bools) -> tuple[list[Any], Float64]:
+    def _by_model(self, records: Encoded, block: Any, marked: Bools, rest: Bools) -> tuple[list[Any], Float64]:
         """Return blocks with what the model alone fills in, the ends of its intervals, and the chance."""
-        filled, share = self.fill(data, marked), self.widths(data, marked)
+        filled, share = self.fill(records, marked), self.widths(records, marked)
         ends = [filled.low - share.below, filled.high + share.below]
         chance = np.where(np.isnan(filled.chance), share.right, filled.chance)
         chance = np.where(share.judged, chance, np.nan)
         # An interval holds the value that was filled, however narrow draws of known cells would have it.
         ends = [np.minimum(ends[0], filled.middle), np.maximum(ends[1], filled.middle)]
-        blocks = [holes.put(block, self.model.preprocessor_.decode(x), rest) for x in (filled.middle, *ends)]
+        blocks = [put(block, self.model.preprocessor_.decode(x), rest) for x in (filled.middle, *ends)]
         return blocks, np.where(rest, self._to_cells(chance.astype(np.float64), block), np.nan)
 
-    def fill(self, data: Data, marked: Bools) -> Filled:
+    def fill(self, records: Encoded, marked: Bools) -> Filled:
         """Return encoded records with filled cells, and the ends of the intervals that draws give."""
         pre = self.model.preprocessor_
         rows = max(1, NUMBERS // (self.draws * int(np.prod(pre.shape_))))
         parts = []
-        for start in range(0, len(data), rows):
-            some, its = data.subset(np.arange(start, min(start + rows, len(data)))), marked[start : start + rows]
-            (block,) = inpaint_blocks(self.model, some, its, rows=len(some), iterations=self.iterations)
-            parts.append(self._with_draws(np.asarray(pre.encode(block)), self._to_fields(its)))
+        for some in np.array_split(np.arange(len(records)), -(-len(records) // rows)):
+            holes = to_places(marked[some], pre)
+            filled = refine(self.model, records.take(some), holes, iterations=self.iterations)
+            parts.append(self._with_draws(np.asarray(filled.values), self._to_fields(marked[some])))
         names = ("middle", "low", "high", "chance")
         return Filled(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
@@ -354,13 +355,13 @@ class _Imputer:
 
     # ------------------------------------------------------------------ how far off the filling is
 
-    def widths(self, data: Data, marked: Bools) -> _Widths:
+    def widths(self, records: Encoded, marked: Bools) -> _Widths:
         """Return how much wider intervals have to be, from known cells that are hidden and filled in the same way."""
         pre, rng = self.model.preprocessor_, np.random.default_rng(self.seed)
-        rows = self._rows_to_hide(len(data), rng)
+        rows = self._rows_to_hide(len(records), rng)
         hidden = self._hidden(marked, rows, rng)
-        known = data.subset(rows)
-        truth = np.asarray(pre.encode(known.chunk(0, len(known))), np.float32)
+        known = records.take(rows)
+        truth = np.asarray(known.values, np.float32)
         filled = self.fill(known, hidden | marked[rows])
         fields = self._to_fields(hidden)
         factor = np.broadcast_to(pre.factor_, pre.shape_)
@@ -411,13 +412,7 @@ class _Imputer:
     def _to_fields(self, marked: Bools) -> Bools:
         """Return marks of cells as marks of encoded numbers; where a cell is filled, a number is there."""
         pre = self.model.preprocessor_
-        if marked.ndim > 2:
-            return _channels_first(marked)
-        if not pre.fields_:
-            return marked
-        fields = np.zeros((len(marked), len(pre.fields_)), bool)
-        for index, (_, place) in enumerate(pre.places()):
-            fields[:, place] = marked[:, [index]]
+        fields = np.array(to_places(marked, pre))
         fields[:, [field.index for field in pre.fields_ if field.kind == "mask"]] = False
         return fields
 
@@ -435,19 +430,8 @@ class _Imputer:
     @cached_property
     def _categories(self) -> list[tuple[int, int]]:
         """The encoded columns that are categories, each with the code of a missing one, or -1."""
-        pre = self.model.preprocessor_
-        if not any(field.kind == "category" for field in pre.fields_):
-            return []
-        sizes = np.array([field.size for field in pre.fields_])
-        codes = np.minimum(np.arange(sizes.max())[:, None], sizes - 1).astype(np.float32)
-        codes[:, [field.kind != "category" for field in pre.fields_]] = 1
-        table = pre.decode(codes)
-        found = []
-        for index, (_, place) in enumerate(pre.places()):
-            if place.start < place.stop and pre.fields_[place.start].kind == "category":
-                empty = np.flatnonzero(table.column(index).is_null().to_numpy())
-                found.append((place.start, int(codes[empty[0], place.start]) if len(empty) else -1))
-        return found
+        pre, missing = self.model.preprocessor_, Features.of(self.model.preprocessor_).missing
+        return [(field.index, int(missing[field.index])) for field in pre.fields_ if field.kind == "category"]
 
 
 @dataclass(frozen=True)
@@ -529,8 +513,3 @@ def _quantile(excess: NDArray[Any], level: float) -> float:
         return 0.0
     rank = min(len(excess), int(np.ceil((len(excess) + 1) * level)))
     return float(np.partition(excess, rank - 1)[rank - 1])
-
-
-def _channels_first(marked: Bools) -> Bools:
-    """Return marks of pictures (b, h, w[, c]) as (b, c, h, w)."""
-    return np.ascontiguousarray(marked[:, None] if marked.ndim == 3 else np.moveaxis(marked, -1, 1))

@@ -27,7 +27,8 @@ from isthmus.base import seed_of
 from isthmus.capabilities import Decodes, Reconstructs, RemembersRecords, Scores, has
 from isthmus.data import Data
 from isthmus.density import CodeDensity
-from isthmus.tasks.coder import records_for
+from isthmus.encoded import Encoded
+from isthmus.preprocessing import Features
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
 from isthmus.tasks.detect.scores import (
     BESIDE,
@@ -39,13 +40,12 @@ from isthmus.tasks.detect.scores import (
     ways_of_numbers,
 )
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted
-from isthmus.tasks.records import Reader, reader_of
+from isthmus.tasks.foreign import coder_of, features_of
 from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["METHODS", "Detector"]
 
 METHODS = ("combined", "reconstruction", "distance", "likelihood")
-WAYS = ("reconstruction", "distance")  # that are combined
 FALSE_ALARMS = 0.01  # share of usual records that contamination="auto" takes for outliers
 MOST_TO_CALIBRATE = 10_000  # records that p-values are calibrated on
 SMALL_PICTURE = 4096  # numbers up to which a dense network serves best
@@ -141,12 +141,13 @@ class Detector(OutlierMixin, TaskEstimator):
     method_: str = field(init=False)
     calibration_scores_: Float64 = field(init=False)
     notes_: list[str] = field(init=False)
-    # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and how records are read.
+    # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and what encodes records.
     density_: CodeDensity = field(init=False)
     residuals_: Residuals = field(init=False)
     beside_: dict[str, Way] = field(init=False)
     usual_: dict[str, Usual] = field(init=False)
-    reader_: Reader = field(init=False)
+    coder_: Any = field(init=False)
+    features_: Features = field(init=False)
 
     def default_model(self, data: Data) -> Any:  # noqa: D102
         from isthmus.models import Autoencoder
@@ -244,19 +245,28 @@ class Detector(OutlierMixin, TaskEstimator):
 
     def _learn(self, data: Data, rows: _Rows) -> None:
         """Learn what is usual of every way to be odd that the method needs."""
-        codes = self._codes(data.subset(rows.trained))
+        trained, fresh = data.subset(rows.trained), data.subset(rows.fresh)
+        codes = self._codes(trained)
         checks.codes_are_finite(type(self).__name__, codes)
         self.density_ = density_of(codes, self.seed_)
-        fresh = data.subset(rows.fresh)
+        self._use_coder(coder_of(self.model_, trained))
         if _can_reconstruct(self.model_):
-            self.reader_ = reader_of(self.model_, data.subset(rows.trained))
-            self.residuals_ = Residuals.learn(self.reader_, fresh)
+            crossed = ((records, self.coder_.crossed(records)[1]) for records in self.coder_.encoded_blocks(fresh))
+            self.residuals_ = Residuals.learn(
+                self.features_, ((records.scaled, back.snapped().scaled) for records, back in crossed)
+            )
         self.beside_, self.usual_ = {}, {}
         if self.method_ == "combined":
-            self.beside_ = ways_of_numbers(self.reader_, data.subset(rows.trained), self.seed_)
-            self.usual_ = {way: Usual.learn(oddness) for way, oddness in self._all_oddness(fresh).items()}
+            blocks = (records.scaled for records in self.coder_.encoded_blocks(trained))
+            self.beside_ = ways_of_numbers(self.features_, blocks, self.seed_)
+            each = [self._all_oddness(records) for records in self.coder_.encoded_blocks(fresh)]
+            self.usual_ = {way: Usual.learn(np.concatenate([one[way] for one in each])) for way in each[0]}
         # Half of all codes are no farther from their Gaussian's mean, in deviations.
         self.radius_ = float(np.median(self.density_.middles(codes)[1]))
+
+    def _use_coder(self, coder: Any) -> None:
+        """Set what encodes and decodes records for the model, and their features."""
+        self.coder_, self.features_ = coder, features_of(coder)
 
     def _threshold(self, data: Data) -> float:
         """Return the score below which records are outliers."""
@@ -352,33 +362,38 @@ class Detector(OutlierMixin, TaskEstimator):
         check_is_fitted(self, "offset_")
         checks.integer(type(self).__name__, "k", k, low=1)
         checks.can("reasons", self.model_, Decodes)
-        data = self._open(X)
-        if hasattr(self.model_, "preprocessor_") and data.schema.kind in ("array", "table"):
-            return from_repairs(self.model_, self.reader_, self.residuals_, self._score, data, int(k))
-        codes = self._codes(data)
-        return from_residuals(self.reader_, self.residuals_, self.density_, self.radius_, codes, data, int(k))
+        blocks = self.coder_.encoded_blocks(self._open(X))
+        return [reasons for records in blocks for reasons in self._reasons(records, int(k))]
+
+    def _reasons(self, records: Encoded, k: int) -> list[list[Reason]]:
+        if self.coder_ is self.model_ and records.preprocessor.kind in ("array", "table"):
+            return from_repairs(self.model_, self.features_, self.residuals_, self._score_of, records, k)
+        return from_residuals(self.coder_, self.features_, self.residuals_, self.density_, self.radius_, records, k)
 
     def _score(self, data: Data) -> Float64:
-        if self.method_ != "combined":
-            return -self._oddness(self.method_, data)
-        return -combined(self.usual_, self._all_oddness(data))
+        return np.concatenate([self._score_of(records) for records in self.coder_.encoded_blocks(data)])
 
-    def _all_oddness(self, data: Data) -> dict[str, Float64]:
-        """Return the oddness of records in every way that is combined, each (n,)."""
-        found = {way: self._oddness(way, data) for way in WAYS}
-        if self.beside_:
-            x = self.reader_.quantities(data)
-            found |= {way: learned.oddness(x) for way, learned in self.beside_.items()}
-        return found
+    def _score_of(self, records: Encoded) -> Float64:
+        """Return minus the oddness of encoded records, (n,)."""
+        if self.method_ == "combined":
+            return -combined(self.usual_, self._all_oddness(records))
+        if self.method_ == "distance":
+            return 2 * self.density_.log_prob(self.coder_.codes_of(records))
+        if self.method_ == "likelihood":
+            return self.coder_.log_probs(records)
+        back = self.coder_.crossed(records)[1]
+        return -self.residuals_.oddness(self.features_, records.scaled, back.snapped().scaled)
 
-    def _oddness(self, way: str, data: Data) -> Float64:
-        """Return one way's oddness of records, (n,)."""
-        if way == "distance":
-            return -2 * self.density_.log_prob(self._codes(data))
-        if way == "likelihood":
-            records = records_for(self.model_, data, type(self).__name__)
-            return -np.asarray(self.model_.score_samples(records), np.float64)
-        return self.residuals_.oddness(self.reader_, data)
+    def _all_oddness(self, records: Encoded) -> dict[str, Float64]:
+        """Return the oddness of encoded records in every way that is combined, each (n,)."""
+        codes, back = self.coder_.crossed(records)
+        x = records.scaled
+        oddness = {
+            "reconstruction": self.residuals_.oddness(self.features_, x, back.snapped().scaled),
+            "distance": -2 * self.density_.log_prob(codes),
+        }
+        quantities = x[:, ~self.features_.is_class] if self.beside_ else x
+        return oddness | {way: learned.oddness(quantities) for way, learned in self.beside_.items()}
 
     # ------------------------------------------------------------------ files
 
@@ -409,9 +424,9 @@ class Detector(OutlierMixin, TaskEstimator):
         self.beside_ = {
             way: BESIDE[way].from_state(numbers, documents.under(way, arrays)) for way, numbers in its["beside"].items()
         }
+        self._use_coder(self.model_)
         if _can_reconstruct(self.model_):
-            self.reader_ = reader_of(self.model_)
-            self.residuals_ = Residuals(documents.array(arrays, "spread", self.reader_.is_class.shape))
+            self.residuals_ = Residuals(documents.array(arrays, "spread", self.features_.is_class.shape))
 
 
 class _Document(TypedDict):

@@ -19,19 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import data as isthmus_data
-from isthmus.data import Data
 from isthmus.density import CodeDensity
+from isthmus.encoded import Encoded
+from isthmus.preprocessing import Features
 from isthmus.tasks.detect.scores import Residuals
-from isthmus.tasks.records import Reader
-from isthmus.tasks.restore import inpaint_blocks
+from isthmus.tasks.restore import refine
 
 __all__ = ["Reason", "from_repairs", "from_residuals"]
 
+ROUNDS = 3  # in which one feature is filled in: of a row of which all else is known, more change nothing
 CANDIDATES = 5  # features that a replacement is tried for, at least
 ROUNDING = 1e-6  # relative, of values that are the same as 32-bit floats
 DIGITS, MOST_DIGITS = 4, 17  # of a number that is shown
 NUMBERS = 2**22  # in the records that are filled at once
+MOST_CATEGORIES = 20  # values of a column up to which each of them is tried in a row
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -72,7 +73,12 @@ class Reason:
 
 
 def from_repairs(
-    model: Any, reader: Reader, residuals: Residuals, score: Callable[[Data], Float64], data: Data, k: int
+    model: Any,
+    features: Features,
+    residuals: Residuals,
+    score: Callable[[Encoded], Float64],
+    records: Encoded,
+    k: int,
 ) -> list[list[Reason]]:
     """Return the ``k`` features of each row whose replacement makes it most usual.
 
@@ -80,47 +86,39 @@ def from_repairs(
     ----------
     model : fitted model
         Of arrays or tables.
-    reader : Reader
+    features : Features
     residuals : Residuals
         By which candidates are chosen.
     score : callable
-        Of rows, higher for more usual ones.
-    data : Data
+        Of encoded rows, higher for more usual ones.
+    records : Encoded
     k : int
     """
-    features = reader.features
-    parts = np.concatenate([_by_feature(reader, residuals.parts(reader, x, r)) for x, r in reader.pairs(data)])
+    x, r = records.scaled, model.crossed(records)[1].snapped().scaled
+    parts = features.totals(residuals.parts(features, x, r))
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
-    before, columns = score(data), _columns(features, data)
-    # Every row once for each of its candidates, so that the model is asked once for all of them.
     n, most = candidates.shape
-    many = data.subset(np.repeat(np.arange(n), most))
-    marked = np.zeros((n * most, len(data.schema.columns) or len(features)), bool)
-    marked[np.arange(n * most), columns[candidates.ravel()]] = True
-    asked, gained = iter(candidates.ravel().tolist()), []
-    told: list[Any] = []
-    for block in inpaint_blocks(model, many, marked, rows=max(1, NUMBERS // len(features))):
-        gained.append(_scores(score, data, block))
-        told += [reader.cell(block, row, feature) for row, feature in zip(range(len(block)), asked, strict=False)]
-    gains = np.concatenate(gained).reshape(n, most) - before[:, None]
-    expected = np.empty(candidates.shape, object)
-    expected.ravel()[:] = told
-    for place, which in enumerate(candidates.T):
-        for feature in np.unique(which):
-            rows = np.flatnonzero(which == feature)
-            if (values := reader.categories(feature)) is not None:
-                best, expected[rows, place] = _best_category(score, data, rows, int(columns[feature]), values)
-                gains[rows, place] = best - before[rows]
+    gains, expected = np.empty(n * most), np.empty(n * most, object)
+    before, rows, which = score(records), np.repeat(np.arange(n), most), candidates.ravel()
+    is_category = np.array([_tried(features, feature) for feature in range(len(features))])[which]
+    for some, replaced in (
+        (np.flatnonzero(is_category), _best_categories),
+        (np.flatnonzero(~is_category), _repaired),
+    ):
+        for part in np.array_split(some, -(-len(some) * len(features) // NUMBERS)) if len(some) else ():
+            best, values = replaced(model, features, score, records, rows[part], which[part])
+            gains[part], expected[part] = best - before[rows[part]], values
+    gains, expected = gains.reshape(n, most), expected.reshape(n, most)
     order = np.argsort(-gains, axis=1, kind="stable")
     shares = np.maximum(gains, 0) / np.maximum(np.maximum(gains, 0).sum(axis=1, keepdims=True), 1e-300)
-    block = data.chunk(0, len(data))
+    block = records.block() if records.source is None else records.source.chunk(0, n)
     return [
         _first(
             k,
             (
                 Reason(
-                    features[candidates[row, place]].name,
-                    reader.cell(block, row, candidates[row, place]),
+                    features.names[feature := candidates[row, place]],
+                    features.cell(block, row, feature),
                     expected[row, place],
                     float(shares[row, place]),
                 )
@@ -136,80 +134,84 @@ def _first(k: int, reasons: Iterable[Reason]) -> list[Reason]:
     return list(islice((reason for reason in reasons if reason.says_something), k))
 
 
-def _scores(score: Callable[[Data], Float64], data: Data, block: Any) -> Float64:
-    """Return the scores of a block of records like those of ``data``."""
-    return score(isthmus_data.open(isthmus_data.restore(block, data.schema)))
+def _tried(features: Features, feature: int) -> bool:
+    """Tell whether a feature is a category of which each value is tried."""
+    values = features.categories_of(feature)
+    return values is not None and 0 < len(values) <= MOST_CATEGORIES
 
 
-def _best_category(
-    score: Callable[[Data], Float64], data: Data, rows: NDArray[np.int64], column: int, values: Any
+def _repaired(
+    model: Any,
+    features: Features,
+    score: Callable[[Encoded], Float64],
+    records: Encoded,
+    rows: NDArray[np.int64],
+    which: NDArray[np.int64],
 ) -> tuple[Float64, list[Any]]:
-    """Return the best score that each row has with another category in a column, and that category."""
-    import pyarrow as pa
+    """Return the scores of rows in which one feature each is filled in from the others, and what was filled in."""
+    holes = features.columns == which[:, np.newaxis]
+    filled = refine(model, records.take(rows), holes, iterations=ROUNDS, starts=("mean",))
+    block = filled.block()
+    return score(filled), [features.cell(block, row, feature) for row, feature in enumerate(which)]
 
-    block = data.take(np.repeat(rows, len(values)))
-    field = block.schema.field(column)
-    every = pa.chunked_array([values.cast(getattr(field.type, "value_type", field.type))] * len(rows))
-    every = every.dictionary_encode() if pa.types.is_dictionary(field.type) else every
-    scores = _scores(score, data, block.set_column(column, field.name, every.cast(field.type))).reshape(len(rows), -1)
-    best = scores.argmax(axis=1)
-    return scores.max(axis=1), [values[int(index)].as_py() for index in best]
+
+def _best_categories(
+    model: Any,
+    features: Features,
+    score: Callable[[Encoded], Float64],
+    records: Encoded,
+    rows: NDArray[np.int64],
+    which: NDArray[np.int64],
+) -> tuple[Float64, list[Any]]:
+    """Return the best score of rows with each category of one feature each, and that category."""
+    values = [features.categories_of(feature) for feature in which.tolist()]
+    counts = [len(its) for its in values]
+    starts = np.cumsum([0, *counts])
+    codes = np.arange(starts[-1]) - np.repeat(starts[:-1], counts)
+    tried = records.take(np.repeat(rows, counts))
+    tried.array[np.arange(starts[-1]), np.repeat(np.searchsorted(features.columns, which), counts)] = codes
+    scores = np.split(score(tried), starts[1:-1])
+    best = [int(its.argmax()) for its in scores]
+    return np.array([its.max() for its in scores]), [its[code].as_py() for its, code in zip(values, best, strict=True)]
 
 
 def from_residuals(
-    reader: Reader,
+    coder: Any,
+    features: Features,
     residuals: Residuals,
     density: CodeDensity,
     radius: float,
-    codes: Float32,
-    data: Data,
+    records: Encoded,
     k: int,
 ) -> list[list[Reason]]:
     """Return the ``k`` features of each record that are farthest from what was expected, the farthest first.
 
     Parameters
     ----------
-    reader : Reader
+    coder : fitted model, or what stands for it
+    features : Features
     residuals : Residuals
         In whose units distances are measured.
     density : CodeDensity
         Where usual codes are.
     radius : float
         How far from its Gaussian's mean a usual code is, in deviations. Codes farther out are pulled back to there.
-    codes : array, shape (n, d)
-        Of the records.
-    data : Data
+    records : Encoded
     k : int
     """
-    features, usual = reader.features, _pulled_back(density, codes, radius)
-    found = []
-    for start, block in data.chunks():
-        expected = reader.decoded(usual[start : start + len(block)])
-        parts = _by_feature(reader, residuals.parts(reader, reader.numbers(block), reader.numbers(expected)))
-        shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
-        for row, most in enumerate(np.argsort(-parts, axis=1, kind="stable")):
-            told = (
-                Reason(
-                    features[i].name, reader.cell(block, row, i), reader.cell(expected, row, i), float(shares[row, i])
-                )
-                for i in most.tolist()
-            )
-            found.append(_first(k, told))
-    return found
-
-
-def _by_feature(reader: Reader, parts: Float64) -> Float64:
-    """Return e_j summed over the encoded numbers of each feature, (b, features)."""
-    places = [feature.place for feature in reader.features]
-    numbers = np.concatenate([np.arange(place.start, place.stop) for place in places])
-    starts = np.cumsum([0, *(place.stop - place.start for place in places[:-1])])
-    return np.asarray(np.add.reduceat(parts[:, numbers], starts, axis=1))
-
-
-def _columns(features: list[Any], data: Data) -> NDArray[np.int64]:
-    """Return which column of the data each feature is."""
-    places = {column.name: index for index, column in enumerate(data.schema.columns)}
-    return np.array([places[feature.name] for feature in features] if places else range(len(features)))
+    expected = coder.decoded(_pulled_back(density, coder.codes_of(records), radius)).snapped()
+    parts = features.totals(residuals.parts(features, records.scaled, expected.scaled))
+    shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
+    block = records.block() if records.source is None else records.source.chunk(0, len(records))
+    other = expected.block()
+    told = []
+    for row, most in enumerate(np.argsort(-parts, axis=1, kind="stable")):
+        reasons = (
+            Reason(features.names[i], features.cell(block, row, i), features.cell(other, row, i), float(shares[row, i]))
+            for i in most.tolist()
+        )
+        told.append(_first(k, reasons))
+    return told
 
 
 def _pulled_back(density: CodeDensity, codes: Float32, radius: float) -> Float32:

@@ -35,6 +35,7 @@ Algorithm for the Minimum Covariance Determinant Estimator", Technometrics 41, 1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,12 +43,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import documents
-from isthmus.data import Data
 from isthmus.density import CodeDensity
 from isthmus.errors import ArtifactError
 from isthmus.graph import nearest_rows
+from isthmus.preprocessing import Features
 from isthmus.tasks.detect.isolation import Forest
-from isthmus.tasks.records import Reader
 
 __all__ = ["Ellipsoid", "Neighbours", "Residuals", "Usual", "Way", "combined", "density_of", "ways_of_numbers"]
 
@@ -83,39 +83,46 @@ class Residuals:
     spread: Float64
 
     @classmethod
-    def learn(cls, reader: Reader, data: Data) -> Self:
-        """Return the spread over records that the model was not trained on."""
-        total = np.zeros(len(reader.is_class))
-        for x, r in reader.pairs(data):
-            total += np.where(reader.is_class, x != r, np.square(_difference(reader, x, r))).sum(axis=0)
-        mean, is_class = total / len(data), reader.is_class
+    def learn(cls, features: Features, pairs: Iterable[tuple[Float64, Float64]]) -> Self:
+        """Return the spread over records that the model was not trained on.
+
+        Parameters
+        ----------
+        features : Features
+        pairs : iterable of (x, r)
+            Records and their reconstructions as the network sees them, both (b, d), block by block.
+        """
+        total, n, is_class = np.zeros(len(features.is_class)), 0, features.is_class
+        for x, r in pairs:
+            total += np.where(is_class, x != r, np.square(_difference(features, x, r))).sum(axis=0)
+            n += len(x)
+        mean = total / n
         shared = SHARED * mean[~is_class].mean() if not is_class.all() else 0.0
-        wrong = (total + 1) / (len(data) + 2)  # never 0 nor 1
+        wrong = (total + 1) / (n + 2)  # never 0 nor 1
         return cls(np.where(is_class, wrong, mean + shared + TINY))
 
-    def parts(self, reader: Reader, x: Float64, r: Float64) -> Float64:
+    def parts(self, features: Features, x: Float64, r: Float64) -> Float64:
         """Return e_j of records and their reconstructions, both (b, d)."""
-        wrong = np.where(reader.is_class, self.spread, 0.5)
+        wrong = np.where(features.is_class, self.spread, 0.5)
         surprise = np.where(x != r, -2 * np.log(wrong), -2 * np.log1p(-wrong))
-        found = np.where(reader.is_class, surprise, np.square(_difference(reader, x, r)) / self.spread)
-        has_mask = np.flatnonzero(reader.mask >= 0)
-        found[:, has_mask] *= x[:, reader.mask[has_mask]] > 0
-        return found
+        errors = np.where(features.is_class, surprise, np.square(_difference(features, x, r)) / self.spread)
+        has_mask = np.flatnonzero(features.mask >= 0)
+        errors[:, has_mask] *= x[:, features.mask[has_mask]] > 0
+        return errors
 
-    def oddness(self, reader: Reader, data: Data) -> Float64:
-        """Return log sum_j e_j of each record, (n,)."""
-        sums = [self.parts(reader, x, r).sum(axis=1) for x, r in reader.pairs(data)]
-        return np.log(np.concatenate(sums) + TINY)
+    def oddness(self, features: Features, x: Float64, r: Float64) -> Float64:
+        """Return log sum_j e_j of each record, (b,)."""
+        return np.log(self.parts(features, x, r).sum(axis=1) + TINY)
 
 
-def _difference(reader: Reader, x: Float64, r: Float64) -> Float64:
+def _difference(features: Features, x: Float64, r: Float64) -> Float64:
     """Return x - r, (b, d), blurred along the sides of pictures."""
+    if features.picture is None:
+        return x - r
     from scipy.ndimage import gaussian_filter
 
-    if reader.picture is None:
-        return x - r
-    deviation = BLUR * min(reader.picture[1:])
-    pictures = (x - r).reshape(len(x), *reader.picture)
+    deviation = BLUR * min(features.picture[1:])
+    pictures = (x - r).reshape(len(x), *features.picture)
     return np.asarray(gaussian_filter(pictures, (0, 0, deviation, deviation))).reshape(len(x), -1)
 
 
@@ -218,11 +225,19 @@ Way = Ellipsoid | Forest | Neighbours
 BESIDE: dict[str, type[Way]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
 
 
-def ways_of_numbers(reader: Reader, data: Data, seed: int) -> dict[str, Way]:
-    """Return what is usual of records' numbers as they are, by way; none of pictures, and of too many numbers."""
-    if reader.picture is not None or not 1 < (~reader.is_class).sum() <= NUMBERS:
+def ways_of_numbers(features: Features, blocks: Iterable[Float64], seed: int) -> dict[str, Way]:
+    """Return what is usual of records' numbers as they are, by way; none of pictures, and of too many numbers.
+
+    Parameters
+    ----------
+    features : Features
+    blocks : iterable of ndarray, (b, d)
+        Records as the network sees them.
+    seed : int
+    """
+    if features.picture is not None or not 1 < (~features.is_class).sum() <= NUMBERS:
         return {}
-    x = reader.quantities(data)
+    x = np.concatenate([block[:, ~features.is_class] for block in blocks])
     return {
         "linear": Ellipsoid.learn(x),
         "isolation": Forest.grow(x, seed),

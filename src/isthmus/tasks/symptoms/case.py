@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import data as isthmus_data
 from isthmus import metrics
 from isthmus.capabilities import learns_classes
 from isthmus.data import Data
+from isthmus.encoded import Encoded
 from isthmus.metrics.neighbours import nearest
-from isthmus.preprocessing import Rows
 from isthmus.tasks.symptoms.finding import NotKnownError
 from isthmus.tasks.symptoms.tables import Column, table_column
 
@@ -38,6 +37,7 @@ KINDS, FEWEST_KINDS, OF_A_KIND = 20, 4, 10
 # Spread of the decoder's answers, of that of records, below which the code is ignored.
 IGNORED = 0.01
 
+Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
@@ -185,14 +185,21 @@ class Case:
         """The kind of records."""
         return str(self.model.schema_.kind)
 
-    @cached_property
-    def rows(self) -> Rows:
-        """The way from records to rows of numbers, as the network sees them."""
+    def check_rows(self) -> None:
+        """Refuse records that are no rows of numbers."""
         if self.kind == "text":
             raise NotKnownError("texts are no quantities")
         if None in self.model.preprocessor_.shape_:
             raise NotKnownError("pictures of several sizes cannot be set side by side")
-        return Rows(self.model.preprocessor_)
+
+    @property
+    def is_number(self) -> Bools:
+        """Which places of a row hold numbers of the record, and not masks and indicators of categories."""
+        self.check_rows()
+        fields = self.model.preprocessor_.fields_
+        if not fields:
+            return np.ones(int(np.prod(self.model.preprocessor_.shape_)), bool)
+        return np.repeat([field.kind == "number" for field in fields], [field.size for field in fields])
 
     @property
     def summary(self) -> Any:
@@ -246,28 +253,45 @@ class Case:
         chosen = np.random.default_rng(self.random_state).choice(len(data), limit, replace=False)
         return data.subset(np.sort(chosen))
 
-    def matrix(self, data: Data) -> Float64:
-        """Return records as rows."""
-        return self.rows.forward(data.take(np.arange(len(data))))
+    def rows(self, data: Data) -> Float64:
+        """Return records as rows, as the network sees them, categories as indicators."""
+        self.check_rows()
+        return np.asarray(self.model.encoded(data).one_hot)
 
-    def drawn(self, records: Any) -> Float64:
-        """Return records as a model gives them back, in their container, as rows."""
-        return self.matrix(isthmus_data.by_name(isthmus_data.open(records), self.model.schema_))
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The records to judge by, encoded."""
+        records: Encoded = self.model.encoded(self.records)
+        return records
 
     @cached_property
     def x(self) -> Float64:
         """The records to judge by, (n, numbers), as the network sees them."""
-        return self.matrix(self.records)
+        self.check_rows()
+        return self.encoded.one_hot
 
     @cached_property
     def seen_x(self) -> Float64:
         """Records of the fit, (m, numbers)."""
-        return self.matrix(self.seen)
+        return self.rows(self.seen)
 
     @cached_property
     def reconstruction(self) -> Float64:
         """The records to judge by after crossing the code, (n, numbers)."""
-        return self.drawn(self.able("reconstruct")(self.records))
+        self.check_rows()
+        return self.reconstructed(self.encoded)
+
+    def reconstructed(self, records: Encoded) -> Float64:
+        """Return records after crossing the code, as rows."""
+        self.able("reconstruct")
+        return np.asarray(self.model.reconstructed(records).snapped().one_hot)
+
+    def sampled(self, n: int, **options: Any) -> Encoded:
+        """Return new records, as the model draws them."""
+        self.check_rows()
+        self.able("sample")
+        records: Encoded = self.model.sampled(n, random_state=self.random_state, **options).snapped()
+        return records
 
     def able(self, method: str) -> Callable[..., Any]:
         """Return a method of the model's."""
@@ -318,11 +342,8 @@ class Case:
     @cached_property
     def answers(self) -> Float64:
         """What the decoder makes of different codes, without noise, (n, numbers)."""
-        options = {"noise": False, "random_state": self.random_state}
-        if learns_classes(self.model):
-            options["y"] = self.model.classes_[0]
-        self.rows  # noqa: B018 - refused before anything is drawn
-        return self.drawn(self.able("sample")(DRAWN, **options))
+        y = self.model.classes_[0] if learns_classes(self.model) else None
+        return self.sampled(DRAWN, y=y, noise=False).one_hot
 
     @cached_property
     def answer_spread(self) -> float:
@@ -331,7 +352,7 @@ class Case:
             records = float(self.x.var(axis=0).sum())
             answers = float(self.reconstruction.var(axis=0).sum())
         else:
-            is_number = self.rows.is_number
+            is_number = self.is_number
             if not is_number.any():
                 raise NotKnownError("it needs records: pass DATA")
             channels = len(self.deviations)
@@ -347,7 +368,8 @@ class Case:
         if None in self.model.code_shape_:
             raise NotKnownError("pictures of several sizes have codes of several sizes")
         if self.data is not None:
-            return np.asarray(self.able("transform")(self.records), np.float64)
+            self.able("transform")
+            return np.asarray(self.model.codes_of(self.encoded), np.float64)
         if getattr(self.model, "has_prior", True):
             raise NotKnownError("it needs records: pass DATA")
         return self.prior_codes
@@ -393,22 +415,20 @@ class Case:
     # ------------------------------------------------------------------ new records
 
     @cached_property
-    def new_records(self) -> Data:
+    def new_records(self) -> Encoded:
         """New records, as the model draws them."""
-        self.rows  # noqa: B018 - refused before anything is drawn
-        drawn = self.able("sample")(DRAWN, random_state=self.random_state)
-        return isthmus_data.by_name(isthmus_data.open(drawn), self.model.schema_)
+        return self.sampled(DRAWN)
 
     @cached_property
     def samples(self) -> Float64:
         """New records, (n, numbers)."""
-        return self.matrix(self.new_records)
+        return self.new_records.one_hot
 
-    def columns(self, data: Data) -> list[Column]:
+    def columns(self, records: Data | Encoded) -> list[Column]:
         """Return the columns of a table or of rows, as numbers or as categories."""
         if self.kind not in ("table", "array"):
             raise NotKnownError("only tables and rows have columns")
-        block = data.take(np.arange(len(data)))
+        block = records.block() if isinstance(records, Encoded) else records.chunk(0, len(records))
         if self.kind == "array":
             return [
                 Column(name, "number", np.asarray(values, np.float64))
@@ -445,20 +465,20 @@ class Case:
         new = len(self.samples)
         queries = np.concatenate([self.samples, self.x[:: -(-len(self.x) // new)]])
         distances, indices = np.full(len(queries), np.inf), np.zeros(len(queries), np.int64)
-        for start, block in self.train.subset(rows).chunks():
-            found, which = nearest(queries, self.rows.forward(block))
+        start = 0
+        for records in self.model.encoded_blocks(self.train.subset(rows)):
+            found, which = nearest(queries, records.one_hot)
             closer = found < distances
             distances[closer], indices[closer] = found[closer], rows[start + which[closer]]
+            start += len(records)
         return Neighbours(distances[:new], indices[:new], distances[new:], len(rows))
 
     def samples_of_classes(self) -> list[Float64]:
         """Return new records of each class, drawn with the same chance: they differ by their class alone."""
         if not learns_classes(self.model):
             raise NotKnownError("the model learns no classes")
-        self.rows  # noqa: B018 - refused before anything is drawn
-        options = {"noise": False, "random_state": self.random_state}
         classes = self.model.classes_[:CLASSES]
-        return [self.drawn(self.model.sample(OF_A_CLASS, y=label, **options)) for label in classes]
+        return [self.sampled(OF_A_CLASS, y=label, noise=False).one_hot for label in classes]
 
 
 def as_many(one: Float64, other: Float64, seed: int) -> tuple[Float64, Float64]:

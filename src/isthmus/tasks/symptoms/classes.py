@@ -45,7 +45,7 @@ def followed(case: Case) -> Followed:
     parts = [case.records, case.seen] if case.has_unseen else [case.records]
     if any(part.labels is None for part in parts):
         raise NotKnownError("it needs the labels of the records")
-    x, y = np.concatenate([case.matrix(part) for part in parts]), np.concatenate([part.labels for part in parts])
+    x, y = np.concatenate([case.rows(part) for part in parts]), np.concatenate([part.labels for part in parts])
     known = np.isin(y, case.model.classes_)
     x, y = x[known], y[known]
     if len(x) < 2 * FEWEST:

@@ -92,7 +92,7 @@ def _too_heavy(case: Case, name: str, why: str) -> Finding | None:
 
 def _far_below_linear(case: Case) -> bool:
     """Whether a linear code of the same size gives back much more; False where the two do not compare."""
-    if case.data is None or has_prior(case.model) or not case.rows.is_number.all():
+    if case.data is None or has_prior(case.model) or not case.is_number.all():
         return False
     size = case.numbers_used
     return size < case.most_components and case.share_lost - case.linear_share_lost(size) > GAIN

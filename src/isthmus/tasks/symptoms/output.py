@@ -38,7 +38,7 @@ def worse_than_pca(case: Case) -> Finding | None:
     """Find a linear method of the same size that gives more back."""
     if has_prior(case.model):
         raise NotKnownError("a model with a prior of codes pays for precise ones: PCA does not")
-    if not case.rows.is_number.all():
+    if not case.is_number.all():
         raise NotKnownError("PCA has no categories")
     size = case.numbers_used
     if case.share_lost <= LOSES or size >= case.most_components:
@@ -65,8 +65,8 @@ def unseen_much_worse(case: Case) -> Finding | None:
     if not case.has_unseen or len(case.x) < FEWEST:
         raise NotKnownError("it needs records of the fit and others")
     seen = case.seen.subset(np.arange(0, len(case.seen), max(1, len(case.seen) // len(case.x))))
-    x = case.matrix(seen)
-    errors = np.square(case.drawn(case.model.reconstruct(seen)) - x).sum(axis=1)
+    records = case.model.encoded(seen)
+    errors = np.square(case.reconstructed(records) - records.one_hot).sum(axis=1)
     ratio = float(np.square(case.reconstruction - case.x).sum(axis=1).mean() / max(errors.mean(), 1e-12))
     if ratio <= WORSE_UNSEEN or case.share_lost <= LOSES:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.data import Data
-from isthmus.tasks.records import Reader, reader_of
+from isthmus.preprocessing import Features
 
 __all__ = ["OBJECTIVES", "Objective", "objective_for", "reconstruction_error"]
 
@@ -57,47 +57,47 @@ def reconstruction_error(model: Any, train: Data, held_out: Data) -> float:
     train, held_out : Data
     """
     checks.reconstruction_of_one_size("Tuner", model.preprocessor_.shape_)
-    reader = reader_of(model)
-    constant = _constant(reader, train)
+    features = Features.of(model.preprocessor_)
+    constant = _constant(features, (records.scaled for records in model.encoded_blocks(train)))
     wrong, of_constant = np.zeros(len(constant)), np.zeros(len(constant))
-    for original, reconstruction in reader.pairs(held_out):
-        wrong += _errors(reader, original, reconstruction)
-        of_constant += _errors(reader, original, np.broadcast_to(constant, original.shape))
+    for records in model.encoded_blocks(held_out):
+        x = records.scaled
+        wrong += _errors(features, x, model.reconstructed(records).snapped().scaled)
+        of_constant += _errors(features, x, np.broadcast_to(constant, x.shape))
     known = of_constant > 0
     if not known.any():
         return float(wrong.any())
-    if model.schema_.kind == "table":
+    if features.schema.kind == "table":
         return float(np.mean(wrong[known] / of_constant[known]))
     return float(wrong[known].sum() / of_constant[known].sum())
 
 
-def _constant(reader: Reader, data: Data) -> Float64:
+def _constant(features: Features, blocks: Iterable[Float64]) -> Float64:
     """Return the best constant record: the mean of quantities that are there, the commonest of classes."""
-    total, count, classes = np.zeros(len(reader.is_class)), np.zeros(len(reader.is_class)), []
-    for _, block in data.chunks():
-        rows = reader.numbers(block)
-        there = _there(reader, rows)
-        total += (rows * there).sum(0)
+    total, count, classes = np.zeros(len(features.is_class)), np.zeros(len(features.is_class)), []
+    for x in blocks:
+        there = _there(features, x)
+        total += (x * there).sum(0)
         count += there.sum(0)
-        classes.append(rows[:, reader.is_class])
+        classes.append(x[:, features.is_class])
     best = total / np.maximum(count, 1)
-    for place, codes in zip(np.flatnonzero(reader.is_class), np.concatenate(classes).T, strict=True):
+    for place, codes in zip(np.flatnonzero(features.is_class), np.concatenate(classes).T, strict=True):
         values, counts = np.unique(codes, return_counts=True)
         best[place] = values[counts.argmax()]
     return best
 
 
-def _errors(reader: Reader, original: Float64, other: Float64) -> Float64:
+def _errors(features: Features, x: Float64, other: Float64) -> Float64:
     """Return the error of each number, summed over records: squared, or how many classes are wrong."""
-    each = np.where(reader.is_class, original != other, np.square(original - other))
-    return np.asarray((each * _there(reader, original)).sum(0), np.float64)
+    each = np.where(features.is_class, x != other, np.square(x - other))
+    return np.asarray((each * _there(features, x)).sum(0), np.float64)
 
 
-def _there(reader: Reader, rows: Float64) -> NDArray[np.bool_]:
+def _there(features: Features, x: Float64) -> NDArray[np.bool_]:
     """Return which quantities were not missing."""
-    there = np.ones(rows.shape, bool)
-    for place in np.flatnonzero(reader.mask >= 0):
-        there[:, place] = rows[:, reader.mask[place]] > 0
+    there = np.ones(x.shape, bool)
+    for place in np.flatnonzero(features.mask >= 0):
+        there[:, place] = x[:, features.mask[place]] > 0
     return there
 
 
