@@ -733,6 +733,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ encoded records: what tasks work on
 
+    @telling.tells
     def encoded(self, X: Any) -> Encoded:
         """Return records as the preprocessor encodes them, all at once.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,19 @@ class LinearModel(BaseEstimator):
         return -0.5 * np.square(rows - self.pca_.inverse_transform(self.pca_.transform(rows))).sum(axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class AsGiven(Encoded):
+    """Encoded records that come back as they were given, whatever the preprocessor makes of them."""
+
+    block_given: Any = None
+
+    def snapped(self) -> Encoded:
+        return self
+
+    def block(self) -> Any:
+        return self.block_given
+
+
 class DrawingModel(LinearModel):
     """The same, which draws new records: from a Gaussian of its codes, or those of a list that it is given."""
 
@@ -96,7 +110,10 @@ class DrawingModel(LinearModel):
         return self.inverse_transform(codes * np.sqrt(self.pca_.explained_variance_))
 
     def sampled(self, n: int, *, random_state: int) -> Encoded:
-        return self.encoded(self.sample(n, random_state=random_state))
+        drawn = self.sample(n, random_state=random_state)
+        return AsGiven(
+            self.encoded(drawn).values, self.preprocessor_, block_given=isthmus.data.to_block(drawn, self.schema_)
+        )
 
     def fingerprint(self, data: Any) -> str:
         return "of other records"
