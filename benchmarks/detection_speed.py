@@ -1,4 +1,4 @@
-"""How soon records are judged: scores, reasons, and a table of 200,000 rows on the command line, beside an earlier build.
+"""How soon records are judged: scores, reasons, and 200,000 rows on the command line, beside an earlier build.
 
 Rows have 20 columns: twelve numbers that depend on four, four counts and four categories. A detector learns from 20,000
 of them; the file that it is saved to judges all of them (``isthmus detect``), whole process, imports included. Reasons
