@@ -199,7 +199,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
     _some_codes: np.ndarray | None = field(init=False, default=None)
     _density: CodeDensity | None = field(init=False, default=None)
-    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
     _told: list[str] | None = field(init=False, default=None)  # those of notes_ that the last call told
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
@@ -218,30 +217,24 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def build(self, rng: torch.Generator) -> Any:
         """Return the networks for ``self.preprocessor_``, initialised from ``rng``, and set ``likelihood_reason_``.
 
-        The module has ``scale(x)``, ``encode(x)``, ``decode(z, size)``, ``mean(theta)``, ``unscale(x)`` and
-        ``nll(theta, x)``: see :class:`isthmus.networks.Core`.
+        The module has ``scale(records)``, ``inputs(records, rng)``, ``encode(x)``, ``decode(z, size)``,
+        ``nll(theta, x)``, ``mean(theta)`` and ``unscale(x)``: see :class:`isthmus.networks.Core`.
         """
 
     @abstractmethod
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: training.Step) -> dict[str, Tensor]:
         """Return the named terms of the objective on a batch, in nats per example; their sum is minimised.
-
-        Models that learn from labels take a third argument: class numbers, shape (b,).
 
         Parameters
         ----------
-        records : tensor, shape (b, ...)
-            As the preprocessor encodes them, not yet scaled.
-        rng : torch.Generator
-            The only source of chance, on the records' device.
+        step : Step
+            The records, as the networks see them, and the generator of all chance; for models that learn from labels
+            class numbers, -1 for none; and the share of the budget that is spent.
         """
 
     def players(self) -> list[training.Player]:
         """Return who trains; one player with everything unless a model says otherwise."""
-        return [training.Player("model", (self.module_,), self.losses, before=self._spend)]
-
-    def _spend(self, share: float) -> None:
-        self._share = share
+        return [training.Player("model", (self.module_,), self.losses)]
 
     def prepare(self, batches: training.Batches, seed: int) -> None:
         """Learn from all records to train on what must be known before the first step; here nothing.
@@ -249,7 +242,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         Parameters
         ----------
         batches : Batches
-            The records; what is put into ``batches.labels`` goes to :meth:`losses` beside them.
+            The records; what is put into ``batches.labels`` goes to :meth:`losses` as ``step.labels``.
         seed : int
             Of everything random.
         """
@@ -348,6 +341,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self._plan(train_batches, device, seed),
             held_out=held_out_batches,
             callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])],
+            inputs=self.module_.inputs,
         )
         engine.state.settings = self._settings(engine, records)
         if any(callback.wants_forecast for callback in engine.callbacks):

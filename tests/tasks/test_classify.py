@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -143,6 +144,37 @@ def test_an_unfitted_model_becomes_the_trained_one(method, digits, digit_labels)
     if method == "joint":  # which has learned to reconstruct
         error = np.square(made.model_.reconstruct(digits[:100]).astype(float) - digits[:100]).mean()
         assert error < 0.7 * digits.astype(float).var(axis=0).mean()
+
+
+class Watched(isthmus.VAE):
+    """Remembers the weight of the KL term at every step of training."""
+
+    weights: ClassVar[list[float]] = []
+
+    def _kl(self, *parts):
+        self.unweighted = super()._kl(*parts)
+        return self.unweighted
+
+    def losses(self, *parts):
+        terms = super().losses(*parts)
+        if self.module_.training:
+            self.weights.append(float((terms["kl"] / self.unweighted).detach()))
+        return terms
+
+
+def test_the_kl_term_of_a_joint_run_weighs_what_it_does_in_a_plain_fit(digits, digit_labels):
+    model = Watched(latent_dim=4, warm_up=0.3, max_epochs=4, batch_size=64, random_state=0)
+    Watched.weights.clear()
+    model.fit(digits[:300], validation=0)
+    plain = Watched.weights.copy()
+    assert plain[0] == 0
+    assert max(plain) == pytest.approx(1)
+    Watched.weights.clear()
+    made = Classifier(model=clone(model), method="joint", calibrate=False, random_state=0)
+    made.fit(digits[:300], digit_labels[:300])
+    joint = Watched.weights[-len(plain) :]
+
+    assert joint == pytest.approx(plain, rel=1e-5)
 
 
 def test_reconstruction_helps_where_few_have_a_label(digits, digit_labels):

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from isthmus import checks, networks
 from isthmus.base import Model
 
-__all__ = ["USUAL_LATENT_DIM", "augmented", "compose", "latent_dim"]
+__all__ = ["USUAL_LATENT_DIM", "compose", "latent_dim"]
 
 USUAL_LATENT_DIM = 32
 
@@ -95,17 +94,9 @@ def compose(
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    made.augmentation = networks.Augmentation(model.augment)
     columns, edges, logs = pre.log_slopes()
     if columns:
         made.slopes = networks.Slopes(columns, edges, logs, int(pre.shape_[0] or 0))
     made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
     return made
-
-
-def augmented(model: Model, x: Tensor, rng: torch.Generator) -> Tensor:
-    """Return scaled records, changed harmlessly if the model asks for it and is training.
-
-    Held-out records are drawn as zeros and ones too, where records are: that says what a record is.
-    """
-    kinds = model.augment if model.module_.training else tuple(set(model.augment) & {"binarise"})
-    return networks.augment(x, kinds, rng) if kinds else x

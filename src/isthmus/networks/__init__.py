@@ -4,7 +4,7 @@ Nothing here knows of a model, a file or a training loop.
 """
 
 from isthmus.networks.adversarial import AdversarialCore, Critic, Octaves
-from isthmus.networks.augmentation import AUGMENTATIONS, augment
+from isthmus.networks.augmentation import AUGMENTATIONS, Augmentation, augment
 from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core, Slopes
@@ -43,6 +43,7 @@ __all__ = [
     "NETWORKS",
     "PRIORS",
     "AdversarialCore",
+    "Augmentation",
     "Bernoulli",
     "Categorical",
     "ConditionalCore",

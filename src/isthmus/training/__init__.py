@@ -15,6 +15,7 @@ from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
 from isthmus.training.players import Player
 from isthmus.training.precision import fast_float32, has_fast_bfloat16
 from isthmus.training.progress import ShowProgress
+from isthmus.training.step import Step
 from isthmus.training.stopping import USUAL_STEPS, Budget, default_epochs
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "ResidentBatches",
     "ShowProgress",
+    "Step",
     "StreamedBatches",
     "TensorBoard",
     "batch_sizes",

@@ -84,9 +84,9 @@ class Batches(ABC):
         """Return the number of records."""
         return len(self.rows)
 
-    def beside(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return what goes to a loss beside the records of some rows, if there is anything."""
-        return () if self.labels is None else (self.labels[rows.to(self.device)],)
+    def labels_of(self, rows: Tensor) -> Tensor | None:
+        """Return the labels of some rows, if there are any."""
+        return None if self.labels is None else self.labels[rows.to(self.device)]
 
     @abstractmethod
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
@@ -285,8 +285,8 @@ class PairedBatches(Batches):
                 order = torch.randperm(len(self.labelled), generator=generator).numpy()
                 waiting = np.concatenate([waiting, self.labelled[order]])
             chosen, waiting = np.sort(waiting[:count]), waiting[count:]
-            beside = torch.from_numpy(chosen).to(rows.device)
-            yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, beside])
+            more = torch.from_numpy(chosen).to(rows.device)
+            yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, more])
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
         return self.batches.in_order(batch_size)

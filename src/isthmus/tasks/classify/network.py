@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -88,23 +89,22 @@ class Head(Rule):
         both = nn.ModuleList([self.model.module_, self.head])
         player = training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)
         unseen = feed.batches(known.held_out) if len(known.held_out) else None
-        engine = training.Engine(both, [player], batches, plan, held_out=unseen, callbacks=[])
+        engine = training.Engine(both, [player], batches, plan, held_out=unseen, inputs=self.model.module_.inputs)
         if task.verbose:
             engine.callbacks = [training.ShowProgress()]
             engine.state.settings = self.model._settings(engine, feed.nbytes) | engine.forecast()
         engine.run()
         both.eval()
 
-    def _loss(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:
+    def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return -log p(y | x), and the model's own terms for each number of a record: both then weigh about alike."""
-        x = self.model.module_.scale(records)
-        known = labels >= 0
-        total = F.cross_entropy(self._logits(x).float(), labels, ignore_index=-1, reduction="sum")
+        known = step.labels >= 0
+        total = F.cross_entropy(self._logits(step.x).float(), step.labels, ignore_index=-1, reduction="sum")
         terms = {"cross_entropy": total / known.sum().clamp_min(1)}
         if self.beside_own_loss:
-            beside = (labels,) if self.model.learns_classes else ()
+            own = step if self.model.learns_classes else replace(step, labels=None)
             numbers = math.prod(side or UNSIZED for side in self.model.preprocessor_.shape_)
-            terms |= {name: term / numbers for name, term in self.model.losses(records, rng, *beside).items()}
+            terms |= {name: term / numbers for name, term in self.model.losses(own).items()}
         return terms
 
     def _logits(self, x: Tensor) -> Tensor:

@@ -130,20 +130,20 @@ class DEC(Rule):
         player = training.Player("clusters", (both,), self._loss, pace=PACE)
         plan = self.model._plan(batches, device, seed)
         settled = _Settled(lambda: self._labels(data), self._next_epoch)
-        training.Engine(both, [player], batches, plan, callbacks=[settled]).run()
+        inputs = self.model.module_.inputs
+        training.Engine(both, [player], batches, plan, callbacks=[settled], inputs=inputs).run()
         both.eval()
 
-    def _loss(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return KL(P || Q); the likelihood beside it where the reconstruction is kept."""
-        x = self.model.module_.scale(records)
-        log_q = self.centres(self.model.encode(x).flatten(1))
+        log_q = self.centres(self.model.encode(step.x).flatten(1))
         q = log_q.detach().exp()
         self._sums += q.sum(0)
         p = target_distribution(q, self.centres.frequencies)
         terms = {"divergence": divergence(p, log_q).mean()}
         if self.keeps_reconstruction:
             terms["divergence"] = GAMMA * terms["divergence"]
-            terms |= {name: term / self._numbers for name, term in self.model.losses(records, rng).items()}
+            terms |= {name: term / self._numbers for name, term in self.model.losses(step).items()}
         return terms
 
     def _next_epoch(self) -> None:

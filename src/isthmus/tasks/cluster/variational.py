@@ -103,7 +103,8 @@ class VaDE(Rule):
         feed = Feed(data, self.model.preprocessor_, device)
         batches = feed.batches(np.arange(len(data)))
         plan = self.model._plan(batches, device, seed)
-        training.Engine(self.model.module_, self.model.players(), batches, plan).run()
+        module = self.model.module_
+        training.Engine(module, self.model.players(), batches, plan, inputs=module.inputs).run()
         self.model.module_.eval()
 
     def _bound(self, data: Data) -> float:
