@@ -26,7 +26,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact, checks, documents, preprocessing, telling, training
+from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
@@ -151,6 +151,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     compares_records: ClassVar[bool] = False  # whether the objective says nothing of a record alone in its batch
     usual_steps: ClassVar[int] = training.USUAL_STEPS  # of a run whose length nobody says
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
+    draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
     # What is worth trying of the parameters; a subclass adds its own, and leaves out what it cannot have.
     search_space: ClassVar[SearchSpace] = {
@@ -215,7 +216,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     @abstractmethod
     def build(self, rng: torch.Generator) -> Any:
-        """Return the networks for ``self.preprocessor_``, initialised from ``rng``, and set ``likelihood_reason_``.
+        """Return the networks for ``self.preprocessor_``, which is fitted and scaled, initialised from ``rng``.
 
         The module has ``scale(records)``, ``inputs(records, rng)``, ``encode(x)``, ``decode(z, size)``,
         ``nll(theta, x)``, ``mean(theta)`` and ``unscale(x)``: see :class:`isthmus.networks.Core`.
@@ -231,6 +232,22 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             The records, as the networks see them, and the generator of all chance; for models that learn from labels
             class numbers, -1 for none; and the share of the budget that is spent.
         """
+
+    def chosen_likelihood(self, scaling: str) -> likelihood_choice.ChosenLikelihood:
+        """Return the likelihood for the records of ``self.preprocessor_``, the scaling it takes, and the reason.
+
+        Parameters
+        ----------
+        scaling : str
+            The one asked for, "auto" for the likelihood's own; of a preprocessor that is scaled the one in force.
+        """
+        return likelihood_choice.choose(
+            self.preprocessor_.summary_,
+            self.likelihood,
+            scaling,
+            type(self).__name__,
+            marginals=self.draws_marginals and isinstance(self.network, str),
+        )
 
     def players(self) -> list[training.Player]:
         """Return who trains; one player with everything unless a model says otherwise."""
@@ -327,6 +344,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._learn_schema(data)
         self._learn_classes(data)
         self.preprocessor_ = preprocessing.for_data(data).fit(data)
+        chosen = self.chosen_likelihood(self.scaling)
+        self.preprocessor_.rescale(chosen.scaling)
+        self.likelihood_reason_ = chosen.reason
         seed = seed_of(self.random_state)
         self.module_ = self._new_module(seed).to(device)
         train, held_out = self._split(data, validation, seed)
@@ -1011,6 +1031,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model.preprocessor_ = preprocessing.from_state(
             its["class"], its["state"], artifact.under("preprocessing.", arrays)
         )
+        model.likelihood_reason_ = model.chosen_likelihood(model.preprocessor_.scaling_).reason
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
         with no_more_than(weights, record if network is None else 0):
             model.module_ = model._new_module(0)

@@ -207,10 +207,10 @@ def test_numbers_are_standardised_and_what_is_missing_is_the_mean() -> None:
     assert fitted.summary_.low.shape == (sum(field.kind == "number" for field in fitted.fields_),)
     assert fitted.summary_.names[:2] == ("column 'age'", "column 'salary'")
     assert fitted.step_ is None
-    low, high, std = fitted.scaled_summary()
-    assert (values >= low - 1e-4).all()
-    assert (values <= high + 1e-4).all()
-    np.testing.assert_allclose(std, 1, rtol=1e-5)
+    summary = fitted.scaled_summary()
+    assert (values >= summary.low - 1e-4).all()
+    assert (values <= summary.high + 1e-4).all()
+    np.testing.assert_allclose(summary.std, 1, rtol=1e-5)
 
 
 def test_quantiles_make_numbers_normal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,19 +237,27 @@ def test_the_bound_of_a_conditional_model_is_that_of_its_likeliest_class(digits,
     np.testing.assert_allclose(model.likelihood_bound(digits[:20], k=64), model.score_samples(digits[:20]), rtol=1e-5)
 
 
+class Watched(VAE):
+    """Remembers the shares of the budget that records of training, and held-out ones, come with."""
+
+    def losses(self, step):
+        vars(self).setdefault("shares", {True: [], False: []})[self.module_.training].append(step.share)
+        return super().losses(step)
+
+
 def test_warm_up_raises_beta_with_the_budget():
-    model = VAE(latent_dim=2, warm_up=0.5, max_epochs=1, random_state=0).fit(
-        np.random.default_rng(0).normal(size=(64, 4))
-    )
-    model.module_.train()
-    weights = []
-    for share in (0.0, 0.25, 0.5, 1.0):
-        model.players()[0].before(share)
-        weights.append(model._beta())
-    assert weights == [0.0, 0.5, 1.0, 1.0]
-    model.players()[0].before(0.0)
-    model.module_.eval()
-    assert model._beta() == 1.0  # held-out records are scored alike in every epoch
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    model = VAE(latent_dim=2, warm_up=0.5, max_epochs=1, random_state=0).fit(X)
+    kl = [model.losses(replace(_step(model, X), share=share))["kl"].item() for share in (0.0, 0.25, 0.5, 1.0)]
+    assert kl == pytest.approx([0.0, kl[3] / 2, kl[3], kl[3]])
+    assert kl[3] > 0
+
+
+def test_held_out_records_are_scored_alike_in_every_epoch():
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    model = Watched(latent_dim=2, warm_up=0.5, max_epochs=4, batch_size=16, random_state=0).fit(X)
+    assert model.shares[True] == pytest.approx(np.arange(16) / 16)  # 58 records in four steps an epoch
+    assert model.shares[False] == [1.0] * 4
 
 
 def test_one_importance_sample_is_the_evidence_lower_bound():

@@ -9,6 +9,7 @@ import torch
 
 from isthmus import checks, networks
 from isthmus.base import Model
+from isthmus.likelihood_choice import facts_of
 
 __all__ = ["USUAL_LATENT_DIM", "compose", "latent_dim"]
 
@@ -34,14 +35,13 @@ def compose(
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
-    draws: bool = False,
 ) -> Any:
-    """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
+    """Return encoder and decoder for a model's data, with the likelihood chosen for them.
 
     Parameters
     ----------
     model : Model
-        With ``preprocessor_`` fitted; its ``likelihood_reason_`` is set.
+        With ``preprocessor_`` fitted and scaled.
     rng : torch.Generator
         Of the initial weights.
     tied : bool, default=False
@@ -56,9 +56,6 @@ def compose(
         As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
-    draws : bool, default=False
-        Whether what counts is that new records are like those fitted on, column by column: see
-        :func:`isthmus.networks.make_likelihood`.
 
     Returns
     -------
@@ -71,9 +68,7 @@ def compose(
         checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
     if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
-    likelihood, model.likelihood_reason_ = networks.make_likelihood(
-        model.likelihood, pre, model.scaling, owner, draws=draws
-    )
+    likelihood = model.chosen_likelihood(pre.scaling_).likelihood.prepare(facts_of(pre))
     if "binarise" in model.augment:
         checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
     width = latent_dim(model) if width is None else width

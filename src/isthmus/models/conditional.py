@@ -78,6 +78,7 @@ class ConditionalVAE(VAE):
     }
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
+    draws_marginals: ClassVar[bool] = False
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()

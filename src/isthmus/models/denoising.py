@@ -125,11 +125,11 @@ class DenoisingAutoencoder(Model):
             before += float((alone - x)[counted].double().square().sum())
             after += float((back - x)[counted].double().square().sum())
             count += float(counted.sum())
-        low, high, _ = self.preprocessor_.scaled_summary()
+        values = self.preprocessor_.scaled_summary()
         self.provenance_["restoring"] = {
             "before": before / max(count, 1),
             "after": after / max(count, 1),
-            "peak": float(np.max(high) - np.min(low)),
+            "peak": float(np.max(values.high) - np.min(values.low)),
             "pictures": self.schema_.kind == "image",
             "held_out": held_out is not None,
         }

@@ -66,6 +66,7 @@ class LadderVAE(VAE):
     width: int | None = None
     warm_up: float = 0.2
 
+    draws_marginals: ClassVar[bool] = False
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),

@@ -104,6 +104,7 @@ class VAE(Model):
 
     has_prior: ClassVar[bool] = True
     bounds_likelihood: ClassVar[bool] = True
+    draws_marginals: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
@@ -129,7 +130,7 @@ class VAE(Model):
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
-        core = compose(self, rng, heads=heads, core=networks.VariationalCore, draws=isinstance(self.network, str))
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore)
         self.add_prior_and_flow(core, rng)
         return core
 
@@ -247,7 +248,8 @@ class VAE(Model):
             known = self.module_.scale(encoded)
             # A decoder that is fed its own draws from beyond the records of training may answer with ones from farther
             # out, and the chain would never come back.
-            low, high = (torch.from_numpy(ends).to(known) for ends in self.preprocessor_.scaled_summary()[:2])
+            summary = self.preprocessor_.scaled_summary()
+            low, high = (torch.from_numpy(ends).to(known) for ends in (summary.low, summary.high))
             x = known
             for step in range(BURN_IN + n):
                 x = torch.where(holes, self._redrawn(x, rng).to(x.dtype).clamp(low, high), known)

@@ -14,7 +14,7 @@ from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.images import ImagePreprocessor
 from isthmus.preprocessing.rows import Rows
 from isthmus.preprocessing.scaling import SCALINGS
-from isthmus.preprocessing.summary import Field, Summary
+from isthmus.preprocessing.summary import Field, ScaledSummary, Summary
 from isthmus.preprocessing.table import TablePreprocessor
 from isthmus.preprocessing.text import TextPreprocessor
 
@@ -32,6 +32,7 @@ __all__ = [
     "ImagePreprocessor",
     "Preprocessor",
     "Rows",
+    "ScaledSummary",
     "Summary",
     "TablePreprocessor",
     "TextPreprocessor",
