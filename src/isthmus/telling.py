@@ -34,6 +34,7 @@ __all__ = [
     "belongs",
     "each",
     "encode",
+    "fit_of",
     "gives_back",
     "learns",
     "learns_a_use",
@@ -259,19 +260,34 @@ def learns(function: F) -> F:
 
     @functools.wraps(function)
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
-        outer, inner = _current.get(), Scope()
-        inner.depth = 1
-        inner.give(kwargs.get("validation"))
-        token = _current.set(inner)
-        try:
-            made = function(self, X, *args, **kwargs)
-        finally:
-            _current.reset(token)
-        if outer is not None and "preprocessor_" in vars(self):
-            outer.learn(self.preprocessor_, X)
-        return made
+        with fit_of(self, X, kwargs.get("validation")):
+            return function(self, X, *args, **kwargs)
 
     return learning  # type: ignore[return-value]
+
+
+@contextmanager
+def fit_of(model: Any, records: Any, others: Any = None) -> Iterator[None]:
+    """Tell nothing, meanwhile and later in the call around it, of records that a model's preprocessing is fitted to.
+
+    Parameters
+    ----------
+    model : Model
+    records : records
+        That it is fitted on.
+    others : records, optional
+        Of which :func:`sentences` returns meanwhile what of them is unlike the fit's.
+    """
+    outer, inner = _current.get(), Scope()
+    inner.depth = 1
+    inner.give(others)
+    token = _current.set(inner)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+    if outer is not None and "preprocessor_" in vars(model):
+        outer.learn(model.preprocessor_, records)
 
 
 def learns_a_use(function: F) -> F:

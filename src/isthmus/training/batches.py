@@ -21,6 +21,7 @@ __all__ = [
     "ResidentBatches",
     "StreamedBatches",
     "batch_sizes",
+    "default_batch_size",
     "epoch_generator",
 ]
 
@@ -58,6 +59,11 @@ def batch_sizes(n: int, batch_size: int) -> list[int]:
         count = min(count, max(1, n // 2))
     least, more = divmod(n, count)
     return [least + 1] * more + [least] * (count - more)
+
+
+def default_batch_size(n: int, minimum: int) -> int:
+    """Return a power of two near n / 64, at least ``minimum`` and at most 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), np.log2(minimum), 9))
 
 
 class Batches(ABC):

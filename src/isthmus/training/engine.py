@@ -18,7 +18,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,71 +28,18 @@ from isthmus.errors import ArtifactError, OutOfMemoryError, TrainingError
 from isthmus.training import checkpoints, distributed, optimizers
 from isthmus.training.batches import Batch, Batches, epoch_generator
 from isthmus.training.callbacks import Callback, FitState
+from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
 from isthmus.training.precision import autocast, fast_float32
 from isthmus.training.schedules import constant, one_cycle
 from isthmus.training.step import Step
-from isthmus.training.stopping import Budget, EarlyStopping
+from isthmus.training.stopping import EarlyStopping
 
-__all__ = ["Engine", "Plan"]
+__all__ = ["Engine"]
 
 SKIPS = 3  # steps in a row without a finite loss, before going back
 RETURNS = 5  # times of going back, before giving up
 PROGRESS_SECONDS = 0.2  # between two calls of on_progress
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train: everything that is decided before the first step.
-
-    Parameters
-    ----------
-    budget : Budget
-        Epochs and seconds.
-    batch_size : int
-        Records a step; ``gradient-descent`` takes all of them.
-    optimizer : str
-        A name of :data:`isthmus.training.optimizers.OPTIMIZERS`.
-    learning_rate : float or None
-        Peak rate; None for the optimiser's default.
-    weight_decay : float
-        L2.
-    patience : int or None
-        Epochs without a better held-out loss; None never stops early.
-    precision : {"float32", "bfloat16"}
-        Of matrix products; weights and losses are float32 always.
-    keep_best : bool
-        Whether the run ends with the weights of the lowest held-out loss, or with the last ones.
-    seed : int
-        Everything random follows from it.
-    """
-
-    budget: Budget
-    batch_size: int
-    optimizer: str = "muon"
-    learning_rate: float | None = None
-    weight_decay: float = 0.0
-    patience: int | None = None
-    precision: str = "float32"
-    keep_best: bool = True
-    seed: int = 0
-
-
-@dataclass
-class Progress:
-    """Where a run stands; with the tensors, all that a checkpoint holds."""
-
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    batch_size: int = 0
-    rate: float = 1.0  # divided by ten at each return
-    bad: int = 0  # steps in a row without a finite loss
-    returns: int = 0
-    best: float | None = None  # lowest held-out loss
-    best_epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class Engine:

@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import artifact, training
+from isthmus import artifact, telling, training
+from isthmus.base import seed_of
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.tasks.classify.rules import Float64, Known, Probe, Rule
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTuned", "Head", "Joint"]
 
-FIRST_STEP = 1e-9  # epochs: the shortest fit there is, for preprocessing and first weights
 UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
 FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
 
@@ -64,37 +64,29 @@ class Head(Rule):
         """Return the model ready to be trained, where it is trained here; else fitted."""
         if not cls.starts_fresh:
             return super().fit_model(task, model, data, known)
-        epochs = model.max_epochs
-        started = super().fit_model(task, model.set_params(max_epochs=FIRST_STEP, verbose=0), data, known)
-        return started.set_params(max_epochs=epochs)
+        with telling.fit_of(model, data):
+            return Fit(model, data, seed=seed_of(model.random_state), held_out=known.held_out).prepare().model
 
     @classmethod
     def learn(cls, task: Classifier, data: Data, known: Known) -> Self:
-        model = copy.deepcopy(task.model_)
-        device = next(model.module_.parameters()).device
-        if cls.starts_fresh:
-            model.module_ = model._new_module(task.seed_).to(device)
-        rule = cls(model, _head(model, len(task.classes_)).to(device))
-        rule._train(data, known, device, task)
+        model = task.model_.copied()
+        run = Fit(model, data, seed=task.seed_, held_out=known.held_out)
+        if cls.starts_fresh and model.history_:  # one that was trained before
+            run.build()
+        rule = cls(model, _head(model, len(task.classes_)).to(run.device))
+        rule._train(run, known, task)
         return rule
 
-    def _train(self, data: Data, known: Known, device: torch.device, task: Classifier) -> None:
+    def _train(self, run: Fit, known: Known, task: Classifier) -> None:
         """Train encoder and head on the records with a class (on all, beside the model's own loss)."""
-        feed = Feed(data, self.model.preprocessor_, device, torch.from_numpy(known.numbers).to(device))
-        rows = np.setdiff1d(np.arange(len(data)), known.held_out) if self.beside_own_loss else known.rows
-        batches = feed.batches(rows)
-        if (known.numbers[rows] < 0).any() and not feed.varies:
-            batches = training.PairedBatches(batches)
-        plan = self.model._plan(batches, device, task.seed_)
         both = nn.ModuleList([self.model.module_, self.head])
-        player = training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)
-        unseen = feed.batches(known.held_out) if len(known.held_out) else None
-        engine = training.Engine(both, [player], batches, plan, held_out=unseen, inputs=self.model.module_.inputs)
-        if task.verbose:
-            engine.callbacks = [training.ShowProgress()]
-            engine.state.settings = self.model._settings(engine, feed.nbytes) | engine.forecast()
-        engine.run()
-        both.eval()
+        run.train(
+            [training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)],
+            module=both,
+            rows=None if self.beside_own_loss else known.rows,
+            labels=known.numbers,
+            callbacks=[training.ShowProgress()] if task.verbose else [],
+        )
 
     def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return -log p(y | x), and the model's own terms for each number of a record: both then weigh about alike."""

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from isthmus import artifact, training
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
 from isthmus.tasks.cluster.rules import Float32, Float64, KMeansRule, Rule
 
@@ -112,27 +112,22 @@ class DEC(Rule):
     def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
         begin, _ = KMeansRule.learn(task, data, view, k, seed)
         spread = float(np.linalg.norm(view - view.mean(axis=0), axis=1).mean())
-        model = copy.deepcopy(task.model_)
-        device = next(model.module_.parameters()).device
-        centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(device)
+        model = task.model_.copied()
+        run = Fit(model, data.labelled(None), seed=seed)
+        centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(run.device)
         rule = cls(model, centres)
-        rule._train(data, device, seed)
+        rule._train(run)
         found = rule.probabilities(task, data)
         rule.score = -float(rule._mean_divergence(found))
         return rule, found
 
-    def _train(self, data: Data, device: torch.device, seed: int) -> None:
-        feed = Feed(data, self.model.preprocessor_, device)
-        batches = feed.batches(np.arange(len(data)))
+    def _train(self, run: Fit) -> None:
         both = nn.ModuleList([self.model.module_, self.centres])
         self._numbers = int(np.prod([side or 1 for side in self.model.preprocessor_.shape_]))
         self._sums = torch.zeros_like(self.centres.frequencies)
         player = training.Player("clusters", (both,), self._loss, pace=PACE)
-        plan = self.model._plan(batches, device, seed)
-        settled = _Settled(lambda: self._labels(data), self._next_epoch)
-        inputs = self.model.module_.inputs
-        training.Engine(both, [player], batches, plan, callbacks=[settled], inputs=inputs).run()
-        both.eval()
+        settled = _Settled(lambda: self._labels(run.data), self._next_epoch)
+        run.train([player], module=both, callbacks=[settled])
 
     def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return KL(P || Q); the likelihood beside it where the reconstruction is kept."""

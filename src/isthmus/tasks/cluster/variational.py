@@ -30,7 +30,7 @@ from torch import Tensor
 
 from isthmus import artifact, checks, metrics, networks, training
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.networks.priors import normal_log_density
 from isthmus.tasks.cluster.evidence import Evidence, of_bic
 from isthmus.tasks.cluster.rules import Float32, Float64, Rule, fitted_mixture
@@ -82,30 +82,21 @@ class VaDE(Rule):
 
     @classmethod
     def learn(cls, task: Clusterer, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
-        model = copy.deepcopy(task.model_)
+        model = task.model_.copied()
         checks.plain_posterior(type(task).__name__, model)
-        device = next(model.module_.parameters()).device
+        run = Fit(model, data.labelled(None), seed=seed)
         variances = np.exp(model._figures(data, lambda x: model.module_.gaussian(x)[1]))
         model.set_params(prior="mixture", components=k, warm_up=0.0)
-        model.module_.prior = _prior(view, variances, k, seed).to(device)
+        model.module_.prior = _prior(view, variances, k, seed).to(run.device)
         rule = cls(model)
         start, begun = copy.deepcopy(model.module_.state_dict()), rule.probabilities(task, data)
         bound = rule._bound(data)
-        rule._train(data, device, seed)
+        run.train()
         rule.score, found = rule._bound(data), rule.probabilities(task, data)
         if rule.score < bound or nats_told(found) < TOLD * nats_told(begun):
             model.module_.load_state_dict(start)
             rule.score, found = bound, begun
         return rule, found
-
-    def _train(self, data: Data, device: torch.device, seed: int) -> None:
-        """Train everything on the bound."""
-        feed = Feed(data, self.model.preprocessor_, device)
-        batches = feed.batches(np.arange(len(data)))
-        plan = self.model._plan(batches, device, seed)
-        module = self.model.module_
-        training.Engine(module, self.model.players(), batches, plan, inputs=module.inputs).run()
-        self.model.module_.eval()
 
     def _bound(self, data: Data) -> float:
         """Return a bound on the mean log p(x), in nats per example."""
