@@ -50,7 +50,7 @@ LAW: dict[str, set[str]] = {
     "layout": set(),
     "telling": {"errors", "data", "preprocessing"},
     "likelihood_choice": {"checks", "networks", "preprocessing"},
-    "fitting": {"checks", "data", "preprocessing", "telling", "training"},
+    "fitting": {"checks", "data", "errors", "preprocessing", "telling", "training"},
     "base": {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "fitting"),
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice"),

@@ -338,8 +338,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self,
             data,
             seed=seed,
-            held_out=rows_to_hold_out(self, len(data), validation, seed) if drawn else validation,
+            held_out=rows_to_hold_out(self, len(data), validation, seed) if drawn else None,
             held_out_drawn=drawn,
+            validation=None if drawn else validation,
             command=f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)",
         )
         run.prepare()

@@ -26,6 +26,7 @@ from torch import nn
 from isthmus import checks, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.errors import DataError
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback
 from isthmus.training.devices import device_named
@@ -34,6 +35,10 @@ __all__ = ["Fit", "evenly_spaced", "fingerprint", "held_out_rows", "rows_to_hold
 
 HELD_OUT = 0.1  # share of the records that early stopping looks at
 HELD_OUT_MINIMUM = 20  # records below which none are held out
+FARTHEST = 1e12  # scaled values of held-out records; squares of much larger ones are beyond 32-bit floats
+TOO_FAR = (
+    "a held-out record lies too far beyond the others to be scaled as they are: preprocessing learned from all of them"
+)
 STARTING = 2048  # records at most, whose mean the decoder begins at
 EPOCHS = 1000.0  # where seconds alone are to end a run
 
@@ -50,11 +55,13 @@ class Fit:
         Its records, with their labels where the model learns from them.
     seed : int
         Of everything random.
-    held_out : ndarray of int, or records, optional
-        Row numbers of ``data``, or other records (whatever :func:`isthmus.data.open` takes), that nothing is learned
-        from: neither preprocessing nor weights. Their loss after each epoch says which weights are kept.
+    held_out : ndarray of int, optional
+        Row numbers of ``data`` that nothing is learned from: neither preprocessing nor weights. Their loss after each
+        epoch says which weights are kept.
     held_out_drawn : bool, default=False
         Whether these rows are those of :func:`held_out_rows`, so that the model finds them again.
+    validation : records, optional
+        Others in the place of ``held_out``: whatever :func:`isthmus.data.open` takes.
     command : str, optional
         The call that makes this model again, for its provenance.
 
@@ -62,6 +69,8 @@ class Fit:
     ----------
     rows : ndarray of int
         Which records of ``data`` are learned from.
+    notes : list of str
+        What was decided on the way.
     """
 
     def __init__(
@@ -70,16 +79,17 @@ class Fit:
         data: Data,
         *,
         seed: int,
-        held_out: Any = None,
+        held_out: np.ndarray | None = None,
         held_out_drawn: bool = False,
+        validation: Any = None,
         command: str | None = None,
     ) -> None:
         self.started = time.perf_counter()
         self.model, self.data, self.seed, self.command = model, data, seed, command
-        self.held_out, self.held_out_drawn = held_out, held_out_drawn
-        self.rows = np.arange(len(data))
-        if isinstance(held_out, np.ndarray):
-            self.rows = np.setdiff1d(self.rows, held_out)
+        self.held_out = np.empty(0, np.int64) if held_out is None else held_out
+        self.held_out_drawn, self.validation = held_out_drawn, validation
+        self.rows = np.setdiff1d(np.arange(len(data)), self.held_out)
+        self.notes: list[str] = []
 
     @property
     def device(self) -> torch.device:
@@ -105,10 +115,10 @@ class Fit:
         model.learn_schema(self.data.schema)
         if model.learns_classes:
             self._learn_classes()
-        if self.held_out is not None and not isinstance(self.held_out, np.ndarray):
-            self.held_out = model._open(self.held_out)
+        if self.validation is not None:
+            self.validation = model._open(self.validation)
             if model.learns_classes:
-                checks.needs_labels(type(model).__name__, self.held_out.labels)
+                checks.needs_labels(type(model).__name__, self.validation.labels)
         self._learn_preprocessing()
         return self.build()
 
@@ -142,12 +152,34 @@ class Fit:
 
     def _learn_preprocessing(self) -> None:
         """Fit preprocessing to the records that are learned from, on the scale that their likelihood takes."""
+        if not len(self.held_out):
+            self._learn_preprocessing_from(self.data)
+            return
+        self._learn_preprocessing_from(self.data.subset(self.rows))
+        if not self._can_scale(self.data.subset(self.held_out)):
+            self.notes.append(TOO_FAR)
+            self._learn_preprocessing_from(self.data)
+
+    def _learn_preprocessing_from(self, records: Data) -> None:
         model = self.model
-        records = self.data if len(self.rows) == len(self.data) else self.data.subset(self.rows)
         model.preprocessor_ = preprocessing.for_data(records).fit(records)
         chosen = model.chosen_likelihood(model.scaling)
         model.preprocessor_.rescale(chosen.scaling)
         model.likelihood_reason_ = chosen.reason
+
+    def _can_scale(self, records: Data) -> bool:
+        """Tell whether other records than those learned from stay so near that a likelihood of them is a number."""
+        pre = self.model.preprocessor_
+        for _, block in records.chunks():
+            try:
+                encoded = pre.encode(block)
+            except DataError:  # beyond 32-bit floats
+                return False
+            for part in encoded if isinstance(encoded, list) else [encoded]:
+                scaled = (part.astype(np.float64) - pre.shift_) * pre.factor_ if part.dtype.kind == "f" else part
+                if scaled.max() > FARTHEST or scaled.min() < -FARTHEST:
+                    return False
+        return True
 
     def _start_at_the_mean(self) -> None:
         """Let the decoder begin at the data's mean, where the best constant answer is."""
@@ -168,17 +200,17 @@ class Fit:
         return self.loader.batches(self.rows, self._class_numbers(self.data), paired=True)
 
     @cached_property
-    def _other_loader(self) -> training.Loader | None:
-        """Held-out records that are none of the data, encoded."""
-        if not isinstance(self.held_out, Data):
+    def _validation_loader(self) -> training.Loader | None:
+        """The records to validate on that are none of the data, encoded."""
+        if self.validation is None:
             return None
-        return training.Loader(self.held_out, self.model.preprocessor_, self.device)
+        return training.Loader(self.validation, self.model.preprocessor_, self.device)
 
     def _held_out_batches(self, labels: np.ndarray | None) -> training.Batches | None:
-        if self._other_loader is not None:
-            others = self._other_loader.data
-            return self._other_loader.batches(np.arange(len(others)), self._class_numbers(others))
-        if self.held_out is None or not len(self.held_out):
+        if self._validation_loader is not None:
+            rows = np.arange(len(self.validation))
+            return self._validation_loader.batches(rows, self._class_numbers(self.validation))
+        if not len(self.held_out):
             return None
         return self.loader.batches(self.held_out, self._class_numbers(self.data) if labels is None else labels)
 
@@ -252,7 +284,8 @@ class Fit:
             module.eval()
             model.history_ = engine.progress.history
             of_others = telling.sentences()  # such as those to validate on
-            model.notes_ = [*self.data.notes, *model.preprocessor_.notes_, *engine.progress.notes, *of_others]
+            of_data = [*self.data.notes, *model.preprocessor_.notes_]
+            model.notes_ = [*of_data, *self.notes, *engine.progress.notes, *of_others]
             model.provenance_ = self._provenance(engine)
         model.keep_codes(batches)
         model.judge(batches, engine.held_out)
@@ -283,7 +316,8 @@ class Fit:
 
     def _tell_settings(self, engine: training.Engine) -> None:
         """Tell callbacks what is trained, and what it will take where one of them asks."""
-        nbytes = self.loader.nbytes + (self._other_loader.nbytes if self._other_loader is not None else 0)
+        loaders = [self.loader] if self._validation_loader is None else [self.loader, self._validation_loader]
+        nbytes = sum(loader.nbytes for loader in loaders)
         engine.state.settings = {
             "model": type(self.model).__name__,
             "device": str(engine.device),
@@ -332,7 +366,7 @@ def rows_to_hold_out(model: Any, n: int, share: float | None, seed: int) -> np.n
     if share is None:
         share = HELD_OUT if model.stops_early and n >= HELD_OUT_MINIMUM else 0.0
     checks.number(type(model).__name__, "validation", float(share), low=0, high=1, below=True)
-    count = round(n * float(share))
+    count = min(round(n * float(share)), n - 1)
     return held_out_rows(n, count, seed) if count else None
 
 

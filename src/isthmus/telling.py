@@ -255,13 +255,17 @@ def tells(function: F) -> F:
 def learns(function: F) -> F:
     """Make a ``fit`` one of whose records nothing is told by calls inside: what it has to say is in ``notes_``.
 
-    What a fitted model makes of other records during it, such as those to validate on, :func:`sentences` returns.
+    What a fitted model makes of other records during it, such as those to validate on, :func:`sentences` returns. Of
+    these very records the model tells nothing afterwards either: it may have held some of them out, but whoever calls
+    has given them to be learned from.
     """
 
     @functools.wraps(function)
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
         with fit_of(self, X, kwargs.get("validation")):
-            return function(self, X, *args, **kwargs)
+            made = function(self, X, *args, **kwargs)
+        _remember(self, X)
+        return made
 
     return learning  # type: ignore[return-value]
 
@@ -301,8 +305,7 @@ def learns_a_use(function: F) -> F:
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
         with _within(self, X) as scope, scope.learning(X):
             made = function(self, X, *args, **kwargs)
-        with suppress(TypeError):  # of a list there is no weak reference
-            _learned_from[self] = weakref.ref(X.store if isinstance(X, Data) else X)
+        _remember(self, X)
         return made
 
     return learning  # type: ignore[return-value]
@@ -378,6 +381,12 @@ def _within(owner: Any, records: Any) -> Iterator[Scope]:
     finally:
         _current.reset(token)
     _say(owner, scope.sentences())
+
+
+def _remember(owner: Any, records: Any) -> None:
+    """Remember what an object learned from, where that can be told again."""
+    with suppress(TypeError):  # of a list there is no weak reference
+        _learned_from[owner] = weakref.ref(records.store if isinstance(records, Data) else records)
 
 
 def _is_learned_from(owner: Any, records: Any) -> bool:

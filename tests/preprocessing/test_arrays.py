@@ -301,7 +301,7 @@ def test_streamed_records_give_the_same_as_resident_ones(tmp_path: Any) -> None:
     class Streamed:
         """Data of which only chunks can be had."""
 
-        schema, array = data.open(x).schema, None
+        schema, array, rows = data.open(x).schema, None, None
 
         def __len__(self) -> int:
             return len(x)
@@ -364,7 +364,7 @@ def test_values_that_are_not_finite_are_refused_by_name(value: float, word: str)
     class Altered:
         """Data whose values were not checked when they were opened."""
 
-        schema, array = opened.schema, bad
+        schema, array, rows = opened.schema, bad, None
 
         def __len__(self) -> int:
             return len(bad)

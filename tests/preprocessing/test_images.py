@@ -23,7 +23,7 @@ def fit(x: np.ndarray, scaling: str = "none") -> Preprocessor:
 class Pictures:
     """Data of pictures whose sizes differ."""
 
-    array = None
+    array = rows = None
 
     def __init__(self, pictures: list[np.ndarray]) -> None:
         self.pictures = pictures

@@ -391,7 +391,7 @@ def test_one_pass_over_chunks_learns_the_same_as_one_over_all() -> None:
     class Chunked:
         """The same data in many small chunks."""
 
-        schema, array = opened.schema, None
+        schema, array, rows = opened.schema, None, None
 
         def __len__(self) -> int:
             return len(opened)
@@ -430,7 +430,7 @@ def test_too_many_distinct_values_do_not_fill_memory(monkeypatch: pytest.MonkeyP
     class Chunked:
         """The same data in many small chunks."""
 
-        schema, array = opened.schema, None
+        schema, array, rows = opened.schema, None, None
 
         def __len__(self) -> int:
             return len(opened)
