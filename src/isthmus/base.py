@@ -7,14 +7,12 @@ data, preprocessing, held-out records, the engine, batches at inference, saving.
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import inspect
-import json
 import math
 import os
 import secrets
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +24,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact, checks, documents, preprocessing, telling, training
+from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
@@ -41,17 +39,13 @@ from isthmus.description import (
 )
 from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows, rows_to_hold_out
 from isthmus.search import Choice, Number, SearchSpace, Whole
-from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
-from isthmus.version import __version__
 
 __all__ = ["Model", "seed_of"]
 
-HELD_OUT = 0.1  # share of the records that early stopping looks at
-HELD_OUT_MINIMUM = 20  # records below which none are held out
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
@@ -150,6 +144,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     compares_records: ClassVar[bool] = False  # whether the objective says nothing of a record alone in its batch
     usual_steps: ClassVar[int] = training.USUAL_STEPS  # of a run whose length nobody says
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
+    draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
     # What is worth trying of the parameters; a subclass adds its own, and leaves out what it cannot have.
     search_space: ClassVar[SearchSpace] = {
@@ -198,7 +193,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     # Codes of records it was trained on, (n, latent_dim), and a density of them, for models without a prior.
     _some_codes: np.ndarray | None = field(init=False, default=None)
     _density: CodeDensity | None = field(init=False, default=None)
-    _share: float = field(init=False, default=1.0)  # of the training's budget that is spent
     _told: list[str] | None = field(init=False, default=None)  # those of notes_ that the last call told
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
@@ -215,32 +209,42 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     @abstractmethod
     def build(self, rng: torch.Generator) -> Any:
-        """Return the networks for ``self.preprocessor_``, initialised from ``rng``, and set ``likelihood_reason_``.
+        """Return the networks for ``self.preprocessor_``, which is fitted and scaled, initialised from ``rng``.
 
-        The module has ``scale(x)``, ``encode(x)``, ``decode(z, size)``, ``mean(theta)``, ``unscale(x)`` and
-        ``nll(theta, x)``: see :class:`isthmus.networks.Core`.
+        The module has ``scale(records)``, ``inputs(records, rng)``, ``encode(x)``, ``decode(z, size)``,
+        ``nll(theta, x)``, ``mean(theta)`` and ``unscale(x)``: see :class:`isthmus.networks.Core`.
         """
 
     @abstractmethod
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: training.Step) -> dict[str, Tensor]:
         """Return the named terms of the objective on a batch, in nats per example; their sum is minimised.
-
-        Models that learn from labels take a third argument: class numbers, shape (b,).
 
         Parameters
         ----------
-        records : tensor, shape (b, ...)
-            As the preprocessor encodes them, not yet scaled.
-        rng : torch.Generator
-            The only source of chance, on the records' device.
+        step : Step
+            The records, as the networks see them, and the generator of all chance; for models that learn from labels
+            class numbers, -1 for none; and the share of the budget that is spent.
         """
+
+    def chosen_likelihood(self, scaling: str) -> likelihood_choice.ChosenLikelihood:
+        """Return the likelihood for the records of ``self.preprocessor_``, the scaling it takes, and the reason.
+
+        Parameters
+        ----------
+        scaling : str
+            The one asked for, "auto" for the likelihood's own; of a preprocessor that is scaled the one in force.
+        """
+        return likelihood_choice.choose(
+            self.preprocessor_.summary_,
+            self.likelihood,
+            scaling,
+            type(self).__name__,
+            marginals=self.draws_marginals and isinstance(self.network, str),
+        )
 
     def players(self) -> list[training.Player]:
         """Return who trains; one player with everything unless a model says otherwise."""
-        return [training.Player("model", (self.module_,), self.losses, before=self._spend)]
-
-    def _spend(self, share: float) -> None:
-        self._share = share
+        return [training.Player("model", (self.module_,), self.losses)]
 
     def prepare(self, batches: training.Batches, seed: int) -> None:
         """Learn from all records to train on what must be known before the first step; here nothing.
@@ -248,7 +252,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         Parameters
         ----------
         batches : Batches
-            The records; what is put into ``batches.labels`` goes to :meth:`losses` beside them.
+            The records; what is put into ``batches.labels`` goes to :meth:`losses` as ``step.labels``.
         seed : int
             Of everything random.
         """
@@ -324,80 +328,38 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Losses stayed non-finite after every remedy. The best weights are in the model all the same, and
             ``provenance_["best_epoch"]`` says of which epoch; 0 where no epoch was any good.
         """
-        started = time.perf_counter()
         self.check_parameters()
-        device = device_named(type(self).__name__, self.device)
-        distributed.start(device.type)
-        data = isthmus_data.open(X, labels=y)
-        checks.enough_records(data, self.fewest_records, self.better_for_few)
-        self._learn_schema(data)
-        self._learn_classes(data)
-        self.preprocessor_ = preprocessing.for_data(data).fit(data)
-        seed = seed_of(self.random_state)
-        self.module_ = self._new_module(seed).to(device)
-        train, held_out = self._split(data, validation, seed)
-        self.n_records_ = len(train)
-        records, train_batches, held_out_batches = self._batches(data, train, held_out, device)
-        self._start_at_the_mean(train_batches)
-        self.prepare(train_batches, seed)
-        engine = training.Engine(
-            self.module_,
-            self.players(),
-            train_batches,
-            self._plan(train_batches, device, seed),
-            held_out=held_out_batches,
-            callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])],
+        device_named(type(self).__name__, self.device)  # before records are read, which may take long
+        data, seed = isthmus_data.open(X, labels=y), seed_of(self.random_state)
+        drawn = validation is None or isinstance(validation, int | float | np.number)
+        run = Fit(
+            self,
+            data,
+            seed=seed,
+            held_out=rows_to_hold_out(self, len(data), validation, seed) if drawn else None,
+            held_out_drawn=drawn,
+            validation=None if drawn else validation,
+            command=f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)",
         )
-        engine.state.settings = self._settings(engine, records)
-        if any(callback.wants_forecast for callback in engine.callbacks):
-            predicted = engine.forecast()
-            predicted["memory_bytes"] += records
-            engine.state.settings |= predicted
-        if resume is not None:
-            engine.load_checkpoint(resume)
-        self._density = self._some_codes = None
-        try:
-            engine.run()
-        finally:
-            self.module_.eval()
-            self.history_ = engine.progress.history
-            of_others = telling.sentences()  # such as those to validate on
-            self.notes_ = [*data.notes, *self.preprocessor_.notes_, *engine.progress.notes, *of_others]
-            self.batch_size_ = engine.progress.batch_size
-            self.provenance_ = self._provenance(data, engine, started) | {"best_epoch": engine.kept_epoch}
-        self._some_codes = self._codes_of_some(train_batches)
-        self.judge(train_batches, held_out_batches)
+        run.prepare()
+        run.train(
+            callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])], resume=resume
+        )
         return self
 
-    def _learn_schema(self, data: Data) -> None:
-        self.schema_ = data.schema
+    def learn_schema(self, schema: Schema) -> None:
+        """Remember what records look like, for everything that is done with others."""
+        self.schema_ = schema
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 delattr(self, name)
-        if data.schema.kind in ("array", "table"):
-            self.n_features_in_ = int(data.schema.shape[0] or 0)
-        names = data.schema.names or tuple(column.name for column in data.schema.columns)
+        if schema.kind in ("array", "table"):
+            self.n_features_in_ = int(schema.shape[0] or 0)
+        names = schema.names or tuple(column.name for column in schema.columns)
         if names:
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
-    def _learn_classes(self, data: Data) -> None:
-        if self.learns_classes:
-            checks.needs_labels(type(self).__name__, data.labels)
-            labels, known = np.asarray(data.labels), self._is_labelled(data)
-            checks.some_labels(type(self).__name__, int(known.sum()))
-            self.classes_, self.class_counts_ = isthmus_data.classes_of(labels, known)
-            checks.several_classes(type(self).__name__, self.classes_)
-
-    def _is_labelled(self, data: Data, classes: np.ndarray | None = None) -> np.ndarray:
-        """Return which records have a label, one of known classes; without is refused where the model needs all."""
-        labels = np.asarray(data.labels)
-        if self.takes_unlabelled:
-            return isthmus_data.is_labelled(labels, classes)
-        missing = isthmus_data.is_missing(labels)
-        checks.all_labelled(type(self).__name__, missing)
-        return ~missing
-
-    def _new_module(self, seed: int) -> Any:
+    def new_module(self, seed: int) -> Any:
         """Build the networks without leaving a trace in torch's global generator."""
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -414,122 +376,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         sides = tuple(code.shape[1:])
         self.code_shape_ = (sides[0], *(None for _ in sides[1:])) if None in shape and len(sides) > 1 else sides
 
-    def _start_at_the_mean(self, batches: training.Batches) -> None:
-        """Let the decoder begin at the data's mean, where the best constant answer is."""
-        start = getattr(self.module_, "start_at", None)
-        if start is not None and None not in self.preprocessor_.shape_:
-            rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, 2048)).astype(int)]
-            start(self.module_.scale(batches.read_rows(np.unique(rows))))
-
-    def _codes_of_some(self, batches: training.Batches) -> np.ndarray | None:
-        """Return the codes of evenly spaced records, where a density of codes may be asked for later."""
-        if self.has_prior or None in self.preprocessor_.shape_:
-            return None
-        rows = batches.rows[np.linspace(0, batches.n - 1, min(batches.n, RECORDS)).astype(int)]
-        blocks = torch.split(batches.read_rows(np.unique(rows)), self._rows())
+    def keep_codes(self, batches: training.Batches | None) -> None:
+        """Keep the codes of evenly spaced records, where a density of codes may be asked for later; of None none."""
+        self._density = self._some_codes = None
+        if batches is None or self.has_prior or None in self.preprocessor_.shape_:
+            return
+        blocks = torch.split(batches.read_rows(evenly_spaced(batches.rows, RECORDS)), self._rows())
         codes = [self._evaluate(block, lambda x: self.encode(self.module_.scale(x))) for block in blocks]
-        return torch.cat(codes).flatten(1).float().cpu().numpy()
+        self._some_codes = torch.cat(codes).flatten(1).float().cpu().numpy()
 
-    def _split(self, data: Data, validation: Any, seed: int) -> tuple[np.ndarray, Any]:
-        """Return the rows to train on, and the rows (or other records) to hold out."""
-        n = len(data)
-        if validation is None:
-            validation = HELD_OUT if self.stops_early and n >= HELD_OUT_MINIMUM else 0
-        if isinstance(validation, int | float | np.number):
-            checks.number(type(self).__name__, "validation", float(validation), low=0, high=1, below=True)
-            count = round(n * float(validation))
-            held_out = _held_out_rows(n, count, seed)
-            return np.setdiff1d(np.arange(n), held_out), held_out if count else None
-        return np.arange(n), self.opened(validation)
-
-    def _batches(
-        self,
-        data: Data,
-        train: np.ndarray,
-        held_out: Any,
-        device: torch.device,
-    ) -> tuple[int, training.Batches, training.Batches | None]:
-        """Return the bytes that the records take on the device, and where batches come from."""
-        source = self._source(data, device)
-        batches = source.batches(train)
-        if source.labels is not None and (source.labels < 0).any() and not source.varies:
-            batches = training.PairedBatches(batches)
-        if held_out is None:
-            return source.nbytes, batches, None
-        if isinstance(held_out, Data):
-            others = self._source(held_out, device)
-            return source.nbytes + others.nbytes, batches, others.batches(np.arange(len(held_out)))
-        return source.nbytes, batches, source.batches(held_out)
-
-    def _source(self, data: Data, device: torch.device) -> Feed:
-        labels = None
-        if self.learns_classes:
-            checks.needs_labels(type(self).__name__, data.labels)
-            known, given = self._is_labelled(data, self.classes_), np.asarray(data.labels)
-            checks.known_classes(type(self).__name__, given[known], self.classes_, int(known.sum()))
-            labels = torch.from_numpy(isthmus_data.class_numbers(given, known, self.classes_)).to(device)
-        return Feed(data, self.preprocessor_, device, labels)
-
-    def _plan(self, batches: training.Batches, device: torch.device, seed: int) -> training.Plan:
-        batch_size = self.batch_size or _usual_batch(batches.n, self.fewest_in_batch)
-        epochs = self.max_epochs
-        if epochs is None:
-            epochs = (
-                training.default_epochs(batches.steps(batch_size), self.usual_steps)
-                if self.max_seconds is None
-                else 1000.0
-            )
-        precision = self.precision
-        if precision == "auto":
-            precision = "bfloat16" if training.has_fast_bfloat16(device.type) else "float32"
-        return training.Plan(
-            budget=training.Budget(float(epochs), self.max_seconds),
-            batch_size=batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            weight_decay=float(self.weight_decay),
-            patience=(self.patience or max(10, round(epochs / 2))) if self.stops_early else None,
-            precision=precision,
-            keep_best=self.stops_early,
-            seed=seed,
-        )
-
-    def _settings(self, engine: training.Engine, nbytes: int) -> dict[str, Any]:
-        weights = sum(parameter.numel() for parameter in self.module_.parameters())
-        return {
-            "model": type(self).__name__,
-            "device": str(engine.device),
-            "precision": engine.plan.precision,
-            "threads": torch.get_num_threads(),
-            "records": engine.batches.n,
-            "held_out_records": engine.held_out.n if engine.held_out else 0,
-            "weights": weights,
-            "batch_size": engine.progress.batch_size,
-            "record_bytes": nbytes,
-            "likelihood": self.likelihood_reason_,
-        }
-
-    def _provenance(self, data: Data, engine: training.Engine, started: float) -> dict[str, Any]:
-        return {
-            "isthmus": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "seed": engine.plan.seed,
-            "device": str(engine.device),
-            "precision": engine.plan.precision,
-            "threads": torch.get_num_threads(),
-            "source": data.source,
-            "records": len(data),
-            "train_records": engine.batches.n,
-            "held_out_records": engine.held_out.n if engine.held_out else 0,
-            "fingerprint": _fingerprint(data, self.preprocessor_),
-            "command": f"{constructor_call(self, random_state=engine.plan.seed, verbose=0)}.fit(X)",
-            "epochs": engine.progress.epoch,
-            "steps": engine.progress.step,
-            "batch_size": engine.progress.batch_size,
-            "seconds": time.perf_counter() - started,
-        }
+    def copied(self) -> Self:
+        """Return a copy whose networks are trained apart; preprocessing, which training does not change, is shared."""
+        made = copy.copy(self)
+        made.module_ = copy.deepcopy(self.module_)
+        return made
 
     # ------------------------------------------------------------------ use
 
@@ -716,7 +576,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Hexadecimal; of the data of the fit it is ``provenance_["fingerprint"]``.
         """
         self._is_fitted()
-        return _fingerprint(self.opened(X), self.preprocessor_)
+        return fingerprint(self.opened(X), self.preprocessor_)
 
     def held_out_rows(self) -> np.ndarray:
         """Return which of the records given to :meth:`fit` it held out for early stopping, in order.
@@ -728,8 +588,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self._is_fitted()
         p = self.provenance_
-        among = p["train_records"] + p["held_out_records"] == p["records"]
-        return _held_out_rows(p["records"], p["held_out_records"] if among else 0, p["seed"])
+        drawn = p.get("held_out_drawn", p["train_records"] + p["held_out_records"] == p["records"])
+        return held_out_rows(p["records"], p["held_out_records"] if drawn else 0, p["seed"])
 
     # ------------------------------------------------------------------ encoded records: what tasks work on
 
@@ -1021,16 +881,17 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         model = cls(**(parameters if network is None else parameters | {"network": network}))
         model.check_parameters()
         documents.read(_Provenance, document["provenance"], "provenance")
-        model._learn_schema(_SchemaOnly(Schema.from_dict(document["schema"])))  # type: ignore[arg-type]
+        model.learn_schema(Schema.from_dict(document["schema"]))
         if cls.learns_classes:
             model.classes_, model.class_counts_ = classes_from_json(document.get("classes", []))
         its, density = document["preprocessing"], documents.under("density", arrays)
         model.preprocessor_ = preprocessing.from_state(
             its["class"], its["state"], documents.under("preprocessing", arrays)
         )
+        model.likelihood_reason_ = model.chosen_likelihood(model.preprocessor_.scaling_).reason
         record = math.prod(side or 1 for side in model.preprocessor_.shape_)
         with no_more_than(weights, record if network is None else 0):
-            model.module_ = model._new_module(0)
+            model.module_ = model.new_module(0)
         model._density = CodeDensity.from_state({}, density, model._n_features_out) if density else None
         model.history_, model.notes_ = document["history"], document["notes"]
         model.provenance_, model.scores_ = document["provenance"], document["scores"]
@@ -1081,6 +942,7 @@ class _Provenance(TypedDict):
     records: int
     train_records: int
     held_out_records: int
+    held_out_drawn: NotRequired[bool]
 
 
 class _Document(TypedDict):
@@ -1094,13 +956,6 @@ class _Document(TypedDict):
     provenance: dict[str, Any]
     scores: dict[str, Any]
     classes: NotRequired[list[Any]]
-
-
-class _SchemaOnly:
-    """Stands for data of which only the schema is known."""
-
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
 
 
 def seed_of(random_state: Any) -> int:
@@ -1119,22 +974,3 @@ def _on_host(blocks: list[Tensor], *, apart: bool) -> preprocessing.EncodedBlock
     """Return records that a network gave as one array, or one array each."""
     arrays = [block.cpu().numpy() for block in blocks]
     return [record for array in arrays for record in array] if apart else joined(arrays)
-
-
-def _held_out_rows(n: int, count: int, seed: int) -> np.ndarray:
-    """Return ``count`` of ``n`` row numbers, drawn at random, in order."""
-    return np.sort(np.random.default_rng(seed).permutation(n)[:count])
-
-
-def _usual_batch(n: int, fewest: int) -> int:
-    """Return a power of two near n / 64, at least ``fewest`` and at most 512."""
-    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), np.log2(fewest), 9))
-
-
-def _fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
-    """Return the SHA-256 of the schema, the number of records and up to 64 evenly spaced records as encoded."""
-    digest = hashlib.sha256(json.dumps([data.schema.to_dict(), len(data)], sort_keys=True).encode())
-    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), 64)).astype(int))
-    for record in preprocessor.encode(data.take(rows)):
-        digest.update(np.ascontiguousarray(record).tobytes())
-    return digest.hexdigest()

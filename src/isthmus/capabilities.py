@@ -149,8 +149,8 @@ class HasEncoder(Protocol):
 class Trainable(HasEncoder, Protocol):
     """Has networks that a task can train further, by their own objective or by one of the task's."""
 
-    def losses(self, *batch: Any) -> dict[str, Any]:
-        """Return the named terms of the objective on a batch."""
+    def losses(self, step: Any) -> dict[str, Any]:
+        """Return the named terms of the objective for one step; see :class:`isthmus.training.Step`."""
 
 
 class Configurable(Protocol):

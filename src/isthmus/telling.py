@@ -34,6 +34,7 @@ __all__ = [
     "belongs",
     "each",
     "encode",
+    "fit_of",
     "gives_back",
     "learns",
     "learns_a_use",
@@ -254,24 +255,43 @@ def tells(function: F) -> F:
 def learns(function: F) -> F:
     """Make a ``fit`` one of whose records nothing is told by calls inside: what it has to say is in ``notes_``.
 
-    What a fitted model makes of other records during it, such as those to validate on, :func:`sentences` returns.
+    What a fitted model makes of other records during it, such as those to validate on, :func:`sentences` returns. Of
+    these very records the model tells nothing afterwards either: it may have held some of them out, but whoever calls
+    has given them to be learned from.
     """
 
     @functools.wraps(function)
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
-        outer, inner = _current.get(), Scope()
-        inner.depth = 1
-        inner.give(kwargs.get("validation"))
-        token = _current.set(inner)
-        try:
+        with fit_of(self, X, kwargs.get("validation")):
             made = function(self, X, *args, **kwargs)
-        finally:
-            _current.reset(token)
-        if outer is not None and "preprocessor_" in vars(self):
-            outer.learn(self.preprocessor_, X)
+        _remember(self, X)
         return made
 
     return learning  # type: ignore[return-value]
+
+
+@contextmanager
+def fit_of(model: Any, records: Any, others: Any = None) -> Iterator[None]:
+    """Tell nothing, meanwhile and later in the call around it, of records that a model's preprocessing is fitted to.
+
+    Parameters
+    ----------
+    model : Model
+    records : records
+        That it is fitted on.
+    others : records, optional
+        Of which :func:`sentences` returns meanwhile what of them is unlike the fit's.
+    """
+    outer, inner = _current.get(), Scope()
+    inner.depth = 1
+    inner.give(others)
+    token = _current.set(inner)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+    if outer is not None and "preprocessor_" in vars(model):
+        outer.learn(model.preprocessor_, records)
 
 
 def learns_a_use(function: F) -> F:
@@ -285,8 +305,7 @@ def learns_a_use(function: F) -> F:
     def learning(self: Any, X: Any = None, *args: Any, **kwargs: Any) -> Any:
         with _within(self, X) as scope, scope.learning(X):
             made = function(self, X, *args, **kwargs)
-        with suppress(TypeError):  # of a list there is no weak reference
-            _learned_from[self] = weakref.ref(X.store if isinstance(X, Data) else X)
+        _remember(self, X)
         return made
 
     return learning  # type: ignore[return-value]
@@ -362,6 +381,12 @@ def _within(owner: Any, records: Any) -> Iterator[Scope]:
     finally:
         _current.reset(token)
     _say(owner, scope.sentences())
+
+
+def _remember(owner: Any, records: Any) -> None:
+    """Remember what an object learned from, where that can be told again."""
+    with suppress(TypeError):  # of a list there is no weak reference
+        _learned_from[owner] = weakref.ref(records.store if isinstance(records, Data) else records)
 
 
 def _is_learned_from(owner: Any, records: Any) -> bool:

@@ -21,6 +21,7 @@ from isthmus.errors import (
     UnavailableError,
 )
 from isthmus.models import REGISTRY
+from isthmus.training import Step
 
 QUICK = {"latent_dim": 3, "max_epochs": 2, "random_state": 0}
 every_model = pytest.mark.parametrize("model", REGISTRY.values(), ids=REGISTRY)
@@ -96,8 +97,8 @@ def test_loss_of_a_batch_is_the_mean_of_its_records(fitted, digits, digit_labels
 
     def reconstruction(rows):
         with torch.no_grad():
-            beside = (labels[rows],) if fitted.learns_classes else ()
-            return fitted.losses(records[rows], rng, *beside)["reconstruction"].item()
+            its = labels[rows] if fitted.learns_classes else None
+            return fitted.losses(Step(fitted.module_.scale(records[rows]), rng, its))["reconstruction"].item()
 
     by_chance = reconstruction(slice(8)) != reconstruction(slice(8))
     whole = np.array([reconstruction(slice(8)) for _ in range(500 if by_chance else 1)])

@@ -11,7 +11,8 @@ from torch import nn
 
 from isthmus import data, preprocessing
 from isthmus.errors import DataError, ParameterError, ShapeError
-from isthmus.networks import Gaussian, Huber, build, choose, likelihood_from, make_likelihood
+from isthmus.likelihood_choice import choose
+from isthmus.networks import Gaussian, Huber, build, likelihood_from
 
 R = np.random.default_rng(0)
 ROWS = R.uniform(-3, 3, size=(50, 2))
@@ -26,7 +27,7 @@ def fitted(source: object, **options: object) -> preprocessing.Preprocessor:
 
 def refused(error: type[Exception], sentence: str, likelihood: object, source: object) -> None:
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
-        choose(fitted(source).summary_, likelihood, "Autoencoder")
+        choose(fitted(source).summary_, likelihood, owner="Autoencoder")
 
 
 def test_bernoulli_outside_its_support_names_the_column() -> None:
@@ -121,13 +122,13 @@ def test_scaling_outside_the_support() -> None:
         "use scaling='unit' or 'auto'."
     )
     with pytest.raises(ParameterError, match=f"^{re.escape(sentence)}$"):
-        make_likelihood("bernoulli", fitted(PICTURES), "standard", "Autoencoder")
+        choose(fitted(PICTURES).summary_, "bernoulli", "standard", "Autoencoder")
     sentence = (
         "Autoencoder: likelihood='discretised-logistic' needs evenly spaced values, which scaling='quantile' does not "
         "give; use scaling='symmetric' or 'auto'."
     )
     with pytest.raises(ParameterError, match=f"^{re.escape(sentence)}$"):
-        make_likelihood("auto", fitted(np.arange(12).reshape(6, 2)), "quantile", "Autoencoder")
+        choose(fitted(np.arange(12).reshape(6, 2)).summary_, "auto", "quantile", "Autoencoder")
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+import isthmus
 from isthmus import data, preprocessing
 from isthmus.errors import DataError, ParameterError
+from isthmus.likelihood_choice import choose, facts_of
 from isthmus.networks import (
     Bernoulli,
     DiscretisedLogistic,
     Gaussian,
     Huber,
-    choose,
+    Likelihood,
     likelihood_from,
     likelihoods,
-    make_likelihood,
 )
 
 R = np.random.default_rng(0)
@@ -35,6 +36,12 @@ BINARY[0] = 1
 def fitted(source: object) -> preprocessing.Preprocessor:
     records = data.open(source)
     return preprocessing.for_data(records).fit(records)
+
+
+def prepared_for(preprocessor: preprocessing.Preprocessor, likelihood: object, scaling: str = "auto") -> Likelihood:
+    """Return a likelihood as networks get it: the preprocessor is on its scale, and it knows the scaled data."""
+    chosen = choose(preprocessor.summary_, likelihood, scaling)
+    return chosen.likelihood.prepare(facts_of(preprocessor.rescale(chosen.scaling)))
 
 
 @pytest.mark.parametrize(
@@ -55,17 +62,17 @@ def fitted(source: object) -> preprocessing.Preprocessor:
     ],
 )
 def test_auto(source: object, name: str, reason: str) -> None:
-    chosen, why = choose(fitted(source).summary_)
-    assert chosen.name == name
-    assert why == reason
+    chosen = choose(fitted(source).summary_)
+    assert chosen.likelihood.name == name
+    assert chosen.reason == reason
 
 
 def test_auto_on_a_table() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"age": R.normal(size=60), "town": list("abc") * 20})
     preprocessor = fitted(frame)
-    likelihood, reason = make_likelihood("auto", preprocessor)
-    assert reason.startswith("table, because the data are a table")
+    likelihood = prepared_for(preprocessor, "auto")
+    assert choose(preprocessor.summary_).reason.startswith("table, because the data are a table")
     assert preprocessor.scaling_ == "standard"
     x = torch.from_numpy(preprocessor.encode(data.open(frame).take(np.arange(60))))
     theta = likelihood.initial_theta(likelihood.statistics(x)).expand(60, -1)
@@ -92,7 +99,7 @@ def test_auto_on_a_table() -> None:
 )
 def test_prepared_for_the_scaled_data(source: object, likelihood: str, scaling: str, used: str) -> None:
     preprocessor = fitted(source)
-    prepared, _ = make_likelihood(likelihood, preprocessor, scaling)
+    prepared = prepared_for(preprocessor, likelihood, scaling)
     assert preprocessor.scaling_ == used
     records = data.open(source)
     encoded = torch.from_numpy(preprocessor.encode(records.take(np.arange(len(records)))))
@@ -112,14 +119,14 @@ def test_prepared_for_the_scaled_data(source: object, likelihood: str, scaling: 
 
 @pytest.mark.parametrize(("source", "scales"), [(FLOATS, (4,)), (GREY, (1, 1, 1)), (COLOUR / 255.0, (3, 1, 1))])
 def test_learned_scales_start_at_the_spread_of_scaled_data(source: np.ndarray, scales: tuple[int, ...]) -> None:
-    likelihood, _ = make_likelihood("gaussian", fitted(source))
+    likelihood = prepared_for(fitted(source), "gaussian")
     assert likelihood.width.parameter.shape == scales
     torch.testing.assert_close(likelihood.width.log().exp(), torch.ones(scales), atol=1e-5, rtol=0)
 
 
 def test_whole_numbers_far_from_zero_keep_their_steps() -> None:
     preprocessor = fitted(WHOLE + 2000)
-    likelihood, _ = make_likelihood("auto", preprocessor, "none")
+    likelihood = prepared_for(preprocessor, "auto", "none")
     assert likelihood.high.max() - likelihood.low.min() == 9
     assert float(likelihood.step.max()) == 1
 
@@ -130,25 +137,25 @@ def test_options_travel_as_json() -> None:
         assert type(again) is type(likelihood)
         assert again.to_dict() == likelihood.to_dict()
         assert repr(again) == repr(likelihood)
-    chosen, _ = choose(fitted(FLOATS).summary_, Huber(delta=2.0).to_dict())
+    chosen = choose(fitted(FLOATS).summary_, Huber(delta=2.0).to_dict()).likelihood
     assert isinstance(chosen, Huber)
     assert chosen.delta == 2.0
 
 
 def test_a_likelihood_given_is_not_changed() -> None:
     mine = Gaussian(share="feature")
-    prepared, reason = make_likelihood(mine, fitted(FLOATS))
+    prepared = prepared_for(fitted(FLOATS), mine)
     assert prepared is not mine
     assert mine.width.parameter.shape == ()
     assert prepared.width.parameter.shape == (4,)
-    assert reason == "gaussian, as asked"
+    assert choose(fitted(FLOATS).summary_, mine).reason == "gaussian, as asked"
 
 
 def test_score_in_units_of_the_data_is_right_end_to_end() -> None:
     from isthmus.networks import Core
 
     preprocessor = fitted(FLOATS)
-    likelihood, _ = make_likelihood("gaussian", preprocessor)
+    likelihood = prepared_for(preprocessor, "gaussian")
     core = Core(torch.nn.Identity(), torch.nn.Identity(), likelihood, preprocessor.shift_, preprocessor.factor_)
     x = core.scale(torch.from_numpy(preprocessor.encode(FLOATS)))
     got = -core.nll(torch.zeros_like(x), x).detach().numpy()
@@ -157,10 +164,20 @@ def test_score_in_units_of_the_data_is_right_end_to_end() -> None:
     np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
-def test_a_preprocessor_from_a_file_keeps_the_scaling_that_it_was_fitted_with() -> None:
-    pre = fitted(FLOATS).rescale("standard")
-    make_likelihood("gaussian-fixed", pre)
-    assert pre.scaling_ == "standard"
+def test_the_choice_changes_no_preprocessor() -> None:
+    preprocessor = fitted(FLOATS).rescale("standard")
+    choose(preprocessor.summary_, "gaussian-fixed")
+    facts_of(preprocessor)
+    assert preprocessor.scaling_ == "standard"
+
+
+def test_a_model_from_a_file_keeps_the_scaling_that_it_was_fitted_with(tmp_path) -> None:
+    model = isthmus.Autoencoder(likelihood="gaussian-fixed", scaling="standard", max_epochs=1, random_state=0)
+    model.fit(FLOATS).set_params(scaling="auto").save(tmp_path / "m.safetensors")  # whose own would be "common"
+    loaded = isthmus.load(tmp_path / "m.safetensors")
+    assert loaded.preprocessor_.scaling_ == "standard"
+    assert loaded.likelihood_reason_ == model.likelihood_reason_ == "gaussian-fixed, as asked"
+    assert np.array_equal(loaded.reconstruct(FLOATS), model.reconstruct(FLOATS))
 
 
 class Half(Gaussian):
@@ -186,17 +203,16 @@ def test_a_likelihood_costs_its_class_and_two_places_in_the_registry(monkeypatch
     monkeypatch.setitem(likelihoods.LIKELIHOODS, "half", Half)
     monkeypatch.setattr(likelihoods, "DEFAULTS", [Half, *likelihoods.DEFAULTS])
     low, high = R.uniform(0, 0.5, size=(60, 4)), R.uniform(0.6, 1, size=(60, 4))
-    preprocessor = fitted(low)
-    prepared, reason = make_likelihood("auto", preprocessor)
-    assert (prepared.name, reason) == ("half", "half, because no value is above a half")
-    assert preprocessor.scaling_ == "none"
-    assert make_likelihood("auto", fitted(high))[0].name == "gaussian"
-    assert make_likelihood("auto", fitted(COLOUR / 600))[0].name == "gaussian"  # it is not for pictures
+    chosen = choose(fitted(low).summary_)
+    assert (chosen.likelihood.name, chosen.reason) == ("half", "half, because no value is above a half")
+    assert chosen.scaling == "none"
+    assert choose(fitted(high).summary_).likelihood.name == "gaussian"
+    assert choose(fitted(COLOUR / 600).summary_).likelihood.name == "gaussian"  # it is not for pictures
     with pytest.raises(DataError, match="me: too high"):
-        make_likelihood("half", fitted(high), owner="me")
+        choose(fitted(high).summary_, "half", owner="me")
     sentence = r"me: likelihood='half' needs values below a half, which scaling='unit' .* use scaling='none' or 'auto'"
     with pytest.raises(ParameterError, match=sentence):
-        make_likelihood("half", fitted(low), "unit", owner="me")
+        choose(fitted(low).summary_, "half", "unit", owner="me")
 
 
 def test_every_kind_of_data_has_a_default() -> None:

@@ -246,15 +246,34 @@ def test_the_summary_says_what_the_values_are() -> None:
 
 def test_the_summary_in_scaled_units() -> None:
     x = 1e9 + np.random.default_rng(0).normal(size=(100, 2)) * [1.0, 5.0]
-    low, high, std = fit(x, "standard").scaled_summary()
+    standard = fit(x, "standard").scaled_summary()
     z = (x - x.mean(axis=0)) / x.std(axis=0)
-    np.testing.assert_allclose(low, z.min(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(high, z.max(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(std, 1, rtol=1e-6)
-    low, high, std = fit(x, "quantile").scaled_summary()
-    assert (low < -2).all()
-    assert (high > 2).all()
-    assert std.tolist() == [1, 1]
+    np.testing.assert_allclose(standard.low, z.min(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(standard.high, z.max(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(standard.std, 1, rtol=1e-6)
+    quantile = fit(x, "quantile").scaled_summary()
+    assert (quantile.low < -2).all()
+    assert (quantile.high > 2).all()
+    assert quantile.std.tolist() == [1, 1]
+    assert quantile.bottom is quantile.low
+    assert quantile.top is quantile.high
+
+
+@pytest.mark.parametrize(("scaling", "ends"), [("unit", (0, 1)), ("symmetric", (-1, 1))])
+def test_the_summary_knows_the_range_of_a_scaling(scaling: str, ends: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).integers(3, 200, (100, 2)).astype(np.uint8)
+    summary = fit(x, scaling).scaled_summary()
+    assert (summary.bottom.item(), summary.top.item()) == ends
+    scaled = 2 * x.astype(float) / 255 - 1 if scaling == "symmetric" else x / 255
+    np.testing.assert_allclose(summary.low, scaled.min(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(summary.std, scaled.std(axis=0), rtol=1e-5)
+
+
+def test_the_summary_counts_a_narrow_column_in_its_own_unit() -> None:
+    x = np.random.default_rng(0).normal(size=(100, 2)) * [1e-35, 1.0]
+    fitted = fit(x, "common")
+    scaled = (fitted.encode(x) - fitted.shift_.astype(float)) * fitted.factor_
+    np.testing.assert_allclose(fitted.scaled_summary().std, scaled.std(axis=0), rtol=1e-4)
 
 
 def test_the_volume_change_of_scaling() -> None:
@@ -282,7 +301,7 @@ def test_streamed_records_give_the_same_as_resident_ones(tmp_path: Any) -> None:
     class Streamed:
         """Data of which only chunks can be had."""
 
-        schema, array = data.open(x).schema, None
+        schema, array, rows = data.open(x).schema, None, None
 
         def __len__(self) -> int:
             return len(x)
@@ -345,7 +364,7 @@ def test_values_that_are_not_finite_are_refused_by_name(value: float, word: str)
     class Altered:
         """Data whose values were not checked when they were opened."""
 
-        schema, array = opened.schema, bad
+        schema, array, rows = opened.schema, bad, None
 
         def __len__(self) -> int:
             return len(bad)

@@ -23,7 +23,7 @@ def fit(x: np.ndarray, scaling: str = "none") -> Preprocessor:
 class Pictures:
     """Data of pictures whose sizes differ."""
 
-    array = None
+    array = rows = None
 
     def __init__(self, pictures: list[np.ndarray]) -> None:
         self.pictures = pictures
@@ -100,8 +100,8 @@ def test_channels_are_summarised_and_standardised_one_by_one() -> None:
     np.testing.assert_allclose(fitted.summary_.std, pixels.std(axis=0))
     assert fitted.shift_.shape == (3, 1, 1)
     assert fitted.summary_.names == ("channel 0", "channel 1", "channel 2")
-    assert fitted.scaled_summary()[0].shape == (3, 1, 1)
-    np.testing.assert_allclose(fitted.scaled_summary()[2].ravel(), 1, rtol=1e-6)
+    assert fitted.scaled_summary().low.shape == (3, 1, 1)
+    np.testing.assert_allclose(fitted.scaled_summary().std.ravel(), 1, rtol=1e-6)
 
 
 def test_standard_is_exact_also_beyond_the_sample() -> None:

@@ -216,10 +216,10 @@ def test_numbers_are_standardised_and_what_is_missing_is_the_mean() -> None:
     assert fitted.summary_.low.shape == (sum(field.kind == "number" for field in fitted.fields_),)
     assert fitted.summary_.names[:2] == ("column 'age'", "column 'salary'")
     assert fitted.step_ is None
-    low, high, std = fitted.scaled_summary()
-    assert (values >= low - 1e-4).all()
-    assert (values <= high + 1e-4).all()
-    np.testing.assert_allclose(std, 1, rtol=1e-5)
+    summary = fitted.scaled_summary()
+    assert (values >= summary.low - 1e-4).all()
+    assert (values <= summary.high + 1e-4).all()
+    np.testing.assert_allclose(summary.std, 1, rtol=1e-5)
 
 
 def test_quantiles_make_numbers_normal() -> None:
@@ -400,7 +400,7 @@ def test_one_pass_over_chunks_learns_the_same_as_one_over_all() -> None:
     class Chunked:
         """The same data in many small chunks."""
 
-        schema, array = opened.schema, None
+        schema, array, rows = opened.schema, None, None
 
         def __len__(self) -> int:
             return len(opened)
@@ -439,7 +439,7 @@ def test_too_many_distinct_values_do_not_fill_memory(monkeypatch: pytest.MonkeyP
     class Chunked:
         """The same data in many small chunks."""
 
-        schema, array = opened.schema, None
+        schema, array, rows = opened.schema, None, None
 
         def __len__(self) -> int:
             return len(opened)

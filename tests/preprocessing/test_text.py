@@ -57,7 +57,7 @@ def test_refusals() -> None:
     class Empty:
         """Data of empty texts."""
 
-        schema, array = data.open([b"a", b"b"]).schema, None
+        schema, array, rows = data.open([b"a", b"b"]).schema, None, None
 
         def __len__(self) -> int:
             return 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -143,6 +144,69 @@ def test_an_unfitted_model_becomes_the_trained_one(method, digits, digit_labels)
     if method == "joint":  # which has learned to reconstruct
         error = np.square(made.model_.reconstruct(digits[:100]).astype(float) - digits[:100]).mean()
         assert error < 0.7 * digits.astype(float).var(axis=0).mean()
+
+
+@pytest.mark.parametrize("method", ["head", "joint"])
+def test_the_trained_model_says_of_itself_what_is_true(method, digits, digit_labels, tmp_path):
+    labels = digit_labels[:600].copy()
+    labels[::2] = -1
+    made = Classifier(model=MODELS[method], method=method, random_state=0).fit(digits[:600], labels)
+    model = made.model_
+    assert [record["epoch"] for record in model.history_] == list(range(1, len(model.history_) + 1))
+    assert "train_cross_entropy" in model.history_[0]
+    assert ("train_reconstruction" in model.history_[0]) == (method == "joint")
+    assert model.provenance_["epochs"] == len(model.history_) == 8
+    assert "command" not in model.provenance_  # no fit of the model alone makes it
+    held_out = model.provenance_["held_out_records"]
+    assert 0 < held_out < 100
+    assert model.provenance_["train_records"] == model.n_records_ == (300 if method == "head" else 600) - held_out
+    assert model.held_out_rows().tolist() == []  # those chosen here are not those of a fit
+    assert model.sample(3, random_state=0).shape == (3, 8, 8)
+    made.save(tmp_path / "c.safetensors")
+    assert isthmus.load(tmp_path / "c.safetensors").model_.history_ == model.history_
+
+
+def test_a_joint_model_learns_no_preprocessing_from_labels_that_are_left_out(digit_labels):
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    classes = (X[:, 0] > 0).astype(int)
+    made = Classifier(model=isthmus.Autoencoder(**QUICK), method="joint", random_state=0).fit(X, classes)
+    held_out = made.model_.provenance_["held_out_records"]
+    summary = made.model_.preprocessor_.summary_
+    assert held_out > 0
+    within = ((summary.low <= X) & (summary.high >= X)).all(axis=1)
+    assert within.sum() >= 300 - held_out
+    assert (summary.mean != X.mean(axis=0)).all()
+
+
+class Watched(isthmus.VAE):
+    """Remembers the weight of the KL term at every step of training."""
+
+    weights: ClassVar[list[float]] = []
+
+    def _kl(self, *parts):
+        self.unweighted = super()._kl(*parts)
+        return self.unweighted
+
+    def losses(self, *parts):
+        terms = super().losses(*parts)
+        if self.module_.training:
+            self.weights.append(float((terms["kl"] / self.unweighted).detach()))
+        return terms
+
+
+def test_the_kl_term_of_a_joint_run_weighs_what_it_does_in_a_plain_fit(digits, digit_labels):
+    model = Watched(latent_dim=4, warm_up=0.3, max_epochs=4, batch_size=64, random_state=0)
+    Watched.weights.clear()
+    model.fit(digits[:300], validation=0)
+    plain = Watched.weights.copy()
+    assert plain[0] == 0
+    assert max(plain) == pytest.approx(1)
+    Watched.weights.clear()
+    made = Classifier(model=clone(model), method="joint", calibrate=False, random_state=0)
+    made.fit(digits[:300], digit_labels[:300])
+    joint = Watched.weights[-len(plain) :]
+
+    assert joint == pytest.approx(plain, rel=1e-5)
 
 
 def test_reconstruction_helps_where_few_have_a_label(digits, digit_labels):

@@ -128,9 +128,9 @@ def test_a_fraction_of_an_epoch_ends_in_the_middle_of_one():
     module = nn.Linear(1, 1)
     seen = []
 
-    def loss(x, rng):
-        seen.append(len(x))
-        return {"error": module(x).square().mean()}
+    def loss(step):
+        seen.append(len(step.x))
+        return {"error": module(step.x).square().mean()}
 
     batches = ResidentBatches(torch.ones(100, 1), np.arange(100))
     Engine(module, [Player("p", (module,), loss)], batches, Plan(Budget(1.5), batch_size=10)).run()
@@ -182,11 +182,11 @@ def test_going_back_is_noted_and_lowers_the_rate():
     module = nn.Linear(1, 1)
     calls = 0
 
-    def loss(x, rng):
+    def loss(step):
         nonlocal calls
         calls += 1
         bad = torch.tensor(math.nan) if 5 <= calls < 8 else 0.0
-        return {"error": module(x).square().mean() + bad}
+        return {"error": module(step.x).square().mean() + bad}
 
     batches = ResidentBatches(torch.ones(40, 1), np.arange(40))
     progress = Engine(module, [Player("p", (module,), loss)], batches, Plan(Budget(3), batch_size=10)).run()
@@ -200,10 +200,10 @@ def test_one_bad_step_is_skipped():
     module = nn.Linear(1, 1)
     calls = 0
 
-    def loss(x, rng):
+    def loss(step):
         nonlocal calls
         calls += 1
-        return {"error": module(x).square().mean() * (math.nan if calls == 2 else 1.0)}
+        return {"error": module(step.x).square().mean() * (math.nan if calls == 2 else 1.0)}
 
     batches = ResidentBatches(torch.ones(40, 1), np.arange(40))
     progress = Engine(module, [Player("p", (module,), loss)], batches, Plan(Budget(2), batch_size=10)).run()
@@ -214,8 +214,8 @@ def test_one_bad_step_is_skipped():
 def test_giving_up_names_term_and_rows():
     module = nn.Linear(1, 1)
 
-    def loss(x, rng):
-        return {"reconstruction": module(x.log()).square().mean()}
+    def loss(step):
+        return {"reconstruction": module(step.x.log()).square().mean()}
 
     records = torch.ones(40, 1)
     records[[7, 23]] = -1.0
@@ -231,11 +231,11 @@ def test_out_of_memory_halves_the_batch_and_says_so():
     module = nn.Linear(1, 1)
     sizes = []
 
-    def loss(x, rng):
-        sizes.append(len(x))
-        if len(x) > 10:
+    def loss(step):
+        sizes.append(len(step.x))
+        if len(step.x) > 10:
             raise MemoryError
-        return {"error": module(x).square().mean()}
+        return {"error": module(step.x).square().mean()}
 
     batches = ResidentBatches(torch.ones(40, 1), np.arange(40))
     progress = Engine(module, [Player("p", (module,), loss)], batches, Plan(Budget(1), batch_size=40)).run()
@@ -308,8 +308,8 @@ def test_steps_do_not_depend_on_the_order_of_a_gradient_in_memory(optimizer):
             module.weight.copy_(torch.arange(12.0).view(4, 3) / 12)
             module.bias.zero_()
 
-        def loss(x, rng, module=module, turn=turn):
-            return {"error": (x @ turn(module.weight).T - 1).square().mean()}
+        def loss(step, module=module, turn=turn):
+            return {"error": (step.x @ turn(module.weight).T - 1).square().mean()}
 
         batches = ResidentBatches(torch.randn(64, 3, generator=torch.Generator().manual_seed(0)), np.arange(64))
         plan = Plan(Budget(3), batch_size=16, optimizer=optimizer)
@@ -321,7 +321,7 @@ def test_steps_do_not_depend_on_the_order_of_a_gradient_in_memory(optimizer):
 def test_muon_leaves_tables_and_flows_to_adamw():
     rng = torch.Generator().manual_seed(0)
     dense, table, flow = nn.Linear(3, 2), nn.Embedding(5, 2), CouplingFlow(4, 2, rng)
-    player = Player("model", (dense, nn.ModuleList([table, flow])), lambda x, rng: {})
+    player = Player("model", (dense, nn.ModuleList([table, flow])), lambda step: {})
     muon, adamw = make_optimizers(player, "muon", None, 0.0)
     assert [id(p) for p in muon.parameters] == [id(dense.weight)]
     assert {id(p) for p in adamw.parameters} == {

@@ -11,6 +11,7 @@ from torch import nn
 
 from isthmus import GAN, VAEGAN, AdversarialAutoencoder, ConditionalGAN, networks
 from isthmus.models.gan import LOSSES, squared_slope
+from isthmus.training import Step
 
 # Two coins: real records are 1 with chance .7, generated ones with chance .4.
 P, Q = torch.tensor([0.3, 0.7]), torch.tensor([0.6, 0.4])
@@ -209,4 +210,4 @@ def test_likeness_is_the_distance_that_the_critic_sees(gaussian_table):
             0.5 * (core.critic.features(theta[i : i + 1]) - core.critic.features(x[i : i + 1])).square().sum()
             for i in range(9)
         )
-        assert model._likeness(x, theta, _rng()).item() == pytest.approx(expected.item() / 9, rel=1e-4)
+        assert model._likeness(theta, Step(x, _rng())).item() == pytest.approx(expected.item() / 9, rel=1e-4)

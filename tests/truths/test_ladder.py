@@ -9,6 +9,7 @@ import torch
 
 from isthmus import LadderVAE
 from isthmus.networks.ladder import gaussian_kl
+from isthmus.training import Step
 
 
 def _rng(seed=0):
@@ -66,6 +67,8 @@ def test_ladder_free_bits_count_a_level_at_least_so_much(gaussian_table):
         gaussian_table
     )
     model.module_.train()
-    terms = model.losses(torch.from_numpy(model.preprocessor_.encode(gaussian_table)), _rng())
+    terms = model.losses(
+        Step(model.module_.scale(torch.from_numpy(model.preprocessor_.encode(gaussian_table))), _rng())
+    )
     assert terms["kl"].item() == pytest.approx(60.0)
     assert model.level_kl(gaussian_table).shape == (2,)

@@ -9,6 +9,7 @@ import torch
 import isthmus
 from isthmus.models.ladder_network import GUESSED, SURE, surest
 from isthmus.networks.denoising_ladder import EPSILON, Combinator, DenoisingLadder
+from isthmus.training import Step
 
 
 def sigmoid(x):
@@ -135,9 +136,9 @@ def test_objective_is_the_weighted_sum(digits, digit_labels):
     records, labels = torch.from_numpy(model.preprocessor_.encode(digits[:50])), torch.from_numpy(digit_labels[:50])
     core = model.module_.train()
     with torch.no_grad():
-        terms = model.losses(records, torch.Generator().manual_seed(3), labels)
-        x = core.numbers(core.scale(records))
-        logits, costs, _, _ = core.encoder.costs(x, labels >= 0, torch.Generator().manual_seed(3))
+        x = core.scale(records)
+        terms = model.losses(Step(x, torch.Generator().manual_seed(3), labels))
+        logits, costs, _, _ = core.encoder.costs(core.numbers(x), labels >= 0, torch.Generator().manual_seed(3))
     weights = (7.0, 3.0, 3.0, 3.0)
     assert float(terms["denoising"]) == pytest.approx(sum(w * float(c) for w, c in zip(weights, costs, strict=True)))
     assert float(terms["class"]) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)))
@@ -206,12 +207,12 @@ class Seen(isthmus.LadderNetwork):
         self.given = batches.labels.numpy().copy()
         self.taught = {}
 
-    def losses(self, records, rng, labels):
-        known = self._taught(labels) >= 0
-        self.taught.setdefault(self._share < self.head_start, []).append(
-            (int((known & (labels >= 0)).sum()), int((known & (labels < 0)).sum()))
+    def losses(self, step):
+        known, has_label = self._taught(step) >= 0, step.labels >= 0
+        self.taught.setdefault(step.share < self.head_start, []).append(
+            (int((known & has_label).sum()), int((known & ~has_label).sum()))
         )
-        return super().losses(records, rng, labels)
+        return super().losses(step)
 
 
 def test_classes_spread_to_the_records_around_and_are_learned_in_the_head_start_only(islands):

@@ -9,6 +9,7 @@ import torch
 import isthmus
 from isthmus import training
 from isthmus.errors import DataError
+from isthmus.training import Step
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def model(digits, digit_labels):
 
 def terms(model, records, labels):
     with torch.no_grad():
-        return model.losses(records, torch.Generator().manual_seed(7), labels)
+        return model.losses(Step(model.module_.scale(records), torch.Generator().manual_seed(7), labels))
 
 
 def test_an_unlabelled_record_is_the_sum_over_its_classes(model, digits):
@@ -109,7 +110,7 @@ def test_every_batch_has_labelled_records_and_every_record_comes_once(paired):
     for records, rows in paired.epoch(32, torch.Generator().manual_seed(0)):
         assert torch.equal(records[:, 0], rows)
         assert sorted(rows[-3:].tolist()) == [3, 50, 70]  # not 95, which is held out
-        assert (paired.beside(rows)[0][-3:] >= 0).all()
+        assert (paired.labels_of(rows)[-3:] >= 0).all()
         seen += rows[:-3].tolist()
     assert sorted(seen) == list(range(90))
 

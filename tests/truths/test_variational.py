@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,15 @@ from isthmus import VAE, ConditionalVAE, RegularizedAutoencoder, networks
 from isthmus.models.total_correlation import kl_parts
 from isthmus.models.wasserstein import squared_mmd
 from isthmus.networks.priors import normal_log_density
+from isthmus.training import Step
 
 
 def _rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def _step(model, X):
+    return Step(model.module_.scale(torch.from_numpy(model.preprocessor_.encode(X))), _rng())
 
 
 def _grid(width, points=801, reach=10.0):
@@ -199,12 +205,11 @@ def test_free_bits_are_free_and_beta_weighs():
     X = np.random.default_rng(0).normal(size=(64, 4))
     model = VAE(latent_dim=2, max_epochs=1, random_state=0, free_bits=50.0).fit(X)
     model.module_.train()
-    terms = model.losses(torch.from_numpy(model.preprocessor_.encode(X)), _rng())
+    terms = model.losses(_step(model, X))
     assert terms["kl"].item() == pytest.approx(100.0)  # two units, both far below their allowance
     plain, heavy = (VAE(latent_dim=2, max_epochs=1, random_state=0, beta=beta).fit(X) for beta in (1.0, 4.0))
     heavy.module_.load_state_dict(plain.module_.state_dict())
-    records = torch.from_numpy(plain.preprocessor_.encode(X))
-    kl = [model.losses(records, _rng())["kl"].item() for model in (plain, heavy)]
+    kl = [model.losses(_step(model, X))["kl"].item() for model in (plain, heavy)]
     assert kl[1] == pytest.approx(4 * kl[0])
 
 
@@ -212,15 +217,15 @@ def test_free_bits_are_free_and_beta_weighs():
 def test_free_bits_of_a_code_whose_kl_is_no_sum_over_units(parts):
     X = np.random.default_rng(0).normal(size=(64, 4))
     model = VAE(latent_dim=2, max_epochs=1, random_state=0, free_bits=1e-9, **parts).fit(X)
-    records = torch.from_numpy(model.preprocessor_.encode(X))
+    step = _step(model, X)
     model.module_.train()
-    paid = model.losses(records, _rng())["kl"].item()
-    q = model.module_.posterior(model.module_.scale(records))
+    paid = model.losses(step)["kl"].item()
+    q = model.module_.posterior(step.x)
     z, log_q = q.draw(_rng())
     estimate = (log_q - model.module_.prior.log_prob(z)).mean().item()  # of few draws, and so it may be below zero
     assert paid == pytest.approx(max(estimate, 2e-9), rel=1e-4)
     model.free_bits = 50.0
-    assert model.losses(records, _rng())["kl"].item() == pytest.approx(100.0)
+    assert model.losses(_step(model, X))["kl"].item() == pytest.approx(100.0)
 
 
 def test_the_bound_of_a_conditional_model_is_that_of_its_likeliest_class(digits, digit_labels):
@@ -232,19 +237,27 @@ def test_the_bound_of_a_conditional_model_is_that_of_its_likeliest_class(digits,
     np.testing.assert_allclose(model.likelihood_bound(digits[:20], k=64), model.score_samples(digits[:20]), rtol=1e-5)
 
 
+class Watched(VAE):
+    """Remembers the shares of the budget that records of training, and held-out ones, come with."""
+
+    def losses(self, step):
+        vars(self).setdefault("shares", {True: [], False: []})[self.module_.training].append(step.share)
+        return super().losses(step)
+
+
 def test_warm_up_raises_beta_with_the_budget():
-    model = VAE(latent_dim=2, warm_up=0.5, max_epochs=1, random_state=0).fit(
-        np.random.default_rng(0).normal(size=(64, 4))
-    )
-    model.module_.train()
-    weights = []
-    for share in (0.0, 0.25, 0.5, 1.0):
-        model.players()[0].before(share)
-        weights.append(model._beta())
-    assert weights == [0.0, 0.5, 1.0, 1.0]
-    model.players()[0].before(0.0)
-    model.module_.eval()
-    assert model._beta() == 1.0  # held-out records are scored alike in every epoch
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    model = VAE(latent_dim=2, warm_up=0.5, max_epochs=1, random_state=0).fit(X)
+    kl = [model.losses(replace(_step(model, X), share=share))["kl"].item() for share in (0.0, 0.25, 0.5, 1.0)]
+    assert kl == pytest.approx([0.0, kl[3] / 2, kl[3], kl[3]])
+    assert kl[3] > 0
+
+
+def test_held_out_records_are_scored_alike_in_every_epoch():
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    model = Watched(latent_dim=2, warm_up=0.5, max_epochs=4, batch_size=16, random_state=0).fit(X)
+    assert model.shares[True] == pytest.approx(np.arange(16) / 16)  # 58 records in four steps an epoch
+    assert model.shares[False] == [1.0] * 4
 
 
 def test_one_importance_sample_is_the_evidence_lower_bound():
@@ -331,7 +344,7 @@ def test_smoothness_is_that_of_a_linear_decoder(smoothness):
     )
     model.fit(X)
     model.module_.train()
-    term = model.losses(torch.from_numpy(model.preprocessor_.encode(X)), _rng())[smoothness]
+    term = model.losses(_step(model, X))[smoothness]
     (weight,) = (p for p in model.module_.decoder.parameters() if p.ndim == 2)
     assert term.item() == pytest.approx(
         1.5 * weight.square().sum().item(), rel=0.1 if smoothness == "gradient" else 1e-5

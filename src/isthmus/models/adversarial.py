@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.models.gan import BETAS, LOSSES, PACE, squared_slope
 from isthmus.models.vae import VAE
 from isthmus.search import Choice, Number, SearchSpace
-from isthmus.training import Player
+from isthmus.training import Player, Step
 
 __all__ = ["VAEGAN", "AdversarialAutoencoder"]
 
@@ -105,23 +105,22 @@ class AdversarialAutoencoder(Model):
             Player("critic", (core.critic,), self.critic_losses, pace=PACE, betas=BETAS, judged=False),
         ]
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | G(E(x))) and lambda s(C(w) - C(E(x)))."""
         core = self.module_
-        x = augmented(self, core.scale(records), rng)
-        z = self.encode(x)
-        theta = self.decode(z, tuple(x.shape[2:]))
-        codes, drawn = self._codes_and_draws(z, rng)
+        z = self.encode(step.x)
+        theta = self.decode(z, step.size)
+        codes, drawn = self._codes_and_draws(z, step.rng)
         return {
-            "reconstruction": core.nll(theta, x).mean(),
+            "reconstruction": core.nll(theta, step.x).mean(),
             "codes": self.penalty * MAKER_CLAIMS(core.critic(drawn)[:, 0].detach(), core.critic(codes)[:, 0]),
         }
 
-    def critic_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the critic lowers, and its penalty."""
         core = self.module_
         with torch.no_grad():
-            codes, drawn = self._codes_and_draws(self.encode(core.scale(records)), rng)
+            codes, drawn = self._codes_and_draws(self.encode(step.x), step.rng)
         return judged(core.critic, drawn, codes, self.gamma)
 
     def _codes_and_draws(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -200,58 +199,54 @@ class VAEGAN(VAE):
         core = self.module_
         pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
         return [
-            Player("encoder", (core.encoder, core.likelihood), self.losses, before=self._spend, pace=PACE),
+            Player("encoder", (core.encoder, core.likelihood), self.losses, pace=PACE),
             Player("critic", (core.critic,), self.critic_losses, **pace),
             Player("generator", (core.decoder,), self.generator_losses, **pace),
         ]
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return the encoder's likeness and KL, and -log p(x | G(z)) for the likelihood's scale alone."""
-        core = self.module_
-        x = augmented(self, core.scale(records), rng)
+        core, x = self.module_, step.x
         q = core.posterior(x)
-        z, log_q = q.draw(rng)
-        theta = self.decode(z, tuple(x.shape[2:]))
+        z, log_q = q.draw(step.rng)
+        theta = self.decode(z, step.size)
         return {
-            "likeness": self._likeness(x, theta, rng),
-            "kl": self._beta() * core.kl(q, z, log_q).mean(),
+            "likeness": self._likeness(theta, step),
+            "kl": self._beta(step) * core.kl(q, z, log_q).mean(),
             "reconstruction": core.nll(theta.detach(), x).mean(),
         }
 
-    def critic_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the critic lowers, and its penalty: made records come from the posterior and from the prior."""
         core = self.module_
-        x = core.scale(records)
         with torch.no_grad():
-            made = core.likelihood.draw_smoothly(self._theta(x, rng)[1], rng).float()
-        return judged(core.critic, core.likelihood.spell_out(x).float(), made, self.gamma)
+            made = core.likelihood.draw_smoothly(self._theta(step)[1], step.rng).float()
+        return judged(core.critic, core.likelihood.spell_out(step.x).float(), made, self.gamma)
 
-    def generator_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the decoder lowers: its unlikeness to the record, and its loss in the game."""
         core = self.module_
-        x = core.scale(records)
-        near, made = self._theta(x, rng)
+        near, made = self._theta(step)
         with torch.no_grad():
-            a = core.critic(core.likelihood.spell_out(x).float())[:, 0]
-        b = core.critic(core.likelihood.draw_smoothly(made, rng).float())[:, 0]
-        return {"likeness": self.similarity * self._likeness(x, near, rng), "loss": MAKER_CLAIMS(a, b)}
+            a = core.critic(core.likelihood.spell_out(step.x).float())[:, 0]
+        b = core.critic(core.likelihood.draw_smoothly(made, step.rng).float())[:, 0]
+        return {"likeness": self.similarity * self._likeness(near, step), "loss": MAKER_CLAIMS(a, b)}
 
-    def _theta(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _theta(self, step: Step) -> tuple[Tensor, Tensor]:
         """Return theta at each record's code, and at codes of which every second is the prior's."""
         core = self.module_
         with torch.no_grad():
-            z, _ = core.posterior(x).draw(rng)
-        drawn = core.prior.sample(tuple(z.shape), rng)
-        size = tuple(x.shape[2:])
+            z, _ = core.posterior(step.x).draw(step.rng)
+        drawn = core.prior.sample(tuple(z.shape), step.rng)
         mixed = torch.where(
             (torch.arange(len(z), device=z.device) % 2 == 0).view(-1, *(1 for _ in z.shape[1:])), z, drawn
         )
-        return self.decode(z, size), self.decode(mixed, size)
+        return self.decode(z, step.size), self.decode(mixed, step.size)
 
-    def _likeness(self, x: Tensor, theta: Tensor, rng: torch.Generator) -> Tensor:
+    def _likeness(self, theta: Tensor, step: Step) -> Tensor:
         """Return half the squared distance of what the critic sees in records and in theta."""
         core = self.module_
         with torch.no_grad():
-            real = core.critic.features(core.likelihood.spell_out(x).float())
-        made = core.critic.features(core.likelihood.draw_smoothly(theta, rng).float())
+            real = core.critic.features(core.likelihood.spell_out(step.x).float())
+        made = core.critic.features(core.likelihood.draw_smoothly(theta, step.rng).float())
         return (made - real).square().sum(1).mean() / 2

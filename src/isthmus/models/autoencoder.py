@@ -28,8 +28,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Choice, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["Autoencoder"]
 
@@ -71,8 +72,7 @@ class Autoencoder(Model):
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         return compose(self, rng, tied=self.tied)
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x)))."""
-        x = augmented(self, self.module_.scale(records), rng)
-        theta = self.decode(self.encode(x), tuple(x.shape[2:]))
-        return {"reconstruction": self.module_.nll(theta, x).mean()}
+        theta = self.decode(self.encode(step.x), step.size)
+        return {"reconstruction": self.module_.nll(theta, step.x).mean()}

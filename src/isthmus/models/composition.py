@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from isthmus import checks, networks
 from isthmus.base import Model
+from isthmus.likelihood_choice import facts_of
 
-__all__ = ["USUAL_LATENT_DIM", "augmented", "compose", "latent_dim"]
+__all__ = ["USUAL_LATENT_DIM", "compose", "latent_dim"]
 
 USUAL_LATENT_DIM = 32
 
@@ -35,14 +35,13 @@ def compose(
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
     core: type[networks.Core] = networks.Core,
-    draws: bool = False,
 ) -> Any:
-    """Choose the likelihood, rescale the preprocessor to its support, and build the networks between.
+    """Return encoder and decoder for a model's data, with the likelihood chosen for them.
 
     Parameters
     ----------
     model : Model
-        With ``preprocessor_`` fitted; its ``likelihood_reason_`` is set.
+        With ``preprocessor_`` fitted and scaled.
     rng : torch.Generator
         Of the initial weights.
     tied : bool, default=False
@@ -57,9 +56,6 @@ def compose(
         As in :class:`isthmus.base.Model`, where they are not the model's.
     core : type, default=networks.Core
         What holds the parts.
-    draws : bool, default=False
-        Whether what counts is that new records are like those fitted on, column by column: see
-        :func:`isthmus.networks.make_likelihood`.
 
     Returns
     -------
@@ -72,9 +68,7 @@ def compose(
         checks.choice(owner, "each of augment", kind, networks.AUGMENTATIONS)
     if set(model.augment) - {"binarise"}:
         checks.needs_pictures(owner, "augment", model.schema_.kind)
-    likelihood, model.likelihood_reason_ = networks.make_likelihood(
-        model.likelihood, pre, model.scaling, owner, draws=draws
-    )
+    likelihood = model.chosen_likelihood(pre.scaling_).likelihood.prepare(facts_of(pre))
     if "binarise" in model.augment:
         checks.choice(owner, "likelihood (with augment='binarise')", likelihood.name, ("bernoulli",))
     width = latent_dim(model) if width is None else width
@@ -95,17 +89,9 @@ def compose(
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
+    made.augmentation = networks.Augmentation(model.augment)
     columns, edges, logs = pre.log_slopes()
     if columns:
         made.slopes = networks.Slopes(columns, edges, logs, int(pre.shape_[0] or 0))
     made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
     return made
-
-
-def augmented(model: Model, x: Tensor, rng: torch.Generator) -> Tensor:
-    """Return scaled records, changed harmlessly if the model asks for it and is training.
-
-    Held-out records are drawn as zeros and ones too, where records are: that says what a record is.
-    """
-    kinds = model.augment if model.module_.training else tuple(set(model.augment) & {"binarise"})
-    return networks.augment(x, kinds, rng) if kinds else x

@@ -34,9 +34,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isthmus import checks, networks
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.models.vae import VAE
 from isthmus.search import Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["ConditionalVAE"]
 
@@ -77,6 +78,7 @@ class ConditionalVAE(VAE):
     }
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
+    draws_marginals: ClassVar[bool] = False
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
@@ -91,45 +93,47 @@ class ConditionalVAE(VAE):
         self.add_prior_and_flow(core, rng)
         return core
 
-    def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return E_q[-log p(x | y, z)], beta KL(q(z | x) || p(z)) and -alpha log q(y | x).
 
         Where labels are -1 the first is averaged over q(y | x), and the last is KL(q(y | x) || p(y)).
         """
-        x = augmented(self, self.module_.scale(records), rng)
-        q, logits = self.module_.posterior_and_logits(x)
-        z, log_q = q.draw(rng)
-        nll, kl_of_classes = self._nll_and_kl(x, z, logits, labels)
+        labels = step.labels
+        q, logits = self.module_.posterior_and_logits(step.x)
+        z, log_q = q.draw(step.rng)
+        nll, kl_of_classes = self._nll_and_kl(step, z, logits)
         count = (labels >= 0).sum().clamp_min(1)
         of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / count
         return {
             "reconstruction": nll.mean(),
-            "kl": self._beta() * self._kl(q, z, log_q),
+            "kl": self._beta(step) * self._kl(q, z, log_q),
             "class": self.alpha * of_labelled + kl_of_classes.mean(),
         }
 
-    def _nll_and_kl(self, x: Tensor, z: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _nll_and_kl(self, step: Step, z: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return -log p(x | y, z), and of records without a label its mean over y and KL(q(y | x) || p(y)): (b,)."""
+        x, labels, size = step.x, step.labels, step.size
         known = labels >= 0
         if bool(known.all()):  # as mostly: nothing has to be taken apart and copied
-            return self._nll(x, z, labels), torch.zeros(len(x), device=x.device)
+            return self._nll(x, z, labels, size), torch.zeros(len(x), device=x.device)
         nll, kl = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
         if bool(known.any()):
-            nll[known] = self._nll(x[known], z[known], labels[known])
-        nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known])
+            nll[known] = self._nll(x[known], z[known], labels[known], size)
+        nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known], size)
         return nll, kl
 
-    def _nll(self, x: Tensor, z: Tensor, labels: Tensor) -> Tensor:
+    def _nll(self, x: Tensor, z: Tensor, labels: Tensor, size: tuple[int, ...]) -> Tensor:
         """Return -log p(x | y, z) of each record, (b,)."""
-        nll: Tensor = self.module_.nll(self.decode(self.module_.code(z, labels), tuple(x.shape[2:])), x)
+        nll: Tensor = self.module_.nll(self.decode(self.module_.code(z, labels), size), x)
         return nll
 
-    def _over_classes(self, x: Tensor, z: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def _over_classes(self, x: Tensor, z: Tensor, logits: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Return sum_y q(y | x) -log p(x | y, z) and KL(q(y | x) || p(y)) of each record, (b,) each."""
         log_q, classes = logits.log_softmax(1), self.module_.classes
         every = torch.arange(classes, device=x.device).repeat_interleave(len(x))
         again = (classes, *(1 for _ in x.shape[1:]))
-        nll = self._nll(x.repeat(again), z.repeat(classes, *(1 for _ in z.shape[1:])), every).view(classes, -1).T
+        codes = z.repeat(classes, *(1 for _ in z.shape[1:]))
+        nll = self._nll(x.repeat(again), codes, every, size).view(classes, -1).T
         q = log_q.exp()
         return (q * nll).sum(1), (q * (log_q - self.module_.log_prior)).sum(1)
 

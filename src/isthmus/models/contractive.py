@@ -32,8 +32,9 @@ from torch import Tensor, nn
 
 from isthmus import checks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["ContractiveAutoencoder"]
 
@@ -75,16 +76,16 @@ class ContractiveAutoencoder(Model):
         """Return z = s(a), each unit in (0, 1)."""
         return super().encode(x).sigmoid()
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x))) and lambda ||J_f(x)||_F^2."""
-        x = augmented(self, self.module_.scale(records), rng)
+        x = step.x
         layer = self._only_layer()
         if layer is None:
-            z, contraction = self._estimated(x, rng)
+            z, contraction = self._estimated(x, step.rng)
         else:
             z = self.encode(x)
             contraction = exact_contraction(z.float(), layer.weight)
-        theta = self.decode(z, tuple(x.shape[2:]))
+        theta = self.decode(z, step.size)
         return {
             "reconstruction": self.module_.nll(theta, x).mean(),
             "contraction": self.penalty * contraction.mean(),

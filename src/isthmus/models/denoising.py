@@ -28,8 +28,9 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks, training
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Choice, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["DenoisingAutoencoder"]
 
@@ -92,12 +93,11 @@ class DenoisingAutoencoder(Model):
         core.register_buffer("is_number", is_number, persistent=False)
         return core
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x~))) with x~ drawn from q(x~ | x)."""
-        x = augmented(self, self.module_.scale(records), rng)
-        x_corrupt = self._corrupted(x, rng)
-        theta = self.decode(self.encode(x_corrupt), tuple(x.shape[2:]))
-        return {"reconstruction": self.module_.nll(theta, x).mean()}
+        x_corrupt = self._corrupted(step.x, step.rng)
+        theta = self.decode(self.encode(x_corrupt), step.size)
+        return {"reconstruction": self.module_.nll(theta, step.x).mean()}
 
     def _corrupted(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Return scaled records as the encoder sees them in training."""
@@ -125,11 +125,11 @@ class DenoisingAutoencoder(Model):
             before += float((alone - x)[counted].double().square().sum())
             after += float((back - x)[counted].double().square().sum())
             count += float(counted.sum())
-        low, high, _ = self.preprocessor_.scaled_summary()
+        values = self.preprocessor_.scaled_summary()
         self.provenance_["restoring"] = {
             "before": before / max(count, 1),
             "after": after / max(count, 1),
-            "peak": float(np.max(high) - np.min(low)),
+            "peak": float(np.max(values.high) - np.min(values.low)),
             "pictures": self.schema_.kind == "image",
             "held_out": held_out is not None,
         }

@@ -57,7 +57,7 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import USUAL_LATENT_DIM, compose
 from isthmus.search import Choice, Number, SearchSpace, Whole
-from isthmus.training import Batches, Player
+from isthmus.training import Batches, Player, Step
 
 __all__ = ["GAN", "LOSSES", "ConditionalGAN", "squared_slope"]
 
@@ -184,6 +184,7 @@ default="relativistic"
             hidden=hidden,
             core=networks.AdversarialCore,
         )
+        core.augmentation = networks.Augmentation()  # what the critic sees is augmented, real or generated
         if classes:
             shape = core.likelihood.theta_shape(self.preprocessor_.shape_)
             core.with_classes(torch.as_tensor(self.class_counts_), shape)
@@ -224,7 +225,7 @@ default="relativistic"
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
         every = CRITIC_MOVES if self.loss == "wasserstein" else 1
-        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False, "before": self._spend}
+        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
         generator = (core.decoder, core.prior)
         return [
             Player("encoder", (core.encoder, core.likelihood), self.losses, pace=PACE),
@@ -234,78 +235,73 @@ default="relativistic"
 
     # ------------------------------------------------------------------ the three objectives
 
-    def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return the encoder's terms: -log p(x | G(E(x))) and 1/2 ||E(G(z)) - z||^2."""
         core = self.module_
-        x = core.scale(records)
-        size = tuple(x.shape[2:])
         with torch.no_grad():
-            wanted = core.code(self._noise(x, rng), labels)
-            made = core.likelihood.typical(core.decode(wanted, size), rng)
-        theta = core.decode(core.encode(x), size)
+            wanted = core.code(self._noise(step), step.labels)
+            made = core.likelihood.typical(core.decode(wanted, step.size), step.rng)
+        theta = core.decode(core.encode(step.x), step.size)
         return {
-            "reconstruction": core.nll(theta, x).mean(),
+            "reconstruction": core.nll(theta, step.x).mean(),
             "code": (core.encode(made) - wanted).float().square().flatten(1).sum(1).mean() / 2,
         }
 
-    def critic_losses(self, records: Tensor, rng: torch.Generator, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the critic lowers, and its penalty."""
         core, penalised = self.module_, self.loss == "relativistic" and self.gamma > 0
         with torch.no_grad():
-            real, fake = self._real_and_fake(records, rng, labels)
+            real, fake = self._real_and_fake(step)
         real, fake = real.requires_grad_(penalised), fake.requires_grad_(penalised)
-        a, b = core.judge(real, labels), core.judge(fake, labels)
+        a, b = core.judge(real, step.labels), core.judge(fake, step.labels)
         if self.augment and core.training:
             core.adapt(a, b)
         terms = {"loss": LOSSES[self.loss][0](a, b)}
         if penalised:
             terms["penalty"] = self.gamma / 2 * (squared_slope(a, real) + squared_slope(b, fake)).mean()
         elif self.loss == "wasserstein":
-            share = torch.rand((len(real), *(1 for _ in real.shape[1:])), generator=rng, device=real.device)
+            share = torch.rand((len(real), *(1 for _ in real.shape[1:])), generator=step.rng, device=real.device)
             between = torch.lerp(real, fake, share).requires_grad_()
-            slopes = squared_slope(core.judge(between, labels), between).add(1e-12).sqrt()
+            slopes = squared_slope(core.judge(between, step.labels), between).add(1e-12).sqrt()
             terms["penalty"] = STRETCH * (slopes - 1).square().mean()
         return terms
 
-    def generator_losses(
-        self, records: Tensor, rng: torch.Generator, labels: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the generator lowers."""
         core = self.module_
-        real, fake = self._real_and_fake(records, rng, labels)
+        real, fake = self._real_and_fake(step)
         with torch.no_grad():
-            a = core.judge(real, labels)
-        return {"loss": LOSSES[self.loss][1](a, core.judge(fake, labels))}
+            a = core.judge(real, step.labels)
+        return {"loss": LOSSES[self.loss][1](a, core.judge(fake, step.labels))}
 
-    def _real_and_fake(self, records: Tensor, rng: torch.Generator, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _real_and_fake(self, step: Step) -> tuple[Tensor, Tensor]:
         """Return what the critic sees: a batch of records, and as many generated ones."""
-        core = self.module_
-        x = core.scale(records)
-        theta = core.generate(core.decoder, core.code(self._noise(x, rng), labels), tuple(x.shape[2:]) or None)
-        real, fake = core.likelihood.spell_out(x).float(), core.likelihood.draw_smoothly(theta, rng).float()
-        real, fake = self._blurred(real, rng), self._blurred(fake, rng)
+        core, rng = self.module_, step.rng
+        theta = core.generate(core.decoder, core.code(self._noise(step), step.labels), step.size or None)
+        real, fake = core.likelihood.spell_out(step.x).float(), core.likelihood.draw_smoothly(theta, rng).float()
+        real, fake = self._blurred(real, step), self._blurred(fake, step)
         return (self._changed(real, rng), self._changed(fake, rng)) if self.augment else (real, fake)
 
-    def _blurred(self, x: Tensor, rng: torch.Generator) -> Tensor:
+    def _blurred(self, x: Tensor, step: Step) -> Tensor:
         """Return rows with noise of a deviation that falls to zero in training; pictures and texts as they are."""
-        deviation = BLUR * max(0.0, 1 - self._share / CLEAR)
+        deviation = BLUR * max(0.0, 1 - step.share / CLEAR)
         if deviation == 0 or len(self.preprocessor_.shape_) != 1:
             return x
-        return x + deviation * torch.randn(x.shape, generator=rng, device=x.device)
+        return x + deviation * torch.randn(x.shape, generator=step.rng, device=x.device)
 
     def _changed(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Return pictures of which a share is augmented, real and generated ones alike."""
         chosen = torch.rand(len(x), generator=rng, device=x.device) < self.module_.strength
         return torch.where(chosen[:, None, None, None], networks.augment(x, self.augment, rng), x)
 
-    def _noise(self, x: Tensor, rng: torch.Generator) -> Tensor:
+    def _noise(self, step: Step) -> Tensor:
         """Return a z of the prior for each record of a batch."""
         core = self.module_
         shape = core.code_shape
         if None in shape:
             with torch.no_grad():
-                shape = (shape[0], *core.encoder(x[:1]).shape[2:])
-        noise: Tensor = core.prior.sample((len(x), *shape), rng)
+                shape = (shape[0], *core.encoder(step.x[:1]).shape[2:])
+        noise: Tensor = core.prior.sample((len(step.x), *shape), step.rng)
         return noise
 
     # ------------------------------------------------------------------ use
@@ -361,4 +357,4 @@ class ConditionalGAN(GAN):
         most = max(1, STARTING // len(self.classes_))
         rows = np.sort(np.concatenate([batches.rows[labels == c][:most] for c in np.unique(labels)]))
         x = self.module_.scale(batches.read_rows(rows))
-        self.module_.start_classes_at(x, *batches.beside(torch.from_numpy(rows)))
+        self.module_.start_classes_at(x, batches.labels_of(torch.from_numpy(rows)))

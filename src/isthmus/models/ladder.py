@@ -24,9 +24,10 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.models.composition import compose, latent_dim
 from isthmus.models.vae import VAE
 from isthmus.search import Choice, Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["LadderVAE"]
 
@@ -65,6 +66,7 @@ class LadderVAE(VAE):
     width: int | None = None
     warm_up: float = 0.2
 
+    draws_marginals: ClassVar[bool] = False
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
@@ -94,16 +96,16 @@ class LadderVAE(VAE):
         core.ladder = networks.Ladder(levels, width, each, rng, maps=bool(sides))
         return core
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return E_q[-log p(x | z)] and beta times the KL terms of all levels."""
-        x = augmented(self, self.module_.scale(records), rng)
+        x = step.x
         shape = self.module_.encode(x[:1]).shape[1:] if None in self.code_shape_ else self.code_shape_
-        noise = torch.randn((len(x), *shape), generator=rng, device=x.device)
+        noise = torch.randn((len(x), *shape), generator=step.rng, device=x.device)
         descent = self.module_.descend(x, noise)
         levels = self._by_level(descent.kl).mean(0)
         if self.free_bits and self.module_.training:
             levels = levels.clamp_min(self.free_bits)
-        return {"reconstruction": self.module_.nll(descent.theta, x).mean(), "kl": self._beta() * levels.sum()}
+        return {"reconstruction": self.module_.nll(descent.theta, x).mean(), "kl": self._beta(step) * levels.sum()}
 
     def _by_level(self, kl: Tensor) -> Tensor:
         """Return the sum of each level: (b, *code_shape) -> (b, levels)."""

@@ -40,9 +40,9 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.graph import graph_of, spread
 from isthmus.models.components import MOST, PlainRecords
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
-from isthmus.training import Batches
+from isthmus.training import Batches, Step
 
 __all__ = ["LadderNetwork", "surest"]
 
@@ -149,23 +149,23 @@ class LadderNetwork(Model):
         labels[rows[guesses >= 0]] = GUESSED - guesses[guesses >= 0]
         batches.labels = torch.from_numpy(labels).to(batches.device)
 
-    def _taught(self, labels: Tensor) -> Tensor:
+    def _taught(self, step: Step) -> Tensor:
         """Return class numbers, -1 for none; in the head start the guesses too."""
-        if self.module_.training and self._share < self.head_start:
+        labels: Tensor = step.labels
+        if step.share < self.head_start:
             labels = torch.where(labels <= GUESSED, GUESSED - labels, labels)
         return labels.clamp_min(-1)
 
-    def losses(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log P(y~ = y | x) of the labelled records, the layers' costs, and -log p(x | z_L-1)."""
-        core, labels = self.module_, self._taught(labels)
-        x = augmented(self, core.scale(records), rng)
+        core, labels = self.module_, self._taught(step)
         known = labels >= 0
-        logits, costs, rest, codes = core.encoder.costs(core.numbers(x), known, rng)
+        logits, costs, rest, codes = core.encoder.costs(core.numbers(step.x), known, step.rng)
         weights = [*self.denoising, *[self.denoising[-1]] * len(costs)]
         return {
             "class": F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1),
             "denoising": torch.stack([w * cost for w, cost in zip(weights, costs, strict=False)]).sum(),
-            "reconstruction": core.nll(self.decode(codes, tuple(x.shape[2:])), x[rest]).mean(),
+            "reconstruction": core.nll(self.decode(codes, step.size), step.x[rest]).mean(),
         }
 
     def class_logits(self, X: Any) -> np.ndarray:

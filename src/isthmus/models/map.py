@@ -39,8 +39,8 @@ from isthmus.base import Model
 from isthmus.graph import fuzzy_graph, near_rows
 from isthmus.layout import layout
 from isthmus.models.components import MOST, PlainRecords
-from isthmus.models.composition import augmented, compose
-from isthmus.training import Batches
+from isthmus.models.composition import compose
+from isthmus.training import Batches, Step
 
 __all__ = ["Map"]
 
@@ -113,23 +113,18 @@ class Map(Model):
             core.encoder = networks.LandmarkEncoder(inputs, width, min(METRIC, inputs), first)
         return core
 
-    def losses(self, records: Tensor, rng: torch.Generator, places: Tensor | None = None) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(y | f(x)) and -log p(x | g(y)); for records without a place the latter at their own code.
 
-        Parameters
-        ----------
-        records : tensor, shape (b, ...)
-        rng : torch.Generator
-        places : tensor, shape (b, latent_dim), optional
-            Of the layout; NaN for records that it does not have.
+        ``step.labels`` are places in the layout, (b, latent_dim): NaN for records that it does not have.
         """
-        core = self.module_
-        x = augmented(self, core.scale(records), rng)
+        core, places = self.module_, step.labels
         if places is None:
-            return {"reconstruction": core.nll(self.decode(self.encode(x), tuple(x.shape[2:])), x).mean()}
+            theta = self.decode(self.encode(step.x), step.size)
+            return {"reconstruction": core.nll(theta, step.x).mean()}
         known = places.isfinite().all(1)
-        x, places = x[known], places[known]
-        theta = self.decode(places.view(-1, *core.code_shape), tuple(x.shape[2:]))
+        x, places = step.x[known], places[known]
+        theta = self.decode(places.view(-1, *core.code_shape), step.size)
         count = known.sum().clamp_min(1)
         return {
             "map": -self._log_density(x, places).sum() / count,

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 
 from isthmus import checks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Choice, Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["RegularizedAutoencoder"]
 
@@ -81,11 +82,11 @@ class RegularizedAutoencoder(Model):
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         return compose(self, rng)
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(z)), beta / 2 ||z||^2 and lambda R(g)."""
-        x = augmented(self, self.module_.scale(records), rng)
+        x = step.x
         z = self.encode(x)
-        theta = self.decode(z, tuple(x.shape[2:]))
+        theta = self.decode(z, step.size)
         terms = {
             "reconstruction": self.module_.nll(theta, x).mean(),
             "code": self.beta / 2 * z.float().square().flatten(1).sum(1).mean(),
@@ -95,15 +96,15 @@ class RegularizedAutoencoder(Model):
             squares = [p.square().sum() for p in self.module_.decoder.parameters() if p.ndim >= 2]
             terms["weights"] = weight / 2 * torch.stack(squares).sum() if squares else z.new_zeros(())
         elif self.smoothness == "gradient":
-            terms["gradient"] = weight / 2 * self._squared_slope(z, tuple(x.shape[2:]), rng)
+            terms["gradient"] = weight / 2 * self._squared_slope(z, step)
         return terms
 
-    def _squared_slope(self, z: Tensor, size: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    def _squared_slope(self, z: Tensor, step: Step) -> Tensor:
         """Return the mean over records of ||v^T dg/dz||^2 for one random v each, whose mean is ||dg/dz||_F^2."""
         learning = torch.is_grad_enabled()
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            theta = self.decode(z, size).float()
-            v = torch.randn(theta.shape, generator=rng, device=theta.device)
+            theta = self.decode(z, step.size).float()
+            v = torch.randn(theta.shape, generator=step.rng, device=theta.device)
             (slope,) = torch.autograd.grad((theta * v).sum(), z, create_graph=learning)
         return slope.float().square().flatten(1).sum(1).mean()

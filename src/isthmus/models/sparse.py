@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from isthmus import checks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Choice, Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["SparseAutoencoder", "coin_kl"]
 
@@ -99,11 +100,10 @@ class SparseAutoencoder(Model):
         kept = a.topk(k, dim=1).indices
         return torch.zeros_like(a).scatter(1, kept, a.gather(1, kept))
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(z)) and the price of activity."""
-        x = augmented(self, self.module_.scale(records), rng)
-        z = self.encode(x)
-        terms = {"reconstruction": self.module_.nll(self.decode(z, tuple(x.shape[2:])), x).mean()}
+        z = self.encode(step.x)
+        terms = {"reconstruction": self.module_.nll(self.decode(z, step.size), step.x).mean()}
         if self.sparsity == "l1":
             terms["l1"] = (
                 self.penalty

@@ -32,10 +32,10 @@ from torch import Tensor
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import augmented
 from isthmus.models.vae import VAE
 from isthmus.networks.priors import normal_log_density
 from isthmus.search import Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["TotalCorrelationVAE", "kl_parts"]
 
@@ -83,22 +83,22 @@ class TotalCorrelationVAE(VAE):
         checks.integer(owner, "k", self.k, low=1, high=1)
         checks.number(owner, "free_bits", self.free_bits, low=0, high=0)
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return E[-log p(x | z)] and the three weighted parts of the KL term."""
-        x = augmented(self, self.module_.scale(records), rng)
+        x = step.x
         q = self.module_.posterior(x)
-        z, log_q = q.draw(rng)
-        theta = self.decode(z, tuple(x.shape[2:]))
+        z, log_q = q.draw(step.rng)
+        theta = self.decode(z, step.size)
         terms = {"reconstruction": self.module_.nll(theta, x).mean()}
         if len(x) < 2:  # no other records to compare with
             return terms | {"kl": self.module_.kl(q, z, log_q).mean()}
         places = 1
         if z.ndim > 2:
-            z, q, places = at_one_place(z, q, rng)
+            z, q, places = at_one_place(z, q, step.rng)
         information, correlation, units = kl_parts(z, q, self.n_records_)
         return terms | {
             "mutual_information": self.alpha * places * information,
-            "total_correlation": self._beta() * places * correlation,
+            "total_correlation": self._beta(step) * places * correlation,
             "unit_kl": places * units,
         }
 

@@ -39,8 +39,9 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model, seed_of
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Choice, Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["VAE"]
 
@@ -103,6 +104,7 @@ class VAE(Model):
 
     has_prior: ClassVar[bool] = True
     bounds_likelihood: ClassVar[bool] = True
+    draws_marginals: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
@@ -128,7 +130,7 @@ class VAE(Model):
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         heads = 2 if self.posterior == "gaussian" else 3
-        core = compose(self, rng, heads=heads, core=networks.VariationalCore, draws=isinstance(self.network, str))
+        core = compose(self, rng, heads=heads, core=networks.VariationalCore)
         self.add_prior_and_flow(core, rng)
         return core
 
@@ -152,23 +154,21 @@ class VAE(Model):
             shape = tuple(side or 1 for side in self.preprocessor_.shape_)
             core.prior = networks.VampPrior(shape, self.components, core.gaussian)
 
-    def _beta(self) -> float:
-        """Return the weight of the KL term now; held-out records are always scored with the full one."""
+    def _beta(self, step: Step) -> float:
+        """Return the weight of the KL term at a step."""
         usual = BETA_OF_TABLES if self.module_.likelihood.name == "table" else 1.0
         beta = usual if self.beta is None else self.beta
-        if not self.module_.training or self.warm_up == 0:
-            return beta
-        return beta * min(1.0, self._share / self.warm_up)
+        return beta if self.warm_up == 0 else beta * min(1.0, step.share / self.warm_up)
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return E_q[-log p(x | z)] and beta KL(q(z | x) || p(z)), or minus the bound of k importance samples."""
-        x = augmented(self, self.module_.scale(records), rng)
+        x = step.x
         q = self.module_.posterior(x)
         if self.k > 1:
-            return {"importance_bound": -self._importance_bound(q, x, rng).mean()}
-        z, log_q = q.draw(rng)
-        theta = self.decode(z, tuple(x.shape[2:]))
-        return {"reconstruction": self.module_.nll(theta, x).mean(), "kl": self._beta() * self._kl(q, z, log_q)}
+            return {"importance_bound": -self._importance_bound(q, x, step.rng).mean()}
+        z, log_q = q.draw(step.rng)
+        theta = self.decode(z, step.size)
+        return {"reconstruction": self.module_.nll(theta, x).mean(), "kl": self._beta(step) * self._kl(q, z, log_q)}
 
     def _kl(self, q: networks.Posterior, z: Tensor, log_q: Tensor) -> Tensor:
         core = self.module_
@@ -248,7 +248,8 @@ class VAE(Model):
             known = self.module_.scale(encoded)
             # A decoder that is fed its own draws from beyond the records of training may answer with ones from farther
             # out, and the chain would never come back.
-            low, high = (torch.from_numpy(ends).to(known) for ends in self.preprocessor_.scaled_summary()[:2])
+            summary = self.preprocessor_.scaled_summary()
+            low, high = (torch.from_numpy(ends).to(known) for ends in (summary.low, summary.high))
             x = known
             for step in range(BURN_IN + n):
                 x = torch.where(holes, self._redrawn(x, rng).to(x.dtype).clamp(low, high), known)

@@ -34,9 +34,9 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose, latent_dim
+from isthmus.models.composition import compose, latent_dim
 from isthmus.search import Choice, Number, SearchSpace
-from isthmus.training import Player, distributed
+from isthmus.training import Player, Step, distributed
 
 __all__ = ["VQVAE"]
 
@@ -157,23 +157,22 @@ class VQVAE(Model):
         players = [Player("model", own, self.losses, after=self._agree, measures=self._measures)]
         return players if core.prior is None else [*players, Player("prior", (core.prior,), self.prior_losses)]
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | z_q), and the price of the distance between tokens and entries."""
         core = self.module_
-        x = augmented(self, core.scale(records), rng)
-        z = core.encoder(x).float()
+        z = core.encoder(step.x).float()
         tokens = core.tokens_of(z)
         if core.training:
-            core.quantiser.revive(tokens.detach(), rng)
+            core.quantiser.revive(tokens.detach(), step.rng)
         q, _, price = core.quantiser(tokens, self.commitment)
-        theta = self.decode(core.joined(q, tuple(z.shape[2:])), tuple(x.shape[2:]))
-        return {"reconstruction": core.nll(theta, x).mean(), "quantisation": price.mean()}
+        theta = self.decode(core.joined(q, tuple(z.shape[2:])), step.size)
+        return {"reconstruction": core.nll(theta, step.x).mean(), "quantisation": price.mean()}
 
-    def prior_losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def prior_losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(k) of the records' codes."""
         core = self.module_
         with torch.no_grad():
-            numbers = core.numbers(core.scale(records)).flatten(1)
+            numbers = core.numbers(step.x).flatten(1)
         return {"code": -core.prior.log_prob(numbers).mean()}
 
     def _agree(self) -> None:

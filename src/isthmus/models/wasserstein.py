@@ -28,8 +28,9 @@ from torch import Tensor, nn
 
 from isthmus import checks
 from isthmus.base import Model
-from isthmus.models.composition import augmented, compose
+from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
+from isthmus.training import Step
 
 __all__ = ["WassersteinAutoencoder", "squared_mmd"]
 
@@ -71,15 +72,14 @@ class WassersteinAutoencoder(Model):
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         return compose(self, rng)
 
-    def losses(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """Return -log p(x | g(f(x))) and lambda MMD^2 of the batch's codes and as many draws of the prior."""
-        x = augmented(self, self.module_.scale(records), rng)
-        z = self.encode(x)
-        theta = self.decode(z, tuple(x.shape[2:]))
+        z = self.encode(step.x)
+        theta = self.decode(z, step.size)
         points = z.float().transpose(0, 1).flatten(1).T  # (b, latent_dim), for maps (b h' w', latent_dim)
-        drawn = torch.randn(points.shape, generator=rng, device=points.device)
+        drawn = torch.randn(points.shape, generator=step.rng, device=points.device)
         return {
-            "reconstruction": self.module_.nll(theta, x).mean(),
+            "reconstruction": self.module_.nll(theta, step.x).mean(),
             "mmd": self.penalty * squared_mmd(points, drawn),
         }
 

@@ -4,8 +4,8 @@ Nothing here knows of a model, a file or a training loop.
 """
 
 from isthmus.networks.adversarial import AdversarialCore, Critic, Octaves
-from isthmus.networks.augmentation import AUGMENTATIONS, augment
-from isthmus.networks.auto import NETWORKS, build, choose, code_shape, facts_of, make_likelihood
+from isthmus.networks.augmentation import AUGMENTATIONS, Augmentation, augment
+from isthmus.networks.auto import NETWORKS, build, code_shape
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core, Slopes
 from isthmus.networks.corruption import BLANKING, CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
@@ -44,6 +44,7 @@ __all__ = [
     "NETWORKS",
     "PRIORS",
     "AdversarialCore",
+    "Augmentation",
     "Bernoulli",
     "Categorical",
     "ConditionalCore",
@@ -85,13 +86,10 @@ __all__ = [
     "VectorQuantiser",
     "augment",
     "build",
-    "choose",
     "code_shape",
     "corrupt",
     "default_likelihood",
-    "facts_of",
     "kl_to_standard_normal",
     "likelihood_from",
     "log_cauchy_density",
-    "make_likelihood",
 ]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["AUGMENTATIONS", "augment"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "augment"]
 
 AUGMENTATIONS = ("shift", "flip", "rotate", "elastic", "binarise")
 
@@ -75,3 +75,24 @@ def augment(x: Tensor, kinds: Sequence[str], rng: torch.Generator) -> Tensor:
         smooth = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
         grid = grid + smooth.movedim(1, -1)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+class Augmentation(nn.Module):
+    """Augmentation as the first layer of the networks in training; it has no weights.
+
+    Held-out records are drawn as zeros and ones too, where "binarise" is asked for: that says what a record is.
+
+    Parameters
+    ----------
+    kinds : sequence of str, default=()
+        As :func:`augment` takes them.
+    """
+
+    def __init__(self, kinds: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.kinds = tuple(kinds)
+
+    def forward(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Return scaled records, augmented: (b, *record) -> the same."""
+        kinds = self.kinds if self.training else tuple(kind for kind in self.kinds if kind == "binarise")
+        return augment(x, kinds, rng) if kinds else x

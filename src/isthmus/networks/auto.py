@@ -1,23 +1,19 @@
-"""What is chosen when nobody says: the likelihood from the values, the network from the kind and size of records."""
+"""Encoder and decoder for some records: by default chosen from their kind and size."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.checks.likelihood import (
     check_heads,
-    check_likelihood_kind,
-    check_likelihood_scaling,
     check_module_runs,
     check_network,
     check_one_size,
@@ -31,180 +27,16 @@ from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEn
 from isthmus.networks.core import Core
 from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, TableInput, TiedDecoder
 from isthmus.networks.layers import ACTIVATIONS, NORMS
-from isthmus.networks.likelihoods import (
-    Facts,
-    FieldLike,
-    Likelihood,
-    SummaryLike,
-    default_likelihood,
-    likelihood_from,
-)
+from isthmus.networks.likelihoods import FieldLike
 from isthmus.networks.residual import ResidualBlock
 
-__all__ = ["NETWORKS", "build", "choose", "code_shape", "facts_of", "make_likelihood"]
+__all__ = ["NETWORKS", "build", "code_shape"]
 
 NETWORKS = ("auto", "dense", "convolutional", "residual")
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
 UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
 
 Network = str | tuple[nn.Module, nn.Module]
-GivenLikelihood = str | Mapping[str, Any] | Likelihood
-
-
-class PreprocessorLike(Protocol):
-    """What a likelihood asks of a fitted :class:`isthmus.preprocessing.Preprocessor`."""
-
-    summary_: Any
-    shape_: tuple[int | None, ...]
-    scaling_: str
-    shift_: NDArray[np.float32]
-    factor_: NDArray[np.float32]
-    step_: NDArray[np.float32] | None
-    classes_: int
-
-    def scaled_fields(self) -> Sequence[FieldLike]:
-        """Return what each encoded column of a table is, in scaled units."""
-
-    def rescale(self, scaling: str) -> Any:
-        """Choose the scaling."""
-
-    def encode(self, block: Any) -> Any:
-        """Return records as numbers."""
-
-
-# ----------------------------------------------------------------------------------------------------------- likelihood
-
-
-def choose(
-    summary: SummaryLike, likelihood: GivenLikelihood = "auto", owner: str = "likelihood", *, draws: bool = False
-) -> tuple[Likelihood, str]:
-    """Choose the likelihood from the data, or check the one asked for against them.
-
-    Parameters
-    ----------
-    summary : Summary
-        What the values look like.
-    likelihood : str, Likelihood or dict, default="auto"
-        A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict``
-        wrote. "auto" takes, in this order: for tables "table",
-        for texts and one-hot rows "categorical", for zeros and ones "bernoulli", where records are to be drawn and many
-        share values "table", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise
-        "gaussian" with a learned scale.
-    owner : str
-        Whom messages are about.
-    draws : bool, default=False
-        Whether the model is there to draw records.
-
-    Returns
-    -------
-    likelihood : Likelihood
-        Not yet prepared.
-    reason : str
-        One sentence.
-
-    Raises
-    ------
-    ParameterError
-        Nobody knows the name, or it is for other kinds of data.
-    DataError
-        The data lie outside its support; the sentence names column or channel and the range found.
-    """
-    if isinstance(likelihood, str) and likelihood == "auto":
-        name, reason = default_likelihood(summary, marginals=draws)
-        return likelihood_from(name), f"{name}, because {reason}"
-    chosen = likelihood_from(likelihood, owner)
-    name = likelihood if isinstance(likelihood, str) else chosen.name
-    check_likelihood_kind(owner, name, summary.kind, tuple(chosen.scaling), default_likelihood(summary)[0])
-    chosen.check_support(summary, owner)
-    return chosen, f"{name}, as asked"
-
-
-def make_likelihood(
-    likelihood: GivenLikelihood,
-    preprocessor: PreprocessorLike,
-    scaling: str = "auto",
-    owner: str = "likelihood",
-    *,
-    draws: bool = False,
-) -> tuple[Likelihood, str]:
-    """Choose the likelihood, rescale the preprocessor to its support, and fit the likelihood to the scaled data.
-
-    Parameters
-    ----------
-    likelihood : str, Likelihood or dict
-        As in :func:`choose`.
-    preprocessor : Preprocessor
-        Fitted; it is rescaled here.
-    scaling : str, default="auto"
-        A scaling of the preprocessor's, or "auto" for the usual one (or the one that is in force already).
-    owner : str
-        Whom messages are about.
-    draws : bool, default=False
-        Whether the model is there to draw records. Then "auto" takes the likelihood "table" also for rows of numbers
-        with values that many of them share, and with that likelihood the scaling "quantile", by which what is drawn of
-        a column has its distribution, whatever that is.
-
-    Returns
-    -------
-    likelihood : Likelihood
-        A prepared copy.
-    reason : str
-        One sentence.
-    """
-    summary = preprocessor.summary_
-    chosen, reason = choose(summary, likelihood, owner, draws=draws)
-    if scaling == "auto":
-        # A preprocessor from a file is scaled already, by what was usual when it was fitted.
-        fresh = preprocessor.scaling_ == "none"
-        usual = chosen.usual_scaling(summary.kind, marginals=draws)
-        scaling = usual if fresh else preprocessor.scaling_
-    fits, usual = chosen.fits_scaling(scaling, summary), chosen.usual_scaling(summary.kind)
-    check_likelihood_scaling(owner, chosen.name, scaling, fits=fits, needs=chosen.needs, usual=usual)
-    if scaling != preprocessor.scaling_:
-        preprocessor.rescale(scaling)
-    return chosen.prepare(facts_of(preprocessor)), reason
-
-
-def facts_of(preprocessor: PreprocessorLike) -> Facts:
-    """Return what a fitted and scaled preprocessor knows of its data, in scaled units."""
-    summary, shape, scaling = preprocessor.summary_, preprocessor.shape_, preprocessor.scaling_
-    if summary.kind in ("table", "text"):
-        one = torch.ones(())
-        return Facts(
-            shape, std=one, low=-one, high=one, classes=preprocessor.classes_, fields=preprocessor.scaled_fields()
-        )
-    sides = (-1, 1, 1) if summary.kind == "image" else (-1,)
-    std = summary.std.reshape(sides)
-    standardised = scaling in ("standard", "quantile")
-    std = (std > 0).astype(np.float64) if standardised else std * np.abs(preprocessor.factor_)
-    low, high = _scaled_range(preprocessor)
-    step = preprocessor.step_
-    return Facts(
-        shape,
-        std=torch.as_tensor(std).float(),
-        low=low,
-        high=high,
-        step=None if step is None else torch.as_tensor(np.abs(step)).float(),
-        by_column=preprocessor.factor_.size > 1 or scaling == "quantile",
-        fields=preprocessor.scaled_fields(),
-    )
-
-
-def _scaled_range(preprocessor: PreprocessorLike) -> tuple[Tensor, Tensor]:
-    """Return the lowest and the highest value that can occur, for each column or channel."""
-    if preprocessor.scaling_ == "symmetric":
-        return torch.tensor(-1.0), torch.tensor(1.0)
-    if preprocessor.scaling_ == "unit":
-        return torch.tensor(0.0), torch.tensor(1.0)
-    summary = preprocessor.summary_
-    rows = np.stack([summary.low, summary.high]).astype(summary.dtype)
-    if summary.kind == "image":
-        rows = rows.reshape(2, 1, 1, -1)
-    scaled = (np.asarray(preprocessor.encode(rows), np.float32) - preprocessor.shift_) * preprocessor.factor_
-    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
-
-
-# -------------------------------------------------------------------------------------------------------------- network
 
 
 def build(

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isthmus.networks.augmentation import Augmentation
 from isthmus.networks.likelihoods import Likelihood
 
 __all__ = ["Core", "Slopes"]
@@ -81,6 +82,8 @@ class Core(nn.Module):
         Of what the encoder gives for one record, without heads and classes; None for sides that follow the record's.
     slopes : Slopes or None
         Of columns that were brought to quantile scores before they were encoded.
+    augmentation : Augmentation
+        What happens to scaled records in training; nothing by default.
     """
 
     shift: Tensor
@@ -99,7 +102,7 @@ class Core(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
-        self.slopes = None
+        self.slopes, self.augmentation = None, Augmentation()
         shift, factor = torch.as_tensor(shift), torch.as_tensor(factor)
         self.register_buffer("shift", shift.float().clone(), persistent=False)
         self.register_buffer("factor", factor.float().clone(), persistent=False)
@@ -122,6 +125,11 @@ class Core(nn.Module):
             x, owned = (x.sub_(self.shift) if owned else x - self.shift), True
         if self._scales:
             x = x.mul_(self.factor) if owned else x * self.factor
+        return x
+
+    def inputs(self, records: Tensor, rng: torch.Generator) -> Tensor:
+        """Return what a loss sees of encoded records: scaled, and in training augmented, (b, *shape)."""
+        x: Tensor = self.augmentation(self.scale(records), rng)
         return x
 
     def unscale(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.features import Features
 from isthmus.preprocessing.images import ImagePreprocessor
 from isthmus.preprocessing.scaling import SCALINGS
-from isthmus.preprocessing.summary import Field, Summary
+from isthmus.preprocessing.summary import Field, ScaledSummary, Summary
 from isthmus.preprocessing.table import TablePreprocessor
 from isthmus.preprocessing.text import TextPreprocessor
 
@@ -33,6 +33,7 @@ __all__ = [
     "Field",
     "ImagePreprocessor",
     "Preprocessor",
+    "ScaledSummary",
     "Summary",
     "TablePreprocessor",
     "TextPreprocessor",

@@ -22,7 +22,7 @@ from isthmus.checks.preprocessing import (
 from isthmus.data.schema import Schema
 from isthmus.preprocessing.differences import Differences, count_beyond, count_fractions, limits_of
 from isthmus.preprocessing.scaling import SCALINGS, unit_range
-from isthmus.preprocessing.summary import Field, Summary
+from isthmus.preprocessing.summary import Field, ScaledSummary, Summary
 
 if TYPE_CHECKING:
     from isthmus.data import Data
@@ -200,20 +200,22 @@ class Preprocessor(ABC):
         whole = tuple(int(side) for side in (self.shape_ if shape is None else shape) if side is not None)
         return float(np.broadcast_to(np.log(self.factor_.astype(np.float64)) - self._log_unit(), whole).sum())
 
-    def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
-        """Return ``summary_``'s low, high and standard deviation in scaled units, broadcastable to ``shape_``.
-
-        Returns
-        -------
-        low, high, std : ndarray of float64
-            Shape (d,) for arrays and tables, (channels, 1, 1) for pictures, (1,) for texts.
-        """
+    def scaled_summary(self) -> ScaledSummary:
+        """Return ``summary_`` in scaled units."""
         summary = self.summary_
         low, high = (self._to_scaled(values) for values in (summary.low, summary.high))
-        if self.scaling_ == "quantile":
-            return low, high, np.ones_like(low)
-        slope = self.factor_.astype(np.float64) * np.exp(-self._log_unit())
-        return low, high, summary.std.reshape(low.shape) * slope
+        std = summary.std.reshape(low.shape)
+        if self.scaling_ in ("standard", "quantile"):  # to 1 by what is known of all records, not of a sample
+            std = (std > 0).astype(np.float64)
+        else:
+            std = std * (np.abs(self.factor_.astype(np.float64)) * np.exp(-self._log_unit()))
+        return self._with_range(low, high, std)
+
+    def _with_range(self, low: Float64, high: Float64, std: Float64) -> ScaledSummary:
+        """Return a summary with the range that values have by the scaling in force."""
+        ends = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}.get(self.scaling_)
+        bottom, top = (low, high) if ends is None else map(np.array, ends)
+        return ScaledSummary(low, high, std, bottom, top)
 
     def _with_constants(self, records: NDArray[Any]) -> NDArray[Any]:
         """Return decoded records, (b, columns or channels, ...), with what never varied at fit as it was there."""

@@ -21,8 +21,11 @@ Float64 = NDArray[np.float64]
 
 
 def blocks(data: Data) -> Iterator[tuple[int, Any]]:
-    """Yield ``(start, block)`` over all records: the whole resident array at once where there is one, else chunks."""
-    if data.array is not None:
+    """Yield ``(start, block)`` over all records: a whole array in memory at once, else chunks.
+
+    Rows that were chosen from an array come in chunks too: all of them together would be a copy.
+    """
+    if data.rows is None and data.array is not None:
         yield 0, data.array
     else:
         yield from data.chunks()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from isthmus import documents
 
-__all__ = ["Field", "Summary"]
+__all__ = ["Field", "ScaledSummary", "Summary"]
 
 Float64 = NDArray[np.float64]
 
@@ -105,6 +105,31 @@ class Summary:
         shape = documents.array(arrays, "low", (None,)).shape
         low, high, mean, std = (documents.array(arrays, name, shape) for name in ("low", "high", "mean", "std"))
         return cls(**its, low=low, high=high, mean=mean, std=std)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaledSummary:
+    """What the values look like to the network: a :class:`Summary` in scaled units.
+
+    All are of float64 and broadcastable to one encoded record: shape (d,) for arrays and tables, (channels, 1, 1) for
+    pictures, (1,) for texts.
+
+    Parameters
+    ----------
+    low, high : ndarray
+        Smallest and largest value found.
+    std : ndarray
+        Standard deviation; 0 where a column or channel is constant, and 1 of masks and categories.
+    bottom, top : ndarray
+        Ends of the range that values have by their scaling: 0 and 1 of "unit", -1 and 1 of "symmetric"; otherwise
+        ``low`` and ``high``.
+    """
+
+    low: Float64
+    high: Float64
+    std: Float64
+    bottom: Float64
+    top: Float64
 
 
 class _SummaryDocument(TypedDict):

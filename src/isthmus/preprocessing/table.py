@@ -28,7 +28,7 @@ from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.quantiles import QUANTILE_SAMPLE
 from isthmus.preprocessing.scaling import SCALINGS, affine, unit_range
 from isthmus.preprocessing.scans import Scan, scan_for
-from isthmus.preprocessing.summary import Field, Summary
+from isthmus.preprocessing.summary import Field, ScaledSummary, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -291,11 +291,8 @@ class TablePreprocessor(Preprocessor):
                 snapped[:, place] = column.snap(x[:, place])
         return snapped
 
-    def scaled_summary(self) -> tuple[Float64, Float64, Float64]:
-        """Return low, high and standard deviation of each field in scaled units, shape (m,).
-
-        Those of masks and categories are 0, their largest code, and 1.
-        """
+    def scaled_summary(self) -> ScaledSummary:
+        """Return the summary of each field in scaled units, (m,); masks and categories go from 0 to their last code."""
         numbers = [field.index for field in self.fields_ if field.kind == "number"]
         low = np.zeros(len(self.fields_))
         high = np.array([float(max(1, field.size - 1)) for field in self.fields_])
@@ -306,7 +303,7 @@ class TablePreprocessor(Preprocessor):
             if isinstance(number, Numbers) and number.quantiles is not None:
                 ends = number.quantiles.forward(np.array([low[place.start], high[place.start]]))
                 low[place.start], high[place.start], std[place.start] = ends[0], ends[1], 1.0
-        return self._to_scaled(low), self._to_scaled(high), std * self.factor_
+        return self._with_range(self._to_scaled(low), self._to_scaled(high), std * self.factor_)
 
     def log_slopes(self) -> tuple[list[int], list[Float64], list[Float64]]:  # noqa: D102
         indices, edges, logs = [], [], []

@@ -130,8 +130,8 @@ def _train(name: str, images: NDArray[Any], labels: NDArray[Any], random_state: 
     batches = training.ResidentBatches(torch.from_numpy(images.reshape(len(images), *shape)), train)
     batches.labels = torch.from_numpy(numbers)
 
-    def loss(pictures: torch.Tensor, rng: torch.Generator, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"cross_entropy": F.cross_entropy(network(network.scaled(pictures)), labels)}
+    def loss(step: training.Step) -> dict[str, torch.Tensor]:
+        return {"cross_entropy": F.cross_entropy(network(network.scaled(step.x)), step.labels)}
 
     epochs = min(EPOCHS, STEPS / batches.steps(BATCH))
     plan = training.Plan(training.Budget(epochs), BATCH, seed=random_state)

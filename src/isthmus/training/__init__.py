@@ -7,14 +7,18 @@ from isthmus.training.batches import (
     ResidentBatches,
     StreamedBatches,
     batch_sizes,
+    default_batch_size,
 )
 from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, TensorBoard
 from isthmus.training.checkpoints import to_arrays, to_tensors
-from isthmus.training.engine import Engine, Plan, Progress
+from isthmus.training.engine import Engine
+from isthmus.training.loader import Loader
 from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
+from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
 from isthmus.training.precision import fast_float32, has_fast_bfloat16
 from isthmus.training.progress import ShowProgress
+from isthmus.training.step import Step
 from isthmus.training.stopping import USUAL_STEPS, Budget, default_epochs
 
 __all__ = [
@@ -27,6 +31,7 @@ __all__ = [
     "Engine",
     "FitState",
     "GroupedBatches",
+    "Loader",
     "MLflow",
     "Muon",
     "PairedBatches",
@@ -35,9 +40,11 @@ __all__ = [
     "Progress",
     "ResidentBatches",
     "ShowProgress",
+    "Step",
     "StreamedBatches",
     "TensorBoard",
     "batch_sizes",
+    "default_batch_size",
     "default_epochs",
     "fast_float32",
     "has_fast_bfloat16",

@@ -21,6 +21,7 @@ __all__ = [
     "ResidentBatches",
     "StreamedBatches",
     "batch_sizes",
+    "default_batch_size",
     "epoch_generator",
 ]
 
@@ -60,6 +61,11 @@ def batch_sizes(n: int, batch_size: int) -> list[int]:
     return [least + 1] * more + [least] * (count - more)
 
 
+def default_batch_size(n: int, minimum: int) -> int:
+    """Return a power of two near n / 64, at least ``minimum`` and at most 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n, 1) / 64)), np.log2(minimum), 9))
+
+
 class Batches(ABC):
     """Records in the encoded form of a preprocessor, a shuffled batch at a time.
 
@@ -84,9 +90,9 @@ class Batches(ABC):
         """Return the number of records."""
         return len(self.rows)
 
-    def beside(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return what goes to a loss beside the records of some rows, if there is anything."""
-        return () if self.labels is None else (self.labels[rows.to(self.device)],)
+    def labels_of(self, rows: Tensor) -> Tensor | None:
+        """Return the labels of some rows, if there are any."""
+        return None if self.labels is None else self.labels[rows.to(self.device)]
 
     @abstractmethod
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
@@ -285,8 +291,8 @@ class PairedBatches(Batches):
                 order = torch.randperm(len(self.labelled), generator=generator).numpy()
                 waiting = np.concatenate([waiting, self.labelled[order]])
             chosen, waiting = np.sort(waiting[:count]), waiting[count:]
-            beside = torch.from_numpy(chosen).to(rows.device)
-            yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, beside])
+            more = torch.from_numpy(chosen).to(rows.device)
+            yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, more])
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
         return self.batches.in_order(batch_size)

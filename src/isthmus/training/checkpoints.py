@@ -15,7 +15,7 @@ from isthmus import artifact, documents
 from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
-    from isthmus.training.engine import Plan, Progress
+    from isthmus.training.plan import Plan, Progress
 
 __all__ = ["read", "to_arrays", "to_tensors", "write"]
 

@@ -1,7 +1,7 @@
 """The one training loop: players, batches, a budget. It knows no model by name.
 
-One step of each player: ``terms = loss(batch, rng)``, the gradient of their sum with respect to the player's own
-parameters, one move of the player's optimisers at ``peak rate * schedule(share of the budget spent)``.
+One step of each player: ``terms = loss(step)``, the gradient of their sum with respect to the player's own parameters,
+one move of the player's optimisers at ``peak rate * schedule(share of the budget spent)``.
 
 What can go wrong has one answer each. A loss that is not finite: the step is skipped; after three in a row the last
 good epoch (the next time, the first weights) is restored and the rate divided by ten; after five such returns training
@@ -17,8 +17,7 @@ import math
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,70 +28,18 @@ from isthmus.errors import ArtifactError, OutOfMemoryError, TrainingError
 from isthmus.training import checkpoints, distributed, optimizers
 from isthmus.training.batches import Batch, Batches, epoch_generator
 from isthmus.training.callbacks import Callback, FitState
+from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
 from isthmus.training.precision import autocast, fast_float32
 from isthmus.training.schedules import constant, one_cycle
-from isthmus.training.stopping import Budget, EarlyStopping
+from isthmus.training.step import Step
+from isthmus.training.stopping import EarlyStopping
 
-__all__ = ["Engine", "Plan"]
+__all__ = ["Engine"]
 
 SKIPS = 3  # steps in a row without a finite loss, before going back
 RETURNS = 5  # times of going back, before giving up
 PROGRESS_SECONDS = 0.2  # between two calls of on_progress
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train: everything that is decided before the first step.
-
-    Parameters
-    ----------
-    budget : Budget
-        Epochs and seconds.
-    batch_size : int
-        Records a step; ``gradient-descent`` takes all of them.
-    optimizer : str
-        A name of :data:`isthmus.training.optimizers.OPTIMIZERS`.
-    learning_rate : float or None
-        Peak rate; None for the optimiser's default.
-    weight_decay : float
-        L2.
-    patience : int or None
-        Epochs without a better held-out loss; None never stops early.
-    precision : {"float32", "bfloat16"}
-        Of matrix products; weights and losses are float32 always.
-    keep_best : bool
-        Whether the run ends with the weights of the lowest held-out loss, or with the last ones.
-    seed : int
-        Everything random follows from it.
-    """
-
-    budget: Budget
-    batch_size: int
-    optimizer: str = "muon"
-    learning_rate: float | None = None
-    weight_decay: float = 0.0
-    patience: int | None = None
-    precision: str = "float32"
-    keep_best: bool = True
-    seed: int = 0
-
-
-@dataclass
-class Progress:
-    """Where a run stands; with the tensors, all that a checkpoint holds."""
-
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    batch_size: int = 0
-    rate: float = 1.0  # divided by ten at each return
-    bad: int = 0  # steps in a row without a finite loss
-    returns: int = 0
-    best: float | None = None  # lowest held-out loss
-    best_epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -112,6 +59,9 @@ class Engine:
         Records that are scored after each epoch and never trained on.
     callbacks : sequence of Callback
         Who looks on.
+    inputs : callable, optional
+        ``inputs(records, rng)`` makes what the networks see of encoded records: :meth:`isthmus.networks.Core.inputs`.
+        By default records are taken as they are.
     """
 
     def __init__(
@@ -123,9 +73,10 @@ class Engine:
         *,
         held_out: Batches | None = None,
         callbacks: Sequence[Callback] = (),
+        inputs: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     ) -> None:
         self.module, self.players, self.batches, self.plan = module, players, batches, plan
-        self.held_out, self.callbacks = held_out, callbacks
+        self.held_out, self.callbacks, self.inputs = held_out, callbacks, inputs
         self.device = batches.device
         whole = plan.optimizer == "gradient-descent"
         self.progress = Progress(batch_size=batches.n if whole else min(plan.batch_size, batches.n))
@@ -303,17 +254,12 @@ class Engine:
 
     def _step(self, batch: Batch, share: float, rng: torch.Generator) -> dict[str, Tensor]:
         """Move each player whose turn it is; return every named term."""
-        records, rows = batch
-        beside = self.batches.beside(rows)
         factor = self.schedule(share) * self.progress.rate
         named: dict[str, Tensor] = {}
         for player in self.players:
             if self.progress.step % player.every:
                 continue
-            if player.before is not None:
-                player.before(share)
-            with autocast(self.device.type, self.plan.precision):
-                terms = player.loss(records, rng, *beside)
+            terms = self._terms(player, batch, self.batches, rng, share)
             first, *others = terms.values()
             total = sum(others, first)
             named |= self._prefixed(player, terms)
@@ -329,20 +275,28 @@ class Engine:
                 player.after()
         return named
 
+    def _terms(
+        self, player: Player, batch: Batch, source: Batches, rng: torch.Generator, share: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Return the named terms of a player's loss on a batch of ``source``."""
+        records, rows = batch
+        with autocast(self.device.type, self.plan.precision):
+            x = records if self.inputs is None else self.inputs(records, rng)
+            return player.loss(Step(x, rng, source.labels_of(rows), share))
+
     def _score(self, held_out: Batches) -> dict[str, Tensor]:
         """Return each term of the players judged, averaged over the held-out records, with chance fixed."""
         rng = epoch_generator(self.plan.seed, 0, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self.module.eval()
         with torch.no_grad():
-            for records, rows in held_out.in_order(max(self.progress.batch_size, 1024)):
+            for batch in held_out.in_order(max(self.progress.batch_size, 1024)):
                 for player in self.players:
                     if not player.judged:
                         continue
-                    with autocast(self.device.type, self.plan.precision):
-                        terms = player.loss(records, rng, *held_out.beside(rows))
+                    terms = self._terms(player, batch, held_out, rng)
                     for name, term in self._prefixed(player, terms).items():
-                        sums[name] += term * len(rows)
+                        sums[name] += term * len(batch[1])
         return {name: total / held_out.n for name, total in sums.items()}
 
     def _prefixed(self, player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -426,8 +380,7 @@ class Engine:
     def _is_finite(self, records: Tensor, rows: Tensor) -> bool:
         """Tell whether all losses of some records are; some need slopes, so gradients stay on."""
         rng = torch.Generator(self.device).manual_seed(0)
-        beside = self.batches.beside(rows)
-        return all(_all_finite(player.loss(records, rng, *beside)) for player in self.players)
+        return all(_all_finite(self._terms(player, (records, rows), self.batches, rng)) for player in self.players)
 
     def _halve_batch(self, good: dict[str, Tensor], step: int, error: Exception) -> None:
         """After memory ran out, start the epoch again with half the batch; re-raise every other error."""

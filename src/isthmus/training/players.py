@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from isthmus.training.step import Step
+
 __all__ = ["Loss", "Player"]
 
-Loss = Callable[..., dict[str, Tensor]]
+Loss = Callable[[Step], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,10 @@ class Player:
     modules : tuple of torch.nn.Module
         Whose parameters this player moves, and nobody else's.
     loss : callable
-        ``loss(x, rng) -> {term: scalar}``: named terms in nats per example, averaged over the batch ``x``.
-        Their sum is minimised. ``rng`` is the only source of chance it may use. Where records have labels it is
-        ``loss(x, rng, labels)``.
+        ``loss(step) -> {term: scalar}``: named terms in nats per example, averaged over the batch of a
+        :class:`Step`. Their sum is minimised.
     every : int, default=1
         Rhythm: the player moves at every ``every``-th step.
-    before : callable, optional
-        Told, before each of the player's moves, what share of the budget is spent: schedules of a model's own.
     after : callable, optional
         Called when the player has moved: averages of weights, tables that no gradient moves.
     pace : float, default=1
@@ -49,7 +48,6 @@ class Player:
     pace: float = 1.0
     betas: tuple[float, float] | None = None
     judged: bool = True
-    before: Callable[[float], None] | None = None
     after: Callable[[], None] | None = None
     measures: Callable[[], dict[str, float]] | None = None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,16 +20,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import documents, training
+from isthmus import documents, telling, training
+from isthmus.base import seed_of
 from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.tasks.classify.methods import Float64, LabelSplit, Method, Probe
 from isthmus.tasks.coder import Coder
 
 __all__ = ["FineTuned", "Head", "Joint"]
 
-FIRST_STEP = 1e-9  # epochs: the shortest fit there is, for preprocessing and first weights
 UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
 FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
 
@@ -64,48 +65,39 @@ class Head(Method):
         """Return the model ready to be trained, where it is trained here; else fitted."""
         if not cls.starts_fresh:
             return super().fit_model(model, data, split, owner)
-        epochs = model.max_epochs
-        started = super().fit_model(model.set_params(max_epochs=FIRST_STEP, verbose=0), data, split, owner)
-        return started.set_params(max_epochs=epochs)
+        with telling.fit_of(model, data):
+            return Fit(model, data, seed=seed_of(model.random_state), held_out=split.held_out).prepare().model
 
     @classmethod
     def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
-        model = copy.deepcopy(coder.model)
-        device = next(model.module_.parameters()).device
-        if cls.starts_fresh:
-            model.module_ = model._new_module(coder.seed).to(device)
-        method = cls(model, _head(model, len(split.classes)).to(device))
-        method._train(data, split, device, coder)
+        model = coder.model.copied()
+        run = Fit(model, data, seed=coder.seed, held_out=split.held_out)
+        if cls.starts_fresh and model.history_:  # one that was trained before
+            run.build()
+        method = cls(model, _head(model, len(split.classes)).to(run.device))
+        method._train(run, split, coder)
         return method
 
-    def _train(self, data: Data, split: LabelSplit, device: torch.device, coder: Coder) -> None:
+    def _train(self, run: Fit, split: LabelSplit, coder: Coder) -> None:
         """Train encoder and head on the records with a class (on all, beside the model's own loss)."""
-        feed = Feed(data, self.model.preprocessor_, device, torch.from_numpy(split.numbers).to(device))
-        rows = np.setdiff1d(np.arange(len(data)), split.held_out) if self.beside_own_loss else split.rows
-        batches = feed.batches(rows)
-        if (split.numbers[rows] < 0).any() and not feed.varies:
-            batches = training.PairedBatches(batches)
-        plan = self.model._plan(batches, device, coder.seed)
         both = nn.ModuleList([self.model.module_, self.head])
-        player = training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)
-        unseen = feed.batches(split.held_out) if len(split.held_out) else None
-        engine = training.Engine(both, [player], batches, plan, held_out=unseen, callbacks=[])
-        if coder.verbose:
-            engine.callbacks = [training.ShowProgress()]
-            engine.state.settings = self.model._settings(engine, feed.nbytes) | engine.forecast()
-        engine.run()
-        both.eval()
+        run.train(
+            [training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)],
+            module=both,
+            rows=None if self.beside_own_loss else split.rows,
+            labels=split.numbers,
+            callbacks=[training.ShowProgress()] if coder.verbose else [],
+        )
 
-    def _loss(self, records: Tensor, rng: torch.Generator, labels: Tensor) -> dict[str, Tensor]:
+    def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return -log p(y | x), and the model's own terms for each number of a record: both then weigh about alike."""
-        x = self.model.module_.scale(records)
-        known = labels >= 0
-        total = F.cross_entropy(self._logits(x).float(), labels, ignore_index=-1, reduction="sum")
+        known = step.labels >= 0
+        total = F.cross_entropy(self._logits(step.x).float(), step.labels, ignore_index=-1, reduction="sum")
         terms = {"cross_entropy": total / known.sum().clamp_min(1)}
         if self.beside_own_loss:
-            beside = (labels,) if self.model.learns_classes else ()
+            own = step if self.model.learns_classes else replace(step, labels=None)
             numbers = math.prod(side or UNSIZED for side in self.model.preprocessor_.shape_)
-            terms |= {name: term / numbers for name, term in self.model.losses(records, rng, *beside).items()}
+            terms |= {name: term / numbers for name, term in self.model.losses(own).items()}
         return terms
 
     def _logits(self, x: Tensor) -> Tensor:

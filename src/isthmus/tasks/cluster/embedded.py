@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from isthmus import documents, training
 from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.tasks.cluster.evidence import Evidence, of_silhouettes
 from isthmus.tasks.cluster.graph import Float32, Float64
 from isthmus.tasks.cluster.methods import KMeansMethod, Method
@@ -112,38 +112,33 @@ class DEC(Method):
     def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
         begin = KMeansMethod.of_codes(view, k, seed)
         spread = float(np.linalg.norm(view - view.mean(axis=0), axis=1).mean())
-        model = copy.deepcopy(coder.model)
-        device = next(model.module_.parameters()).device
-        centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(device)
+        model = coder.model.copied()
+        run = Fit(model, data.labelled(None), seed=seed)
+        centres = Centres(torch.from_numpy(begin.arrays["centres"]).float(), max(spread, 1e-12)).to(run.device)
         method = cls(model, centres)
-        method._train(data, device, seed)
+        method._train(run)
         q = method.probabilities(coder, data)
         method.score = -float(method._mean_divergence(q))
         return method, q
 
-    def _train(self, data: Data, device: torch.device, seed: int) -> None:
-        feed = Feed(data, self.model.preprocessor_, device)
-        batches = feed.batches(np.arange(len(data)))
+    def _train(self, run: Fit) -> None:
         both = nn.ModuleList([self.model.module_, self.centres])
         self._numbers = int(np.prod([side or 1 for side in self.model.preprocessor_.shape_]))
         self._sums = torch.zeros_like(self.centres.frequencies)
         player = training.Player("clusters", (both,), self._loss, pace=PACE)
-        plan = self.model._plan(batches, device, seed)
-        settled = _Settled(lambda: self._labels(data), self._next_epoch)
-        training.Engine(both, [player], batches, plan, callbacks=[settled]).run()
-        both.eval()
+        settled = _Settled(lambda: self._labels(run.data), self._next_epoch)
+        run.train([player], module=both, callbacks=[settled])
 
-    def _loss(self, records: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def _loss(self, step: training.Step) -> dict[str, Tensor]:
         """Return KL(P || Q); the likelihood beside it where the reconstruction is kept."""
-        x = self.model.module_.scale(records)
-        log_q = self.centres(self.model.encode(x).flatten(1))
+        log_q = self.centres(self.model.encode(step.x).flatten(1))
         q = log_q.detach().exp()
         self._sums += q.sum(0)
         p = target_distribution(q, self.centres.frequencies)
         terms = {"divergence": divergence(p, log_q).mean()}
         if self.keeps_reconstruction:
             terms["divergence"] = GAMMA * terms["divergence"]
-            terms |= {name: term / self._numbers for name, term in self.model.losses(records, rng).items()}
+            terms |= {name: term / self._numbers for name, term in self.model.losses(step).items()}
         return terms
 
     def _next_epoch(self) -> None:

@@ -31,7 +31,7 @@ from torch import Tensor
 from isthmus import checks, documents, metrics, networks, training
 from isthmus.capabilities import Encodes, HasPosterior, Trainable
 from isthmus.data import Data
-from isthmus.feeding import Feed
+from isthmus.fitting import Fit
 from isthmus.networks.priors import normal_log_density
 from isthmus.tasks.cluster.evidence import Evidence, of_bic
 from isthmus.tasks.cluster.graph import Float32, Float64
@@ -83,29 +83,21 @@ class VaDE(Method):
 
     @classmethod
     def learn(cls, coder: Coder, data: Data, view: Float32, k: int, seed: int) -> tuple[Self, Float64]:
-        model = copy.deepcopy(coder.model)
+        model = coder.model.copied()
         checks.plain_posterior(coder.owner, model)
-        device = next(model.module_.parameters()).device
+        run = Fit(model, data.labelled(None), seed=seed)
         variances = np.exp(model._figures(data, lambda x: model.module_.gaussian(x)[1]))
         model.set_params(prior="mixture", components=k, warm_up=0.0)
-        model.module_.prior = _prior(view, variances, k, seed).to(device)
+        model.module_.prior = _prior(view, variances, k, seed).to(run.device)
         method = cls(model)
         start, begun = copy.deepcopy(model.module_.state_dict()), method.probabilities(coder, data)
         bound = method._bound(data)
-        method._train(data, device, seed)
+        run.train()
         method.score, trained = method._bound(data), method.probabilities(coder, data)
         if method.score < bound or nats_told(trained) < TOLD * nats_told(begun):
             model.module_.load_state_dict(start)
             method.score, trained = bound, begun
         return method, trained
-
-    def _train(self, data: Data, device: torch.device, seed: int) -> None:
-        """Train everything on the bound."""
-        feed = Feed(data, self.model.preprocessor_, device)
-        batches = feed.batches(np.arange(len(data)))
-        plan = self.model._plan(batches, device, seed)
-        training.Engine(self.model.module_, self.model.players(), batches, plan).run()
-        self.model.module_.eval()
 
     def _bound(self, data: Data) -> float:
         """Return a bound on the mean log p(x), in nats per example."""

@@ -213,9 +213,8 @@ class Case:
     @cached_property
     def deviations(self) -> Float64:
         """Standard deviation of each column of numbers, or channel, as the network sees it."""
-        _, _, std = self.model.preprocessor_.scaled_summary()
         fields = self.model.preprocessor_.fields_
-        wide = np.asarray(std, np.float64).ravel()
+        wide = np.asarray(self.model.preprocessor_.scaled_summary().std, np.float64).ravel()
         numbers = [field.index for field in fields if field.kind == "number"] if fields else range(len(wide))
         if not len(numbers):
             raise NotKnownError("the data have no columns of numbers")

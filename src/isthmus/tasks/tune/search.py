@@ -14,7 +14,6 @@ from sklearn.base import clone
 
 from isthmus import data as isthmus_data
 from isthmus import training
-from isthmus.base import _usual_batch
 from isthmus.data import Data
 from isthmus.errors import TrainingError
 from isthmus.search import Choice, SearchSpace, Whole, drawn
@@ -173,7 +172,9 @@ class Search:
         model = clone(self.models[family]).set_params(**settings, random_state=self.seed)
         if self.seconds is not None and model.max_seconds is None:
             n = len(self.folds[0][0])
-            steps = len(training.batch_sizes(n, model.batch_size or _usual_batch(n, model.fewest_in_batch)))
+            steps = len(
+                training.batch_sizes(n, model.batch_size or training.default_batch_size(n, model.fewest_in_batch))
+            )
             epochs = training.default_epochs(steps) if model.max_epochs is None else model.max_epochs
             model.set_params(max_epochs=epochs, max_seconds=self.seconds)
         return model

@@ -17,10 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, plain, preprocessing, telling
 from isthmus import data as isthmus_data
-from isthmus.base import _fingerprint, seed_of
+from isthmus.base import seed_of
 from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.description import constructor_call, parameter_from_json, parameter_to_json
+from isthmus.fitting import fingerprint
 from isthmus.search import range_from_dict
 from isthmus.tasks.estimator import TaskEstimator
 from isthmus.tasks.tune.findings import Findings, Trial, effects_of
@@ -387,7 +388,7 @@ def _sentence(trial: Trial) -> str:
 
 def _digest(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
     """Return a digest that tells whether records, and their labels, are those of another search."""
-    digest = hashlib.sha256(_fingerprint(data, preprocessor).encode())
+    digest = hashlib.sha256(fingerprint(data, preprocessor).encode())
     if data.labels is not None:
         digest.update("\n".join(map(str, data.labels.tolist())).encode())
     return digest.hexdigest()

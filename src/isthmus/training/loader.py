@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus import preprocessing, telling, training
+from isthmus import telling
 from isthmus.data import Data
+from isthmus.preprocessing import Preprocessor
+from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, ResidentBatches, StreamedBatches
 
-__all__ = ["Feed"]
+__all__ = ["Loader"]
 
 
-class Feed:
+class Loader:
     """Records of one source, as batches.
 
     Parameters
@@ -27,8 +29,6 @@ class Feed:
         Fitted; what encodes them.
     device : torch.device
         Where batches arrive.
-    labels : tensor of int64, shape (n,), optional
-        Class numbers, on the device, for models that learn from them.
 
     Attributes
     ----------
@@ -36,32 +36,38 @@ class Feed:
         Bytes that the records take on the device; 0 where they are streamed.
     """
 
-    def __init__(
-        self,
-        data: Data,
-        preprocessor: preprocessing.Preprocessor,
-        device: torch.device,
-        labels: Tensor | None = None,
-    ) -> None:
-        self.labels = labels
+    def __init__(self, data: Data, preprocessor: Preprocessor, device: torch.device) -> None:
         self.data, self.preprocessor, self.device = data, preprocessor, device
         self.varies = None in preprocessor.shape_
         self.tensor = None if self.varies or not self._fits() else self._resident()
         self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
 
-    def batches(self, rows: np.ndarray) -> training.Batches:
-        """Return batches of some of the records, in increasing order of their rows."""
-        batches = self._batches(rows)
-        batches.labels = self.labels
-        return batches
+    def batches(self, rows: np.ndarray, labels: np.ndarray | None = None, *, paired: bool = False) -> Batches:
+        """Return batches of some of the records.
 
-    def _batches(self, rows: np.ndarray) -> training.Batches:
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which ones, in increasing order.
+        labels : ndarray of int64, shape (n,), optional
+            Class numbers of all records of the source, -1 for none.
+        paired : bool, default=False
+            Whether labelled records are added to each batch where some records have no label: see
+            :class:`isthmus.training.PairedBatches`. Records of several sizes stay as they are.
+        """
+        batches = self._batches(rows)
+        if labels is None:
+            return batches
+        batches.labels = torch.from_numpy(labels).to(self.device)
+        return PairedBatches(batches) if paired and not self.varies and (labels[rows] < 0).any() else batches
+
+    def _batches(self, rows: np.ndarray) -> Batches:
         if self.tensor is not None:
-            return training.ResidentBatches(self.tensor, rows)
+            return ResidentBatches(self.tensor, rows)
         if self.varies:
-            return training.GroupedBatches(self._read, rows, [self.data.sizes[row] for row in rows], self.device)
+            return GroupedBatches(self._read, rows, [self.data.sizes[row] for row in rows], self.device)
         block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
-        return training.StreamedBatches(self._read, rows, self.device, block=block)
+        return StreamedBatches(self._read, rows, self.device, block=block)
 
     def _read(self, rows: np.ndarray) -> Any:
         return telling.encode(self.preprocessor, self.data, rows, self.data.take(rows))
