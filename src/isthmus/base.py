@@ -601,6 +601,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         ----------
         X : as in :meth:`fit`
         """
+        self._is_fitted()
         data = self.opened(X)
         return Encoded(joined([block.values for block in self.encoded_blocks(data)]), self.preprocessor_, data)
 

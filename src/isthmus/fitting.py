@@ -116,7 +116,7 @@ class Fit:
         if model.learns_classes:
             self._learn_classes()
         if self.validation is not None:
-            self.validation = model._open(self.validation)
+            self.validation = model.opened(self.validation)
             if model.learns_classes:
                 checks.needs_labels(type(model).__name__, self.validation.labels)
         self._learn_preprocessing()
