@@ -129,6 +129,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         of the fit.
     provenance_ : dict
         Seed, versions, device, threads, data fingerprint, wall seconds; the call, or the command, that makes it again.
+    scores_ : dict
+        What was measured of the model and belongs into its file, by name, as JSON values; empty after a fit.
     n_records_ : int
         Records trained on, without those held out.
     n_features_in_ : int
@@ -189,6 +191,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     history_: list[dict[str, Any]] = field(init=False)
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
+    scores_: dict[str, Any] = field(init=False)
     n_records_: int = field(init=False)
     classes_: np.ndarray = field(init=False)
     class_counts_: np.ndarray = field(init=False)
@@ -764,7 +767,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False, scores: dict[str, Any] | None = None) -> None:
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the fitted model as one safetensors file.
 
         Parameters
@@ -773,18 +776,16 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Usually ends in ``.safetensors``.
         force : bool, default=False
             Whether an existing file may be replaced.
-        scores : dict, optional
-            Held-out scores to keep with the model.
 
         Raises
         ------
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        document, arrays = self.to_parts(scores)
+        document, arrays = self.to_parts()
         artifact.write(path, type(self).__name__, document, arrays, force=force)
 
-    def to_parts(self, scores: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the JSON document and the arrays that a file of this model holds."""
         self._is_fitted()
         state, arrays = self.preprocessor_.state()
@@ -795,7 +796,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "history": self.history_,
             "notes": telling.of_fit(self),
             "provenance": self.provenance_,
-            "scores": scores or {},
+            "scores": self.scores_,
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
         tensors = training.to_arrays(self.module_.state_dict(), "module.")
