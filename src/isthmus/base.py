@@ -127,6 +127,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         of the fit.
     provenance_ : dict
         Seed, versions, device, threads, data fingerprint, wall seconds; the call, or the command, that makes it again.
+    scores_ : dict
+        What was measured of the model and belongs into its file, by name, as JSON values; empty after a fit.
     n_records_ : int
         Records trained on, without those held out.
     n_features_in_ : int
@@ -187,6 +189,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     history_: list[dict[str, Any]] = field(init=False)
     notes_: list[str] = field(init=False)
     provenance_: dict[str, Any] = field(init=False)
+    scores_: dict[str, Any] = field(init=False)
     n_records_: int = field(init=False)
     classes_: np.ndarray = field(init=False)
     class_counts_: np.ndarray = field(init=False)
@@ -778,7 +781,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False, scores: dict[str, Any] | None = None) -> None:
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the fitted model as one safetensors file.
 
         Parameters
@@ -787,17 +790,15 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Usually ends in ``.safetensors``.
         force : bool, default=False
             Whether an existing file may be replaced.
-        scores : dict, optional
-            Held-out scores to keep with the model.
 
         Raises
         ------
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        artifact.write(path, type(self).__name__, *self.state(scores), force=force)
+        artifact.write(path, type(self).__name__, *self.state(), force=force)
 
-    def state(self, scores: dict[str, Any] | None = None) -> documents.State:
+    def state(self) -> documents.State:
         """Return the JSON document and the arrays that a file of this model holds."""
         self._is_fitted()
         state, arrays = self.preprocessor_.state()
@@ -808,7 +809,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "history": self.history_,
             "notes": telling.of_fit(self),
             "provenance": self.provenance_,
-            "scores": scores or {},
+            "scores": self.scores_,
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
         tensors = training.to_arrays(self.module_.state_dict(), "module.")

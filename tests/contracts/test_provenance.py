@@ -45,3 +45,15 @@ def test_the_command_is_in_the_file_and_in_the_report(tmp_path):
     command = f"isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state={model.random_state}).fit(X)"
     assert isthmus.artifact.describe(tmp_path / "m.safetensors")["document"]["provenance"]["command"] == command
     assert isthmus.evaluate(model, X).to_dict()["commands"]["fit"] == command
+
+
+def test_scores_stay_with_the_model_until_it_is_fitted_anew(tmp_path):
+    model = isthmus.Autoencoder(latent_dim=2, max_epochs=1, random_state=0).fit(X)
+    assert model.scores_ == {}
+    model.scores_ = {"held_out": {"accuracy": 0.5}}
+    model.save(tmp_path / "m.safetensors")
+    loaded = isthmus.load(tmp_path / "m.safetensors")
+    assert loaded.scores_ == model.scores_
+    isthmus.Detector(model=loaded, random_state=0).fit(X + 0.01).save(tmp_path / "d.safetensors")
+    assert isthmus.load(tmp_path / "d.safetensors").model_.scores_ == model.scores_
+    assert loaded.fit(X).scores_ == {}

@@ -47,6 +47,7 @@ class LinearModel(BaseEstimator):
             }
             for epoch in range(1, 21)
         ]
+        self.scores_: dict[str, Any] = {}
         self.provenance_ = {
             "isthmus": "0",
             "seed": 0,

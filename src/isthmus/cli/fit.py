@@ -104,7 +104,8 @@ def fit(
         "split": sources.split_record(estimator, records, held_out, test, estimator.random_state),
         "probe": look.probe(estimator),
     }
-    estimator.save(path, force=force, scores=plain_json(kept))
+    estimator.scores_ = plain_json(kept)
+    estimator.save(path, force=force)
     checkpoint.unlink(missing_ok=True)
     terminal.say(*(f"note: {note}" for note in estimator.notes_ if note not in records.notes))
     if stopped is not None:

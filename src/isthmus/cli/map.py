@@ -84,7 +84,7 @@ def map(
     drawn, new = _learned(terminal, loaded, records, set_ or [], test, seed, device)
     if kept is not None:
         drawn.provenance_["opening"] = drawn.provenance_.get("opening", sources.to_remember(opening))
-        drawn.save(kept, force=force, scores=plain_json(drawn.scores_))
+        drawn.save(kept, force=force)
     from isthmus.report import mapping
 
     judgement = mapping.judge(drawn, records, new, beside=None if drawn is loaded else loaded)
@@ -137,10 +137,8 @@ def _learned(
     estimator.fit(train, callbacks=[] if terminal.quiet else [fit.progress()])
     terminal.say(*(f"note: {note}" for note in estimator.notes_ if note not in records.notes))
     estimator.provenance_["command"] = terminal.command
-    estimator.scores_ = {
-        "split": sources.split_record(estimator, records, held_out, test, seed),
-        "probe": look.probe(estimator),
-    }
+    split = sources.split_record(estimator, records, held_out, test, seed)
+    estimator.scores_ = plain_json({"split": split, "probe": look.probe(estimator)})
     return estimator, None if held_out is None else _rows(held_out)
 
 

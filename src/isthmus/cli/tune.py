@@ -98,8 +98,8 @@ def tune(
     model = tuner.model_
     model.provenance_ |= {"command": terminal.command, "opening": sources.to_remember(opening)}
     if path is not None:
-        scores = plain_json({"probe": look.probe(model), "tuning": tuner.findings_.to_dict()})
-        model.save(path, force=force, scores=scores)
+        model.scores_ = plain_json({"probe": look.probe(model), "tuning": tuner.findings_.to_dict()})
+        model.save(path, force=force)
     if kept is not None:
         tuner.save(kept, force=force)
     result = _result(tuner, data, output, save)

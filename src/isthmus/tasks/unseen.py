@@ -66,7 +66,7 @@ def division(model: Any, data: Data, test: Data, share: float, seed: int) -> dic
 
 def is_divided(model: Any, data: Data) -> bool:
     """Tell whether a model's fit divided these very data before."""
-    record = getattr(model, "scores_", {}).get("split", {})
+    record = model.scores_.get("split", {})
     return bool(record) and len(data) == record["records"] and model.fingerprint(data) == record["fingerprint"]
 
 

@@ -121,4 +121,5 @@ def _save(model: Model, path: Path, records: Any, train: Any, test: Any, seed: i
     scores = scoring.score(model, test, train)
     model.provenance_ |= {"command": command}
     kept = {"held_out": scores.document(), "split": sources.split_record(model, records, test, TEST, seed)}
-    model.save(path, force=True, scores=plain_json(kept))
+    model.scores_ = plain_json(kept)
+    model.save(path, force=True)
