@@ -41,7 +41,7 @@ docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken li
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(VENV)/.installed-tune ## Make the pictures of the documentation anew (ten minutes; NAMES="denoise tune" makes some)
-	$(BIN)/python docs/pictures.py $(NAMES)
+	$(BIN)/python docs/pictures $(NAMES)
 
 bench: $(VENV)/.installed ## Run every benchmark that needs no other library (leave the machine alone meanwhile)
 	$(BIN)/python benchmarks/run_all.py $(ARGS)

@@ -25,7 +25,9 @@ COLUMN = 80
 WIDE_COLUMN = 109  # of a page that hides its table of contents
 TERMINAL = 119  # in a block of the class "terminal", whose letters are smaller, on such a page
 README_COLUMN = 88  # of the page that shows a repository
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+)[^\n`]*\n(?P<code>.*?)^(?P=indent)(?P=fence)$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<fence>```+)[^\n`]*\n(?P<code>.*?)^(?P=indent)(?P=fence)$", re.MULTILINE | re.DOTALL
+)
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)#\s]+)(?P<theme>#only-light|#only-dark)?\)")
 
 
@@ -38,7 +40,9 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 
 def without_cards(text: str) -> str:
     """Return a page without its gallery, where lines break by themselves; lines keep their numbers."""
-    return re.sub(r'<div class="gallery".*</div>\n</div>', lambda card: "\n" * card[0].count("\n"), text, flags=re.DOTALL)
+    return re.sub(
+        r'<div class="gallery".*</div>\n</div>', lambda card: "\n" * card[0].count("\n"), text, flags=re.DOTALL
+    )
 
 
 def too_wide(text: str, column: int) -> list[str]:
@@ -78,24 +82,16 @@ def test_pages_with_the_wide_column_hide_their_contents() -> None:
 
 
 def uses() -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """Return page, verb and commands of each use in docs/pictures.py, which is read and not run."""
-    tree = ast.parse((DOCS / "pictures.py").read_text(encoding="utf-8"))
-    named: dict[str, ast.expr] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            named[ast.unparse(target)] = node.value
+    """Return page, verb and commands of each use in docs/pictures, which is read and not run."""
+    tree = ast.parse((DOCS / "pictures" / "__main__.py").read_text(encoding="utf-8"))
+    named = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
 
     def text(value: ast.expr) -> str:
         return ast.literal_eval(named[value.id] if isinstance(value, ast.Name) else value)
 
     found = {}
-    table = named["USES"]
-    assert isinstance(table, ast.Dict)
-    for key, call in zip(table.keys, table.values, strict=True):
-        assert key is not None and isinstance(call, ast.Call)
-        page, _, verb, commands, _ = call.args
-        assert isinstance(commands, ast.Tuple)
+    for key, use in zip(named["USES"].keys, named["USES"].values, strict=True):
+        page, verb, _, _, commands = use.args
         found[text(key)] = (text(page), text(verb), tuple(text(command) for command in commands.elts))
     return found
 
@@ -118,7 +114,11 @@ def test_a_picture_stands_beside_the_command_that_made_it(name: str) -> None:
     assert [command for command in commands if shlex.split(command) not in there] == []
     assert shlex.split(shown) in at_home
     for shows in (DOCS / page, DOCS / "index.md"):
-        themes = [image["theme"] for image in IMAGE.finditer(shows.read_text(encoding="utf-8")) if f"/{name}-" in image["path"]]
+        themes = [
+            image["theme"]
+            for image in IMAGE.finditer(shows.read_text(encoding="utf-8"))
+            if f"/{name}-" in image["path"]
+        ]
         assert themes == ["#only-light", "#only-dark"], shows
 
 
@@ -156,7 +156,7 @@ def test_every_picture_is_used_and_all_are_small() -> None:
 def test_a_picture_of_both_themes_is_transparent_and_twice_as_fine_as_a_screen(path: Path) -> None:
     name, _, theme = path.stem.rpartition("-")
     assert theme in {"light", "dark"}
-    assert (PICTURES / f"{name}-light.webp").exists() and (PICTURES / f"{name}-dark.webp").exists()
+    assert all((PICTURES / f"{name}-{each}.webp").exists() for each in ("light", "dark"))
     with Image.open(path) as picture:
         assert picture.width >= 900
         assert picture.convert("RGBA").getpixel((0, picture.height - 1))[3] == 0
