@@ -246,8 +246,9 @@ def draw_overview() -> None:
         for row, top in zip(rows, tops, strict=True):
             for column, part in enumerate(row):
                 whole.paste(part, (column * (part.width + GAP), int(top)))
-        few = whole.quantize(256, method=Image.Quantize.FASTOCTREE)  # half the size, and no difference to the eye
-        write(few.convert("RGBA"), "overview", theme)
+        few = np.array(whole.quantize(256, method=Image.Quantize.FASTOCTREE).convert("RGBA"))  # half the size
+        few[np.array(whole)[..., 3] == 0] = 0
+        write(Image.fromarray(few), "overview", theme)
 
 
 def write(picture: Image.Image, name: str, theme: Theme) -> None:
