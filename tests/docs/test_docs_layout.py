@@ -7,8 +7,10 @@ the page contributing.md.
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -126,6 +128,36 @@ def test_a_picture_stands_beside_the_command_that_made_it(name: str) -> None:
             if f"/{name}-" in image["path"]
         ]
         assert themes == ["#only-light", "#only-dark"], shows
+
+
+def test_inputs_of_the_pictures_are_written_and_a_picture_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = ("canvas", "inputs", "drawings")
+    monkeypatch.syspath_prepend(DOCS / "pictures")
+    monkeypatch.chdir(tmp_path)
+    try:
+        canvas, inputs, drawings = (importlib.import_module(name) for name in modules)
+    finally:
+        for name in modules:  # names so common must not stay for other tests
+            sys.modules.pop(name, None)
+    for prepare in (
+        inputs.noisy_digits,
+        inputs.torn_digits,
+        inputs.few_labels,
+        inputs.wines,
+        inputs.irises,
+        inputs.people,
+    ):
+        prepare()
+    assert len(Path("people.csv").read_text().splitlines()) == 601
+    assert sum(line != "" for line in Path("few.csv").read_text().splitlines()[1:]) == 50
+    cells = [cell for line in Path("flowers.csv").read_text().splitlines()[1:] for cell in line.split(",")]
+    assert len(cells) == 5 * 150
+    assert 0.07 < cells.count("") / len(cells) < 0.13
+    drawings.parts(canvas.DARK).savefig("parts.png", transparent=True)
+    with Image.open("parts.png") as picture:
+        assert picture.getpixel((0, 0))[3] == 0
 
 
 class Tags(HTMLParser):
