@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test minimum seeds processors lint format docs bench clean
+.PHONY: help demo test minimum seeds processors lint format docs pictures bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -39,6 +39,9 @@ format: $(VENV)/.installed-lint ## Rewrite the sources in the house style
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: $(VENV)/.installed-tune ## Make the pictures of the documentation anew (ten minutes; NAMES="denoise tune" makes some)
+	$(BIN)/python docs/pictures $(NAMES)
 
 bench: $(VENV)/.installed ## Run every benchmark that needs no other library (leave the machine alone meanwhile)
 	$(BIN)/python benchmarks/run_all.py $(ARGS)

@@ -1,21 +1,19 @@
-"""A synthetic table: rows of people that do not exist, from a variational autoencoder and from a GAN.
+"""A synthetic table: rows of people who do not exist, from a variational autoencoder and from a GAN.
 
-Corrects tutorials that promise new data from an autoencoder, for tables too, and show neither a row nor a figure. A
-table has numbers and categories side by side, and missing cells; each column gets the likelihood that it needs, and
-synthetic rows come back with the same names, types and categories. How good they are is measured, beside what real
-rows reach.
+Corrects tutorials that announce new data from an autoencoder, also for tables, and show neither rows nor figures. A
+table mixes numbers, categories and missing cells. Each column gets the likelihood that it needs, and synthetic rows
+have the same names, types and categories as the real ones. The script measures them and compares them with real rows.
 
 Type
     python examples/census.py
 
-and see three questions answered. Is each column right (column shapes)? Is every pair of columns right (pair trends)?
-And is the table of use: does a classifier that learned from synthetic rows tell the income of real people (the area
-under its ROC curve; 0.5 is guessing)? "columns shuffled" is the control: each column by itself is perfect, and nothing
-belongs together.
+and compare three measures. Column shapes: is the distribution of each column right? Pair trends: is the dependence of
+each pair of columns right? Use: does a classifier that was trained on synthetic rows predict the income of real people
+(area under its ROC curve; 0.5 is guessing)? "columns shuffled" is the control: each column is perfect, and the columns
+are independent.
 
-The rows are those of the Adult census where ISTHMUS_DATA has its files in tabular/adult; elsewhere 2,000 people are
-made up below, and being so few want --epochs 30 or more. Besides the picture, the VAE's rows are written as
-census.csv.
+The rows are those of the Adult census if ISTHMUS_DATA has its files in tabular/adult. Otherwise 2,000 people are made
+up below; for so few, use --epochs 30 or more. The rows of the VAE are written to census.csv.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the examples share: their options, the pictures, and one table and one gallery for any number of methods.
+"""The code that the examples share: options, pictures, and a table and a gallery for any number of methods.
 
-An example gathers its reconstructions in a dictionary, from the name of a method to the held-out pictures as that
-method gives them back. :func:`table` and :func:`gallery` show such a dictionary. New pictures are gathered alike, and
-shown by :func:`samples_table` and :func:`sheets`.
+An example collects its reconstructions in a dictionary from the name of a method to the reconstructed held-out
+pictures. :func:`table` and :func:`gallery` show such a dictionary. New pictures are collected in the same way and shown
+by :func:`samples_table` and :func:`sheets`.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""A generative adversarial network that draws what it is asked for: one row a class.
+"""A conditional generative adversarial network: it draws pictures of a requested class.
 
-Corrects a tutorial that calls fit(x_train, labels) on a network with no place for labels: neither of its two players
-reads them, so no class can be asked for. Here the generator takes the class beside the noise, and the critic judges
-each class on an output of its own (Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014; Mescheder et
-al., ICML 2018).
+Corrects a tutorial that calls fit(x_train, labels) on a network without an input for labels: neither generator nor
+critic reads them, so no class can be requested. Here the generator receives the class beside the noise, and the critic
+has one output for each class (Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014; Mescheder et al.,
+ICML 2018).
 
 Type
     python examples/conditional_gan.py
 
-and see whether one gets what one asked for. A classifier that has seen real pictures alone says which class each new
-one looks like; its word on held-out pictures stands beside, because it errs, too. Coverage is the share of held-out
-pictures of a class with a new one near them: a generator that knows one 7 gets the class right each time, and covers
-little.
+and see how often a drawn picture has the requested class. A classifier that was trained on real pictures predicts the
+class of each new one; its accuracy on held-out pictures is shown as well, because it makes errors. Coverage is the
+share of held-out pictures of a class with a new one nearby: a generator that always draws the same 7 has the right
+class and a low coverage.
 """
 
 from __future__ import annotations

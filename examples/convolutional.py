@@ -1,14 +1,14 @@
-"""A convolutional autoencoder, beside a dense one, and beside one without a bottleneck.
+"""A convolutional autoencoder, compared with a dense one and with one without a bottleneck.
 
-Corrects a tutorial that fed pictures of 28 x 28 to dense layers without flattening them. Such layers act on each row
-of a picture alone, and the "code" was 28 x 28 numbers again: as many as pixels. Its error is close to zero, and means
-nothing: nothing was squeezed. A dense layer wants the picture flat; a convolutional one takes it as it is.
+Corrects a tutorial that passed pictures of 28 x 28 to dense layers without flattening them. Such layers act on each row
+of a picture separately, and the "code" had 28 x 28 numbers, as many as pixels. Its error is close to zero and means
+nothing, because nothing is compressed. A dense layer needs a flattened picture; a convolutional layer does not.
 
 Type
     python examples/convolutional.py
 
-and look at the numbers in a code before the error. With 784 of them the reconstruction is all but perfect. Of the two
-networks with 32, the convolutional one is better, and takes longer.
+and look at the code size before the error. With 784 numbers the reconstruction is almost perfect. Of the two networks
+with 32, the convolutional one has the smaller error and takes longer.
 """
 
 from __future__ import annotations

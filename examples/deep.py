@@ -1,16 +1,15 @@
 """A deep autoencoder, 784-128-64-32-64-128-784.
 
-Corrects a tutorial that picked the best epoch on the test set, which makes the test figure too good, and called the
-code a picture of lower resolution, which it is not: it is 32 numbers, of which none is a pixel. The formula was
-squared error and the code cross-entropy; here it is cross-entropy, as the Bernoulli likelihood, and squared error is
-only reported.
+Corrects a tutorial that chose the best epoch on the test set, which makes the test error too small, and that called the
+code a picture of lower resolution. The code is 32 numbers, and none of them is a pixel. The tutorial's formula was
+the squared error, and its program used cross-entropy. Here the loss is cross-entropy, as the Bernoulli likelihood, and
+the squared error is only reported.
 
 Type
     python examples/deep.py
 
-and see what depth is worth: the same code of 32 numbers, the same objective, with and without the layers between. A
-tenth of the training pictures is set aside to choose the epoch whose weights are kept; the test pictures are looked
-at once, at the end.
+and see the effect of depth: the same code of 32 numbers and the same objective, with and without the layers between. A
+tenth of the training pictures is held out to choose the epoch; the test pictures are used once, at the end.
 """
 
 from __future__ import annotations

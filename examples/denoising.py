@@ -1,15 +1,15 @@
-"""A denoising autoencoder, convolutional, beside a plain one.
+"""A convolutional denoising autoencoder, compared with a plain one.
 
-Corrects tutorials that promise denoising and repair of any autoencoder, and train on nothing but clean pictures. A
-plain autoencoder has learnt to give back what it sees, not to tell a stroke from a speck. For that it must see spoilt
-pictures in training, and be asked for the clean ones (Vincent et al., "Extracting and Composing Robust Features with
-Denoising Autoencoders", ICML 2008).
+Corrects tutorials that claim that any autoencoder removes noise and repairs pictures, and train on clean pictures only.
+A plain autoencoder learns to reproduce its input, noise included. To remove noise, a model must be trained on corrupted
+pictures with the clean ones as targets (Vincent et al., "Extracting and Composing Robust Features with Denoising
+Autoencoders", ICML 2008).
 
 Type
     python examples/denoising.py
 
-and see held-out pictures of which three pixels in ten were set to black or white. The plain autoencoder has no idea
-of such pictures and comes out behind PCA; the denoising autoencoder, of the same network, removes most of the noise.
+and see held-out pictures of which 30 % of the pixels were set to black or white. The plain autoencoder has a larger
+error than PCA. The denoising autoencoder with the same network removes most of the noise.
 """
 
 from __future__ import annotations

@@ -1,17 +1,15 @@
-"""A dense autoencoder with one layer each way, 784-64-784, and cross-entropy.
+"""A dense autoencoder with one layer each for encoder and decoder, 784-64-784, and cross-entropy.
 
-Corrects tutorials that write squared error as a formula, minimise cross-entropy in the code, and speak of the two as
-one. They are two objectives, and a model has one of them: here it is a parameter, and the table sets both beside each
-other. The tutorials' data were names that nothing defined; here the pictures come from files, and some of them are
-held out.
+Corrects tutorials that show the squared error as a formula, minimise cross-entropy in the program, and treat the two as
+the same. They are different objectives: here the objective is a parameter, and the table compares both. The tutorials'
+data were undefined names; here the pictures come from files, and some of them are held out.
 
 Type
     python examples/dense_cross_entropy.py
 
-and see what each part of the change does: nearly all of it is the sigmoid at the output, with which no part of the
-code is spent on keeping the background black; the objective adds a little. Cross-entropy does not fall to zero, not
-even for a perfect copy, because a grey pixel has an entropy of its own. The last lines tell this floor; only what
-lies above it can be improved.
+and see the effect of each part of the change. Nearly all of it is due to the sigmoid at the output, because the code
+need not describe the black background; the objective adds a little. Cross-entropy is not zero for a perfect copy,
+because a grey pixel has an entropy of its own. The last lines show this minimum; only the part above it can be reduced.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""A dense autoencoder with one layer each way, 784-32-784, and squared error.
+"""A dense autoencoder with one layer each for encoder and decoder, 784-32-784, and squared error.
 
-Corrects a tutorial that trained this network on a hundred rows of random numbers, where there is nothing to find (see
-noise_control.py), and put a ReLU on the code. A unit whose ReLU is negative for all pictures gets no gradient and
-stays silent for good, so the code is narrower than it looks. A code needs no activation. Nor are 32 numbers a
-compressed file: as 32-bit floats they take 128 bytes, and no step here makes them smaller.
+Corrects a tutorial that trained this network on a hundred rows of random numbers, which have no structure (see
+noise_control.py), and put a ReLU on the code. A unit with a negative input for all pictures has no gradient and stays
+zero, so the code has fewer dimensions than it seems. A code needs no activation. And 32 numbers are not a compressed
+file: as 32-bit floats they take 128 bytes, and no step makes them smaller.
 
 Type
     python examples/dense_squared_error.py
 
-and see the same network with and without the ReLU. With it several of the units never speak, and the error is that of
-a smaller code; without it all of them are in use. The last row is trained by the library's default optimiser.
+and see the same network with and without the ReLU. With it, several latent dimensions are always zero, and the error is
+that of a smaller code; without it, all are in use. The last row uses the default optimiser of the library.
 """
 
 from __future__ import annotations

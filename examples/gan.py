@@ -1,10 +1,10 @@
-"""A generative adversarial network, by the game of 2014 and by the one that is the default here.
+"""A generative adversarial network, with the loss of 2014 and with the default loss of isthmus.
 
-Corrects a tutorial whose two players are given one and the same loss, which both lower: so they work together, and
-there is no game. Nor is there a player: the critic never sees a real picture, the layers are made anew at each call,
-and the generator is fed pictures where it should get noise. In a game each player lowers a loss of its own
-(Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014), with x a real picture, G(z) one made of noise, and
-D(x) the chance that the critic C gives x of being real, the sigmoid of C(x):
+Corrects a tutorial in which generator and critic minimise the same loss, so they do not compete. In addition, the
+critic never receives a real picture, the layers are created again in each call, and the generator receives pictures
+instead of noise. In a GAN, each of the two minimises its own loss (Goodfellow et al., "Generative Adversarial Nets",
+NeurIPS 2014), with x a real picture, G(z) a generated one, and D(x) the probability that x is real according to the
+critic C, the sigmoid of C(x):
 
     critic     -log D(x) - log(1 - D(G(z)))
     generator   log(1 - D(G(z)))
@@ -12,11 +12,10 @@ D(x) the chance that the critic C gives x of being real, the sigmoid of C(x):
 Type
     python examples/gan.py
 
-and see this game, "minimax", beside the relativistic one with both gradient penalties (Huang et al., "The GAN is dead;
-long live the GAN!", NeurIPS 2024). Minimax gives the generator hardly any direction as long as the critic is sure of
-itself, which it is from the first steps on; and it may circle about its solution for ever. The relativistic game asks
-whether one picture looks more real than another, and converges. A GAN needs many steps: what it draws is noise at
-first, and gets better for longer than any other model's samples.
+and compare this "minimax" loss with the relativistic one with two gradient penalties (Huang et al., "The GAN is dead;
+long live the GAN!", NeurIPS 2024). With minimax, the generator has almost no gradient while the critic is certain, as
+it is from the first steps, and the training may oscillate. The relativistic critic compares pairs of a real and a
+generated picture. A GAN needs many steps: first it draws noise, and its samples improve for a long time.
 """
 
 from __future__ import annotations

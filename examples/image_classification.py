@@ -1,15 +1,15 @@
-"""Telling the classes of pictures from codes: with all labels, and with fifty.
+"""Classifying pictures from codes: with all labels, and with fifty.
 
-Corrects a tutorial that ended an encoder in as many units as there are classes, trained it with softmax and
-cross-entropy, and called that classification with an autoencoder. That is a plain classifier: nothing is encoded, and
-pictures without a label are of no use to it. An autoencoder learns from all pictures; what its code is worth to a
-classifier shows where few have a label.
+Corrects a tutorial that gave an encoder as many outputs as there are classes, trained it with softmax and
+cross-entropy, and called this classification with an autoencoder. It is an ordinary classifier, which cannot use
+pictures without a label. An autoencoder learns from all pictures, and its code helps if few of them have a label.
 
 Type
     python examples/image_classification.py
 
-and compare the columns. With all labels the plain classifier is hard to beat; with fifty, whoever has also learned from
-the pictures without a label is ahead. "Calibration error" is how far the probabilities are from how often they hold.
+and compare the columns. With all labels, the ordinary classifier is among the best; with fifty, methods that also learn
+from the unlabelled pictures are better. "Calibration error" is the difference between predicted probabilities and the
+observed frequencies.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Finding the kinds that pictures fall into, without any label.
+"""Clustering pictures without any label.
 
-Corrects a tutorial that ran k-means on the codes of an autoencoder and called the clusters classes. Codes make k-means
-no better than pixels do, because kinds of pictures are no round heaps. A graph that joins each picture to its nearest
-ones follows kinds of any form; and outlines, which hardly change when a line has moved by a pixel, are nearer to what
-makes two pictures alike than pixels are.
+Corrects a tutorial that ran k-means on the codes of an autoencoder and called the clusters classes. With these codes
+k-means is hardly better than with pixels, because it assumes round clusters. The graph method assumes no form: it cuts
+a graph of nearest neighbours. It works on outlines, which change less than pixels when a line moves by one pixel.
 
 Type
     python examples/image_clustering.py
 
-and compare the rows. Labels only score: "accuracy" counts a picture as right when its cluster is best taken for its
-class. Look at output/image_clustering.png: a medoid stands for each cluster, and its most doubtful members beside it.
+and compare the rows. Labels are used for the score only: "accuracy" is the share of correct pictures if each cluster
+stands for the class that fits best. output/image_clustering.png shows the medoid of each cluster beside its least
+certain members.
 """
 
 from __future__ import annotations

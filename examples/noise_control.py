@@ -1,16 +1,16 @@
-"""The control: an autoencoder on uniform noise, which nothing can compress.
+"""The control: an autoencoder on uniform noise, which cannot be compressed.
 
-Corrects a tutorial that trained on a hundred rows of independent random numbers, read no figure, and took it for a
-success that the network ran. Pixels of noise say nothing about each other, so a code of 32 numbers can hold 32 of 784
-pixels at best; for the other 752 there is only the mean, which costs 1/12 a pixel.
+Corrects a tutorial that trained on a hundred rows of independent random numbers and took it for a success that the
+program ran. Pixels of noise are independent, so a code of 32 numbers can describe 32 of 784 pixels at most; for the
+other 752 only the mean is left, with a squared error of 1/12 for each pixel.
 
 Type
     python examples/noise_control.py
 
-and see four columns for each set of pictures. A hundred pictures of noise are few enough to be learnt by heart: the
-error on them falls, and on new ones it is worse than the mean's. With ten thousand it hardly falls on either. On
-digits, whose pixels do know of each other, the same network removes most of the error, and as much for new pictures.
-This is what to run before believing any reconstruction: held-out pictures, beside the mean.
+and see four columns for each set of pictures. The network memorises a hundred pictures of noise: their error falls, and
+that of new ones is above the error of the mean. With ten thousand pictures, the error hardly falls on either. On
+digits, whose pixels depend on each other, the same network removes most of the error, also for new pictures. Every
+reconstruction should be checked like this: on held-out pictures, beside the mean.
 """
 
 from __future__ import annotations

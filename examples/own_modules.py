@@ -1,17 +1,17 @@
-"""Networks of your own: 784-64-64-784, as two modules of PyTorch.
+"""Your own networks: 784-64-64-784, as two modules of PyTorch.
 
-Corrects a tutorial that made its layers inside the function that runs them. They were new at each call, with new
-random weights: what one step learnt was thrown away before the next. It also wrapped them in a layer, which can be
-neither compiled nor fitted. Layers belong in a constructor, and what trains them is an estimator. The code's ReLU is
-left out: it would silence units (see dense_squared_error.py).
+Corrects a tutorial that created its layers inside the function that runs them. They had new random weights in each
+call, so the training of one step was lost before the next. It also wrapped them in a layer, which can be neither
+compiled nor fitted. Layers belong in a constructor, and an estimator trains them. The ReLU on the code is left out,
+because it would set latent dimensions to zero (see dense_squared_error.py).
 
 Type
     python examples/own_modules.py
 
-and see that weights that are new at each call do worse than one mean picture for all. The same modules, trained and
-kept, come to PCA's error and not below it. They cannot: all their outputs lie in the plane that the 64 units of the
-last hidden layer span, and of all such planes PCA's is the best one. A wider layer there changes that. Any pair of
-modules will do: encoder(x) gives codes, decoder(z) gives pixels.
+and see that new weights in each call are worse than the mean picture. The same modules, trained and kept, reach the
+error of PCA and not less: all their outputs lie in the subspace that the 64 units of the last hidden layer span, and
+PCA gives the best subspace. A wider layer there changes that. Any pair of modules can be used: encoder(x) returns
+codes, decoder(z) returns pixels.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""PCA against autoencoders: what a linear one cannot do, and what a deep one can.
+"""PCA and autoencoders: the error of a linear and of a deep autoencoder by code size.
 
-Corrects tutorials that call an autoencoder better than PCA because it is nonlinear, and measure neither. With squared
-error a *linear* autoencoder can reach PCA and never pass it: it spans the same space (Baldi and Hornik 1989). What
-passes it is layers with an activation between them, and an output that knows the range of a pixel. "Half of the
-dimensions, and the structure is kept" says nothing, either: the error follows the size of the code.
+Corrects tutorials that call an autoencoder better than PCA because it is non-linear, and measure neither. With squared
+error, a *linear* autoencoder is at best as good as PCA: it spans the same space (Baldi and Hornik 1989). A smaller
+error needs layers with an activation between them and an output that is limited to the range of a pixel. A statement
+such as "half of the dimensions, and the structure is kept" is not enough: the error depends on the code size.
 
 Type
     python examples/pca_against_autoencoder.py
 
-and see the error for codes of several sizes. The linear autoencoder repeats PCA's figures; the deep one needs less
-than a third of PCA's numbers for the same error. The picture shows codes of two numbers: PCA lays the classes over
-each other, the deep autoencoder draws many of them apart, without having seen a label.
+and see the error for several code sizes. The linear autoencoder has the same errors as PCA; the deep one needs less
+than a third of the dimensions for the same error. The picture shows codes with two dimensions: with PCA the classes
+overlap, and the deep autoencoder separates many of them without having seen a label.
 """
 
 from __future__ import annotations

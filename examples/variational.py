@@ -1,20 +1,20 @@
-"""A variational autoencoder, 784-64-64-64-784, beside a plain one and one without its KL term.
+"""A variational autoencoder, 784-64-64-64-784, compared with a plain one and with one without its KL term.
 
-Corrects a tutorial whose variational autoencoder is none. It prints the formula and leaves the KL term out of the
-code, so nothing brings the codes to where samples are drawn. Its mean is the output of a ReLU and never negative; its
-log-deviation is the logarithm of a number of any sign, which soon is NaN; both read the picture and no hidden layer in
-between; "sample" calls a layer of the encoder and decodes nothing; and the loss is Huber's, which is no likelihood,
-so there is nothing that a KL term could be added to. Here both heads are linear and read a hidden layer, the loss is
-the bound on log p(x) of Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014, and new pictures come from
-codes that are drawn and decoded.
+Corrects a tutorial whose program is not a variational autoencoder. It shows the formula and leaves out the KL term, so
+codes need not follow the distribution from which samples are drawn. Its mean is the output of a ReLU and never
+negative. Its log standard deviation is the logarithm of a number of any sign, which soon is NaN. Both are computed from
+the picture without a hidden layer. "sample" calls a layer of the encoder and decodes nothing. The loss is Huber's,
+which is not a likelihood, so a KL term could not be added to it. Here both outputs are linear functions of a hidden
+layer, the loss is the bound on log p(x) of Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014, and new
+pictures are decoded from drawn codes.
 
 Type
     python examples/variational.py
 
-and see three ways to new pictures. Without its KL term the network reconstructs nearly as well as a plain one, and
-what it draws is rubbish: the codes of pictures do not lie where new codes are drawn, and the bound says so. The
-variational autoencoder pays for codes that can be drawn with some of its precision. The plain one learned no
-distribution; a mixture of Gaussians fitted to its codes afterwards is one, too.
+and compare three ways to draw new pictures. Without the KL term the network reconstructs nearly as well as a plain one,
+and its samples are poor: the codes of pictures do not lie where new codes are drawn, and the bound shows it. The
+variational autoencoder has a larger reconstruction error and better samples. The plain one has no distribution of
+codes; a mixture of Gaussians is fitted to its codes afterwards.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""A vector-quantised autoencoder: a picture as a few whole numbers, and new pictures from new numbers.
+"""A vector-quantised autoencoder: a picture as a few codebook indices, and new pictures from new indices.
 
 Corrects tutorials that call a code of 32 numbers a compressed picture. As 32-bit floats these are 1,024 bits, often
-more than the picture has once it is packed, and nothing makes them fewer. Here each number says which entry of a
-learned book stands for a part of the picture (van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation
-Learning", NeurIPS 2017), so bits can be counted. A prior learns which numbers follow which: what it expects takes
-fewer bits, and from it new rows of numbers can be drawn.
+more than the compressed picture has. Here each index names an entry of a learned codebook that stands for a part of the
+picture (van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017), so bits can be
+counted. A prior learns the probabilities of sequences of indices: probable sequences take fewer bits, and new sequences
+can be drawn.
 
 Type
     python examples/vector_quantised.py
 
-and see bits and error side by side. The last row counts what is needed to get every pixel back exactly: the code, and
-then what the decoder did not expect. Below are new pictures, once with numbers from the prior, and once with
-all numbers equally likely: parts that are right each for itself, and do not belong together.
+and see bits and error side by side. The last row counts the bits for an exact copy of every pixel: those of the code,
+and those of the difference to the prediction of the decoder. The picture shows new pictures, with indices from the
+prior, and with uniformly drawn indices: in these the parts do not fit together.
 """
 
 from __future__ import annotations

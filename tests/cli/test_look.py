@@ -103,8 +103,9 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
         "samples.png",
     ]
     assert "isthmus-demo/samples.png" in ran.out
-    readme = (ROOT / "README.md").read_text().partition("The demo prints:\n\n```text\n")[2].partition("```")[0]
-    assert wording(readme) == wording(ran.out.partition("\nopen ")[0])
+    page = (ROOT / "docs/getting-started.md").read_text()
+    shown = page.partition("The demo prints:\n\n```text\n")[2].partition("```")[0]
+    assert wording(shown) == wording(ran.out.partition("\nopen ")[0])
     with Image.open("isthmus-demo/samples.png") as picture:
         assert min(picture.size) > 300
         assert np.ptp(np.asarray(picture.convert("L"))) > 200

@@ -71,8 +71,9 @@ def run_page(name: str, examples: list[Example], folder: Path) -> None:
 
 def run_shell(where: str, code: str, folder: Path) -> None:
     """Run a shell example with the commands of this Python's environment first on the path."""
-    words = [shlex.split(line, comments=True) for line in code.splitlines()]
-    if not NEEDS_A_SHELL.search(code) and all(not line or line[0] == "isthmus" for line in words):
+    joined = code.replace("\\\n", " ")
+    words = [shlex.split(line, comments=True) for line in joined.splitlines()]
+    if not NEEDS_A_SHELL.search(joined) and all(not line or line[0] == "isthmus" for line in words):
         for line in filter(None, words):
             assert cli.main(line[1:]) == 0, f"{where}: {shlex.join(line)} failed"
         return
