@@ -74,11 +74,6 @@ DEFERRED = {
     ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
 }
 
-# Imports that close a circle: pairs of the module that imports and the one that it imports. There shall be none.
-UNCUT = {
-    ("training.checkpoints", "training.engine"),
-}
-
 
 def _room(path: Path, package: Path) -> str:
     parts = path.relative_to(package).with_suffix("").parts
@@ -141,8 +136,6 @@ def circle(package: Path) -> list[str]:
     """Return modules of which each imports the next, the first one again at the end; none where there is no circle."""
     modules = {_dotted(path, package): path for path in sorted(package.rglob("*.py"))}
     graph = {name: _imported(path, package, set(modules)) - {name} for name, path in modules.items()}
-    for importer, imported in UNCUT:
-        graph.get(importer, set()).discard(imported)
     try:
         TopologicalSorter({name: sorted(imported) for name, imported in graph.items()}).prepare()
     except CycleError as error:

@@ -30,6 +30,7 @@ from isthmus.errors import DataError
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback
 from isthmus.training.devices import device_named
+from isthmus.version import __version__
 
 __all__ = ["Fit", "evenly_spaced", "fingerprint", "held_out_rows", "rows_to_hold_out"]
 
@@ -335,8 +336,6 @@ class Fit:
             engine.state.settings |= forecast | {"memory_bytes": forecast["memory_bytes"] + nbytes}
 
     def _provenance(self, engine: training.Engine) -> dict[str, Any]:
-        from isthmus import __version__
-
         return {
             "isthmus": __version__,
             "torch": torch.__version__,
