@@ -30,6 +30,7 @@ OWN = (
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
     ("growth", []),
+    ("detection_speed", []),
     ("artifact_fuzz", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
@@ -55,6 +56,7 @@ QUICK = {
     "encode_throughput": ["--rounds", "1", "--repeats", "3"],
     "dense_time_to_quality": ["--rounds", "1"],
     "import_time": ["--rounds", "3"],
+    "detection_speed": ["--rounds", "1"],
     "gan_modes": ["--seed", "0"],
     "vae_likelihood": ["--set", '{"max_epochs": 0.1}', "--draws", "10", "--pictures", "100"],
     "stacked_mnist": ["--set", '{"max_seconds": 5}'],
