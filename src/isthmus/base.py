@@ -39,7 +39,7 @@ from isthmus.description import (
 )
 from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
-from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows, rows_to_hold_out
+from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows
 from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
@@ -333,17 +333,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self.check_parameters()
         device_named(type(self).__name__, self.device)  # before records are read, which may take long
-        data, seed = isthmus_data.open(X, labels=y), seed_of(self.random_state)
-        drawn = validation is None or isinstance(validation, int | float | np.number)
-        run = Fit(
-            self,
-            data,
-            seed=seed,
-            held_out=rows_to_hold_out(self, len(data), validation, seed) if drawn else None,
-            held_out_drawn=drawn,
-            validation=None if drawn else validation,
-            command=f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)",
-        )
+        seed = seed_of(self.random_state)
+        command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
+        run = Fit(self, X, y, seed=seed, validation=validation, command=command)
         run.prepare()
         run.train(
             callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])], resume=resume

@@ -32,7 +32,7 @@ from isthmus.training.callbacks import Callback
 from isthmus.training.devices import device_named
 from isthmus.version import __version__
 
-__all__ = ["Fit", "evenly_spaced", "fingerprint", "held_out_rows", "rows_to_hold_out"]
+__all__ = ["Fit", "evenly_spaced", "fingerprint", "held_out_rows"]
 
 HELD_OUT = 0.1  # share of the records that early stopping looks at
 HELD_OUT_MINIMUM = 20  # records below which none are held out
@@ -52,24 +52,24 @@ class Fit:
     model : Model
         What is fitted, in place. Unfitted before :meth:`prepare`; ready for use afterwards, and trained by
         :meth:`train`.
-    data : Data
-        Its records, with their labels where the model learns from them.
+    X, y : records, labels
+        As in :meth:`isthmus.base.Model.fit`.
     seed : int
         Of everything random.
+    validation : records, float or None, default=0
+        As in :meth:`isthmus.base.Model.fit`: other records, or the share of these to hold out.
     held_out : ndarray of int, optional
-        Row numbers of ``data`` that nothing is learned from: neither preprocessing nor weights. Their loss after each
-        epoch says which weights are kept.
-    held_out_drawn : bool, default=False
-        Whether these rows are those of :func:`held_out_rows`, so that the model finds them again.
-    validation : records, optional
-        Others in the place of ``held_out``: whatever :func:`isthmus.data.open` takes.
+        Rows to hold out, in the place of ``validation``. Nothing is learned from records that are held out, neither
+        preprocessing nor weights; their loss after each epoch says which weights are kept.
     command : str, optional
         The call that makes this model again, for its provenance.
 
     Attributes
     ----------
-    rows : ndarray of int
-        Which records of ``data`` are learned from.
+    data : Data
+        The records.
+    rows, held_out : ndarray of int
+        Which of them are learned from, and which are held out.
     notes : list of str
         What was decided on the way.
     """
@@ -77,20 +77,33 @@ class Fit:
     def __init__(
         self,
         model: Any,
-        data: Data,
+        X: Any,
+        y: Any = None,
         *,
         seed: int,
+        validation: Any = 0,
         held_out: np.ndarray | None = None,
-        held_out_drawn: bool = False,
-        validation: Any = None,
         command: str | None = None,
     ) -> None:
         self.started = time.perf_counter()
-        self.model, self.data, self.seed, self.command = model, data, seed, command
+        self.model, self.seed, self.command = model, seed, command
+        self.data = isthmus_data.open(X, labels=y)
+        is_share = validation is None or isinstance(validation, int | float | np.number)
+        self.validation: Any = None if is_share else validation
+        self.is_drawn = is_share and held_out is None  # so that the model finds the rows again
+        if self.is_drawn:
+            held_out = self._drawn(validation)
         self.held_out = np.empty(0, np.int64) if held_out is None else held_out
-        self.held_out_drawn, self.validation = held_out_drawn, validation
-        self.rows = np.setdiff1d(np.arange(len(data)), self.held_out)
+        self.rows = np.setdiff1d(np.arange(len(self.data)), self.held_out)
         self.notes: list[str] = []
+
+    def _drawn(self, share: float | None) -> np.ndarray:
+        """Return the rows to hold out: a tenth, where nobody says and the model may stop early."""
+        n = len(self.data)
+        if share is None:
+            share = HELD_OUT if self.model.stops_early and n >= HELD_OUT_MINIMUM else 0.0
+        checks.number(type(self.model).__name__, "validation", float(share), low=0, high=1, below=True)
+        return held_out_rows(n, min(round(n * float(share)), n - 1), self.seed)
 
     @property
     def device(self) -> torch.device:
@@ -349,7 +362,7 @@ class Fit:
             "records": len(self.data),
             "train_records": engine.batches.n,
             "held_out_records": engine.held_out.n if engine.held_out else 0,
-            "held_out_drawn": self.held_out_drawn,
+            **({} if self.is_drawn else {"held_out_drawn": False}),
             "fingerprint": fingerprint(self.data, self.model.preprocessor_),
             **({} if self.command is None else {"command": self.command}),
             "epochs": engine.progress.epoch,
@@ -358,15 +371,6 @@ class Fit:
             "seconds": time.perf_counter() - self.started,
             "best_epoch": engine.kept_epoch,
         }
-
-
-def rows_to_hold_out(model: Any, n: int, share: float | None, seed: int) -> np.ndarray | None:
-    """Return the rows of ``n`` records that a model holds out, None for none; by default a tenth where it may stop."""
-    if share is None:
-        share = HELD_OUT if model.stops_early and n >= HELD_OUT_MINIMUM else 0.0
-    checks.number(type(model).__name__, "validation", float(share), low=0, high=1, below=True)
-    count = min(round(n * float(share)), n - 1)
-    return held_out_rows(n, count, seed) if count else None
 
 
 def held_out_rows(n: int, count: int, seed: int) -> np.ndarray:
