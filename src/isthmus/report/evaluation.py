@@ -139,7 +139,7 @@ def _open(source: Any, model: Any, labels: Any = None) -> Data:
 
 def _was_fitted_on(model: Any, data: Data) -> bool:
     """Whether these are the records of the fit, or those that they were chosen from, as far as fingerprints tell."""
-    split = model.scores_.get("split", {})
+    split = getattr(model, "scores_", {}).get("split", {})  # models of other libraries have none
     known = {getattr(model, "provenance_", {}).get("fingerprint"), split.get("fingerprint")} - {None}
     return bool(known) and hasattr(model, "fingerprint") and model.fingerprint(data) in known
 
