@@ -53,7 +53,7 @@ def cluster(
     clusters : int
         How many; estimated if not given.
     method : {"auto", "communities", "k-means", "mixture", "neighbour-graph", "dec", "idec", "vade"}
-        How to find them; auto takes communities, parts of the graph of nearest codes, of any size and form.
+        How to find them; auto takes communities, parts of the graph of nearest codes.
     features : {"auto", "records", "gradients"}
         What of pictures the model sees: all, or histograms of oriented gradients, which hardly change when a line has
         moved a little; auto takes gradients of pictures of one size where no --model is given.

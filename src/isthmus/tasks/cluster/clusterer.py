@@ -60,7 +60,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         How many; by default as many as there are, 20 at most, with the evidence in ``evidence_``. "communities" and
         "neighbour-graph" may answer 1: the records do not fall into groups.
     method : str, default="auto"
-        "auto" is "communities", which finds clusters of any form.
+        "auto" is "communities": groups may differ in size, form and density, where gaps part them.
 
         - "communities": parts of the graph of nearest codes that keep most of their weight to themselves, whatever
           their sizes (normalised cut, Shi and Malik 2000): :mod:`isthmus.tasks.cluster.communities`.
