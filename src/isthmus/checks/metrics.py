@@ -39,22 +39,7 @@ __all__ = [
 
 
 def check_pair(owner: str, original: NDArray[Any], reconstruction: NDArray[Any]) -> None:
-    """Refuse two sets of records that cannot be compared one by one.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    original, reconstruction : ndarray
-        Records along the first axis.
-
-    Raises
-    ------
-    ShapeError
-        The shapes differ.
-    DataError
-        There are no records.
-    """
+    """Refuse two sets of records that cannot be compared one by one."""
     if original.shape != reconstruction.shape:
         raise ShapeError(
             f"{owner}: original and reconstruction must have one shape; "
@@ -66,22 +51,7 @@ def check_pair(owner: str, original: NDArray[Any], reconstruction: NDArray[Any])
 
 
 def check_matrix_pair(owner: str, train: NDArray[Any], test: NDArray[Any]) -> None:
-    """Refuse training and held-out rows that are not two non-empty matrices of one width.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    train, test : ndarray
-        Rows of numbers.
-
-    Raises
-    ------
-    ShapeError
-        One of them is not a matrix, or the widths differ.
-    DataError
-        One of them has no rows.
-    """
+    """Refuse training and held-out rows that are not two non-empty matrices of one width."""
     if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
         raise ShapeError(
             f"{owner}: train and test must be matrices of one width; got shapes {train.shape} and {test.shape}. "
@@ -92,20 +62,7 @@ def check_matrix_pair(owner: str, train: NDArray[Any], test: NDArray[Any]) -> No
 
 
 def check_codes(owner: str, codes: NDArray[Any]) -> None:
-    """Refuse codes that are not a matrix with at least one record and one unit.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    codes : ndarray
-        What ``transform`` returned.
-
-    Raises
-    ------
-    ShapeError
-        It is not a matrix, or it is empty.
-    """
+    """Refuse codes that are not a matrix with at least one record and one unit."""
     if codes.ndim != 2 or 0 in codes.shape:
         raise ShapeError(
             f"{owner}: codes must be a matrix (records, units) with at least one of each; got shape {codes.shape}. "
@@ -114,24 +71,7 @@ def check_codes(owner: str, codes: NDArray[Any]) -> None:
 
 
 def check_values(owner: str, values: NDArray[Any], at_least: int = 1) -> None:
-    """Refuse a sample that is not one finite number a record.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    values : ndarray
-        One number a record.
-    at_least : int, default=1
-        How many there must be.
-
-    Raises
-    ------
-    ShapeError
-        It is not a vector.
-    DataError
-        It is too short, or holds NaN or infinity.
-    """
+    """Refuse a sample that is not one finite number a record."""
     if values.ndim != 1:
         raise ShapeError(f"{owner}: values must be one number a record; got shape {values.shape}.")
     if not len(values):
@@ -147,22 +87,7 @@ def check_values(owner: str, values: NDArray[Any], at_least: int = 1) -> None:
 
 
 def check_level(owner: str, level: float, n_resamples: int) -> None:
-    """Refuse a confidence level outside (0, 1) and fewer than one resample.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    level : float
-        The confidence level.
-    n_resamples : int
-        The number of resamples.
-
-    Raises
-    ------
-    ParameterError
-        One of them is not allowed.
-    """
+    """Refuse a confidence level outside (0, 1) and fewer than one resample."""
     if not 0.0 < level < 1.0:
         raise ParameterError(f"{owner}: level must lie between 0 and 1; got {level!r}. For 95 % write 0.95.")
     if n_resamples < 1:
@@ -170,24 +95,7 @@ def check_level(owner: str, level: float, n_resamples: int) -> None:
 
 
 def check_peak(owner: str, peak: float | None, dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Refuse a peak that is not positive, and floats without a peak whose range does not tell it.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    peak : float or None
-        What the caller gave.
-    dtype : numpy.dtype
-        Of the images.
-    low, high : float
-        Smallest and largest value of the originals.
-
-    Raises
-    ------
-    ParameterError
-        The peak is not above 0, or cannot be told.
-    """
+    """Refuse a peak that is not positive, and floats without a peak whose range does not tell it."""
     if peak is not None and not (np.isfinite(peak) and peak > 0):
         raise ParameterError(f"{owner}: peak must be a finite number above 0; got {peak!r}.")
     if peak is None and dtype.kind == "f" and not (low >= 0.0 and high <= 1.0):
@@ -198,22 +106,7 @@ def check_peak(owner: str, peak: float | None, dtype: np.dtype[Any], low: float,
 
 
 def check_window(owner: str, window: int | None, height: int, width: int) -> None:
-    """Refuse an SSIM window that is even or does not fit into the image.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    window : int or None
-        Side of the window in pixels.
-    height, width : int
-        Of the image.
-
-    Raises
-    ------
-    ParameterError
-        The window is not allowed.
-    """
+    """Refuse an SSIM window that is even or does not fit into the image."""
     if window is not None and (window < 1 or window % 2 == 0 or window > min(height, width)):
         raise ParameterError(
             f"{owner}: window must be odd and at most {min(height, width)}, the shorter side of the image; "
@@ -222,24 +115,7 @@ def check_window(owner: str, window: int | None, height: int, width: int) -> Non
 
 
 def check_features(owner: str, at_least: int, **sets: NDArray[Any]) -> None:
-    """Refuse sets of features that are not finite matrices of one width with enough rows.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    at_least : int
-        Rows that each needs.
-    **sets : ndarray
-        The matrices by the names of their parameters.
-
-    Raises
-    ------
-    ShapeError
-        One of them is not a matrix, or the widths differ.
-    DataError
-        One of them has too few rows, or holds NaN or infinity.
-    """
+    """Refuse sets of features that are not finite matrices of one width with enough rows."""
     widths = {matrix.shape[1] if matrix.ndim == 2 else -1 for matrix in sets.values()}
     if len(widths) > 1 or widths & {-1, 0}:
         names, shapes = _listed(sets), ", ".join(str(matrix.shape) for matrix in sets.values())
@@ -259,20 +135,7 @@ def check_features(owner: str, at_least: int, **sets: NDArray[Any]) -> None:
 
 
 def check_moments(owner: str, *moments: tuple[NDArray[Any], NDArray[Any]]) -> None:
-    """Refuse means and covariances whose shapes do not belong together.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    *moments : tuple of (mean, covariance)
-        Of Gaussians of one dimension.
-
-    Raises
-    ------
-    ShapeError
-        A mean is not a vector of the common length d, or a covariance not of shape (d, d).
-    """
+    """Refuse means and covariances whose shapes do not belong together."""
     d = moments[0][0].size
     if any(mean.shape != (d,) or covariance.shape != (d, d) for mean, covariance in moments):
         shapes = ", ".join(f"{mean.shape} and {covariance.shape}" for mean, covariance in moments)
@@ -280,35 +143,12 @@ def check_moments(owner: str, *moments: tuple[NDArray[Any], NDArray[Any]]) -> No
 
 
 def check_centres(owner: str, samples: NDArray[Any], centres: NDArray[Any]) -> None:
-    """Refuse samples and centres of modes that do not lie in one space.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    samples, centres : ndarray
-        One point a row.
-
-    Raises
-    ------
-    ShapeError
-        They are not matrices of one width.
-    DataError
-        One of them is empty, or not finite.
-    """
+    """Refuse samples and centres of modes that do not lie in one space."""
     check_features(owner, 1, samples=samples, centres=centres)
 
 
 def check_labels_pair(owner: str, first: Any, second: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return two sets of labels as vectors; refuse none, and sets of different length.
-
-    Raises
-    ------
-    ShapeError
-        They are no vectors of one length.
-    DataError
-        There are none.
-    """
+    """Return two sets of labels as vectors; refuse none, and sets of different length."""
     a, b = np.asarray(first), np.asarray(second)
     if a.ndim != 1 or a.shape != b.shape:
         raise ShapeError(f"{owner}: both must have one label a record; their shapes are {a.shape} and {b.shape}.")
@@ -318,26 +158,7 @@ def check_labels_pair(owner: str, first: Any, second: Any) -> tuple[NDArray[Any]
 
 
 def check_class_numbers(owner: str, labels: NDArray[Any], n_classes: int) -> None:
-    """Refuse labels that are not class numbers from 0 to ``n_classes - 1``.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    labels : ndarray
-        One number a record.
-    n_classes : int
-        How many classes there are.
-
-    Raises
-    ------
-    ParameterError
-        There are no classes.
-    ShapeError
-        The labels are not a vector.
-    DataError
-        There are none, or one is no class number.
-    """
+    """Refuse labels that are not class numbers from 0 to ``n_classes - 1``."""
     if n_classes < 1:
         raise ParameterError(f"{owner}: n_classes must be at least 1; got {n_classes!r}.")
     if labels.ndim != 1:
@@ -354,22 +175,7 @@ def check_class_numbers(owner: str, labels: NDArray[Any], n_classes: int) -> Non
 
 
 def check_shares(owner: str, expected: NDArray[Any], n_classes: int) -> None:
-    """Refuse expected shares that are not one positive number a class with sum 1.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    expected : ndarray
-        The shares.
-    n_classes : int
-        How many classes there are.
-
-    Raises
-    ------
-    ParameterError
-        They are not.
-    """
+    """Refuse expected shares that are not one positive number a class with sum 1."""
     if expected.shape != (n_classes,) or not (expected > 0).all() or not np.isclose(expected.sum(), 1.0):
         raise ParameterError(
             f"{owner}: expected must hold {n_classes} numbers above 0 with sum 1, the share of each class; "
@@ -378,22 +184,7 @@ def check_shares(owner: str, expected: NDArray[Any], n_classes: int) -> None:
 
 
 def check_no_infinity(owner: str, name: str, values: NDArray[Any]) -> None:
-    """Refuse a column with infinite numbers, which have no distance.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    name : str
-        The column.
-    values : ndarray
-        Its numbers.
-
-    Raises
-    ------
-    DataError
-        One of them is infinite.
-    """
+    """Refuse a column with infinite numbers, which have no distance."""
     if np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0])
         raise DataError(
@@ -402,22 +193,7 @@ def check_no_infinity(owner: str, name: str, values: NDArray[Any]) -> None:
 
 
 def check_halves(owner: str, n: int, rows: int) -> None:
-    """Refuse a number of rows that cannot be drawn twice without drawing one again.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    n : int
-        Rows of each part.
-    rows : int
-        Rows that there are.
-
-    Raises
-    ------
-    ParameterError
-        There are too few.
-    """
+    """Refuse a number of rows that cannot be drawn twice without drawing one again."""
     if not 1 <= n <= rows // 2:
         raise ParameterError(
             f"{owner}: n must be from 1 to half of the {rows} real rows, as the two parts share none; it is {n!r}."
@@ -425,20 +201,7 @@ def check_halves(owner: str, n: int, rows: int) -> None:
 
 
 def check_held_out_distances(owner: str, distances: NDArray[Any]) -> None:
-    """Refuse held-out records that are all copies of training records.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    distances : ndarray
-        From every held-out record to the nearest training record.
-
-    Raises
-    ------
-    DataError
-        All are 0.
-    """
+    """Refuse held-out records that are all copies of training records."""
     if not distances.any():
         raise DataError(
             f"{owner}: every held-out record is a copy of a training record, so they tell nothing about copying. "
@@ -447,22 +210,7 @@ def check_held_out_distances(owner: str, distances: NDArray[Any]) -> None:
 
 
 def check_posterior(owner: str, mean: NDArray[Any], log_variance: NDArray[Any]) -> None:
-    """Refuse the parameters of Gaussian posteriors that are not two finite matrices of one shape.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    mean, log_variance : ndarray
-        A row a record, a column a unit.
-
-    Raises
-    ------
-    ShapeError
-        They are not two matrices of one shape with at least one record and one unit.
-    DataError
-        One of them holds NaN or infinity.
-    """
+    """Refuse the parameters of Gaussian posteriors that are not two finite matrices of one shape."""
     if mean.ndim != 2 or mean.shape != log_variance.shape or 0 in mean.shape:
         raise ShapeError(
             f"{owner}: mean and log_variance must be matrices (records, units) of one shape with at least one of "
@@ -475,24 +223,7 @@ def check_posterior(owner: str, mean: NDArray[Any], log_variance: NDArray[Any]) 
 
 
 def check_log_weights(owner: str, found: Sequence[int], wanted: Sequence[int], bad: int | None) -> None:
-    """Refuse logarithms of importance weights of another shape, NaN and plus infinity.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    found, wanted : sequence of int
-        The shape that ``log_weights`` returned, and the one asked for.
-    bad : int or None
-        Number of the first record with a weight that is NaN or infinite.
-
-    Raises
-    ------
-    ShapeError
-        The shapes differ.
-    DataError
-        There is a bad record.
-    """
+    """Refuse logarithms of importance weights of another shape, NaN and plus infinity."""
     if tuple(found) != tuple(wanted):
         raise ShapeError(
             f"{owner}: log_weights must return shape (samples, records) = {tuple(wanted)}; got {tuple(found)}."
@@ -505,24 +236,7 @@ def check_log_weights(owner: str, found: Sequence[int], wanted: Sequence[int], b
 
 
 def check_per_record(owner: str, part: str, found: Sequence[int], n: int) -> None:
-    """Refuse a part of a bound that is not one number a record.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    part : str
-        Which part.
-    found : sequence of int
-        Its shape.
-    n : int
-        Number of records.
-
-    Raises
-    ------
-    ShapeError
-        It is not.
-    """
+    """Refuse a part of a bound that is not one number a record."""
     if tuple(found) != (n,):
         raise ShapeError(
             f"{owner}: the {part} must be one number a record, shape ({n},); got {tuple(found)}. "
@@ -531,20 +245,7 @@ def check_per_record(owner: str, part: str, found: Sequence[int], n: int) -> Non
 
 
 def check_unit_range(owner: str, low: float, high: float) -> None:
-    """Refuse pictures with values outside [0, 1], which are no chances of a 1.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    low, high : float
-        Smallest and largest value; NaN where one of them is.
-
-    Raises
-    ------
-    DataError
-        They do not lie in [0, 1].
-    """
+    """Refuse pictures with values outside [0, 1], which are no chances of a 1."""
     if not (low >= 0.0 and high <= 1.0):
         raise DataError(
             f"{owner}: images must have values in [0, 1]; these have values in [{low:g}, {high:g}]. "
@@ -553,22 +254,7 @@ def check_unit_range(owner: str, low: float, high: float) -> None:
 
 
 def check_tables(owner: str, **tables: Any) -> None:
-    """Refuse anything but non-empty Arrow tables with the columns of the first one.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    **tables : pyarrow.Table
-        The tables by the names of their parameters.
-
-    Raises
-    ------
-    DataTypeError
-        One of them is no Arrow table.
-    DataError
-        One of them is empty, or lacks a column of the first.
-    """
+    """Refuse anything but non-empty Arrow tables with the columns of the first one."""
     import pyarrow as pa
 
     first, columns = next(iter(tables.items()))
@@ -592,17 +278,7 @@ def check_tables(owner: str, **tables: Any) -> None:
 
 
 def table_values_differ(owner: str, name: str, wanted: str, found: str) -> DataTypeError:
-    """Return the error for a column whose values cannot be compared with those of the first table.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    name : str
-        The column.
-    wanted, found : str
-        Arrow types of the column in the first table and in the other.
-    """
+    """Return the error for a column whose values cannot be compared with those of the first table."""
     return DataTypeError(
         f"{owner}: the column {name!r} must hold values like those of the first table, {wanted}; it is {found}. "
         "Cast it first."
@@ -610,26 +286,7 @@ def table_values_differ(owner: str, name: str, wanted: str, found: str) -> DataT
 
 
 def check_target(owner: str, target: str, columns: Sequence[str], rows: int) -> None:
-    """Refuse a target that is no column, and tables without a row in which it is known.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    target : str
-        Name of the column to predict.
-    columns : sequence of str
-        The columns that there are.
-    rows : int
-        The fewest rows with a known target that one of the tables has.
-
-    Raises
-    ------
-    ParameterError
-        There is no such column, or no other to predict it from.
-    DataError
-        A table has fewer than two rows in which it is known.
-    """
+    """Refuse a target that is no column, and tables without a row in which it is known."""
     if target not in columns or len(columns) < 2:
         raise ParameterError(
             f"{owner}: target must be one of two or more columns, {', '.join(map(repr, columns))}; it is {target!r}."
@@ -641,26 +298,7 @@ def check_target(owner: str, target: str, columns: Sequence[str], rows: int) -> 
 def check_feature_pictures(
     owner: str, shape: Sequence[int], dtype: np.dtype[Any], wanted: Sequence[int], wanted_dtype: str
 ) -> None:
-    """Refuse pictures that differ in size or type from those that a feature network learned from.
-
-    Parameters
-    ----------
-    owner : str
-        The function that asks, for the sentence.
-    shape, dtype
-        Of the pictures.
-    wanted : sequence of int
-        Height, width and channels of one picture.
-    wanted_dtype : str
-        Type of the pictures learned from.
-
-    Raises
-    ------
-    ShapeError
-        The pictures have another size or number of channels.
-    DataTypeError
-        They are of another type, so that their values may mean something else.
-    """
+    """Refuse pictures that differ in size or type from those that a feature network learned from."""
     height, width, channels = wanted
     allowed = [(height, width, channels)] + ([(height, width)] if channels == 1 else [])
     if tuple(shape[1:]) not in allowed or not shape[0]:

@@ -81,17 +81,7 @@ def number(
     below: bool = False,
     optional: bool = False,
 ) -> None:
-    """Refuse a value that is not a real number between two bounds.
-
-    Parameters
-    ----------
-    low, high : float
-        The bounds.
-    above, below : bool
-        Whether the lower or the upper bound itself is refused.
-    optional : bool
-        Whether None is allowed.
-    """
+    """Refuse a value that is not a real number between two bounds."""
     if value is None and optional:
         return
     ok = isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)

@@ -41,46 +41,13 @@ SAID = 8  # columns that a sentence says the reason of, at most
 
 
 def check_scaling(owner: str, scaling: str, allowed: Sequence[str]) -> None:
-    """Refuse a scaling that this kind of data does not have.
-
-    Parameters
-    ----------
-    owner : str
-        The preprocessor that asks, for the sentence.
-    scaling : str
-        What was asked for.
-    allowed : sequence of str
-        What the kind of data has.
-
-    Raises
-    ------
-    ParameterError
-        ``scaling`` is not among them.
-    """
+    """Refuse a scaling that this kind of data does not have."""
     if scaling not in allowed:
         raise ParameterError(f"{owner}: scaling must be one of {', '.join(map(repr, allowed))}; got {scaling!r}.")
 
 
 def check_categories(owner: str, categories: object) -> int:
-    """Return the largest number of categories that a column keeps to themselves.
-
-    Parameters
-    ----------
-    owner : str
-        Who asks, for the sentence.
-    categories : "auto" or int
-        ``"auto"`` stands for 256.
-
-    Returns
-    -------
-    int
-        At least 1.
-
-    Raises
-    ------
-    ParameterError
-        Neither ``"auto"`` nor a whole number above 0.
-    """
+    """Return the largest number of categories that a column keeps to themselves."""
     if isinstance(categories, str) and categories == "auto":
         return 256
     if isinstance(categories, (int, np.integer)) and not isinstance(categories, bool) and categories >= 1:
@@ -89,39 +56,13 @@ def check_categories(owner: str, categories: object) -> int:
 
 
 def check_missing(owner: str, missing: str) -> None:
-    """Refuse a treatment of missing cells that does not exist.
-
-    Parameters
-    ----------
-    owner : str
-        Who asks, for the sentence.
-    missing : str
-        ``"mask"`` or ``"refuse"``.
-
-    Raises
-    ------
-    ParameterError
-        It is neither.
-    """
+    """Refuse a treatment of missing cells that does not exist."""
     if missing not in ("mask", "refuse"):
         raise ParameterError(f"{owner}: missing must be 'mask' or 'refuse'; got {missing!r}.")
 
 
 def check_finite_range(low: NDArray[Any], high: NDArray[Any], names: Iterable[str]) -> None:
-    """Refuse columns or channels whose smallest or largest value is NaN or infinite.
-
-    Parameters
-    ----------
-    low, high : ndarray, shape (columns,)
-        The smallest and the largest value of each.
-    names : iterable of str
-        What each is called.
-
-    Raises
-    ------
-    DataError
-        One is not finite; the first is named.
-    """
+    """Refuse columns or channels whose smallest or largest value is NaN or infinite."""
     bad = ~(np.isfinite(low) & np.isfinite(high))
     if bad.any():
         first = int(np.argmax(bad))
@@ -133,20 +74,7 @@ def check_finite_range(low: NDArray[Any], high: NDArray[Any], names: Iterable[st
 
 
 def refuse_missing_cell(name: str, row: int) -> NoReturn:
-    """Refuse a missing cell where the caller asked for that.
-
-    Parameters
-    ----------
-    name : str
-        The column.
-    row : int
-        The first row without a value.
-
-    Raises
-    ------
-    DataError
-        Always.
-    """
+    """Refuse a missing cell where the caller asked for that."""
     raise DataError(
         f"the data: missing='refuse' allows no empty cells; column {name!r} has one in row {row}. "
         "Fill it, or use missing='mask' to model what is missing."
@@ -154,20 +82,7 @@ def refuse_missing_cell(name: str, row: int) -> NoReturn:
 
 
 def check_some_fields(fields: Sequence[object], notes: Sequence[str]) -> None:
-    """Refuse a table of which nothing is left to model.
-
-    Parameters
-    ----------
-    fields : sequence
-        The encoded columns.
-    notes : sequence of str
-        Why columns were set aside.
-
-    Raises
-    ------
-    DataError
-        There are no encoded columns.
-    """
+    """Refuse a table of which nothing is left to model."""
     if not fields:
         more = f"; and {len(notes) - SAID} more" if len(notes) > SAID else ""
         why = "; ".join(notes[:SAID]) + more
@@ -175,18 +90,7 @@ def check_some_fields(fields: Sequence[object], notes: Sequence[str]) -> None:
 
 
 def check_columns(wanted: Sequence[str], received: Sequence[str]) -> None:
-    """Refuse a table that lacks a column of the table seen at fit.
-
-    Parameters
-    ----------
-    wanted, received : sequence of str
-        Column names at fit and now.
-
-    Raises
-    ------
-    ShapeError
-        The first absent column is named.
-    """
+    """Refuse a table that lacks a column of the table seen at fit."""
     present = set(received)
     absent = [name for name in wanted if name not in present]
     if absent:
@@ -197,20 +101,7 @@ def check_columns(wanted: Sequence[str], received: Sequence[str]) -> None:
 
 
 def check_width(shape: tuple[int, ...], width: int) -> None:
-    """Refuse rows of another width than at fit.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the block of records received.
-    width : int
-        Values a record at fit.
-
-    Raises
-    ------
-    ShapeError
-        The block is not a matrix of that width.
-    """
+    """Refuse rows of another width than at fit."""
     if len(shape) != 2 or shape[1] != width:
         raise ShapeError(
             f"the data: records must have {width} values each, as in training; got an array of shape {shape}. "
@@ -219,38 +110,14 @@ def check_width(shape: tuple[int, ...], width: int) -> None:
 
 
 def refuse_column_type(name: str, wanted: str, received: str) -> NoReturn:
-    """Refuse a table's column of another kind than at fit.
-
-    Parameters
-    ----------
-    name : str
-        The column.
-    wanted, received : str
-        Its type at fit and now.
-
-    Raises
-    ------
-    DataTypeError
-        Always.
-    """
+    """Refuse a table's column of another kind than at fit."""
     raise DataTypeError(
         f"the data: column {name!r} must hold {wanted}, as in training; got {received}. Convert the column first."
     )
 
 
 def refuse_image_rank(shape: tuple[int, ...]) -> NoReturn:
-    """Refuse records that are not pictures.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the records received.
-
-    Raises
-    ------
-    ShapeError
-        Always.
-    """
+    """Refuse records that are not pictures."""
     raise ShapeError(
         "the data: images must be of shape (height, width) or (height, width, channels), one or a block of them; "
         f"got shape {shape}."
@@ -258,18 +125,7 @@ def refuse_image_rank(shape: tuple[int, ...]) -> NoReturn:
 
 
 def check_channels(received: int, channels: int) -> None:
-    """Refuse pictures with another number of channels than at fit.
-
-    Parameters
-    ----------
-    received, channels : int
-        Channels now and at fit.
-
-    Raises
-    ------
-    ShapeError
-        They differ.
-    """
+    """Refuse pictures with another number of channels than at fit."""
     if received != channels:
         raise ShapeError(
             f"the data: images must have {channels} channel(s), as in training; got {received}. "
@@ -278,22 +134,7 @@ def check_channels(received: int, channels: int) -> None:
 
 
 def check_image_units(block: NDArray[Any], dtype: str, high: float) -> None:
-    """Refuse fractions in [0, 1] where the pictures of training were whole numbers on a larger scale.
-
-    Parameters
-    ----------
-    block : ndarray
-        Pictures of a float dtype.
-    dtype : str
-        Of the pictures at fit.
-    high : float
-        The largest value at fit.
-
-    Raises
-    ------
-    DataError
-        All values lie in [0, 1] and some are fractions: they were divided by the full scale beforehand.
-    """
+    """Refuse fractions in [0, 1] where the pictures of training were whole numbers on a larger scale."""
     if block.size and high > 1 and block.min() >= 0 and block.max() <= 1 and not np.array_equal(block, np.rint(block)):
         raise DataError(
             f"the data: images must be on the scale of training, {dtype} up to {high:g}; got {block.dtype} in [0, 1]. "
@@ -302,30 +143,13 @@ def check_image_units(block: NDArray[Any], dtype: str, high: float) -> None:
 
 
 def check_text_length(length: int) -> None:
-    """Refuse texts that are all empty.
-
-    Parameters
-    ----------
-    length : int
-        Bytes of the longest text.
-
-    Raises
-    ------
-    DataError
-        It is 0.
-    """
+    """Refuse texts that are all empty."""
     if length < 1:
         raise DataError("the data: at least one text must have at least one byte; all are empty.")
 
 
 def refuse_beyond_float32() -> NoReturn:
-    """Refuse values that do not fit 32-bit floats after centring.
-
-    Raises
-    ------
-    DataError
-        Always.
-    """
+    """Refuse values that do not fit 32-bit floats after centring."""
     raise DataError(
         "the data: values must be within the range of 32-bit floats (3.4e38) of those seen in training; "
         "a record lies beyond it. Drop it or correct its unit."
@@ -333,18 +157,7 @@ def refuse_beyond_float32() -> NoReturn:
 
 
 def refuse_quantiles_without_data(owner: str) -> NoReturn:
-    """Refuse to learn quantiles after the records of fit were let go.
-
-    Parameters
-    ----------
-    owner : str
-        The preprocessor, for the sentence.
-
-    Raises
-    ------
-    ParameterError
-        Always.
-    """
+    """Refuse to learn quantiles after the records of fit were let go."""
     raise ParameterError(
         f"{owner}: scaling='quantile' must be the first rescale after fit, or be given data; got neither. "
         "Call rescale('quantile', data)."
@@ -352,20 +165,7 @@ def refuse_quantiles_without_data(owner: str) -> NoReturn:
 
 
 def check_state(name: str, classes: Iterable[str]) -> None:
-    """Refuse a preprocessing state of a class that does not exist.
-
-    Parameters
-    ----------
-    name : str
-        The class that wrote it.
-    classes : iterable of str
-        Known class names.
-
-    Raises
-    ------
-    ArtifactError
-        The name is not among them.
-    """
+    """Refuse a preprocessing state of a class that does not exist."""
     if name not in (known := tuple(classes)):
         raise ArtifactError(f"the model file: preprocessing must be one of {', '.join(known)}; got {name!r}.")
 
@@ -412,18 +212,7 @@ def check_round_trip(shape: Sequence[int | None], found: Sequence[int]) -> None:
 
 
 def refuse_state(reason: Exception) -> ArtifactError:
-    """Return the error for a preprocessing state that lacks parts or holds other types than it should.
-
-    Parameters
-    ----------
-    reason : Exception
-        What went wrong while it was read.
-
-    Returns
-    -------
-    ArtifactError
-        To be raised from ``reason``.
-    """
+    """Return the error for a preprocessing state that lacks parts or holds other types than it should."""
     return ArtifactError(
         f"the model file: its preprocessing part must be complete and unaltered; reading it failed at {reason!r}. "
         "Use an intact copy of the file."

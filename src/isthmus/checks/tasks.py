@@ -226,14 +226,7 @@ def enough_matching(found: int, wanted: int, drawn: int, where: Mapping[str, Any
 
 
 def worse_than_nothing(found: Mapping[str, Any]) -> str:
-    """Return what is said of a model that restores records worse than they were; nothing of one that does not.
-
-    Parameters
-    ----------
-    found : mapping
-        Mean squared errors of corrupted and of restored records (``before``, ``after``) in scaled units, the width of
-        the data there (``peak``), and whether they are ``pictures``, and were ``held_out`` from the fit.
-    """
+    """Return what is said of a model that restores records worse than they were; nothing of one that does not."""
     before, after, peak = (float(found[name]) for name in ("before", "after", "peak"))
     if not after >= before > 0:
         return ""
