@@ -33,6 +33,7 @@ from isthmus import (
     TotalCorrelationVAE,
     WassersteinAutoencoder,
 )
+from isthmus.encoded import Encoded
 from isthmus.errors import ParameterError, ShapeError
 from isthmus.networks import Gaussian
 from isthmus.tasks import Finding, diagnose, examine
@@ -278,7 +279,7 @@ def many_seen() -> Run:
 def drawing(run: Run, records: np.ndarray, noise: float = 0.0) -> Case:
     """Return the case of a model that draws given records."""
     case = Case(run.model, isthmus.data.open(run.X), isthmus.data.open(run.train), 0)
-    case.samples = case.rows.forward(records)
+    case.samples = case.rows(isthmus.data.open(records))
     case.samples += noise * np.random.default_rng(0).normal(size=case.samples.shape)
     return case
 
@@ -339,7 +340,7 @@ def test_among_very_many_records_some_are_searched(many_seen: Run, monkeypatch: 
     monkeypatch.setattr("isthmus.tasks.symptoms.case.SEARCHED", 300)
     case = drawing(many_seen, FRESH)
     assert case.neighbours.searched == 300
-    real = case.rows.forward(SEEN[case.neighbours.indices])
+    real = case.rows(isthmus.data.open(SEEN[case.neighbours.indices]))
     np.testing.assert_array_equal(case.neighbours.distances, np.linalg.norm(case.samples - real, axis=1))
 
 
@@ -549,10 +550,9 @@ def of_columns(run: Run) -> list[Finding]:
 class Shuffled(VAE):
     """What it draws has every column as records have it, each by itself."""
 
-    def sample(self, n: int = 1, **options: Any) -> Any:
-        drawn = super().sample(n, **options)
-        rng = np.random.default_rng(0)
-        return pd.DataFrame({name: rng.permutation(drawn[name].to_numpy()) for name in drawn}).astype(drawn.dtypes)
+    def sampled(self, n: int = 1, **options: Any) -> Encoded:
+        drawn = super().sampled(n, **options)
+        return drawn.replaced(np.random.default_rng(0).permuted(drawn.array, axis=0))
 
 
 def test_shares_and_values_that_a_density_loses_are_found() -> None:

@@ -112,7 +112,7 @@ def test_a_ladder_network_stays_finite_on_records_that_are_alike():
     X[0] += 1
     model = LadderNetwork(batch_size=8, max_epochs=10, random_state=0).fit(X, np.repeat([0, 1], 40))
     assert model.history_[-1]["train_loss"] < 1e4
-    assert (model.class_logits(X).argmax(1) == np.repeat([0, 1], 40)).mean() > 0.9
+    assert np.isfinite(model.class_logits(X)).all()
 
 
 @pytest.mark.parametrize(
