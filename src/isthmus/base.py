@@ -14,7 +14,7 @@ import os
 import secrets
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
@@ -29,6 +29,7 @@ from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
 from isthmus.description import (
+    RetiredParameters,
     classes_from_json,
     constructor_call,
     no_more_than,
@@ -44,7 +45,7 @@ from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
 
-__all__ = ["Model", "seed_of"]
+__all__ = ["Model", "RetiredParameters", "seed_of"]
 
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
@@ -148,6 +149,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
     draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
+    # Parameters of earlier versions, which files may still hold: those with a new name, and those that no longer exist.
+    renamed_parameters: ClassVar[Mapping[str, str]] = {}
+    retired_parameters: ClassVar[RetiredParameters] = {}
     # What is worth trying of the parameters; a subclass adds its own, and leaves out what it cannot have.
     search_space: ClassVar[SearchSpace] = {
         "latent_dim": Whole(2, 128, log=True),
@@ -200,7 +204,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
         """Refuse unknown parameters with the nearest known name, before Python does without it."""
-        checks.known_names(cls.__name__, parameters, list(inspect.signature(cls.__init__).parameters)[1:])
+        names = list(inspect.signature(cls.__init__).parameters)[1:]
+        checks.known_names(cls.__name__, parameters, names, cls.renamed_parameters)
         return super().__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

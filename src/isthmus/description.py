@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -23,6 +23,7 @@ from isthmus import documents
 from isthmus.errors import ArtifactError, IsthmusWarning, ParameterError
 
 __all__ = [
+    "RetiredParameters",
     "classes_from_json",
     "constructor_call",
     "no_more_than",
@@ -80,17 +81,39 @@ _AS_JSON: dict[str, Any] = {
 }
 
 
+# Parameters that a class no longer has, each with the values that mean what it does now; None where any value does.
+RetiredParameters = Mapping[str, tuple[Any, ...] | None]
+
+
 def parameters_from_json(cls: type, stored: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor parameters of a class that a file holds, each as its annotation says.
+
+    A class may say that earlier versions had a parameter under another name (``renamed_parameters``), or one that it no
+    longer has (``retired_parameters``).
 
     Raises
     ------
     ArtifactError
-        One is of another type.
+        One is of another type, or no longer exists and has a value that this version cannot stand for.
     """
+    stored = _as_named_now(cls, stored)
     hints = documents.hints(cls) | _AS_JSON
     typed = {name: documents.read(hints.get(name, Any), value, f"parameters.{name}") for name, value in stored.items()}
     return {name: parameter_from_json(value) for name, value in typed.items()}
+
+
+def _as_named_now(cls: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a file under the names that they have today, without those that no longer exist."""
+    retired: RetiredParameters = getattr(cls, "retired_parameters", {})
+    for name in stored.keys() & retired.keys():
+        allowed = retired[name]
+        if allowed is not None and stored[name] not in allowed:
+            raise ArtifactError(
+                f"its parameter {name} is {stored[name]!r}, and {cls.__name__} no longer has that parameter: this "
+                f"version reads {' or '.join(map(repr, allowed))} alone"
+            )
+    renamed: Mapping[str, str] = getattr(cls, "renamed_parameters", {})
+    return {renamed.get(name, name): value for name, value in stored.items() if name not in retired}
 
 
 def classes_from_json(document: list[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,6 @@ __all__ = [
     "finite_labels",
     "labels_are_classes",
     "labels_seen_at_fit",
-    "nothing",
     "one_size",
     "same_classes",
     "weights",
@@ -30,12 +29,6 @@ def weights(owner: str, parameter: str, value: Any) -> None:
         )
     for weight in value:
         number(owner, f"each weight in {parameter}", weight, low=0)
-
-
-def nothing(owner: str, parameter: str, value: Any, plain: Any) -> None:
-    """Refuse a parameter of every model that this one has no place for."""
-    if value != plain:
-        raise ParameterError(f"{owner} has no place for {parameter}={value!r}; leave it at {plain!r}.")
 
 
 def one_size(owner: str, shape: Sequence[int | None]) -> None:

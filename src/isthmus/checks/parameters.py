@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -54,9 +54,13 @@ def close_names(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[st
     return difflib.get_close_matches(name, usual, n=1, cutoff=cutoff) if len(name) <= COMPARED else []
 
 
-def known_names(owner: str, given: Iterable[str], allowed: Sequence[str]) -> None:
-    """Refuse a parameter that does not exist, with the nearest one that does."""
+def known_names(
+    owner: str, given: Iterable[str], allowed: Sequence[str], renamed: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a parameter that does not exist, with its new name or the nearest one that does."""
     for name in given:
+        if renamed and name in renamed:
+            raise ParameterError(f"{owner} has no parameter {name!r} any more; it is {renamed[name]!r} now.")
         if name not in allowed:
             hint = nearest(name, allowed) or f"; it has {', '.join(allowed)}."
             raise ParameterError(f"{owner} has no parameter {name!r}{hint}")
@@ -142,10 +146,10 @@ def same_number(owner: str, parameter: str, value: int, other: str, its: int | N
 
 
 def vectors_only(owner: str, what: str) -> None:
-    """Refuse what is defined over codes that are vectors, where codes are maps."""
+    """Refuse what is defined over vector codes, where codes are maps."""
     raise ParameterError(
-        f"{owner}: {what} needs codes that are vectors, and these are maps, as those of pictures of several sizes and "
-        f"of some networks of one's own are; bring the pictures to one size, or end the encoder in a vector."
+        f"{owner}: {what} needs vector codes, but this encoder returns maps (channels, height, width). Use pictures of "
+        f"one size, or an encoder that ends in (batch, latent_dim)."
     )
 
 

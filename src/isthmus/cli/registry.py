@@ -102,7 +102,7 @@ def parse(cls: type[Model], texts: Mapping[str, Any]) -> dict[str, Any]:
     from isthmus.checks.parameters import known_names
 
     names = [field.name for field in _fields(cls)]
-    known_names(cls.__name__, texts, names)
+    known_names(cls.__name__, texts, names, cls.renamed_parameters)
     return {name: _value(cls.__name__, name, str(text), _hints(cls)[name]) for name, text in texts.items()}
 
 

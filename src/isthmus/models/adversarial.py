@@ -28,10 +28,10 @@ import torch
 from torch import Tensor, nn
 
 from isthmus import checks, networks
-from isthmus.base import Model
+from isthmus.base import Model, RetiredParameters
 from isthmus.models.composition import compose
 from isthmus.models.gan import BETAS, LOSSES, PACE, squared_slope
-from isthmus.models.vae import VAE
+from isthmus.models.variational import FIXED_PRIOR, VariationalModel
 from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Player, Step
 
@@ -136,7 +136,7 @@ class AdversarialAutoencoder(Model):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class VAEGAN(VAE):
+class VAEGAN(VariationalModel):
     """Learn a variational code through a critic's eyes: records are alike where the critic sees no difference.
 
     Parameters
@@ -146,9 +146,10 @@ class VAEGAN(VAE):
     gamma : float, default=0.05
         Weight of the critic's gradient penalties.
     **common
-        ``beta`` and ``warm_up`` of :class:`isthmus.VAE`, and the parameters of every model:
-        :class:`isthmus.base.Model`; the usual optimiser is "adam", and the usual precision "float32". The prior is
-        standard normal, the posterior Gaussian. Of the likelihood only the scale is fitted: it gives scores.
+        ``beta`` and ``warm_up`` of :class:`isthmus.models.variational.VariationalModel`, and the parameters of every
+        model: :class:`isthmus.base.Model`; the default optimiser is "adam", the default precision "float32". The
+        posterior is Gaussian; the prior is standard normal, and of tables a mixture of Gaussians. Of the likelihood
+        only the scale is fitted: it gives scores.
 
     Examples
     --------
@@ -165,7 +166,9 @@ class VAEGAN(VAE):
     optimizer: str = "adam"
     precision: str = "float32"
 
+    draws_marginals: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
+    retired_parameters: ClassVar[RetiredParameters] = {**FIXED_PRIOR, "free_bits": (0.0,)}
     search_space: ClassVar[SearchSpace] = {
         **{name: its for name, its in AdversarialAutoencoder.search_space.items() if name != "penalty"},
         "similarity": Number(0.1, 10.0, log=True),
@@ -176,10 +179,6 @@ class VAEGAN(VAE):
         owner = type(self).__name__
         checks.number(owner, "similarity", self.similarity, low=0)
         checks.number(owner, "gamma", self.gamma, low=0)
-        checks.choice(owner, "prior", self.prior, ("auto", "normal"))
-        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
-        checks.integer(owner, "k", self.k, low=1, high=1)
-        checks.number(owner, "free_bits", self.free_bits, low=0, high=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         core: Any = super().build(rng)
@@ -212,7 +211,7 @@ class VAEGAN(VAE):
         theta = self.decode(z, step.size)
         return {
             "likeness": self._likeness(theta, step),
-            "kl": self._beta(step) * core.kl(q, z, log_q).mean(),
+            "kl": self.kl_weight(step) * core.kl(q, z, log_q).mean(),
             "reconstruction": core.nll(theta.detach(), x).mean(),
         }
 

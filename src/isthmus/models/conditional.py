@@ -34,8 +34,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isthmus import checks, networks
+from isthmus.base import RetiredParameters
 from isthmus.models.composition import compose
-from isthmus.models.vae import VAE
+from isthmus.models.variational import PriorModel
 from isthmus.search import Number, SearchSpace
 from isthmus.training import Step
 
@@ -43,7 +44,7 @@ __all__ = ["ConditionalVAE"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ConditionalVAE(VAE):
+class ConditionalVAE(PriorModel):
     """Learn to draw records of a class, and to tell the class of a record.
 
     Parameters
@@ -51,8 +52,9 @@ class ConditionalVAE(VAE):
     alpha : float, default=1
         Weight of -log q(y | x), above, averaged over the records that have a label.
     **common
-        The parameters of :class:`isthmus.VAE` (with ``k=1`` and ``posterior="gaussian"``) and of every model:
-        :class:`isthmus.base.Model`. ``latent_dim`` counts the numbers beside the class.
+        ``beta``, ``warm_up``, ``free_bits``, ``prior`` and ``components`` of
+        :class:`isthmus.models.variational.PriorModel`, and the parameters of every model: :class:`isthmus.base.Model`.
+        ``latent_dim`` counts the numbers beside the class.
 
     Attributes
     ----------
@@ -73,24 +75,21 @@ class ConditionalVAE(VAE):
     alpha: float = 1.0
 
     search_space: ClassVar[SearchSpace] = {
-        **{name: its for name, its in VAE.search_space.items() if name != "posterior"},
+        **PriorModel.search_space,
         "alpha": Number(0.1, 100.0, log=True),
     }
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
-    draws_marginals: ClassVar[bool] = False
+    retired_parameters: ClassVar[RetiredParameters] = {"posterior": ("gaussian",), "k": (1,)}
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
-        owner = type(self).__name__
-        checks.number(owner, "alpha", self.alpha, low=0)
-        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
-        checks.integer(owner, "k", self.k, low=1, high=1)
+        checks.number(type(self).__name__, "alpha", self.alpha, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         core = compose(self, rng, heads=2, beside=len(self.classes_), core=networks.ConditionalCore)
         core.with_classes(torch.as_tensor(self.class_counts_))
-        self.add_prior_and_flow(core, rng)
+        core.prior = self.build_prior(core, rng)
         return core
 
     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -106,7 +105,7 @@ class ConditionalVAE(VAE):
         of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / count
         return {
             "reconstruction": nll.mean(),
-            "kl": self._beta(step) * self._kl(q, z, log_q),
+            "kl": self.kl_weight(step) * self.kl(q, z, log_q),
             "class": self.alpha * of_labelled + kl_of_classes.mean(),
         }
 

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus import checks, networks
-from isthmus.base import Model
+from isthmus.base import Model, RetiredParameters
 from isthmus.models.composition import compose, latent_dim
-from isthmus.models.vae import VAE
+from isthmus.models.variational import FIXED_PRIOR, VariationalModel
 from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Step
 
@@ -35,7 +35,7 @@ NARROWEST, WIDEST = 64, 256  # of the paths, where nobody says
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LadderVAE(VAE):
+class LadderVAE(VariationalModel):
     """Learn a hierarchy of codes, and a likelihood of records.
 
     Parameters
@@ -50,7 +50,8 @@ class LadderVAE(VAE):
     free_bits : float, default=0
         Nats of KL that each level has for nothing.
     **common
-        ``beta`` of :class:`isthmus.VAE`, and the parameters of every model: :class:`isthmus.base.Model`.
+        ``beta`` of :class:`isthmus.models.variational.VariationalModel`, and the parameters of every model:
+        :class:`isthmus.base.Model`.
 
     Examples
     --------
@@ -65,8 +66,9 @@ class LadderVAE(VAE):
     levels: int | None = None
     width: int | None = None
     warm_up: float = 0.2
+    free_bits: float = 0.0
 
-    draws_marginals: ClassVar[bool] = False
+    retired_parameters: ClassVar[RetiredParameters] = FIXED_PRIOR
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(0.5, 2.0, log=True),
@@ -79,9 +81,7 @@ class LadderVAE(VAE):
         owner = type(self).__name__
         checks.integer(owner, "levels", self.levels, low=1, high=100, optional=True)
         checks.integer(owner, "width", self.width, low=1, optional=True)
-        checks.choice(owner, "prior", self.prior, ("auto", "normal"))
-        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
-        checks.integer(owner, "k", self.k, low=1, high=1)
+        checks.number(owner, "free_bits", self.free_bits, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         numbers, levels = latent_dim(self), self.levels
@@ -105,7 +105,7 @@ class LadderVAE(VAE):
         levels = self._by_level(descent.kl).mean(0)
         if self.free_bits and self.module_.training:
             levels = levels.clamp_min(self.free_bits)
-        return {"reconstruction": self.module_.nll(descent.theta, x).mean(), "kl": self._beta(step) * levels.sum()}
+        return {"reconstruction": self.module_.nll(descent.theta, x).mean(), "kl": self.kl_weight(step) * levels.sum()}
 
     def _by_level(self, kl: Tensor) -> Tensor:
         """Return the sum of each level: (b, *code_shape) -> (b, levels)."""

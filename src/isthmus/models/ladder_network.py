@@ -37,7 +37,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isthmus import checks, networks
-from isthmus.base import Model
+from isthmus.base import Model, RetiredParameters
 from isthmus.graph import graph_of, spread
 from isthmus.models.components import MOST, PlainRecords
 from isthmus.models.composition import compose
@@ -92,6 +92,12 @@ class LadderNetwork(Model):
     head_start: float = 0.15
     optimizer: str = "adam"
 
+    # Layers are rectified, normalised over the batch and disturbed by noise: no parameter chooses this.
+    activation: ClassVar[str] = "relu"  # type: ignore[misc]
+    norm: ClassVar[None] = None  # type: ignore[misc]
+    dropout: ClassVar[float] = 0.0  # type: ignore[misc]
+    retired_parameters: ClassVar[RetiredParameters] = {"activation": ("relu",), "norm": (None,), "dropout": (0.0,)}
+
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
     compares_records: ClassVar[bool] = True  # layers are normalised over the batch
@@ -110,9 +116,6 @@ class LadderNetwork(Model):
         checks.weights(owner, "denoising", self.denoising)
         checks.number(owner, "head_start", self.head_start, low=0, high=1)
         checks.choice(owner, "network", self.network, ("auto", "dense"))
-        checks.choice(owner, "activation", self.activation, ("relu",))
-        checks.nothing(owner, "norm", self.norm, None)
-        checks.nothing(owner, "dropout", self.dropout, 0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         checks.one_size(type(self).__name__, self.preprocessor_.shape_)

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from isthmus import checks, networks
-from isthmus.base import Model
-from isthmus.models.vae import VAE
+from isthmus.base import Model, RetiredParameters
+from isthmus.models.variational import FIXED_PRIOR, VariationalModel
 from isthmus.networks.priors import normal_log_density
 from isthmus.search import Number, SearchSpace
 from isthmus.training import Step
@@ -41,7 +41,7 @@ __all__ = ["TotalCorrelationVAE", "kl_parts"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TotalCorrelationVAE(VAE):
+class TotalCorrelationVAE(VariationalModel):
     """Learn a code whose units vary independently over the data.
 
     Parameters
@@ -51,8 +51,9 @@ class TotalCorrelationVAE(VAE):
     alpha : float, default=1
         Weight of what code and record say of each other.
     **common
-        The parameters of every model: :class:`isthmus.base.Model`; of :class:`isthmus.VAE` ``warm_up``. The prior is
-        standard normal, the posterior Gaussian.
+        ``warm_up`` of :class:`isthmus.models.variational.VariationalModel`, and the parameters of every model:
+        :class:`isthmus.base.Model`. The posterior is Gaussian; the prior is standard normal, and of tables a mixture
+        of Gaussians.
 
     Examples
     --------
@@ -67,7 +68,9 @@ class TotalCorrelationVAE(VAE):
     beta: float = 6.0
     alpha: float = 1.0
 
+    draws_marginals: ClassVar[bool] = True
     compares_records: ClassVar[bool] = True
+    retired_parameters: ClassVar[RetiredParameters] = {**FIXED_PRIOR, "free_bits": (0.0,)}
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "beta": Number(1.0, 20.0, log=True),
@@ -76,12 +79,7 @@ class TotalCorrelationVAE(VAE):
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
-        owner = type(self).__name__
-        checks.number(owner, "alpha", self.alpha, low=0)
-        checks.choice(owner, "prior", self.prior, ("auto", "normal"))
-        checks.choice(owner, "posterior", self.posterior, ("gaussian",))
-        checks.integer(owner, "k", self.k, low=1, high=1)
-        checks.number(owner, "free_bits", self.free_bits, low=0, high=0)
+        checks.number(type(self).__name__, "alpha", self.alpha, low=0)
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """Return E[-log p(x | z)] and the three weighted parts of the KL term."""
@@ -98,7 +96,7 @@ class TotalCorrelationVAE(VAE):
         information, correlation, units = kl_parts(z, q, self.n_records_)
         return terms | {
             "mutual_information": self.alpha * places * information,
-            "total_correlation": self._beta(step) * places * correlation,
+            "total_correlation": self.kl_weight(step) * places * correlation,
             "unit_kl": places * units,
         }
 
