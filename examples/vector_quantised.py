@@ -25,7 +25,7 @@ from isthmus import VQVAE, Autoencoder
 from isthmus.report.gallery import in_pairs
 
 ENTRIES = 256
-EVENLY = 1e6  # a temperature at which all numbers are equally likely
+EVENLY = 1e6  # a temperature at which all indices are equally likely
 
 
 def main() -> None:
@@ -35,36 +35,36 @@ def main() -> None:
     pixels, size = train.array[0].size, code_size(32, train)
     common = {"latent_dim": size, "max_epochs": options.epochs, "random_state": 0}
     plain = Autoencoder(**common).fit(train)
-    model = VQVAE(entries=ENTRIES, **common).fit(train)
+    model = VQVAE(codebook_size=ENTRIES, **common).fit(train)
 
-    numbers = model.code_numbers(test)[:, :, 0]
+    indices = model.code_indices(test)[:, :, 0]
     last = model.history_[-1]
     error = squared_error(test, model.reconstruct(test))
     rows = {
         "pixels, packed tightly": [pixels * math.log2(white(test) + 1), 0],
         f"autoencoder, {size} numbers of 32 bits": [32 * size, squared_error(test, plain.reconstruct(test))],
-        f"{numbers.shape[1]} whole numbers below {ENTRIES}": [numbers.shape[1] * math.log2(ENTRIES), error],
+        f"{indices.shape[1]} indices below {ENTRIES}": [indices.shape[1] * math.log2(ENTRIES), error],
         "the same, as the prior expects them": [last["validation_prior_code"] / math.log(2), error],
         "and every pixel exactly": [-model.score(test) / math.log(2), 0],
     }
     for index in np.unique(test.labels, return_index=True)[1][:3]:
-        print(f"a {test.labels[index]}, as whole numbers: {' '.join(map(str, numbers[index]))}")
+        print(f"a {test.labels[index]}, as indices: {' '.join(map(str, indices[index]))}")
     print()
     print_table(("bits a picture", "squared error"), rows)
-    used = np.unique(numbers).size
+    used = np.unique(indices).size
     print(f"Held-out pictures use {used} of {ENTRIES} entries; training ones as many as")
     print(f"{last['perplexity']:.0f} entries that were all used alike (the perplexity).\n")
 
     wanted = len(halves(test)[1])
     drawn = {
-        "numbers from the prior": model.sample(wanted, random_state=0),
-        "all numbers alike": model.sample(wanted, temperature=EVENLY, random_state=0),
+        "indices from the prior": model.sample(wanted, random_state=0),
+        "all indices alike": model.sample(wanted, temperature=EVENLY, random_state=0),
     }
     captions = samples_table(train, test, drawn)
     shown = {"held-out, given back": in_pairs(test.array, model.reconstruct(test), columns=6)[:48]}
     shown |= {name: images[:48] for name, images in drawn.items()}
     captions = {name: f"Frechet distance {captions[name]}" for name in drawn}
-    captions["held-out, given back"] = f"in pairs of rows, from {numbers.shape[1]} whole numbers"
+    captions["held-out, given back"] = f"in pairs of rows, from {indices.shape[1]} indices"
     sheets(shown, options.output / "vector_quantised.png", columns=6, captions=captions)
 
 

@@ -94,7 +94,7 @@ class HasLevels(Protocol):
 class Quantises(Protocol):
     """Has codes that are entries of a codebook: there is no order among them, and nothing between two."""
 
-    def code_numbers(self, X: Any) -> Any:
+    def code_indices(self, X: Any) -> Any:
         """Return the indices of the entries."""
 
 

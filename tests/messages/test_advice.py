@@ -739,7 +739,7 @@ def records_to_calibrate_on(tmp: Path) -> None:
 @advises("checks.explain.an_encoder")
 def what_can_be_explained(tmp: Path) -> None:
     book = isthmus.VQVAE(**COMMON).fit(rows())
-    with told("or fit a model without a book, such as Autoencoder or VAE"):
+    with told("or fit a model without a codebook, such as Autoencoder or VAE"):
         tasks.attribute(book, rows())
     tasks.attribute(fitted("array"), rows(), steps=1)
     tasks.probe(book.transform(rows()), classes())
@@ -868,7 +868,6 @@ def what_a_search_needs(tmp: Path) -> None:
 
 @advises("checks.parameters.not_together")
 @advises("checks.parameters.divides")
-@advises("checks.classify.nothing")
 @advises("checks.classify.same_classes")
 def parameters_that_go_together(tmp: Path) -> None:
     with told("leave one of them out"):
@@ -878,9 +877,6 @@ def parameters_that_go_together(tmp: Path) -> None:
     with told("take latent_dim=6"):
         isthmus.LadderVAE(**COMMON, latent_dim=5, levels=2).fit(rows())
     isthmus.LadderVAE(**COMMON, latent_dim=6, levels=2).fit(rows(width=12))
-    with told("leave it at 0"):
-        isthmus.LadderNetwork(**COMMON, dropout=0.5).fit(rows(), classes())
-    isthmus.LadderNetwork(**COMMON, dropout=0).fit(rows(), classes())
     model = ConditionalVAE(**COMMON).fit(rows(), classes())
     with told("give the labels it was fitted on, or an unfitted model"):
         Classifier(model=model, method="own", random_state=0).fit(rows(), np.arange(60) % 3)
@@ -941,7 +937,7 @@ def records_are_named_once(tmp: Path) -> None:
 
 @advises("checks.parameters.vectors_only")
 def codes_that_are_vectors(tmp: Path) -> None:
-    with told("bring the pictures to one size, or end the encoder in a vector"):
+    with told("Use pictures of one size, or an encoder that ends in (batch, latent_dim)"):
         VAE(**COMMON, prior="vamp").fit(open_sizes())
     VAE(**COMMON, prior="vamp").fit(pictures())
 

@@ -194,13 +194,13 @@ def test_units_that_vary_most_are_moved(drawing: Any, images: Images) -> None:
 
 
 def test_codes_of_numbers_have_no_ways(drawing: Any, images: Images) -> None:
-    drawing.code_numbers = lambda data: None
+    drawing.code_indices = lambda data: None
     report = evaluate(drawing, images[1])
     found = report.to_dict()["generation"]
     assert found["between"] is found["units"] is None
     assert not {"between", "moved"} & set(report.figures())
     assert found["note"] == (
-        "Codes are entries of a book, which have no order: there is nothing between two of them, so no ways from "
+        "Codes are entries of a codebook, which have no order: there is nothing between two of them, so no paths from "
         "record to record are shown, and no moves of units."
     )
     assert found["note"] in report.to_html()

@@ -127,7 +127,7 @@ def test_entries_of_a_book(image_model: Any, images: Images, monkeypatch: pytest
     lines = {line.get_label(): line.get_ydata() for line in report.figures()["entries"].axes[0].lines}
     assert list(lines) == ["used entries", "perplexity", "dead entries"]
     np.testing.assert_array_equal(lines["dead entries"], [8.0 - e for e in range(20)])
-    assert "Entries of the book" in report.to_html()
+    assert "Codebook entries" in report.to_html()
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4), (300, 20, 3), (1, 1)])

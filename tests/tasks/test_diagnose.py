@@ -148,7 +148,7 @@ def jumble(layer: nn.Linear) -> None:
 
 
 def tokens_by_heart() -> Run:
-    model = VQVAE(latent_dim=16, entries=512, optimizer="adam", **QUICK | {"max_epochs": 50})
+    model = VQVAE(latent_dim=16, codebook_size=512, optimizer="adam", **QUICK | {"max_epochs": 50})
     return Run(model.fit(DIGITS[:400], validation=0), DIGITS[400:], train=DIGITS[:400])
 
 
@@ -229,7 +229,7 @@ HEALTHY: dict[str, Callable[[], Run]] = {
     "wasserstein": lambda: fit(WassersteinAutoencoder(**QUICK), DIGITS),
     "regularised": lambda: fit(RegularizedAutoencoder(**QUICK), DIGITS),
     "vector-quantised": lambda: fit(
-        VQVAE(latent_dim=8, entries=64, optimizer="adam", **QUICK | {"max_epochs": 40}), DIGITS[:450]
+        VQVAE(latent_dim=8, codebook_size=64, optimizer="adam", **QUICK | {"max_epochs": 40}), DIGITS[:450]
     ),
     "total correlation": lambda: fit(TotalCorrelationVAE(**QUICK), DIGITS),
     "ladder": lambda: fit(LadderVAE(**QUICK), DIGITS),
@@ -403,15 +403,15 @@ def test_players_of_a_game_have_no_loss_that_falls() -> None:
         training.over_fitting(game(FALLS, RISES))
 
 
-def test_a_book_of_which_little_is_used() -> None:
-    model = VQVAE(latent_dim=4, entries=64, hidden=(16,), max_epochs=3, random_state=0).fit(DIGITS[:300])
+def test_a_codebook_of_which_little_is_used() -> None:
+    model = VQVAE(latent_dim=4, codebook_size=64, hidden=(16,), max_epochs=3, random_state=0).fit(DIGITS[:300])
     case = Case(model, None, None, 0)
     model.history_[-1]["perplexity"] = 20.0
     assert code.dead_entries(case) is None
     model.history_[-1]["perplexity"] = 4.0
     found = code.dead_entries(case)
-    assert (found.kind, found.changes) == ("dead-entries", {"entries": 16})
-    assert found.sentence.startswith("Of 64 entries in the book about 4.0 are used")
+    assert (found.kind, found.changes) == ("dead-entries", {"codebook_size": 16})
+    assert found.sentence.startswith("Of 64 entries of the codebook about 4.0 are used")
 
 
 @pytest.mark.parametrize(

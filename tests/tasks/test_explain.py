@@ -160,7 +160,7 @@ def test_texts_and_books_are_refused(digits):
         explain(model, isthmus.data.open(texts))
     book = isthmus.VQVAE(latent_dim=4, max_epochs=1, random_state=0).fit(digits[:60])
     with pytest.raises(
-        ParameterError, match=r"codes of VQVAE are entries of a book, which no gradient goes through; .*probe and most"
+        ParameterError, match=r"codes of VQVAE are entries of a codebook, which no gradient passes; .*probe and most"
     ):
         explain(book, digits[:60])
     for codes in (model.transform(isthmus.data.open(texts)), book.transform(digits[:60])):

@@ -20,7 +20,7 @@ def _rng(seed=0):
 def test_nearest_entries_equal_a_search():
     quantiser = networks.VectorQuantiser(17, 3, 2, _rng())
     z = torch.randn(5, 4, 3, generator=_rng(1))
-    numbers = quantiser.numbers(z)
+    numbers = quantiser.indices(z)
     left = z.clone()
     for level in range(2):
         book = quantiser.books[level].weight.detach()
@@ -61,12 +61,12 @@ def test_rotation_turns_the_gradient_back():
 def test_scalar_quantiser_reaches_every_entry_and_counts_them_apart(steps):
     quantiser = networks.ScalarQuantiser(steps)
     z = torch.randn(200_000, 1, len(steps), generator=_rng()) * 2
-    numbers = quantiser.numbers(z)
-    assert set(numbers.flatten().tolist()) == set(range(quantiser.entries))
+    numbers = quantiser.indices(z)
+    assert set(numbers.flatten().tolist()) == set(range(quantiser.codebook_size))
     q, again, price = quantiser(z)
     assert torch.equal(again, numbers)
     torch.testing.assert_close(q, quantiser.look_up(numbers))
-    assert len(torch.unique(q.flatten(0, 1), dim=0)) == quantiser.entries
+    assert len(torch.unique(q.flatten(0, 1), dim=0)) == quantiser.codebook_size
     assert q.abs().max() <= 1
     assert not price.any()
 
@@ -112,11 +112,11 @@ def test_token_prior_sums_to_one_and_draws_what_it_says():
 
 
 def test_bound_is_that_of_code_and_record(digits):
-    model = VQVAE(latent_dim=8, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    model = VQVAE(latent_dim=8, codebook_size=16, max_epochs=2, random_state=0).fit(digits[:300])
     X = digits[:20]
     x = model.module_.scale(torch.from_numpy(model.preprocessor_.encode(X)))
     with torch.no_grad():
-        numbers = torch.from_numpy(model.code_numbers(X))
+        numbers = torch.from_numpy(model.code_indices(X))
         z = model.module_.quantiser.look_up(numbers).flatten(1)
         expected = model.module_.prior.log_prob(numbers.flatten(1)) - model.module_.nll(model.decode(z), x)
     np.testing.assert_allclose(model.score_samples(X), expected.numpy(), rtol=1e-4)
@@ -124,14 +124,14 @@ def test_bound_is_that_of_code_and_record(digits):
 
 
 def test_history_names_use_and_dead_entries(digits):
-    model = VQVAE(latent_dim=8, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    model = VQVAE(latent_dim=8, codebook_size=16, max_epochs=2, random_state=0).fit(digits[:300])
     last = model.history_[-1]
     assert 1 < last["perplexity"] <= 16
     assert last["used_entries"] + last["dead_entries"] == 16
 
 
 def test_held_out_records_judge_the_prior_too(digits):
-    model = VQVAE(latent_dim=8, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
+    model = VQVAE(latent_dim=8, codebook_size=16, max_epochs=2, random_state=0).fit(digits[:300])
     last = model.history_[-1]
     parts = [last[f"validation_{part}"] for part in ("model_reconstruction", "model_quantisation", "prior_code")]
     assert last["validation_loss"] == pytest.approx(sum(parts))
@@ -143,31 +143,32 @@ def test_own_networks_that_end_in_maps_have_one_token_a_place(digits):
         nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 6, 3, 1, 1)),
         nn.Sequential(nn.Conv2d(6, 8, 3, 1, 1), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1)),
     )
-    model = VQVAE(network=own, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
-    assert model.code_numbers(digits[:5]).shape == (5, 16, 1)
+    model = VQVAE(network=own, codebook_size=16, max_epochs=2, random_state=0).fit(digits[:300])
+    assert model.code_indices(digits[:5]).shape == (5, 16, 1)
     assert model.transform(digits[:5]).shape == (5, 6 * 4 * 4)
     assert model.sample(3, random_state=0).shape == (3, 8, 8)
 
 
 def test_own_networks_that_end_in_vectors_are_cut_into_tokens(digits):
     own = nn.Sequential(nn.Flatten(), nn.Linear(64, 12)), nn.Linear(12, 64)
-    model = VQVAE(network=own, entries=16, max_epochs=2, random_state=0).fit(digits[:300])
-    assert model.code_numbers(digits[:5]).shape == (5, 3, 1)
+    model = VQVAE(network=own, codebook_size=16, max_epochs=2, random_state=0).fit(digits[:300])
+    assert model.code_indices(digits[:5]).shape == (5, 3, 1)
     with pytest.raises(ValueError, match="tokens=5 must divide latent_dim, which is 12"):
-        VQVAE(network=own, entries=16, tokens=5).fit(digits[:300])
+        VQVAE(network=own, codebook_size=16, tokens=5).fit(digits[:300])
 
 
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
         ({"latent_dim": 10, "tokens": 4}, "tokens=4 must divide latent_dim, which is 10; take latent_dim=12"),
-        ({"quantisation": "scalar", "latent_dim": 10}, r"len\(steps\)=4 must divide latent_dim, which is 10"),
+        ({"quantisation": "scalar", "latent_dim": 10}, r"len\(fsq_levels\)=4 must divide latent_dim, which is 10"),
         (
             {"quantisation": "scalar", "latent_dim": 16, "tokens": 3},
-            r"tokens \* len\(steps\) is 12, and must equal latent_dim: 16",
+            r"tokens \* len\(fsq_levels\) is 12, and must equal latent_dim: 16",
         ),
+        ({"entries": 64}, "VQVAE has no parameter 'entries' any more; it is 'codebook_size' now"),
         ({"quantisation": "vectors"}, "quantisation must be one of 'vector', 'residual', 'scalar'"),
-        ({"steps": (1, 5)}, "each of steps must be a whole number of at least 2 and at most 256; it is 1"),
+        ({"fsq_levels": (1, 5)}, "each of fsq_levels must be a whole number of at least 2 and at most 256; it is 1"),
     ],
 )
 def test_sentences(digits, parameters, sentence):

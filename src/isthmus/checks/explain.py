@@ -21,8 +21,8 @@ def an_encoder(task: str, model: Any) -> None:
         )
     if has(model, Quantises):
         raise ParameterError(
-            f"{task}: codes of {type(model).__name__} are entries of a book, which no gradient goes through; "
-            f"{CODES_ONLY}, or fit a model without a book, such as Autoencoder or VAE."
+            f"{task}: codes of {type(model).__name__} are entries of a codebook, which no gradient passes; "
+            f"{CODES_ONLY}, or fit a model without a codebook, such as Autoencoder or VAE."
         )
 
 

@@ -1,4 +1,4 @@
-r"""The vector-quantised autoencoder: the code is a few whole numbers, and new ones are predicted one by one.
+r"""The vector-quantised autoencoder: the code is a few indices of a codebook, and new ones are predicted one by one.
 
 Papers: van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017; residual
 quantisation: Lee et al., CVPR 2022; finite scalar quantisation: Mentzer et al., ICLR 2024: see
@@ -19,7 +19,7 @@ Together they bound the likelihood: log p(x) >= log p(x | k(x)) + log p(k(x)), b
 sure.
 
 Differs from the paper: the gradient of z_q reaches z_e through a rotation and not straight; entries that nothing is
-near to are moved to tokens of the data; both keep the whole book in use.
+near to are moved to tokens of the data; both keep the whole codebook in use.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ from isthmus.training import Player, Step, distributed
 
 __all__ = ["VQVAE"]
 
-TOKEN_WIDTH = 4  # numbers in a token, where nobody says
-STEPS = (8, 5, 5, 5)  # of scalar quantisation; Mentzer et al., table 1, for about 2^10 entries
+TOKEN_WIDTH = 4  # numbers in a token by default
+FSQ_LEVELS = (8, 5, 5, 5)  # of scalar quantisation by default; Mentzer et al., table 1, for about 2^10 entries
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VQVAE(Model):
-    """Learn a code of whole numbers, and how probable each is.
+    """Learn a code of codebook indices, and how probable each is.
 
     Parameters
     ----------
     quantisation : {"vector", "residual", "scalar"}, default="vector"
-        A book of vectors; several books in a row, each for what the ones before left over; or rounding, without a book.
+        A codebook of vectors; several, each for what the ones before left over; or rounding (FSQ), without codebook.
     tokens : int, optional
         Entries that a code is made of; by default one for four numbers of the code. Codes that are maps, as those of
         pictures of several sizes are, have one token a place.
-    entries : int, default=256
-        Vectors in a book.
-    levels : int, default=4
-        Books of "residual".
-    steps : tuple of int, default=(8, 5, 5, 5)
-        Levels that each number of a token is rounded to by "scalar"; as many as a token has numbers.
+    codebook_size : int, default=256
+        Vectors in a codebook.
+    n_quantizers : int, default=4
+        Codebooks of "residual".
+    fsq_levels : tuple of int, default=(8, 5, 5, 5)
+        Values that "scalar" rounds each number of a token to; as many as a token has numbers.
     commitment : float, default=0.25
         beta above.
     **common
@@ -72,24 +72,29 @@ class VQVAE(Model):
     >>> from sklearn.datasets import load_digits
     >>> from isthmus import VQVAE
     >>> X = load_digits().images.astype("uint8")
-    >>> model = VQVAE(latent_dim=16, entries=64, max_epochs=5, random_state=0).fit(X)
-    >>> model.code_numbers(X).shape, model.sample(4, random_state=0).shape
+    >>> model = VQVAE(latent_dim=16, codebook_size=64, max_epochs=5, random_state=0).fit(X)
+    >>> model.code_indices(X).shape, model.sample(4, random_state=0).shape
     ((1797, 4, 1), (4, 8, 8))
     """
 
     quantisation: str = "vector"
     tokens: int | None = None
-    entries: int = 256
-    levels: int = 4
-    steps: tuple[int, ...] = STEPS
+    codebook_size: int = 256
+    n_quantizers: int = 4
+    fsq_levels: tuple[int, ...] = FSQ_LEVELS
     commitment: float = 0.25
 
+    renamed_parameters: ClassVar[dict[str, str]] = {
+        "entries": "codebook_size",
+        "levels": "n_quantizers",
+        "steps": "fsq_levels",
+    }
     has_prior: ClassVar[bool] = True
     bounds_likelihood: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
         "quantisation": Choice(("vector", "residual")),
-        "entries": Choice((64, 256, 1024)),
+        "codebook_size": Choice((64, 256, 1024)),
         "commitment": Number(0.1, 1.0, log=True),
     }
 
@@ -98,32 +103,32 @@ class VQVAE(Model):
         owner = type(self).__name__
         checks.choice(owner, "quantisation", self.quantisation, ("vector", "residual", "scalar"))
         checks.integer(owner, "tokens", self.tokens, low=1, optional=True)
-        checks.integer(owner, "entries", self.entries, low=2, high=2**16)
-        checks.integer(owner, "levels", self.levels, low=1, high=64)
-        checks.widths(owner, "steps", self.steps)
-        for count in self.steps:
-            checks.integer(owner, "each of steps", count, low=2, high=256)
+        checks.integer(owner, "codebook_size", self.codebook_size, low=2, high=2**16)
+        checks.integer(owner, "n_quantizers", self.n_quantizers, low=1, high=64)
+        checks.widths(owner, "fsq_levels", self.fsq_levels)
+        for count in self.fsq_levels:
+            checks.integer(owner, "each of fsq_levels", count, low=2, high=256)
         checks.number(owner, "commitment", self.commitment, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
-        core = compose(self, rng, width=self._wanted(), core=networks.QuantisedCore)
+        core = compose(self, rng, width=self._width_asked_for(), core=networks.QuantisedCore)
         core.width, tokens = self._width_and_tokens(*core.code_shape)
         if self.quantisation == "scalar":
-            core.quantiser = networks.ScalarQuantiser(self.steps)
+            core.quantiser = networks.ScalarQuantiser(self.fsq_levels)
         else:
-            levels = self.levels if self.quantisation == "residual" else 1
-            core.quantiser = networks.VectorQuantiser(self.entries, core.width, levels, rng)
+            depth = self.n_quantizers if self.quantisation == "residual" else 1
+            core.quantiser = networks.VectorQuantiser(self.codebook_size, core.width, depth, rng)
         if tokens is None:
             core.prior = None
         else:
-            core.prior = networks.TokenPrior(core.quantiser.entries, tokens * core.quantiser.levels, rng)
+            core.prior = networks.TokenPrior(core.quantiser.codebook_size, tokens * core.quantiser.n_quantizers, rng)
         return core
 
-    def _wanted(self) -> int:
-        """Return the width to ask of a network: a usual one is made to fit tokens of scalar quantisation."""
+    def _width_asked_for(self) -> int:
+        """Return the width of the code to build; by default a multiple of the width of FSQ tokens."""
         if self.quantisation != "scalar" or self.latent_dim is not None:
             return latent_dim(self)
-        width = len(self.steps)
+        width = len(self.fsq_levels)
         if None in self.preprocessor_.shape_:
             return width
         return width * (self.tokens or max(1, latent_dim(self) // width))
@@ -133,16 +138,18 @@ class VQVAE(Model):
         owner, scalar = type(self).__name__, self.quantisation == "scalar"
         if sides:  # one token a place of the map
             if scalar:
-                checks.same_number(owner, "len(steps)", len(self.steps), "the channels of the code", numbers)
+                checks.same_number(owner, "len(fsq_levels)", len(self.fsq_levels), "the channels of the code", numbers)
             places = None if None in sides else math.prod(side or 1 for side in sides)
             if self.tokens is not None:
                 checks.same_number(owner, "tokens", self.tokens, "the places of the code's map", places)
             return numbers, places
         if scalar:
-            checks.divides(owner, "len(steps)", len(self.steps), "latent_dim", numbers)
+            checks.divides(owner, "len(fsq_levels)", len(self.fsq_levels), "latent_dim", numbers)
             if self.tokens is not None:
-                checks.same_number(owner, "tokens * len(steps)", self.tokens * len(self.steps), "latent_dim", numbers)
-            return len(self.steps), numbers // len(self.steps)
+                checks.same_number(
+                    owner, "tokens * len(fsq_levels)", self.tokens * len(self.fsq_levels), "latent_dim", numbers
+                )
+            return len(self.fsq_levels), numbers // len(self.fsq_levels)
         if self.tokens is not None:
             checks.divides(owner, "tokens", self.tokens, "latent_dim", numbers)
             return numbers // self.tokens, self.tokens
@@ -172,11 +179,11 @@ class VQVAE(Model):
         """Return -log p(k) of the records' codes."""
         core = self.module_
         with torch.no_grad():
-            numbers = core.numbers(step.x).flatten(1)
-        return {"code": -core.prior.log_prob(numbers).mean()}
+            indices = core.indices(step.x).flatten(1)
+        return {"code": -core.prior.log_prob(indices).mean()}
 
     def _agree(self) -> None:
-        """Let processes that train together have one book: each has moved dead entries to tokens of its own."""
+        """Give processes that train together the same codebook: each has moved dead entries to tokens of its own."""
         for tensor in (*self.module_.quantiser.parameters(), *self.module_.quantiser.buffers()):
             distributed.same(tensor)
 
@@ -185,8 +192,8 @@ class VQVAE(Model):
 
     # ------------------------------------------------------------------ use
 
-    def code_numbers(self, X: Any) -> Any:
-        """Return the whole numbers that stand for records.
+    def code_indices(self, X: Any) -> Any:
+        """Return the codebook indices that stand for records.
 
         Parameters
         ----------
@@ -194,33 +201,33 @@ class VQVAE(Model):
 
         Returns
         -------
-        ndarray of int64, shape (n, tokens, levels)
-            Below the number of entries. Pictures of several sizes give a list of arrays (tokens, levels).
+        ndarray of int64, shape (n, tokens, n_quantizers)
+            From 0. Pictures of several sizes give a list of arrays (tokens, n_quantizers).
         """
-        blocks = [block.cpu().numpy() for block in self._run(X, self.module_.numbers)]
+        blocks = [block.cpu().numpy() for block in self._run(X, self.module_.indices)]
         return (
-            [numbers for block in blocks for numbers in block] if None in self.code_shape_ else np.concatenate(blocks)
+            [indices for block in blocks for indices in block] if None in self.code_shape_ else np.concatenate(blocks)
         )
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """Return log p(x | k) + log p(k) of scaled records at their own code, a bound on log p(x): (b, ...) -> (b,)."""
         core = self.module_
         conditional = super().log_likelihood(x)
-        numbers = core.numbers(x).flatten(1)
+        indices = core.indices(x).flatten(1)
         if core.prior is None:  # every code is as likely as every other
-            return conditional - numbers.shape[1] * float(np.log(core.quantiser.entries))
-        return conditional + core.prior.log_prob(numbers)
+            return conditional - indices.shape[1] * float(np.log(core.quantiser.codebook_size))
+        return conditional + core.prior.log_prob(indices)
 
     def sample_codes(
         self, shape: tuple[int, ...], rng: torch.Generator, temperature: float = 1.0, labels: Tensor | None = None
     ) -> Tensor:
         """Return codes of tokens drawn one after the other from the prior; evenly where codes are maps."""
         core = self.module_
-        levels, entries = core.quantiser.levels, core.quantiser.entries
+        depth, codebook_size = core.quantiser.n_quantizers, core.quantiser.codebook_size
         if core.prior is None:
-            numbers = torch.randint(entries, (shape[0], math.prod(shape[2:]), levels), generator=rng)
-            numbers = numbers.to(core.log_factor.device)
+            indices = torch.randint(codebook_size, (shape[0], math.prod(shape[2:]), depth), generator=rng)
+            indices = indices.to(core.log_factor.device)
         else:
-            numbers = core.prior.sample(shape[0], rng, temperature).view(shape[0], -1, levels)
-        codes: Tensor = core.joined(core.quantiser.look_up(numbers), shape[2:])
+            indices = core.prior.sample(shape[0], rng, temperature).view(shape[0], -1, depth)
+        codes: Tensor = core.joined(core.quantiser.look_up(indices), shape[2:])
         return codes

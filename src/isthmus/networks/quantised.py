@@ -1,8 +1,8 @@
-r"""Codes of whole numbers: a code is cut into tokens, and each token replaced by the nearest entry of a book.
+r"""Quantised codes: a code is cut into tokens, and each token replaced by the nearest entry of a codebook.
 
 ::
 
-    x --encoder--> z_e (tokens x width) --nearest--> k (whole numbers) --look up--> z_q --decoder--> theta
+    x --encoder--> z_e (tokens x width) --nearest--> k (indices) --look up--> z_q --decoder--> theta
                                                      |
                                                      +---- log p(k): predicts each token from those before
 """
@@ -43,32 +43,33 @@ def rotated(z: Tensor, q: Tensor) -> Tensor:
 
 
 class _Quantiser(nn.Module):
-    """What quantisers share: how often each entry is used.
+    """Base of quantisers: counts how often each entry is used.
 
     Parameters
     ----------
-    entries : int
-        That a token can be, in each level.
-    levels : int
-        Entries that stand for one token.
+    codebook_size : int
+        Entries of each codebook.
+    n_quantizers : int
+        Codebooks, each of which gives one entry for a token.
     """
 
     usage: Tensor
     counts: Tensor
 
-    def __init__(self, entries: int, levels: int) -> None:
+    def __init__(self, codebook_size: int, n_quantizers: int) -> None:
         super().__init__()
-        self.entries, self.levels = entries, levels
-        self.register_buffer("usage", torch.full((levels, entries), 1 / entries))  # share of tokens, fading
-        self.register_buffer("counts", torch.zeros((levels, entries), dtype=torch.long), persistent=False)
+        self.codebook_size, self.n_quantizers = codebook_size, n_quantizers
+        shape = (n_quantizers, codebook_size)
+        self.register_buffer("usage", torch.full(shape, 1 / codebook_size))  # share of tokens, a running mean
+        self.register_buffer("counts", torch.zeros(shape, dtype=torch.long), persistent=False)
 
     @torch.no_grad()
-    def count(self, numbers: Tensor) -> None:
-        """Take note of which entries stood for the tokens of a step, (..., levels)."""
-        for level in range(self.levels):
-            counts = torch.bincount(numbers[..., level].flatten(), minlength=self.entries)
-            self.usage[level].lerp_(counts / counts.sum(), 1 - MEMORY)
-            self.counts[level] += counts
+    def count(self, indices: Tensor) -> None:
+        """Take note of which entries stood for the tokens of a step, (..., n_quantizers)."""
+        for depth in range(self.n_quantizers):
+            counts = torch.bincount(indices[..., depth].flatten(), minlength=self.codebook_size)
+            self.usage[depth].lerp_(counts / counts.sum(), 1 - MEMORY)
+            self.counts[depth] += counts
 
     def use(self) -> dict[str, float]:
         """Return what became of the entries since the last call, and begin to count again.
@@ -76,60 +77,60 @@ class _Quantiser(nn.Module):
         Returns
         -------
         dict
-            ``perplexity``: exp of the entropy of use, averaged over levels: as many as there are entries, if all were
-            used alike. ``used_entries`` and ``dead_entries``, of all levels: with at least a twentieth of their fair
-            share of tokens, and with less.
+            ``perplexity``: exp of the entropy of use, averaged over codebooks; the size of the codebook, if all entries
+            were used alike. ``used_entries`` and ``dead_entries``, of all codebooks: with at least a twentieth of an
+            equal share of tokens, and with less.
         """
         p = self.counts / self.counts.sum(1, keepdim=True).clamp_min(1)
         self.counts.zero_()
-        used = int((p >= DEAD / self.entries).sum())
+        used = int((p >= DEAD / self.codebook_size).sum())
         perplexity = torch.exp(-(p * p.clamp_min(1e-12).log()).sum(1)).mean()
         return {"perplexity": float(perplexity), "used_entries": used, "dead_entries": p.numel() - used}
 
 
 class VectorQuantiser(_Quantiser):
-    """Books of vectors: each level replaces what the levels before have left over by its nearest entry.
+    """Codebooks: the first replaces a token by its nearest entry, each later one what the ones before have left over.
 
     van den Oord, Vinyals and Kavukcuoglu, "Neural Discrete Representation Learning" (NeurIPS 2017), equations 1 to 3;
-    with more than one level Lee et al., "Autoregressive Image Generation using Residual Quantization" (CVPR 2022),
+    with more than one codebook Lee et al., "Autoregressive Image Generation using Residual Quantization" (CVPR 2022),
     equation 3.
 
     Parameters
     ----------
-    entries : int
-        Vectors in a book.
+    codebook_size : int
+        Vectors in a codebook.
     width : int
         Numbers in a vector.
-    levels : int
-        Books in a row; 1 is plain vector quantisation.
+    n_quantizers : int
+        Codebooks in a row; 1 is plain vector quantisation.
     rng : torch.Generator
         Of the first vectors.
     """
 
-    def __init__(self, entries: int, width: int, levels: int, rng: torch.Generator) -> None:
-        super().__init__(entries, levels)
-        self.books = nn.ModuleList(layers.embedding(entries, width, rng) for _ in range(levels))
+    def __init__(self, codebook_size: int, width: int, n_quantizers: int, rng: torch.Generator) -> None:
+        super().__init__(codebook_size, n_quantizers)
+        self.books = nn.ModuleList(layers.embedding(codebook_size, width, rng) for _ in range(n_quantizers))
 
-    def _book(self, level: int) -> Tensor:
-        return self.books[level].get_parameter("weight")
+    def _codebook(self, depth: int) -> Tensor:
+        return self.books[depth].get_parameter("weight")
 
-    def numbers(self, z: Tensor) -> Tensor:
-        """Return which entries stand for tokens: (..., width) -> (..., levels)."""
+    def indices(self, z: Tensor) -> Tensor:
+        """Return which entries stand for tokens: (..., width) -> (..., n_quantizers)."""
         left, found = z.detach(), []
-        for level in range(self.levels):
-            book = self._book(level).detach()
+        for depth in range(self.n_quantizers):
+            codebook = self._codebook(depth).detach()
             # ||left - e||^2 without the first term, which is the same for every entry.
-            distance = book.square().sum(1) - 2 * (left @ book.T)
+            distance = codebook.square().sum(1) - 2 * (left @ codebook.T)
             found.append(distance.argmin(-1))
-            left = left - book[found[-1]]
+            left = left - codebook[found[-1]]
         return torch.stack(found, -1)
 
-    def look_up(self, numbers: Tensor) -> Tensor:
-        """Return the sum of the entries: (..., levels) -> (..., width)."""
-        return torch.stack([F.embedding(numbers[..., i], self._book(i)) for i in range(self.levels)]).sum(0)
+    def look_up(self, indices: Tensor) -> Tensor:
+        """Return the sum of the entries: (..., n_quantizers) -> (..., width)."""
+        return torch.stack([F.embedding(indices[..., i], self._codebook(i)) for i in range(self.n_quantizers)]).sum(0)
 
     def forward(self, z: Tensor, commitment: float = 0.25) -> tuple[Tensor, Tensor, Tensor]:
-        """Return quantised tokens, their numbers, and the price of the distance.
+        """Return quantised tokens, their indices, and the price of the distance.
 
         Parameters
         ----------
@@ -141,33 +142,33 @@ class VectorQuantiser(_Quantiser):
         -------
         q : tensor, shape of ``z``
             Entries, through which a gradient reaches z.
-        numbers : tensor of int64, shape (b, tokens, levels)
+        indices : tensor of int64, shape (b, tokens, n_quantizers)
         price : tensor, shape (b,)
-            Sum over levels of ||sg[r] - e||^2 + commitment ||r - sg[e]||^2, with r what is left over.
+            Sum over codebooks of ||sg[r] - e||^2 + commitment ||r - sg[e]||^2, with r what is left over.
         """
-        numbers = self.numbers(z)
+        indices = self.indices(z)
         if self.training and torch.is_grad_enabled():
-            self.count(numbers)
+            self.count(indices)
         left, total, price = z, torch.zeros_like(z), z.new_zeros(len(z))
-        for level in range(self.levels):
-            entry = F.embedding(numbers[..., level], self._book(level))
+        for depth in range(self.n_quantizers):
+            entry = F.embedding(indices[..., depth], self._codebook(depth))
             price = price + (left.detach() - entry).square().flatten(1).sum(1)
             price = price + commitment * (left - entry.detach()).square().flatten(1).sum(1)
             left, total = left - entry.detach(), total + entry.detach()
-        return rotated(z, total), numbers, price
+        return rotated(z, total), indices, price
 
     @torch.no_grad()
     def revive(self, z: Tensor, rng: torch.Generator) -> None:
-        """Move entries that hardly anything is near to random tokens (Dhariwal et al., "Jukebox", 2020)."""
+        """Move unused entries to random tokens (Dhariwal et al., "Jukebox", 2020)."""
         left = z.flatten(0, -2)
-        for level in range(self.levels):
-            book = self._book(level)
-            picked = left[torch.randint(len(left), (self.entries,), generator=rng, device=left.device)]
-            dead = (self.usage[level] < DEAD / self.entries)[:, None]
-            book.copy_(torch.where(dead, picked, book))
-            self.usage[level] = torch.where(dead[:, 0], 1 / self.entries, self.usage[level])
-            distance = book.square().sum(1) - 2 * (left @ book.T)
-            left = left - book[distance.argmin(1)]
+        for depth in range(self.n_quantizers):
+            codebook = self._codebook(depth)
+            picked = left[torch.randint(len(left), (self.codebook_size,), generator=rng, device=left.device)]
+            dead = (self.usage[depth] < DEAD / self.codebook_size)[:, None]
+            codebook.copy_(torch.where(dead, picked, codebook))
+            self.usage[depth] = torch.where(dead[:, 0], 1 / self.codebook_size, self.usage[depth])
+            distance = codebook.square().sum(1) - 2 * (left @ codebook.T)
+            left = left - codebook[distance.argmin(1)]
 
     @torch.no_grad()
     def start_at(self, z: Tensor) -> None:
@@ -178,55 +179,55 @@ class VectorQuantiser(_Quantiser):
 
 
 class ScalarQuantiser(_Quantiser):
-    """Each number of a token is rounded to one of a few levels: no book, and nothing that could die.
+    """Rounds each number of a token to one of a few levels: there is no codebook, and no entry can die.
 
     Mentzer, Minnen, Agustsson and Tschannen, "Finite Scalar Quantization: VQ-VAE Made Simple" (ICLR 2024), section 3.1.
 
     Parameters
     ----------
-    steps : sequence of int
-        How many levels each number of a token has, 2 or more; their product is the number of entries.
+    levels : sequence of int
+        Values that each number of a token is rounded to, 2 or more; their product is the size of the codebook.
     """
 
     radix: Tensor
-    steps: Tensor
+    levels: Tensor
 
-    def __init__(self, steps: Sequence[int]) -> None:
-        super().__init__(math.prod(steps), 1)
-        self.register_buffer("steps", torch.tensor(steps, dtype=torch.float32), persistent=False)
-        places = torch.tensor([1, *steps[:-1]]).cumprod(0)
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__(math.prod(levels), 1)
+        self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+        places = torch.tensor([1, *levels[:-1]]).cumprod(0)
         self.register_buffer("radix", places, persistent=False)
 
     def _bounded(self, z: Tensor) -> Tensor:
-        """Return z squeezed into (-0.5, steps - 0.5), so that rounding gives 0 ... steps - 1."""
-        return torch.sigmoid(2 * z) * (self.steps - 1e-3) - 0.5 + 5e-4
+        """Return z squeezed into (-0.5, levels - 0.5), so that rounding gives 0 ... levels - 1."""
+        return torch.sigmoid(2 * z) * (self.levels - 1e-3) - 0.5 + 5e-4
 
-    def numbers(self, z: Tensor) -> Tensor:
-        """Return the mixed-radix number of each token's levels: (..., width) -> (..., 1)."""
+    def indices(self, z: Tensor) -> Tensor:
+        """Return the mixed-radix index of each token's levels: (..., width) -> (..., 1)."""
         return (self._bounded(z.detach()).round().long() * self.radix).sum(-1, keepdim=True)
 
-    def look_up(self, numbers: Tensor) -> Tensor:
+    def look_up(self, indices: Tensor) -> Tensor:
         """Return tokens in [-1, 1]: (..., 1) -> (..., width)."""
-        level = numbers // self.radix % self.steps.long()
+        level = indices // self.radix % self.levels.long()
         return self._centred(level.float())
 
     def _centred(self, level: Tensor) -> Tensor:
-        return 2 * level / (self.steps - 1) - 1
+        return 2 * level / (self.levels - 1) - 1
 
     def forward(self, z: Tensor, commitment: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-        """Return rounded tokens, their numbers, and a price of zero: the gradient passes straight through."""
+        """Return rounded tokens, their indices, and a price of zero: the gradient passes straight through."""
         bounded = self._bounded(z)
         level = bounded + (bounded.round() - bounded).detach()
-        numbers = self.numbers(z)
+        indices = self.indices(z)
         if self.training and torch.is_grad_enabled():
-            self.count(numbers)
-        return self._centred(level), numbers, z.new_zeros(len(z))
+            self.count(indices)
+        return self._centred(level), indices, z.new_zeros(len(z))
 
     def revive(self, z: Tensor, rng: torch.Generator) -> None:
         """Do nothing: no entry can die."""
 
     def start_at(self, z: Tensor) -> None:
-        """Do nothing: there is no book."""
+        """Do nothing: there is no codebook."""
 
 
 class TokenPrior(nn.Module):
@@ -236,7 +237,7 @@ class TokenPrior(nn.Module):
 
     Parameters
     ----------
-    entries : int
+    codebook_size : int
         Values that a token can have.
     length : int
         Tokens in a code.
@@ -246,43 +247,43 @@ class TokenPrior(nn.Module):
 
     WIDTH, HEADS, BLOCKS = 128, 4, 3
 
-    def __init__(self, entries: int, length: int, rng: torch.Generator) -> None:
+    def __init__(self, codebook_size: int, length: int, rng: torch.Generator) -> None:
         super().__init__()
-        self.entries, self.length = entries, length
-        self.values = layers.embedding(entries + 1, self.WIDTH, rng)  # the last stands before the first token
+        self.codebook_size, self.length = codebook_size, length
+        self.values = layers.embedding(codebook_size + 1, self.WIDTH, rng)  # the last stands before the first token
         self.places = layers.embedding(length, self.WIDTH, rng)
         self.blocks = nn.ModuleList(_Block(self.WIDTH, self.HEADS, rng) for _ in range(self.BLOCKS))
         self.norm = nn.LayerNorm(self.WIDTH)
-        self.out = layers.linear(self.WIDTH, entries, rng)
+        self.out = layers.linear(self.WIDTH, codebook_size, rng)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
 
-    def forward(self, numbers: Tensor) -> Tensor:
-        """Return the logits of each token given those before it: (b, t) of t <= length - 1 -> (b, t + 1, entries)."""
-        start = torch.full((len(numbers), 1), self.entries, device=numbers.device)
-        h = self.values(torch.cat([start, numbers], 1)) + self.places.get_parameter("weight")[: numbers.shape[1] + 1]
+    def forward(self, indices: Tensor) -> Tensor:
+        """Return the logits of each token given those before it: (b, t < length) -> (b, t + 1, codebook_size)."""
+        start = torch.full((len(indices), 1), self.codebook_size, device=indices.device)
+        h = self.values(torch.cat([start, indices], 1)) + self.places.get_parameter("weight")[: indices.shape[1] + 1]
         for block in self.blocks:
             h = block(h)
         logits: Tensor = self.out(self.norm(h))
         return logits
 
-    def log_prob(self, numbers: Tensor) -> Tensor:
+    def log_prob(self, indices: Tensor) -> Tensor:
         """Return log p(k) in nats: (b, length) -> (b,)."""
-        logits = self(numbers[:, :-1]).float()
-        return -F.cross_entropy(logits.flatten(0, 1), numbers.flatten(), reduction="none").view_as(numbers).sum(1)
+        logits = self(indices[:, :-1]).float()
+        return -F.cross_entropy(logits.flatten(0, 1), indices.flatten(), reduction="none").view_as(indices).sum(1)
 
     def sample(self, n: int, rng: torch.Generator, temperature: float = 1.0) -> Tensor:
         """Return drawn tokens, one after the other: (n, length). At temperature 0 each is the likeliest."""
-        numbers = torch.zeros((n, 0), dtype=torch.long, device=self.out.weight.device)
+        indices = torch.zeros((n, 0), dtype=torch.long, device=self.out.weight.device)
         for _ in range(self.length):
-            logits = self(numbers)[:, -1].float().cpu()
+            logits = self(indices)[:, -1].float().cpu()
             if temperature > 0:
                 p = torch.softmax(logits / temperature, 1)
                 drawn = torch.multinomial(p, 1, generator=rng)
             else:
                 drawn = logits.argmax(1, keepdim=True)
-            numbers = torch.cat([numbers, drawn.to(numbers.device)], 1)
-        return numbers
+            indices = torch.cat([indices, drawn.to(indices.device)], 1)
+        return indices
 
 
 class _Block(nn.Module):
@@ -334,9 +335,9 @@ class QuantisedCore(Core):
         """Return a code cut into tokens: (b, tokens * width) or (b, width, h', w') -> (b, tokens, width)."""
         return z.flatten(2).transpose(1, 2) if z.ndim > 2 else z.view(len(z), -1, self.width)
 
-    def numbers(self, x: Tensor) -> Tensor:
-        """Return the whole numbers that stand for scaled records: (b, tokens, levels)."""
-        found: Tensor = self.quantiser.numbers(self.tokens_of(self.encoder(x).float()))
+    def indices(self, x: Tensor) -> Tensor:
+        """Return the codebook indices of scaled records: (b, tokens, n_quantizers)."""
+        found: Tensor = self.quantiser.indices(self.tokens_of(self.encoder(x).float()))
         return found
 
     def joined(self, tokens: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -346,8 +347,8 @@ class QuantisedCore(Core):
     def encode(self, x: Tensor) -> Tensor:
         """Return quantised codes."""
         z: Tensor = self.encoder(x).float()
-        numbers = self.quantiser.numbers(self.tokens_of(z))
-        return self.joined(self.quantiser.look_up(numbers), tuple(z.shape[2:]))
+        indices = self.quantiser.indices(self.tokens_of(z))
+        return self.joined(self.quantiser.look_up(indices), tuple(z.shape[2:]))
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:  # noqa: D102

@@ -62,8 +62,8 @@ class Report:
         dict of str to matplotlib.figure.Figure
             ``distribution``, ``codes``, ``units``; ``loss`` where there is a history; ``images`` and ``worst`` for
             images, ``parity`` for arrays, ``columns`` for tables and narrow arrays; ``kl`` or ``levels`` for
-            variational models, ``entries`` for those with a book, ``meaning`` where gradients explain the code; of new
-            records ``new``, ``closest``, ``distances``, ``between``, ``moved`` and ``marginals``.
+            variational models, ``entries`` for those with a codebook, ``meaning`` where gradients explain the code; of
+            new records ``new``, ``closest``, ``distances``, ``between``, ``moved`` and ``marginals``.
         """
         from isthmus.report.pictures import draw
 

@@ -99,14 +99,14 @@ def moved(model: Any, found: Measurement) -> tuple[Rows, dict[str, Any] | None]:
 
 
 def why_not(model: Any) -> str | None:
-    """Return why there are no ways through the codes of a model; None where there are."""
+    """Return why there are no paths through the codes of a model; None where there are."""
     if has(model, Quantises):
         return (
-            "Codes are entries of a book, which have no order: there is nothing between two of them, so no ways from "
-            "record to record are shown, and no moves of units."
+            "Codes are entries of a codebook, which have no order: there is nothing between two of them, so no paths "
+            "from record to record are shown, and no moves of units."
         )
     if not has(model, Decodes):
-        return "The model makes no records of codes, so no ways from record to record are shown, and no moves of units."
+        return "The model decodes no codes, so no paths from record to record are shown, and no moves of units."
     return None
 
 

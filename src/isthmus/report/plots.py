@@ -533,7 +533,7 @@ def player_losses(history: Sequence[Mapping[str, Any]], even: float | None = Non
 
 @_styled
 def entries_used(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw how many entries of a book are used, over the epochs.
+    """Draw how many codebook entries are used, over the epochs.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ CHECKS: dict[str, Check] = {
     "a code too narrow": code.code_too_narrow,
     "a code too wide": code.code_too_wide,
     "codes that lie off the prior": code.codes_off_the_prior,
-    "entries of the book that are not used": code.dead_entries,
+    "codebook entries that are not used": code.dead_entries,
     "classes that make no difference": code.classes_ignored,
     "classes that come out as others": classes.classes_confused,
     "PCA with the same code size": output.worse_than_pca,

@@ -393,11 +393,11 @@ class Case:
         return np.asarray(mean, np.float64), np.asarray(log_variance, np.float64)
 
     @cached_property
-    def numbers(self) -> NDArray[np.int64]:
-        """The whole numbers that stand for records, (n, tokens, levels)."""
+    def code_indices(self) -> NDArray[np.int64]:
+        """The codebook indices of records, (n, tokens, n_quantizers)."""
         if None in self.model.code_shape_:
             raise NotKnownError("pictures of several sizes have codes of several sizes")
-        return np.asarray(self.able("code_numbers")(self.records))
+        return np.asarray(self.able("code_indices")(self.records))
 
     @cached_property
     def numbers_used(self) -> int:

@@ -42,7 +42,7 @@ MOSTLY = 0.9
 # Nats between the codes of records and those drawn, a unit: half a nat is a deviation 2.3 times too large, or a mean
 # one deviation off. Healthy runs have 0.09 at most, those with a KL term of no weight 1.7.
 OFF_THE_PRIOR = 0.5
-# Of the entries that tokens could reach: usual books on 1,600 digits use a third or more as if all were used alike.
+# Of the entries that tokens could reach: default codebooks on 1,600 digits have a perplexity of a third or more.
 UNUSED = 0.1
 BARELY = 0.5  # a model that gives back less than half of the variance
 WHOLE = {"beta": 1.0}  # weights that are not heavy where none was usual: of a bound's KL term
@@ -277,34 +277,36 @@ def _nats_apart(codes: Float64, drawn: Float64) -> Float64:
 
 
 def dead_entries(case: Case) -> Finding | None:
-    """Find a book of which few entries are used."""
-    case.able("code_numbers")
-    perplexity, entries = _book(case)
+    """Find a codebook of which few entries are used."""
+    case.able("code_indices")
+    perplexity, entries = _codebook_use(case)
     if perplexity > UNUSED * entries:
         return None
     return Finding(
         "dead-entries",
         0.9 if perplexity < 3 else 0.6,
-        f"Of {entries:,} entries in the book about {perplexity:.1f} are used: every record is told in these, and the "
-        f"others cost bits and hold nothing.",
+        f"Of {entries:,} entries of the codebook about {perplexity:.1f} are used: every record is encoded in "
+        f"these; the others cost bits and carry no information.",
         {"entries": entries, "perplexity": perplexity},
-        "Take fewer entries, or quantisation='scalar', which has no book.",
-        {"entries": max(2, 2 ** round(np.log2(4 * perplexity)))} if perplexity >= 3 else {"quantisation": "scalar"},
+        "Take fewer entries, or quantisation='scalar', which has no codebook.",
+        {"codebook_size": max(2, 2 ** round(np.log2(4 * perplexity)))}
+        if perplexity >= 3
+        else {"quantisation": "scalar"},
     )
 
 
-def _book(case: Case) -> tuple[float, int]:
+def _codebook_use(case: Case) -> tuple[float, int]:
     """Return how many entries are used, as if they were used alike, and how many could be."""
-    entries = int(case.model.module_.quantiser.entries)
+    entries = int(case.model.module_.quantiser.codebook_size)
     last = case.history[-1]
     if "perplexity" in last:  # of all records trained on
         return float(last["perplexity"]), min(entries, int(case.told("train_records")))
-    numbers = case.numbers
+    indices = case.code_indices
     perplexities = []
-    for level in range(numbers.shape[2]):
-        share = np.unique(numbers[..., level], return_counts=True)[1] / numbers[..., level].size
+    for depth in range(indices.shape[2]):
+        share = np.unique(indices[..., depth], return_counts=True)[1] / indices[..., depth].size
         perplexities.append(float(np.exp(-(share * np.log(share)).sum())))
-    return float(np.mean(perplexities)), min(entries, numbers[..., 0].size)
+    return float(np.mean(perplexities)), min(entries, indices[..., 0].size)
 
 
 def classes_ignored(case: Case) -> Finding | None:

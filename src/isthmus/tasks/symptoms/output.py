@@ -142,7 +142,7 @@ def poor_samples(case: Case) -> Finding | None:
 
 def prior_over_fitted(case: Case) -> Finding | None:
     """Find a prior of tokens that knows the codes trained on, and no others."""
-    numbers = case.numbers
+    indices = case.code_indices
     prior = getattr(case.model.module_, "prior", None)
     if prior is None or not case.has_unseen:
         raise NotKnownError("it needs a prior of tokens, records of the fit and others")
@@ -154,8 +154,8 @@ def prior_over_fitted(case: Case) -> Finding | None:
             each = prior.log_prob(torch.from_numpy(of.reshape(len(of), -1)).to(device))
         return float(-each.double().mean().cpu()) / of[0].size
 
-    unseen, seen = nats(numbers), nats(np.asarray(case.model.code_numbers(case.seen)))
-    even = math.log(int(prior.entries))
+    unseen, seen = nats(indices), nats(np.asarray(case.model.code_indices(case.seen)))
+    even = math.log(int(prior.codebook_size))
     if unseen <= even:
         return None
     return Finding(
@@ -165,5 +165,5 @@ def prior_over_fitted(case: Case) -> Finding | None:
         f"more than the {even:.2g} of no prior at all: new records are pieced together from those trained on.",
         {"nats_seen": seen, "nats_unseen": unseen, "nats_without_prior": even},
         "Take fewer entries, or more records; fewer epochs, which the autoencoder may do without.",
-        {"entries": max(2, int(case.parameters["entries"]) // 8)},
+        {"codebook_size": max(2, int(case.parameters["codebook_size"]) // 8)},
     )
