@@ -486,13 +486,13 @@ def _read_data(path: Path) -> None:
 
 
 def _read_labels(path: Path) -> None:
-    from isthmus.cli.sources import read_labels
+    from isthmus.cli.inputs import read_labels
 
     read_labels(str(path))
 
 
 def _read_codes(path: Path) -> None:
-    from isthmus.cli.sources import open_codes
+    from isthmus.cli.inputs import open_codes
 
     list(open_codes(str(path), varying=True)[1])
 
@@ -500,10 +500,10 @@ def _read_codes(path: Path) -> None:
 @cache
 def _flags() -> list[object]:
     import isthmus
-    from isthmus.cli import commands, fit, registry, sources
+    from isthmus.cli import commands, fit, inputs, registry
 
     own = commands.flags_of_function(fit.fit, leave_out=("terminal", "config", "parameters", "opening"))
-    return [*own, *sources.flags_of_opening(), *registry.flags_of_model(isthmus.VAE)]
+    return [*own, *inputs.flags_of_opening(), *registry.flags_of_model(isthmus.VAE)]
 
 
 def _read_settings(path: Path) -> None:

@@ -160,13 +160,13 @@ def test_names_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with files.claim(path), artifact.replacing(path) as file:
         file.write(b"x")
-    checkpoint = files.beside(path, ".checkpoint")
+    checkpoint = files.sibling(path, ".checkpoint")
     assert checkpoint.name.endswith(".checkpoint")
     with artifact.replacing(checkpoint) as file:
         file.write(b"x")
     assert names(tmp_path) == sorted([name, checkpoint.name])
-    assert files.beside(tmp_path / "m", ".checkpoint") == tmp_path / "m.checkpoint"
-    assert files.beside(path, ".checkpoint") != files.beside(path.with_name(name[1:]), ".checkpoint")
+    assert files.sibling(tmp_path / "m", ".checkpoint") == tmp_path / "m.checkpoint"
+    assert files.sibling(path, ".checkpoint") != files.sibling(path.with_name(name[1:]), ".checkpoint")
 
 
 def test_a_name_that_is_too_long_is_named_by_itself(tmp_path: Path) -> None:

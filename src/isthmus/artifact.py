@@ -215,7 +215,7 @@ def _refuse_constant(name: str) -> None:
 
 
 @contextlib.contextmanager
-def understanding(path: str | os.PathLike[str], beside: str = "") -> Iterator[None]:
+def understanding(path: str | os.PathLike[str], together_with: str = "") -> Iterator[None]:
     """Make one error of all that a document causes whose checksums are right, but that makes no sense.
 
     Only a file that was put together by something other than :func:`write` can be like that.
@@ -224,7 +224,7 @@ def understanding(path: str | os.PathLike[str], beside: str = "") -> Iterator[No
     ----------
     path : path
         The file.
-    beside : str, default=""
+    together_with : str, default=""
         What else may be at fault, such as modules of the user's own.
 
     Raises
@@ -237,9 +237,9 @@ def understanding(path: str | os.PathLike[str], beside: str = "") -> Iterator[No
     except (IsthmusError, *SENSELESS) as error:
         why = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
         raise ArtifactError(
-            f"{os.fspath(path)} has the right checksums, but its description and {beside} do not go together "
+            f"{os.fspath(path)} has the right checksums, but its description and {together_with} do not go together "
             f"({brief(why)})."
-            if beside
+            if together_with
             else f"{os.fspath(path)} has the right checksums, but isthmus cannot make sense of its description "
             f"({brief(why)}); make it anew."
         ) from error

@@ -48,7 +48,7 @@ from isthmus.training.devices import device_named, device_to_load_on
 __all__ = ["Model", "RetiredParameters", "seed_of"]
 
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
-FEWEST_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
+MIN_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
 SIDE = 64  # of a blank picture, where sides differ
 PIXELS = 2**22  # numbers in a block at inference, where records are large
@@ -141,11 +141,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     learns_classes: ClassVar[bool] = False  # whether ``y`` is needed, and goes to ``losses`` as class numbers
     takes_unlabelled: ClassVar[bool] = False  # whether labels may be missing; their class number is then -1
     stops_early: ClassVar[bool] = True  # whether a lower held-out loss means a better model
-    fewest_records: ClassVar[int] = 2  # that it can be fitted on
-    better_for_few: ClassVar[str] = ""  # what serves fewer
-    fewest_in_batch: ClassVar[int] = 32  # records that a usual batch has at least
+    min_records: ClassVar[int] = 2  # that it can be fitted on
+    alternative_for_few: ClassVar[str] = ""  # what serves fewer
+    min_batch_size: ClassVar[int] = 32  # records that a usual batch has at least
     compares_records: ClassVar[bool] = False  # whether the objective says nothing of a record alone in its batch
-    usual_steps: ClassVar[int] = training.USUAL_STEPS  # of a run whose length nobody says
+    default_steps: ClassVar[int] = training.DEFAULT_STEPS  # of a run whose length nobody says
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
     draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
@@ -704,8 +704,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _evaluate(self, block: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``function`` to a block in inference mode; few rows are filled up and cut off again."""
         n = len(block)
-        if n < FEWEST_ROWS and None not in self.preprocessor_.shape_:
-            block = torch.cat([block, block[:1].expand(FEWEST_ROWS - n, *block.shape[1:])])
+        if n < MIN_ROWS and None not in self.preprocessor_.shape_:
+            block = torch.cat([block, block[:1].expand(MIN_ROWS - n, *block.shape[1:])])
         device = next(self.module_.parameters()).device
         with torch.inference_mode(), training.fast_float32(device.type):
             return function(block.to(device))[:n]
@@ -856,7 +856,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             documents.check_finite(weights)
             own = own_modules(its["parameters"])
         network = None if own is None else same_network(path, own, network)
-        with artifact.understanding(path, beside="" if network is None else "the modules given"):
+        with artifact.understanding(path, together_with="" if network is None else "the modules given"):
             tensors = training.to_tensors(weights)
             model = cls._described(its, arrays, network, list(tensors.values()))
         try:
@@ -866,7 +866,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             raise ArtifactError(
                 f"The weights in {os.fspath(path)} do not fit {described}: {artifact.brief(error)}"
             ) from error
-        with artifact.understanding(path, beside="" if network is None else "the modules given"):
+        with artifact.understanding(path, together_with="" if network is None else "the modules given"):
             model._prove()
         model.module_.to(device_to_load_on(cls.__name__, device, model.device)).eval()
         return model
@@ -909,7 +909,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     @property
     def can_be_tried(self) -> bool:
         """Whether a blank record is small enough to be tried when a file is read, whatever size the file claims."""
-        return math.prod(side or SIDE for side in self.preprocessor_.shape_) <= preprocessing.MOST_TRIED
+        return math.prod(side or SIDE for side in self.preprocessor_.shape_) <= preprocessing.MAX_TRIED_NUMBERS
 
     def _prove(self) -> None:
         """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""

@@ -149,8 +149,8 @@ class Encoded:
 
     def container(self) -> Any:
         """Return the records in the container, units and types of the data fitted on."""
-        beside = None if self.source is None else self.source.beside
-        return isthmus_data.restore(self.block(), self.preprocessor.schema_, beside)
+        side_columns = None if self.source is None else self.source.side_columns
+        return isthmus_data.restore(self.block(), self.preprocessor.schema_, side_columns)
 
 
 def joined(parts: Sequence[EncodedBlock]) -> EncodedBlock:

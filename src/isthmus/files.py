@@ -29,7 +29,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["beside", "check_replaceable", "claim", "claims", "hold", "known", "temporary", "temporary_folder"]
+__all__ = ["check_replaceable", "claim", "claims", "hold", "known", "sibling", "temporary", "temporary_folder"]
 
 LONGEST = 255  # bytes of a file's name on the usual file systems
 HELD = (errno.EAGAIN, errno.EACCES)  # what the system says of a lock that another process holds
@@ -149,7 +149,7 @@ def hold(path: str | os.PathLike[str]) -> None:
         _claims[-1].enter_context(claim(path))
 
 
-def beside(path: str | os.PathLike[str], suffix: str) -> Path:
+def sibling(path: str | os.PathLike[str], suffix: str) -> Path:
     """Return the name of a file that belongs to ``path``; where it would be too long, the end of the name is cut off.
 
     Parameters

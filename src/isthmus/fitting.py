@@ -125,7 +125,7 @@ class Fit:
         """
         model = self.model
         model.check_parameters()
-        checks.enough_records(self.data, model.fewest_records, model.better_for_few)
+        checks.enough_records(self.data, model.min_records, model.alternative_for_few)
         model.learn_schema(self.data.schema)
         if model.learns_classes:
             self._learn_classes()
@@ -308,10 +308,10 @@ class Fit:
     def _plan(self, batches: training.Batches) -> training.Plan:
         """Return the plan for so many records: what the model's parameters say, and usual values for the rest."""
         model = self.model
-        batch_size = model.batch_size or training.default_batch_size(batches.n, model.fewest_in_batch)
+        batch_size = model.batch_size or training.default_batch_size(batches.n, model.min_batch_size)
         epochs = model.max_epochs
         if epochs is None and model.max_seconds is None:
-            epochs = training.default_epochs(batches.steps(batch_size), model.usual_steps)
+            epochs = training.default_epochs(batches.steps(batch_size), model.default_steps)
         epochs = EPOCHS if epochs is None else float(epochs)
         precision = model.precision
         if precision == "auto":

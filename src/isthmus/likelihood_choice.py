@@ -90,8 +90,8 @@ def choose(
         chosen.check_support(summary, owner)
         reason = f"{name}, as asked"
     if scaling == "auto":
-        scaling = chosen.usual_scaling(summary.kind, marginals=marginals)
-    fits, usual = chosen.fits_scaling(scaling, summary), chosen.usual_scaling(summary.kind)
+        scaling = chosen.default_scaling(summary.kind, marginals=marginals)
+    fits, usual = chosen.fits_scaling(scaling, summary), chosen.default_scaling(summary.kind)
     check_likelihood_scaling(owner, chosen.name, scaling, fits=fits, needs=chosen.needs, usual=usual)
     return ChosenLikelihood(chosen, scaling, reason)
 

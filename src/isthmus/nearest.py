@@ -30,7 +30,7 @@ ROUNDS = 5  # of k-means
 LEARNT_FROM = 64  # rows for each centre
 SAMPLE = 512  # rows whose neighbours say how many cells to look in
 RECALL = 0.975  # the share of those neighbours that is to be found
-MOST = 160  # cells that a row is compared with: time grows with the rows, however many dimensions they have
+MAX_CELLS = 160  # cells that a row is compared with: time grows with the rows, however many dimensions they have
 CHUNK = 2**15  # rows whose nearest cells are known at a time
 NOTHING = np.int64(0x7F800000) << 32  # the key of a neighbour that has not been found yet: infinitely far
 
@@ -257,7 +257,7 @@ class _Search:
         some = np.linspace(0, len(self.rows), min(SAMPLE, len(self.rows)), endpoint=False).astype(np.int64)
         ranks = _squares(self.rows[torch.from_numpy(some)], self.cells.centres).argsort(1).argsort(1).numpy()
         wanted = np.take_along_axis(ranks, self.cells.of_rows(self._nearest(some)), axis=1)
-        return min(int(np.quantile(wanted, RECALL)) + 1, MOST, len(self.cells.centres))
+        return min(int(np.quantile(wanted, RECALL)) + 1, MAX_CELLS, len(self.cells.centres))
 
     def _nearest_cells(self, start: int, count: int) -> Int64:
         """Return which cells are nearest to each row from ``start`` on, (m, count), -1 for its own."""

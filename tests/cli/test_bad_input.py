@@ -323,7 +323,7 @@ def test_a_bug_gets_a_sentence_and_with_debug_a_traceback(run: Run, monkeypatch:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(cli.look, "probe", broken)
+    monkeypatch.setattr(cli.inspection, "probe", broken)
     monkeypatch.setattr("isthmus.data.inspect", broken)
     refused(run("inspect", "digits"), 1, "this is a bug: ZeroDivisionError: division by zero", "--debug")
     assert "Traceback" in run("inspect", "digits", "--debug").err

@@ -11,7 +11,7 @@ import pytest
 
 import isthmus
 from isthmus import Detector, data
-from isthmus.tasks.unseen import unseen_rows
+from isthmus.tasks.held_out import rows_not_trained_on
 
 from .conftest import Run
 
@@ -31,7 +31,7 @@ def test_detect_names_the_odd_row_and_why(run: Run, odd_table: Path) -> None:
     assert ran.code == 0
     assert "of 300 records are unlike the others (combined)" in ran.out
     first = next(line for line in ran.out.splitlines() if line.startswith("17 "))
-    assert "odd" in first
+    assert "outlier" in first
     assert "income 9e+05 (expected " in first
     written = pd.read_csv("scores.csv")
     assert list(written.columns) == ["score", "p_value", "outlier", "reason"]
@@ -167,7 +167,7 @@ def test_rows_that_the_command_kept_away_from_a_fit_are_unseen_by_tasks(model_fi
     train, test = data.split(digits, (0.9, 0.1))
     wanted = np.sort(np.concatenate([test.rows, train.rows[model.held_out_rows()]]))
     assert 180 < len(wanted) < 400
-    assert np.array_equal(unseen_rows(model, digits), wanted)
-    assert len(unseen_rows(model, digits.subset(np.arange(500)))) == 500  # other data
+    assert np.array_equal(rows_not_trained_on(model, digits), wanted)
+    assert len(rows_not_trained_on(model, digits.subset(np.arange(500)))) == 500  # other data
     detector = Detector(model=model, random_state=0).fit(digits)
     assert f"half of the {len(wanted)} that it held out" in " ".join(detector.notes_)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isthmus.cli.sources import read_labels
+from isthmus.cli.inputs import read_labels
 from isthmus.errors import DataError
 
 from .conftest import Run

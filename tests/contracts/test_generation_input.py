@@ -167,10 +167,13 @@ def test_a_gan_of_few_records_is_refused_and_another_model_named(model, blobs):
         model(**QUICK).fit(blobs[:9], np.arange(9) % 2)
     assert str(caught.value) == (
         "X: Found 9 sample(s) (shape=(9, 6)) while a minimum of 10 is required; pass more records, or take "
-        f"{model.better_for_few}, which serves fewer."
+        f"{model.alternative_for_few}, which serves fewer."
     )
     assert caught.value.exit_code == 3
-    assert getattr(isthmus, model.better_for_few)(**QUICK).fit(blobs[:9], np.arange(9) % 2).sample(2).shape == (2, 6)
+    assert getattr(isthmus, model.alternative_for_few)(**QUICK).fit(blobs[:9], np.arange(9) % 2).sample(2).shape == (
+        2,
+        6,
+    )
     assert model(**QUICK).fit(blobs[:10], np.arange(10) % 2).sample(2).shape == (2, 6)
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import mutants
 
 from isthmus import data
-from isthmus.cli.sources import read_labels
+from isthmus.cli.inputs import read_labels
 from isthmus.data import stores
 from isthmus.errors import DataError
 

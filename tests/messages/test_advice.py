@@ -239,10 +239,10 @@ def more_records_or_a_model_for_few(tmp: Path) -> None:
     with told("pass more records"):
         Autoencoder(**COMMON).fit(rows(1))
     Autoencoder(**COMMON).fit(rows(2))
-    cls = next(c for c in isthmus.models.REGISTRY.values() if c.better_for_few)
-    with told("pass more records", f"or take {cls.better_for_few}, which serves fewer"):
+    cls = next(c for c in isthmus.models.REGISTRY.values() if c.alternative_for_few)
+    with told("pass more records", f"or take {cls.alternative_for_few}, which serves fewer"):
         cls(**COMMON).fit(rows(2))
-    getattr(isthmus, cls.better_for_few)(**COMMON).fit(rows(2))
+    getattr(isthmus, cls.alternative_for_few)(**COMMON).fit(rows(2))
 
 
 @advises("checks.data.duplicate_columns")
@@ -896,7 +896,7 @@ def a_checkpoint_that_is_there_or_not(tmp: Path) -> None:
     run(*words, "--force")
 
 
-@advises("cli.sources.open_data")
+@advises("cli.inputs.open_data")
 def a_model_is_named_with_its_flag(tmp: Path) -> None:
     np.save(tmp / "x.npy", rows())
     fitted("array").save(tmp / "m.safetensors")
@@ -904,7 +904,7 @@ def a_model_is_named_with_its_flag(tmp: Path) -> None:
     run("encode", tmp / "x.npy", "--model", tmp / "m.safetensors", "-o", tmp / "z.npy")
 
 
-@advises("cli.sources.rows_to_judge")
+@advises("cli.inputs.rows_to_judge")
 def all_rows_are_judged(tmp: Path) -> None:
     np.save(tmp / "x.npy", rows() + 0.1)
     fitted("array").save(tmp / "m.safetensors")
@@ -951,10 +951,10 @@ WITHOUT = {
     "checks.tune.no_optuna": "it installs a package",
     "checks.data.different_modes": "tests of pictures follow it",
     "checks.data.colour_depth": "tests of pictures follow it",
-    "cli.sources._lost": "tests of tables follow it",
+    "cli.inputs._lost": "tests of tables follow it",
     "cli.scoring.lines": "no advice",
     "cli.app.explain": OTHERS,
-    "cli.sources.rows_to_judge": "tests of score give the labels",
+    "cli.inputs.rows_to_judge": "tests of score give the labels",
     "checks.cluster.is_learned_already": "it says which of two flags to leave out, as tests of cluster do",
     "checks.maps.is_drawn_already": "it says which of two flags to leave out, as tests of map do",
     "checks.maps.needs_flat_codes": "tests of map leave --model out",

@@ -222,6 +222,6 @@ def test_every_kind_of_data_has_a_default() -> None:
         name, _ = likelihoods.default_likelihood(summary)
         chosen = likelihood_from(name)
         chosen.check_support(summary, "me")
-        assert chosen.fits_scaling(chosen.usual_scaling(summary.kind), summary)
+        assert chosen.fits_scaling(chosen.default_scaling(summary.kind), summary)
         assert chosen.mismatch(summary) is None
     assert "the data have values between" in str(Bernoulli().mismatch(fitted(GREY).summary_))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.networks import ACTIVATIONS, Categorical, Core, Facts, Gaussian, MixedTable, build, layers
-from isthmus.networks.convolutional import usual_channels
+from isthmus.networks.convolutional import default_channels
 from isthmus.networks.dense import TableInput
 from isthmus.training import fast_float32
 
@@ -173,7 +173,7 @@ def test_padding_repeats_the_border() -> None:
     ],
 )
 def test_usual_channels(size: tuple[int | None, int | None], channels: tuple[int, ...]) -> None:
-    assert usual_channels(*size) == channels
+    assert default_channels(*size) == channels
 
 
 @pytest.mark.parametrize(

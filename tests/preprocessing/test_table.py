@@ -429,7 +429,7 @@ def test_a_category_column_of_many_chunks_joins_their_dictionaries() -> None:
 def test_too_many_distinct_values_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     from isthmus.preprocessing import scans
 
-    monkeypatch.setattr(scans, "MOST_DISTINCT", 100)
+    monkeypatch.setattr(scans, "MAX_DISTINCT", 100)
     rng = np.random.default_rng(0)
     words = np.where(rng.random(5000) < 0.5, "often", [f"w{v}" for v in rng.integers(0, 10**9, 5000)])
     opened = data.open(

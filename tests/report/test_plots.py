@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from isthmus import metrics
-from isthmus.report import comparison, plots, wording
+from isthmus.report import comparison, formatting, plots
 from isthmus.report.page import inline_svg
 
 
@@ -141,7 +141,7 @@ def test_column_errors_beyond_the_scale_stay_on_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [wording, comparison, metrics.distortion, metrics.codes, metrics.bootstrap, metrics.baselines]
+    "module", [formatting, comparison, metrics.distortion, metrics.codes, metrics.bootstrap, metrics.baselines]
 )
 def test_examples_in_docstrings(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from isthmus.density import CodeDensity
 from isthmus.errors import DataError, ParameterError
 from isthmus.tasks import Reason
 from isthmus.tasks.detect.isolation import TREES, Forest
-from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, Usual, combined
+from isthmus.tasks.detect.scores import Ellipsoid, Neighbours, Residuals, ScoreDistribution, combined
 from isthmus.tasks.foreign import features_of
 
 SMALL = {"max_epochs": 20, "optimizer": "adamw", "network": "dense", "random_state": 0}
@@ -99,7 +99,7 @@ def test_linear_is_the_concentrated_mahalanobis_distance_of_the_numbers():
     X = numbers(200).astype(float) * [1, 10, 100, 1000, 1, 1, 1, 1]
     gaussian = concentrated(X, lambda rows: 1e-3 * np.diag(X.var(axis=0)))
     expected = np.einsum("nd,de,ne->n", X - gaussian.mean, np.linalg.inv(gaussian.cov), X - gaussian.mean)
-    assert np.allclose(Ellipsoid.learn(X).oddness(X), np.log(expected), atol=1e-6)
+    assert np.allclose(Ellipsoid.learn(X).anomaly_score(X), np.log(expected), atol=1e-6)
 
 
 def test_concentration_does_not_take_outliers_for_usual():
@@ -107,22 +107,22 @@ def test_concentration_does_not_take_outliers_for_usual():
     X = np.concatenate([rng.normal(size=(270, 4)), rng.normal(6, 0.3, size=(30, 4))])
     found = Ellipsoid.learn(X)
     assert np.allclose(found.mean, 0, atol=0.2)
-    assert found.oddness(X)[270:].min() > found.oddness(X)[:270].max()
+    assert found.anomaly_score(X)[270:].min() > found.anomaly_score(X)[:270].max()
 
 
 @pytest.mark.parametrize(("n", "d"), [(1000, 7), (90, 13), (5, 2)])
 def test_a_forest_is_that_of_scikit_learn(n, d):
     x = np.random.default_rng(0).normal(size=(n, d))
     theirs = IsolationForest(n_estimators=TREES, random_state=3).fit(x.astype(np.float32))
-    assert np.allclose(Forest.grow(x, 3).oddness(x), -theirs.score_samples(x.astype(np.float32)), atol=1e-12)
+    assert np.allclose(Forest.grow(x, 3).anomaly_score(x), -theirs.score_samples(x.astype(np.float32)), atol=1e-12)
 
 
 def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
-    assert list(fitted.beside_) == ["linear", "isolation", "neighbours"]
-    assert list(fitted.usual_) == ["reconstruction", "distance", "linear", "isolation", "neighbours"]
-    assert Detector(random_state=0).fit(digits[:100]).beside_ == {}
+    assert list(fitted.scorers_) == ["linear", "isolation", "neighbours"]
+    assert list(fitted.score_distributions_) == ["reconstruction", "distance", "linear", "isolation", "neighbours"]
+    assert Detector(random_state=0).fit(digits[:100]).scorers_ == {}
     wide = np.random.default_rng(0).normal(size=(30, 501)).astype(np.float32)
-    assert Detector(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(wide).beside_ == {}
+    assert Detector(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(wide).scorers_ == {}
 
 
 def test_reconstruction_counts_each_feature_by_its_spread():
@@ -135,7 +135,7 @@ def test_reconstruction_counts_each_feature_by_its_spread():
     difference = (X[500:] - model.reconstruct(X[500:])).astype(np.float64) * pre.factor_
     mean = np.square(difference).mean(axis=0)
     expected = np.log((np.square(difference) / (mean + mean.mean())).sum(axis=1))
-    assert np.allclose(residuals.oddness(features, x, r), expected, rtol=1e-4, atol=1e-4)
+    assert np.allclose(residuals.anomaly_score(features, x, r), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("as_frame", [False, True])
@@ -174,7 +174,7 @@ def test_categories_count_the_surprise_of_being_right_or_wrong():
 
 
 def test_combination_by_hand():
-    usual = {way: Usual(np.linspace(0, 8, 33), 2.0) for way in ("distance", "neighbours")}
+    usual = {way: ScoreDistribution(np.linspace(0, 8, 33), 2.0) for way in ("distance", "neighbours")}
     half, tail = -np.log(0.5), -np.log(0.2)
     found = combined(usual, {"distance": np.array([5.0, -50.0, 12.0]), "neighbours": np.array([5.0, 5.0, 8.0])})
     assert np.allclose(found, [np.sqrt(5) * half, 2 * half, np.hypot(tail + 2, 2 * tail)])
@@ -182,17 +182,17 @@ def test_combination_by_hand():
 
 def test_surprise_is_minus_the_log_of_the_share_that_is_as_odd():
     oddness = np.random.default_rng(0).exponential(3.0, 100_000) + 7
-    learned = Usual.learn(oddness)
+    learned = ScoreDistribution.learn(oddness)
     x = np.array([7.5, 8.0, 10.0, 16.0, 40.0])
-    assert np.allclose(learned.surprise(x), (x - 7) / 3, rtol=0.03)  # an exponential law's own
-    assert np.isfinite(Usual.learn(np.ones(5)).surprise(np.array([0.0, 1.0, 2.0]))).all()
+    assert np.allclose(learned.surprisal(x), (x - 7) / 3, rtol=0.03)  # an exponential law's own
+    assert np.isfinite(ScoreDistribution.learn(np.ones(5)).surprisal(np.array([0.0, 1.0, 2.0]))).all()
 
 
 def test_neighbours_are_those_of_scikit_learn():
     x, new = (np.random.default_rng(seed).normal(size=(400, 6)) for seed in (0, 1))
     theirs = NearestNeighbors(n_neighbors=20).fit(x).kneighbors(new)[0][:, -1]
-    assert np.allclose(Neighbours.learn(x, 0).oddness(new), np.log(theirs), atol=1e-5)
-    assert np.isfinite(Neighbours.learn(x[:3], 0).oddness(x)).all()
+    assert np.allclose(Neighbours.learn(x, 0).anomaly_score(new), np.log(theirs), atol=1e-5)
+    assert np.isfinite(Neighbours.learn(x[:3], 0).anomaly_score(x)).all()
 
 
 @pytest.mark.parametrize("method", ["combined", "reconstruction", "distance", "likelihood"])

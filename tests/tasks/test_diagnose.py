@@ -37,11 +37,11 @@ from isthmus.encoded import Encoded
 from isthmus.errors import ParameterError, ShapeError
 from isthmus.networks import Gaussian
 from isthmus.tasks import Finding, diagnose, examine
-from isthmus.tasks.doctor import CHECKS, CONSEQUENCES
-from isthmus.tasks.symptoms import code, copies, output, training
-from isthmus.tasks.symptoms import data as data_checks
-from isthmus.tasks.symptoms.case import Case
-from isthmus.tasks.symptoms.finding import NotKnownError
+from isthmus.tasks.diagnose import code, copies, examination, output, training
+from isthmus.tasks.diagnose import data as data_checks
+from isthmus.tasks.diagnose.diagnosis import CHECKS, CONSEQUENCES
+from isthmus.tasks.diagnose.examination import Examination
+from isthmus.tasks.diagnose.finding import NotKnownError
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK: dict[str, Any] = {"hidden": (64,), "max_epochs": 20, "random_state": 0}
@@ -276,12 +276,12 @@ def many_seen() -> Run:
     return Run(VAE(**QUICK | {"max_epochs": 2}).fit(SEEN), HELD_OUT, train=SEEN)
 
 
-def drawing(run: Run, records: np.ndarray, noise: float = 0.0) -> Case:
-    """Return the case of a model that draws given records."""
-    case = Case(run.model, isthmus.data.open(run.X), isthmus.data.open(run.train), 0)
-    case.samples = case.rows(isthmus.data.open(records))
-    case.samples += noise * np.random.default_rng(0).normal(size=case.samples.shape)
-    return case
+def drawing(run: Run, records: np.ndarray, noise: float = 0.0) -> Examination:
+    """Return the examination of a model that draws given records."""
+    examined = Examination(run.model, isthmus.data.open(run.X), isthmus.data.open(run.train), 0)
+    examined.samples = examined.rows(isthmus.data.open(records))
+    examined.samples += noise * np.random.default_rng(0).normal(size=examined.samples.shape)
+    return examined
 
 
 def test_copies_are_found_where_few_records_were_held_out(many_seen: Run) -> None:
@@ -296,8 +296,8 @@ def test_copies_are_found_where_few_records_were_held_out(many_seen: Run) -> Non
 
 def test_copies_with_a_little_noise_are_found() -> None:
     model = VAE(**QUICK | {"max_epochs": 2}).fit(SEEN)
-    case = drawing(Run(model, MIXED_UP[1200:1500], train=SEEN), SEEN[:400], noise=0.01)
-    found = copies.memorised_records(case)
+    examined = drawing(Run(model, MIXED_UP[1200:1500], train=SEEN), SEEN[:400], noise=0.01)
+    found = copies.memorised_records(examined)
     assert found.evidence["by_chance"] == 0.8
     assert found.sentence == (
         "100 % of new records are nearer to one trained on than to any held out, where 80 % would be by chance: the "
@@ -306,12 +306,12 @@ def test_copies_with_a_little_noise_are_found() -> None:
 
 
 def test_real_records_that_nobody_saw_are_no_copies(many_seen: Run) -> None:
-    case = drawing(many_seen, FRESH)
-    assert copies.memorised_records(case) is None
-    found = copies.copying(case)
+    examined = drawing(many_seen, FRESH)
+    assert copies.memorised_records(examined) is None
+    found = copies.copying(examined)
     assert found.by_chance == 1200 / 1240
     assert found.share_nearer == pytest.approx(found.by_chance, abs=0.02)
-    assert case.neighbours.searched == 1200
+    assert examined.neighbours.searched == 1200
 
 
 def test_chance_finds_no_copies() -> None:
@@ -330,18 +330,18 @@ def test_chance_finds_no_copies() -> None:
 def test_a_collapsed_generator_is_no_copier() -> None:
     """A few records over and over, by chance all near ones trained on."""
     model = VAE(**QUICK | {"max_epochs": 2}).fit(SEEN)
-    case = drawing(Run(model, MIXED_UP[1200:1500], train=SEEN), np.repeat(SEEN[:3], 130, axis=0), noise=0.01)
-    assert output.missing_variety(case).kind == "mode-collapse"
+    examined = drawing(Run(model, MIXED_UP[1200:1500], train=SEEN), np.repeat(SEEN[:3], 130, axis=0), noise=0.01)
+    assert output.missing_variety(examined).kind == "mode-collapse"
     with pytest.raises(NotKnownError, match="new records are of a few kinds, which are near or far by chance"):
-        copies.memorised_records(case)
+        copies.memorised_records(examined)
 
 
 def test_among_very_many_records_some_are_searched(many_seen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isthmus.tasks.symptoms.case.SEARCHED", 300)
-    case = drawing(many_seen, FRESH)
-    assert case.neighbours.searched == 300
-    real = case.rows(isthmus.data.open(SEEN[case.neighbours.indices]))
-    np.testing.assert_array_equal(case.neighbours.distances, np.linalg.norm(case.samples - real, axis=1))
+    monkeypatch.setattr(examination, "SEARCHED", 300)
+    examined = drawing(many_seen, FRESH)
+    assert examined.neighbours.searched == 300
+    real = examined.rows(isthmus.data.open(SEEN[examined.neighbours.indices]))
+    np.testing.assert_array_equal(examined.neighbours.distances, np.linalg.norm(examined.samples - real, axis=1))
 
 
 # ------------------------------------------------------------------ checks that need more than a short fit
@@ -357,11 +357,11 @@ class Game:
         return {"loss": self.loss, "learning_rate": self.learning_rate}
 
 
-def game(critic: Any, generator: Any, **parameters: Any) -> Case:
+def game(critic: Any, generator: Any, **parameters: Any) -> Examination:
     model: Any = Game(**parameters)
     pairs = zip(np.asarray(critic, float), np.asarray(generator, float), strict=True)
     model.history_ = [{"train_critic_loss": one, "train_generator_loss": other} for one, other in pairs]
-    return Case(model, None, None, 0)
+    return Examination(model, None, None, 0)
 
 
 FALLS, RISES = 0.7 * 0.6 ** np.arange(12), 0.7 + np.arange(12)
@@ -389,13 +389,13 @@ def test_a_critic_that_did_not_win(critic: np.ndarray, generator: np.ndarray) ->
 
 
 def test_where_a_critic_cannot_be_judged(sound: Run) -> None:
-    for case, sentence in [
+    for examined, sentence in [
         (game(-FALLS, RISES), "the critic measures a distance"),
         (game(FALLS[:4], RISES[:4]), "too few epochs"),
-        (Case(sound.model, None, None, 0), "nobody trained against the model"),
+        (Examination(sound.model, None, None, 0), "nobody trained against the model"),
     ]:
         with pytest.raises(NotKnownError, match=sentence):
-            training.critic_won(case)
+            training.critic_won(examined)
 
 
 def test_players_of_a_game_have_no_loss_that_falls() -> None:
@@ -405,11 +405,11 @@ def test_players_of_a_game_have_no_loss_that_falls() -> None:
 
 def test_a_codebook_of_which_little_is_used() -> None:
     model = VQVAE(latent_dim=4, codebook_size=64, hidden=(16,), max_epochs=3, random_state=0).fit(DIGITS[:300])
-    case = Case(model, None, None, 0)
+    examined = Examination(model, None, None, 0)
     model.history_[-1]["perplexity"] = 20.0
-    assert code.dead_entries(case) is None
+    assert code.dead_entries(examined) is None
     model.history_[-1]["perplexity"] = 4.0
-    found = code.dead_entries(case)
+    found = code.dead_entries(examined)
     assert (found.kind, found.changes) == ("dead-entries", {"codebook_size": 16})
     assert found.sentence.startswith("Of 64 entries of the codebook about 4.0 are used")
 
@@ -421,20 +421,20 @@ def test_a_codebook_of_which_little_is_used() -> None:
         (50.0, data_checks.scale_exploded, "scale-exploded"),
     ],
 )
-def test_scales_of_a_likelihood(value: float, check: Callable[[Case], Finding | None], kind: str) -> None:
+def test_scales_of_a_likelihood(value: float, check: Callable[[Examination], Finding | None], kind: str) -> None:
     model = VAE(latent_dim=2, **LONG | {"max_epochs": 5}).fit(rows())
-    case = Case(model, None, None, 0)
-    assert check(case) is None
+    examined = Examination(model, None, None, 0)
+    assert check(examined) is None
     model.module_.likelihood.width.parameter.data[2] = value
-    assert check(case).kind == kind
+    assert check(examined).kind == kind
 
 
 def test_losses_that_were_not_finite(sound: Run) -> None:
-    case = Case(sound.model, None, None, 0)
-    assert training.not_finite(case) is None
+    examined = Examination(sound.model, None, None, 0)
+    assert training.not_finite(examined) is None
     note = "epoch 3: train_kl was not finite; went back to its start with the learning rate times 0.1"
     sound.model.notes_ = [note]
-    found = training.not_finite(case)
+    found = training.not_finite(examined)
     sound.model.notes_ = []
     assert (found.kind, found.evidence["returns"]) == ("not-finite", 1)
     assert "(train_kl in epoch 3)" in found.sentence
@@ -497,7 +497,7 @@ def test_grades() -> None:
 
 
 def test_every_kind_is_on_the_page_and_no_consequence_is_made_up() -> None:
-    sources = (ROOT / "src/isthmus/tasks/symptoms").glob("*.py")
+    sources = (ROOT / "src/isthmus/tasks/diagnose").glob("*.py")
     kinds = {kind for path in sources for kind in re.findall(r'Finding\(\s*"([a-z-]+)"', path.read_text())}
     kinds |= {"beta-too-large", "penalty-too-large", "weight-decay-too-large"}
     page = (ROOT / "docs/doctor.md").read_text()
@@ -543,8 +543,8 @@ COLUMN_CHECKS = {"values that many records share", "values that no record has", 
 
 def of_columns(run: Run) -> list[Finding]:
     """Return what the checks of columns find, by themselves."""
-    case = Case(run.model, isthmus.data.open(run.X), None, 0)
-    return [finding for what in sorted(COLUMN_CHECKS) if (finding := CHECKS[what](case)) is not None]
+    examined = Examination(run.model, isthmus.data.open(run.X), None, 0)
+    return [finding for what in sorted(COLUMN_CHECKS) if (finding := CHECKS[what](examined)) is not None]
 
 
 class Shuffled(VAE):

@@ -316,11 +316,11 @@ def test_numbers_with_atoms_are_written_out_as_they_are_drawn() -> None:
     """What a critic sees of records and of draws: of each number its value, and a one for the atom that it is."""
     likelihood = MixedTable(MIXED)
     x = mixed_rows(50, torch.Generator().manual_seed(28))
-    theta = 30 * likelihood.spell_out(x) - 15  # certain of the masks, categories and atoms of these rows
-    theta[:, :4] = likelihood.spell_out(x)[:, :4]
-    drawn = likelihood.draw_smoothly(theta, torch.Generator().manual_seed(29))
-    torch.testing.assert_close(drawn, likelihood.spell_out(x), atol=1e-4, rtol=0)
-    assert torch.equal(likelihood.spell_out(x)[:, 9:12].sum(1), torch.ones(50))
+    theta = 30 * likelihood.one_hot(x) - 15  # certain of the masks, categories and atoms of these rows
+    theta[:, :4] = likelihood.one_hot(x)[:, :4]
+    drawn = likelihood.rsample(theta, torch.Generator().manual_seed(29))
+    torch.testing.assert_close(drawn, likelihood.one_hot(x), atol=1e-4, rtol=0)
+    assert torch.equal(likelihood.one_hot(x)[:, 9:12].sum(1), torch.ones(50))
 
 
 # ------------------------------------------------------------------------------------ derivatives

@@ -266,7 +266,7 @@ def test_held_out_records_are_not_laid_out(digits):
 
 
 def test_records_beyond_the_layout_only_train_nothing(digits, monkeypatch):
-    monkeypatch.setattr("isthmus.models.map.MOST", 100)
+    monkeypatch.setattr("isthmus.models.map.MAX_RECORDS", 100)
     model = isthmus.Map(hidden=(8,), max_epochs=2, random_state=0).fit(digits[:200])
     assert len(model.module_.encoder.heights) == 100
     assert np.isfinite(model.transform(digits[:200])).all()

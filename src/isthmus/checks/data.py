@@ -236,7 +236,7 @@ def only_names(path: object) -> DataError:
 
 
 # Deflate cannot shrink further than this, and a picture that shrinks more is of one colour.
-MOST_PACKED = 1032
+MAX_COMPRESSION = 1032
 ALWAYS_BELIEVED = 64 * 2**20
 
 
@@ -252,10 +252,11 @@ def believable_size(path: object, claimed: int, stored: int) -> None:
     stored : int
         Bytes of the file, or the values in them where these are smaller than a byte.
     """
-    if claimed > ALWAYS_BELIEVED and claimed > MOST_PACKED * stored:
+    if claimed > ALWAYS_BELIEVED and claimed > MAX_COMPRESSION * stored:
         raise DataError(
             f"data: '{path}' is refused: it claims to hold a picture of {claimed / 2**20:,.0f} MiB, "
-            f"{claimed // stored:,} times what it stores, and the limit is {MOST_PACKED:,}; it is damaged or a trap."
+            f"{claimed // stored:,} times what it stores, and the limit is {MAX_COMPRESSION:,}; it is damaged or a "
+            f"trap."
         )
 
 

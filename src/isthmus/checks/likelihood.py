@@ -198,14 +198,14 @@ def check_module_runs(owner: str, role: str, module: nn.Module, x: Tensor) -> Te
     return result
 
 
-def check_heads(owner: str, received: int, heads: int, beside: int) -> int:
+def check_heads(owner: str, received: int, heads: int, extra_dims: int) -> int:
     """Return the width of a code from what an encoder of the user's gives; refuse what cannot be cut into heads."""
-    width, rest = divmod(received - beside, heads)
+    width, rest = divmod(received - extra_dims, heads)
     if rest or width < 1:
-        parts = f"{heads} for each number of the code" + (f", and {beside} for the classes" if beside else "")
+        parts = f"{heads} for each number of the code" + (f", and {extra_dims} for the classes" if extra_dims else "")
         raise ShapeError(
             f"{owner}: the encoder given in network returns {received} numbers for one record, and needs {parts}; "
-            f"end it in a layer of {heads * max(1, width) + beside}."
+            f"end it in a layer of {heads * max(1, width) + extra_dims}."
         )
     return width
 

@@ -27,13 +27,13 @@ __all__ = ["main"]
 # verb: the module of isthmus.cli that has the function of that name
 VERBS = {
     "demo": "demo",
-    "inspect": "look",
+    "inspect": "inspection",
     "fit": "fit",
-    "encode": "use",
-    "decode": "use",
-    "reconstruct": "use",
-    "denoise": "use",
-    "inpaint": "use",
+    "encode": "transform",
+    "decode": "transform",
+    "reconstruct": "transform",
+    "denoise": "transform",
+    "inpaint": "transform",
     "sample": "generate",
     "interpolate": "generate",
     "traverse": "generate",
@@ -45,13 +45,13 @@ VERBS = {
     "impute": "impute",
     "tune": "tune",
     "explain": "explain",
-    "score": "judge",
-    "compare": "judge",
-    "report": "judge",
+    "score": "evaluation",
+    "compare": "evaluation",
+    "report": "evaluation",
     "doctor": "doctor",
-    "info": "look",
-    "verify": "look",
-    "models": "look",
+    "info": "inspection",
+    "verify": "inspection",
+    "models": "inspection",
 }
 
 HELP = """\b
@@ -224,7 +224,7 @@ def _groups(name: str, function: Any, arguments: Sequence[str]) -> dict[str, lis
     """Return the flags behind those parameters of a verb that stand for several."""
     import inspect
 
-    from isthmus.cli import sources
+    from isthmus.cli import inputs
 
     groups: dict[str, list[Flag]] = {}
     wanted = inspect.signature(function).parameters
@@ -233,7 +233,7 @@ def _groups(name: str, function: Any, arguments: Sequence[str]) -> dict[str, lis
 
         groups["parameters"] = registry.flags_of_model(registry.model_class(_model_name(function, arguments)))
     if "opening" in wanted:
-        groups["opening"] = sources.flags_of_opening()
+        groups["opening"] = inputs.flags_of_opening()
     return groups
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def classify(
     save: str = FILE,
     output: str | None = None,
     pictures: str | None = None,
-    test: float = sources.HELD_OUT,
+    test: float = inputs.HELD_OUT,
     seed: int = 0,
     device: str | None = None,
     threads: int | None = None,
@@ -95,16 +95,16 @@ def _fit(
     """Learn classes, judge them on records kept away, and write the classifier."""
     from isthmus.tasks import Classifier
 
-    path = sinks.check_output(save, force, flag="--save")
-    folder = None if pictures is None else sinks.check_output(pictures, force, flag="--pictures")
-    fitted = None if model is None else sources.load_model(model, device)
-    records = sources.open_for(terminal, fitted, data, opening)
+    path = outputs.check_output(save, force, flag="--save")
+    folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
+    fitted = None if model is None else inputs.load_model(model, device)
+    records = inputs.open_for(terminal, fitted, data, opening)
     train, judged = _split(records, test, seed)
     classifier = Classifier(
         model=fitted, method=method, random_state=seed, device=device or "auto", verbose=0 if terminal.quiet else 1
     )
     classifier.fit(train)
-    classifier.model_.provenance_ |= {"opening": sources.to_remember(opening)}
+    classifier.model_.provenance_ |= {"opening": inputs.to_remember(opening)}
     classifier.save(path, force=force)
     terminal.say(f"method: {classifier.method_reason_}", *(f"note: {note}" for note in classifier.notes_))
     document = {"data": data, "classifier": save, "method": classifier.method_, "reason": classifier.method_reason_}
@@ -127,14 +127,14 @@ def _predict(
     opening: Mapping[str, Any],
 ) -> Result:
     """Write the classes of records, and judge them where these have labels."""
-    path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
-    folder = None if pictures is None else sinks.check_output(pictures, force, flag="--pictures")
+    path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
+    folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
     classifier = _load(model, device)
-    records = sources.open_for(terminal, classifier.model_, data, opening)
+    records = inputs.open_for(terminal, classifier.model_, data, opening)
     chances = classifier.predict_proba(records)
     numbers = chances.argmax(axis=1)
     if path is not None:
-        sinks.write_chances(path, "class", classifier.classes_, chances, records.names, force=force)
+        outputs.write_chances(path, "class", classifier.classes_, chances, records.names, force=force)
     counts = dict(
         zip(map(str, classifier.classes_.tolist()), np.bincount(numbers, minlength=chances.shape[1]), strict=True)
     )
@@ -166,7 +166,7 @@ def _split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
 
     needs_labels("classify fit", data.labels)
     known = np.flatnonzero(isthmus_data.is_labelled(np.asarray(data.labels)))
-    judged = sources.split(data.subset(known), share, seed)[1] if len(known) else None
+    judged = inputs.split(data.subset(known), share, seed)[1] if len(known) else None
     if judged is None:
         return data, None
     rows = np.arange(len(data)) if data.rows is None else data.rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def cluster(
     isthmus cluster digits --clusters 10 --save groups.safetensors
     isthmus cluster new.csv -m groups.safetensors -o new-groups.csv
     """
-    path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
-    drawn = None if picture is None else sinks.check_output(picture, force, sinks.DRAWINGS, "--picture")
+    path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
+    drawn = None if picture is None else outputs.check_output(picture, force, outputs.DRAWINGS, "--picture")
     if drawn is not None and clusters is None:
-        sinks.check_output(str(_beside(drawn)), force, flag="--picture")
-    kept = None if save is None else sinks.check_output(save, force, flag="--save")
+        outputs.check_output(str(_beside(drawn)), force, flag="--picture")
+    kept = None if save is None else outputs.check_output(save, force, flag="--save")
     settings = {"n_clusters": clusters, "method": method, "features": features, "runs": runs, "random_state": seed}
     clusterer, records, is_new = _learned(terminal, data, model, settings, device, opening, picture)
     if kept is not None:
@@ -84,7 +84,7 @@ def cluster(
     chances = clusterer.probabilities_ if is_new else clusterer.predict_proba(records)
     if path is not None:
         names = np.arange(clusterer.n_clusters_)
-        sinks.write_chances(path, "cluster", names, chances, records.names, force=force)
+        outputs.write_chances(path, "cluster", names, chances, records.names, force=force)
     if drawn is not None:
         _draw(drawn, clusterer, records, force=force)
     files = {"output": output, "picture": picture, "saved": save}
@@ -132,14 +132,14 @@ def _learned(
     from isthmus.checks.cluster import is_learned_already
     from isthmus.tasks import Clusterer
 
-    loaded = None if model is None else sources.load_model(model, device, or_a=Clusterer)
+    loaded = None if model is None else inputs.load_model(model, device, or_a=Clusterer)
     if isinstance(loaded, Clusterer):
         is_learned_already(clusters=settings["n_clusters"], picture=picture)
-        return loaded, sources.open_for(terminal, loaded, data, opening), False
-    records = sources.open_for(terminal, loaded, data, opening)
+        return loaded, inputs.open_for(terminal, loaded, data, opening), False
+    records = inputs.open_for(terminal, loaded, data, opening)
     clusterer = Clusterer(model=loaded, device=device or "auto", verbose=0 if terminal.quiet else 1, **settings)
     clusterer.fit(records)
-    clusterer.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
+    clusterer.model_.provenance_ |= {"opening": inputs.to_remember(opening)} if loaded is None else {}
     return clusterer, records, True
 
 

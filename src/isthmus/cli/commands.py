@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from isthmus import files
-from isthmus.cli import docstrings, sinks
+from isthmus.cli import docstrings, outputs
 from isthmus.cli.terminal import Interrupted, Result, Terminal
 
 __all__ = ["Flag", "add_command", "flags_of_function"]
@@ -172,7 +172,7 @@ def add_command(
 
     def run(**values: Any) -> None:
         terminal = Terminal(json=values.pop("json"), quiet=values.pop("quiet"), command=command)
-        sinks.GUARD_FORMULAS.set(values.pop("guard_formulas", False))
+        outputs.GUARD_FORMULAS.set(values.pop("guard_formulas", False))
         del values["debug"]  # looked at by the caller, who turns errors into sentences
         for group, members in groups.items():
             values[group] = {flag.name: values.pop(flag.name) for flag in members}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def detect(
     reference : str
         Records to learn from, instead of DATA.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}
-        How odd a record is: how far from its reconstruction, how far its code from usual ones, or how unlikely the
+        The anomaly score: how far from its reconstruction, how far its code from usual ones, or how unlikely the
         model holds it to be; combined takes the first two, and of rows of numbers how far they are from the others by
         themselves; auto is combined where the model can reconstruct.
     contamination : str
@@ -72,8 +72,8 @@ def detect(
     from isthmus.checks.parameters import integer
 
     integer("detect", "--top", top, low=0)
-    path = None if output is None else sinks.check_output(output, force, sinks.MATRICES)
-    kept = None if save is None else sinks.check_output(save, force, flag="--save")
+    path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
+    kept = None if save is None else outputs.check_output(save, force, flag="--save")
     detector, records = _learned(terminal, data, model, reference, method, contamination, seed, device, opening)
     if kept is not None:
         detector.save(kept, force=force)
@@ -114,10 +114,10 @@ def _learned(
     from isthmus.checks.detect import a_share, one_source_of_normal_records
     from isthmus.tasks import Detector
 
-    loaded = None if model is None else sources.load_model(model, device, or_a=Detector)
+    loaded = None if model is None else inputs.load_model(model, device, or_a=Detector)
     one_source_of_normal_records("detect", reference, learned=isinstance(loaded, Detector))
     if isinstance(loaded, Detector):
-        return loaded, sources.open_for(terminal, loaded.model_, data, opening)
+        return loaded, inputs.open_for(terminal, loaded.model_, data, opening)
     share = a_share("detect", "--contamination", contamination)
     detector = Detector(
         model=loaded,
@@ -127,11 +127,11 @@ def _learned(
         device=device or "auto",
         verbose=0 if terminal.quiet else 1,
     )
-    usual = sources.open_for(terminal, loaded, reference or data, opening)
+    usual = inputs.open_for(terminal, loaded, reference or data, opening)
     detector.fit(usual)
     terminal.say(*(f"note: {note}" for note in detector.notes_))
-    detector.model_.provenance_ |= {"opening": sources.to_remember(opening)} if loaded is None else {}
-    return detector, usual if reference is None else sources.open_for(terminal, detector.model_, data, opening)
+    detector.model_.provenance_ |= {"opening": inputs.to_remember(opening)} if loaded is None else {}
+    return detector, usual if reference is None else inputs.open_for(terminal, detector.model_, data, opening)
 
 
 class _Found:
@@ -145,7 +145,7 @@ class _Found:
 
     def __init__(self, detector: Detector, records: Data) -> None:
         self.detector, self.records = detector, records
-        self.scores = np.concatenate([detector.score_samples(block) for block in sources.blocks(records)])
+        self.scores = np.concatenate([detector.score_samples(block) for block in inputs.blocks(records)])
         self.p_values = (
             detector.p_values_of(self.scores)
             if len(detector.calibration_scores_)
@@ -154,11 +154,11 @@ class _Found:
 
     def write(self, path: Any, *, force: bool) -> None:
         """Write score, p-value, verdict and reasons of each record."""
-        sinks.write_columns(path, self._columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
+        outputs.write_columns(path, self._columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
 
     def _columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
         start = 0
-        for block in sources.blocks(self.records):
+        for block in inputs.blocks(self.records):
             rows = slice(start, start + len(block))
             told = {"score": self.scores[rows], "p_value": self.p_values[rows]}
             told["outlier"] = self.scores[rows] < self.detector.offset_
@@ -193,7 +193,7 @@ class _Found:
                 str(row) if names is None else str(names[row]),
                 f"{self.scores[row]:.2f}",
                 f"{self.p_values[row]:.2g}",
-                "odd" if self.scores[row] < self.detector.offset_ else "",
+                "outlier" if self.scores[row] < self.detector.offset_ else "",
                 self._sentence(its),
             )
             for row, its in zip(rows.tolist(), reasons, strict=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import config, registry, sources
+from isthmus.cli import config, inputs, registry
 from isthmus.cli.terminal import Result, Terminal, counted, wrapped
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def doctor(
     from isthmus.checks.tasks import needs_records
 
     needs_records("doctor", "--train", train, data)
-    fitted = sources.load_model(model, device)
+    fitted = inputs.load_model(model, device)
     judged, seen = _records(terminal, fitted, data, train, opening)
     found = tasks.examine(fitted, judged, train=seen, random_state=seed)
     commands = [fit_again(fitted, finding.changes, model) for finding in found.findings]
@@ -84,10 +84,10 @@ def _records(
     """Return the records to judge a model by, and those that it was fitted on."""
     if data is None:
         return None, None
-    opened = sources.open_for(terminal, fitted, data, opening)
+    opened = inputs.open_for(terminal, fitted, data, opening)
     if train is None:
-        return sources.rows_to_judge(terminal, fitted, opened, "auto")
-    return opened, sources.open_for(terminal, fitted, train, opening)
+        return inputs.rows_to_judge(terminal, fitted, opened, "auto")
+    return opened, inputs.open_for(terminal, fitted, train, opening)
 
 
 # ------------------------------------------------------------------ what a person sees
@@ -129,7 +129,7 @@ def _figures(evidence: Mapping[str, Any]) -> str:
 
 
 def _figure(value: Any) -> str:
-    from isthmus.report.wording import number
+    from isthmus.report.formatting import number
 
     if isinstance(value, str):
         return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def explain(
     from isthmus.checks.parameters import integer
 
     integer("explain", "--units", units, low=1)
-    path = None if output is None else sinks.check_output(output, force, sinks.DRAWINGS)
-    fitted = sources.load_model(model, device)
-    opened = sources.open_for(terminal, fitted, data, opening)
-    chosen, _ = sources.rows_to_judge(terminal, fitted, opened, rows)
+    path = None if output is None else outputs.check_output(output, force, outputs.DRAWINGS)
+    fitted = inputs.load_model(model, device)
+    opened = inputs.open_for(terminal, fitted, data, opening)
+    chosen, _ = inputs.rows_to_judge(terminal, fitted, opened, rows)
     width = 1
     for side in fitted.code_shape_:
         width *= side or 1

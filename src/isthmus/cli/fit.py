@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus import files
-from isthmus.cli import look, registry, scoring, sinks, sources
+from isthmus.cli import inputs, inspection, outputs, registry, scoring
 from isthmus.cli.terminal import Result, Terminal, counted, plain_json, shape_words
 from isthmus.errors import OutputExistsError, ParameterError, TrainingError
 
@@ -34,7 +34,7 @@ def fit(
     config: str | None = None,
     print_config: bool = False,
     dry_run: bool = False,
-    test: float = sources.HELD_OUT,
+    test: float = inputs.HELD_OUT,
     validation: str | None = None,
     resume: bool = False,
     force: bool = False,
@@ -86,23 +86,23 @@ def fit(
     if print_config:
         return Result(settings, _as_json(settings), exact=True)
     estimator.check_parameters()
-    path = sinks.check_file_output(output, force or dry_run, hold=not dry_run)
-    checkpoint = files.beside(path, ".checkpoint")
+    path = outputs.check_file_output(output, force or dry_run, hold=not dry_run)
+    checkpoint = files.sibling(path, ".checkpoint")
     _check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
-    records = sources.open_data(terminal, data, opening)
-    train, held_out = sources.split(records, test, estimator.random_state)
+    records = inputs.open_data(terminal, data, opening)
+    train, held_out = inputs.split(records, test, estimator.random_state)
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
     judged = _validation(terminal, validation, opening, records)
     if dry_run:
         return _forecast(terminal, estimator, train, held_out, judged, callbacks, settings)
     stopped = _train(estimator, train, judged, callbacks, checkpoint, resume=resume)
     scores = _score(terminal, estimator, train, held_out)
-    remembered = sources.to_remember(opening)
+    remembered = inputs.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
     kept = {
         "held_out": None if scores is None else scores.document(),
-        "split": sources.split_record(estimator, records, held_out, test, estimator.random_state),
-        "probe": look.probe(estimator),
+        "split": inputs.split_record(estimator, records, held_out, test, estimator.random_state),
+        "probe": inspection.probe(estimator),
     }
     estimator.scores_ = plain_json(kept)
     estimator.save(path, force=force)
@@ -216,7 +216,7 @@ def _validation(terminal: Terminal, text: str | None, opening: Mapping[str, Any]
     try:
         return float(text)
     except ValueError:
-        return sources.open_beside(terminal, text, opening, records.schema)
+        return inputs.open_beside(terminal, text, opening, records.schema)
 
 
 class _Stop(Exception):  # noqa: N818 - no error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def sample(
     from isthmus import tasks
     from isthmus.checks.tasks import values_of
 
-    fitted = sources.load_model(model, device)
-    path = sinks.check_output(output, force)
+    fitted = inputs.load_model(model, device)
+    path = outputs.check_output(output, force)
     options: dict[str, Any] = {"y": _class(fitted, label), "temperature": temperature, "noise": noise}
     if where is None:
         drawn = fitted.sample(n, random_state=seed, **options)
@@ -110,9 +110,9 @@ def interpolate(
     from isthmus import tasks
     from isthmus.checks.tasks import rows_of
 
-    fitted = sources.load_model(model, device)
-    target = sinks.check_output(output, force)
-    records = sources.open_for(terminal, fitted, data, opening)
+    fitted = inputs.load_model(model, device)
+    target = outputs.check_output(output, force)
+    records = inputs.open_for(terminal, fitted, data, opening)
     ends = rows_of("interpolate", rows, len(records), 2)
     between = tasks.interpolate(fitted, records.subset(ends), steps, path)
     _write(target, between, fitted, columns=steps, force=force)
@@ -155,9 +155,9 @@ def traverse(
     """
     from isthmus import tasks
 
-    fitted = sources.load_model(model, device)
-    target = sinks.check_output(output, force)
-    records = sources.open_for(terminal, fitted, data, opening)
+    fitted = inputs.load_model(model, device)
+    target = outputs.check_output(output, force)
+    records = inputs.open_for(terminal, fitted, data, opening)
     changed, chosen = tasks.traverse(fitted, records, steps, units, row)
     _write(target, changed, fitted, columns=steps, force=force)
     document = {"output": output, "row": row, "units": chosen, "steps": steps}
@@ -199,22 +199,22 @@ def augment(
     from isthmus.checks.tasks import needs_tables
     from isthmus.data import to_block
 
-    fitted = sources.load_model(model, device)
-    path = sinks.check_output(output, force)
-    records = sources.open_for(terminal, fitted, data, opening)
+    fitted = inputs.load_model(model, device)
+    path = outputs.check_output(output, force)
+    records = inputs.open_for(terminal, fitted, data, opening)
     new, labels = tasks.augment(fitted, records, n, random_state=seed)
     old_block, new_block = records.take(np.arange(len(records))), to_block(new, fitted.schema_)
     if fitted.schema_.kind == "table":
-        sinks.write_table(path, records, new_block, labels, provenance, force=force)
+        outputs.write_table(path, records, new_block, labels, provenance, force=force)
     else:
         needs_tables("augment", "provenance", provenance)
         names = _names_beside(records, labels, len(new_block)) if path.suffix == "" else None
-        sinks.write_records(
+        outputs.write_records(
             path, len(records) + len(new_block), [old_block, new_block], fitted.schema_, names, force=force
         )
         if labels is not None and names is None:
             beside = path.with_name(f"{path.stem}-labels.npy")
-            sinks.write_labels(beside, np.concatenate([records.labels, labels]), force=force)
+            outputs.write_labels(beside, np.concatenate([records.labels, labels]), force=force)
     added = len(new_block)
     return Result(
         {"output": output, "records": len(records) + added, "new": added},
@@ -240,9 +240,9 @@ def _write(path: Path, records: Any, fitted: Model, *, columns: int | None, forc
     """Write new records in the format that the suffix says; pictures also as one, or one after the other."""
     suffix, is_image = path.suffix.lower(), fitted.schema_.kind == "image"
     if is_image and (suffix in PICTURES or suffix == ".gif"):
-        sinks.write_pictures(path, list(records), columns, force=force)
+        outputs.write_pictures(path, list(records), columns, force=force)
         return
     from isthmus.data import to_block
 
     block = to_block(records, fitted.schema_)
-    sinks.write_records(path, len(block), [block], fitted.schema_, None, force=force)
+    outputs.write_records(path, len(block), [block], fitted.schema_, None, force=force)

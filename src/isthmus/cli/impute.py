@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
@@ -74,20 +74,22 @@ def impute(
     from isthmus import tasks
 
     model = DEFAULT_MODEL if model is None and Path(DEFAULT_MODEL).exists() else model
-    fitted = None if model is None else sources.load_model(model, device)
+    fitted = None if model is None else inputs.load_model(model, device)
     holes = _array_with_holes(data) if mask is None else None
-    records = sources.open_for(terminal, fitted, data, opening) if holes is None else isthmus_data.open(holes[0])
+    records = inputs.open_for(terminal, fitted, data, opening) if holes is None else isthmus_data.open(holes[0])
     schema = records.schema if fitted is None else fitted.schema_
-    path = sinks.check_records_output(output, force, schema)
-    told = None if intervals is None else sinks.check_output(intervals, force, sinks.TABLES, "--intervals")
+    path = outputs.check_records_output(output, force, schema)
+    told = None if intervals is None else outputs.check_output(intervals, force, outputs.TABLES, "--intervals")
     marked = mask if holes is None else holes[1]
     found = tasks.impute(fitted, records, marked, level=level, draws=draws, random_state=seed, device=device or "auto")
     filled = isthmus_data.open(found.records)
     names = records.names if records.schema.kind == "image" else None
     blocks = [filled.chunk(0, len(filled))]
-    sinks.write_records(path, len(filled), blocks, filled.schema, names, beside=records.beside, force=force)
+    outputs.write_records(
+        path, len(filled), blocks, filled.schema, names, side_columns=records.side_columns, force=force
+    )
     if told is not None:
-        sinks.write_columns(told, iter([_cells(schema, found)]), None, force=force)
+        outputs.write_columns(told, iter([_cells(schema, found)]), None, force=force)
     cells, rows = int(found.marked.sum()), int(found.marked.reshape(len(filled), -1).any(axis=1).sum())
     document: dict[str, Any] = {
         "output": output,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus.artifact import replacing
-from isthmus.cli import fit, look, sinks, sources
+from isthmus.cli import fit, inputs, inspection, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted, plain_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["map"]
 
-MOST = 100_000  # records on a page
+MAX_RECORDS = 100_000  # records on a page
 COLUMNS = 12  # of a table that a page may be coloured by, unasked
 
 
@@ -34,7 +34,7 @@ def map(
     output: str = "map.html",
     colour: str | None = None,
     set_: list[str] | None = None,
-    test: float = sources.HELD_OUT,
+    test: float = inputs.HELD_OUT,
     save: str | None = None,
     seed: int = 0,
     device: str | None = None,
@@ -73,21 +73,21 @@ def map(
     isthmus map photos/ -m photos.safetensors -o photos.html
     isthmus map survey.csv --colour income,groups.csv --save survey-map.safetensors
     """
-    path = sinks.check_output(output, force, (".html", *sinks.DRAWINGS))
+    path = outputs.check_output(output, force, (".html", *outputs.DRAWINGS))
     picture = path.with_suffix(".png") if path.suffix.lower() == ".html" else path
     if picture != path:
-        sinks.check_output(str(picture), force)
-    kept = None if save is None else sinks.check_output(save, force, flag="--save")
-    loaded = None if model is None else sources.load_model(model, device)
+        outputs.check_output(str(picture), force)
+    kept = None if save is None else outputs.check_output(save, force, flag="--save")
+    loaded = None if model is None else inputs.load_model(model, device)
     records = _opened(terminal, data, loaded, opening)
     colourings = _colourings(terminal, records, colour)
     drawn, new = _learned(terminal, loaded, records, set_ or [], test, seed, device)
     if kept is not None:
-        drawn.provenance_["opening"] = drawn.provenance_.get("opening", sources.to_remember(opening))
+        drawn.provenance_["opening"] = drawn.provenance_.get("opening", inputs.to_remember(opening))
         drawn.save(kept, force=force)
     from isthmus.report import mapping
 
-    judgement = mapping.judge(drawn, records, new, beside=None if drawn is loaded else loaded)
+    judgement = mapping.judge(drawn, records, new, other=None if drawn is loaded else loaded)
     told = f"{counted(len(records), 'record')}, {'none' if new is None else f'{len(new):,}'} of them new to the map"
     _draw(path, picture, records, judgement, colourings, title=data, sentence=f"{told}.", force=force)
     scores = {
@@ -104,10 +104,12 @@ def map(
 
 def _opened(terminal: Terminal, data: str, loaded: Model | None, opening: Mapping[str, Any]) -> Data:
     """Return the records, or as many of them as a page holds."""
-    records = sources.open_for(terminal, loaded, data, opening)
-    if len(records) > MOST:
-        terminal.say(f"note: drawn are {MOST:,} of the {len(records):,} records, at random; a page holds no more")
-        records = records.subset(np.sort(np.random.default_rng(0).permutation(len(records))[:MOST]))
+    records = inputs.open_for(terminal, loaded, data, opening)
+    if len(records) > MAX_RECORDS:
+        terminal.say(
+            f"note: drawn are {MAX_RECORDS:,} of the {len(records):,} records, at random; a page holds no more"
+        )
+        records = records.subset(np.sort(np.random.default_rng(0).permutation(len(records))[:MAX_RECORDS]))
     return records
 
 
@@ -126,19 +128,19 @@ def _learned(
 
     if isinstance(loaded, Map):
         is_drawn_already(pairs)
-        judged, known = sources.rows_to_judge(terminal, loaded, records, "auto")
+        judged, known = inputs.rows_to_judge(terminal, loaded, records, "auto")
         if known is None and loaded.fingerprint(records) == loaded.provenance_["fingerprint"]:
             return loaded, None
         return loaded, _rows(judged)
     if loaded is not None:
         needs_flat_codes("map", type(loaded).__name__, loaded.code_shape_)
     estimator = fit.make("map", {"random_state": seed, "device": device}, pairs)
-    train, held_out = sources.split(records, test, seed)
+    train, held_out = inputs.split(records, test, seed)
     estimator.fit(train, callbacks=[] if terminal.quiet else [fit.progress()])
     terminal.say(*(f"note: {note}" for note in estimator.notes_ if note not in records.notes))
     estimator.provenance_["command"] = terminal.command
-    split = sources.split_record(estimator, records, held_out, test, seed)
-    estimator.scores_ = plain_json({"split": split, "probe": look.probe(estimator)})
+    split = inputs.split_record(estimator, records, held_out, test, seed)
+    estimator.scores_ = plain_json({"split": split, "probe": inspection.probe(estimator)})
     return estimator, None if held_out is None else _rows(held_out)
 
 
@@ -243,7 +245,7 @@ def _of_file(path: str) -> list[Colouring]:
     from isthmus.report.maps import Colouring
 
     if Path(path).suffix.lower() in (".npy", ".txt"):
-        return [Colouring(Path(path).stem, sources.read_labels(path))]
+        return [Colouring(Path(path).stem, inputs.read_labels(path))]
     opened = data.open(path)
     return [_column(opened, column.name) for column in opened.schema.columns]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.cli import sources
+from isthmus.cli import inputs
 
 if TYPE_CHECKING:
     from isthmus.base import Model
@@ -82,7 +82,7 @@ def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
     ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
     comparison = comparison_for(data, usual.take(rows), ignored)
     parts = []
-    for block in sources.blocks(data):
+    for block in inputs.blocks(data):
         original, records = block.chunk(0, len(block)), model.encoded(block)
         errors = comparison.errors(original, model.reconstructed(records).block())
         parts.append((model.log_probs(records), errors, comparison.dimensions(original)))
@@ -102,7 +102,7 @@ def _interval(values: Float64) -> dict[str, float] | None:
 
 
 def _number(found: dict[str, Any] | None) -> str:
-    from isthmus.report.wording import interval, number
+    from isthmus.report.formatting import interval, number
 
     if not found or "mean" not in found:
         return number(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import look, registry, sinks, sources
+from isthmus.cli import inputs, inspection, outputs, registry
 from isthmus.cli.terminal import Result, Terminal, counted, plain_json
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def tune(
     from isthmus.tasks import Tuner
 
     minutes_above_zero("tune", "--minutes", minutes)
-    path = None if output is None else sinks.check_file_output(output, force)
-    kept = None if save is None else sinks.check_output(save, force, flag="--save")
+    path = None if output is None else outputs.check_file_output(output, force)
+    kept = None if save is None else outputs.check_output(save, force, flag="--save")
     families = "auto" if models is None else [registry.model_class(name.strip()).__name__ for name in models.split(",")]
     tuner = Tuner(
         families=families,
@@ -92,13 +92,13 @@ def tune(
         random_state=seed,
     )
     tuner.check_parameters()  # before the data are read
-    records = sources.open_data(terminal, data, opening)
+    records = inputs.open_data(terminal, data, opening)
     tuner.fit(records, on_trial=_teller(terminal))
     terminal.say(*(f"note: {note}" for note in tuner.notes_))
     model = tuner.model_
-    model.provenance_ |= {"command": terminal.command, "opening": sources.to_remember(opening)}
+    model.provenance_ |= {"command": terminal.command, "opening": inputs.to_remember(opening)}
     if path is not None:
-        model.scores_ = plain_json({"probe": look.probe(model), "tuning": tuner.findings_.to_dict()})
+        model.scores_ = plain_json({"probe": inspection.probe(model), "tuning": tuner.findings_.to_dict()})
         model.save(path, force=force)
     if kept is not None:
         tuner.save(kept, force=force)

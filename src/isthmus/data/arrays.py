@@ -16,11 +16,11 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import stores
-from isthmus.data.beside import Beside, ColumnBeside
 from isthmus.data.numbering import as_whole
 from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
+from isthmus.data.side_columns import SideColumn, SideColumns
 
 __all__ = [
     "from_array",
@@ -219,7 +219,7 @@ def take_column(data: Data, column: Any, columns: Sequence[Any] | None = None) -
     taken = from_array(array[:, rest], name=data.source, container=data.schema.container, notes=data.notes)
     taken.notes.append(f"column {column} of {data.source} was set aside as the labels.")
     place = sum(i < column for i in rest)
-    taken.beside = Beside(labels=ColumnBeside("", place, array[:, column]))
+    taken.side_columns = SideColumns(labels=SideColumn("", place, array[:, column]))
     return taken.labelled(array[:, column])
 
 
@@ -335,8 +335,8 @@ def _choose(names: list[str], key: str | None, path: Path) -> tuple[str, str | N
         if not known and len(data_like) != 1:
             raise checks.ambiguous_archive(path, names)
         key = known[0] if known else data_like[0]
-    beside = [f"y{key[1:]}"] if key[:1] in "xX" and len(key) > 1 else list(LABEL_KEYS)
-    labels = next((name for name in beside if name in names and name != key), None)
+    candidates = [f"y{key[1:]}"] if key[:1] in "xX" and len(key) > 1 else list(LABEL_KEYS)
+    labels = next((name for name in candidates if name in names and name != key), None)
     return key, labels
 
 

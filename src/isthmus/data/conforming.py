@@ -71,7 +71,7 @@ def as_matrix(data: Data) -> Data:
         return data
     matrix = from_array(rows, name=data.source, notes=data.notes)
     matrix.schema = replace(matrix.schema, names=tuple(column.name for column in schema.columns))
-    return matrix.beside_of(data)
+    return matrix.with_labels_of(data)
 
 
 def _numeric(schema: Schema) -> bool:
@@ -89,7 +89,7 @@ def _as_table(data: Data, schema: Schema, owner: str) -> Data:
     block = data.chunk(0, len(data))
     columns = {column.name: np.ascontiguousarray(block[:, i]) for i, column in enumerate(schema.columns)}
     table = from_table(pa.table(columns), source=data.source, notes=data.notes)
-    return table.beside_of(data)
+    return table.with_labels_of(data)
 
 
 def _as_matrix(data: Data, owner: str) -> Data:
@@ -100,4 +100,4 @@ def _as_matrix(data: Data, owner: str) -> Data:
     block = data.chunk(0, len(data))
     columns = [column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column for column in block.columns]
     matrix = from_array(np.stack([column.to_numpy() for column in columns], axis=1), name=data.source, notes=data.notes)
-    return matrix.beside_of(data)
+    return matrix.with_labels_of(data)

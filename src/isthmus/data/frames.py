@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus.checks import data as checks
-from isthmus.data.beside import PANDAS
 from isthmus.data.records import Data
+from isthmus.data.side_columns import PANDAS
 from isthmus.data.tables import from_table, named, twins
 
 if TYPE_CHECKING:

@@ -63,9 +63,9 @@ def _labels_beside(path: Path) -> Path | None:
     ):
         if images in name:
             for suffix in ("", ".gz"):
-                beside = path.with_name(name.replace(images, labels) + suffix)
-                if beside.is_file():
-                    return beside
+                neighbour = path.with_name(name.replace(images, labels) + suffix)
+                if neighbour.is_file():
+                    return neighbour
     return None
 
 

@@ -28,8 +28,8 @@ __all__ = ["ColumnSummary", "Inspection", "inspect"]
 REMEMBERED_ROWS = 2**26
 REMEMBERED_VALUES = 10**6
 CLASS_NAMES = ("class", "label", "labels", "target", "y", "species", "category", "outcome", "diagnosis", "quality")
-MOST_CLASSES = 50
-MOST_NUMBERED = 20  # of a column of whole numbers that no name gives away: more are a quantity
+MAX_CLASSES = 50
+MAX_NUMBERED_CLASSES = 20  # of a column of whole numbers that no name gives away: more are a quantity
 LISTED = 12
 
 
@@ -299,7 +299,7 @@ class _Matrix(_Look):
             column = ColumnSummary(name, "integer" if whole else "number", dtype, 0, None, low, high, low == high)
             column.id_like = whole and self.distinct[i].holds and is_numbering(n, low, high)
             # A column of few whole numbers at either end may be the class; only those two are looked at value by value.
-            if i in (0, len(names) - 1) and whole and high - low <= MOST_CLASSES:
+            if i in (0, len(names) - 1) and whole and high - low <= MAX_CLASSES:
                 column.distinct = len(self.counts(name))
             found.columns.append(column)
 
@@ -460,11 +460,11 @@ def _class_column(columns: list[ColumnSummary], n: int) -> str | None:
     """Return the column that looks most like a class: of few values, named like one, or else the last or the first."""
 
     def may_be(column: ColumnSummary, most_numbered: int) -> bool:
-        most = {"category": MOST_CLASSES, "boolean": MOST_CLASSES, "integer": most_numbered}.get(column.type, 0)
+        most = {"category": MAX_CLASSES, "boolean": MAX_CLASSES, "integer": most_numbered}.get(column.type, 0)
         return column.distinct is not None and 2 <= column.distinct <= min(most, max(2, n // 5))
 
-    named = [c for c in columns if c.name.strip().lower() in CLASS_NAMES and may_be(c, MOST_CLASSES)]
-    ends = [c for c in (columns[-1], columns[0]) if len(columns) > 1 and may_be(c, MOST_NUMBERED)]
+    named = [c for c in columns if c.name.strip().lower() in CLASS_NAMES and may_be(c, MAX_CLASSES)]
+    ends = [c for c in (columns[-1], columns[0]) if len(columns) > 1 and may_be(c, MAX_NUMBERED_CLASSES)]
     chosen = [*named, *ends]
     return chosen[0].name if chosen else None
 

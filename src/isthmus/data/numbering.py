@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "AllDistinct", "as_whole", "is_numbering", "mixed"]
+__all__ = ["MIN_RECORDS", "AllDistinct", "as_whole", "is_numbering", "mixed"]
 
-FEWEST = 10  # records below which distinct values say nothing
+MIN_RECORDS = 10  # records below which distinct values say nothing
 REMEMBERED = 2**16  # values
 MEETINGS = 5  # pairs of equal numbers that chance would make: by chance there would be none in e^-5 of all columns
 
@@ -55,7 +55,7 @@ def is_numbering(n: int, low: int, high: int) -> bool:
     about n^2 / 2 w equal pairs. Every third number does, and so do the keys of a database with gaps; ten distinct
     measurements between 1 and 1000 do not.
     """
-    return n >= FEWEST and n * n >= 2 * MEETINGS * (int(high) - int(low) + 1)
+    return n >= MIN_RECORDS and n * n >= 2 * MEETINGS * (int(high) - int(low) + 1)
 
 
 def as_whole(objects: NDArray[Any]) -> NDArray[Any] | None:

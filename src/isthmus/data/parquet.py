@@ -238,7 +238,7 @@ def from_parquet(
         labels=labels,
         source=source,
         notes=[note, *choice.notes],
-        beside=choice.beside(aside),
+        side_columns=choice.side_columns(aside),
     )
 
 

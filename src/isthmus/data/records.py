@@ -9,16 +9,16 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data.arrow_schema import select_schema
-from isthmus.data.beside import Beside
 from isthmus.data.labelling import as_labels
 from isthmus.data.schema import Schema
+from isthmus.data.side_columns import SideColumns
 from isthmus.data.stores import ArrayStore, Store
 from isthmus.plain import shown
 
 __all__ = ["Data"]
 
 CHUNK_BYTES = 16 * 2**20
-NOTHING = Beside()
+NOTHING = SideColumns()
 
 
 class Data:
@@ -52,11 +52,11 @@ class Data:
     rows : ndarray of int or None, default=None
         Numbers of the records of the store that belong to these data; None means all. Labels and names, and what else
         is beside the records, are those of the rows already.
-    beside : Beside, optional
+    side_columns : SideColumns, optional
         What the source gets back with its records: a data frame's index, the column of the labels.
     """
 
-    __slots__ = ("_gathered", "beside", "labels", "names", "notes", "rows", "schema", "source", "store")
+    __slots__ = ("_gathered", "labels", "names", "notes", "rows", "schema", "side_columns", "source", "store")
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Data:
         source: str = "X",
         notes: Sequence[str] = (),
         rows: np.ndarray | None = None,
-        beside: Beside = NOTHING,
+        side_columns: SideColumns = NOTHING,
     ) -> None:
         self.schema = schema
         self.store = store
@@ -77,7 +77,7 @@ class Data:
         self.notes = list(notes)
         self.names = names
         self.labels = labels
-        self.beside = beside
+        self.side_columns = side_columns
         self._gathered: np.ndarray | None = None
         if labels is not None:
             checks.same_length(len(self), labels, source)
@@ -176,7 +176,7 @@ class Data:
             labels=None if self.labels is None else self.labels[chosen],
             names=None if self.names is None else [self.names[int(i)] for i in chosen],
             rows=chosen if self.rows is None else self.rows[chosen],
-            beside=self.beside.take(chosen),
+            side_columns=self.side_columns.take(chosen),
         )
 
     def select(self, names: Sequence[str]) -> Data:
@@ -203,12 +203,12 @@ class Data:
         """
         return self._with(labels=None if labels is None else as_labels(labels))
 
-    def beside_of(self, other: Data) -> Data:
+    def with_labels_of(self, other: Data) -> Data:
         """Return these records with the labels of others, the same in another form, and what else is beside them."""
-        return self._with(labels=other.labels, beside=other.beside)
+        return self._with(labels=other.labels, side_columns=other.side_columns)
 
     def _with(self, **changed: Any) -> Data:
-        names = ("schema", "store", "labels", "names", "source", "notes", "rows", "beside")
+        names = ("schema", "store", "labels", "names", "source", "notes", "rows", "side_columns")
         return Data(**{name: getattr(self, name) for name in names} | changed)
 
 

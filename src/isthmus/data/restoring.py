@@ -8,9 +8,9 @@ import numpy as np
 
 from isthmus.data import frames
 from isthmus.data.arrow_schema import empty_table
-from isthmus.data.beside import Beside
 from isthmus.data.column_types import index_type, plain, plain_type
 from isthmus.data.schema import Schema
+from isthmus.data.side_columns import SideColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["plain_table", "restore", "restore_column", "restore_table"]
 
 
-def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
+def restore(block: Any, schema: Schema, side_columns: SideColumns | None = None) -> Any:
     """Return records in the container, and with the dtypes, that they came in.
 
     Parameters
@@ -27,7 +27,7 @@ def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
         Records as :meth:`Data.take` gives them.
     schema : Schema
         Of the data that the model was fitted on.
-    beside : Beside, optional
+    side_columns : SideColumns, optional
         Of the data that these records come from: they get back its index, one entry a record.
 
     Returns
@@ -38,7 +38,7 @@ def restore(block: Any, schema: Schema, beside: Beside | None = None) -> Any:
         ``list``: list of images, str or bytes.
     """
     if schema.kind == "table":
-        return _restore_frame(restore_table(block, schema), schema, beside or Beside())
+        return _restore_frame(restore_table(block, schema), schema, side_columns or SideColumns())
     if schema.kind == "text":
         return [record.decode("utf-8", errors="replace") for record in block] if schema.dtype == "str" else list(block)
     if isinstance(block, np.ndarray):
@@ -103,12 +103,12 @@ def restore_column(column: pa.ChunkedArray, model: pa.ChunkedArray) -> pa.Chunke
     return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, categories, ordered=target.ordered)])
 
 
-def _restore_frame(table: pa.Table, schema: Schema, beside: Beside) -> Any:
+def _restore_frame(table: pa.Table, schema: Schema, side_columns: SideColumns) -> Any:
     """Return an Arrow table as a frame of the schema's library."""
     if schema.container == "pandas":
-        return frames.to_pandas(table, beside.index)
+        return frames.to_pandas(table, side_columns.index)
     if schema.container == "polars":
         import polars
 
         return polars.from_arrow(table)
-    return beside.into_table(table, labels=False)
+    return side_columns.into_table(table, labels=False)

@@ -17,11 +17,11 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.arrow_schema import describe, prototype
-from isthmus.data.beside import PANDAS, Beside, ColumnBeside, index_columns, kept_index
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.labelling import labels_of
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
+from isthmus.data.side_columns import PANDAS, SideColumn, SideColumns, index_columns, kept_index
 
 if TYPE_CHECKING:
     import pandas
@@ -160,8 +160,8 @@ def from_table(
         notes.append(f"NaN in the columns {shown} are taken as missing.")
     # One chunk a column: gathering rows from many chunks is far slower than putting them together once.
     store = TableStore(rest.combine_chunks())
-    beside = replace(choice.beside(table), index=index)
-    return Data(schema, store, labels=labels, source=source, notes=notes, beside=beside)
+    side_columns = replace(choice.side_columns(table), index=index)
+    return Data(schema, store, labels=labels, source=source, notes=notes, side_columns=side_columns)
 
 
 # --- which columns ---------------------------------------------------------------------------------------------------
@@ -212,16 +212,16 @@ class Choice:
             metadata[PANDAS] = kept_index(metadata[PANDAS], self.keep)
         return pa.schema([self.schema.field(name) for name in self.keep], metadata=metadata or None)
 
-    def beside(self, table: pa.Table) -> Beside:
+    def side_columns(self, table: pa.Table) -> SideColumns:
         """Return what stands beside the records, from a table that has it among its columns."""
         places = {name: place for place, name in enumerate(self.names)}
 
-        def column(name: str) -> ColumnBeside:
-            return ColumnBeside(name, places[name], table.column(name))
+        def column(name: str) -> SideColumn:
+            return SideColumn(name, places[name], table.column(name))
 
         labels = None if self.label is None else column(self.label)
         written = (self.schema.metadata or {}).get(PANDAS, b"")
-        return Beside(columns=tuple(map(column, self.levels)), labels=labels, pandas=written)
+        return SideColumns(columns=tuple(map(column, self.levels)), labels=labels, pandas=written)
 
 
 def choose_columns(

@@ -40,7 +40,7 @@ PIECE_BYTES = 2**20
 CSV_BYTES = 8 * 2**30
 BLOCK_BYTES = 4 * 2**20  # that are cut at a time: they stay in the processor's cache
 CELL_BYTES = 32 * 2**20  # that are cut at a time where a row is long
-MOST_COLUMNS = 200_000
+MAX_COLUMNS = 200_000
 PACKED_BYTES = 256 * 2**20  # that any packed file may unpack to
 PACKED_RATIO = 200  # times its own size that a packed file may unpack to
 DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t", "\t": "\t"}
@@ -248,8 +248,8 @@ class Head:
         tabs = any(suffix.lower() in (".tsv", ".tab") for suffix in path.suffixes)
         self.delimiter = given or ("\t" if tabs else self._delimiter())
         width = self._rows[0].count(self.delimiter.encode()) + 1
-        if width > MOST_COLUMNS:
-            raise checks.too_large(path, f"its first row has {width:,} cells", f"{MOST_COLUMNS:,}; save it as .npy")
+        if width > MAX_COLUMNS:
+            raise checks.too_large(path, f"its first row has {width:,} cells", f"{MAX_COLUMNS:,}; save it as .npy")
         first, body = (_cut(rows, self.delimiter)[0] for rows in self._rows)
         if first is None or (body is None and self._rows[1].strip()):
             raise checks.unreadable_file(path, "a row is longer than 32 MiB, or a quotation mark is not closed")
@@ -263,7 +263,7 @@ class Head:
         """
         best, most = ",", (0.0, 0.0, 1)
         for delimiter in (",", ";", "\t", "|"):
-            if self._rows[0].count(delimiter.encode()) >= MOST_COLUMNS:
+            if self._rows[0].count(delimiter.encode()) >= MAX_COLUMNS:
                 continue
             names, _ = _cut(self._rows[0], delimiter)
             table, uneven = _cut(self._rows[1], delimiter)

@@ -19,12 +19,12 @@ import numpy as np
 from isthmus import files
 from isthmus.checks import data as checks
 from isthmus.data import recognition, tiff
-from isthmus.data.beside import Beside
 from isthmus.data.column_types import column_type, plain
 from isthmus.data.deep_colour import write_png
 from isthmus.data.notations import Conventions
 from isthmus.data.restoring import restore, restore_table
 from isthmus.data.schema import Column, Schema
+from isthmus.data.side_columns import SideColumns
 from isthmus.data.text_columns import read_column
 from isthmus.data.text_tables import SAMPLE_ROWS
 from isthmus.errors import IsthmusWarning
@@ -42,7 +42,7 @@ def write(
     schema: Schema,
     names: Sequence[str] | None = None,
     *,
-    beside: Beside | None = None,
+    side_columns: SideColumns | None = None,
     force: bool = False,
     guard_formulas: bool = False,
 ) -> None:
@@ -59,7 +59,7 @@ def write(
         What they are.
     names : sequence of str or None, default=None
         Of the images in a folder; sub-folders are made, and the suffix is replaced.
-    beside : Beside, optional
+    side_columns : SideColumns, optional
         Of the data that the records come from, one entry a record: the column of labels, and columns that hold the
         index of a pandas frame, are written too, in their places.
     force : bool, default=False
@@ -92,7 +92,7 @@ def write(
     writer = _writers(schema.kind)[suffix]
     if writer is _csv and guard_formulas:
         writer = partial(_csv, guard=True)
-    content = writer(path, block, schema, beside or Beside())
+    content = writer(path, block, schema, side_columns or SideColumns())
     with replacing(path) as temporary:
         content(temporary)
 
@@ -110,7 +110,7 @@ def check_format(path: Path, schema: Schema) -> None:
         raise checks.not_writable(path, schema.kind, path.suffix.lower(), [name or "a folder" for name in writers])
 
 
-Writer = Callable[[Path, Any, Schema, Beside], Callable[[Path], None]]
+Writer = Callable[[Path, Any, Schema, SideColumns], Callable[[Path], None]]
 
 
 def _writers(kind: str) -> dict[str, Writer]:
@@ -148,13 +148,13 @@ def _reason(error: OSError) -> str:
 # --- arrays and tables -----------------------------------------------------------------------------------------------
 
 
-def _npy(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
-    array = _as_array(path, block, schema, beside)
+def _npy(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
+    array = _as_array(path, block, schema, side_columns)
     return lambda target: _save_array(target, array)
 
 
-def _npz(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
-    array = _as_array(path, block, schema, beside)
+def _npz(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
+    array = _as_array(path, block, schema, side_columns)
 
     def write_it(target: Path) -> None:
         with open(target, "wb") as file:
@@ -208,13 +208,13 @@ def write_archive(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
                 write_rows(entry, len(array), [array])
 
 
-def _as_array(path: Path, block: Any, schema: Schema, beside: Beside) -> np.ndarray:
+def _as_array(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> np.ndarray:
     """Return records as one array; a table of numbers without gaps is one."""
     if schema.kind == "table":
-        return _matrix_of(path, beside.into_table(restore_table(block, schema)))
+        return _matrix_of(path, side_columns.into_table(restore_table(block, schema)))
     if not isinstance(block, np.ndarray):
         raise checks.not_storable(path, "images of several sizes are no single array", "write them to a folder")
-    return beside.into_matrix(block.astype(schema.dtype, copy=False))
+    return side_columns.into_matrix(block.astype(schema.dtype, copy=False))
 
 
 def _matrix_of(path: Path, table: pa.Table) -> np.ndarray:
@@ -237,22 +237,22 @@ def _matrix_of(path: Path, table: pa.Table) -> np.ndarray:
     return matrix
 
 
-def _as_table(block: Any, schema: Schema, beside: Beside) -> pa.Table:
+def _as_table(block: Any, schema: Schema, side_columns: SideColumns) -> pa.Table:
     """Return records as a table; the columns of a matrix are named x0, x1, ..."""
     import pyarrow as pa
 
     if schema.kind == "table":
-        return beside.into_table(restore_table(block, schema))
-    array = beside.into_matrix(block.astype(schema.dtype, copy=False))
+        return side_columns.into_table(restore_table(block, schema))
+    array = side_columns.into_matrix(block.astype(schema.dtype, copy=False))
     names = schema.names if len(schema.names) == array.shape[1] else [f"x{i}" for i in range(array.shape[1])]
     return pa.table({name: np.ascontiguousarray(array[:, i]) for i, name in enumerate(names)})
 
 
-def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+def _parquet(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    table = _as_table(block, schema, beside)
+    table = _as_table(block, schema, side_columns)
     # Parquet stores no categories of the types that plain ones replace (pyarrow 26).
     columns = [plain(column) if pa.types.is_dictionary(column.type) else column for column in table.columns]
     fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
@@ -260,11 +260,13 @@ def _parquet(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable
     return lambda target: parquet.write_table(table, target)
 
 
-def _csv(path: Path, block: Any, schema: Schema, beside: Beside, *, guard: bool = False) -> Callable[[Path], None]:
+def _csv(
+    path: Path, block: Any, schema: Schema, side_columns: SideColumns, *, guard: bool = False
+) -> Callable[[Path], None]:
     import pyarrow as pa
     from pyarrow import csv
 
-    table = _as_table(block, schema, beside)
+    table = _as_table(block, schema, side_columns)
     # Categories are written as their values.
     columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in map(plain, table.columns)]
     table = pa.Table.from_arrays(columns, names=table.column_names)
@@ -332,7 +334,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(map(repr, names[:most])) + more
 
 
-def _text(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+def _text(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
     """Windows of a file are joined as they were; separate records are written one a line."""
     records = restore(block, replace(schema, dtype="bytes"))
     joined = b"".join(records) if schema.container == "files" else b"".join(record + b"\n" for record in records)
@@ -346,7 +348,7 @@ def _put(target: Path, content: bytes) -> None:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def _one_image(path: Path, block: Any, schema: Schema, beside: Beside) -> Callable[[Path], None]:
+def _one_image(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
     if len(block) != 1:
         raise checks.not_storable(
             path, f"it names one image, and there are {len(block)}", f"name a folder, such as '{path.stem}'"

@@ -43,7 +43,7 @@ Codes = NDArray[np.int64]
 _BINS = 10
 """Bins of a column of numbers where it meets a category."""
 
-_MOST_CATEGORIES = 255
+_MAX_CATEGORIES = 255
 """Categories that scikit-learn's boosted trees take."""
 
 _GROUPS = 50
@@ -421,10 +421,10 @@ def _few_categories(column: _Column) -> list[Codes]:
     """Return codes below 255: the most frequent categories of all tables, and one code for all others."""
     together = np.concatenate(column.values)
     counts = np.bincount(together[together >= 0], minlength=1)
-    if len(counts) <= _MOST_CATEGORIES:
+    if len(counts) <= _MAX_CATEGORIES:
         return column.values
-    new = np.full(len(counts) + 1, _MOST_CATEGORIES - 1)
-    new[np.argsort(-counts, kind="stable")[: _MOST_CATEGORIES - 1]] = np.arange(_MOST_CATEGORIES - 1)
+    new = np.full(len(counts) + 1, _MAX_CATEGORIES - 1)
+    new[np.argsort(-counts, kind="stable")[: _MAX_CATEGORIES - 1]] = np.arange(_MAX_CATEGORIES - 1)
     new[-1] = -1  # where code -1, missing, points to
     return [new[values] for values in column.values]
 

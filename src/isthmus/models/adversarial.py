@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model, RetiredParameters
 from isthmus.models.composition import compose
-from isthmus.models.gan import BETAS, LOSSES, PACE, squared_slope
+from isthmus.models.gan import BETAS, LOSSES, LR_SCALE, squared_slope
 from isthmus.models.variational import FIXED_PRIOR, VariationalModel
 from isthmus.search import Choice, Number, SearchSpace
 from isthmus.training import Player, Step
@@ -41,7 +41,7 @@ CRITIC_CLAIMS, MAKER_CLAIMS = LOSSES["relativistic"]
 CODE_CRITIC = (256,)  # hidden layers of a critic of codes
 
 
-def judged(critic: nn.Module, real: Tensor, fake: Tensor, gamma: float) -> dict[str, Tensor]:
+def critic_terms(critic: nn.Module, real: Tensor, fake: Tensor, gamma: float) -> dict[str, Tensor]:
     """Return what a critic lowers on real and made examples: its loss, and the penalty of its slopes."""
     real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     a, b = critic(real)[:, 0], critic(fake)[:, 0]
@@ -101,8 +101,8 @@ class AdversarialAutoencoder(Model):
         core = self.module_
         own = (core.encoder, core.decoder, core.likelihood)
         return [
-            Player("model", own, self.losses, pace=PACE),
-            Player("critic", (core.critic,), self.critic_losses, pace=PACE, betas=BETAS, judged=False),
+            Player("model", own, self.losses, lr_scale=LR_SCALE),
+            Player("critic", (core.critic,), self.critic_losses, lr_scale=LR_SCALE, betas=BETAS, in_validation=False),
         ]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -121,7 +121,7 @@ class AdversarialAutoencoder(Model):
         core = self.module_
         with torch.no_grad():
             codes, drawn = self._codes_and_draws(self.encode(step.x), step.rng)
-        return judged(core.critic, drawn, codes, self.gamma)
+        return critic_terms(core.critic, drawn, codes, self.gamma)
 
     def _codes_and_draws(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return codes as points, of maps one for each place, and as many draws of the prior: (m, channels) each."""
@@ -188,7 +188,7 @@ class VAEGAN(VariationalModel):
             1,
             self.hidden,
             network=self.network if isinstance(self.network, str) else "auto",
-            numbers=core.likelihood.smooth_columns(shape),
+            numbers=core.likelihood.n_quantities(shape),
             rng=rng,
             owner=type(self).__name__,
         )
@@ -196,11 +196,11 @@ class VAEGAN(VariationalModel):
 
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
-        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
+        game: dict[str, Any] = {"lr_scale": LR_SCALE, "betas": BETAS, "in_validation": False}
         return [
-            Player("encoder", (core.encoder, core.likelihood), self.losses, pace=PACE),
-            Player("critic", (core.critic,), self.critic_losses, **pace),
-            Player("generator", (core.decoder,), self.generator_losses, **pace),
+            Player("encoder", (core.encoder, core.likelihood), self.losses, lr_scale=LR_SCALE),
+            Player("critic", (core.critic,), self.critic_losses, **game),
+            Player("generator", (core.decoder,), self.generator_losses, **game),
         ]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -219,16 +219,16 @@ class VAEGAN(VariationalModel):
         """Return what the critic lowers, and its penalty: made records come from the posterior and from the prior."""
         core = self.module_
         with torch.no_grad():
-            made = core.likelihood.draw_smoothly(self._theta(step)[1], step.rng).float()
-        return judged(core.critic, core.likelihood.spell_out(step.x).float(), made, self.gamma)
+            made = core.likelihood.rsample(self._theta(step)[1], step.rng).float()
+        return critic_terms(core.critic, core.likelihood.one_hot(step.x).float(), made, self.gamma)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return what the decoder lowers: its unlikeness to the record, and its loss in the game."""
         core = self.module_
         near, made = self._theta(step)
         with torch.no_grad():
-            a = core.critic(core.likelihood.spell_out(step.x).float())[:, 0]
-        b = core.critic(core.likelihood.draw_smoothly(made, step.rng).float())[:, 0]
+            a = core.critic(core.likelihood.one_hot(step.x).float())[:, 0]
+        b = core.critic(core.likelihood.rsample(made, step.rng).float())[:, 0]
         return {"likeness": self.similarity * self._likeness(near, step), "loss": MAKER_CLAIMS(a, b)}
 
     def _theta(self, step: Step) -> tuple[Tensor, Tensor]:
@@ -246,6 +246,6 @@ class VAEGAN(VariationalModel):
         """Return half the squared distance of what the critic sees in records and in theta."""
         core = self.module_
         with torch.no_grad():
-            real = core.critic.features(core.likelihood.spell_out(step.x).float())
-        made = core.critic.features(core.likelihood.draw_smoothly(theta, step.rng).float())
+            real = core.critic.features(core.likelihood.one_hot(step.x).float())
+        made = core.critic.features(core.likelihood.rsample(theta, step.rng).float())
         return (made - real).square().sum(1).mean() / 2

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from isthmus.training import Batches
 
-__all__ = ["MOST", "PlainRecords", "principal_directions"]
+__all__ = ["MAX_RECORDS", "PlainRecords", "principal_directions"]
 
-MOST = 100_000  # records whose neighbours are looked for: more of them show no other shape
+MAX_RECORDS = 100_000  # records whose neighbours are looked for: more of them show no other shape
 BLOCK = 4096  # records that are read at a time
 DIMENSIONS = 50  # principal components in which neighbours are looked for
 SAMPLE, SAMPLE_OF_WIDE = 8192, 1024  # records that components come from; where there are more numbers in a record

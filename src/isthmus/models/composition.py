@@ -11,9 +11,9 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.likelihood_choice import facts_of
 
-__all__ = ["USUAL_LATENT_DIM", "compose", "latent_dim"]
+__all__ = ["DEFAULT_LATENT_DIM", "compose", "latent_dim"]
 
-USUAL_LATENT_DIM = 32
+DEFAULT_LATENT_DIM = 32
 
 
 def latent_dim(model: Model) -> int:
@@ -21,7 +21,7 @@ def latent_dim(model: Model) -> int:
     if model.latent_dim is not None:
         return int(model.latent_dim)
     numbers = int(np.prod([side or 32 for side in model.preprocessor_.shape_]))
-    return max(1, min(USUAL_LATENT_DIM, numbers // 2))
+    return max(1, min(DEFAULT_LATENT_DIM, numbers // 2))
 
 
 def compose(
@@ -30,7 +30,7 @@ def compose(
     *,
     tied: bool = False,
     heads: int = 1,
-    beside: int = 0,
+    extra_dims: int = 0,
     width: int | None = None,
     network: Any = None,
     hidden: tuple[int, ...] | None = None,
@@ -48,7 +48,7 @@ def compose(
         Whether the decoder uses the encoder's matrices, transposed.
     heads : int, default=1
         Numbers that the encoder gives for each number of the code.
-    beside : int, default=0
+    extra_dims : int, default=0
         Numbers that the decoder and the last layer of the encoder have beside the code: classes.
     width : int, optional
         Of the code, where it is not :func:`latent_dim`.
@@ -85,7 +85,7 @@ def compose(
         fields=pre.scaled_fields() if likelihood.name == "table" else (),
         rng=rng,
         heads=heads,
-        beside=beside,
+        extra_dims=extra_dims,
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
@@ -93,5 +93,5 @@ def compose(
     columns, edges, logs = pre.log_slopes()
     if columns:
         made.slopes = networks.Slopes(columns, edges, logs, int(pre.shape_[0] or 0))
-    made.code_shape = networks.code_shape(made, pre.shape_, heads, beside)
+    made.code_shape = networks.code_shape(made, pre.shape_, heads, extra_dims)
     return made

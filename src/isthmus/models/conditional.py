@@ -87,7 +87,7 @@ class ConditionalVAE(PriorModel):
         checks.number(type(self).__name__, "alpha", self.alpha, low=0)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
-        core = compose(self, rng, heads=2, beside=len(self.classes_), core=networks.ConditionalCore)
+        core = compose(self, rng, heads=2, extra_dims=len(self.classes_), core=networks.ConditionalCore)
         core.with_classes(torch.as_tensor(self.class_counts_))
         core.prior = self.build_prior(core, rng)
         return core

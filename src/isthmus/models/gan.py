@@ -55,7 +55,7 @@ from torch import Tensor, nn
 
 from isthmus import checks, networks
 from isthmus.base import Model
-from isthmus.models.composition import USUAL_LATENT_DIM, compose
+from isthmus.models.composition import DEFAULT_LATENT_DIM, compose
 from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training import Batches, Player, Step
 
@@ -69,7 +69,7 @@ NARROWEST, WIDEST = 128, 512  # of hidden layers, where records are rows or smal
 SMALL = 256  # numbers in a small picture
 STARTING = 2048  # records at most, that the means of classes at the start are those of
 CHANGES = ("shift", "flip", "rotate", "elastic")  # of pictures before the critic: what a gradient goes through
-PACE = 1 / 3  # of the optimiser's usual rate
+LR_SCALE = 1 / 3  # of the optimiser's usual rate
 BLUR = 1.0  # deviation of the noise on rows at first, in deviations of a column
 CLEAR = 0.6  # share of training after which there is none
 BETAS = (0.0, 0.99)
@@ -95,17 +95,17 @@ LOSSES: dict[str, tuple[Game, Game]] = {
 }
 
 
-def squared_slope(judged: Tensor, x: Tensor) -> Tensor:
+def squared_slope(scores: Tensor, x: Tensor) -> Tensor:
     """Return ||grad C(x)||^2 of each record, (b,), through which a gradient reaches the critic.
 
     Parameters
     ----------
-    judged : tensor, shape (b,)
+    scores : tensor, shape (b,)
         C(x), each of its own record alone.
     x : tensor, shape (b, ...)
-        Records that ``judged`` was computed from.
+        Records that ``scores`` were computed from.
     """
-    (slope,) = torch.autograd.grad(judged.sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return slope.float().flatten(1).square().sum(1)
 
 
@@ -152,9 +152,9 @@ default="relativistic"
 
     has_prior: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
-    fewest_records: ClassVar[int] = 10
-    better_for_few: ClassVar[str] = "VAE"
-    fewest_in_batch: ClassVar[int] = 128  # of fewer, a critic sees some pieces of the data and not others
+    min_records: ClassVar[int] = 10
+    alternative_for_few: ClassVar[str] = "VAE"
+    min_batch_size: ClassVar[int] = 128  # of fewer, a critic sees some pieces of the data and not others
     search_space: ClassVar[SearchSpace] = {
         "latent_dim": Whole(2, 128, log=True),
         "learning_rate": Choice((None, 0.0005, 0.001, 0.003)),
@@ -178,8 +178,8 @@ default="relativistic"
         core = compose(
             self,
             rng,
-            beside=classes,
-            width=self.latent_dim or USUAL_LATENT_DIM,
+            extra_dims=classes,
+            width=self.latent_dim or DEFAULT_LATENT_DIM,
             network=network,
             hidden=hidden,
             core=networks.AdversarialCore,
@@ -199,7 +199,7 @@ default="relativistic"
             max(1, classes),
             hidden,
             network=network if isinstance(network, str) else "auto",
-            numbers=core.likelihood.smooth_columns(self.preprocessor_.shape_),
+            numbers=core.likelihood.n_quantities(self.preprocessor_.shape_),
             rng=rng,
             owner=type(self).__name__,
         )
@@ -225,12 +225,12 @@ default="relativistic"
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
         every = CRITIC_MOVES if self.loss == "wasserstein" else 1
-        pace: dict[str, Any] = {"pace": PACE, "betas": BETAS, "judged": False}
+        game: dict[str, Any] = {"lr_scale": LR_SCALE, "betas": BETAS, "in_validation": False}
         generator = (core.decoder, core.prior)
         return [
-            Player("encoder", (core.encoder, core.likelihood), self.losses, pace=PACE),
-            Player("critic", (core.critic,), self.critic_losses, **pace),
-            Player("generator", generator, self.generator_losses, every=every, after=core.update_average, **pace),
+            Player("encoder", (core.encoder, core.likelihood), self.losses, lr_scale=LR_SCALE),
+            Player("critic", (core.critic,), self.critic_losses, **game),
+            Player("generator", generator, self.generator_losses, every=every, after=core.update_average, **game),
         ]
 
     # ------------------------------------------------------------------ the three objectives
@@ -240,7 +240,7 @@ default="relativistic"
         core = self.module_
         with torch.no_grad():
             wanted = core.code(self._noise(step), step.labels)
-            made = core.likelihood.typical(core.decode(wanted, step.size), step.rng)
+            made = core.likelihood.mean_with_sampled_categories(core.decode(wanted, step.size), step.rng)
         theta = core.decode(core.encode(step.x), step.size)
         return {
             "reconstruction": core.nll(theta, step.x).mean(),
@@ -278,7 +278,7 @@ default="relativistic"
         """Return what the critic sees: a batch of records, and as many generated ones."""
         core, rng = self.module_, step.rng
         theta = core.generate(core.decoder, core.code(self._noise(step), step.labels), step.size or None)
-        real, fake = core.likelihood.spell_out(step.x).float(), core.likelihood.draw_smoothly(theta, rng).float()
+        real, fake = core.likelihood.one_hot(step.x).float(), core.likelihood.rsample(theta, rng).float()
         real, fake = self._blurred(real, step), self._blurred(fake, step)
         return (self._changed(real, rng), self._changed(fake, rng)) if self.augment else (real, fake)
 
@@ -347,7 +347,7 @@ class ConditionalGAN(GAN):
     """
 
     learns_classes: ClassVar[bool] = True
-    better_for_few: ClassVar[str] = "ConditionalVAE"
+    alternative_for_few: ClassVar[str] = "ConditionalVAE"
 
     def prepare(self, batches: Batches, seed: int) -> None:
         """Let the generator begin with each class about its mean record."""

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from isthmus import checks, networks
 from isthmus.base import Model, RetiredParameters
 from isthmus.graph import graph_of, spread
-from isthmus.models.components import MOST, PlainRecords
+from isthmus.models.components import MAX_RECORDS, PlainRecords
 from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
 from isthmus.training import Batches, Step
@@ -102,7 +102,7 @@ class LadderNetwork(Model):
     takes_unlabelled: ClassVar[bool] = True
     compares_records: ClassVar[bool] = True  # layers are normalised over the batch
     stops_early: ClassVar[bool] = False
-    fewest_in_batch: ClassVar[int] = 100
+    min_batch_size: ClassVar[int] = 100
     # Layers are rectified and normalised, and of odd widths nothing is known.
     search_space: ClassVar[SearchSpace] = {
         **{name: Model.search_space[name] for name in ("learning_rate", "batch_size", "weight_decay")},
@@ -143,7 +143,7 @@ class LadderNetwork(Model):
         if self.head_start == 0 or len(unknown) == 0:
             return
         rng = np.random.default_rng(seed)
-        rows = np.sort(np.concatenate([rng.permutation(known), rng.permutation(unknown)])[:MOST])
+        rows = np.sort(np.concatenate([rng.permutation(known), rng.permutation(unknown)])[:MAX_RECORDS])
         records = PlainRecords(batches, self.module_.scale, self.module_.numbers)
         graph = graph_of(records.projected(rows, *records.components(rng)))
         shares = spread(graph, numbers[rows], len(self.classes_), even=False)  # surest() gives classes their shares

@@ -38,7 +38,7 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.graph import fuzzy_graph, near_rows
 from isthmus.layout import layout
-from isthmus.models.components import MOST, PlainRecords
+from isthmus.models.components import MAX_RECORDS, PlainRecords
 from isthmus.models.composition import compose
 from isthmus.training import Batches, Step
 
@@ -92,7 +92,7 @@ class Map(Model):
     landmarks: int = 4096
 
     stops_early: ClassVar[bool] = False
-    usual_steps: ClassVar[int] = 700
+    default_steps: ClassVar[int] = 700
 
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
@@ -145,7 +145,7 @@ class Map(Model):
     def prepare(self, batches: Batches, seed: int) -> None:
         """Lay the records out, and start the encoder there."""
         rng = np.random.default_rng(seed)
-        rows = np.sort(rng.permutation(batches.rows)[:MOST])
+        rows = np.sort(rng.permutation(batches.rows)[:MAX_RECORDS])
         records = PlainRecords(batches, self.module_.scale, self._numbers)
         middle, directions = records.components(rng)
         x = records.projected(rows, middle, directions)

@@ -34,7 +34,7 @@ from isthmus.training import Step
 
 __all__ = ["RegularizedAutoencoder"]
 
-USUAL_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}
+DEFAULT_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -75,7 +75,7 @@ class RegularizedAutoencoder(Model):
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         owner = type(self).__name__
-        checks.choice(owner, "smoothness", self.smoothness, tuple(USUAL_PENALTY))
+        checks.choice(owner, "smoothness", self.smoothness, tuple(DEFAULT_PENALTY))
         checks.number(owner, "penalty", self.penalty, low=0, optional=True)
         checks.number(owner, "beta", self.beta, low=0)
 
@@ -91,7 +91,7 @@ class RegularizedAutoencoder(Model):
             "reconstruction": self.module_.nll(theta, x).mean(),
             "code": self.beta / 2 * z.float().square().flatten(1).sum(1).mean(),
         }
-        weight = USUAL_PENALTY[self.smoothness] if self.penalty is None else self.penalty
+        weight = DEFAULT_PENALTY[self.smoothness] if self.penalty is None else self.penalty
         if self.smoothness == "weights":
             squares = [p.square().sum() for p in self.module_.decoder.parameters() if p.ndim >= 2]
             terms["weights"] = weight / 2 * torch.stack(squares).sum() if squares else z.new_zeros(())

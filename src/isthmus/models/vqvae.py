@@ -161,7 +161,7 @@ class VQVAE(Model):
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
         own = (core.encoder, core.decoder, core.likelihood, core.quantiser)
-        players = [Player("model", own, self.losses, after=self._agree, measures=self._measures)]
+        players = [Player("model", own, self.losses, after=self._agree, metrics=self._metrics)]
         return players if core.prior is None else [*players, Player("prior", (core.prior,), self.prior_losses)]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -187,7 +187,7 @@ class VQVAE(Model):
         for tensor in (*self.module_.quantiser.parameters(), *self.module_.quantiser.buffers()):
             distributed.same(tensor)
 
-    def _measures(self) -> dict[str, float]:
+    def _metrics(self) -> dict[str, float]:
         return self.module_.quantiser.use()
 
     # ------------------------------------------------------------------ use

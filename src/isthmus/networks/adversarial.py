@@ -35,7 +35,7 @@ ADAPTATION = 1e-3  # of the share of augmented records, a move
 SURE = 0.6
 OCTAVES = 6
 FEATURES = 256
-MOST_NUMBERS = 64  # with more of them, a critic sees enough without octaves
+MAX_NUMBERS_WITH_OCTAVES = 64  # with more of them, a critic sees enough without octaves
 
 
 class Octaves(nn.Module):
@@ -71,7 +71,7 @@ class Critic(nn.Module):
     Parameters
     ----------
     shape : sequence of (int or None)
-        Of a record as :meth:`isthmus.networks.Likelihood.spell_out` writes it.
+        Of a record as :meth:`isthmus.networks.Likelihood.one_hot` writes it.
     outputs : int
         Numbers that come out: one for each class, or one.
     hidden : sequence of int, optional
@@ -98,7 +98,7 @@ class Critic(nn.Module):
     ) -> None:
         super().__init__()
         seen = tuple(shape)
-        self.octaves = Octaves(numbers) if len(seen) == 1 and 0 < numbers <= MOST_NUMBERS else nn.Identity()
+        self.octaves = Octaves(numbers) if len(seen) == 1 and 0 < numbers <= MAX_NUMBERS_WITH_OCTAVES else nn.Identity()
         if isinstance(self.octaves, Octaves):
             seen = (int(seen[0] or 0) + 2 * self.octaves.octaves * numbers,)
         self.body, _ = build(network, seen, seen, FEATURES, hidden, activation="leaky-relu", rng=rng, owner=owner)
@@ -225,7 +225,7 @@ class AdversarialCore(Core):
 
     def drawn(self, theta: Tensor, rng: torch.Generator) -> Tensor:
         """Return scaled records: what the generator makes, with categories drawn."""
-        return self.likelihood.typical(theta, rng)
+        return self.likelihood.mean_with_sampled_categories(theta, rng)
 
     def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return how real the critic finds records, (b,): of their class, where classes are known."""

@@ -23,7 +23,7 @@ from isthmus.checks.likelihood import (
     check_tied,
 )
 from isthmus.checks.parameters import choice, integer, number, widths
-from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, usual_channels
+from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder, default_channels
 from isthmus.networks.core import Core
 from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, TableInput, TiedDecoder
 from isthmus.networks.layers import ACTIVATIONS, NORMS
@@ -53,7 +53,7 @@ def build(
     tied: bool = False,
     fields: Sequence[FieldLike] = (),
     heads: int = 1,
-    beside: int = 0,
+    extra_dims: int = 0,
     owner: str = "network",
 ) -> tuple[nn.Module, nn.Module]:
     """Return an encoder and a decoder.
@@ -88,7 +88,7 @@ def build(
         A table's encoded columns, in scaled units.
     heads : int, default=1
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
-    beside : int, default=0
+    extra_dims : int, default=0
         Numbers that the encoder gives, and the decoder takes, beside the code: one for each class.
     owner : str
         Whom messages are about.
@@ -108,7 +108,7 @@ def build(
     shape, theta_shape = tuple(shape), tuple(theta_shape)
     check_network(owner, network, NETWORKS)
     if not isinstance(network, str):
-        return _own(network, shape, theta_shape, heads, beside, owner)
+        return _own(network, shape, theta_shape, heads, extra_dims, owner)
     integer(owner, "latent_dim", latent_dim, low=1)
     widths(owner, "hidden", hidden)
     choice(owner, "activation", activation, tuple(ACTIVATIONS))
@@ -121,16 +121,16 @@ def build(
     first, inner = _first_layer(shape, theta_shape, fields, rng)
     if network == "dense":
         check_one_size(owner, network, shape)
-        ends = (latent_dim * heads + beside, latent_dim + beside)
+        ends = (latent_dim * heads + extra_dims, latent_dim + extra_dims)
         return _dense(first, inner, theta_shape, latent_dim, ends, hidden, tied, owner, rng, options)
     check_tied(owner, tied=tied, dense=False)
     check_pictures_only(owner, network, shape)
-    stages = usual_channels(*shape[-2:]) if hidden is None else tuple(hidden)
+    stages = default_channels(*shape[-2:]) if hidden is None else tuple(hidden)
     check_stages(owner, len(stages), shape)
     if network == "residual":
         options["refine"] = partial(ResidualBlock, activation=activation, norm=norm, rng=rng)
-    encoder = ConvolutionalEncoder(inner, latent_dim * heads + beside, stages, rng=rng, first=first, **options)
-    return encoder, ConvolutionalDecoder(latent_dim + beside, theta_shape, stages, rng=rng, **options)
+    encoder = ConvolutionalEncoder(inner, latent_dim * heads + extra_dims, stages, rng=rng, first=first, **options)
+    return encoder, ConvolutionalDecoder(latent_dim + extra_dims, theta_shape, stages, rng=rng, **options)
 
 
 def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None, *, tied: bool) -> str:
@@ -139,7 +139,7 @@ def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None,
         return "dense"
     if None in shape:
         return "convolutional"
-    return "dense" if hidden is not None or tied or not usual_channels(*shape[-2:]) else "convolutional"
+    return "dense" if hidden is not None or tied or not default_channels(*shape[-2:]) else "convolutional"
 
 
 def _first_layer(
@@ -213,7 +213,7 @@ def _own(
     shape: tuple[int | None, ...],
     theta_shape: tuple[int | None, ...],
     heads: int,
-    beside: int,
+    extra_dims: int,
     owner: str,
 ) -> tuple[nn.Module, nn.Module]:
     """Return copies of a pair of modules, after a first try on two empty records."""
@@ -221,13 +221,13 @@ def _own(
     x = _blank(shape, codes=len(theta_shape) > len(shape))
     with _trying(encoder, decoder):
         z = check_module_runs(owner, "encoder", encoder, x)
-        width = check_heads(owner, z.shape[1], heads, beside)
-        theta = check_module_runs(owner, "decoder", decoder, z[:, : width + beside])
+        width = check_heads(owner, z.shape[1], heads, extra_dims)
+        theta = check_module_runs(owner, "decoder", decoder, z[:, : width + extra_dims])
     check_theta_shape(owner, theta.shape[1:], theta_shape)
     return encoder, OwnDecoder(decoder, theta_shape)
 
 
-def code_shape(core: Core, shape: Sequence[int | None], heads: int = 1, beside: int = 0) -> tuple[int | None, ...]:
+def code_shape(core: Core, shape: Sequence[int | None], heads: int = 1, extra_dims: int = 0) -> tuple[int | None, ...]:
     """Return the shape of one code, found by encoding two empty records; None for sides that follow the record's.
 
     Parameters
@@ -235,12 +235,12 @@ def code_shape(core: Core, shape: Sequence[int | None], heads: int = 1, beside: 
     core : Core
     shape : sequence of (int or None)
         Of one scaled record.
-    heads, beside : int
+    heads, extra_dims : int
         As in :func:`build`; they are not counted.
     """
     with _trying(core.encoder):
         first, *sides = core.encoder(_blank(shape, codes=core.likelihood.codes)).shape[1:]
-    return (first - beside) // heads, *((None,) * len(sides) if None in shape else sides)
+    return (first - extra_dims) // heads, *((None,) * len(sides) if None in shape else sides)
 
 
 def _blank(shape: Sequence[int | None], *, codes: bool) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from isthmus.networks import layers
 
-__all__ = ["ConvolutionalDecoder", "ConvolutionalEncoder", "usual_channels"]
+__all__ = ["ConvolutionalDecoder", "ConvolutionalEncoder", "default_channels"]
 
 Refine = Callable[[int], nn.Module]
 
@@ -34,7 +34,7 @@ DEEPEST = 5  # stages
 VARYING = 3  # stages where sizes differ
 
 
-def usual_channels(height: int | None, width: int | None) -> tuple[int, ...]:
+def default_channels(height: int | None, width: int | None) -> tuple[int, ...]:
     """Return 32, 64, 128, 256, 256 channels for so many stages that a side of the last is 4 to 7 pixels on average.
 
     Where sizes differ (None) there are three stages, and so a code for each 8 x 8 pixels.

@@ -229,7 +229,7 @@ class LadderNetworkCore(Core):
 
     def numbers(self, x: Tensor) -> Tensor:
         """Return scaled records as rows of numbers, categories as zeros and a one: (b, widths[0])."""
-        return self.likelihood.spell_out(x).float().flatten(1)
+        return self.likelihood.one_hot(x).float().flatten(1)
 
     def encode(self, x: Tensor) -> Tensor:  # noqa: D102
         code: Tensor = self.encoder(self.numbers(x))

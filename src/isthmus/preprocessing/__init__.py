@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.checks.preprocessing import check_categories, check_missing, check_state
 from isthmus.preprocessing.arrays import ArrayPreprocessor
-from isthmus.preprocessing.base import MOST_TRIED, Arrays, EncodedBlock, Preprocessor
+from isthmus.preprocessing.base import MAX_TRIED_NUMBERS, Arrays, EncodedBlock, Preprocessor
 from isthmus.preprocessing.differences import Differences
 from isthmus.preprocessing.features import Features
 from isthmus.preprocessing.images import ImagePreprocessor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
 
 __all__ = [
-    "MOST_TRIED",
+    "MAX_TRIED_NUMBERS",
     "SCALINGS",
     "ArrayPreprocessor",
     "Differences",

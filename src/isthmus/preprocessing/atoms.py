@@ -19,7 +19,7 @@ __all__ = ["Places", "Tally", "atoms_of", "rounding", "spread_out"]
 COUNTED = 4096  # distinct values counted at a time
 FEW = 20  # distinct values up to which all of a column's values are atoms
 EACH = 10  # records of each of them on average, from which there is enough to learn a share from
-FEWEST = 20  # records of an atom beside others
+MIN_RECORDS = 20  # records of an atom beside others
 SHARE = 0.2  # of the records, from which any value is an atom
 # A value that stands out among its neighbours is one from a smaller share on, and at an end of the range, where caps,
 # floors and numbers for "not known" lie, from a smaller one yet.
@@ -86,11 +86,11 @@ def atoms_of(tally: Tally, ends: tuple[Any, Any], n: int, columns: int) -> tuple
     values, counts, most = tally.values, tally.counts, IN_ALL // max(1, columns)
     if tally.is_whole and len(values) <= min(FEW, most) and n >= EACH * len(values):
         return values, True
-    beside = np.concatenate([[0], counts, [0]])
-    stands_out = counts >= STANDS_OUT * np.maximum(beside[:-2], beside[2:])
+    padded = np.concatenate([[0], counts, [0]])
+    stands_out = counts >= STANDS_OUT * np.maximum(padded[:-2], padded[2:])
     least = np.where(np.isin(values, np.array(ends, values.dtype)), SHARE_AT_AN_END, SHARE_WITHIN)
     is_atom = (counts >= SHARE * n) | (stands_out & (counts >= least * n))
-    chosen = np.flatnonzero(is_atom & (counts >= FEWEST))
+    chosen = np.flatnonzero(is_atom & (counts >= MIN_RECORDS))
     chosen = np.sort(chosen[np.argsort(-counts[chosen], kind="stable")][:most])
     return values[chosen], False
 

@@ -27,9 +27,9 @@ from isthmus.preprocessing.summary import Field, ScaledSummary, Summary
 if TYPE_CHECKING:
     from isthmus.data import Data
 
-__all__ = ["MOST_TRIED", "Arrays", "EncodedBlock", "Preprocessor"]
+__all__ = ["MAX_TRIED_NUMBERS", "Arrays", "EncodedBlock", "Preprocessor"]
 
-MOST_TRIED = 2**22  # numbers of a blank record that is tried: a network makes many times as many on the way
+MAX_TRIED_NUMBERS = 2**22  # numbers of a blank record that is tried: a network makes many times as many on the way
 SMALL = 2  # pixels along a side of a picture that stands for any
 
 Arrays = dict[str, NDArray[Any]]
@@ -364,7 +364,7 @@ class Preprocessor(ABC):
         with np.errstate(all="ignore"):  # ranges as wide as floats go overflow, as they do in use
             # Pictures may be of any size here; a small one takes no memory, whatever a file says.
             shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))
-            if math.prod(side or 1 for side in shape) > MOST_TRIED:
+            if math.prod(side or 1 for side in shape) > MAX_TRIED_NUMBERS:
                 return
             blank = np.zeros((1, *(side or 1 for side in shape)), np.float32)
             block = self.decode(list(blank) if None in self.shape_ else blank)

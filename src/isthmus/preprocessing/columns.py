@@ -45,7 +45,7 @@ __all__ = [
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 NO_ATOMS = np.zeros(0)
-MOST_EXAMPLES = 100  # cells that are looked through for different values to show
+MAX_EXAMPLES = 100  # cells that are looked through for different values to show
 
 
 class TableColumn(ABC):
@@ -555,7 +555,7 @@ class Categories(TableColumn):
         observed = column.is_valid().to_numpy()
         if differences is not None:
             unseen = (codes == rare) & observed
-            some = column.take(np.flatnonzero(unseen)[:MOST_EXAMPLES]).unique().to_pylist()
+            some = column.take(np.flatnonzero(unseen)[:MAX_EXAMPLES]).unique().to_pylist()
             differences.add("rare" if self.pooled else "unseen", self.place, int(unseen.sum()), examples=some)
             if not self.masked:
                 differences.add("empty category", self.place, len(codes) - int(observed.sum()))
@@ -664,7 +664,7 @@ class SetAside(TableColumn):
         """Return nothing of each cell; other values of a constant are counted."""
         if differences is not None and not self.id:
             other = _other_than(column, self.value)
-            some = column.take(np.flatnonzero(other)[:MOST_EXAMPLES]).unique().to_pylist()
+            some = column.take(np.flatnonzero(other)[:MAX_EXAMPLES]).unique().to_pylist()
             differences.add("constant", self.place, int(other.sum()), examples=some)
         return np.zeros((len(column), 0), dtype=np.float32)
 

@@ -135,10 +135,10 @@ class QuantileMap:
     def forward(self, x: Float64) -> Float64:
         """Return the scores of values, any shape."""
         at = np.clip(np.searchsorted(self.values, x, "right") - 1, 0, len(self.values) - 1)
-        beside = np.minimum(at + 1, len(self.values) - 1)
-        gap = self.values[beside] - self.values[at]
+        following = np.minimum(at + 1, len(self.values) - 1)
+        gap = self.values[following] - self.values[at]
         share = np.clip(np.divide(x - self.values[at], gap, out=np.zeros_like(x), where=gap > 0), 0, 1)
-        between = self.last[at] + share * (self.first[beside] - self.last[at])
+        between = self.last[at] + share * (self.first[following] - self.last[at])
         inside = np.where(share == 0, self.scores[at], between)
         inside = np.where(x < self.values[0], self.first[0], np.where(x > self.values[-1], self.last[-1], inside))
         return inside + (x - np.clip(x, self.values[0], self.values[-1])) * self.slope

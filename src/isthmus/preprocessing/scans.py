@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks.preprocessing import refuse_missing_cell
-from isthmus.data.numbering import FEWEST, AllDistinct, is_numbering
+from isthmus.data.numbering import MIN_RECORDS, AllDistinct, is_numbering
 from isthmus.preprocessing.atoms import Tally, atoms_of
 from isthmus.preprocessing.columns import (
     NO_ATOMS,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Scan", "scan_for"]
 
-MOST_DISTINCT = 1 << 20  # categories counted at a time, so that memory stays bounded
-MOST_DECIMALS = 9
+MAX_DISTINCT = 1 << 20  # categories counted at a time, so that memory stays bounded
+MAX_DECIMALS = 9
 
 
 class Scan(ABC):
@@ -314,7 +314,7 @@ class CategoryScan(Scan):
         for value, count in zip(values.to_pylist(), counts.tolist(), strict=True):
             if value is not None:
                 self._counts[value] = self._counts.get(value, 0) + count
-        if len(self._counts) > MOST_DISTINCT:
+        if len(self._counts) > MAX_DISTINCT:
             self._is_id = not self._dropped and max(self._counts.values()) == 1
             kept = {value: count for value, count in self._counts.items() if count > 1}
             self._dropped += len(self._counts) - len(kept)
@@ -324,7 +324,7 @@ class CategoryScan(Scan):
     def _column(self) -> tuple[TableColumn, str]:
         self._flush()
         used = sum(count > 0 for count in self._counts.values())
-        all_distinct = not self._dropped and used == self.observed >= FEWEST
+        all_distinct = not self._dropped and used == self.observed >= MIN_RECORDS
         if self._is_id or all_distinct:
             why = f"its {self.observed} values are all distinct, like an id"
             return self._set_aside([None], why, is_id=True)
@@ -383,7 +383,7 @@ def scan_for(name: str, meaning: str, dtype: pa.DataType, *, missing: str, most:
 def _decimals(values: NDArray[np.floating[Any]], fewest: int) -> int:
     """Return how many decimals all values have at most, from ``fewest`` on; -1 for more than 9."""
     with np.errstate(over="ignore", invalid="ignore"):
-        for decimals in range(fewest, MOST_DECIMALS + 1):
+        for decimals in range(fewest, MAX_DECIMALS + 1):
             if np.array_equal(np.round(values, decimals), values):
                 return decimals
     return -1

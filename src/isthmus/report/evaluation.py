@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
-from isthmus.report import explaining, facts, generation, showing
+from isthmus.report import explaining, facts, generation, selection
 from isthmus.report.document import FORMAT, FORMAT_NUMBER, Report
+from isthmus.report.formatting import number, percent
 from isthmus.report.measurement import Measurement
-from isthmus.report.wording import number, percent
 from isthmus.version import __version__
 
 __all__ = ["evaluate"]
@@ -115,7 +115,7 @@ def evaluate(
         "columns": found.column_scores(),
         "codes": facts.about_codes(found),
         "meaning": None if meaning is None else explaining.told(meaning, found.data, numbers),
-        "worst": showing.worst(found, numbers),
+        "worst": selection.worst(found, numbers),
         "generation": None if made is None else made.document,
         "training": facts.about_training(model),
         "history": [dict(record) for record in getattr(model, "history_", [])],
@@ -123,7 +123,7 @@ def evaluate(
     }
     document = facts.plain(document)
     document["verdict"] = _verdict(document)
-    shown = showing.sample(found, numbers, rng)
+    shown = selection.sample(found, numbers, rng)
     return Report(document, replace(shown, meaning=None if meaning is None else (meaning, found.data)), made)
 
 

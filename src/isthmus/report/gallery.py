@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from isthmus.artifact import replacing
+from isthmus.report.contact_sheet import shown_as_bytes, side_by_side
 from isthmus.report.plots import STYLE, style
-from isthmus.report.sheets import shown_as_bytes, side_by_side
 
 __all__ = ["DPI", "in_pairs", "titled_sheets", "write_picture"]
 

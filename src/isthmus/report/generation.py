@@ -13,19 +13,19 @@ from isthmus.encoded import Encoded
 from isthmus.errors import DataError, ParameterError
 from isthmus.metrics.neighbours import nearest
 from isthmus.metrics.samples import memorisation_from_distances
-from isthmus.report import marginals, paths
+from isthmus.report import latent_paths, marginals
+from isthmus.report.formatting import number, percent
 from isthmus.report.measurement import Measurement
-from isthmus.report.showing import MAX_CELLS, cells
-from isthmus.report.wording import number, percent
-from isthmus.tasks.symptoms import copies
-from isthmus.tasks.symptoms.case import Case
-from isthmus.tasks.symptoms.finding import NotKnownError
+from isthmus.report.selection import MAX_CELLS, cells
+from isthmus.tasks.diagnose import copies
+from isthmus.tasks.diagnose.examination import Examination
+from isthmus.tasks.diagnose.finding import NotKnownError
 
 __all__ = ["Generation", "generate"]
 
 DRAWN, DRAWN_ROWS = 400, 2000  # pictures drawn, and rows: marginals of few rows are mostly chance
 MAX_VALUES = 20_000_000  # numbers in what is drawn (160 MB in float64), which means fewer records where these are large
-FEWEST = 20
+MIN_RECORDS = 20
 TEXTS = 10
 MAX_CODE = 256  # numbers in a code to which a mixture of Gaussians with full covariances is fitted in a second or two
 SHOWN, SHOWN_ROWS = 10, 5  # new records that are drawn beside their nearest ones: pictures, and rows of a table
@@ -84,14 +84,14 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
         return None
     block = records.block()
     document = {"n": len(block), "has_prior": has_prior(model), "how": _how(model), "nearest": None, "columns": None}
-    made = Generation(document | {"note": paths.why_not(model)})
+    made = Generation(document | {"note": latent_paths.why_not(model)})
     _add_neighbours(made, model, found, records, block, random_state)
-    made.between, made.document["between"] = paths.between(model, found, random_state)
-    made.moved, made.document["units"] = paths.moved(model, found)
+    made.between, made.document["between"] = latent_paths.between(model, found, random_state)
+    made.moved, made.document["units"] = latent_paths.moved(model, found)
     if found.data.schema.kind in ("array", "table"):
         made.document["columns"] = marginals.compare(found, block, random_state)
     if found.data.schema.kind == "text":
-        made.document["texts"] = [paths.text(record) for record in block]
+        made.document["texts"] = [latent_paths.text(record) for record in block]
     return made
 
 
@@ -116,30 +116,30 @@ def _count(found: Measurement) -> int:
     if kind == "text":
         return TEXTS
     values = float(found.comparison.dimensions(found.original[:1]).mean())
-    return int(max(FEWEST, min(DRAWN if kind == "image" else DRAWN_ROWS, MAX_VALUES // max(values, 1.0))))
+    return int(max(MIN_RECORDS, min(DRAWN if kind == "image" else DRAWN_ROWS, MAX_VALUES // max(values, 1.0))))
 
 
 def _add_neighbours(
     made: Generation, model: Any, found: Measurement, records: Encoded, block: Any, random_state: int
 ) -> None:
     """Set new records beside the nearest of those trained on, or of the held-out ones where those are not at hand."""
-    case = Case(model, found.data, found.train, random_state)
+    examined = Examination(model, found.data, found.train, random_state)
     try:
-        case.check_rows()
+        examined.check_rows()
     except NotKnownError:
         return
-    case.new_records = records  # these are judged, and no others drawn
-    if case.train is not None:
-        title, real, near = "training", case.train, case.neighbours
+    examined.new_records = records  # these are judged, and no others drawn
+    if examined.train is not None:
+        title, real, near = "training", examined.train, examined.neighbours
         distances, indices, count = near.distances, near.indices, near.searched
     else:
-        title, real, count = "held-out", case.records, len(case.records)
-        distances, indices = nearest(case.samples, case.x)
+        title, real, count = "held-out", examined.records, len(examined.records)
+        distances, indices = nearest(examined.samples, examined.x)
     document: dict[str, Any] = {"among": f"{title} records", "n": count, "distance": float(distances.mean())}
-    document |= _judged(case)
+    document |= _judged(examined)
     made.distances = {"new records": distances}
-    if case.has_unseen:
-        made.distances["held-out records"] = case.neighbours.held_out_distances
+    if examined.has_unseen:
+        made.distances["held-out records"] = examined.neighbours.held_out_distances
     shown = SHOWN if found.data.schema.kind == "image" else SHOWN_ROWS
     for name, rows in (("new", np.arange(min(shown, len(block)))), ("closest", np.argsort(distances)[:shown])):
         neighbours = real.take(indices[rows])
@@ -162,17 +162,17 @@ def _beside(found: Measurement, block: Any, row: int, neighbours: Any, place: in
     return {"columns": names, "new": cells(block, row, names), "nearest": cells(neighbours, place, names)}
 
 
-def _judged(case: Case) -> dict[str, Any]:
+def _judged(examined: Examination) -> dict[str, Any]:
     """Return whether new records are copies, as the doctor finds."""
     try:
-        found = copies.copying(case)
-        finding = copies.judged(case, found)
-        near = case.neighbours
+        found = copies.copying(examined)
+        finding = copies.judged(examined, found)
+        near = examined.neighbours
         ratio = memorisation_from_distances(
-            near.distances, near.indices, near.held_out_distances, random_state=case.random_state
+            near.distances, near.indices, near.held_out_distances, random_state=examined.random_state
         ).ratio
     except (NotKnownError, DataError) as reason:
-        return {"copies": None, "sentence": _not_known(case, str(reason))}
+        return {"copies": None, "sentence": _not_known(examined, str(reason))}
     no_copies = (
         f"{percent(found.share_nearer, 0)} of new records are nearer to one trained on than to any held out, and "
         f"{percent(found.by_chance, 0)} would be by chance."
@@ -193,8 +193,8 @@ def _judged(case: Case) -> dict[str, Any]:
     }
 
 
-def _not_known(case: Case, reason: str) -> str:
-    if case.train is None:
+def _not_known(examined: Examination, reason: str) -> str:
+    if examined.train is None:
         return (
             "Whether they are copies cannot be said: the records trained on are not at hand, so the nearest held-out "
             "ones are shown."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "judge"]
 
-MOST = 10_000  # records that neighbours are looked for among: that takes the square of their number
+MAX_POOL = 10_000  # records that neighbours are looked for among: that takes the square of their number
 NEIGHBOURS, VOTES = 15, 5
 
 
@@ -42,7 +42,7 @@ class Judgement:
     about: str
 
 
-def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, beside: Model | None = None) -> Judgement:
+def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, other: Model | None = None) -> Judgement:
     """Place records on a map and on principal components, and tell how well each keeps neighbours.
 
     Parameters
@@ -53,7 +53,7 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, bes
         All records to draw; labels, where there are any, only score.
     new : ndarray of int, optional
         Numbers of the records that the map did not learn from. They are judged; without them all are.
-    beside : Model, optional
+    other : Model, optional
         Another one, whose first two codes are drawn too.
 
     Returns
@@ -68,8 +68,8 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, bes
     records = model.plain_numbers(data)
     known = np.setdiff1d(np.arange(len(data)), rows) if len(rows) < len(data) else rows
     views = [_view("Map", model.transform(data), model), View("PCA", _components(records, known))]
-    if beside is not None:
-        views.append(_view(f"{type(beside).__name__}: first two codes", beside.transform(data), beside))
+    if other is not None:
+        views.append(_view(f"{type(other).__name__}: first two codes", other.transform(data), other))
     judged, others = _pool(len(data), rows)
     pool = np.concatenate([judged, others])
     k = min(NEIGHBOURS, (len(pool) - 1) // 2)
@@ -109,10 +109,10 @@ def _components(records: NDArray[np.float32], known: NDArray[np.int64]) -> NDArr
 
 
 def _pool(n: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return those of the rows to judge, and the others that their neighbours may be, MOST together."""
+    """Return those of the rows to judge, and the others that their neighbours may be, MAX_POOL together."""
     rng = np.random.default_rng(0)
-    judged = np.sort(rng.permutation(rows)[: MOST // 2])
-    others = rng.permutation(np.setdiff1d(np.arange(n), judged))[: MOST - len(judged)]
+    judged = np.sort(rng.permutation(rows)[: MAX_POOL // 2])
+    others = rng.permutation(np.setdiff1d(np.arange(n), judged))[: MAX_POOL - len(judged)]
     return judged, np.sort(others)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import plain
-from isthmus.report import plots, wording
+from isthmus.report import formatting, plots
 from isthmus.report.facts import scalar
 from isthmus.report.page import environment
 from isthmus.report.thumbnails import sheets_of
@@ -304,7 +304,7 @@ def _short(text: str, length: int) -> str:
 def _shown(figure: Any) -> dict[str, str]:
     """Return a figure and the ends of its interval in words."""
     if figure is None:
-        return {"mean": wording.number(None), "ends": ""}
+        return {"mean": formatting.number(None), "ends": ""}
     if isinstance(figure, int | float):
         return {"mean": f"{figure:.3f}", "ends": ""}
     ends = "" if figure.low != figure.low else f"{figure.low:.3f} to {figure.high:.3f}"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isthmus import metrics
+from isthmus.report.baselines import spaced
 from isthmus.report.comparison import column_numbers
 from isthmus.report.measurement import Measurement
-from isthmus.report.rivals import spaced
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from isthmus import metrics
 from isthmus.capabilities import HasLevels, HasPosterior, Scores, TakesEncoded, has
 from isthmus.data import Data
 from isthmus.preprocessing.scaling import unit_range
-from isthmus.report import rivals
+from isthmus.report import baselines
 from isthmus.report.comparison import NumberComparison, TableComparison, comparison_for
 
 __all__ = ["Measurement", "likelihood_of"]
@@ -64,7 +64,7 @@ class Measurement:
     def __init__(self, model: Any, data: Data, train: Data | None, random_state: int) -> None:
         self.model, self.data, self.train, self.random_state = model, data, train, random_state
         self.original = data.take(np.arange(len(data)))
-        reference = self.original if train is None else train.take(rivals.spaced(len(train), MAX_REFERENCE))
+        reference = self.original if train is None else train.take(baselines.spaced(len(train), MAX_REFERENCE))
         preprocessor = getattr(model, "preprocessor_", None)
         self.comparison = comparison_for(data, reference, getattr(preprocessor, "set_aside_", ()))
         codes, back = _crossed(model, data)
@@ -75,7 +75,7 @@ class Measurement:
         self.titles: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
         self._add("model", type(model).__name__, self.code_size, back)
-        found, self.notes = rivals.reconstruct(preprocessor, data, train, self.codes.shape[1], random_state)
+        found, self.notes = baselines.reconstruct(preprocessor, data, train, self.codes.shape[1], random_state)
         for baseline, block in found:
             self._add(baseline.name, baseline.title, baseline.size, block)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from isthmus import plain
-from isthmus.report import plots, wording
+from isthmus.report import formatting, plots
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,11 +76,11 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
     """
     ours = environment()
     ours.filters |= {
-        "number": lambda *given: _minus(wording.number(*given)),
-        "percent": wording.percent,
-        "interval": lambda found: _minus(wording.interval(found)),
-        "duration": wording.duration,
-        "shape": wording.shape,
+        "number": lambda *given: _minus(formatting.number(*given)),
+        "percent": formatting.percent,
+        "interval": lambda found: _minus(formatting.interval(found)),
+        "duration": formatting.duration,
+        "shape": formatting.shape,
         "value": _value,
         "cell": _cell,
         "ordered": _ordered,
@@ -140,7 +140,7 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
     """Return the key figures at the top of the page."""
     scores, data, model, codes = document["scores"], document["data"], document["model"], document["codes"]
     row, measure = scores["rows"][0], scores["measures"][0]
-    cards = [_card(measure["title"], wording.number(row["error"]["mean"]), _ends(row["error"]))]
+    cards = [_card(measure["title"], formatting.number(row["error"]["mean"]), _ends(row["error"]))]
     difference = scores["difference_to_pca"]
     if difference and difference["relative"]:
         relative = difference["relative"]["mean"]
@@ -148,7 +148,7 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
             _card(
                 "against PCA",
                 f"{100 * relative:+.0f} %".replace("-", "\N{MINUS SIGN}"),
-                f"{wording.number(scores['rows'][1]['code_size'])} components",
+                f"{formatting.number(scores['rows'][1]['code_size'])} components",
                 "good"
                 if (difference["relative"]["high"] or 0) < 0
                 else "bad"
@@ -159,19 +159,23 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
     if row.get("psnr"):
         cards.append(_card("PSNR, dB", f"{row['psnr']['mean']:.2f}", _ends(row["psnr"])))
     elif row.get("share"):
-        cards.append(_card("error left", wording.percent(row["share"]["mean"]), "of what the mean record costs"))
+        cards.append(_card("error left", formatting.percent(row["share"]["mean"]), "of what the mean record costs"))
     likelihood = scores["likelihood"]
     if likelihood and likelihood["bits_per_dimension"]:
         bits = likelihood["bits_per_dimension"]
-        cards.append(_card("bits/dimension", wording.number(bits["mean"]), _ends(bits)))
+        cards.append(_card("bits/dimension", formatting.number(bits["mean"]), _ends(bits)))
     cards.append(
-        _card("code", wording.number(model["code_size"]), f"for {wording.number(round(data['dimensions']))} values")
+        _card(
+            "code", formatting.number(model["code_size"]), f"for {formatting.number(round(data['dimensions']))} values"
+        )
     )
-    cards.append(_card("active units", f"{wording.number(codes['active'])}", f"of {wording.number(codes['units'])}"))
+    cards.append(
+        _card("active units", f"{formatting.number(codes['active'])}", f"of {formatting.number(codes['units'])}")
+    )
     seconds = model["provenance"].get("seconds")
     if isinstance(seconds, int | float):
-        weights = f"{wording.number(model['n_weights'])} weights" if model["n_weights"] else ""
-        cards.append(_card("fitted in", wording.duration(seconds), weights))
+        weights = f"{formatting.number(model['n_weights'])} weights" if model["n_weights"] else ""
+        cards.append(_card("fitted in", formatting.duration(seconds), weights))
     return cards
 
 
@@ -181,7 +185,7 @@ def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str
 
 def _ends(found: dict[str, Any]) -> str:
     """Return a figure's interval, whose level the page states once."""
-    return wording.interval(found)
+    return formatting.interval(found)
 
 
 def _ordered(provenance: Mapping[str, Any]) -> list[tuple[str, Any]]:

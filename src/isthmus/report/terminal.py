@@ -6,12 +6,12 @@ import textwrap
 from typing import Any
 
 from isthmus import plain
-from isthmus.report.wording import duration, interval, number, percent, shape
+from isthmus.report.formatting import duration, interval, number, percent, shape
 
 __all__ = ["summary"]
 
 WIDTH = 100
-MOST_UNITS = 0.9  # share of the units above which a code is not called wider than needed
+NEARLY_ALL_UNITS = 0.9  # share of the units above which a code is not called wider than needed
 
 
 def summary(document: dict[str, Any]) -> str:
@@ -54,7 +54,7 @@ def summary(document: dict[str, Any]) -> str:
             f"log-likelihood  {number(nats['mean'])} nats per record{ends}, {number(bits['mean'])} bits per dimension"
         )
     rank = f", effective rank {codes['effective_rank']:.1f}" if codes["effective_rank"] is not None else ""
-    is_wide = codes["kl"] is not None and 0 < codes["active"] < MOST_UNITS * codes["units"]
+    is_wide = codes["kl"] is not None and 0 < codes["active"] < NEARLY_ALL_UNITS * codes["units"]
     enough = f"; latent_dim={codes['active']} is enough" if is_wide else ""
     lines += [f"active units    {codes['active']} of {codes['units']}{rank}{enough}", ""]
     lines += textwrap.wrap(plain.sentence(document["verdict"]), WIDTH)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.report.sheets import shown_as_bytes
+from isthmus.report.contact_sheet import shown_as_bytes
 
 __all__ = ["sheets_of"]
 

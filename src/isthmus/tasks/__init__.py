@@ -4,7 +4,7 @@ from isthmus.tasks.blending import ColumnFit
 from isthmus.tasks.classify import Classification, Classifier
 from isthmus.tasks.cluster import Clusterer, Evidence
 from isthmus.tasks.detect import Detector, Reason
-from isthmus.tasks.doctor import Diagnosis, Finding, diagnose, examine
+from isthmus.tasks.diagnose.diagnosis import Diagnosis, Finding, diagnose, examine
 from isthmus.tasks.estimator import TaskEstimator
 from isthmus.tasks.explain import Explanation, attribute, explain, most_activating, probe
 from isthmus.tasks.features import feature_network

@@ -27,16 +27,16 @@ from numpy.typing import NDArray
 from isthmus.tasks.cells import Cells, Column
 from isthmus.tasks.regressions import LEARNERS, Predictions, predictions
 
-__all__ = ["FEWEST_KNOWN", "Blend", "ColumnFit", "blend"]
+__all__ = ["MIN_KNOWN_CELLS", "Blend", "ColumnFit", "blend"]
 
-FEWEST_KNOWN = 8  # cells of a column, for others to be learned to fill it
+MIN_KNOWN_CELLS = 8  # cells of a column, for others to be learned to fill it
 HIDDEN_SHARE = 0.1  # of the known cells, each time
 ENOUGH = 120  # hidden cells of a column, on average
 FEWEST_TIMES, MOST_TIMES = 2, 5
 ROWS = 5000  # that regressions are learned from each time
 PATTERNS = 1000  # records whose holes are tried on others each time, at most
 CANDIDATES = 3000  # records that get them are chosen among, at most
-FEWEST_CELLS = 50  # hidden cells that a column needs for an interval of its own; with fewer all columns share one
+MIN_HIDDEN_CELLS = 50  # hidden cells that a column needs for an interval of its own; with fewer all columns share one
 SHRINKAGE = 20.0  # hidden cells that weights of all columns count as, beside those of one
 
 TINY = 1e-6  # of a deviation
@@ -217,7 +217,7 @@ def _holes(known: Bools, marked: Bools, served: Bools, rng: np.random.Generator)
             cost[row] = np.inf
     # A record with nothing left to go by says nothing of those with holes.
     hidden[(hidden | ~known).all(axis=1)] = False
-    if hidden.sum() < min(FEWEST_CELLS, HIDDEN_SHARE * wanted.sum()):  # where all holes are alike
+    if hidden.sum() < min(MIN_HIDDEN_CELLS, HIDDEN_SHARE * wanted.sum()):  # where all holes are alike
         hidden = wanted & (rng.random(known.shape) < HIDDEN_SHARE)
         hidden[(hidden | ~known).all(axis=1)] = False
     return hidden
@@ -263,7 +263,7 @@ class _Blender:
         together = np.concatenate([*errors.values(), np.empty(0)])
         for index, residuals in errors.items():
             column = self.cells.columns[index]
-            ends = _ends(residuals if len(residuals) >= FEWEST_CELLS else together, self.tail)
+            ends = _ends(residuals if len(residuals) >= MIN_HIDDEN_CELLS else together, self.tail)
             for end, by in zip((low, high), ends, strict=True):
                 end[:, column.place] += scale[:, column.place] * by
         return Blend(middle, low, high, chance, served, tuple(fits))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cells", "Column"]
 
-MOST_CATEGORIES = 20  # of a column; the others, which are rarer, are never filled in
+MAX_CATEGORIES = 20  # of a column; the others, which are rarer, are never filled in
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
@@ -187,8 +187,8 @@ def _category(name: str, cells: pa.ChunkedArray, known: Bools, start: int) -> Co
     counts = pc.value_counts(plain).sort(order="descending", by="counts") if len(plain) else None
     if counts is None:
         return Column(name, slice(start, start), np.zeros(0), np.zeros(0), 0.0, 0.0)
-    values, shares = counts.field("values")[:MOST_CATEGORIES], counts.field("counts").to_numpy() / len(plain)
-    shares = shares[:MOST_CATEGORIES]
+    values, shares = counts.field("values")[:MAX_CATEGORIES], counts.field("counts").to_numpy() / len(plain)
+    shares = shares[:MAX_CATEGORIES]
     variance = float((shares * (1 - shares)).sum())
     factor = np.full(len(values), 1 / np.sqrt(variance) if variance > 0 else 1.0)
     return Column(name, slice(start, start + len(values)), shares, factor, 0.0, 1.0, values=values)

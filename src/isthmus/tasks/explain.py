@@ -48,12 +48,12 @@ STEPS = 50  # nodes of the integral
 ROWS = 4096  # records, times nodes, that go through the encoder at once
 NUMBERS = 2**24  # numbers in them, where records are large
 SHOWN = 8  # units that are explained, those that vary most
-MOST_RECORDS = 100  # that attributions are averaged over
+MAX_ATTRIBUTED_RECORDS = 100  # that attributions are averaged over
 STRONGEST = 8  # records of each unit
 FOLDS = 5
-FEWEST = 20  # records a probe needs
-MOST_TO_PROBE = 2000  # records that it is fitted on, and judged on
-MOST_CONCEPTS = 40  # columns that are looked for
+MIN_PROBE_RECORDS = 20  # records a probe needs
+MAX_PROBE_RECORDS = 2000  # records that it is fitted on, and judged on
+MAX_CONCEPTS = 40  # columns that are looked for
 CLASSES = 20  # values up to which whole numbers are classes
 
 Float32 = NDArray[np.float32]
@@ -237,7 +237,7 @@ def explain(model: Any, X: Any, y: Any = None, *, units: int | None = None, rand
     checks.integer("explain", "units", units, low=1, high=codes.shape[1], optional=True)
     chosen = units_that_vary(codes, units or SHOWN)
     rng = np.random.default_rng(random_state)
-    some = np.sort(rng.permutation(len(data))[:MOST_RECORDS])
+    some = np.sort(rng.permutation(len(data))[:MAX_ATTRIBUTED_RECORDS])
     attribution = attribute(model, data.subset(some), chosen)
     notes = []
     if len(some) < len(data):
@@ -464,7 +464,7 @@ def probe(codes: Any, values: Any, *, concept: str = "class", random_state: int 
 
     known = ~isthmus_data.is_missing(np.asarray(values))
     Z, given = np.asarray(codes, np.float64)[known], np.asarray(values)[known]
-    checks.enough_to_probe(concept, len(given), FEWEST, len(set(given.tolist())))
+    checks.enough_to_probe(concept, len(given), MIN_PROBE_RECORDS, len(set(given.tolist())))
     numeric = _is_quantity(given)
     if not numeric:
         checks.few_values_to_probe(concept, len(set(given.tolist())), len(given))
@@ -513,8 +513,8 @@ def _is_quantity(values: NDArray[Any]) -> bool:
 def _probes(codes: Float32, data: Data, random_state: int) -> tuple[list[Probe], list[str]]:
     """Return a probe of the classes, and of each column of a table, the best found first; and what could not be."""
     concepts: dict[str, NDArray[Any]] = {}
-    if len(data) < FEWEST and (data.labels is not None or data.schema.kind == "table"):
-        return [], [f"probes of classes and columns take {FEWEST} records or more; there are {len(data)}"]
+    if len(data) < MIN_PROBE_RECORDS and (data.labels is not None or data.schema.kind == "table"):
+        return [], [f"probes of classes and columns take {MIN_PROBE_RECORDS} records or more; there are {len(data)}"]
     if data.labels is not None:
         labels = np.asarray(data.labels)
         known = isthmus_data.is_labelled(labels)
@@ -524,9 +524,9 @@ def _probes(codes: Float32, data: Data, random_state: int) -> tuple[list[Probe],
         concepts["class"] = names
     if data.schema.kind == "table":
         table = data.chunk(0, len(data))
-        for column in data.schema.columns[:MOST_CONCEPTS]:
+        for column in data.schema.columns[:MAX_CONCEPTS]:
             concepts[column.name] = _values(table.column(column.name))
-    rows = np.sort(np.random.default_rng(random_state).permutation(len(data))[:MOST_TO_PROBE])
+    rows = np.sort(np.random.default_rng(random_state).permutation(len(data))[:MAX_PROBE_RECORDS])
     found, without = [], []
     for name, values in concepts.items():
         try:

@@ -29,7 +29,7 @@ __all__ = ["PATHS", "augment", "interpolate", "path_between", "sample_where", "t
 PATHS = ("spherical", "linear")
 REACH = 2.5  # deviations of a code unit that a traversal goes to either side
 PARALLEL = 1e-4  # sine of an angle below which a spherical path is a straight one
-MOST_DRAWN = 1_000_000  # rows drawn for those that are wanted, at most
+MAX_DRAWN_ROWS = 1_000_000  # rows drawn for those that are wanted, at most
 
 Float32 = NDArray[np.float32]
 
@@ -206,9 +206,9 @@ def sample_where(model: Any, n: int, where: Mapping[str, Any], *, random_state: 
     sentences.known_columns("sample_where", where, [column.name for column in model.schema_.columns])
     kept: list[Any] = []
     found = drawn = 0
-    while found < n and drawn < MOST_DRAWN:
+    while found < n and drawn < MAX_DRAWN_ROWS:
         share = max(found, 1) / max(drawn, 1)
-        batch = int(np.clip(1.2 * (n - found) / share, 1000, MOST_DRAWN // 10))
+        batch = int(np.clip(1.2 * (n - found) / share, 1000, MAX_DRAWN_ROWS // 10))
         rows = _table(model.sample(batch, random_state=random_state + drawn, **options))
         kept.append(rows.filter(_matching(rows, where)))
         found, drawn = found + len(kept[-1]), drawn + batch

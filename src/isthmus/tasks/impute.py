@@ -38,20 +38,20 @@ from isthmus.data import Data, Schema
 from isthmus.encoded import Encoded
 from isthmus.preprocessing import Features
 from isthmus.preprocessing.differences import shown
-from isthmus.tasks.blending import FEWEST_KNOWN, ColumnFit, blend
+from isthmus.tasks.blending import MIN_KNOWN_CELLS, ColumnFit, blend
 from isthmus.tasks.cells import Cells
+from isthmus.tasks.held_out import rows_not_trained_on
 from isthmus.tasks.masks import Marks, as_type, put, to_places
 from isthmus.tasks.restore import begin, refine, with_types_of, without_nan
-from isthmus.tasks.unseen import unseen_rows
 
 __all__ = ["Imputation", "impute"]
 
 HIDDEN_RECORDS = 1000  # at most, whose known cells are hidden to see how far off their filling is
-FEWEST_RECORDS = 10  # that were held out from a fit, for them alone to tell how far off the filling is
+MIN_HELD_OUT_RECORDS = 10  # that were held out from a fit, for them alone to tell how far off the filling is
 REPEATED = 200  # records to hide cells of, where each may serve more than once, with other cells hidden
 HIDDEN_SHARE = 0.1  # of cells that are hidden at random, where the holes of other records hide none
 EPOCHS = 30  # of a model of its own
-FEWEST_CELLS = 50  # hidden cells that a column needs for a width of its own; with fewer all columns share one
+MIN_HIDDEN_CELLS = 50  # hidden cells that a column needs for a width of its own; with fewer all columns share one
 NUMBERS = 2**24  # numbers held at once: draws of a block of records
 
 Bools = NDArray[np.bool_]
@@ -191,7 +191,7 @@ def impute(
         fresh = model.held_out_rows()
     else:
         data = isthmus_data.conform(data, model.schema_, "impute")
-        fresh = unseen_rows(model, data)
+        fresh = rows_not_trained_on(model, data)
     telling.belongs(data, given)
     task = _Imputer(model, fresh, float(level), int(draws), int(iterations), seed, own)
     return task.impute(data, mask)
@@ -256,7 +256,7 @@ class _Imputer:
         if unsure.any():
             ends = [ends[0], *(_emptied(end, unsure, side) for end, side in zip(ends[1:], ("min", "max"), strict=True))]
             self._tell(data, unsure, "are filled without an interval: no known cell there tells how far off that is")
-        middle, low, high = (isthmus_data.restore(end, data.schema, data.beside) for end in ends)
+        middle, low, high = (isthmus_data.restore(end, data.schema, data.side_columns) for end in ends)
         return Imputation(middle, low, high, marked, chance, self.level, () if found is None else found.fits)
 
     def _hollow(self, block: Any, filled: Any, marked: Bools) -> Bools:
@@ -284,7 +284,7 @@ class _Imputer:
         """Return what the other columns and the model together say; None where no column has enough known cells."""
         known = ~(marked | _empty(block))
         cells = Cells.learn(schema, block, known)
-        served = marked.any(axis=0) & cells.has_place & (known.sum(axis=0) >= FEWEST_KNOWN)
+        served = marked.any(axis=0) & cells.has_place & (known.sum(axis=0) >= MIN_KNOWN_CELLS)
         if not served.any():
             return None
 
@@ -297,7 +297,7 @@ class _Imputer:
             cells.numbers(block, known),
             marked & served,
             fill,
-            self.fresh if len(self.fresh) >= FEWEST_RECORDS else self.fresh[:0],
+            self.fresh if len(self.fresh) >= MIN_HELD_OUT_RECORDS else self.fresh[:0],
             self.level,
             self.seed,
         )
@@ -384,7 +384,7 @@ class _Imputer:
         numbers[[field.index for field in self.model.preprocessor_.fields_ if field.kind != "number"]] = False
         found = np.where(numbers, _quantile(excess[hidden & numbers], self.level), 0.0)
         if len(shape) == 1:
-            for column in np.flatnonzero(numbers & (hidden.sum(axis=0) >= FEWEST_CELLS)):
+            for column in np.flatnonzero(numbers & (hidden.sum(axis=0) >= MIN_HIDDEN_CELLS)):
                 found[column] = _quantile(excess[hidden[:, column], column], self.level)
         return found
 
@@ -392,7 +392,7 @@ class _Imputer:
         """Return which known cells of some records to hide: the holes of other records, or cells at random."""
         others = marked[rng.choice(np.flatnonzero(marked.reshape(len(marked), -1).any(axis=1)), len(rows))]
         hidden: Bools = others & ~marked[rows]
-        if hidden.sum() < FEWEST_CELLS:
+        if hidden.sum() < MIN_HIDDEN_CELLS:
             hidden = (rng.random(hidden.shape) < HIDDEN_SHARE) & ~marked[rows]
         # A record with nothing left to go by says nothing of those with holes.
         hidden[(hidden | marked[rows]).reshape(len(rows), -1).all(axis=1)] = False
@@ -403,7 +403,7 @@ class _Imputer:
 
         A model remembers the cells of others, and intervals would be too narrow.
         """
-        rows = np.arange(n) if len(self.fresh) < FEWEST_RECORDS else self.fresh
+        rows = np.arange(n) if len(self.fresh) < MIN_HELD_OUT_RECORDS else self.fresh
         times = max(1, REPEATED // len(rows))
         return np.sort(np.tile(rng.permutation(rows)[:HIDDEN_RECORDS], times))
 

@@ -139,7 +139,7 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     opened = isthmus_data.open(X, schema=getattr(model, "schema_", None))
     data = telling.belongs(with_types_of(model, opened), given)
     (block,) = inpaint_blocks(model, data, mask, rows=len(data), iterations=iterations, start=start)
-    return isthmus_data.restore(block, data.schema, data.beside)
+    return isthmus_data.restore(block, data.schema, data.side_columns)
 
 
 def inpaint_blocks(
@@ -273,7 +273,7 @@ def refine(
     Encoded
         Snapped in the holes, and untouched elsewhere.
     """
-    starts = usual_starts(model, records) if starts is None else starts
+    starts = default_starts(model, records) if starts is None else starts
     if records.varies:
         alone = (Encoded(record[np.newaxis], records.preprocessor) for record in records.values)
         pairs = zip(alone, holes, strict=True)
@@ -298,7 +298,7 @@ def _refine(model: Any, records: Encoded, holes: Bools, iterations: int, starts:
     return best
 
 
-def usual_starts(model: Any, records: Encoded) -> tuple[str, ...]:
+def default_starts(model: Any, records: Encoded) -> tuple[str, ...]:
     """Return what fills holes at first: blanks for a model that learned to fill them, else all that make sense."""
     preprocessor = records.preprocessor
     if preprocessor.kind == "table":

@@ -13,17 +13,17 @@ from isthmus.training.callbacks import Callback, Checkpoint, FitState, MLflow, T
 from isthmus.training.checkpoints import to_arrays, to_tensors
 from isthmus.training.engine import Engine
 from isthmus.training.loader import Loader
-from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
+from isthmus.training.optimizers import OPTIMIZERS, Muon, default_learning_rate
 from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
 from isthmus.training.precision import fast_float32, has_fast_bfloat16
 from isthmus.training.progress import ShowProgress
 from isthmus.training.step import Step
-from isthmus.training.stopping import USUAL_STEPS, Budget, default_epochs
+from isthmus.training.stopping import DEFAULT_STEPS, Budget, default_epochs
 
 __all__ = [
+    "DEFAULT_STEPS",
     "OPTIMIZERS",
-    "USUAL_STEPS",
     "Batches",
     "Budget",
     "Callback",
@@ -46,9 +46,9 @@ __all__ = [
     "batch_sizes",
     "default_batch_size",
     "default_epochs",
+    "default_learning_rate",
     "fast_float32",
     "has_fast_bfloat16",
     "to_arrays",
     "to_tensors",
-    "usual_rate",
 ]

@@ -208,7 +208,7 @@ class Engine:
         record: dict[str, Any] = {"epoch": p.epoch, "seconds": p.seconds, "learning_rate": self._rate()}
         record |= _named("train", terms)
         for player in self.players:
-            record |= {} if player.measures is None else player.measures()
+            record |= {} if player.metrics is None else player.metrics()
         if self.held_out is not None:
             record |= _named("validation", self._score(self.held_out))
             loss = record["validation_loss"]
@@ -292,7 +292,7 @@ class Engine:
         with torch.no_grad():
             for batch in held_out.in_order(max(self.progress.batch_size, 1024)):
                 for player in self.players:
-                    if not player.judged:
+                    if not player.in_validation:
                         continue
                     terms = self._terms(player, batch, held_out, rng)
                     for name, term in self._prefixed(player, terms).items():

@@ -18,12 +18,12 @@ __all__ = [
     "OPTIMIZERS",
     "Muon",
     "Optimizer",
+    "default_learning_rate",
     "load_state_tensors",
     "make_optimizers",
     "polar_factor",
     "polar_factor_in_bfloat16",
     "state_tensors",
-    "usual_rate",
 ]
 
 # Odd polynomials p(x) = a x + b x^3 + c x^5, each the best uniform approximation of 1 on the interval that the one
@@ -261,7 +261,7 @@ OPTIMIZERS: dict[str, tuple[float, type[Optimizer]]] = {
 }
 
 
-def usual_rate(name: str, batch_size: int) -> float:
+def default_learning_rate(name: str, batch_size: int) -> float:
     """Return the peak rate that an optimiser takes by default.
 
     It grows with the root of the batch size (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient
@@ -298,8 +298,8 @@ def make_optimizers(
         Of Muon's own products.
     """
     default, optimizer = OPTIMIZERS[name]
-    rate = player.pace * usual_rate(name, batch_size) if learning_rate is None else learning_rate
-    parameters, tables = list(player.parameters()), player.moved_by_number()
+    rate = player.lr_scale * default_learning_rate(name, batch_size) if learning_rate is None else learning_rate
+    parameters, tables = list(player.parameters()), player.elementwise_ids()
     matrices = [p for p in parameters if p.ndim >= 2 and not (name == "muon" and id(p) in tables)]
     chosen = {id(p) for p in matrices}
     rest = [p for p in parameters if id(p) not in chosen]

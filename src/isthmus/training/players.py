@@ -31,13 +31,13 @@ class Player:
         Rhythm: the player moves at every ``every``-th step.
     after : callable, optional
         Called when the player has moved: averages of weights, tables that no gradient moves.
-    pace : float, default=1
+    lr_scale : float, default=1
         Factor on the optimiser's usual learning rate; one that a user asks for is taken as it is.
     betas : (float, float), optional
         Memory of "adam" and "adamw", where it is not the usual one: in a game, momentum drives players round.
-    judged : bool, default=True
+    in_validation : bool, default=True
         Whether its loss on held-out records is part of what early stopping looks at; not where it is a game's.
-    measures : callable, optional
+    metrics : callable, optional
         Returns named figures for the history after each epoch, which are no part of the loss.
     """
 
@@ -45,11 +45,11 @@ class Player:
     modules: tuple[nn.Module, ...]
     loss: Loss
     every: int = 1
-    pace: float = 1.0
+    lr_scale: float = 1.0
     betas: tuple[float, float] | None = None
-    judged: bool = True
+    in_validation: bool = True
     after: Callable[[], None] | None = None
-    measures: Callable[[], dict[str, float]] | None = None
+    metrics: Callable[[], dict[str, float]] | None = None
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield each trainable parameter once, in a stable order."""
@@ -60,7 +60,7 @@ class Player:
                     seen.add(id(parameter))
                     yield parameter
 
-    def moved_by_number(self) -> set[int]:
+    def elementwise_ids(self) -> set[int]:
         """Return the ids of weights that are matrices by shape, not by use, and so are not for orthogonal steps.
 
         They are those of look-up tables, and of modules that have ``orthogonal_steps = False``.

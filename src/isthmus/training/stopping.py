@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["USUAL_STEPS", "Budget", "EarlyStopping", "default_epochs"]
+__all__ = ["DEFAULT_STEPS", "Budget", "EarlyStopping", "default_epochs"]
 
-USUAL_STEPS = 4000
+DEFAULT_STEPS = 4000
 
 
-def default_epochs(steps_per_epoch: int, usual_steps: int = USUAL_STEPS) -> int:
+def default_epochs(steps_per_epoch: int, default_steps: int = DEFAULT_STEPS) -> int:
     """Return the epochs of a usual run: about 4,000 steps, at least 5 epochs and at most 300."""
-    return min(300, max(5, round(usual_steps / steps_per_epoch)))
+    return min(300, max(5, round(default_steps / steps_per_epoch)))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import fit, judge, scoring, sources
-from isthmus.cli.demo import at_work, drawing
+from isthmus.cli import evaluation, fit, inputs, scoring
+from isthmus.cli.demo import downstream, drawing
 from isthmus.cli.terminal import Result, Terminal, plain_json
 from isthmus.errors import OutputExistsError
 
@@ -49,7 +49,7 @@ def demo(
 
     folder = Path(output)
     _check_folder(folder, force=force)
-    records = sources.open_data(terminal, "digits", {})
+    records = inputs.open_data(terminal, "digits", {})
     train, test = data.split(records, (1 - TEST, TEST), random_state=seed)
     model = _model(seed)
     model.fit(train, callbacks=_callbacks(terminal))
@@ -62,12 +62,12 @@ def demo(
     new = drawing.draw_digits(train, test, seed, _callbacks(terminal))
     picture = folder / SAMPLES
     drawing.picture(new, test, picture)
-    codes = at_work.put_to_work(model, records, train, test, seed)
+    codes = downstream.compare_with_pixels(model, records, train, test, seed)
     codes.draw(records, test, folder)
     lines = [
         f"{len(test):,} digits of 8 x 8 pixels that the model never saw, through a code of {size} numbers:",
         "",
-        *judge.comparison_table({"": document}),
+        *evaluation.comparison_table({"": document}),
         "",
         document["verdict"],
         "",
@@ -120,6 +120,6 @@ def _model(seed: int) -> Model:
 def _save(model: Model, path: Path, records: Any, train: Any, test: Any, seed: int, command: str) -> None:
     scores = scoring.score(model, test, train)
     model.provenance_ |= {"command": command}
-    kept = {"held_out": scores.document(), "split": sources.split_record(model, records, test, TEST, seed)}
+    kept = {"held_out": scores.document(), "split": inputs.split_record(model, records, test, TEST, seed)}
     model.scores_ = plain_json(kept)
     model.save(path, force=True)

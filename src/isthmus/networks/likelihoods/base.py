@@ -64,7 +64,7 @@ class Likelihood(nn.Module, ABC):
             The sentence is about ``owner``, and names the column or channel and the range found.
         """
 
-    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
+    def default_scaling(self, kind: str, *, marginals: bool = False) -> str:
         """Return the default scaling of data of a kind; ``marginals`` as in :meth:`suits`."""
         return self.scaling[kind]
 
@@ -137,23 +137,23 @@ class Likelihood(nn.Module, ABC):
             Scaled records.
         """
 
-    def spell_out(self, x: Tensor) -> Tensor:
+    def one_hot(self, x: Tensor) -> Tensor:
         """Return scaled records with categories as zeros and a one: numbers that change smoothly, (b, *theta_shape)."""
         return x
 
-    def smooth_columns(self, shape: Sequence[int | None]) -> int:
-        """Return how many columns of a row, as :meth:`spell_out` writes it, are quantities; these come first."""
+    def n_quantities(self, shape: Sequence[int | None]) -> int:
+        """Return how many columns of a row, as :meth:`one_hot` writes it, are quantities; these come first."""
         return 0
 
-    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def mean_with_sampled_categories(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return records, (b, *shape), with numbers at their means and categories drawn.
 
         For generators whose chance is all in their code: nothing is scattered round what they make.
         """
         return self.mean(theta)
 
-    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return records as :meth:`spell_out` writes them, through which a gradient reaches theta.
+    def rsample(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return records as :meth:`one_hot` writes them, through which a gradient reaches theta.
 
         Numbers are means. Categories are drawn by the straight-through Gumbel softmax (Jang, Gu and Poole 2017).
         """

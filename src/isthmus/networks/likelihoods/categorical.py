@@ -79,15 +79,15 @@ class Categorical(Likelihood):
         drawn = torch.multinomial(p.flatten(0, -2), 1, generator=generator).view(p.shape[:-1])
         return F.one_hot(drawn, p.shape[-1]).to(p.dtype) if self.classes is None else drawn
 
-    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def mean_with_sampled_categories(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return drawn categories."""
         return self.sample(theta, generator)
 
-    def spell_out(self, x: Tensor) -> Tensor:
+    def one_hot(self, x: Tensor) -> Tensor:
         """Return one-hot rows as they are, and codes (b, *shape) as zeros and a one, (b, classes, *shape)."""
         return x if self.classes is None else F.one_hot(x.long(), self.classes).movedim(-1, 1).float()
 
-    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return zeros and a one along the first axis, drawn from the softmax of theta."""
         return one_hot_draws(wide(theta), 1, generator)
 

@@ -41,9 +41,9 @@ class LocationScale(Likelihood):
         self.scale, self.share = scale, share
         self.width = Scale(scale, share)
 
-    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
+    def default_scaling(self, kind: str, *, marginals: bool = False) -> str:
         """Return the law's scaling; with a fixed scale one for all columns, whose errors then count as they are."""
-        usual = super().usual_scaling(kind, marginals=marginals)
+        usual = super().default_scaling(kind, marginals=marginals)
         return "common" if usual == "standard" and not isinstance(self.scale, str) else usual
 
     def prepare(self, facts: Facts) -> Self:
@@ -60,7 +60,7 @@ class LocationScale(Likelihood):
         """Return ``shape``: one centre a number."""
         return tuple(shape)
 
-    def smooth_columns(self, shape: Sequence[int | None]) -> int:
+    def n_quantities(self, shape: Sequence[int | None]) -> int:
         """Return the width of a row."""
         return int(shape[0] or 0) if len(shape) == 1 else 0
 

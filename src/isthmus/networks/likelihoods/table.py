@@ -96,9 +96,9 @@ class MixedTable(Likelihood):
             return "the data are a table: numbers, coins for what is missing, categories"
         return "many records share values of a column, such as zeros" if marginals and summary.atoms else None
 
-    def usual_scaling(self, kind: str, *, marginals: bool = False) -> str:
+    def default_scaling(self, kind: str, *, marginals: bool = False) -> str:
         """Return "quantile" for marginals: what is drawn of a column then has its distribution, whatever that is."""
-        return "quantile" if marginals else super().usual_scaling(kind)
+        return "quantile" if marginals else super().default_scaling(kind)
 
     def prepare(self, facts: Facts) -> Self:
         """Return a new one for these fields; scales start at 1, the spread of standardised columns."""
@@ -146,24 +146,24 @@ class MixedTable(Likelihood):
         masks, codes = drawn_codes(logits, [*blocks, *mixed], generator)
         return self._join(self._placed(numbers, codes[len(blocks) :]), masks, codes[: len(blocks)])
 
-    def smooth_columns(self, shape: Sequence[int | None]) -> int:
+    def n_quantities(self, shape: Sequence[int | None]) -> int:
         """Return how many columns hold numbers."""
         return len(self.numbers)
 
-    def typical(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def mean_with_sampled_categories(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return rows with numbers at their centres, and drawn masks, categories and atoms."""
         means, logits, blocks, mixed = self._split(wide(theta))
         masks, codes = drawn_codes(logits, [*blocks, *mixed], generator)
         return self._join(self._placed(means, codes[len(blocks) :]), masks, codes[: len(blocks)])
 
-    def spell_out(self, x: Tensor) -> Tensor:
+    def one_hot(self, x: Tensor) -> Tensor:
         """Return rows in theta's order, (b, F), with categories and atoms as zeros and a one."""
         x = x.float()
         parts = [x[:, self.numbers], x[:, self.masks]]
         parts += [one_hot.flatten(1) for one_hot in self._one_hot(x)]
         return torch.cat(parts, 1)
 
-    def draw_smoothly(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def rsample(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return numbers, drawn masks, drawn categories and drawn atoms: (b, F) -> (b, F)."""
         numbers, logits, blocks, mixed = self._split(wide(theta))
         masks = logits

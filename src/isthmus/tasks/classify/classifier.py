@@ -58,12 +58,12 @@ METHODS: dict[str, type[Method]] = {
 RIVALS = {"probe": "spreading", "spreading": "probe", "head": "joint"}
 
 HELD_OUT = 0.1  # share of the labelled records that are calibrated on
-FEWEST_TO_CALIBRATE = 200  # labelled records below which none are kept back
-FEWEST_TO_TRAIN = 1000  # labelled records from which on networks learn more than a probe sees
+MIN_RECORDS_TO_CALIBRATE = 200  # labelled records below which none are kept back
+MIN_RECORDS_TO_TRAIN = 1000  # labelled records from which on networks learn more than a probe sees
 RICH = 10  # unlabelled records for a labelled one, from which on they teach more than the labelled ones
 SOME = 100  # unlabelled records that show where classes lie
 MANY = 10_000  # unlabelled records that are worth a ladder network
-MOST = 100_000  # records up to which two methods are tried
+MAX_RECORDS_TO_COMPARE = 100_000  # records up to which two methods are tried
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -183,7 +183,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         split = LabelSplit(self.classes_, numbers, self._rows_to_calibrate_on(method, numbers))
         is_new = self._learn_model(data, method.needs, lambda model: method.fit_model(model, data, split, owner))
         self.fitted_method_ = method.learn(self._coder(), data, split)
-        if self.method == "auto" and self.method_ in RIVALS and len(data) <= MOST:
+        if self.method == "auto" and self.method_ in RIVALS and len(data) <= MAX_RECORDS_TO_COMPARE:
             self._compare(data, split, RIVALS[self.method_])
         if is_new and isinstance(self.fitted_method_, Head) and self.fitted_method_.starts_fresh:
             self._use(self.fitted_method_.model)
@@ -226,7 +226,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         one_size = None not in data.schema.shape
         if self.model is None and unlabelled >= max(MANY, RICH * labelled) and one_size and data.schema.kind != "text":
             return "ladder", f"ladder, because {counts}: a ladder network learns most from those"
-        if labelled >= FEWEST_TO_TRAIN and self.model is None:
+        if labelled >= MIN_RECORDS_TO_TRAIN and self.model is None:
             trained = "joint" if data.schema.kind == "image" else "head"
             return trained, f"{trained}, because {counts}: enough to train the encoder with"
         if unlabelled >= max(SOME, RICH * labelled):
@@ -256,7 +256,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
     def _rows_to_calibrate_on(self, method: type[Method], numbers: np.ndarray) -> NDArray[np.int64]:
         """Return labelled rows to keep back: a tenth of each class, in order; none of few."""
         rows = np.flatnonzero(numbers >= 0)
-        if not self.calibrate or not method.holds_out or len(rows) < FEWEST_TO_CALIBRATE:
+        if not self.calibrate or not method.holds_out or len(rows) < MIN_RECORDS_TO_CALIBRATE:
             return np.empty(0, np.int64)
         rng = np.random.default_rng(self.seed_)
         parts = [rng.permutation(rows[numbers[rows] == k]) for k in range(len(self.classes_))]
@@ -277,8 +277,8 @@ class Classifier(ClassifierMixin, TaskEstimator):
         unseen = self._unseen(self.fitted_method_, data, split)
         if unseen is None:
             self.notes_.append(
-                f"probabilities are not calibrated: that takes {FEWEST_TO_CALIBRATE} labels, or two of each class for "
-                f"a probe"
+                f"probabilities are not calibrated: that takes {MIN_RECORDS_TO_CALIBRATE} labels, or two of each class "
+                f"for a probe"
             )
             return 1.0
         logits, numbers = unseen

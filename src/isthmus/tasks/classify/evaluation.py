@@ -13,7 +13,7 @@ from isthmus.metrics import CalibrationCurve, ClassScores, Interval
 
 __all__ = ["Classification", "doubtful_rows"]
 
-MOST_CLASSES = 30  # classes that a printed table of scores has room for
+MAX_CLASSES = 30  # classes that a printed table of scores has room for
 DOUBTFUL = 100  # rows that are kept
 
 
@@ -116,14 +116,14 @@ class Classification:
         names = [str(label) for label in self.classes.tolist()]
         width = max(5, *(len(name) for name in names))
         table = [f"{'class':<{width}}  precision  recall     f1  records  most often taken for"]
-        for k, name in enumerate(names[:MOST_CLASSES]):
+        for k, name in enumerate(names[:MAX_CLASSES]):
             others = self.confusion[k].copy()
             others[k] = 0
             mistaken = f"{names[others.argmax()]} ({others.max()})" if others.any() else "-"
             p, r, f = self.scores.precision[k], self.scores.recall[k], self.scores.f1[k]
             table.append(f"{name:<{width}}  {p:9.3f}  {r:6.3f}  {f:5.3f}  {self.scores.support[k]:7,}  {mistaken}")
-        if len(names) > MOST_CLASSES:
-            table.append(f"... and {len(names) - MOST_CLASSES} classes more")
+        if len(names) > MAX_CLASSES:
+            table.append(f"... and {len(names) - MAX_CLASSES} classes more")
         doubtful = ", ".join(map(str, self.doubtful[:10]))
         return [*head, "", *table, "", f"most doubtful rows: {doubtful}"]
 

@@ -31,7 +31,7 @@ from isthmus.tasks.coder import Coder
 __all__ = ["FineTuned", "Head", "Joint"]
 
 UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
-FINE_PACE = 1 / 3  # of the usual learning rate, where weights have been learned before
+FINE_TUNING_LR_SCALE = 1 / 3  # of the usual learning rate, where weights have been learned before
 
 
 class Head(Method):
@@ -82,7 +82,11 @@ class Head(Method):
         """Train encoder and head on the records with a class (on all, beside the model's own loss)."""
         both = nn.ModuleList([self.model.module_, self.head])
         run.train(
-            [training.Player("classifier", (both,), self._loss, pace=1.0 if self.starts_fresh else FINE_PACE)],
+            [
+                training.Player(
+                    "classifier", (both,), self._loss, lr_scale=1.0 if self.starts_fresh else FINE_TUNING_LR_SCALE
+                )
+            ],
             module=both,
             rows=None if self.beside_own_loss else split.rows,
             labels=split.numbers,

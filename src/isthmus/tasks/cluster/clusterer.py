@@ -42,7 +42,7 @@ METHODS: dict[str, type[Method]] = {
 }
 
 RUNS = 5  # of a method that leaves the model as it is
-MOST = 20  # clusters among which the number is looked for
+MAX_CLUSTERS = 20  # clusters among which the number is looked for
 LARGEST = 2**27  # numbers of a picture
 REFERENCES = 2000  # members that a medoid is compared with, at most
 
@@ -188,7 +188,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         checks.codes_are_finite(owner, codes)
         checks.codes_differ(owner, codes)
         view = method.view(codes, self.seed_)
-        self.evidence_ = None if self.n_clusters else method.evidence(view, min(MOST, len(data)), self.seed_)
+        self.evidence_ = None if self.n_clusters else method.evidence(view, min(MAX_CLUSTERS, len(data)), self.seed_)
         k = self.n_clusters or self.evidence_.best  # type: ignore[union-attr]
         self.fitted_method_, probabilities = self._best_of_runs(method, data, view, int(k))
         self._number_clusters(probabilities)

@@ -37,7 +37,7 @@ from isthmus.tasks.coder import Coder
 __all__ = ["DEC", "IDEC", "Centres", "divergence", "target_distribution"]
 
 GAMMA = 0.1  # weight of the divergence beside the reconstruction: Guo et al., section 4.2
-PACE = 0.1  # of the optimiser's usual rate: the weights have been learned before
+LR_SCALE = 0.1  # of the optimiser's usual rate: the weights have been learned before
 CHANGED = 0.001  # share of the records that change their cluster in an epoch, below which it is over: DEC, section 4.3
 
 
@@ -125,7 +125,7 @@ class DEC(Method):
         both = nn.ModuleList([self.model.module_, self.centres])
         self._numbers = int(np.prod([side or 1 for side in self.model.preprocessor_.shape_]))
         self._sums = torch.zeros_like(self.centres.frequencies)
-        player = training.Player("clusters", (both,), self._loss, pace=PACE)
+        player = training.Player("clusters", (both,), self._loss, lr_scale=LR_SCALE)
         settled = _Settled(lambda: self._labels(run.data), self._next_epoch)
         run.train([player], module=both, callbacks=[settled])
 

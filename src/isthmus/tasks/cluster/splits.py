@@ -50,7 +50,7 @@ SMOOTHING = 0.75  # c, in mean weights of a row
 APART = 0.05  # weight between two sides, in mean weights of a row, below which there is none
 ENOUGH = 40  # rows of a side whose own split says what to expect: fewer than that all know each other
 TINY = 1e-12
-MOST_CUT = 0.5  # conductance that is expected at most: that of a graph in which all rows know each other
+MAX_CONDUCTANCE = 0.5  # conductance that is expected at most: that of a graph in which all rows know each other
 PARTS = 64  # that a graph is divided into row by row, at most; the largest part comes first
 LEAST = 8  # rows of a side of such a split
 ORDERS = 5  # eigenvectors of a part that its rows are ordered by
@@ -94,7 +94,7 @@ class Expected:
     def ratio(self, cut: Float64, smaller: Float64, rows: Float64, *sides: Float64) -> Float64:
         """Return the ratios of splits, whose sides have these log a of their own, NaN where they say nothing."""
         known = np.stack(np.broadcast_arrays(self.log_a, *sides))
-        most = smaller * np.minimum(MOST_CUT, np.exp(np.nanmean(known, axis=0) - np.log(rows) / self.dimension))
+        most = smaller * np.minimum(MAX_CONDUCTANCE, np.exp(np.nanmean(known, axis=0) - np.log(rows) / self.dimension))
         c = SMOOTHING * self.degree
         is_apart = (cut < APART * self.degree) & (smaller > NEIGHBOURS * self.degree)
         return np.asarray(np.where(is_apart, 0.0, (cut + c) / (most + c)))

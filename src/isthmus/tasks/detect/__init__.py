@@ -1,4 +1,4 @@
-"""Outliers: which records are odd, how sure that is, and what makes them so."""
+"""Outlier detection: anomaly scores, conformal p-values, and the features that explain them."""
 
 from isthmus.tasks.detect.detector import METHODS, Detector
 from isthmus.tasks.detect.reasons import Reason

@@ -1,13 +1,13 @@
-r"""Outliers by what a model's codes and reconstructions say of them: scikit-learn's outlier contract.
+r"""Outlier detection by a model's codes and reconstructions, with scikit-learn's outlier contract.
 
 p-values are conformal (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, section 2.2; for
 outliers Bates et al., "Testing for Outliers with Conformal p-values", Annals of Statistics 2023, equation 2)::
 
     p(x) = (1 + #{i : s_i >= s(x)}) / (m + 1)
 
-with s the oddness and s_1 ... s_m that of records which neither the model nor the score was learned from. Of records
-like those, at most a share a has p <= a, for every a, whatever the model, the data and their dimension. Where the
-records to learn from hold outliers themselves, p-values err to the safe side.
+with s the anomaly score and s_1 ... s_m that of records which neither the model nor the score was learned from. Of
+records like those, at most a share a has p <= a, for every a, whatever the model, the data and their dimension. Where
+the records to learn from hold outliers themselves, p-values err to the safe side.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from isthmus.encoded import Encoded
 from isthmus.preprocessing import Features
 from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
 from isthmus.tasks.detect.scores import (
-    BESIDE,
+    SCORERS,
     Residuals,
-    Usual,
-    Way,
+    ScoreDistribution,
+    Scorer,
     combined,
     density_of,
-    ways_of_numbers,
+    fit_scorers,
 )
 from isthmus.tasks.estimator import TaskEstimator, _is_fitted
 from isthmus.tasks.foreign import coder_of, features_of
-from isthmus.tasks.unseen import unseen_rows
+from isthmus.tasks.held_out import rows_not_trained_on
 
 __all__ = ["METHODS", "Detector"]
 
 METHODS = ("combined", "reconstruction", "distance", "likelihood")
-FALSE_ALARMS = 0.01  # share of usual records that contamination="auto" takes for outliers
-MOST_TO_CALIBRATE = 10_000  # records that p-values are calibrated on
+FALSE_ALARMS = 0.01  # share of normal records that contamination="auto" takes for outliers
+MAX_CALIBRATION_RECORDS = 10_000  # records that p-values are calibrated on
 SMALL_PICTURE = 4096  # numbers up to which a dense network serves best
-FEWEST = 20  # records below which none are kept back
+MIN_RECORDS = 20  # records below which none are kept back
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -84,7 +84,7 @@ class Detector(OutlierMixin, TaskEstimator):
         What reconstructs records and gives codes. One that has been fitted is used as it is; of any other a copy is
         fitted on the records. By default a small autoencoder.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}, default="auto"
-        How odd a record is, see :mod:`isthmus.tasks.detect.scores`: how far it is from its reconstruction, how far its
+        The anomaly score, see :mod:`isthmus.tasks.detect.scores`: how far it is from its reconstruction, how far its
         code from usual ones, how unlikely the model holds it to be, or the first two combined, of rows of numbers also
         with how far they are from the others by themselves. "auto" is "combined", and "distance" where the model cannot
         reconstruct.
@@ -126,8 +126,8 @@ class Detector(OutlierMixin, TaskEstimator):
     >>> from isthmus import Detector
     >>> X = load_wine().data
     >>> detector = Detector(random_state=0).fit(X)
-    >>> odd = X[:1] * [1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 1, 1, 1]
-    >>> detector.predict(odd), detector.reasons(odd, k=1)[0][0].name
+    >>> outlier = X[:1] * [1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 1, 1, 1]
+    >>> detector.predict(outlier), detector.reasons(outlier, k=1)[0][0].name
     (array([-1]), 'column 9')
     """
 
@@ -141,11 +141,11 @@ class Detector(OutlierMixin, TaskEstimator):
     method_: str = field(init=False)
     calibration_scores_: Float64 = field(init=False)
     notes_: list[str] = field(init=False)
-    # What is usual: of codes, of reconstructions, of each way to be odd that is combined; and what encodes records.
+    # Densities of codes, of residuals and of each score that is combined; and what encodes records.
     density_: CodeDensity = field(init=False)
     residuals_: Residuals = field(init=False)
-    beside_: dict[str, Way] = field(init=False)
-    usual_: dict[str, Usual] = field(init=False)
+    scorers_: dict[str, Scorer] = field(init=False)
+    score_distributions_: dict[str, ScoreDistribution] = field(init=False)
     coder_: Any = field(init=False)
     features_: Features = field(init=False)
 
@@ -191,7 +191,7 @@ class Detector(OutlierMixin, TaskEstimator):
         if self.model is not None and _is_fitted(self.model):
             self._use(self.model)
             data = self._open(X)
-            rows = self._rows_beside(data)
+            rows = self._rows_for_fitted_model(data)
         else:
             data = isthmus_data.open(X)
             rows = self._rows_with_fit(data)
@@ -223,9 +223,9 @@ class Detector(OutlierMixin, TaskEstimator):
         trained = np.setdiff1d(learned, fresh)
         return _Rows(trained, fresh if len(fresh) else trained, calibration)
 
-    def _rows_beside(self, data: Data) -> _Rows:
+    def _rows_for_fitted_model(self, data: Data) -> _Rows:
         """Return which records serve for what, beside a model that was fitted before."""
-        unseen = unseen_rows(self.model_, data)
+        unseen = rows_not_trained_on(self.model_, data)
         order = np.random.default_rng(self.seed_).permutation(unseen)
         if len(unseen) == len(data):
             kept = self._count(len(data))
@@ -241,10 +241,10 @@ class Detector(OutlierMixin, TaskEstimator):
 
     def _count(self, n: int) -> int:
         """Return how many of ``n`` records to keep back."""
-        return min(MOST_TO_CALIBRATE, round(self.calibration * n)) if n >= FEWEST else 0
+        return min(MAX_CALIBRATION_RECORDS, round(self.calibration * n)) if n >= MIN_RECORDS else 0
 
     def _learn(self, data: Data, rows: _Rows) -> None:
-        """Learn what is usual of every way to be odd that the method needs."""
+        """Fit the scores that the method needs, and their distributions over normal records."""
         trained, fresh = data.subset(rows.trained), data.subset(rows.fresh)
         codes = self._codes(trained)
         checks.codes_are_finite(type(self).__name__, codes)
@@ -255,12 +255,14 @@ class Detector(OutlierMixin, TaskEstimator):
             self.residuals_ = Residuals.learn(
                 self.features_, ((records.scaled, back.snapped().scaled) for records, back in crossed)
             )
-        self.beside_, self.usual_ = {}, {}
+        self.scorers_, self.score_distributions_ = {}, {}
         if self.method_ == "combined":
             blocks = (records.scaled for records in self.coder_.encoded_blocks(trained))
-            self.beside_ = ways_of_numbers(self.features_, blocks, self.seed_)
-            each = [self._all_oddness(records) for records in self.coder_.encoded_blocks(fresh)]
-            self.usual_ = {way: Usual.learn(np.concatenate([one[way] for one in each])) for way in each[0]}
+            self.scorers_ = fit_scorers(self.features_, blocks, self.seed_)
+            each = [self._anomaly_scores(records) for records in self.coder_.encoded_blocks(fresh)]
+            self.score_distributions_ = {
+                name: ScoreDistribution.learn(np.concatenate([scores[name] for scores in each])) for name in each[0]
+            }
         # Half of all codes are no farther from their Gaussian's mean, in deviations.
         self.radius_ = float(np.median(self.density_.middles(codes)[1]))
 
@@ -275,7 +277,7 @@ class Detector(OutlierMixin, TaskEstimator):
         scores = self.calibration_scores_
         if not len(scores):
             return float(np.quantile(self._score(data), FALSE_ALARMS))
-        # p <= a where fewer than floor(a (m + 1)) calibration records are as odd.
+        # p <= a where fewer than floor(a (m + 1)) calibration records are as anomalous.
         rank = int(np.floor(FALSE_ALARMS * (len(scores) + 1)))
         if rank == 0:
             self.notes_.append(
@@ -288,7 +290,7 @@ class Detector(OutlierMixin, TaskEstimator):
     # ------------------------------------------------------------------ use
 
     def score_samples(self, X: Any) -> Float64:
-        """Return how usual records are: minus their oddness, (n,), higher for more usual ones.
+        """Return minus the anomaly score of records, (n,): higher for more normal ones.
 
         Parameters
         ----------
@@ -336,11 +338,11 @@ class Detector(OutlierMixin, TaskEstimator):
         """Return the p-values of records whose ``score_samples`` are known, (n,)."""
         m = len(self.calibration_scores_)
         checks.nothing_to_calibrate_on(type(self).__name__, m)
-        as_odd = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return np.asarray((1 + as_odd) / (m + 1))
+        as_high = np.searchsorted(self.calibration_scores_, scores, side="right")
+        return np.asarray((1 + as_high) / (m + 1))
 
     def reasons(self, X: Any, k: int = 3) -> list[list[Reason]]:
-        """Return which features make records odd, the ``k`` that do most, with what was expected instead.
+        """Return which features make records anomalous, the ``k`` that do most, with what was expected instead.
 
         See :mod:`isthmus.tasks.detect.reasons`.
 
@@ -374,55 +376,58 @@ class Detector(OutlierMixin, TaskEstimator):
         return np.concatenate([self._score_of(records) for records in self.coder_.encoded_blocks(data)])
 
     def _score_of(self, records: Encoded) -> Float64:
-        """Return minus the oddness of encoded records, (n,)."""
+        """Return minus the anomaly score of encoded records, (n,)."""
         if self.method_ == "combined":
-            return -combined(self.usual_, self._all_oddness(records))
+            return -combined(self.score_distributions_, self._anomaly_scores(records))
         if self.method_ == "distance":
             return 2 * self.density_.log_prob(self.coder_.codes_of(records))
         if self.method_ == "likelihood":
             return self.coder_.log_probs(records)
         back = self.coder_.crossed(records)[1]
-        return -self.residuals_.oddness(self.features_, records.scaled, back.snapped().scaled)
+        return -self.residuals_.anomaly_score(self.features_, records.scaled, back.snapped().scaled)
 
-    def _all_oddness(self, records: Encoded) -> dict[str, Float64]:
-        """Return the oddness of encoded records in every way that is combined, each (n,)."""
+    def _anomaly_scores(self, records: Encoded) -> dict[str, Float64]:
+        """Return each anomaly score of encoded records that is combined, (n,) each."""
         codes, back = self.coder_.crossed(records)
         x = records.scaled
-        oddness = {
-            "reconstruction": self.residuals_.oddness(self.features_, x, back.snapped().scaled),
+        scores = {
+            "reconstruction": self.residuals_.anomaly_score(self.features_, x, back.snapped().scaled),
             "distance": -2 * self.density_.log_prob(codes),
         }
-        quantities = x[:, ~self.features_.is_class] if self.beside_ else x
-        return oddness | {way: learned.oddness(quantities) for way, learned in self.beside_.items()}
+        quantities = x[:, ~self.features_.is_class] if self.scorers_ else x
+        return scores | {name: scorer.anomaly_score(quantities) for name, scorer in self.scorers_.items()}
 
     # ------------------------------------------------------------------ files
 
     def task_state(self) -> documents.State:  # noqa: D102
-        beside = {way: learned.state() for way, learned in self.beside_.items()}
+        scorers = {name: scorer.state() for name, scorer in self.scorers_.items()}
         document = {
             "method": self.method_,
             "offset": self.offset_,
             "radius": self.radius_,
             "notes": telling.of_fit(self),
-            "usual": {way: usual.excess for way, usual in self.usual_.items()},
-            "beside": {way: numbers for way, (numbers, _) in beside.items()},
+            "usual": {name: its.excess for name, its in self.score_distributions_.items()},
+            "beside": {name: numbers for name, (numbers, _) in scorers.items()},
         }
         arrays: dict[str, np.ndarray] = {"calibration": self.calibration_scores_}
         arrays |= documents.prefixed("density", self.density_.state()[1])
-        arrays |= {f"usual.{way}": usual.knots for way, usual in self.usual_.items()}
-        for way, (_, its) in beside.items():
-            arrays |= documents.prefixed(way, its)
+        arrays |= {f"usual.{name}": its.knots for name, its in self.score_distributions_.items()}
+        for name, (_, its) in scorers.items():
+            arrays |= documents.prefixed(name, its)
         return document, arrays | ({"spread": self.residuals_.spread} if _can_reconstruct(self.model_) else {})
 
     def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:  # noqa: D102
         its = documents.read(_Document, document, "task")
         self.method_, self.notes_ = its["method"], its["notes"]
         self.offset_, self.radius_ = its["offset"], its["radius"]
-        self.usual_ = {way: Usual.of(arrays, f"usual.{way}", excess) for way, excess in its["usual"].items()}
+        self.score_distributions_ = {
+            name: ScoreDistribution.of(arrays, f"usual.{name}", excess) for name, excess in its["usual"].items()
+        }
         self.calibration_scores_ = documents.array(arrays, "calibration", (None,))
         self.density_ = CodeDensity.from_state({}, documents.under("density", arrays))
-        self.beside_ = {
-            way: BESIDE[way].from_state(numbers, documents.under(way, arrays)) for way, numbers in its["beside"].items()
+        self.scorers_ = {
+            name: SCORERS[name].from_state(numbers, documents.under(name, arrays))
+            for name, numbers in its["beside"].items()
         }
         self._use_coder(self.model_)
         if _can_reconstruct(self.model_):
@@ -430,6 +435,8 @@ class Detector(OutlierMixin, TaskEstimator):
 
 
 class _Document(TypedDict):
+    """What a file holds; ``usual`` and ``beside`` are the score distributions and the scorers."""
+
     method: Literal["combined", "reconstruction", "distance", "likelihood"]
     offset: float
     radius: float

@@ -1,7 +1,7 @@
-"""How few questions single a record out: an isolation forest, in arrays that a file can hold.
+"""Isolation forest as plain arrays: the fewer splits isolate a record, the more anomalous it is.
 
 Liu, Ting and Zhou, "Isolation Forest", ICDM 2008: trees ask whether a feature drawn at random is beyond a value drawn
-at random, until each of 256 records stands alone, or nearly. An odd one does after few questions. With h(x) the
+at random, until each of 256 records stands alone, or nearly. An anomaly does after few questions. With h(x) the
 questions that a tree asks of x, and c(n) the mean number of them that n records need (equation 1)::
 
     s(x) = 2^(-E[h(x)] / c(256))                                                                      (equation 2)
@@ -101,13 +101,13 @@ class Forest:
             raise ArtifactError("its trees lead to nodes that they do not have")
         return cls(arrays["feature"], threshold, left, right, questions, **its)
 
-    def oddness(self, x: Float64) -> Float64:
-        """Return s of records, (n, d) -> (n,): near 1 for odd ones, about a half or less for all others."""
+    def anomaly_score(self, x: Float64) -> Float64:
+        """Return s of records, (n, d) -> (n,): near 1 for anomalies, about a half or less for other records."""
         blocks = np.array_split(x.astype(np.float32), max(1, -(-len(x) // AT_ONCE)))
         with ThreadPoolExecutor(min(len(blocks), torch.get_num_threads())) as pool:  # NumPy looks up without the lock
-            return np.concatenate(list(pool.map(self._oddness, blocks)))
+            return np.concatenate(list(pool.map(self._anomaly_score, blocks)))
 
-    def _oddness(self, x: NDArray[np.float32]) -> Float64:
+    def _anomaly_score(self, x: NDArray[np.float32]) -> Float64:
         # Tree by tree, whose nodes then stay in the processor's cache. Nodes and numbers of x are counted through: one
         # look-up is several times sooner than one with two indices.
         feature, threshold, children, first = self._flat

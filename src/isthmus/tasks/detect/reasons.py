@@ -1,12 +1,12 @@
-"""Which features make a record odd, and what was expected instead.
+"""Which features make a record anomalous, and what was expected instead.
 
 Rows and tables: each of the features that are farthest from their reconstruction is replaced by what the model fills in
 from the others, as :func:`isthmus.tasks.inpaint` does, a category by each of its values in turn; those whose best
-replacement makes the record most usual come first. A reconstruction alone would blame the wrong ones: one wild value
-moves the code, and all expected values.
+replacement makes the record most normal come first. A reconstruction alone would blame the wrong ones: one extreme
+value moves the code, and all expected values.
 
-Pictures and texts, of which no one value makes a record odd: the values farthest from what the record's code stands
-for, or the nearest usual code where it lies too far out.
+Pictures and texts, where no single value makes a record anomalous: the values farthest from the reconstruction, or
+from that of the nearest normal code where the record's own code is an outlier.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CANDIDATES = 5  # features that a replacement is tried for, at least
 ROUNDING = 1e-6  # relative, of values that are the same as 32-bit floats
 DIGITS, MOST_DIGITS = 4, 17  # of a number that is shown
 NUMBERS = 2**22  # in the records that are filled at once
-MOST_CATEGORIES = 20  # values of a column up to which each of them is tried in a row
+MAX_CATEGORIES = 20  # values of a column up to which each of them is tried in a row
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Reason:
     expected : object
         What the model expects there.
     share : float
-        Of all that was found to make the record odd, in [0, 1].
+        Of all that was found to make the record anomalous, in [0, 1].
     """
 
     name: str
@@ -137,7 +137,7 @@ def _first(k: int, reasons: Iterable[Reason]) -> list[Reason]:
 def _tried(features: Features, feature: int) -> bool:
     """Tell whether a feature is a category of which each value is tried."""
     values = features.categories_of(feature)
-    return values is not None and 0 < len(values) <= MOST_CATEGORIES
+    return values is not None and 0 < len(values) <= MAX_CATEGORIES
 
 
 def _repaired(

@@ -1,4 +1,4 @@
-r"""What makes a record odd, as one number a record that is larger for odder ones.
+r"""Anomaly scores: one number a record, larger for more anomalous ones.
 
 ================  ==================================================================================================
 reconstruction    log sum_j e_j, e_j = (x_j - r_j)^2 / s_j^2; s_j^2 is the mean square of x_j - r_j over records that
@@ -6,7 +6,7 @@ reconstruction    log sum_j e_j, e_j = (x_j - r_j)^2 / s_j^2; s_j^2 is the mean 
                   its errors happened to be small. A category counts -2 log of the share of those records on which it
                   came back right, or wrong, whichever it does here; a missing number counts nothing. Differences of
                   pictures are blurred first: an edge that is off by part of a pixel leaves a positive and a negative
-                  one side by side, and is no oddness.
+                  one side by side, and is no anomaly.
 distance          -2 log p(z), p a mixture of Gaussians with full covariances, fitted to codes of records trained on.
                   With one Gaussian that is the squared Mahalanobis distance of the code, and a constant.
 likelihood        -log p(x), the model's own (Bishop, "Novelty Detection and Neural Network Validation", 1994).
@@ -14,21 +14,21 @@ linear            log (x - m)^T S^-1 (x - m), of rows of up to 500 quantities.
 isolation         s of :mod:`isthmus.tasks.detect.isolation`, of the same.
 neighbours        log of the distance to the 20th nearest of the records trained on, of the same (Ramaswamy, Rastogi and
                   Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000).
-combined          sqrt(sum w u^2), u = -log of the share of usual records that are as odd, of reconstruction and of
-                  distance, and of linear, isolation and neighbours (w = 4, the others 1) where they are.
+combined          sqrt(sum w u^2), u = -log of the share of normal records whose score is as high, of reconstruction
+                  and of distance, and of linear, isolation and neighbours (w = 4, the others 1) where they are.
 ================  ==================================================================================================
 
-A code and how far the record is from what it stands for are two ways to be odd: a record may be unlike anything that
-the decoder can make, or like something that it makes of no usual code (Zong et al., "Deep Autoencoding Gaussian Mixture
-Model", ICLR 2018, section 3, puts both into one density). In tables records are also odd by one rare value (isolation),
-by breaking what holds between columns on the whole (linear), and by having few others around them (neighbours), which a
-network of some hundred rows is late to learn. u is near 0 for the more usual half, so that being more usual than most
-in one way excuses nothing in another. Shares are those among records that the model was not trained on; beyond four
-fifths of them the tail is that of an exponential law with the same mean excess (Pickands, "Statistical Inference Using
-Extreme Order Statistics", Annals of Statistics 3, 1975, with shape 0), so that no record is too odd to be told from
-odder ones.
+The code and the distance between a record and its reconstruction show two kinds of anomaly: a record may be unlike
+anything that the decoder can make, or like something that it makes only of rare codes (Zong et al., "Deep Autoencoding
+Gaussian Mixture Model", ICLR 2018, section 3, puts both into one density). In tables a record is also anomalous by one
+rare value (isolation), by breaking a relation between columns (linear), or by having few others around it (neighbours);
+a network that is trained on some hundred rows learns these late. u is near 0 for the lower half of the scores, so that
+a low score of one kind does not make up for a high one of another. Shares are those among records that the model was
+not trained on; beyond four fifths of them the tail is that of an exponential law with the same mean excess (Pickands,
+"Statistical Inference Using Extreme Order Statistics", Annals of Statistics 3, 1975, with shape 0), so that the most
+anomalous records are still told apart.
 
-Records to learn from may hold outliers, and these would pass for usual. A single Gaussian is therefore fitted again,
+Records to learn from may hold outliers, and these would pass for normal. A single Gaussian is therefore fitted again,
 some times, to the four fifths that were likeliest: the concentration steps of Rousseeuw and Van Driessen, "A Fast
 Algorithm for the Minimum Covariance Determinant Estimator", Technometrics 41, 1999, section 3.
 """
@@ -49,7 +49,17 @@ from isthmus.graph import nearest_rows
 from isthmus.preprocessing import Features
 from isthmus.tasks.detect.isolation import Forest
 
-__all__ = ["Ellipsoid", "Neighbours", "Residuals", "Usual", "Way", "combined", "density_of", "ways_of_numbers"]
+__all__ = [
+    "SCORERS",
+    "Ellipsoid",
+    "Neighbours",
+    "Residuals",
+    "ScoreDistribution",
+    "Scorer",
+    "combined",
+    "density_of",
+    "fit_scorers",
+]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -67,7 +77,7 @@ NUMBERS = 500  # quantities in a row, at most, for linear, isolation and neighbo
 NEAREST = 20  # the neighbour whose distance counts
 REFERENCES = 4000  # records that neighbours are looked for among
 KNOTS = np.linspace(0, 0.8, 33)  # shares whose quantiles are kept; beyond the last one is the tail
-WEIGHTS = {"neighbours": 4.0}  # of u^2; 1 of every other way
+WEIGHTS = {"neighbours": 4.0}  # of u^2; 1 of every other score
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class Residuals:
         errors[:, has_mask] *= x[:, features.mask[has_mask]] > 0
         return errors
 
-    def oddness(self, features: Features, x: Float64, r: Float64) -> Float64:
+    def anomaly_score(self, features: Features, x: Float64, r: Float64) -> Float64:
         """Return log sum_j e_j of each record, (b,)."""
         return np.log(self.parts(features, x, r).sum(axis=1) + TINY)
 
@@ -132,20 +142,20 @@ def density_of(codes: Float32, seed: int) -> CodeDensity:
     some = codes[np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])]
     components = int(np.clip(n // (ROWS_A_NUMBER * (d + 1)), 1, COMPONENTS))
     density = CodeDensity.fit(some, seed, components=components, ridge=RIDGE)
-    # Of several Gaussians none is: rare kinds of usual records would be left out with the outliers.
+    # Of several Gaussians none is: rare kinds of normal records would be left out with the outliers.
     for _ in range(CONCENTRATIONS if components == 1 else 0):
         density = CodeDensity.fit(_lowest(some, -density.log_prob(some)), seed, components=components, ridge=RIDGE)
     return density
 
 
-def _lowest(rows: Any, oddness: Float64) -> Any:
-    """Return the rows that are least odd, and their like."""
-    return rows[oddness <= np.quantile(oddness, KEPT)]
+def _lowest(rows: Any, scores: Float64) -> Any:
+    """Return the rows whose anomaly score is below its 80 % quantile."""
+    return rows[scores <= np.quantile(scores, KEPT)]
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """Where rows of numbers usually lie: mean and covariance, concentrated.
+    """Mean and covariance of rows of numbers, fitted robustly by concentration steps.
 
     Parameters
     ----------
@@ -162,7 +172,7 @@ class Ellipsoid:
         """Return it for some rows, (n, d)."""
         found = cls._fit(x, spread := np.maximum(x.std(axis=0), TINY))
         for _ in range(CONCENTRATIONS):
-            found = cls._fit(_lowest(x, found.oddness(x)), spread)
+            found = cls._fit(_lowest(x, found.anomaly_score(x)), spread)
         return found
 
     @classmethod
@@ -172,7 +182,7 @@ class Ellipsoid:
         covariance = unit.T @ unit / len(x) + RIDGE * np.eye(len(mean))
         return cls(mean, np.linalg.inv(np.linalg.cholesky(covariance)).T / spread[:, None])
 
-    def oddness(self, x: Float64) -> Float64:
+    def anomaly_score(self, x: Float64) -> Float64:
         """Return log (x - m)^T S^-1 (x - m) of rows, (n, d) -> (n,)."""
         # einsum, unlike a matrix product, sums every row in the same order whatever the number of rows.
         return np.asarray(np.log(np.square(np.einsum("nd,de->ne", x - self.mean, self.whitening)).sum(axis=1) + TINY))
@@ -205,7 +215,7 @@ class Neighbours:
         some = np.sort(np.random.default_rng(seed).permutation(len(x))[:REFERENCES])
         return cls(x[some].astype(np.float32))
 
-    def oddness(self, x: Float64) -> Float64:
+    def anomaly_score(self, x: Float64) -> Float64:
         """Return the log of the distance to the 20th nearest, or the farthest of fewer, (n, d) -> (n,)."""
         _, distances = nearest_rows(self.rows, NEAREST, x.astype(np.float32))
         return np.log(distances[:, -1].astype(np.float64) + TINY)
@@ -220,13 +230,13 @@ class Neighbours:
         return cls(documents.array(arrays, "rows", (None, None)))
 
 
-Way = Ellipsoid | Forest | Neighbours
+Scorer = Ellipsoid | Forest | Neighbours
 
-BESIDE: dict[str, type[Way]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
+SCORERS: dict[str, type[Scorer]] = {"linear": Ellipsoid, "isolation": Forest, "neighbours": Neighbours}
 
 
-def ways_of_numbers(features: Features, blocks: Iterable[Float64], seed: int) -> dict[str, Way]:
-    """Return what is usual of records' numbers as they are, by way; none of pictures, and of too many numbers.
+def fit_scorers(features: Features, blocks: Iterable[Float64], seed: int) -> dict[str, Scorer]:
+    """Return the scorers of records' own numbers, by name; none for pictures, and for too many numbers.
 
     Parameters
     ----------
@@ -246,13 +256,13 @@ def ways_of_numbers(features: Features, blocks: Iterable[Float64], seed: int) ->
 
 
 @dataclass(frozen=True)
-class Usual:
-    """How odd records are that the model was not trained on.
+class ScoreDistribution:
+    """Distribution of the anomaly scores of records that the model was not trained on.
 
     Parameters
     ----------
     knots : array, shape (33,)
-        Quantiles of their oddness, from the smallest to that of four fifths.
+        Quantiles of the scores, from the smallest to that of four fifths.
     excess : float
         By how much the last fifth exceeds the last knot, on average.
     """
@@ -261,11 +271,11 @@ class Usual:
     excess: float
 
     @classmethod
-    def learn(cls, oddness: Float64) -> Self:
-        """Return it for some records."""
-        knots = np.quantile(oddness, KNOTS)
-        beyond = oddness[oddness > knots[-1]] - knots[-1]
-        excess = float(beyond.mean()) if len(beyond) else float(oddness.std())
+    def learn(cls, scores: Float64) -> Self:
+        """Return it for the scores of some records."""
+        knots = np.quantile(scores, KNOTS)
+        beyond = scores[scores > knots[-1]] - knots[-1]
+        excess = float(beyond.mean()) if len(beyond) else float(scores.std())
         return cls(knots, max(excess, TINY))
 
     @classmethod
@@ -276,14 +286,15 @@ class Usual:
             raise ArtifactError(f"its array {name!r} must rise, and its excess be above 0")
         return cls(knots, excess)
 
-    def surprise(self, oddness: Float64) -> Float64:
-        """Return u, minus the log of the share of those records that are as odd or odder."""
-        within = -np.log1p(-np.interp(oddness, self.knots, KNOTS))
-        return np.asarray(within + np.maximum(oddness - self.knots[-1], 0.0) / self.excess)
+    def surprisal(self, scores: Float64) -> Float64:
+        """Return u, minus the log of the share of those records with as high a score or a higher one."""
+        within = -np.log1p(-np.interp(scores, self.knots, KNOTS))
+        return np.asarray(within + np.maximum(scores - self.knots[-1], 0.0) / self.excess)
 
 
-def combined(usual: dict[str, Usual], oddness: dict[str, Float64]) -> Float64:
-    """Return the root of the weighed sum of squares of u, over the ways to be odd."""
-    ways = sorted(usual)  # whatever a file's order
-    squares: Any = sum(WEIGHTS.get(way, 1.0) * np.square(usual[way].surprise(oddness[way])) for way in ways)
+def combined(distributions: dict[str, ScoreDistribution], scores: dict[str, Float64]) -> Float64:
+    """Return the root of the weighted sum of squares of u, over all scores."""
+    names = sorted(distributions)  # whatever a file's order
+    u = {name: distributions[name].surprisal(scores[name]) for name in names}
+    squares: Any = sum(WEIGHTS.get(name, 1.0) * np.square(u[name]) for name in names)
     return np.asarray(np.sqrt(squares))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Effect", "Findings", "Trial", "effects_of"]
 
-FEWEST = 5  # trials below which nothing is said of a parameter
+MIN_TRIALS = 5  # trials below which nothing is said of a parameter
 PARTS = 3  # that the values of a number are divided into, to be set beside each other
 TREES_SEED = 0
 
@@ -184,7 +184,7 @@ class Findings:
     def table_of_effects(self) -> list[str]:
         """Return what mattered as lines, the most important first."""
         if not self.effects:
-            return [f"what mattered cannot be told from fewer than {FEWEST} complete trials"]
+            return [f"what mattered cannot be told from fewer than {MIN_TRIALS} complete trials"]
         body = [
             [
                 effect.parameter,
@@ -203,7 +203,7 @@ class Findings:
 def effects_of(study: Study, trials: Sequence[Trial], *, higher_is_better: bool) -> tuple[Effect, ...]:
     """Return how much each parameter mattered, the most important first."""
     worth = _worth(study, trials)
-    if len(worth) < FEWEST:
+    if len(worth) < MIN_TRIALS:
         return ()
     judged = [trial for trial in trials if trial.number in worth]
     importances = _importances(study, worth)
@@ -274,7 +274,7 @@ def _importances(study: Study, worth: dict[int, float]) -> dict[str, float]:
     found: dict[str, float] = {}
     for group in (*sorted(groups, key=len), common):
         among = [trial for trial in trials if group <= set(trial.params)]
-        if len(among) < FEWEST or not group:
+        if len(among) < MIN_TRIALS or not group:
             continue
         if np.ptp([trial.value or 0.0 for trial in among]) == 0:
             found |= dict.fromkeys(group, 0.0)

@@ -208,7 +208,7 @@ def try_one(study: Study, search: Search, index: int) -> int:
     seed = int(np.random.SeedSequence([search.seed, index]).generate_state(1)[0])
     study.sampler = TPESampler(seed=seed, n_startup_trials=AT_FIRST)
     if index < AT_FIRST and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        study.enqueue_trial(search.near_usual(np.random.default_rng(seed)))
+        study.enqueue_trial(search.near_defaults(np.random.default_rng(seed)))
     trial = study.ask()
     started = time.perf_counter()
     scores: list[float] = []

@@ -25,7 +25,7 @@ __all__ = ["OutOfTimeError", "PrunedError", "Search", "folds_of", "space_for"]
 RUNGS = (0.25, 0.5)  # shares of the first fit after which a trial is set beside the others
 LOOKED_AT = 500  # held-out records that are judged on the way
 OF_NETWORKS = ("latent_dim", "hidden", "activation", "norm", "dropout", "tied")  # what modules of the user's own decide
-USUAL_LATENT_DIM = 32
+DEFAULT_LATENT_DIM = 32
 CHANGED = 3  # parameters that the first trials change of the usual settings
 
 
@@ -132,14 +132,14 @@ class Search:
         for name, among in self.spaces[family].items():
             value = getattr(model, name)
             if name == "latent_dim" and value is None and isinstance(among, Whole):
-                value = max(1, min(USUAL_LATENT_DIM, _numbers(self.data) // 2))
+                value = max(1, min(DEFAULT_LATENT_DIM, _numbers(self.data) // 2))
             if isinstance(among, Choice):
                 found |= {self.name_of(family, name): str(value)} if value in among.values else {}
             elif value is not None:
                 found[self.name_of(family, name)] = type(among.low)(np.clip(value, among.low, among.high))
         return found
 
-    def near_usual(self, rng: np.random.Generator) -> dict[str, Any]:
+    def near_defaults(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return the usual settings of a family with a few parameters drawn at random, as the search writes them.
 
         A setting that is drawn at random throughout says little of any parameter by itself.
@@ -173,7 +173,7 @@ class Search:
         if self.seconds is not None and model.max_seconds is None:
             n = len(self.folds[0][0])
             steps = len(
-                training.batch_sizes(n, model.batch_size or training.default_batch_size(n, model.fewest_in_batch))
+                training.batch_sizes(n, model.batch_size or training.default_batch_size(n, model.min_batch_size))
             )
             epochs = training.default_epochs(steps) if model.max_epochs is None else model.max_epochs
             model.set_params(max_epochs=epochs, max_seconds=self.seconds)

@@ -37,7 +37,7 @@ FAMILIES = {
     "classification": ("Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"),
 }
 TRIALS_IN_TIME = 12  # that a budget of time is to leave room for: no fit takes more than its share
-USUAL_TRIALS = 30
+DEFAULT_TRIALS = 30
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -276,7 +276,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
             if on_trial is not None:
                 on_trial(trial)
 
-        n_trials = USUAL_TRIALS if self.n_trials is None and self.max_seconds is None else self.n_trials
+        n_trials = DEFAULT_TRIALS if self.n_trials is None and self.max_seconds is None else self.n_trials
         try:
             journal.run(n_trials, told)
         except KeyboardInterrupt as stop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import sinks, sources
+from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, shape_words
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def encode(
     isthmus encode photos/ -o codes.parquet
     isthmus encode big.npy -m model.safetensors -o codes.npy
     """
-    fitted = sources.load_model(model, device)
+    fitted = inputs.load_model(model, device)
     varying = None in fitted.code_shape_
-    path = sinks.check_output(output, force, (".npz",) if varying else sinks.MATRICES)
-    records = sources.open_for(terminal, fitted, data, opening)
-    codes = (fitted.transform(block) for block in sources.blocks(records))
-    sinks.write_codes(path, len(records), codes, records.names, force=force, varying=varying)
+    path = outputs.check_output(output, force, (".npz",) if varying else outputs.MATRICES)
+    records = inputs.open_for(terminal, fitted, data, opening)
+    codes = (fitted.transform(block) for block in inputs.blocks(records))
+    outputs.write_codes(path, len(records), codes, records.names, force=force, varying=varying)
     shape = list(fitted.code_shape_)
     n = len(records)
     document = {"output": output, "records": n, "code_shape": shape}
@@ -76,11 +76,11 @@ def decode(
     isthmus decode codes.npy -o records.npy
     isthmus decode codes.parquet -m model.safetensors -o pictures
     """
-    fitted = sources.load_model(model, device)
-    path = sinks.check_records_output(output, force, fitted.schema_)
-    n, parts, names = sources.open_codes(codes, varying=None in fitted.code_shape_)
+    fitted = inputs.load_model(model, device)
+    path = outputs.check_records_output(output, force, fitted.schema_)
+    n, parts, names = inputs.open_codes(codes, varying=None in fitted.code_shape_)
     blocks = (fitted.decoded(part).block() for part in parts)
-    sinks.write_records(path, n, blocks, fitted.schema_, names, force=force)
+    outputs.write_records(path, n, blocks, fitted.schema_, names, force=force)
     return _written(output, n)
 
 
@@ -108,7 +108,7 @@ def reconstruct(
     isthmus reconstruct photos/ -o photos-again
     isthmus reconstruct table.csv -m model.safetensors -o again.csv
     """
-    fitted = sources.load_model(model, device)
+    fitted = inputs.load_model(model, device)
     return _rewrite(terminal, fitted, data, opening, output, force, _each(fitted, fitted.reconstruct))
 
 
@@ -141,7 +141,7 @@ def denoise(
     """
     from isthmus import tasks
 
-    fitted = sources.load_model(model, device)
+    fitted = inputs.load_model(model, device)
     restore = _each(fitted, lambda block: tasks.denoise(fitted, block))
     return _rewrite(terminal, fitted, data, opening, output, force, restore)
 
@@ -183,10 +183,10 @@ def inpaint(
     """
     from isthmus import tasks
 
-    fitted = sources.load_model(model, device)
+    fitted = inputs.load_model(model, device)
 
     def fill(records: Data) -> Iterable[Any]:
-        rows = sources.block_rows(records)
+        rows = inputs.block_rows(records)
         return tasks.inpaint_blocks(fitted, records, mask, rows=rows, iterations=iterations, start=start)
 
     return _rewrite(terminal, fitted, data, opening, output, force, fill)
@@ -196,7 +196,7 @@ def _each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], It
     """Return what applies a function to records block by block."""
     from isthmus.data import to_block
 
-    return lambda records: (to_block(function(block), fitted.schema_) for block in sources.blocks(records))
+    return lambda records: (to_block(function(block), fitted.schema_) for block in inputs.blocks(records))
 
 
 def _rewrite(
@@ -209,12 +209,12 @@ def _rewrite(
     function: Callable[[Data], Iterable[Any]],
 ) -> Result:
     """Write what becomes of records, in their own format and under their own names."""
-    path = sinks.check_records_output(output, force, fitted.schema_)
-    records = sources.open_for(terminal, fitted, source, opening)
+    path = outputs.check_records_output(output, force, fitted.schema_)
+    records = inputs.open_for(terminal, fitted, source, opening)
     # Rows of a table are not named: names are those of image files.
     names: Sequence[str] | None = records.names if records.schema.kind == "image" else None
-    blocks, beside = function(records), records.beside
-    sinks.write_records(path, len(records), blocks, fitted.schema_, names, beside=beside, force=force)
+    blocks, side_columns = function(records), records.side_columns
+    outputs.write_records(path, len(records), blocks, fitted.schema_, names, side_columns=side_columns, force=force)
     return _written(output, len(records))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import scoring, sinks, sources
+from isthmus.cli import inputs, outputs, scoring
 from isthmus.cli.terminal import Result, Terminal, columns
 from isthmus.errors import ParameterError
 
@@ -43,16 +43,16 @@ def score(
     isthmus score new.csv
     isthmus score photos/ --each scores.csv --json
     """
-    path = None if each is None else sinks.check_output(each, force, sinks.MATRICES, "--each")
-    fitted = sources.load_model(model, device)
-    opened = sources.open_for(terminal, fitted, data, opening)
-    chosen, train = sources.rows_to_judge(terminal, fitted, opened, "all" if each and rows == "auto" else rows)
+    path = None if each is None else outputs.check_output(each, force, outputs.MATRICES, "--each")
+    fitted = inputs.load_model(model, device)
+    opened = inputs.open_for(terminal, fitted, data, opening)
+    chosen, train = inputs.rows_to_judge(terminal, fitted, opened, "all" if each and rows == "auto" else rows)
     found = scoring.score(fitted, chosen, train)
     document = {"data": data, "model": model, **found.document()}
     lines = [f"{len(chosen):,} records of {opened.source}", *found.lines()]
     if path is not None:
         values = {"log_likelihood": found.nats, "error": found.errors}
-        sinks.write_columns(path, iter([values]), chosen.names, force=force)
+        outputs.write_columns(path, iter([values]), chosen.names, force=force)
         document["each"] = each
         terminal.say(f"{each}: log-likelihood and {found.error_name} of each record")
     return Result(document, lines)
@@ -136,8 +136,8 @@ def report(
     if page.is_file() and page.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"--output must be a name that ends in .html, or a folder; {output!r} is another file.")
     page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
-    sinks.check_file_output(str(page), force)
-    sinks.check_file_output(str(page.with_suffix(".json")), force)
+    outputs.check_file_output(str(page), force)
+    outputs.check_file_output(str(page.with_suffix(".json")), force)
     found = _evaluate(terminal, data, model, rows, seed, device, opening, samples=not no_samples)
     page = found.write(page, force=force)
     figures = page.with_suffix(".json")
@@ -158,15 +158,15 @@ def _evaluate(
 ) -> Report:
     from isthmus.report import evaluate
 
-    fitted = sources.load_model(model, device)
-    opened = sources.open_for(terminal, fitted, data, opening)
-    chosen, train = sources.rows_to_judge(terminal, fitted, opened, rows)
+    fitted = inputs.load_model(model, device)
+    opened = inputs.open_for(terminal, fitted, data, opening)
+    chosen, train = inputs.rows_to_judge(terminal, fitted, opened, rows)
     return evaluate(fitted, chosen, baseline_data=train, random_state=seed, samples=samples, command=terminal.command)
 
 
 def comparison_table(documents: Mapping[str, dict[str, Any]]) -> list[str]:
     """Return a table of models and baselines by the measures that their reports have."""
-    from isthmus.report.wording import interval, number, percent
+    from isthmus.report.formatting import interval, number, percent
 
     first = next(iter(documents.values()))
     measures = first["scores"]["measures"]

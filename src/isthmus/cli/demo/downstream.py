@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["Codes", "put_to_work"]
+__all__ = ["Codes", "compare_with_pixels"]
 
 LABELS = 5  # of each class that the classifier is given
 NEIGHBOURS = 5  # on the map that vote
@@ -75,7 +75,7 @@ class Codes:
         gallery.write_picture(sheets, folder / "outliers.png", force=True)
 
 
-def put_to_work(model: Model, records: Data, train: Data, test: Data, seed: int) -> Codes:
+def compare_with_pixels(model: Model, records: Data, train: Data, test: Data, seed: int) -> Codes:
     """Put the codes of a model to four uses, and measure each beside one of scikit-learn's on the pixels."""
     from isthmus import Clusterer, Detector, Map
 

@@ -9,8 +9,8 @@ import numpy as np
 from isthmus import metrics
 from isthmus.capabilities import has_prior
 from isthmus.metrics.neighbours import nearest, nearest_others
-from isthmus.tasks.symptoms.case import FEWEST, Case, Float64, as_many
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.examination import MIN_RECORDS, Examination, Float64, as_many
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
 
 __all__ = [
     "is_collapsed",
@@ -34,18 +34,18 @@ COVERED = 0.05
 WORSE_UNSEEN = 2.5  # times the error of records trained on
 
 
-def worse_than_pca(case: Case) -> Finding | None:
+def worse_than_pca(examined: Examination) -> Finding | None:
     """Find a linear method of the same size that gives more back."""
-    if has_prior(case.model):
+    if has_prior(examined.model):
         raise NotKnownError("a model with a prior of codes pays for precise ones: PCA does not")
-    if not case.is_number.all():
+    if not examined.is_number.all():
         raise NotKnownError("PCA has no categories")
-    size = case.numbers_used
-    if case.share_lost <= LOSES or size >= case.most_components:
+    size = examined.numbers_used
+    if examined.share_lost <= LOSES or size >= examined.max_components:
         return None
-    own = np.square(case.reconstruction - case.x).sum(axis=1)
-    linear = case.linear(size)
-    found = metrics.bootstrap_interval(own - CLEARLY * linear, random_state=case.random_state)
+    own = np.square(examined.reconstruction - examined.x).sum(axis=1)
+    linear = examined.linear(size)
+    found = metrics.bootstrap_interval(own - CLEARLY * linear, random_state=examined.random_state)
     if found.low <= 0:
         return None
     ratio = float(own.sum() / linear.sum())
@@ -54,43 +54,43 @@ def worse_than_pca(case: Case) -> Finding | None:
         0.58,
         f"The error is {ratio:.2g} times that of PCA with as many components ({size}): a linear method, without "
         f"training, is better.",
-        {"ratio": ratio, "code_size": size, "share_lost": case.share_lost, "records": len(own)},
+        {"ratio": ratio, "code_size": size, "share_lost": examined.share_lost, "records": len(own)},
         "Train longer, weaken penalties and noise, or take PCA: see docs, No better than PCA.",
-        {"max_epochs": None} if case.asked("max_epochs") else {},
+        {"max_epochs": None} if examined.asked("max_epochs") else {},
     )
 
 
-def unseen_much_worse(case: Case) -> Finding | None:
+def unseen_much_worse(examined: Examination) -> Finding | None:
     """Find records that were trained on come back far better than others."""
-    if not case.has_unseen or len(case.x) < FEWEST:
+    if not examined.has_unseen or len(examined.x) < MIN_RECORDS:
         raise NotKnownError("it needs records of the fit and others")
-    seen = case.seen.subset(np.arange(0, len(case.seen), max(1, len(case.seen) // len(case.x))))
-    records = case.model.encoded(seen)
-    errors = np.square(case.reconstructed(records) - records.one_hot).sum(axis=1)
-    ratio = float(np.square(case.reconstruction - case.x).sum(axis=1).mean() / max(errors.mean(), 1e-12))
-    if ratio <= WORSE_UNSEEN or case.share_lost <= LOSES:
+    seen = examined.seen.subset(np.arange(0, len(examined.seen), max(1, len(examined.seen) // len(examined.x))))
+    records = examined.model.encoded(seen)
+    errors = np.square(examined.reconstructed(records) - records.one_hot).sum(axis=1)
+    ratio = float(np.square(examined.reconstruction - examined.x).sum(axis=1).mean() / max(errors.mean(), 1e-12))
+    if ratio <= WORSE_UNSEEN or examined.share_lost <= LOSES:
         return None
     return Finding(
         "over-fitting",
         0.67,
         f"Records that the model has not seen come back with {ratio:.2g} times the error of those trained on: it "
         f"learned these by heart.",
-        {"ratio": ratio, "share_lost": case.share_lost, "records": len(case.x)},
+        {"ratio": ratio, "share_lost": examined.share_lost, "records": len(examined.x)},
         "Get more records, or hold the network back: smaller hidden, dropout, weight_decay, augment for pictures.",
-        {"dropout": 0.2} if not case.parameters.get("dropout") else {"hidden": (32,)},
+        {"dropout": 0.2} if not examined.parameters.get("dropout") else {"hidden": (32,)},
     )
 
 
-def missing_variety(case: Case) -> Finding | None:
+def missing_variety(examined: Examination) -> Finding | None:
     """Find new records of a few kinds: bins of real ones, as of Richardson and Weiss, "On GANs and GMMs", 2018."""
-    shares, new_shares = case.kinds
+    shares, new_shares = examined.kinds
     hardly = new_shares < HARDLY * shares
     missing = float(shares[hardly].sum())
-    real = case.seen_x if case.has_unseen else case.x
-    if missing <= MISSING or not _are_alike(case.samples, real, case.random_state):
+    real = examined.seen_x if examined.has_unseen else examined.x
+    if missing <= MISSING or not _are_alike(examined.samples, real, examined.random_state):
         return None
-    usual = {name: case.usual(name) for name in ("loss", "learning_rate") if case.asked(name) is not None}
-    prior = {"prior": "mixture"} if case.parameters.get("prior") == "normal" else {}
+    usual = {name: examined.usual(name) for name in ("loss", "learning_rate") if examined.asked(name) is not None}
+    prior = {"prior": "mixture"} if examined.parameters.get("prior") == "normal" else {}
     return Finding(
         "mode-collapse",
         0.76,
@@ -100,18 +100,18 @@ def missing_variety(case: Case) -> Finding | None:
             "kinds": len(shares),
             "kinds_missing": int(hardly.sum()),
             "share_missing": missing,
-            "variance_ratio": float(case.samples.var(axis=0).sum() / real.var(axis=0).sum()),
+            "variance_ratio": float(examined.samples.var(axis=0).sum() / real.var(axis=0).sum()),
         },
         f"Look at them with isthmus sample; train longer, "
-        f"{'with the usual loss and rate' if case.is_game else 'or let the prior go where the codes are'}.",
-        usual if case.is_game else prior,
+        f"{'with the usual loss and rate' if examined.is_game else 'or let the prior go where the codes are'}.",
+        usual if examined.is_game else prior,
     )
 
 
-def is_collapsed(case: Case) -> bool:
+def is_collapsed(examined: Examination) -> bool:
     """Whether new records are known to be of a few kinds."""
     try:
-        return missing_variety(case) is not None
+        return missing_variety(examined) is not None
     except NotKnownError:
         return False
 
@@ -122,11 +122,11 @@ def _are_alike(new: Float64, real: Float64, seed: int) -> bool:
     return bool(np.median(nearest_others(new, 1)) <= np.median(nearest(new, real)[0]))
 
 
-def poor_samples(case: Case) -> Finding | None:
+def poor_samples(examined: Examination) -> Finding | None:
     """Find new records that lie where no real ones are."""
-    if len(case.x) < 5 * FEWEST:
+    if len(examined.x) < 5 * MIN_RECORDS:
         raise NotKnownError("it needs a hundred records")
-    found = metrics.density_coverage(case.x, case.samples, random_state=case.random_state)
+    found = metrics.density_coverage(examined.x, examined.samples, random_state=examined.random_state)
     if found.coverage.mean >= COVERED:
         return None
     return Finding(
@@ -134,17 +134,17 @@ def poor_samples(case: Case) -> Finding | None:
         0.6,
         f"Only {percent(found.coverage.mean)} of the records have a new one nearby: what the model draws lies where "
         f"there are no records.",
-        {"coverage": found.coverage.mean, "density": found.density.mean, "drawn": len(case.samples)},
+        {"coverage": found.coverage.mean, "density": found.density.mean, "drawn": len(examined.samples)},
         "Draw with temperature below 1, train longer, or take a model or a prior that follows the codes.",
-        {"prior": "mixture"} if case.parameters.get("prior") == "normal" else {},
+        {"prior": "mixture"} if examined.parameters.get("prior") == "normal" else {},
     )
 
 
-def prior_over_fitted(case: Case) -> Finding | None:
+def prior_over_fitted(examined: Examination) -> Finding | None:
     """Find a prior of tokens that knows the codes trained on, and no others."""
-    indices = case.code_indices
-    prior = getattr(case.model.module_, "prior", None)
-    if prior is None or not case.has_unseen:
+    indices = examined.code_indices
+    prior = getattr(examined.model.module_, "prior", None)
+    if prior is None or not examined.has_unseen:
         raise NotKnownError("it needs a prior of tokens, records of the fit and others")
     import torch
 
@@ -154,7 +154,7 @@ def prior_over_fitted(case: Case) -> Finding | None:
             each = prior.log_prob(torch.from_numpy(of.reshape(len(of), -1)).to(device))
         return float(-each.double().mean().cpu()) / of[0].size
 
-    unseen, seen = nats(indices), nats(np.asarray(case.model.code_indices(case.seen)))
+    unseen, seen = nats(indices), nats(np.asarray(examined.model.code_indices(examined.seen)))
     even = math.log(int(prior.codebook_size))
     if unseen <= even:
         return None
@@ -165,5 +165,5 @@ def prior_over_fitted(case: Case) -> Finding | None:
         f"more than the {even:.2g} of no prior at all: new records are pieced together from those trained on.",
         {"nats_seen": seen, "nats_unseen": unseen, "nats_without_prior": even},
         "Take fewer entries, or more records; fewer epochs, which the autoencoder may do without.",
-        {"codebook_size": max(2, int(case.parameters["codebook_size"]) // 8)},
+        {"codebook_size": max(2, int(examined.parameters["codebook_size"]) // 8)},
     )

@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 import isthmus
-from isthmus.cli import main, sources
+from isthmus.cli import inputs, main
 
 from .conftest import Run
 
@@ -24,7 +24,7 @@ SMALL = ("--latent-dim", "3", "--hidden", "8", "--max-epochs", "2", "-q")
 def test_encode_streams_into_an_array_equal_to_transform(
     run: Run, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 10_000)  # several blocks
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 10_000)  # several blocks
     ran = run("encode", "digits", "-m", model_file, "-o", "codes.npy", "--json")
     assert json.loads(ran.out) == {"output": "codes.npy", "records": 1797, "code_shape": [4]}
     assert np.array_equal(np.load("codes.npy"), isthmus.load(model_file).transform("digits"))

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-__all__ = ["PANDAS", "Beside", "ColumnBeside", "index_columns"]
+__all__ = ["PANDAS", "SideColumn", "SideColumns", "index_columns"]
 
 PANDAS = b"pandas"  # where pandas writes in an Arrow schema what it needs to read a table as the frame that it was
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnBeside:
+class SideColumn:
     """A column that was set aside.
 
     Parameters
@@ -38,16 +38,16 @@ class ColumnBeside:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class SideColumns:
     """What stands beside records, one entry each.
 
     Parameters
     ----------
     index : pandas.Index or None, default=None
         Of a pandas frame.
-    columns : tuple of ColumnBeside, default=()
+    columns : tuple of SideColumn, default=()
         Columns that are no records, such as those that hold the index of the pandas frame that an Arrow table was.
-    labels : ColumnBeside or None, default=None
+    labels : SideColumn or None, default=None
         The column of the labels.
     pandas : bytes, default=b""
         What pandas wrote in the schema of the Arrow table.
@@ -56,18 +56,18 @@ class Beside:
     """
 
     index: pandas.Index | None = None
-    columns: tuple[ColumnBeside, ...] = ()
-    labels: ColumnBeside | None = None
+    columns: tuple[SideColumn, ...] = ()
+    labels: SideColumn | None = None
     pandas: bytes = b""
     is_part: bool = False
 
-    def take(self, rows: np.ndarray) -> Beside:
+    def take(self, rows: np.ndarray) -> SideColumns:
         """Return what stands beside some of the records."""
 
-        def taken(column: ColumnBeside) -> ColumnBeside:
+        def taken(column: SideColumn) -> SideColumn:
             return replace(column, cells=column.cells.take(rows))
 
-        return Beside(
+        return SideColumns(
             None if self.index is None else self.index.take(rows),
             tuple(map(taken, self.columns)),
             None if self.labels is None else taken(self.labels),

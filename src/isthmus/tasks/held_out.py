@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 
-__all__ = ["divided_again", "division", "is_divided", "unseen_rows"]
+__all__ = ["divided_again", "division", "is_divided", "rows_not_trained_on"]
 
 
-def unseen_rows(model: Any, data: Data) -> NDArray[np.int64]:
+def rows_not_trained_on(model: Any, data: Data) -> NDArray[np.int64]:
     """Return which records a model was not trained on: those that its fit held out, of other data all.
 
     Parameters

@@ -93,7 +93,7 @@ def test_the_index_in_a_parquet_file_is_no_record_and_comes_back(
     opened = data.open(tmp_path / "in.parquet", label_column="l")
     assert [column.name for column in opened.schema.columns] == ["x", "y"]
     assert (opened.resident, any("index" in note for note in opened.notes)) == (resident, name != "a range")
-    data.write(tmp_path / "out.parquet", opened.chunk(0, N), opened.schema, beside=opened.beside)
+    data.write(tmp_path / "out.parquet", opened.chunk(0, N), opened.schema, side_columns=opened.side_columns)
     back = pd.read_parquet(tmp_path / "out.parquet")
     pd.testing.assert_frame_equal(back, pd.read_parquet(tmp_path / "in.parquet"), check_freq=False)
 
@@ -121,7 +121,7 @@ def test_the_column_of_labels_is_written_in_its_place(suffix: str, tmp_path: Pat
     else:
         records.to_parquet(tmp_path / "in.parquet")
     opened = data.open(tmp_path / f"in{suffix}", label_column="l")
-    data.write(tmp_path / f"out{suffix}", opened.chunk(0, N), opened.schema, beside=opened.beside)
+    data.write(tmp_path / f"out{suffix}", opened.chunk(0, N), opened.schema, side_columns=opened.side_columns)
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
     pd.testing.assert_frame_equal(read(tmp_path / f"out{suffix}"), read(tmp_path / f"in{suffix}"))
 
@@ -131,7 +131,7 @@ def test_labels_among_the_columns_of_a_matrix() -> None:
     opened = data.open(matrix, label_column=1, columns=[1, 2, 0])
     assert opened.schema.shape == (2,)  # the labels are no record, also where all columns are named
     assert opened.notes == ["column 1 of X was set aside as the labels."]
-    back = opened.beside.into_matrix(data.open(matrix, label_column=1).array)
+    back = opened.side_columns.into_matrix(data.open(matrix, label_column=1).array)
     np.testing.assert_array_equal(back, matrix)
 
 

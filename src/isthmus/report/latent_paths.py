@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from isthmus import data as isthmus_data
 from isthmus.capabilities import Decodes, Quantises, has, has_prior
 from isthmus.report.measurement import Measurement
-from isthmus.report.showing import MAX_CELLS, cells
+from isthmus.report.selection import MAX_CELLS, cells
 from isthmus.tasks.generate import REACH, interpolate, traverse
 
 __all__ = ["between", "moved", "text", "why_not"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from isthmus import metrics
 from isthmus.capabilities import HasPosterior, Quantises, has, has_prior
-from isthmus.tasks.symptoms.case import IGNORED, Case, Float64
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.examination import IGNORED, Examination, Float64
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
 
 __all__ = [
     "beta_too_large",
@@ -53,33 +53,33 @@ NO_DIFFERENCE = 0.005
 BY_CHANCE = 4
 
 
-def beta_too_large(case: Case) -> Finding | None:
+def beta_too_large(examined: Examination) -> Finding | None:
     """Find a code that was given up because it cost too much."""
-    return _too_heavy(case, "beta", "a code costs so much that it is cheaper to say nothing of the record")
+    return _too_heavy(examined, "beta", "a code costs so much that it is cheaper to say nothing of the record")
 
 
-def penalty_too_large(case: Case) -> Finding | None:
+def penalty_too_large(examined: Examination) -> Finding | None:
     """Find a code that was given up for a penalty."""
-    return _too_heavy(case, "penalty", "the penalty costs more than a good reconstruction would earn")
+    return _too_heavy(examined, "penalty", "the penalty costs more than a good reconstruction would earn")
 
 
-def weight_decay_too_large(case: Case) -> Finding | None:
+def weight_decay_too_large(examined: Examination) -> Finding | None:
     """Find weights that were pulled to zero."""
-    return _too_heavy(case, "weight_decay", "weights are pulled to zero before they can learn anything")
+    return _too_heavy(examined, "weight_decay", "weights are pulled to zero before they can learn anything")
 
 
-def _too_heavy(case: Case, name: str, why: str) -> Finding | None:
+def _too_heavy(examined: Examination, name: str, why: str) -> Finding | None:
     """Return a finding where a weight was raised, and little or nothing comes back."""
-    value, usual = case.asked(name), case.usual(name) if name in case.parameters else None
+    value, usual = examined.asked(name), examined.usual(name) if name in examined.parameters else None
     if value is None or value <= (usual or WHOLE.get(name, 0)):
         return None
-    spread = case.answer_spread
-    if spread >= IGNORED and not _far_below_linear(case):
+    spread = examined.answer_spread
+    if spread >= IGNORED and not _far_below_linear(examined):
         return None
     seen = f"The decoder's answers for different codes differ by {percent(spread)} of what records do"
     if spread >= IGNORED:
-        seen = f"{percent(case.share_lost)} of what varies in the records is lost, far more than by PCA"
-    terms = {key: case.history[-1][key] for key in case.history[-1] if key.startswith("train_")}
+        seen = f"{percent(examined.share_lost)} of what varies in the records is lost, far more than by PCA"
+    terms = {key: examined.history[-1][key] for key in examined.history[-1] if key.startswith("train_")}
     return Finding(
         f"{name.replace('_', '-')}-too-large",
         1.0,
@@ -90,24 +90,24 @@ def _too_heavy(case: Case, name: str, why: str) -> Finding | None:
     )
 
 
-def _far_below_linear(case: Case) -> bool:
+def _far_below_linear(examined: Examination) -> bool:
     """Whether a linear code of the same size gives back much more; False where the two do not compare."""
-    if case.data is None or has_prior(case.model) or not case.is_number.all():
+    if examined.data is None or has_prior(examined.model) or not examined.is_number.all():
         return False
-    size = case.numbers_used
-    return size < case.most_components and case.share_lost - case.linear_share_lost(size) > GAIN
+    size = examined.numbers_used
+    return size < examined.max_components and examined.share_lost - examined.linear_share_lost(size) > GAIN
 
 
-def posterior_collapse(case: Case) -> Finding | None:
+def posterior_collapse(examined: Examination) -> Finding | None:
     """Find a decoder that does without the code of a variational model."""
-    case.able("code_posterior")
-    spread = case.answer_spread
+    examined.able("code_posterior")
+    spread = examined.answer_spread
     if spread >= IGNORED:
         return None
     evidence: dict[str, Any] = {"answer_spread": spread}
     said = ""
-    if case.data is not None:
-        information = metrics.mutual_information(*case.posterior, random_state=case.random_state)
+    if examined.data is not None:
+        information = metrics.mutual_information(*examined.posterior, random_state=examined.random_state)
         evidence["mutual_information"] = information.mutual_information.mean
         said = f", and codes tell {information.mutual_information.mean:.2g} nats of their records"
     return Finding(
@@ -117,14 +117,14 @@ def posterior_collapse(case: Case) -> Finding | None:
         f"do{said}. New records and reconstructions are all the same.",
         evidence,
         "Let the KL term come in slowly, or give each unit some of it for nothing (free_bits=0.1).",
-        {"warm_up": 0.3} if case.parameters.get("warm_up", 0) < 0.3 else {"free_bits": 0.1},
+        {"warm_up": 0.3} if examined.parameters.get("warm_up", 0) < 0.3 else {"free_bits": 0.1},
     )
 
 
-def code_ignored(case: Case) -> Finding | None:
+def code_ignored(examined: Examination) -> Finding | None:
     """Find a decoder that gives one answer for all codes."""
-    spread = case.answer_spread
-    if spread >= IGNORED or has(case.model, HasPosterior):
+    spread = examined.answer_spread
+    if spread >= IGNORED or has(examined.model, HasPosterior):
         return None
     return Finding(
         "code-ignored",
@@ -137,14 +137,14 @@ def code_ignored(case: Case) -> Finding | None:
     )
 
 
-def dead_units(case: Case) -> Finding | None:
+def dead_units(examined: Examination) -> Finding | None:
     """Find units of a plain code that never move."""
-    if has(case.model, HasPosterior) or has(case.model, Quantises):
+    if has(examined.model, HasPosterior) or has(examined.model, Quantises):
         raise NotKnownError("only a plain code has units that should all move")
-    variance = case.codes.var(axis=0)
-    size = np.square(case.codes).mean()
+    variance = examined.codes.var(axis=0)
+    size = np.square(examined.codes).mean()
     dead = int((variance <= DEAD * max(float(variance.max()), 1e-6 * float(size))).sum())
-    usual = MANY_DEAD_OF_SPARSE if _is_sparse(case.codes) else MANY_DEAD
+    usual = MANY_DEAD_OF_SPARSE if _is_sparse(examined.codes) else MANY_DEAD
     if dead <= usual * len(variance) and dead < len(variance):
         return None
     all_dead = dead == len(variance)
@@ -164,9 +164,9 @@ def _is_sparse(codes: Float64) -> bool:
     return bool(np.mean(codes == 0) > 0.5)
 
 
-def saturated_code(case: Case) -> Finding | None:
+def saturated_code(examined: Examination) -> Finding | None:
     """Find a bounded code that is stuck at its bounds."""
-    z = case.codes
+    z = examined.codes
     low, high = float(z.min()), float(z.max())
     bounded = (low >= 0.0 and high <= 1.0 and high - low > 0.5) or (-1.0 <= low < -0.5 and 0.5 < high <= 1.0)
     if not bounded or _is_sparse(z):
@@ -182,17 +182,17 @@ def saturated_code(case: Case) -> Finding | None:
         f"flat: units are switches rather than numbers, and learn no more.",
         {"share_flat": flat, "low": low, "high": high},
         "End the encoder without sigmoid or tanh, or weaken what drives it to the ends (penalty, weights, rate).",
-        {"penalty": case.usual("penalty")} if case.asked("penalty") else {},
+        {"penalty": examined.usual("penalty")} if examined.asked("penalty") else {},
     )
 
 
-def code_too_narrow(case: Case) -> Finding | None:
+def code_too_narrow(examined: Examination) -> Finding | None:
     """Find little comes back, and a wider code would bring more."""
-    lost, size = case.share_lost, case.code_size
+    lost, size = examined.share_lost, examined.code_size
     if lost <= BARELY:
         return None
-    wider = min(4 * size, case.most_components // 2, case.x.shape[1])
-    same, better = case.linear_share_lost(size), case.linear_share_lost(wider)
+    wider = min(4 * size, examined.max_components // 2, examined.x.shape[1])
+    same, better = examined.linear_share_lost(size), examined.linear_share_lost(wider)
     # A linear code of this size is no better either: it is the width that lacks, not the training.
     if same - better < GAIN or lost > same + GAIN:
         return None
@@ -207,55 +207,56 @@ def code_too_narrow(case: Case) -> Finding | None:
     )
 
 
-def code_too_wide(case: Case) -> Finding | None:
+def code_too_wide(examined: Examination) -> Finding | None:
     """Find a code of which little is used."""
-    if case.asked("latent_dim") is None or case.code_size < LEAST_UNITS or has(case.model, Quantises):
+    if examined.asked("latent_dim") is None or examined.code_size < LEAST_UNITS or has(examined.model, Quantises):
         return None
-    used = _units_used(case)
-    if used >= FEW_USED * case.code_size:
+    used = _units_used(examined)
+    if used >= FEW_USED * examined.code_size:
         return None
     return Finding(
         "code-too-wide",
         0.3,
-        f"Of {case.code_size} units of the code about {used:.0f} are used: the data need no more, and the others "
+        f"Of {examined.code_size} units of the code about {used:.0f} are used: the data need no more, and the others "
         f"cost time and room.",
-        {"units": case.code_size, "used": used},
+        {"units": examined.code_size, "used": used},
         "A narrower code does the same.",
         {"latent_dim": max(1, round(2 * used))},
     )
 
 
-def _units_used(case: Case) -> float:
+def _units_used(examined: Examination) -> float:
     """Return how many units say something of the record, or how many directions a plain code fills."""
-    if has(case.model, HasPosterior):
-        mean, log_variance = case.posterior
+    if has(examined.model, HasPosterior):
+        mean, log_variance = examined.posterior
         return float(((mean.var(axis=0) / np.exp(log_variance).mean(axis=0)) > 0.01).sum())
     # Width is no matter of seen or unseen, and few records fill few directions.
-    codes = case.codes if case.train is None else np.asarray(case.able("transform")(case.seen), np.float64)
-    if len(codes) < RECORDS_A_UNIT * case.code_size:
+    seen = examined.train is not None
+    codes = np.asarray(examined.able("transform")(examined.seen), np.float64) if seen else examined.codes
+    if len(codes) < RECORDS_A_UNIT * examined.code_size:
         raise NotKnownError("it needs more records for so wide a code")
     return metrics.effective_rank(codes)
 
 
-def codes_off_the_prior(case: Case) -> Finding | None:
+def codes_off_the_prior(examined: Examination) -> Finding | None:
     """Find codes that do not lie where new ones are drawn."""
-    if not has_prior(case.model) or has(case.model, Quantises):
+    if not has_prior(examined.model) or has(examined.model, Quantises):
         raise NotKnownError("the model has no prior of numbers")
-    if case.is_game:
+    if examined.is_game:
         raise NotKnownError("the decoder learned from codes that were drawn, and knows them")
-    drawn, codes = case.prior_codes, case.codes
-    if has(case.model, HasPosterior):
-        mean, log_variance = case.posterior
-        noise = np.random.default_rng(case.random_state).standard_normal(mean.shape)
+    drawn, codes = examined.prior_codes, examined.codes
+    if has(examined.model, HasPosterior):
+        mean, log_variance = examined.posterior
+        noise = np.random.default_rng(examined.random_state).standard_normal(mean.shape)
         codes = mean + np.exp(0.5 * log_variance) * noise
     off = _nats_apart(codes, drawn[:, : codes.shape[1]])
     if off.mean() <= OFF_THE_PRIOR:
         return None
     worst = int(off.argmax())
     heavier = {
-        name: 10 * value for name in ("beta", "penalty") if (value := case.asked(name)) is not None and value > 0
+        name: 10 * value for name in ("beta", "penalty") if (value := examined.asked(name)) is not None and value > 0
     }
-    lowered = {name: case.usual(name) for name in ("beta", "penalty") if case.asked(name) is not None}
+    lowered = {name: examined.usual(name) for name in ("beta", "penalty") if examined.asked(name) is not None}
     return Finding(
         "codes-off-the-prior",
         0.7,
@@ -276,10 +277,10 @@ def _nats_apart(codes: Float64, drawn: Float64) -> Float64:
     return np.asarray(0.5 * (ratio + shift - 1 - np.log(ratio)))
 
 
-def dead_entries(case: Case) -> Finding | None:
+def dead_entries(examined: Examination) -> Finding | None:
     """Find a codebook of which few entries are used."""
-    case.able("code_indices")
-    perplexity, entries = _codebook_use(case)
+    examined.able("code_indices")
+    perplexity, entries = _codebook_use(examined)
     if perplexity > UNUSED * entries:
         return None
     return Finding(
@@ -295,13 +296,13 @@ def dead_entries(case: Case) -> Finding | None:
     )
 
 
-def _codebook_use(case: Case) -> tuple[float, int]:
+def _codebook_use(examined: Examination) -> tuple[float, int]:
     """Return how many entries are used, as if they were used alike, and how many could be."""
-    entries = int(case.model.module_.quantiser.codebook_size)
-    last = case.history[-1]
+    entries = int(examined.model.module_.quantiser.codebook_size)
+    last = examined.history[-1]
     if "perplexity" in last:  # of all records trained on
-        return float(last["perplexity"]), min(entries, int(case.told("train_records")))
-    indices = case.code_indices
+        return float(last["perplexity"]), min(entries, int(examined.told("train_records")))
+    indices = examined.code_indices
     perplexities = []
     for depth in range(indices.shape[2]):
         share = np.unique(indices[..., depth], return_counts=True)[1] / indices[..., depth].size
@@ -309,14 +310,14 @@ def _codebook_use(case: Case) -> tuple[float, int]:
     return float(np.mean(perplexities)), min(entries, indices[..., 0].size)
 
 
-def classes_ignored(case: Case) -> Finding | None:
+def classes_ignored(examined: Examination) -> Finding | None:
     """Find records of every class that look alike."""
-    classes = np.stack(case.samples_of_classes())
+    classes = np.stack(examined.samples_of_classes())
     among = float(classes.var(axis=0).sum(axis=1).mean())
     whole = float(classes.reshape(-1, classes.shape[2]).var(axis=0).sum())
     share = among / whole if whole > 0 else 0.0
     # Labels drawn at random leave (classes - 1) / (records - 1), which a network can learn by heart.
-    by_chance = (len(case.model.classes_) - 1) / max(1, int(case.told("train_records")) - 1)
+    by_chance = (len(examined.model.classes_) - 1) / max(1, int(examined.told("train_records")) - 1)
     if share >= max(NO_DIFFERENCE, BY_CHANCE * by_chance):
         return None
     return Finding(
@@ -327,5 +328,5 @@ def classes_ignored(case: Case) -> Finding | None:
         f"they are of other records.",
         {"share_of_variance": share, "share_by_chance": by_chance, "classes": len(classes)},
         "Look whether labels and records are in the same order; a smaller code leaves more to the class.",
-        {"latent_dim": max(1, case.code_size // 4)},
+        {"latent_dim": max(1, examined.code_size // 4)},
     )

@@ -18,7 +18,7 @@ from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
     from isthmus.data import Data, Schema
-    from isthmus.data.beside import Beside
+    from isthmus.data.side_columns import SideColumns
 
 __all__ = [
     "DRAWINGS",
@@ -235,25 +235,25 @@ def write_table(
     import pyarrow as pa
 
     from isthmus import data
-    from isthmus.data.beside import Beside, ColumnBeside
+    from isthmus.data.side_columns import SideColumn, SideColumns
 
     n, width = len(records), len(records.schema.columns)
-    its = records.beside.labels
-    beside: list[ColumnBeside] = []
+    its = records.side_columns.labels
+    columns: list[SideColumn] = []
     if labels is not None and its is not None:
-        beside.append(replace(its, cells=_longer(its.cells, labels)))
+        columns.append(replace(its, cells=_longer(its.cells, labels)))
     elif labels is not None and records.labels is not None:
         both = [*records.labels.tolist(), *labels.tolist()]
-        beside.append(ColumnBeside("label", width, pa.chunked_array([pa.array(both, from_pandas=True)])))
+        columns.append(SideColumn("label", width, pa.chunked_array([pa.array(both, from_pandas=True)])))
     if provenance is not None:
         is_new = np.repeat(np.array([0, 1], np.int8), [n, len(new)])
-        beside.append(ColumnBeside(provenance, width + 1, pa.chunked_array([pa.array(is_new)])))
+        columns.append(SideColumn(provenance, width + 1, pa.chunked_array([pa.array(is_new)])))
     table = _joined([records.take(np.arange(n)), new], records.schema)
     data.write(
         path,
         table,
         records.schema,
-        beside=Beside(columns=tuple(beside)),
+        side_columns=SideColumns(columns=tuple(columns)),
         force=force,
         guard_formulas=GUARD_FORMULAS.get(),
     )
@@ -327,7 +327,7 @@ def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, 
     from PIL import Image
 
     from isthmus.data.writing import picture_file
-    from isthmus.report.sheets import shown_as_bytes, side_by_side
+    from isthmus.report.contact_sheet import shown_as_bytes, side_by_side
 
     shown = shown_as_bytes(pictures)
     if path.suffix.lower() == ".gif":
@@ -348,7 +348,7 @@ def write_records(
     schema: Schema,
     names: Sequence[str] | None,
     *,
-    beside: Beside | None = None,
+    side_columns: SideColumns | None = None,
     force: bool,
 ) -> None:
     """Write records in the format that the suffix says: ``.npy`` and folders of images as they come, others at once.
@@ -365,7 +365,7 @@ def write_records(
         Of the records.
     names : sequence of str or None
         Of the records.
-    beside : Beside, optional
+    side_columns : SideColumns, optional
         What the records' source has beside them, such as the column of labels: it is written too.
     force : bool
         Whether existing files may be replaced.
@@ -373,7 +373,7 @@ def write_records(
     from isthmus import data
     from isthmus.data.writing import write_rows
 
-    suffix, has_labels = path.suffix.lower(), beside is not None and beside.labels is not None
+    suffix, has_labels = path.suffix.lower(), side_columns is not None and side_columns.labels is not None
     if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape and not has_labels:
         with replacing(path, force=force) as file:
             write_rows(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
@@ -382,7 +382,7 @@ def write_records(
             _write_images(folder, n, blocks, schema, names)
     else:
         block, guard = _joined(list(blocks), schema), GUARD_FORMULAS.get()
-        data.write(path, block, schema, names, beside=beside, force=force, guard_formulas=guard)
+        data.write(path, block, schema, names, side_columns=side_columns, force=force, guard_formulas=guard)
 
 
 def _joined(blocks: list[Any], schema: Schema) -> Any:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from isthmus.metrics.neighbours import nearest
-from isthmus.tasks.symptoms.case import FEWEST, Case, Float64
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.examination import MIN_RECORDS, Examination, Float64
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
 
 __all__ = ["Followed", "classes_confused", "followed"]
 
-FEWEST_OF_A_CLASS = 5  # real records judged, below which a share of them says little
+MIN_RECORDS_OF_CLASS = 5  # real records judged, below which a share of them says little
 # Of new records of a class, those told to be of it, over the same share of real ones. The worst class of digits has
 # 0.58 to 0.75 (two families, 5 seeds each), a class that comes out as another 0.
 CONFUSED = 0.35
@@ -39,23 +39,23 @@ class Followed(NamedTuple):
         return self.new / np.maximum(self.real, 1e-12)
 
 
-def followed(case: Case) -> Followed:
+def followed(examined: Examination) -> Followed:
     """Set new records of each class beside real ones: both are told by the nearest of other real records."""
-    drawn = case.samples_of_classes()
-    parts = [case.records, case.seen] if case.has_unseen else [case.records]
+    drawn = examined.samples_of_classes()
+    parts = [examined.records, examined.seen] if examined.has_unseen else [examined.records]
     if any(part.labels is None for part in parts):
         raise NotKnownError("it needs the labels of the records")
-    x, y = np.concatenate([case.rows(part) for part in parts]), np.concatenate([part.labels for part in parts])
-    known = np.isin(y, case.model.classes_)
+    x, y = np.concatenate([examined.rows(part) for part in parts]), np.concatenate([part.labels for part in parts])
+    known = np.isin(y, examined.model.classes_)
     x, y = x[known], y[known]
-    if len(x) < 2 * FEWEST:
+    if len(x) < 2 * MIN_RECORDS:
         raise NotKnownError("it needs more records with labels")
-    others, judged = np.array_split(np.random.default_rng(case.random_state).permutation(len(x)), 2)
+    others, judged = np.array_split(np.random.default_rng(examined.random_state).permutation(len(x)), 2)
     right = y[others][nearest(x[judged], x[others])[1]] == y[judged]
     found = []
-    for label, new in zip(case.model.classes_, drawn, strict=False):
+    for label, new in zip(examined.model.classes_, drawn, strict=False):
         of_class = y[judged] == label
-        if of_class.sum() >= FEWEST_OF_A_CLASS and right[of_class].any():
+        if of_class.sum() >= MIN_RECORDS_OF_CLASS and right[of_class].any():
             share = np.mean(y[others][nearest(new, x[others])[1]] == label)
             found.append((label, share, right[of_class].mean()))
     if not found:
@@ -64,9 +64,9 @@ def followed(case: Case) -> Followed:
     return Followed(np.asarray(labels), np.asarray(shares), np.asarray(real))
 
 
-def classes_confused(case: Case) -> Finding | None:
+def classes_confused(examined: Examination) -> Finding | None:
     """Find a class asked for that comes out as another one."""
-    found = followed(case)
+    found = followed(examined)
     worst = int(found.ratios.argmin())
     if found.ratios[worst] >= CONFUSED:
         return None
@@ -85,5 +85,5 @@ def classes_confused(case: Case) -> Finding | None:
             "classes": len(found.labels),
         },
         "Train longer, or with wider layers; a smaller code leaves more to the class.",
-        {"max_epochs": None} if case.asked("max_epochs") else {},
+        {"max_epochs": None} if examined.asked("max_epochs") else {},
     )

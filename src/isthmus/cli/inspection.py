@@ -36,7 +36,7 @@ def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Res
     isthmus inspect survey.csv --json
     """
     from isthmus import data as isthmus_data
-    from isthmus.cli.sources import as_source, open_data
+    from isthmus.cli.inputs import as_source, open_data
 
     found = isthmus_data.inspect(open_data(Terminal(quiet=True), as_source(terminal, data), opening))
     return Result(found.to_dict(), str(found).splitlines())

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from isthmus.preprocessing.scaling import unit_range
-from isthmus.tasks.symptoms.case import Case, Float64
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.examination import Examination, Float64
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
 
 __all__ = [
     "constant_columns",
@@ -45,14 +45,14 @@ FACTOR_OFF = 3.0
 FLOOR, CEILING = -6.0, 1.5
 
 
-def values_out_of_range(case: Case) -> Finding | None:
+def values_out_of_range(examined: Examination) -> Finding | None:
     """Find records unlike those fitted on."""
-    if case.kind not in ("array", "image"):
+    if examined.kind not in ("array", "image"):
         raise NotKnownError("only arrays and pictures have a range that is checked")
-    summary = case.summary
-    outside, names = _outside(case, summary), summary.names
+    summary = examined.summary
+    outside, names = _outside(examined, summary), summary.names
     worst = int(outside.argmax())
-    if outside[worst] <= _usually_outside(int(case.told("train_records")), len(case.records)):
+    if outside[worst] <= _usually_outside(int(examined.told("train_records")), len(examined.records)):
         return None
     return Finding(
         "values-out-of-range",
@@ -77,22 +77,22 @@ def _usually_outside(fitted_on: int, judged: int) -> float:
     return max(OUTSIDE, chance + SCATTER * math.sqrt(chance / judged))
 
 
-def _outside(case: Case, summary: Any) -> Float64:
+def _outside(examined: Examination, summary: Any) -> Float64:
     """Return the share of values outside the range fitted on, of each column or channel."""
-    block = case.records.take(np.arange(len(case.records)))
-    if case.kind == "image":  # a list where sizes differ
+    block = examined.records.take(np.arange(len(examined.records)))
+    if examined.kind == "image":  # a list where sizes differ
         block = np.concatenate([np.reshape(picture, (-1, len(summary.low))) for picture in block])
     slack = 1e-6 * (summary.high - summary.low)  # narrower types round
     beyond = (block < summary.low - slack) | (block > summary.high + slack)
     return np.asarray(beyond.mean(axis=0), np.float64)
 
 
-def unscaled_values(case: Case) -> Finding | None:
+def unscaled_values(examined: Examination) -> Finding | None:
     """Find values far from the size that a network starts for."""
-    spread = float(np.sqrt(np.mean(np.square(case.deviations))))
+    spread = float(np.sqrt(np.mean(np.square(examined.deviations))))
     if TOO_NARROW <= spread <= TOO_WIDE or spread == 0:
         return None
-    scaling = case.model.preprocessor_.scaling_
+    scaling = examined.model.preprocessor_.scaling_
     return Finding(
         "unscaled-values",
         0.93,
@@ -104,17 +104,17 @@ def unscaled_values(case: Case) -> Finding | None:
     )
 
 
-def dominating_column(case: Case) -> Finding | None:
+def dominating_column(examined: Examination) -> Finding | None:
     """Find one column that outweighs all others together."""
-    share = np.square(case.deviations)
-    names = case.summary.names
-    if len(share) < 3 or not share.sum() > 0 or case.kind == "image":
+    share = np.square(examined.deviations)
+    names = examined.summary.names
+    if len(share) < 3 or not share.sum() > 0 or examined.kind == "image":
         return None
     share = share / share.sum()
     worst = int(share.argmax())
     if share[worst] <= DOMINATES:
         return None
-    scaling = case.model.preprocessor_.scaling_
+    scaling = examined.model.preprocessor_.scaling_
     return Finding(
         "dominating-column",
         0.7,
@@ -126,14 +126,14 @@ def dominating_column(case: Case) -> Finding | None:
     )
 
 
-def extreme_values(case: Case) -> Finding | None:
+def extreme_values(examined: Examination) -> Finding | None:
     """Find a column whose scale is set by one record."""
-    summary = case.summary
-    if case.kind == "image" or summary.integers or _is_one_quantity(summary):
+    summary = examined.summary
+    if examined.kind == "image" or summary.integers or _is_one_quantity(summary):
         return None
-    if case.model.preprocessor_.scaling_ == "quantile":
+    if examined.model.preprocessor_.scaling_ == "quantile":
         return None  # on which no value is extreme
-    n = int(case.told("train_records"))
+    n = int(examined.told("train_records"))
     spread = np.where(summary.std > 0, summary.std, np.inf)
     farthest = np.maximum(summary.high - summary.mean, summary.mean - summary.low) / spread
     share = np.minimum(1.0, np.square(farthest) / n)
@@ -157,13 +157,13 @@ def extreme_values(case: Case) -> Finding | None:
     )
 
 
-def constant_columns(case: Case) -> Finding | None:
+def constant_columns(examined: Examination) -> Finding | None:
     """Find columns that say nothing."""
-    names = [f"column {name!r}" for name in getattr(case.model.preprocessor_, "set_aside_", ())]
-    told = [note for note in case.notes if "constant" in note]
+    names = [f"column {name!r}" for name in getattr(examined.model.preprocessor_, "set_aside_", ())]
+    told = [note for note in examined.notes if "constant" in note]
     names = [name for name in names if any(name.removeprefix("column ") in note for note in told)]
-    if case.kind == "array":
-        names = [case.summary.names[index] for index in _constant(case.summary)]
+    if examined.kind == "array":
+        names = [examined.summary.names[index] for index in _constant(examined.summary)]
     if not names:
         return None
     which = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -185,13 +185,13 @@ def _constant(summary: Any) -> Any:
     return np.flatnonzero(constant)
 
 
-def duplicate_records(case: Case) -> Finding | None:
+def duplicate_records(examined: Examination) -> Finding | None:
     """Find records that are copies of each other."""
-    if case.kind not in ("array", "image") or case.x.shape[1] < LEAST_WIDTH:
+    if examined.kind not in ("array", "image") or examined.x.shape[1] < LEAST_WIDTH:
         raise NotKnownError("records of few values repeat by chance")
-    x = case.x
-    if case.has_unseen:
-        known = {row.tobytes() for row in case.seen_x}
+    x = examined.x
+    if examined.has_unseen:
+        known = {row.tobytes() for row in examined.seen_x}
         copies = float(np.mean([row.tobytes() in known for row in x]))
         what = "of the held-out records are copies of records trained on"
     else:
@@ -208,10 +208,10 @@ def duplicate_records(case: Case) -> Finding | None:
     )
 
 
-def likelihood_mismatch(case: Case) -> Finding | None:
+def likelihood_mismatch(examined: Examination) -> Finding | None:
     """Find a likelihood that is none for these values, or whose fixed scale is far from their errors."""
-    likelihood = case.likelihood
-    if why := likelihood.mismatch(case.model.preprocessor_.summary_):
+    likelihood = examined.likelihood
+    if why := likelihood.mismatch(examined.model.preprocessor_.summary_):
         return Finding(
             "likelihood-mismatch",
             0.55,
@@ -219,15 +219,15 @@ def likelihood_mismatch(case: Case) -> Finding | None:
             f"mean nothing and cannot be compared.",
             {
                 "likelihood": likelihood.name,
-                "low": float(case.summary.low.min()),
-                "high": float(case.summary.high.max()),
+                "low": float(examined.summary.low.min()),
+                "high": float(examined.summary.high.max()),
             },
             "Let the likelihood follow from the data.",
             {"likelihood": "auto"},
         )
-    if not isinstance(getattr(likelihood, "scale", "learned"), float | int) or not _other_terms(case):
+    if not isinstance(getattr(likelihood, "scale", "learned"), float | int) or not _other_terms(examined):
         return None
-    error = math.sqrt(float(np.square(case.reconstruction - case.x).mean()))
+    error = math.sqrt(float(np.square(examined.reconstruction - examined.x).mean()))
     off = error / float(likelihood.scale)
     if 1 / FACTOR_OFF <= off <= FACTOR_OFF or off == 0:
         return None
@@ -236,22 +236,22 @@ def likelihood_mismatch(case: Case) -> Finding | None:
         "scale-mismatch",
         0.74,
         f"The likelihood's scale is fixed at {likelihood.scale:g}, and errors are {error:.3g}: against "
-        f"{', '.join(_other_terms(case))} the reconstruction weighs {weighs}.",
-        {"scale": float(likelihood.scale), "error": error, "terms": _other_terms(case)},
+        f"{', '.join(_other_terms(examined))} the reconstruction weighs {weighs}.",
+        {"scale": float(likelihood.scale), "error": error, "terms": _other_terms(examined)},
         "Let the scale be learned: then no weight has to be found.",
         {"likelihood": "auto"},
     )
 
 
-def _other_terms(case: Case) -> list[str]:
+def _other_terms(examined: Examination) -> list[str]:
     """Return the terms of the objective beside the reconstruction."""
-    names = [key.removeprefix("train_") for key in case.history[-1] if key.startswith("train_")]
+    names = [key.removeprefix("train_") for key in examined.history[-1] if key.startswith("train_")]
     return [name for name in names if name != "loss" and not name.endswith("reconstruction")]
 
 
-def _log_scales(case: Case) -> Float64:
+def _log_scales(examined: Examination) -> Float64:
     """Return the logarithm of each learned scale, in units of the spread at which it started."""
-    width = getattr(case.likelihood, "width", None)
+    width = getattr(examined.likelihood, "width", None)
     if width is None or not getattr(width, "learned", False):
         raise NotKnownError("the likelihood has no learned scale")
     import torch
@@ -261,9 +261,9 @@ def _log_scales(case: Case) -> Float64:
     return np.asarray(np.atleast_1d(found).ravel())
 
 
-def scale_at_its_floor(case: Case) -> Finding | None:
+def scale_at_its_floor(examined: Examination) -> Finding | None:
     """Find a likelihood that grows without bound, as an error goes to zero."""
-    scales = _log_scales(case)
+    scales = _log_scales(examined)
     low = int((scales < FLOOR).sum())
     if not low:
         return None
@@ -279,9 +279,9 @@ def scale_at_its_floor(case: Case) -> Finding | None:
     )
 
 
-def scale_exploded(case: Case) -> Finding | None:
+def scale_exploded(examined: Examination) -> Finding | None:
     """Find a likelihood wider than the data."""
-    scales = _log_scales(case)
+    scales = _log_scales(examined)
     worst = float(scales.max())
     if worst <= CEILING:
         return None

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from isthmus.preprocessing.atoms import Tally, atoms_of
 from isthmus.preprocessing.scaling import one_quantity
-from isthmus.tasks.symptoms.case import Case, Float64
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
-from isthmus.tasks.symptoms.tables import Column
+from isthmus.tasks.diagnose.examination import Examination, Float64
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.tables import Column
 
 __all__ = ["dependence", "shared_values", "values_made_up"]
 
@@ -26,10 +26,10 @@ COMPARED = 64  # columns whose pairs are looked at: 2,016 pairs
 FREQUENT, CATEGORIES = 0.05, 10  # share of a category from which it is compared, and how many of a column are
 
 
-def shared_values(case: Case) -> Finding | None:
+def shared_values(examined: Examination) -> Finding | None:
     """Find values that many records share, and far more or fewer of the new ones."""
     off: list[tuple[float, dict[str, Any]]] = []
-    for name, real, new in _numbers(case):
+    for name, real, new in _numbers(examined):
         for value in _atoms(real)[0]:
             share, drawn = float((real == value).mean()), float((new == value).mean())
             chance = np.sqrt(max(share * (1 - share), 1 / len(real)) * (1 / len(real) + 1 / len(new)))
@@ -47,14 +47,14 @@ def shared_values(case: Case) -> Finding | None:
         f"{percent(worst['drawn'])} of new ones: what many records share is drawn as if it were any number.",
         {**worst, "columns": sorted({one["column"] for _, one in off})},
         "Fit again with the usual likelihood and scaling, which tell shared values apart.",
-        _usual_likelihood(case),
+        _usual_likelihood(examined),
     )
 
 
-def values_made_up(case: Case) -> Finding | None:
+def values_made_up(examined: Examination) -> Finding | None:
     """Find new values in columns of which records have a few values only."""
     off: list[tuple[float, dict[str, Any]]] = []
-    for name, real, new in _numbers(case):
+    for name, real, new in _numbers(examined):
         values, alone = _atoms(real)
         made_up = ~np.isin(new, values)
         if alone and made_up.mean() > MADE_UP:
@@ -71,13 +71,13 @@ def values_made_up(case: Case) -> Finding | None:
         f"{worst['example']:g}: records have {known} only.",
         {**worst, "share": share, "columns": sorted(one["column"] for _, one in off)},
         "Fit again with the usual likelihood and scaling, which keep to the values of such a column.",
-        _usual_likelihood(case),
+        _usual_likelihood(examined),
     )
 
 
-def dependence(case: Case) -> Finding | None:
+def dependence(examined: Examination) -> Finding | None:
     """Find two columns that depend on each other in records, and hardly or otherwise in new ones."""
-    real, new = case.columns(case.seen), case.columns(case.new_records)
+    real, new = examined.columns(examined.seen), examined.columns(examined.new_records)
     if len(real) < 2:
         raise NotKnownError("it needs two columns")
     chosen = np.unique(np.linspace(0, len(real) - 1, min(COMPARED, len(real))).round().astype(int))
@@ -85,7 +85,7 @@ def dependence(case: Case) -> Finding | None:
     owners = np.repeat(chosen, [one.shape[1] for one, _ in coded])
     a, b = (_correlations(np.concatenate(parts, axis=1)) for parts in zip(*coded, strict=True))
     difference = np.where(owners[:, None] < owners, np.abs(a - b), 0.0)
-    counts = len(case.seen), len(case.new_records)
+    counts = len(examined.seen), len(examined.new_records)
     sure = SURE * np.sqrt(1 / counts[0] + 1 / counts[1])
     depends = (np.abs(a) > DEPENDENT) & (owners[:, None] < owners)
     wrong = depends & (difference > np.maximum(LOST * np.abs(a), sure))
@@ -107,15 +107,15 @@ def dependence(case: Case) -> Finding | None:
             "all_pairs": [[real[k].name, real[m].name] for k, m in sorted(pairs)[:20]],
         },
         "Let the code say more: a wider one, less weight on the term that draws codes to the prior, longer training.",
-        {"beta": 0.25} if case.parameters.get("beta", 0.0) != 0.25 and "beta" in case.parameters else {},
+        {"beta": 0.25} if examined.parameters.get("beta", 0.0) != 0.25 and "beta" in examined.parameters else {},
     )
 
 
-def _numbers(case: Case) -> Iterator[tuple[str, Float64, Float64]]:
+def _numbers(examined: Examination) -> Iterator[tuple[str, Float64, Float64]]:
     """Yield name, values of records and of new ones, of each column of numbers in which some are known."""
-    if case.kind == "array" and one_quantity(case.summary.low, case.summary.high):
+    if examined.kind == "array" and one_quantity(examined.summary.low, examined.summary.high):
         raise NotKnownError("values that all columns share are those of one quantity, as of pixels")
-    for real, new in zip(case.columns(case.seen), case.columns(case.new_records), strict=True):
+    for real, new in zip(examined.columns(examined.seen), examined.columns(examined.new_records), strict=True):
         if real.kind == "number":
             one, other = (column.values[~np.isnan(column.values)] for column in (real, new))
             if len(one) and len(other):
@@ -129,8 +129,8 @@ def _atoms(values: Float64) -> tuple[NDArray[Any], bool]:
     return atoms_of(tally, (values.min(), values.max()), len(values), 1)
 
 
-def _usual_likelihood(case: Case) -> dict[str, Any]:
-    return {name: "auto" for name in ("likelihood", "scaling") if case.asked(name) is not None}
+def _usual_likelihood(examined: Examination) -> dict[str, Any]:
+    return {name: "auto" for name in ("likelihood", "scaling") if examined.asked(name) is not None}
 
 
 def _as_ranks(real: Column, new: Column) -> tuple[Float64, Float64]:

@@ -20,14 +20,14 @@ from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.encoded import Encoded
 from isthmus.metrics.neighbours import nearest
-from isthmus.tasks.symptoms.finding import NotKnownError
-from isthmus.tasks.symptoms.tables import Column, table_column
+from isthmus.tasks.diagnose.finding import NotKnownError
+from isthmus.tasks.diagnose.tables import Column, table_column
 
-__all__ = ["FEWEST", "IGNORED", "Case", "Float64", "Neighbours", "as_many"]
+__all__ = ["IGNORED", "MIN_RECORDS", "Examination", "Float64", "Neighbours", "as_many"]
 
 RECORDS = 2000  # records looked at on either side: shares and means are then known to about 1 %
 NUMBERS = 20_000_000  # numbers held in one matrix (160 MB), which means fewer records where these are large
-FEWEST = 20  # records below which a mean over them says little
+MIN_RECORDS = 20  # records below which a mean over them says little
 DRAWN = 400  # records drawn from the model
 SEARCHED, SEARCHED_NUMBERS = 200_000, 50_000_000  # records of the fit among which copies are looked for: seconds
 OF_A_CLASS = 64  # records drawn of each class
@@ -49,7 +49,7 @@ class Neighbours(NamedTuple):
     distances : ndarray of float64, shape (n,)
         Of each new record from the nearest record of the fit, on the scale that the network sees.
     indices : ndarray of int64, shape (n,)
-        Which one that is, in ``Case.train``.
+        Which one that is, in ``Examination.train``.
     held_out_distances : ndarray of float64, shape (m,)
         Of records to judge by, from the nearest record of the fit; of n at most.
     searched : int
@@ -62,7 +62,7 @@ class Neighbours(NamedTuple):
     searched: int
 
 
-class Case:
+class Examination:
     """One model, and the records that it is judged by.
 
     Parameters
@@ -246,7 +246,7 @@ class Case:
 
     def _some(self, data: Data) -> Data:
         numbers = int(np.prod([side or 256 for side in data.schema.shape]))
-        limit = max(FEWEST, min(RECORDS, NUMBERS // max(1, numbers)))
+        limit = max(MIN_RECORDS, min(RECORDS, NUMBERS // max(1, numbers)))
         if len(data) <= limit:
             return data
         chosen = np.random.default_rng(self.random_state).choice(len(data), limit, replace=False)
@@ -314,7 +314,7 @@ class Case:
         return (self.seen_x if self.has_unseen else self.x).mean(axis=0)
 
     @property
-    def most_components(self) -> int:
+    def max_components(self) -> int:
         """As many components as PCA can have of the records that it is fitted on."""
         fitted_on = len(self.seen_x) if self.has_unseen else len(self.x) // 2
         return min(self.x.shape[1], fitted_on)
@@ -325,7 +325,7 @@ class Case:
         if self.has_unseen:
             found = metrics.pca_baseline(self.seen_x, x, components).reconstruction
             return np.asarray(np.square(found - x).sum(axis=1))
-        if len(x) < 2 * FEWEST:
+        if len(x) < 2 * MIN_RECORDS:
             raise NotKnownError("it needs more records")
         errors = np.empty(len(x))
         halves = np.array_split(np.random.default_rng(self.random_state).permutation(len(x)), 2)
@@ -457,7 +457,7 @@ class Case:
         """The nearest record of the fit of each new record, and of as many of those to judge by."""
         if self.train is None:
             raise NotKnownError("it needs the records of the fit: pass them as DATA")
-        limit = max(FEWEST, min(SEARCHED, SEARCHED_NUMBERS // self.samples.shape[1]))
+        limit = max(MIN_RECORDS, min(SEARCHED, SEARCHED_NUMBERS // self.samples.shape[1]))
         rows = np.arange(len(self.train))
         if len(rows) > limit:
             rows = np.sort(np.random.default_rng(self.random_state).choice(rows, limit, replace=False))

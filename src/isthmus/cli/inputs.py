@@ -38,7 +38,7 @@ __all__ = [
 
 HELD_OUT = 0.1  # share of the records that fit never shows to the model
 LABEL_BYTES = 2**30  # of a text with one a row
-FEWEST = 20  # records below which none are held out
+MIN_RECORDS_TO_SPLIT = 20  # records below which none are held out
 BLOCK_BYTES = 16 * 2**20
 LABELS = (
     "Classes of the records, for divisions in proportion and for reports: the name of a column, which is set aside, or "
@@ -281,7 +281,7 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
 
     integer("isthmus", "--seed", seed, low=0, optional=True)
     number("isthmus", "--test", share, low=0, high=1, below=True)
-    if share == 0 or len(data) < FEWEST:
+    if share == 0 or len(data) < MIN_RECORDS_TO_SPLIT:
         return data, None
     train, test = isthmus_data.split(data, (1 - share, share), random_state=seed)
     return train, test
@@ -289,7 +289,7 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
 
 def split_record(model: Model, data: Data, test: Data | None, share: float, seed: int) -> dict[str, Any]:
     """Return what a model's file remembers of a division, so that the same records can be found again."""
-    from isthmus.tasks.unseen import division
+    from isthmus.tasks.held_out import division
 
     return {} if test is None else division(model, data, test, share, seed)
 
@@ -314,7 +314,7 @@ def rows_to_judge(terminal: Terminal, model: Model, data: Data, rows: str) -> tu
         Held-out records are asked for, and these are not the data of the fit.
     """
     from isthmus.checks.parameters import choice
-    from isthmus.tasks.unseen import divided_again, is_divided
+    from isthmus.tasks.held_out import divided_again, is_divided
 
     choice("isthmus", "--rows", rows, ("auto", "held-out", "all"))
     if rows != "all" and is_divided(model, data):

@@ -1,8 +1,8 @@
 """The diagnosis of a fitted model: what is wrong with it, how bad that is, and what to try.
 
-Every check is one small function of a :class:`~isthmus.tasks.symptoms.case.Case`, which returns a finding or None; the
-list below is all there are. A check asks for figures, and a model for methods: those that a model, or a call without
-records, does not have are told among the checks that were not made.
+Every check is one small function of an :class:`~isthmus.tasks.diagnose.examination.Examination`, which returns a
+finding or None; the list below has all of them. Checks that need a method which the model lacks, or records which the
+call was not given, are listed as not made.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
 from isthmus.errors import ParameterError
-from isthmus.tasks.symptoms import classes, code, columns, copies, data, output, training
-from isthmus.tasks.symptoms.case import Case
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError
+from isthmus.tasks.diagnose import classes, code, columns, copies, data, output, training
+from isthmus.tasks.diagnose.examination import Examination
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError
 
 __all__ = ["CHECKS", "Diagnosis", "Finding", "diagnose", "examine"]
 
-Check = Callable[[Case], Finding | None]
+Check = Callable[[Examination], Finding | None]
 
 # What is looked at, in words; in the order in which checks cost.
 CHECKS: dict[str, Check] = {
@@ -197,12 +197,12 @@ def examine(model: Any, X: Any = None, y: Any = None, *, train: Any = None, rand
     sentences.can("diagnose", model, Encodes, Configurable)
     sentences.is_fitted("diagnose", model)
     checks.integer("diagnose", "random_state", random_state, low=0)
-    case = Case(model, _opened(model, X, y), _opened(model, train), random_state)
+    examined = Examination(model, _opened(model, X, y), _opened(model, train), random_state)
     found: list[Finding] = []
     diagnosis = Diagnosis(found)
     for what, check in CHECKS.items():
         try:
-            finding = check(case)
+            finding = check(examined)
         except NotKnownError as reason:
             diagnosis.not_looked_at[what] = str(reason)
             continue

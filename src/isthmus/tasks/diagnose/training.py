@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from isthmus.tasks.symptoms.case import IGNORED, Case
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
-from isthmus.training import usual_rate
+from isthmus.tasks.diagnose.examination import IGNORED, Examination
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
+from isthmus.training import default_learning_rate
 
 __all__ = [
     "batch_too_large",
@@ -26,7 +26,7 @@ __all__ = [
 
 # Each optimiser's usual rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad
 # outcome is put down to the rate.
-FAR_FROM_USUAL = 3.0
+FAR_FROM_DEFAULT = 3.0
 # The loss of a run at a usual rate never rose above that of its first epoch by more than 0.05 of what it fell by in the
 # end, for 11 models on 6 sets of records; at 30 times the usual rate it rose by more than the whole fall.
 CLIMBED = 0.5
@@ -59,12 +59,12 @@ WEIGHTS_FOR_A_NUMBER = 100.0
 # Terms that compare the records of a batch with each other, and need some: below 8, the estimate of the squared
 # maximum mean discrepancy scatters by more than its value a unit from the prior (Gretton et al. 2012, theorem 10).
 AMONG_RECORDS = ("mmd", "total_correlation")
-FEWEST_IN_A_BATCH = 8
+MIN_BATCH_SIZE = 8
 
 
-def not_finite(case: Case) -> Finding | None:
+def not_finite(examined: Examination) -> Finding | None:
     """Find losses that were not finite, and from which the run came back."""
-    found = _returns(case)
+    found = _returns(examined)
     if not found:
         return None
     term = re.match(r"epoch (\d+): (.*) was not finite", found[0])
@@ -76,18 +76,18 @@ def not_finite(case: Case) -> Finding | None:
         f"what it then learned is less than it could have.",
         {"returns": len(found), "notes": found},
         "Look for extreme values in the data, or lower the learning rate from the start.",
-        {"learning_rate": _usual_rate(case) / 10},
+        {"learning_rate": _usual_rate(examined) / 10},
     )
 
 
-def learning_rate_too_high(case: Case) -> Finding | None:
+def learning_rate_too_high(examined: Examination) -> Finding | None:
     """Find a loss that climbed, blew up, or never came off the mean, at a rate far above the usual one."""
-    rate = case.asked("learning_rate")
-    usual = _usual_rate(case)
+    rate = examined.asked("learning_rate")
+    usual = _usual_rate(examined)
     ratio = (rate or usual) / usual
-    returns, climb = len(_returns(case)), _climb(case)
-    blew_up = returns > 0 and ratio > FAR_FROM_USUAL
-    stuck = ratio > FAR_FROM_USUAL and _is_ignored(case)
+    returns, climb = len(_returns(examined)), _climb(examined)
+    blew_up = returns > 0 and ratio > FAR_FROM_DEFAULT
+    stuck = ratio > FAR_FROM_DEFAULT and _is_ignored(examined)
     if not (blew_up or stuck or climb > CLIMBED):
         return None
     seen = "the loss climbed far above where it began"
@@ -106,14 +106,14 @@ def learning_rate_too_high(case: Case) -> Finding | None:
     )
 
 
-def learning_rate_too_low(case: Case) -> Finding | None:
+def learning_rate_too_low(examined: Examination) -> Finding | None:
     """Find a curve that had not bent when the run ended, at a rate far below the usual one."""
-    rate = case.asked("learning_rate")
-    usual = _usual_rate(case)
-    if rate is None or rate * FAR_FROM_USUAL >= usual:
+    rate = examined.asked("learning_rate")
+    usual = _usual_rate(examined)
+    if rate is None or rate * FAR_FROM_DEFAULT >= usual:
         return None
-    late = _late_share(case)
-    if late < UNBENT and not _is_ignored(case):
+    late = _late_share(examined)
+    if late < UNBENT and not _is_ignored(examined):
         return None
     return Finding(
         "learning-rate-too-low",
@@ -126,30 +126,30 @@ def learning_rate_too_low(case: Case) -> Finding | None:
     )
 
 
-def stopped_too_early(case: Case) -> Finding | None:
+def stopped_too_early(examined: Examination) -> Finding | None:
     """Find a run that ended while its loss was still falling steeply, or before enough steps to learn anything."""
-    steps = int(case.told("steps"))
-    late = _late_share(case)
+    steps = int(examined.told("steps"))
+    late = _late_share(examined)
     if steps >= FEW_STEPS and (steps >= MANY_STEPS or not late >= STEEP):  # NaN: the loss does not say
         return None
-    limit, changes = _what_ended_it(case)
+    limit, changes = _what_ended_it(examined)
     falls = f" {percent(late)} of the fall of the loss came in the second half;" if np.isfinite(late) else ""
     return Finding(
         "stopped-too-early",
         0.95,
         f"The run took {steps:,} steps, where a usual one takes 4,000;{falls} it was ended by {limit} while there was "
         f"much left to learn.",
-        {"steps": steps, "epochs": len(case.history), "share_of_fall_in_second_half": late},
+        {"steps": steps, "epochs": len(examined.history), "share_of_fall_in_second_half": late},
         "Train longer: by default the number of epochs follows from the number of records.",
         changes,
     )
 
 
-def batch_too_large(case: Case) -> Finding | None:
+def batch_too_large(examined: Examination) -> Finding | None:
     """Find batches that leave too few steps, where the number of records would allow many more."""
-    batch = case.asked("batch_size")
-    steps = int(case.told("steps"))
-    records = int(case.told("train_records"))
+    batch = examined.asked("batch_size")
+    steps = int(examined.told("steps"))
+    records = int(examined.told("train_records"))
     # With eight batches an epoch or more, it is the epochs that were few.
     if batch is None or steps >= FEW_STEPS or 8 * batch < records:
         return None
@@ -164,66 +164,66 @@ def batch_too_large(case: Case) -> Finding | None:
     )
 
 
-def batch_too_small(case: Case) -> Finding | None:
+def batch_too_small(examined: Examination) -> Finding | None:
     """Find batches too small for what is measured on them."""
-    batch = case.asked("batch_size")
-    terms = [term for term in AMONG_RECORDS if np.isfinite(case.curve(f"train_{term}")).any()]
+    batch = examined.asked("batch_size")
+    terms = [term for term in AMONG_RECORDS if np.isfinite(examined.curve(f"train_{term}")).any()]
     what = f"the term {terms[0]!r}" if terms else ""
-    if case.parameters.get("norm") == "batch":
+    if examined.parameters.get("norm") == "batch":
         what = "the mean and deviation of norm='batch'"
-    if batch is None or batch >= FEWEST_IN_A_BATCH or not what:
+    if batch is None or batch >= MIN_BATCH_SIZE or not what:
         return None
     return Finding(
         "batch-too-small",
         0.6,
         f"batch_size={batch} is too small for {what}, which compares the records of a batch with each other: what it "
         f"says of so few is mostly chance.",
-        {"batch_size": batch, "needed": FEWEST_IN_A_BATCH},
+        {"batch_size": batch, "needed": MIN_BATCH_SIZE},
         "Leave batch_size at its usual value.",
         {"batch_size": None},
     )
 
 
-def over_fitting(case: Case) -> Finding | None:
+def over_fitting(examined: Examination) -> Finding | None:
     """Find a held-out loss that turned up almost at once."""
-    train, held_out = case.losses
+    train, held_out = examined.losses
     if not np.isfinite(held_out).all():
         raise NotKnownError("no records were held out")
-    fell = held_out[0] - held_out[case.best]
-    rose = held_out[-1] - held_out[case.best]
+    fell = held_out[0] - held_out[examined.best]
+    rose = held_out[-1] - held_out[examined.best]
     epochs = len(held_out)
-    learned = train[0] - train[case.best]
-    by_heart = held_out[case.best] - train[case.best] - (held_out[0] - train[0])
+    learned = train[0] - train[examined.best]
+    by_heart = held_out[examined.best] - train[examined.best] - (held_out[0] - train[0])
     # Of fewer than ten epochs a third is three: no curve.
-    if epochs < 10 or case.best + 1 > EARLY * epochs or rose <= TURNED * max(fell, abs(train[0] - train[-1])):
+    if epochs < 10 or examined.best + 1 > EARLY * epochs or rose <= TURNED * max(fell, abs(train[0] - train[-1])):
         return None
     if by_heart <= BY_HEART * learned:
         return None
     return Finding(
         "over-fitting",
         0.65,
-        f"The loss of held-out records was lowest after epoch {case.best + 1} of {epochs} and then rose, while that of "
-        f"the records trained on fell on: the network learned these by heart. The weights of epoch {case.best + 1} "
-        f"were kept.",
+        f"The loss of held-out records was lowest after epoch {examined.best + 1} of {epochs} and then rose, while "
+        f"that of the records trained on still fell: the network memorised these. The weights of epoch "
+        f"{examined.best + 1} were kept.",
         {
-            "best_epoch": case.best + 1,
+            "best_epoch": examined.best + 1,
             "epochs": epochs,
-            "held_out_best": float(held_out[case.best]),
+            "held_out_best": float(held_out[examined.best]),
             "held_out_last": float(held_out[-1]),
-            "train_best": float(train[case.best]),
+            "train_best": float(train[examined.best]),
             "train_last": float(train[-1]),
             "share_by_heart": float(by_heart / learned) if learned > 0 else 1.0,
         },
         "Get more records, or hold the network back: smaller hidden, dropout, weight_decay, augment for pictures.",
-        {"dropout": 0.2} if not case.parameters.get("dropout") else {"hidden": (32,)},
+        {"dropout": 0.2} if not examined.parameters.get("dropout") else {"hidden": (32,)},
     )
 
 
-def critic_won(case: Case) -> Finding | None:
+def critic_won(examined: Examination) -> Finding | None:
     """Find a critic that tells every new record from a real one, so that the generator learns nothing from it."""
-    if not case.is_game:
+    if not examined.is_game:
         raise NotKnownError("nobody trained against the model")
-    critic, generator = case.curve("train_critic_loss"), case.curve("train_generator_loss")
+    critic, generator = examined.curve("train_critic_loss"), examined.curve("train_generator_loss")
     if critic.min() < 0:
         raise NotKnownError("the critic measures a distance, and gives no answers that are right or wrong")
     if len(critic) < 2 * PARTS:
@@ -241,15 +241,15 @@ def critic_won(case: Case) -> Finding | None:
         {"critic_loss": in_the_end, "generator_loss_first": losses[0], "generator_loss_last": losses[-1]},
         "Take the usual loss and rate, weigh the penalty on the critic's slope more, or get more records: of few the "
         "critic learns every one by heart.",
-        {name: case.usual(name) for name in ("loss", "gamma", "learning_rate") if case.asked(name) is not None},
+        {name: examined.usual(name) for name in ("loss", "gamma", "learning_rate") if examined.asked(name) is not None},
     )
 
 
-def no_held_out_records(case: Case) -> Finding | None:
+def no_held_out_records(examined: Examination) -> Finding | None:
     """Find nothing that would have shown when to stop."""
-    if case.is_held_out or not getattr(case.model, "stops_early", False):
+    if examined.is_held_out or not getattr(examined.model, "stops_early", False):
         return None
-    records = int(case.told("train_records"))
+    records = int(examined.told("train_records"))
     return Finding(
         "no-held-out-records",
         0.3,
@@ -260,15 +260,15 @@ def no_held_out_records(case: Case) -> Finding | None:
     )
 
 
-def too_few_records(case: Case) -> Finding | None:
+def too_few_records(examined: Examination) -> Finding | None:
     """Find far more weights than numbers to learn them from."""
-    module = getattr(case.model, "module_", None)
+    module = getattr(examined.model, "module_", None)
     parts = [part for name in ("encoder", "decoder") if (part := getattr(module, name, None)) is not None]
-    if not parts or None in case.model.preprocessor_.shape_:
+    if not parts or None in examined.model.preprocessor_.shape_:
         raise NotKnownError("the model has no encoder and decoder for records of one size")
     weights = sum(weight.numel() for part in parts for weight in part.parameters())
-    records = int(case.told("train_records"))
-    numbers = records * int(np.prod(case.model.preprocessor_.shape_))
+    records = int(examined.told("train_records"))
+    numbers = records * int(np.prod(examined.model.preprocessor_.shape_))
     if weights <= WEIGHTS_FOR_A_NUMBER * numbers:
         return None
     return Finding(
@@ -285,25 +285,25 @@ def too_few_records(case: Case) -> Finding | None:
 # ------------------------------------------------------------------ figures of a run
 
 
-def _returns(case: Case) -> list[str]:
+def _returns(examined: Examination) -> list[str]:
     """Return the notes on returns to earlier weights."""
-    return [note for note in case.notes if "was not finite" in note]
+    return [note for note in examined.notes if "was not finite" in note]
 
 
-def _usual_rate(case: Case) -> float:
-    return usual_rate(case.parameters["optimizer"], int(case.told("batch_size")))
+def _usual_rate(examined: Examination) -> float:
+    return default_learning_rate(examined.parameters["optimizer"], int(examined.told("batch_size")))
 
 
-def _climb(case: Case) -> float:
+def _climb(examined: Examination) -> float:
     """Return how far the training loss rose above its first epoch, as a share of how far it fell in the end."""
-    if case.is_game:
+    if examined.is_game:
         return 0.0
-    loss = case.curve("train_loss")
+    loss = examined.curve("train_loss")
     fell = max(float(loss[0] - loss.min()), 1e-3 * abs(float(loss[0])), 1e-9)
     return float(loss.max() - loss[0]) / fell
 
 
-def _late_share(case: Case) -> float:
+def _late_share(examined: Examination) -> float:
     """Return the share of a loss's fall that came in the second half of the distance moved.
 
     NaN of a short history, and of players whose losses do not fall.
@@ -311,11 +311,11 @@ def _late_share(case: Case) -> float:
     The distance that weights can move is the sum of the rates. At a rate that falls to zero the curve over epochs is
     flat at its end whatever is left to learn; over the distance it is not.
     """
-    if case.is_game or len(case.history) < 4:
+    if examined.is_game or len(examined.history) < 4:
         return float("nan")
-    train, held_out = case.losses
+    train, held_out = examined.losses
     loss = np.minimum.accumulate(held_out if np.isfinite(held_out).all() else train)  # a rise is nothing left to learn
-    moved = np.cumsum(case.curve("learning_rate"))
+    moved = np.cumsum(examined.curve("learning_rate"))
     fell = loss[0] - loss.min()
     if not fell > 0:
         return 0.0
@@ -323,18 +323,18 @@ def _late_share(case: Case) -> float:
     return float(np.clip((half_way - loss.min()) / fell, 0.0, 1.0))
 
 
-def _what_ended_it(case: Case) -> tuple[str, dict[str, Any]]:
+def _what_ended_it(examined: Examination) -> tuple[str, dict[str, Any]]:
     """Return the parameter that ended a run, in words, and what to change."""
     for name in ("max_epochs", "max_seconds", "patience"):
-        value = case.asked(name)
+        value = examined.asked(name)
         if value is not None:
             return f"{name}={value:g}", {name: None}
-    return "its default length for so few records", {"max_epochs": 4 * len(case.history)}
+    return "its default length for so few records", {"max_epochs": 4 * len(examined.history)}
 
 
-def _is_ignored(case: Case) -> bool:
+def _is_ignored(examined: Examination) -> bool:
     try:
-        return case.answer_spread < IGNORED
+        return examined.answer_spread < IGNORED
     except NotKnownError:
         return False
 

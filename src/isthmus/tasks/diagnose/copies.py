@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from isthmus.metrics.neighbours import nearest, nearest_others
-from isthmus.tasks.symptoms.case import FEWEST, Case, Float64, as_many
-from isthmus.tasks.symptoms.finding import Finding, NotKnownError, percent
-from isthmus.tasks.symptoms.output import is_collapsed
+from isthmus.tasks.diagnose.examination import MIN_RECORDS, Examination, Float64, as_many
+from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
+from isthmus.tasks.diagnose.output import is_collapsed
 
 __all__ = ["Copying", "copying", "judged", "memorised_records"]
 
@@ -68,19 +68,19 @@ class Copying:
         return self.share_of_as_many > NEARER and self.p_value < SURE
 
 
-def memorised_records(case: Case) -> Finding | None:
+def memorised_records(examined: Examination) -> Finding | None:
     """Find new records that are copies of those trained on."""
-    return judged(case, copying(case))
+    return judged(examined, copying(examined))
 
 
-def judged(case: Case, found: Copying) -> Finding | None:
+def judged(examined: Examination, found: Copying) -> Finding | None:
     """Return what is wrong where new records are copies, None where they are not."""
     if found.are_identical:
         seen = (
             f"{percent(found.identical)} of new records are identical to one trained on, which "
             f"{percent(found.held_out_identical)} of those held out are"
         )
-    elif is_collapsed(case):
+    elif is_collapsed(examined):
         raise NotKnownError("new records are of a few kinds, which are near or far by chance")
     elif found.are_nearer:
         seen = (
@@ -105,17 +105,17 @@ def judged(case: Case, found: Copying) -> Finding | None:
     )
 
 
-def copying(case: Case) -> Copying:
+def copying(examined: Examination) -> Copying:
     """Set new records among those trained on and those held out, which chance alone told apart."""
     from scipy import stats
 
-    if not case.has_unseen or len(case.x) < FEWEST:
+    if not examined.has_unseen or len(examined.x) < MIN_RECORDS:
         raise NotKnownError("it needs records of the fit and others")
-    if _are_of_another_kind(case.x, case.seen_x, case.random_state):
+    if _are_of_another_kind(examined.x, examined.seen_x, examined.random_state):
         raise NotKnownError("the records are unlike those of the fit, so new ones are farther from them in any case")
-    found, m = case.neighbours, len(case.x)
+    found, m = examined.neighbours, len(examined.x)
     n = found.searched
-    others, which = nearest(case.samples, case.x)
+    others, which = nearest(examined.samples, examined.x)
     nearer = found.distances < others
     neighbours = np.unique(np.where(nearer, found.indices, -1 - which))
     copied = int((neighbours >= 0).sum())
