@@ -1,4 +1,4 @@
-"""isthmus: learn a code for your own data, and use it.
+"""isthmus: autoencoders and learned codes, from Python and from the command line.
 
 Models, task objects, :func:`load` and :func:`evaluate` are found at the top level (``isthmus.Autoencoder``), the rest
 in its folder (``isthmus.data``).

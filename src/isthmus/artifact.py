@@ -216,7 +216,7 @@ def _refuse_constant(name: str) -> None:
 
 @contextlib.contextmanager
 def understanding(path: str | os.PathLike[str], together_with: str = "") -> Iterator[None]:
-    """Make one error of all that a document causes whose checksums are right, but that makes no sense.
+    """Turn every error that an invalid document causes into one, where its checksums are right.
 
     Only a file that was put together by something other than :func:`write` can be like that.
 
@@ -256,7 +256,7 @@ def _damaged(path: str | os.PathLike[str], why: str) -> ArtifactError:
 
 
 def brief(said: Any) -> str:
-    """Return words of others on one line and not too long; a file may hold anything."""
+    """Return text from a file on one line and of bounded length."""
     line = " ".join(str(said)[: 4 * WORDS].split())
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= WORDS else f"{line[:WORDS]}..."

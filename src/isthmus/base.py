@@ -1,4 +1,4 @@
-"""The contract of every model: fit, transform, inverse_transform, reconstruct, score; save and load.
+"""Base class of all models: fit, transform, inverse_transform, reconstruct, sample, score, save and load.
 
 A model file says what its paper says: networks (:meth:`Model.build`), named loss terms (:meth:`Model.losses`) and,
 where there is more than one, players (:meth:`Model.players`). Everything that no paper changes is here, once: reading
@@ -143,9 +143,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     stops_early: ClassVar[bool] = True  # whether a lower held-out loss means a better model
     min_records: ClassVar[int] = 2  # that it can be fitted on
     alternative_for_few: ClassVar[str] = ""  # what serves fewer
-    min_batch_size: ClassVar[int] = 32  # records that a usual batch has at least
-    compares_records: ClassVar[bool] = False  # whether the objective says nothing of a record alone in its batch
-    default_steps: ClassVar[int] = training.DEFAULT_STEPS  # of a run whose length nobody says
+    min_batch_size: ClassVar[int] = 32  # smallest default batch size
+    compares_records: ClassVar[bool] = False  # whether the objective compares the records of a batch, and so needs two
+    default_steps: ClassVar[int] = training.DEFAULT_STEPS  # of a run without max_epochs and max_seconds
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
     draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
@@ -209,7 +209,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return super().__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let every method that is put to use on records tell what of them is unlike those of the fit."""
+        """Make every public method that takes records report how they differ from those of the fit."""
         super().__init_subclass__(**kwargs)
         telling.methods_tell(cls)
 
@@ -251,11 +251,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         )
 
     def players(self) -> list[training.Player]:
-        """Return who trains; one player with everything unless a model says otherwise."""
+        """Return the players to train; by default one with all modules."""
         return [training.Player("model", (self.module_,), self.losses)]
 
     def prepare(self, batches: training.Batches, seed: int) -> None:
-        """Learn from all records to train on what must be known before the first step; here nothing.
+        """Prepare on the training records before the first step; by default nothing.
 
         Parameters
         ----------
@@ -266,7 +266,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
 
     def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
-        """Look at what was fitted for harm that it does; here nothing.
+        """Check the fitted model for harmful results; by default nothing.
 
         Parameters
         ----------
@@ -275,7 +275,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
 
     def check_parameters(self) -> None:
-        """Refuse parameters that no data could make right; subclasses add their own."""
+        """Refuse parameters that are invalid for any data; subclasses add their own."""
         owner = type(self).__name__
         checks.integer(owner, "latent_dim", self.latent_dim, low=1, optional=True)
         checks.number(owner, "max_epochs", self.max_epochs, low=0, above=True, optional=True)
@@ -348,7 +348,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return self
 
     def learn_schema(self, schema: Schema) -> None:
-        """Remember what records look like, for everything that is done with others."""
+        """Set ``schema_``, with which later records are compared."""
         self.schema_ = schema
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
@@ -360,7 +360,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def new_module(self, seed: int) -> Any:
-        """Build the networks without leaving a trace in torch's global generator."""
+        """Build the networks; torch's global generator is left unchanged."""
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             module = self.build(torch.Generator().manual_seed(seed))
@@ -425,7 +425,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     @telling.tells
     def reconstruct(self, X: Any) -> Any:
-        """Return records after crossing the code, there and back: in the container, types and units of ``X``.
+        """Return decoded codes of records, in the container, types and units of ``X``.
 
         Columns of a table that no code holds, ids and constants, are those of ``X``.
         """
@@ -641,13 +641,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return self._of_tensors(self._back(blocks, sizes))
 
     def reconstructed(self, records: Encoded) -> Encoded:
-        """Return encoded records after crossing the code, in encoded units, not yet rounded as the source is."""
+        """Return decoded codes of encoded records, in encoded units, not yet rounded as the source is."""
         return records.replaced(
             _on_host(self._apply(records.blocks(self._rows()), self._there_and_back), apart=records.varies)
         )
 
     def crossed(self, records: Encoded) -> tuple[Any, Encoded]:
-        """Return the codes of encoded records and what these stand for, from one pass of the encoder."""
+        """Return the codes and the reconstructions of encoded records, from one pass of the encoder."""
         codes = self._apply(records.blocks(self._rows()), self.encode)
         back = self._back(codes, [block.shape[2:] for block in records.blocks(self._rows())])
         checks.finite_results(type(self).__name__, back)
@@ -897,7 +897,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return model
 
     def blank(self) -> Any:
-        """Return one record that is zero wherever the network begins, in the units of the data: for trying things out.
+        """Return a record that is zero as the network sees it, in the units of the data, for trial runs.
 
         Data frames are pyarrow tables, whatever library the data came in.
         """
@@ -912,7 +912,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return math.prod(side or SIDE for side in self.preprocessor_.shape_) <= preprocessing.MAX_TRIED_NUMBERS
 
     def _prove(self) -> None:
-        """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
+        """Encode and decode a blank record, so that an inconsistent file fails when it is loaded and not later."""
         if not self.can_be_tried:
             return
         with torch.inference_mode():
@@ -945,7 +945,7 @@ class _Provenance(TypedDict):
 
 
 class _Document(TypedDict):
-    """What a model's file says; parameters, schema and preprocessing are read by those that they are of."""
+    """Document of a model's file; parameters, schema and preprocessing are read by their own classes."""
 
     parameters: dict[str, Any]
     schema: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What models can do, as protocols: tasks, checks and reports ask for these, never for a class.
+"""Protocols for what a model can do: tasks, checks and reports ask for these, never for a class.
 
 Every model of isthmus encodes, decodes, reconstructs, scores and samples; some do more. A model of another library, or
 of the user's own, can do whatever it has the methods for: :func:`has` looks for them by name. Records, ``X``, are
@@ -36,77 +36,77 @@ __all__ = [
 
 
 class Encodes(Protocol):
-    """Gives the codes of records; scikit-learn's transformers do so too."""
+    """Encodes records: isthmus's models, and scikit-learn's transformers."""
 
     def transform(self, X: Any) -> Any:
         """Return codes, (n, latent_dim)."""
 
 
 class Decodes(Protocol):
-    """Makes records of codes."""
+    """Decodes codes."""
 
     def inverse_transform(self, Z: Any) -> Any:
         """Return records, in the units, types and container of those fitted on."""
 
 
 class Reconstructs(Protocol):
-    """Gives records back after crossing the code."""
+    """Encodes and decodes records."""
 
     def reconstruct(self, X: Any) -> Any:
         """Return records, one for each."""
 
 
 class Scores(Protocol):
-    """Tells how likely records are."""
+    """Computes log-likelihoods of records."""
 
     def score_samples(self, X: Any) -> Any:
         """Return log-likelihoods or bounds on them, in nats, (n,)."""
 
 
 class Samples(Protocol):
-    """Makes new records."""
+    """Samples new records."""
 
     def sample(self, n: int, *, random_state: Any = None) -> Any:
         """Return ``n`` new records."""
 
 
 class DrawsRecords(Protocol):
-    """Draws records from the distribution that the decoder has for a code, where ``inverse_transform`` gives one."""
+    """Samples records from p(x | z), where ``inverse_transform`` returns its mean."""
 
     def draw(self, Z: Any, *, random_state: Any = None) -> Any:
         """Return records drawn from p(x | z)."""
 
 
 class HasPosterior(Protocol):
-    """Has a Gaussian posterior over the codes of a record: variational models."""
+    """Has a Gaussian posterior q(z | x): variational models."""
 
     def code_posterior(self, X: Any) -> tuple[Any, Any]:
         """Return means and log-variances of q(z | x), (n, latent_dim) each."""
 
 
 class HasLevels(Protocol):
-    """Has several codes on top of each other: ladder models."""
+    """Has a hierarchy of codes: ladder models."""
 
     def level_kl(self, X: Any) -> Any:
         """Return KL(q || p) of each level, from the top, averaged over records: nats, (levels,)."""
 
 
 class Quantises(Protocol):
-    """Has codes that are entries of a codebook: there is no order among them, and nothing between two."""
+    """Has codes of codebook entries, which have no order and cannot be interpolated."""
 
     def code_indices(self, X: Any) -> Any:
         """Return the indices of the entries."""
 
 
 class DrawsMissing(Protocol):
-    """Draws cells of records given the other cells of the same record."""
+    """Samples missing cells given the observed cells of the same record."""
 
     def conditional_draws(self, *args: Any, **options: Any) -> Any:
         """Yield draws of the marked cells: see :meth:`isthmus.VAE.conditional_draws`."""
 
 
 class Classifies(Protocol):
-    """Learns the classes of records itself."""
+    """Has a classifier among its networks."""
 
     def class_logits(self, X: Any) -> Any:
         """Return the logits of the classes, (n, classes)."""
@@ -123,31 +123,31 @@ class RemembersRecords(Protocol):
 
 
 class TakesEncoded(Protocol):
-    """Works on records as its preprocessor encodes them, :class:`isthmus.encoded.Encoded`: isthmus's own models."""
+    """Works on :class:`isthmus.encoded.Encoded` records: isthmus's own models."""
 
     def encoded_blocks(self, X: Any) -> Any:
         """Yield records, encoded, in blocks."""
 
     def crossed(self, records: Any) -> tuple[Any, Any]:
-        """Return the codes of encoded records, and what these stand for, encoded."""
+        """Return the codes and the reconstructions of encoded records."""
 
 
 class SamplesEncoded(Protocol):
-    """Makes new records, encoded."""
+    """Samples new records in encoded form."""
 
     def sampled(self, n: int, *, random_state: Any = None) -> Any:
         """Return ``n`` new records."""
 
 
 class HasEncoder(Protocol):
-    """Has an encoder that gradients go through."""
+    """Has a differentiable encoder."""
 
     def encode(self, x: Any) -> Any:
         """Return the codes of scaled records, as tensors."""
 
 
 class Trainable(HasEncoder, Protocol):
-    """Has networks that a task can train further, by their own objective or by one of the task's."""
+    """Has networks that a task can train further, with the model's objective or its own."""
 
     def losses(self, step: Any) -> dict[str, Any]:
         """Return the named terms of the objective for one step; see :class:`isthmus.training.Step`."""
@@ -160,7 +160,7 @@ class Configurable(Protocol):
         """Return the parameters by name."""
 
     def check_parameters(self) -> None:
-        """Refuse parameters that no data could make right."""
+        """Refuse parameters that are invalid for any data."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A density over codes, for models that learn a code and no distribution of it: then these can be sampled too.
+"""Density of codes, a mixture of Gaussians: models without a prior draw new codes from it.
 
 Ghosh, Sajjadi, Vergari, Black and Scholkopf, "From Variational to Deterministic Autoencoders" (ICLR 2020), section 4: a
 mixture of Gaussians with full covariances, fitted to the codes after training. They take ten Gaussians; here there are

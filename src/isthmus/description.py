@@ -1,4 +1,4 @@
-"""How a model describes itself in its file: constructor parameters as JSON, networks that fit the weights.
+"""A model's constructor parameters as JSON, and checks that a described network fits the stored weights.
 
 Modules of the user's own are written down by importable name and hash of their source, never as code.
 """
@@ -190,9 +190,14 @@ def same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], net
         raise ArtifactError(
             f"{os.fspath(path)} needs modules {', '.join(names)}; given were {[m['name'] for m in given]}."
         )
-    if given != stored:
-        changed = f"The source of {', '.join(names)} has changed since {Path(path).name} was saved."
-        warnings.warn(changed, IsthmusWarning, stacklevel=3)
+    for then, now in zip(stored, given, strict=True):
+        if then != now:
+            warnings.warn(
+                f"The source of {now['name']} has changed since {Path(path).name} was saved: its SHA-256 was "
+                f"{then['source_sha256']}, and is {now['source_sha256']}. The weights fit; check what it computes.",
+                IsthmusWarning,
+                stacklevel=3,
+            )
     return network
 
 

@@ -1,4 +1,4 @@
-"""Documents of files, read by type: an annotation says, once, what a JSON value must be.
+"""JSON documents checked against type annotations.
 
 A file is written by ``save`` and read by whoever has it. Its checksums tell that it is whole, not that it makes sense.
 So whatever is read from a document goes through :func:`read`, and every array through :func:`array`; what follows may

@@ -1,4 +1,4 @@
-"""Records as a fitted preprocessor encodes them: the one form in which models and tasks work on records.
+"""Records as a fitted preprocessor encodes them: the internal form in models and tasks.
 
 Records are opened and encoded once, at the door of a call (:meth:`isthmus.base.Model.encoded`), and go back to the
 container that they came in once, on the way out::
@@ -161,5 +161,5 @@ def joined(parts: Sequence[EncodedBlock]) -> EncodedBlock:
 
 
 def as_tensor(array: NDArray[Any]) -> Tensor:
-    """Return a tensor on an array's memory, or on a copy where nobody may write to it, as to a file's."""
+    """Return a tensor on an array's memory, or on a copy where it is read-only, such as a mapped file's."""
     return torch.from_numpy(np.require(array, requirements="W"))

@@ -1,4 +1,4 @@
-"""Outputs: whole or not at all, and by one process at a time.
+"""Output files: whole or not at all, and written by one process at a time.
 
 What is being written has a name of its own beside the output: hidden, short, so that the output's may be as long as the
 system allows, and made from a digest of it. The process that writes holds a lock on it, which the system takes back
@@ -31,7 +31,7 @@ except ImportError:  # Windows
 
 __all__ = ["check_replaceable", "claim", "claims", "hold", "known", "sibling", "temporary", "temporary_folder"]
 
-LONGEST = 255  # bytes of a file's name on the usual file systems
+LONGEST = 255  # bytes of a file's name on common file systems
 HELD = (errno.EAGAIN, errno.EACCES)  # what the system says of a lock that another process holds
 OPEN = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # never wait for a pipe
 

@@ -1,4 +1,4 @@
-"""One training run of a model: device, held-out records, batches, plan and engine live here, as long as it lasts.
+"""One training run of a model: its device, held-out records, batches, plan and engine.
 
 ::
 
@@ -98,7 +98,7 @@ class Fit:
         self.notes: list[str] = []
 
     def _drawn(self, share: float | None) -> np.ndarray:
-        """Return the rows to hold out: a tenth, where nobody says and the model may stop early."""
+        """Return the rows to hold out: a tenth, by default where the model may stop early."""
         n = len(self.data)
         if share is None:
             share = HELD_OUT if self.model.stops_early and n >= HELD_OUT_MINIMUM else 0.0
@@ -306,7 +306,7 @@ class Fit:
         return engine.progress
 
     def _plan(self, batches: training.Batches) -> training.Plan:
-        """Return the plan for so many records: what the model's parameters say, and usual values for the rest."""
+        """Return the plan for so many records: what the model's parameters say, and defaults for the rest."""
         model = self.model
         batch_size = model.batch_size or training.default_batch_size(batches.n, model.min_batch_size)
         epochs = model.max_epochs

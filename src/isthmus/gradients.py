@@ -1,4 +1,4 @@
-r"""Pictures as histograms of oriented gradients: what hardly changes when a line is moved or bent a little.
+r"""Histograms of oriented gradients (HOG) of pictures: features that small shifts and bends hardly change.
 
 Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005. With m the length of the slope of a
 pixel (central differences; of its channels the one with the longest) and a its direction::

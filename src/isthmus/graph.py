@@ -1,4 +1,4 @@
-r"""Rows as a graph: who is whose nearest neighbour, and how much that weighs.
+r"""k-nearest-neighbour graph with UMAP's edge weights, and label spreading on it.
 
 Weights are those of McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection", 2018, section
 3.1: v_ij = exp(-(d_ij - r_i) / s_i) for the k nearest neighbours j of i, with r_i the distance of the nearest and s_i
@@ -31,7 +31,7 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
-NEIGHBOURS = 15  # of a row, where nobody says
+NEIGHBOURS = 15  # of a row by default
 BLOCK = 2**16  # rows whose weights are found at a time
 HALVINGS = 64
 NARROWEST = 1e-3  # s_i, as a share of the mean distance, at least

@@ -1,4 +1,4 @@
-r"""Where the rows of a neighbour graph lie best in few dimensions: t-SNE, with its repulsion as a field on a grid.
+r"""t-SNE layout of a neighbour graph, with the repulsion interpolated on a grid.
 
 van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008: the positions y minimise the divergence of
 q_ij = (1 + |y_i - y_j|^2)^-1 / Z from the affinities p_ij, with Z the sum over all pairs::

@@ -1,4 +1,4 @@
-"""Which likelihood serves some records, and on which scale: decided from their summary, before networks are built.
+"""Choice of the likelihood and its scaling from a summary of the values, before networks are built.
 
 The choice is a function of the parameters and the fitted preprocessing alone, so a model file need not hold it: loading
 makes it again.

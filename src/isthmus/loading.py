@@ -1,4 +1,4 @@
-"""Files of every class: models, and task objects with their models."""
+"""Loading of every saved class: models, and task objects with their models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows nearest to each row: all of them compared, or, of many rows, only those that lie in the nearest cells.
+"""Nearest rows: exact comparison of all, or, among many rows, a search in the nearest cells.
 
 Cells are an inverted file (Jegou, Douze and Schmid, "Product Quantization for Nearest Neighbor Search", IEEE PAMI 33,
 2011, section IV.A): centres are found by k-means on some of the rows, every row belongs to the nearest centre, and is

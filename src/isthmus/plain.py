@@ -1,4 +1,4 @@
-"""Texts of others, as a terminal and a page can show them: nothing in them acts, and none is longer than it is worth.
+"""Text from files made safe for a terminal and a page: control characters shown, length bounded.
 
 A name of a column, a file or a module can hold anything: sequences that colour, clear or retitle a terminal, characters
 that turn the reading direction, line breaks that make one message look like two, halves of characters that no encoding

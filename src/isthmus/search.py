@@ -1,4 +1,4 @@
-"""Which values of a parameter are worth trying: declared beside the parameters, as ``search_space`` of each model.
+"""Search spaces: the values of each parameter that are worth trying, declared as ``search_space`` of each model.
 
 A search that chooses settings (:class:`isthmus.Tuner`) reads them; nothing here knows how values are chosen.
 """

@@ -1,4 +1,4 @@
-"""What a call tells of records that are unlike the data of the fit: once, with counts, whatever it does inside.
+"""Notes of a call about records that differ from the data of the fit: once a call, with counts.
 
 Models count while they encode (:class:`isthmus.preprocessing.Differences`), the outermost call tells. A row counts
 once, however often a call reads it, and only the records that the caller gave do: not those that a task makes of them
@@ -54,7 +54,7 @@ QUIET = ("isthmus", "sklearn", "joblib", "functools", "contextlib")  # packages 
 
 
 class Scope:
-    """One call from outside, and everything that it calls.
+    """One call by the user, with all calls inside it.
 
     Attributes
     ----------
@@ -349,7 +349,7 @@ def _each(owner: Any, records: Any, results: Iterator[Any]) -> Iterator[Any]:
 
 @contextmanager
 def of_command() -> Iterator[Scope]:
-    """Gather what all calls of a command have to tell; whoever opened it says so."""
+    """Collect the notes of all calls of a command, to be shown by the caller."""
     scope = Scope()
     token = _current.set(scope)
     try:

@@ -53,7 +53,7 @@ def test_a_finding_has_its_sentence_figures_advice_and_command(run: Run, sick_fi
     text = " ".join(ran.out.split())
     assert "with beta=1000 a code costs so much that it is cheaper to say nothing of the record." in text
     assert "beta 1,000, train " in text
-    assert "advice Leave beta at its usual value." in text
+    assert "advice Leave beta at its default." in text
     again = (
         f"isthmus fit digits --model vae --max-epochs 12 --hidden 64 --latent-dim 8 --seed 0 -q "
         f"--output {sick_file.with_name('vae-2.safetensors')}"

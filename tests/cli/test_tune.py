@@ -23,7 +23,7 @@ def test_the_best_model_and_what_mattered(run: Run, table_file: Path) -> None:
     assert "what mattered cannot be told from fewer than 5 complete trials" in ran.out
     assert "best: " in ran.out
     assert "trial 0  " in ran.err
-    assert "usual settings" in ran.err
+    assert "default settings" in ran.err
     model, search = isthmus.load("best.safetensors"), isthmus.load("search.safetensors")
     assert model.provenance_["command"].startswith("isthmus tune ")
     assert type(search).__name__ == "Tuner"

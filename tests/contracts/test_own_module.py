@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import inspect
+import sys
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -121,3 +127,39 @@ def test_doctor_and_report(model, split):
     report = evaluate(model, isthmus.data.open(new, labels=labels), baseline_data=X)
     assert report.to_dict()["meaning"]["units"]
     assert "OwnEncoder" in report.to_html()
+
+
+OWN_SOURCE = """
+from torch import nn
+
+class Encoder(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+class Decoder(nn.Linear):
+    pass
+"""
+
+
+def test_a_module_whose_source_changed_is_named_with_both_digests(split, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "networks_of_mine.py"
+    source.write_text(OWN_SOURCE)
+    mine = importlib.import_module("networks_of_mine")
+    network = mine.Encoder(64, 6), mine.Decoder(6, 64)
+    fitted = isthmus.Autoencoder(network=network, max_epochs=1, random_state=0).fit(split[0][:60])
+    fitted.save(tmp_path / "mine.safetensors")
+    digests = [hashlib.sha256(inspect.getsource(mine.Encoder).encode()).hexdigest()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        isthmus.load(tmp_path / "mine.safetensors", network=network)
+    source.write_text(OWN_SOURCE.replace("x.flatten(1))", "2 * x.flatten(1))"))
+    mine = importlib.reload(mine)
+    digests.append(hashlib.sha256(inspect.getsource(mine.Encoder).encode()).hexdigest())
+    with pytest.warns(isthmus.errors.IsthmusWarning) as told:
+        isthmus.load(tmp_path / "mine.safetensors", network=(mine.Encoder(64, 6), mine.Decoder(6, 64)))
+    assert [str(warning.message) for warning in told] == [
+        f"The source of networks_of_mine.Encoder has changed since mine.safetensors was saved: its SHA-256 was "
+        f"{digests[0]}, and is {digests[1]}. The weights fit; check what it computes."
+    ]
+    sys.modules.pop("networks_of_mine")

@@ -48,7 +48,7 @@ def test_records_of_the_fit_are_named_copies(drawing_model: Callable[..., Any], 
     assert found["ratio"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert found["sentence"] == (
         "They are copies: 100 % of new records are identical to one trained on, which 0.0 % of those held out are: the "
-        "model gives back records that it learned by heart. Get more records, a smaller network, or stop earlier; do "
+        "model copies training records. Get more records, a smaller network, or stop earlier; do "
         "not publish such samples of private data. On average they are 0.00 times as far from the nearest record "
         "trained on as held-out records are (95 % interval 0.00 to 0.00)."
     )
@@ -69,7 +69,7 @@ def test_records_of_the_fit_with_a_little_noise_are_named_copies(blobs: np.ndarr
     assert found["share_nearer"] > 0.9
     assert found["sentence"].startswith(
         f"They are copies: {100 * found['share_nearer']:.0f} % of new records are nearer to one trained on than to any "
-        "held out, where 50 % would be by chance: the model gives back records that it learned by heart."
+        "held out, where 50 % would be by chance: the model copies training records."
     )
     assert "do not publish such samples of private data. On average they are 0.0" in found["sentence"]
 

@@ -289,8 +289,8 @@ def test_copies_are_found_where_few_records_were_held_out(many_seen: Run) -> Non
     found = copies.memorised_records(drawing(many_seen, SEEN[:400]))
     assert (found.kind, found.evidence["identical"], found.evidence["held_out_identical"]) == ("memorisation", 1, 0)
     assert found.sentence == (
-        "100 % of new records are identical to one trained on, which 0.0 % of those held out are: the model gives "
-        "back records that it learned by heart."
+        "100 % of new records are identical to one trained on, which 0.0 % of those held out are: the model "
+        "copies training records."
     )
 
 
@@ -301,7 +301,7 @@ def test_copies_with_a_little_noise_are_found() -> None:
     assert found.evidence["by_chance"] == 0.8
     assert found.sentence == (
         "100 % of new records are nearer to one trained on than to any held out, where 80 % would be by chance: the "
-        "model gives back records that it learned by heart."
+        "model copies training records."
     )
 
 
@@ -372,8 +372,8 @@ def test_a_critic_that_won() -> None:
     assert found is not None
     assert (found.kind, found.grade, found.changes) == ("critic-won", "severe", {"loss": "relativistic"})
     assert found.sentence == (
-        "The critic's loss fell to 0.0064, where it tells new records from real ones without fail, and the "
-        "generator's rose from 2.2 to 10.2: it is told that it fails, and no longer how to do better."
+        "The critic's loss fell to 0.0064, where it separates new records from real ones without error, and the "
+        "generator's rose from 2.2 to 10.2: it gets no useful gradient any more."
     )
     assert training.critic_won(game(FALLS, RISES, learning_rate=1.0)).changes == {"learning_rate": None}
     assert training.critic_won(game(FALLS, RISES)).code == ""
@@ -461,7 +461,7 @@ def test_a_model_that_does_not_listen_to_its_label(make: Callable[[], Run]) -> N
     assert (finding.kind, finding.grade) == ("classes-confused", "severe")
     assert finding.evidence["share_of_new"] < 0.35 * finding.evidence["share_of_real"]
     assert finding.evidence["classes_confused"] > 5
-    assert "the model does not listen to its label" in finding.sentence
+    assert "the model ignores the label" in finding.sentence
     without = examine(run.model, run.X)
     assert without.not_looked_at["classes that come out as others"] == "it needs the labels of the records"
 

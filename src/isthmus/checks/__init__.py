@@ -1,4 +1,4 @@
-"""Every sentence of isthmus about what it refuses, a module a subject; all of them are found here by name."""
+"""Error messages, one module a subject; every function is found here by name."""
 
 from isthmus.checks.classify import *  # noqa: F403
 from isthmus.checks.cluster import *  # noqa: F403

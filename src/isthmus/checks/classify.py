@@ -1,4 +1,4 @@
-"""Sentences about labels and classes, and about what learns them."""
+"""Error messages about labels, classes and classifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about clustering."""
+"""Error messages about clustering."""
 
 from __future__ import annotations
 

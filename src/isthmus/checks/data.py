@@ -1,4 +1,4 @@
-"""The sentences about data: what is wrong, where it is, and how to repair it.
+"""Error messages about data: what is wrong, where it is, and how to repair it.
 
 A function that *checks* raises; one that only names a situation returns the error for the caller to raise.
 Rows, columns and pixels are counted from 0, as NumPy counts them.

@@ -1,4 +1,4 @@
-"""Sentences about the search for outliers."""
+"""Error messages about outlier detection."""
 
 from __future__ import annotations
 

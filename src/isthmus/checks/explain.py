@@ -1,4 +1,4 @@
-"""Sentences about what a model's code means."""
+"""Error messages about explaining a code."""
 
 from __future__ import annotations
 

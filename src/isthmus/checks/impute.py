@@ -1,4 +1,4 @@
-"""Sentences about missing cells that are to be filled with an interval."""
+"""Error messages about filling missing cells."""
 
 from __future__ import annotations
 

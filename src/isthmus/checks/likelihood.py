@@ -1,4 +1,4 @@
-"""Sentences about likelihoods and networks: data outside a support, networks that cannot be built."""
+"""Error messages about likelihoods and networks: data outside a support, networks that cannot be built."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_likelihood_kind(owner: str, likelihood: str, kind: str, allowed: Seque
 
 
 def check_likelihood_scaling(owner: str, likelihood: str, scaling: str, *, fits: bool, needs: str, usual: str) -> None:
-    """Refuse a scaling that brings the data out of a likelihood's support, and name what it needs and the usual one."""
+    """Refuse a scaling that brings the data out of a likelihood's support, and name what it needs and the default."""
     if not fits:
         raise ParameterError(
             f"{owner}: likelihood={likelihood!r} needs {needs}, which scaling={scaling!r} does not give; "
@@ -181,7 +181,7 @@ def check_network(owner: str, network: Any, allowed: Sequence[str]) -> None:
 
 
 def check_module_runs(owner: str, role: str, module: nn.Module, x: Tensor) -> Tensor:
-    """Return what a module of the user's makes of a batch; refuse one that fails, or returns anything but a batch."""
+    """Return the output of the user's module for a batch; refuse one that fails, or returns anything but a batch."""
     try:
         result = module(x)
     except (RuntimeError, ValueError, IndexError, TypeError) as reason:

@@ -1,4 +1,4 @@
-"""Sentences about maps: the neighbour graph, the figures of a map, what is drawn beside it."""
+"""Error messages about maps: the neighbour graph, the measures of a map, its picture."""
 
 from __future__ import annotations
 

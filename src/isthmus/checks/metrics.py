@@ -1,4 +1,4 @@
-"""What the metrics and the report ask of their arguments, and the sentences for what they refuse."""
+"""Argument checks of the metrics and the report, and their error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about parameters: who owns them, what is allowed, what was received, and the repair."""
+"""Error messages about parameters: whose they are, what is allowed, what was received, and the repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What preprocessing asks of parameters, records and stored states, and the sentences for what it refuses."""
+"""Checks of preprocessing's parameters, records and stored states, and their error messages."""
 
 from __future__ import annotations
 

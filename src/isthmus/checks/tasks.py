@@ -1,4 +1,4 @@
-"""Sentences about tasks: what a model must be able to do, and what a mask must look like."""
+"""Error messages about tasks: what a model must be able to do, and what a mask must look like."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def no_inpainting(kind: str) -> DataError:
 
 
 def mask_wanted(source: str, kind: str) -> ParameterError:
-    """Return the error for data whose holes nobody marked."""
+    """Return the error for data with missing cells and no mask."""
     what = "an image or an array" if kind == "image" else "an array"
     return ParameterError(
         f"inpaint: {source} (kind {kind!r}) has no empty cells of its own, so mask must say what to fill; "

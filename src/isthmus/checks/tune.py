@@ -1,4 +1,4 @@
-"""Sentences about the search for settings."""
+"""Error messages about the search for settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program: verbs, help, and the sentence and exit code of everything that can go wrong."""
+"""The program: verbs, help, and the message and exit code of every error."""
 
 from __future__ import annotations
 

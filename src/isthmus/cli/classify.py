@@ -1,4 +1,4 @@
-"""The verb that learns classes and tells them: classify."""
+"""Verb ``classify``: learn and predict classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def classify(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Learn the classes of records (fit), or tell the classes of new ones (predict).
+    """Learn the classes of records (fit), or predict those of new ones (predict).
 
     fit needs labels: --labels names their column or file; sub-folders of images are classes. A label that is empty, or
     -1, is none: such records help to learn the others. A tenth of the labelled records is kept away from training, and
@@ -92,7 +92,7 @@ def _fit(
     force: bool,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Learn classes, judge them on records kept away, and write the classifier."""
+    """Fit a classifier, evaluate it on held-out records, and write it."""
     from isthmus.tasks import Classifier
 
     path = outputs.check_output(save, force, flag="--save")
@@ -126,7 +126,7 @@ def _predict(
     force: bool,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Write the classes of records, and judge them where these have labels."""
+    """Predict the classes of records, and evaluate where these have labels."""
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
     classifier = _load(model, device)

@@ -1,4 +1,4 @@
-"""The verb that finds the groups that records fall into: cluster."""
+"""Verb ``cluster``: find groups of records."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cluster(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Find the groups that records fall into: the cluster of each, and how likely it is.
+    """Cluster records: the cluster of each, with a probability.
 
     Without --clusters their number is estimated, which may be 1, and the scores of all numbers are printed. The
     clusters are looked for several times with other seeds; how well the runs agree is their stability, 1 where all say

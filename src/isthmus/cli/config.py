@@ -1,4 +1,4 @@
-"""Settings of ``isthmus fit`` from a file, and written out so that they can be fed back."""
+"""Settings of ``isthmus fit`` read from a file, and written in the same form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that finds records unlike the others: detect."""
+"""Verb ``detect``: find outliers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def detect(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Find the records that are unlike the others: a score, a p-value and the reasons for each.
+    """Find outliers: an anomaly score, a p-value and the reasons for each record.
 
     What is usual is learned from DATA itself, or from the records that --reference names: clean ones, if there are any.
     p-values are calibrated on records that nothing was learned from: of usual records, one in a hundred has 0.01 or
@@ -50,7 +50,7 @@ def detect(
     reference : str
         Records to learn from, instead of DATA.
     method : {"auto", "combined", "reconstruction", "distance", "likelihood"}
-        The anomaly score: how far from its reconstruction, how far its code from usual ones, or how unlikely the
+        The anomaly score: the distance to its reconstruction, that of its code to normal codes, or how unlikely the
         model holds it to be; combined takes the first two, and of rows of numbers how far they are from the others by
         themselves; auto is combined where the model can reconstruct.
     contamination : str
@@ -93,7 +93,7 @@ def detect(
         "saved": save,
         "oddest": found.described(oddest, reasons),
     }
-    lines = [f"{data}: {outliers:,} of {counted(len(records), 'record')} are unlike the others ({detector.method_})"]
+    lines = [f"{data}: {outliers:,} of {counted(len(records), 'record')} are outliers ({detector.method_})"]
     lines += [f"{output}: score, p-value, verdict and reasons of each"] if output else []
     lines += [f"{save}: the detector"] if save else []
     return Result(document, [*lines, "", *found.table(oddest, reasons)] if len(oddest) else lines)
@@ -110,7 +110,7 @@ def _learned(
     device: str | None,
     opening: Mapping[str, Any],
 ) -> tuple[Detector, Data]:
-    """Return a detector that has learned what is usual, and the records to judge."""
+    """Return a fitted detector, and the records to score."""
     from isthmus.checks.detect import a_share, one_source_of_normal_records
     from isthmus.tasks import Detector
 

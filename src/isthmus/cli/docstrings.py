@@ -1,4 +1,4 @@
-"""What a numpydoc docstring says: the one place that help texts come from."""
+"""Parser of numpydoc docstrings, from which all help texts come."""
 
 from __future__ import annotations
 

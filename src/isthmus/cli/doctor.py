@@ -1,4 +1,4 @@
-"""The verb that says what is wrong with a model: doctor."""
+"""Verb ``doctor``: find what is wrong with a model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def doctor(
     threads: int | None = None,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Say what is wrong with a model, the gravest first, with the figures behind it and the command to try.
+    """Diagnose a model: its faults, the worst first, each with its evidence and a command to try.
 
     Nothing is trained. Without DATA only what the file itself knows is looked at: how training went, and what the
     decoder does. With DATA also what the model makes of records; of the data of the fit, those that it never saw.

@@ -1,4 +1,4 @@
-"""Verbs that say how good a model is: score, compare, report. None of them trains it further."""
+"""Verbs that measure a model without training it: score, compare, report."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def compare(
     threads: int | None = None,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Set models beside PCA with a code of the same size, k-means and the mean, on the same held-out records.
+    """Compare models with PCA of the same code size, k-means and the mean, on the same held-out records.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def report(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Write a page about a model: scores beside the baselines, reconstructions, worst records, codes, new records.
+    """Write an HTML report on a model: scores and baselines, reconstructions, worst records, codes, new records.
 
     Parameters
     ----------

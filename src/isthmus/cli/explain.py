@@ -1,4 +1,4 @@
-"""The verb that says what a code means: explain."""
+"""Verb ``explain``: say what each unit of a code means."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def explain(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Say what the units of a code mean: what drives each, which records it speaks for, which concepts they carry.
+    """Explain the units of a code: inputs that drive each, its most activating records, concepts they encode.
 
     What drives a unit: integrated gradients against the mean record. Concepts are the classes, where there are
     --labels, and the columns of a table; each is looked for by a linear probe, on records that it was not fitted on.

@@ -1,4 +1,4 @@
-"""The verb that trains: fit."""
+"""Verb ``fit``: train a model."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def interpolate(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Write what lies between two records.
+    """Interpolate between two records.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def traverse(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Write what a record becomes as each unit of its code is changed in turn.
+    """Change each unit of a record's code in turn, and write the decoded records.
 
     Parameters
     ----------

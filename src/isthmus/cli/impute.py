@@ -1,4 +1,4 @@
-"""The verb that fills missing cells and says how sure that is: impute."""
+"""Verb ``impute``: fill missing cells, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data for verbs: opened as the flags say, fitted to a model, and divided into rows seen and not seen in training."""
+"""Data for verbs: opened as the flags say, conformed to a model, and split into training and held-out rows."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def _matrix(block: Any) -> np.ndarray:
 
 
 def _open_archive(path: str | Path) -> tuple[int, Iterator[Any], Sequence[str] | None]:
-    """Open codes of several shapes, each with its own name in an archive."""
+    """Open an archive of codes of several shapes."""
     from isthmus.data.arrays import read_npz
 
     arrays = read_npz(Path(path))

@@ -1,4 +1,4 @@
-"""Verbs that look at things: inspect, info, verify, models."""
+"""Verbs that describe data and models: inspect, info, verify, models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLOSE = 1e-3  # of the largest of them: other processors round differently
 
 
 def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Result:
-    """Say what data hold: kind, number, shapes, types, range, missing cells, duplicates, columns to look at.
+    """Summarise data: kind, number, shapes, types, range, missing cells, duplicates, suspicious columns.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Res
 
 
 def info(terminal: Terminal, model: str) -> Result:
-    """Explain a model's file: what it is, what it was fitted on, how well it did.
+    """Describe a model's file: its class, the data of its fit, its scores.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The verb that draws records as points: map."""
+"""Verb ``map``: draw records as points in the plane."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def map(
     force: bool = False,
     opening: Mapping[str, Any],
 ) -> Result:
-    """Draw records as points, those near each other that are alike: one page to look around in, and one picture.
+    """Draw records as points, similar ones near each other: an interactive page, and a picture.
 
     The map is learned from nine tenths of the records and places the others, which it is judged by, beside principal
     components: how many neighbours on the map are neighbours in the data (trustworthiness), how many neighbours in the

@@ -1,4 +1,4 @@
-"""Files that verbs write block by block: whole or not at all, with memory that does not grow with the data."""
+"""Output files of verbs, written block by block: whole or not at all, in constant memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models by the names that the command line has for them, and their parameters as flags and texts."""
+"""Models by their command-line names, and their parameters as flags and texts."""
 
 from __future__ import annotations
 

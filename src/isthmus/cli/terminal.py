@@ -1,4 +1,4 @@
-"""What goes where: results to standard output, everything else to standard error."""
+"""Terminal output: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 

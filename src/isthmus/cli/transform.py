@@ -1,4 +1,4 @@
-"""Verbs that put a fitted model to use: encode, decode, reconstruct, denoise, inpaint."""
+"""Verbs that apply a fitted model: encode, decode, reconstruct, denoise, inpaint."""
 
 from __future__ import annotations
 

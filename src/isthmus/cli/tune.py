@@ -1,4 +1,4 @@
-"""The verb that chooses settings: tune."""
+"""Verb ``tune``: choose settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tune(
 ) -> Result:
     """Find the model and the settings that serve your data best, by cross-validation.
 
-    Each trial is fitted and judged on all folds, unless it is behind others on the way. The usual settings of each
+    Each trial is fitted and judged on all folds, unless it is behind others on the way. The default settings of each
     family are always tried. At the end stand the best trials, and what mattered by how much. Interrupted with Ctrl-C
     it keeps what was found; with --storage the same command goes on from there. Needs: pip install "isthmus[tune]".
 
@@ -124,7 +124,8 @@ def _teller(terminal: Terminal) -> Callable[[Trial], None]:
 
     def tell(trial: Trial) -> None:
         what = f"{trial.value:.5g}" if trial.value is not None else trial.state
-        settings = "usual settings" if trial.usual else ", ".join(f"{k}={_short(v)}" for k, v in trial.settings.items())
+        changed = ", ".join(f"{k}={_short(v)}" for k, v in trial.settings.items())
+        settings = "default settings" if trial.usual else changed
         why = f": {trial.why}" if trial.why else ""
         terminal.say(f"trial {trial.number}  {what}  {trial.seconds:.1f} s  {trial.family}  {settings}{why}")
 
@@ -155,15 +156,15 @@ def _result(tuner: Tuner, data: str, output: str | None, save: str | None) -> Re
 
 
 def _verdict(tuner: Tuner) -> str:
-    """Return how much the search brought, against the best family's usual settings."""
+    """Return how much the search brought, against the best family's default settings."""
     found = tuner.findings_
     best, usual = found.best, found.usual
     if usual is None:
         return f"best: trial {best.number}, {best.family}"
     if best.usual:
-        return f"best: the usual settings of {best.family}; nothing that was tried is better"
+        return f"best: the default settings of {best.family}; nothing that was tried is better"
     gain = abs((best.value or 0.0) - (usual.value or 0.0))
     return (
-        f"best: trial {best.number}, {best.family}; {gain:.4g} {found.unit} better than the usual settings of "
+        f"best: trial {best.number}, {best.family}; {gain:.4g} {found.unit} better than the default settings of "
         f"{usual.family}, on the records that it was chosen by"
     )

@@ -1,4 +1,4 @@
-"""Data in and out: one way to open anything that holds records, look at it, divide it, and write it back.
+"""Data in and out: open any source of records, inspect it, split it, and write it back.
 
 Heavy libraries (Arrow, Pillow, pandas, torch) are loaded only when a source needs them.
 """

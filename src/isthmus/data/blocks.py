@@ -1,4 +1,4 @@
-"""Records in any container as a block: what :func:`isthmus.data.restore` came from."""
+"""A container's records as a block: the inverse of :func:`isthmus.data.restore`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of a table's columns: what their values mean, and the few types that they have while they are worked with.
+"""Types of a table's columns: the meaning of their values, and the few storage types used internally.
 
 Arrow knows more types than its functions do: no values are looked up among strings of the view kind, no range is found
 of 16-bit floats, 32-bit decimals are not told apart (pyarrow 26). While they are worked with, such columns are *plain*:

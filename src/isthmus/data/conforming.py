@@ -1,4 +1,4 @@
-"""New data brought to the form that a model was fitted on, where that needs no guess."""
+"""New data converted to the form that a model was fitted on, where the conversion is exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PNG files of 16 bits a channel in colour, of which Pillow keeps the upper 8.
+"""PNG files of 16 bits a channel in colour, of which Pillow keeps only the upper 8.
 
 Reference: Portable Network Graphics (W3C recommendation, third edition), sections 7.2 and 9 (scan lines and filters).
 """

@@ -1,4 +1,4 @@
-"""What an image file says about itself: the part that all readers of image files share."""
+"""The header of an image file, as all image readers return it."""
 
 from __future__ import annotations
 

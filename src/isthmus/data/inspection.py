@@ -1,4 +1,4 @@
-"""What a source holds, before anything is trained on it: the slow looks that opening does not take.
+"""Summary of a source before training: the slow checks that opening leaves out.
 
 Everything is gathered in one pass over blocks, so sources larger than memory can be inspected too. Rows are compared by
 64-bit hashes; up to 2^26 rows are remembered, and up to 10^6 different values a column.

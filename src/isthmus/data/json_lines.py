@@ -1,7 +1,8 @@
 """JSON lines: a file with one object, which is one record, in each line.
 
-Python parses the lines, since it keeps whole numbers exact and refuses what is no record. pyarrow.json (26.0.1) makes
-them floats beside the first fraction or above 2^63, drops time zones, and crashes on a line that says null.
+Python parses the lines, since it keeps whole numbers exact and refuses lines that are not records. pyarrow.json
+(26.0.1) makes them floats beside the first fraction or above 2^63, drops time zones, and crashes on a line that says
+null.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Labels as arrays, and which records have one: where few have been told apart by hand, most have none.
+"""Labels as arrays, and which records have one: most may be unlabelled.
 
 Whether -1 is a label
 ---------------------

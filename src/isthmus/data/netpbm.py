@@ -1,4 +1,4 @@
-"""Netpbm files: PBM, PGM, PPM, PAM and PFM, with the very values that they hold.
+"""Netpbm files: PBM, PGM, PPM, PAM and PFM, with their exact values.
 
 Pillow stretches a PGM or PPM file of fewer or more than 255 levels to 8 bits; here a file of 12 bits gives 0 to 4095.
 

@@ -1,4 +1,4 @@
-"""What cells of text say: the ways to write numbers, dates, times, true and false, and how each is read.
+"""Notations of numbers, dates, times and booleans in text cells, and how each is read.
 
 :data:`NOTATIONS` lists them in the order in which they are tried. Cells are read only if all of them have one notation.
 All work is done by Arrow's kernels on the distinct cells of a column.
@@ -40,7 +40,7 @@ class Conventions:
     day_first_known : bool, default=False
         As above.
     missing : collection of str or None, default=None
-        Cells that mean "missing"; None for the usual ones.
+        Cells that mean "missing"; None for the default ones.
     quotes_are_text : bool, default=False
         Whether quotation marks tell text from numbers: some columns have them, and others do not.
     guess_text : bool, default=True
@@ -154,7 +154,7 @@ def conventions_of(
     quotes_are_text: bool,
     guess_text: bool,
 ) -> Conventions:
-    """Return the conventions of a file: as was said, else as columns show that can be read in one way, else the usual.
+    """Return the conventions of a file: as was said, else as unambiguous columns show, else the default.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whole numbers: in their own type, and those that number the records, in whatever order they stand."""
+"""Whole numbers: in their own type, and those that only number the records, in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One way in: :func:`open` finds out what a source is and opens it."""
+""":func:`open`: recognises a source and opens it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def open(
     mode : {None, "grey", "rgb", "rgba"}, default=None
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
-        Leave unreadable image files out and count them, and what is no file in a folder, instead of stopping.
+        Leave unreadable image files out and count them, and folder entries that are not files, instead of stopping.
     window : int, default=64
         Bytes in a record of a text or byte file.
     as_bytes : bool, default=False

@@ -1,4 +1,4 @@
-"""PNG, JPEG, WebP, GIF, BMP and AVIF files, read by Pillow; what it would cut or drop is read around it."""
+"""PNG, JPEG, WebP, GIF, BMP and AVIF files, read by Pillow; what Pillow would drop is read separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public data sets by name: ``digits`` comes with scikit-learn; others are looked up, and downloaded only when asked.
+"""Public data sets by name: ``digits`` comes with scikit-learn; others are cached, and downloaded only when asked.
 
 A set is first looked for in the folders that the environment variable ``ISTHMUS_DATA`` names, then in the cache
 (``ISTHMUS_CACHE``, or the user's cache folder). Every file is checked against its published sha256.

@@ -1,4 +1,4 @@
-"""What every reader does with a file that it does not trust: is it a file, is it sound, is it still the same.
+"""Common steps of all file readers: is it a file, is it intact, has it changed since.
 
 A file can be a pipe that never ends, claim more than it holds, be damaged so that a library fails in its own words, or
 be cut short by another program between two blocks. Each ends with one sentence, and none with a library's exception.

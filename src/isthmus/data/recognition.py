@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; by its suffix where they say nothing. One table of signatures for all readers.
+"""Recognition of file formats by their first bytes, else by their suffix: one table of signatures for all readers.
 
 A file of a format that is known and not read is refused by its name and with a way to open it: its container's bytes
 are nobody's data. Text begins with no signature, and stays what it is.

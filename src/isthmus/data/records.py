@@ -1,4 +1,4 @@
-"""The class :class:`Data`: records of one kind, wherever they lie."""
+"""The class :class:`Data`: records of one kind, in memory or in a file."""
 
 from __future__ import annotations
 

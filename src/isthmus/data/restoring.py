@@ -1,4 +1,4 @@
-"""Back from blocks to what the records came in: the same library, the same dtypes, the same categories."""
+"""Blocks converted back to the container of the records: the same library, dtypes and categories."""
 
 from __future__ import annotations
 

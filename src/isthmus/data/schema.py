@@ -1,4 +1,4 @@
-"""What a set of records looks like: the part of the data that a fitted model remembers."""
+"""The schema of a set of records: kind, shape and types, which a fitted model remembers."""
 
 from __future__ import annotations
 

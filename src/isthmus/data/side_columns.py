@@ -1,4 +1,4 @@
-"""What a source has beside its records, and gets back with them: a data frame's index, the column of the labels."""
+"""Columns that are not records but are written back with them: a data frame's index, the column of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where records lie: in memory, in a file, in a list. The code that trains cannot tell which.
+"""Stores of records: in memory, in a file, in a list, behind one interface.
 
 A store knows how many records it has and returns blocks of them, always in host memory and never as a view of mapped
 pages. Parquet files and image files have their stores in :mod:`isthmus.data.parquet` and :mod:`isthmus.data.images`.

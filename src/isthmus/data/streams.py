@@ -1,4 +1,4 @@
-"""Data that come through a pipe: read once, up to a limit, into a temporary file that every reader can open.
+"""Data from a pipe: read once, up to a limit, into a temporary file that every reader can open.
 
 A pipe has no name that tells what it carries, no length, and no second time. So all of it is copied to a file, named by
 its first bytes, and what reads files reads that one.

@@ -1,4 +1,4 @@
-"""Arrow tables, which every table is inside.
+"""Arrow tables: the internal form of every table.
 
 It knows missing values, whole numbers beside them, categories, dates and time zones. Missing cells are null; a NaN in a
 column of numbers counts as missing too.

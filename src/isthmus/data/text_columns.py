@@ -1,4 +1,4 @@
-"""Columns of text: which cells mean "missing", and what the others say."""
+"""Columns of text: which cells mean "missing", and the type of the others."""
 
 from __future__ import annotations
 

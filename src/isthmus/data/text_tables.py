@@ -1,4 +1,4 @@
-"""Text tables: CSV and TSV files, plain or packed.
+"""Text tables: CSV and TSV files, plain or compressed.
 
 Arrow cuts the text into cells. The first rows tell how a file is written (:class:`Head`); what the cells of a column
 say is told in :mod:`isthmus.data.text_columns`.

@@ -1,4 +1,4 @@
-"""Records back into files: whole or not at all, and never over an existing file unless asked."""
+"""Records written to files: whole or not at all, and never over an existing file unless asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures that say how good reconstructions, codes, likelihoods, samples and synthetic tables are, with baselines.
+"""Metrics of reconstructions, codes, likelihoods, samples and synthetic tables, with baselines.
 
 The network whose features samples are compared on stands in :mod:`isthmus.metrics.features`, which alone loads torch at
 once.

@@ -1,4 +1,4 @@
-"""What a model has to beat on held-out records: the mean record, PCA with the same code size, k-means.
+"""Baselines of reconstruction: the mean record, PCA with the same code size, k-means.
 
 Each baseline learns from training rows and gives reconstructions of held-out rows. Rows are records flattened to
 numbers, on the scale on which the error is to be measured.

@@ -1,4 +1,4 @@
-"""How sure a figure is: a bootstrap interval of a mean over records, a jackknife interval of what is no mean."""
+"""Confidence intervals: bootstrap for means over records, grouped jackknife for other statistics."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        With NaN ends for a single record, which says nothing about others.
+        With NaN ends for a single record, which has no spread.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _resampled_means(x: NDArray[np.float64], n_resamples: int, random_state: int
 
 
 def jackknife_interval(value: float, left_out: ArrayLike, *, n: int, level: float = 0.95) -> Interval:
-    """Return an interval for a figure that is no mean over records, from its values without one group after another.
+    """Return a jackknife interval of a statistic, from its values with one group of records left out at a time.
 
     For G groups of equal size, theta from all records and theta_g without group g, the pseudo-values
     ``G theta - (G - 1) theta_g`` behave like G independent measurements (Tukey 1958; Efron & Tibshirani 1993, chapter

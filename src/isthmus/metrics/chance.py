@@ -1,4 +1,4 @@
-"""Generators of the metrics' own: a seed stands for another stream here than where the data were drawn with it."""
+"""Random generators of metrics, on streams that no generator of the caller with the same seed shares."""
 
 from __future__ import annotations
 

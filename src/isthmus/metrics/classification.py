@@ -1,4 +1,4 @@
-"""How good a classifier is: confusion, scores of each class, and whether its probabilities hold.
+"""Classification metrics: confusion, scores of each class, and calibration of probabilities.
 
 Temperature scaling and the expected calibration error: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern
 Neural Networks", ICML 2017, sections 4.2 and 2.

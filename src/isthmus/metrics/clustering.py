@@ -1,4 +1,4 @@
-"""How well clusters agree with classes that were never shown to them."""
+"""Agreement of clusters with classes that were not used to find them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a code uses its units: activity, effective number of dimensions, correlation.
+"""Use of a code's units: activity, effective number of dimensions, correlation.
 
 All functions take codes as ``transform`` returns them, a matrix (records, units).
 """

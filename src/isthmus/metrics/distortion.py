@@ -1,4 +1,4 @@
-"""How far a reconstruction lies from its original: squared error, peak signal-to-noise ratio, structural similarity.
+"""Reconstruction error: squared error, peak signal-to-noise ratio, structural similarity.
 
 Every function takes records along the first axis and returns one number a record, so that means, intervals and worst
 records follow from one array. Sums run in float64 over blocks of rows, whatever the dtype of the records.

@@ -1,4 +1,4 @@
-r"""What a small classifier sees in pictures: features on which generated pictures are compared with real ones.
+r"""Features of a small classifier of pictures, on which generated pictures are compared with real ones.
 
 Distances between pixels say little about pictures. The usual features are those of the Inception network, which looks
 at photographs of 299 x 299 pixels and has to be downloaded. This network is small, learns from the labels of the very

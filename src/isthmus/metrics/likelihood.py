@@ -1,4 +1,4 @@
-"""How probable held-out records are under a latent variable model, and what its code says about them.
+"""Likelihood of held-out records under a latent variable model, and KL terms of its code.
 
 Bounds come from functions that a model supplies (``log_weights``, ``parts``); posteriors come as the means and log
 variances of diagonal Gaussians, a row a record. All figures are in nats and one number a record, so that
@@ -315,8 +315,8 @@ def _dimensions(owner: str, dimensions: ArrayLike) -> Float64:
 def static_binarisation(images: ArrayLike, *, random_state: int = 0) -> NDArray[np.uint8]:
     """Return pictures of zeros and ones, drawn once: each pixel is 1 with its grey level as the chance.
 
-    The protocol of Salakhutdinov & Murray 2008, whose draw of MNIST (Larochelle's files) is the usual one; another seed
-    is another data set of the same law, on which figures differ by some tenths of a nat. Figures for dynamic
+    The protocol of Salakhutdinov & Murray 2008, whose draw of MNIST (Larochelle's files) is the standard one; another
+    seed is another data set of the same law, on which figures differ by some tenths of a nat. Figures for dynamic
     binarisation are about two nats better and no comparison.
 
     Parameters
@@ -420,8 +420,8 @@ class PosteriorInformation:
 def kl_per_unit(mean: ArrayLike, log_variance: ArrayLike) -> Float64:
     """Return ``KL(q(z_u | x) || N(0, 1))`` of each unit, averaged over records: Kingma & Welling 2014, appendix B.
 
-    ``1/2 (mu^2 + sigma^2 - 1 - log sigma^2)``. A unit near 0 says nothing of the record: it has collapsed to the prior.
-    :func:`isthmus.metrics.active_units` of the means is the usual count beside it.
+    ``1/2 (mu^2 + sigma^2 - 1 - log sigma^2)``. A unit near 0 carries no information: it has collapsed to the prior.
+    :func:`isthmus.metrics.active_units` of the means is the standard count.
 
     Parameters
     ----------

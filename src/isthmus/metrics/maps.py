@@ -1,4 +1,4 @@
-r"""How far a map in few dimensions keeps neighbours: what it shows near, and what it tears apart.
+r"""Quality of a map: trustworthiness, continuity, and share of neighbours kept.
 
 All figures compare the k nearest neighbours of a record among the others in two places: in the data (Euclidean
 distance of the flattened records) and in the map.

@@ -1,4 +1,4 @@
-"""Distances between many rows, never all at once: nearest neighbours, and squared distances block by block."""
+"""Distances between many rows, block by block: nearest neighbours and squared distances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good generated records are, beside real ones: as a cloud, one by one, and whether they are copies.
+"""Quality of generated records: distance of distributions, precision and recall, and copies of training records.
 
 All functions take features, a row a record: pixels, columns, or better what a named network sees in the records
 (:class:`isthmus.metrics.features.FeatureNetwork`), as distances between pixels say little. A figure depends on the

@@ -1,4 +1,4 @@
-"""How good a synthetic table is, beside the real one: its columns, its pairs of columns, its use, its privacy.
+"""Quality of a synthetic table: its columns, pairs of columns, use in training, and privacy.
 
 All functions take Arrow tables with the same column names. Strings, booleans and categories are categories; numbers,
 dates, times and durations are numbers. Empty cells and NaN are missing. Scores of columns and pairs run from 0 to 1,

@@ -1,4 +1,4 @@
-r"""Autoencoders with a critic: of their codes, or of what they make.
+r"""Adversarial autoencoder and VAE/GAN: a critic of codes, and a critic of decoded records.
 
 Papers: Makhzani, Shlens, Jaitly, Goodfellow and Frey, "Adversarial Autoencoders", 2015; Larsen, Sonderby, Larochelle
 and Winther, "Autoencoding beyond Pixels using a Learned Similarity Metric", ICML 2016 (VAE/GAN). The game is the
@@ -42,7 +42,7 @@ CODE_CRITIC = (256,)  # hidden layers of a critic of codes
 
 
 def critic_terms(critic: nn.Module, real: Tensor, fake: Tensor, gamma: float) -> dict[str, Tensor]:
-    """Return what a critic lowers on real and made examples: its loss, and the penalty of its slopes."""
+    """Return a critic's loss on real and generated examples, and its gradient penalty."""
     real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     a, b = critic(real)[:, 0], critic(fake)[:, 0]
     penalty = gamma / 2 * (squared_slope(a, real) + squared_slope(b, fake)).mean()
@@ -51,7 +51,7 @@ def critic_terms(critic: nn.Module, real: Tensor, fake: Tensor, gamma: float) ->
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AdversarialAutoencoder(Model):
-    """Learn point codes that a critic cannot tell from draws of a standard normal.
+    """Autoencoder whose codes a critic cannot distinguish from standard normal draws.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class AdversarialAutoencoder(Model):
     gamma : float, default=0.05
         Weight of the critic's gradient penalties.
     **common
-        The parameters of every model: :class:`isthmus.base.Model`; the usual optimiser is "adam", and the usual
+        The parameters of every model: :class:`isthmus.base.Model`; the default optimiser is "adam", and the default
         precision "float32".
 
     Examples
@@ -117,7 +117,7 @@ class AdversarialAutoencoder(Model):
         }
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return what the critic lowers, and its penalty."""
+        """Return the critic's loss and its gradient penalty."""
         core = self.module_
         with torch.no_grad():
             codes, drawn = self._codes_and_draws(self.encode(step.x), step.rng)
@@ -137,12 +137,12 @@ class AdversarialAutoencoder(Model):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VAEGAN(VariationalModel):
-    """Learn a variational code through a critic's eyes: records are alike where the critic sees no difference.
+    """VAE whose reconstruction error is measured in the features of a critic.
 
     Parameters
     ----------
     similarity : float, default=1
-        Weight, for the decoder, of the likeness to the record against the game.
+        Weight of the feature distance in the decoder's loss; the adversarial term has 1.
     gamma : float, default=0.05
         Weight of the critic's gradient penalties.
     **common
@@ -204,7 +204,7 @@ class VAEGAN(VariationalModel):
         ]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the encoder's likeness and KL, and -log p(x | G(z)) for the likelihood's scale alone."""
+        """Return the encoder's feature distance and KL, and -log p(x | G(z)) for the likelihood's scale alone."""
         core, x = self.module_, step.x
         q = core.posterior(x)
         z, log_q = q.draw(step.rng)
@@ -216,14 +216,14 @@ class VAEGAN(VariationalModel):
         }
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return what the critic lowers, and its penalty: made records come from the posterior and from the prior."""
+        """Return the critic's loss and its gradient penalty; decoded codes come from posterior and prior."""
         core = self.module_
         with torch.no_grad():
             made = core.likelihood.rsample(self._theta(step)[1], step.rng).float()
         return critic_terms(core.critic, core.likelihood.one_hot(step.x).float(), made, self.gamma)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return what the decoder lowers: its unlikeness to the record, and its loss in the game."""
+        """Return the decoder's loss: the distance to the record in critic features, and the adversarial term."""
         core = self.module_
         near, made = self._theta(step)
         with torch.no_grad():
@@ -243,7 +243,7 @@ class VAEGAN(VariationalModel):
         return self.decode(z, step.size), self.decode(mixed, step.size)
 
     def _likeness(self, theta: Tensor, step: Step) -> Tensor:
-        """Return half the squared distance of what the critic sees in records and in theta."""
+        """Return half the squared distance of records and theta in the critic's features."""
         core = self.module_
         with torch.no_grad():
             real = core.critic.features(core.likelihood.one_hot(step.x).float())

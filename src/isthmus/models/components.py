@@ -1,4 +1,4 @@
-"""Records in the directions in which they vary most: there models look for neighbours, before the first step."""
+"""PCA of the training records, used to search for neighbours before training starts."""
 
 from __future__ import annotations
 

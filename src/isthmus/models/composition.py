@@ -1,4 +1,4 @@
-"""Encoder, decoder and likelihood for a model's data: what every model with a code is made of."""
+"""Composition of encoder, decoder and likelihood for a model's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The conditional variational autoencoder: records of a class that one asks for.
+r"""The conditional variational autoencoder: draws records of a given class.
 
 Papers: Kingma, Rezende, Mohamed and Welling, "Semi-supervised Learning with Deep Generative Models", NeurIPS 2014
 (model M2), equations 6 and 9; Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional
@@ -19,7 +19,7 @@ and of a record without a label, over all classes that it may have (equation 7):
 
     U(x) = sum_y q(y | x) E_q(z|x)[-log p(x | y, z)] + beta KL(q(z | x) || p(z)) + KL(q(y | x) || p(y))
 
-Differs from the paper: q(z | x) does not see y, so that a code can be found for a record whose class nobody knows. The
+Differs from the paper: q(z | x) does not see y, so that records without a label can be encoded. The
 code is (z, q(y | x)): what the class does not say, and the class.
 """
 

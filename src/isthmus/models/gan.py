@@ -1,4 +1,4 @@
-r"""Generative adversarial networks: a generator learns from a critic, which learns to tell its records from real ones.
+r"""Generative adversarial networks: a generator, and a critic that learns to tell its records from real ones.
 
 Papers: Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014 (minimax and non-saturating); Mao et al., "Least
 Squares GANs", ICCV 2017; Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017; Lim and Ye,
@@ -65,11 +65,11 @@ CRITIC_MOVES = 5  # of a Wasserstein critic, for one of the generator
 STRETCH = 10.0  # weight of the Wasserstein penalty
 COMPONENTS = 100
 DEVIATION = 0.05  # of each Gaussian at first, where their means are one apart from zero
-NARROWEST, WIDEST = 128, 512  # of hidden layers, where records are rows or small pictures and nobody says
+NARROWEST, WIDEST = 128, 512  # of hidden layers, where records are rows or small pictures by default
 SMALL = 256  # numbers in a small picture
 STARTING = 2048  # records at most, that the means of classes at the start are those of
 CHANGES = ("shift", "flip", "rotate", "elastic")  # of pictures before the critic: what a gradient goes through
-LR_SCALE = 1 / 3  # of the optimiser's usual rate
+LR_SCALE = 1 / 3  # of the optimiser's default rate
 BLUR = 1.0  # deviation of the noise on rows at first, in deviations of a column
 CLEAR = 0.6  # share of training after which there is none
 BETAS = (0.0, 0.99)
@@ -124,11 +124,11 @@ default="relativistic"
         Gaussians that the noise is drawn from, whose means and deviations are learned; by default 100 for rows, which
         often lie in separate pieces, and 1 for pictures and texts: a standard normal.
     **common
-        The parameters of every model: :class:`isthmus.base.Model`; the usual ``latent_dim`` is 32, however narrow the
-        records, the usual optimiser "adam", and the usual precision "float32". A likelihood gives records their range,
-        and the encoder its scores; the game knows none.
-        ``augment`` serves when records are few: real and generated pictures are changed before the critic sees them,
-        a share of them that grows while the critic is too sure (Karras et al., NeurIPS 2020, section 3).
+        The parameters of every model: :class:`isthmus.base.Model`; the default ``latent_dim`` is 32, however narrow the
+        records, the default optimiser "adam", and the default precision "float32". A likelihood gives records their
+        range, and the encoder its scores; the game knows none. ``augment`` serves when records are few: real and
+        generated pictures are changed before the critic sees them, a share of them that grows while the critic is too
+        sure (Karras et al., NeurIPS 2020, section 3).
 
     Notes
     -----
@@ -210,7 +210,7 @@ default="relativistic"
         return core
 
     def _network_and_hidden(self) -> tuple[Any, tuple[int, ...] | None]:
-        """Return the networks: where nobody says, dense ones of wide layers for rows and for small pictures.
+        """Return the networks: by default, dense ones of wide layers for rows and for small pictures.
 
         A game asks more of networks than a likelihood, and convolutions of a few pixels are too shallow for it.
         """

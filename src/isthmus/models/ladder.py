@@ -1,4 +1,4 @@
-r"""The ladder variational autoencoder: a hierarchy of codes, from the gist of a record down to its details.
+r"""The ladder variational autoencoder: a hierarchy of latent variables.
 
 Papers: Sonderby, Raiko, Maaloe, Sonderby and Winther, "Ladder Variational Autoencoders", NeurIPS 2016; posteriors as
 changes of priors: Vahdat and Kautz, "NVAE", NeurIPS 2020, equation 6; the picture: :mod:`isthmus.networks.ladder`.
@@ -31,7 +31,7 @@ from isthmus.training import Step
 
 __all__ = ["LadderVAE"]
 
-NARROWEST, WIDEST = 64, 256  # of the paths, where nobody says
+NARROWEST, WIDEST = 64, 256  # of the paths by default
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,7 +48,7 @@ class LadderVAE(VariationalModel):
     warm_up : float, default=0.2
         Share of the training over which ``beta`` rises from 0: upper levels need the time to be of use.
     free_bits : float, default=0
-        Nats of KL that each level has for nothing.
+        Nats of KL of each level that are not penalised.
     **common
         ``beta`` of :class:`isthmus.models.variational.VariationalModel`, and the parameters of every model:
         :class:`isthmus.base.Model`.

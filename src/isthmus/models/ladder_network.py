@@ -1,4 +1,4 @@
-r"""The ladder network: learns classes from few labelled records and the structure of many unlabelled ones.
+r"""The ladder network: learns classes from few labelled and many unlabelled records.
 
 Paper: Rasmus, Valpola, Honkala, Berglund and Raiko, "Semi-Supervised Learning with Ladder Networks", NeurIPS 2015;
 the two paths and the combinator: :mod:`isthmus.networks.denoising_ladder`.
@@ -46,7 +46,7 @@ from isthmus.training import Batches, Step
 
 __all__ = ["LadderNetwork", "surest"]
 
-NARROWEST, WIDEST = 64, 1000  # of the first layer, where nobody says
+NARROWEST, WIDEST = 64, 1000  # of the first layer by default
 DECODER = 256  # widest layer of the way back from the code
 SURE = 0.3  # share of the records of each class that are learned in the head start
 GUESSED = -2  # stands for class 0 that was spread to a record, GUESSED - 1 for class 1, and so on; -1 for none

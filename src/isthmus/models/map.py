@@ -1,4 +1,4 @@
-r"""A map: records as points of two dimensions, near each other where they are alike, with a way there and a way back.
+r"""A map: a two-dimensional code that keeps neighbours, with an encoder for new records and a decoder.
 
 Papers: the picture is that of van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008, drawn from the
 neighbour graph of UMAP (McInnes, Healy and Melville 2018). An encoder that carries the picture to new records:

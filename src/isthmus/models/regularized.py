@@ -1,4 +1,4 @@
-r"""The regularised autoencoder: a plain code, kept small, through a smooth decoder, and a density fitted afterwards.
+r"""The regularised autoencoder: penalised codes, a smooth decoder, and a density of codes fitted afterwards.
 
 Paper: Ghosh, Sajjadi, Vergari, Black and Schoelkopf, "From Variational to Deterministic Autoencoders", ICLR 2020.
 

@@ -1,4 +1,4 @@
-r"""The sparse autoencoder: few units of the code speak at a time.
+r"""The sparse autoencoder: few units of the code are active at a time.
 
 Papers: Ng, "Sparse autoencoder", CS294A lecture notes (2011), section 3 (KL); Makhzani and Frey, "k-Sparse
 Autoencoders", ICLR 2014 (top-k); for L1 with normed decoder columns Conerly et al., "Update on how we train SAEs"

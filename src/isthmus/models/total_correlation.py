@@ -1,4 +1,4 @@
-r"""The total-correlation VAE: units of the code that say independent things.
+r"""The total-correlation VAE: a code with independent units.
 
 Papers: Chen, Li, Grosse and Duvenaud, "Isolating Sources of Disentanglement in Variational Autoencoders", NeurIPS 2018
 (beta-TCVAE); Kim and Mnih, "Disentangling by Factorising", ICML 2018, penalise the same term (FactorVAE), and estimate

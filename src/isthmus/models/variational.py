@@ -1,4 +1,4 @@
-r"""What models with a Gaussian posterior have in common: the weight of the KL term, bounds, draws of marked cells.
+r"""Base classes of models with a Gaussian posterior: weight of the KL term, bounds, draws of missing cells.
 
 Papers: Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014; ``beta``: Higgins et al., "beta-VAE", ICLR
 2017; ``warm_up``: Bowman et al. 2016 and Sonderby et al. 2016; the bound with ``k`` draws: Burda, Grosse and
@@ -177,9 +177,9 @@ class PriorModel(VariationalModel):
     Parameters
     ----------
     free_bits : float, default=0
-        Nats of KL that each unit of the code has for nothing; keeps units alive (Kingma et al., NeurIPS 2016, equation
-        15). With another prior or posterior than the plain ones the KL is no sum over units: the whole code then has
-        ``latent_dim`` times as much for nothing.
+        Nats of KL of each unit that are not penalised, which keeps units active (Kingma et al., NeurIPS 2016, equation
+        15). Where prior or posterior is not a plain Gaussian the KL is not a sum over units, and ``latent_dim`` times
+        as many nats of the whole code are not penalised.
     prior : {"auto", "normal", "mixture", "vamp", "flow"}, default="auto"
         Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
         "auto" takes the mixture where ``beta`` is 0.5 by default, since such records form groups, and otherwise the

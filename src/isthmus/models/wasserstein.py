@@ -1,4 +1,4 @@
-r"""The Wasserstein autoencoder: codes are plain points, and all of them together lie as the prior says.
+r"""The Wasserstein autoencoder: deterministic codes whose distribution is matched to the prior.
 
 Paper: Tolstikhin, Bousquet, Gelly and Schoelkopf, "Wasserstein Auto-Encoders", ICLR 2018, algorithm 2 (MMD).
 

@@ -1,4 +1,4 @@
-"""Encoders and decoders, likelihoods (what a decoder's numbers mean), and what may happen to records on the way.
+"""Encoders and decoders, likelihoods, augmentation and corruption.
 
 Nothing here knows of a model, a file or a training loop.
 """

@@ -1,4 +1,4 @@
-r"""The core of adversarial models: a generator, a critic that judges it, and an encoder that finds codes of records.
+r"""The core of adversarial models: a generator, a critic, and an encoder that inverts the generator.
 
 ::
 

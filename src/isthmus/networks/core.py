@@ -1,4 +1,4 @@
-"""The core of every model with a code: encoder, decoder and likelihood, and the way from records to what they see.
+"""The core of every model with a code: encoder, decoder, likelihood, and the scaling of records.
 
 ::
 

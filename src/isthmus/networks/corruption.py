@@ -1,4 +1,4 @@
-"""Corruptions: what a denoising autoencoder sees in the place of a clean record.
+"""Corruptions of records for denoising autoencoders.
 
 Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders" (ICML 2008), section 2.3, uses
 masking; "Stacked Denoising Autoencoders" (JMLR 2010), section 3.3, adds Gaussian and salt-and-pepper noise. Holes,
@@ -100,7 +100,7 @@ def corrupt(x: Tensor, corruption: str, level: float | None, rng: torch.Generato
     corruption : str
         A name of :data:`CORRUPTIONS`; the last three need pictures.
     level : float or None
-        How much, in the corruption's own unit; None for the usual amount.
+        How much, in the corruption's own unit; None for the default amount.
     rng : torch.Generator
         Source of chance, on the records' device.
 

@@ -1,4 +1,4 @@
-r"""The ladder network's two paths: a noisy way up, and a way down that undoes the noise of every layer.
+r"""The ladder network's two paths: a noisy encoder, and a decoder that denoises every layer.
 
 Rasmus, Valpola, Honkala, Berglund and Raiko, "Semi-Supervised Learning with Ladder Networks", NeurIPS 2015, algorithm 1
 and section 3; L layers, phi the rectifier below the top, batchnorm(z) = (z - mean) / deviation over the batch::

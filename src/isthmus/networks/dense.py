@@ -1,4 +1,4 @@
-"""Dense networks: every unit of a layer sees every unit of the one before.
+"""Dense networks.
 
 Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006. With h_0 = x and an
 activation s, hidden widths d_1 ... d_k::

@@ -1,4 +1,4 @@
-r"""Flows: invertible networks whose change of volume is known, for posteriors and priors that are no plain Gaussian.
+r"""Normalising flows for posteriors and priors: invertible networks with a known Jacobian determinant.
 
 With z = f(u) and an invertible f, log p(z) = log p(u) - log |det df/du| (change of variables).
 """

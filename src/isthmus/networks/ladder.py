@@ -1,4 +1,4 @@
-r"""The core of hierarchical models: several codes, each expected and read off in the light of those above it.
+r"""Hierarchical latent variables: each level's prior and posterior depend on the levels above.
 
 ::
 
@@ -7,7 +7,7 @@ r"""The core of hierarchical models: several codes, each expected and read off i
     theta <--decoder-- h_1 <---- h_2 <-- ... <-- h_L <-- h_top   top down, h_l = block(h_l+1 + inject(z_l)), a skip path
                     z_1            z_2            z_L            z_l ~ q(z_l | h_l+1, d_l)  or  p(z_l | h_l+1)
 
-A level that says nothing costs nothing and harms nothing, because h passes it by: so any depth can be trained (Sonderby
+A level that carries no information costs nothing, because h bypasses it: any depth can be trained (Sonderby
 et al. 2016 share the top-down path; Kingma et al. 2016, section 5, and Vahdat and Kautz 2020, equation 6, add that the
 posterior is a change of the prior).
 """

@@ -1,4 +1,4 @@
-r"""A code from landmarks: every record lies where most of the landmarks around it say.
+r"""Encoder that places a record at a weighted average of positions around nearby landmark records.
 
 A mixture density network (Bishop 1994) of normalised radial basis functions (Moody and Darken, "Fast Learning in
 Networks of Locally-Tuned Processing Units", Neural Computation 1, 1989) carries a layout of some records over to all

@@ -1,4 +1,4 @@
-"""Layers with their first weights drawn from a generator of one's own.
+"""Layers whose first weights are drawn from a given generator.
 
 Matrices start orthogonal (Saxe, McClelland and Ganguli, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep
 Linear Neural Networks", ICLR 2014, section 3): no direction of the data is lost or blown up on the way through. Layers

@@ -1,4 +1,4 @@
-r"""Priors p(z): where codes are expected to lie before a record is seen, and where new ones are drawn.
+r"""Priors p(z) of codes.
 
 ================  =====================================================================================================
 Standard normal   p(z) = N(z; 0, I) (Kingma and Welling 2014)

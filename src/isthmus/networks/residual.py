@@ -1,4 +1,4 @@
-"""Residual convolutional networks: the convolutional ones, with blocks that add a correction after each change of size.
+"""Residual convolutional networks.
 
 He, Zhang, Ren and Sun, "Identity Mappings in Deep Residual Networks" (ECCV 2016), equation 1 and figure 4 (e), full
 pre-activation; N is the normalisation, or nothing, and s the activation::

@@ -1,4 +1,4 @@
-r"""The core of models whose code is a distribution: the encoder says where z probably lies, a prior where it should.
+r"""The core of variational models: an encoder that returns q(z | x), and a prior p(z).
 
 ::
 

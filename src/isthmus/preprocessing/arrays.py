@@ -1,4 +1,4 @@
-"""Rows of numbers."""
+"""Preprocessor of rows of numbers."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class ArrayPreprocessor(Preprocessor):
         block : ndarray, shape (b, d)
             Of any real dtype.
         differences : Differences, optional
-            What counts the numbers that are unlike those of training.
+            Counts numbers that differ from those of the fit.
 
         Returns
         -------

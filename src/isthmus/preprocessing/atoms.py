@@ -1,4 +1,4 @@
-"""Values that many records share: the atoms of a column's distribution, where it has mass and not only a density.
+"""Atoms of a column's distribution: values that many records share.
 
 Zeros of an amount that most records do not have, a cap at which larger values were cut off, a number written where none
 is known, the few values of a code or a grade. A column with atoms is a mixture of point masses and a density (Olkin and

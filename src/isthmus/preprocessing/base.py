@@ -1,4 +1,4 @@
-"""What every preprocessor is: fitted on data, exactly invertible, and stored as JSON values and arrays."""
+"""Base class of preprocessors: fitted on data, exactly invertible, and stored as JSON values and arrays."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ class Preprocessor(ABC):
         block : block of records
             As ``Data.take`` returns it.
         differences : Differences, optional
-            What counts that which is unlike the data of the fit, and so is read or comes back otherwise.
+            Counts values that differ from the data of the fit.
 
         Returns
         -------
@@ -360,7 +360,7 @@ class Preprocessor(ABC):
         return self
 
     def _prove(self) -> None:
-        """Send one blank record there and back: what a file says fits together, or this fails now and not in use."""
+        """Encode and decode a blank record, so that an inconsistent file fails when it is loaded and not later."""
         with np.errstate(all="ignore"):  # ranges as wide as floats go overflow, as they do in use
             # Pictures may be of any size here; a small one takes no memory, whatever a file says.
             shape = (*self.shape_[:1], *(SMALL for _ in self.shape_[1:]))

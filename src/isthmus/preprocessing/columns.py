@@ -1,4 +1,4 @@
-"""One class for each type of a table's column: fitted, and able to go both ways.
+"""One encoder for each type of a table's column, with its inverse.
 
 Every class has the same five abilities: ``fields`` (what its encoded columns are), ``ranges`` (low, high, mean and
 standard deviation of its number fields, in encoded units), ``encode``, ``decode`` and ``state``. Which class a column
@@ -80,7 +80,7 @@ class TableColumn(ABC):
 
     @abstractmethod
     def encode(self, column: pa.ChunkedArray, differences: Differences | None = None) -> Float32:
-        """Return cells as numbers, shape (b, fields), and count those unlike the fit's where a differences is given."""
+        """Return cells as numbers, (b, fields), and count differences from the fit, if asked to."""
 
     @abstractmethod
     def decode(self, x: NDArray[Any], dtype: pa.DataType) -> pa.Array:
@@ -194,7 +194,7 @@ class Numbers(TableColumn):
         observed : ndarray of bool, shape (b,)
             Which are not missing.
         differences : Differences, optional
-            What counts those unlike the fit's.
+            Counts those that differ from the fit.
         written : callable, optional
             Returns a value of the source as a person writes it; by default a number.
         """

@@ -1,4 +1,4 @@
-"""What of records is unlike the data of the fit, counted while they are encoded, and told in a sentence a kind."""
+"""Differences of records from the data of the fit, counted while they are encoded, one sentence a kind."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class _Found:
 
 
 class Differences:
-    """Counts of what is unlike the data of the fit, merged over blocks and told once.
+    """Counts of values that differ from the data of the fit, merged over blocks.
 
     Attributes
     ----------

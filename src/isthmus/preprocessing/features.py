@@ -1,4 +1,4 @@
-"""What a person calls the features of a record, and which encoded numbers each of them became."""
+"""Names of a record's features, and which encoded numbers belong to each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Preprocessor of pictures."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class ImagePreprocessor(Preprocessor):
         block : ndarray, shape (b, height, width) or (b, height, width, channels), or list of single pictures
             Of any real dtype.
         differences : Differences, optional
-            What counts the numbers that are unlike those of training.
+            Counts numbers that differ from those of the fit.
 
         Returns
         -------

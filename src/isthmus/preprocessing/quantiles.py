@@ -1,4 +1,4 @@
-"""Any distribution to the standard normal one and back, by straight lines between quantiles."""
+"""Quantile transform of any distribution to the standard normal and back, linear between quantiles."""
 
 from __future__ import annotations
 

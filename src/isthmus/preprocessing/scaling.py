@@ -1,4 +1,4 @@
-"""From the source's numbers to 32-bit floats and back, and to the range that a likelihood wants.
+"""Scaling of the source's numbers to the range that a likelihood needs, as 32-bit floats, and back.
 
 Two steps, of which the first is nearly always the identity::
 

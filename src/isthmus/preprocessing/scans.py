@@ -1,4 +1,4 @@
-"""One pass over a table's column, chunk by chunk, and the decision what the column is."""
+"""One pass over a table's column, chunk by chunk, and the decision of its type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Smallest, largest, mean and spread of records in one pass, position by position."""
+"""Minimum, maximum, mean and deviation of records at each position, in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What preprocessing tells the rest of the library about the data: a summary, and a table's encoded columns."""
+"""Summary of encoded data for the rest of the library: range, type, and a table's encoded columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of mixed columns."""
+"""Preprocessor of tables of mixed columns."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class TablePreprocessor(Preprocessor):
         block : pyarrow.Table
             With the columns of training, in any order; others are not looked at.
         differences : Differences, optional
-            What counts the cells that are unlike those of training.
+            Counts cells that differ from those of the fit.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Texts, as the bytes they are."""
+"""Preprocessor of texts, as bytes."""
 
 from __future__ import annotations
 

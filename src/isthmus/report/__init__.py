@@ -1,4 +1,4 @@
-"""How good a model is on records it has not seen: :func:`evaluate` measures, :class:`Report` shows."""
+"""Evaluation on held-out records: :func:`evaluate` measures, :class:`Report` shows."""
 
 from isthmus.report.document import Report
 from isthmus.report.evaluation import evaluate

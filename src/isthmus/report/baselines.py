@@ -1,4 +1,4 @@
-"""The baselines' reconstructions of held-out records, in the data's own form."""
+"""The baselines' reconstructions of held-out records, in the units of the data."""
 
 from __future__ import annotations
 

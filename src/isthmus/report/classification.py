@@ -1,4 +1,4 @@
-"""The pictures of a classifier: whether its probabilities hold, what it confuses, and which records it is unsure of."""
+"""Figures of a classifier: calibration, confusion, and uncertain records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of clusters: what stands for each, who doubts it, and how many clusters there are."""
+"""Figures of clusters: medoids, uncertain members, and the score of each number of clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How records of each kind are compared with their reconstructions."""
+"""Comparison of records of each kind with their reconstructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many pictures as one, pixel by pixel: for files that are looked at, not measured."""
+"""Many pictures joined into one, pixel by pixel, for viewing."""
 
 from __future__ import annotations
 

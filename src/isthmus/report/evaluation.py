@@ -1,4 +1,4 @@
-"""Measure a fitted model on records it has not seen, beside the baselines it has to beat."""
+"""Evaluation of a fitted model on held-out records, with baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of what a code means: which inputs drive each unit, and the records that it speaks most for."""
+"""Figures of a code's meaning: the inputs that drive each unit, and its most activating records."""
 
 from __future__ import annotations
 

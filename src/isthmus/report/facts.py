@@ -1,4 +1,4 @@
-"""What a report says about data, model and code besides scores, as JSON values."""
+"""Facts about data, model and code in a report, besides scores, as JSON values."""
 
 from __future__ import annotations
 

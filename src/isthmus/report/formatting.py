@@ -1,4 +1,4 @@
-"""Numbers as people read them; shared by the page and the terminal."""
+"""Numbers formatted for people; shared by the page and the terminal."""
 
 from __future__ import annotations
 

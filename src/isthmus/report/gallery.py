@@ -1,4 +1,4 @@
-"""Sheets of pictures beside each other, each with a title: what models drew, beside what is real."""
+"""Titled contact sheets side by side: drawn pictures and real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New records that a model draws, beside the real ones that they are nearest to: whether they are copies."""
+"""New records that a model draws, with the nearest real ones, and whether they are copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways through the space of codes: from one record to another, and along one unit of the code at a time."""
+"""Paths in latent space: interpolation between two records, and traversal of one unit."""
 
 from __future__ import annotations
 

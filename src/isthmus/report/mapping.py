@@ -1,4 +1,4 @@
-"""What a map is worth: its figures on records that it placed without having learned from them, beside PCA's."""
+"""Measures of a map on records that it was not trained on, compared with PCA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps to look at: one picture for print, and one page on which every record can be found."""
+"""Maps as a picture for print, and as a page on which every record can be found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of new records beside those of real ones: how each is distributed, and how they go together."""
+"""Distributions of the columns of new records, and of pairs of columns, compared with real ones."""
 
 from __future__ import annotations
 

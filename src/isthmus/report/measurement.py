@@ -1,4 +1,4 @@
-"""Everything that is computed once about a model and a set of records, and the scores that follow from it."""
+"""All figures of a model on a set of records, each computed once, and the scores that follow."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Measurement:
         return float(end.max() - start.min()) or 1.0, shared and (whole or self.data.schema.kind == "image")
 
     def unit(self) -> float | None:
-        """Return the factor to a scale from 0 to 1 where one scale serves all values and is another, else None."""
+        """Return the width of the value range, if all values share one range that is not [0, 1]; else None."""
         if self.data.schema.kind not in ("array", "image"):
             return None
         width, shared = self.full_scale()

@@ -1,4 +1,4 @@
-"""A report as one page of HTML: the template beside this file, with every picture inside."""
+"""A report as one HTML page with all pictures embedded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures a report has, and from what they are drawn."""
+"""The choice of a report's pictures, and their data."""
 
 from __future__ import annotations
 

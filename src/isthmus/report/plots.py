@@ -1,4 +1,4 @@
-"""The pictures of a report: each function takes plain arrays and returns a matplotlib ``Figure``.
+"""The figures of a report: each function takes plain arrays and returns a matplotlib ``Figure``.
 
 Nothing here touches pyplot, shows a window or changes a global setting beyond the drawing itself. Classes take the
 Okabe-Ito colours, which people with any common colour vision tell apart, and a second marker where there are more

@@ -1,4 +1,4 @@
-"""The arrays that the pictures of a report are drawn from."""
+"""Arrays behind the pictures of a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records a report shows: some chosen at random, the worst ones, and the points of its pictures."""
+"""Choice of the records that a report shows: a random sample, the worst ones, and the points of scatter plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures of many records in few files: sheets of thumbnails, of bounded size."""
+"""Thumbnails of many records on sheets of bounded size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model is put to: each task asks for methods, never for a class. ``REGISTRY`` has the task objects."""
+"""Tasks on a trained model: each asks for methods, never for a class. ``REGISTRY`` has the task objects."""
 
 from isthmus.tasks.blending import ColumnFit
 from isthmus.tasks.classify import Classification, Classifier

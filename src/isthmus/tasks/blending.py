@@ -1,4 +1,4 @@
-r"""Which of several fillings to believe, column by column, by how far each is off in cells that were hidden from it.
+r"""Weights of several ways to fill a column, by their errors on cells that were hidden from them.
 
 Hidden are known cells: some records get the holes of other records on top of their own, those whose holes are then
 the most like the other's, so that a hidden cell has as much around it to go by as a missing one. What is learned is

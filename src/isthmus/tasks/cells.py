@@ -1,4 +1,4 @@
-"""Cells of rows as numbers of comparable size, and back: what regressions of one column on the others work on.
+"""Cells of rows as numbers of comparable size, for regressions of one column on the others, and back.
 
 A number is a number, a date the number of its ticks; another value is as many numbers as its column has values, 0 or 1
 each. All are centred, and divided by the deviation of their column.

@@ -1,4 +1,4 @@
-"""What the methods of a task are given: a model, and its codes of records."""
+"""A model and its codes of records, as the methods of a task receive them."""
 
 from __future__ import annotations
 

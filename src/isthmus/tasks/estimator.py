@@ -1,4 +1,4 @@
-"""What every task object shares: the model that it puts to use, its file, and scikit-learn's contract.
+"""Base class of task objects: their model, their file, and scikit-learn's contract.
 
 A task asks its model for methods (``transform``, ``score_samples`` and so on), never for a class: any model of isthmus,
 one with networks of the user's own, and for most tasks any scikit-learn transformer will do.

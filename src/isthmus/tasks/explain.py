@@ -1,4 +1,4 @@
-r"""What a model's code means: which inputs drive each unit, which records it speaks for, which concepts it carries.
+r"""Meaning of a code: inputs that drive each unit, its most activating records, and concepts that it encodes.
 
 Integrated gradients (Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", ICML 2017, equation 1), of
 unit z_k at a record x against a baseline x'::

@@ -1,4 +1,4 @@
-"""Train the classifier whose features generated pictures are judged by, once for each set of labelled pictures."""
+"""Training of the classifier whose features compare generated pictures with real ones, once for each data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of other libraries with the inner face of isthmus's own: they know rows of numbers only."""
+"""Adapter for models of other libraries, which know rows of numbers only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Float64 = NDArray[np.float64]
 
 
 class ForeignModel:
-    """A fitted model of another library, such as a transformer of scikit-learn, at work on encoded records.
+    """Adapter of another library's fitted model, such as a transformer of scikit-learn, to encoded records.
 
     Records are flattened to rows, and each number is divided by its deviation in training.
 

@@ -1,4 +1,4 @@
-r"""Generation: new records between, around and beside those there are.
+r"""Generation: interpolation, traversal, augmentation and conditional sampling.
 
 A path between two codes a and b that keeps their length where it is equal (Shoemake, "Animating Rotation with
 Quaternion Curves", SIGGRAPH 1985; for codes White, "Sampling Generative Networks", 2016), with w their angle::

@@ -1,4 +1,4 @@
-r"""Imputation: fill missing cells, and say between which values each of them lies.
+r"""Imputation: fill missing cells, with an interval for each.
 
 Rows of numbers and tables are filled by what the model and regressions on the other columns say together, weighed by
 how far each is off in cells that were hidden, whose errors give the intervals too: :mod:`isthmus.tasks.blending`. What
@@ -69,7 +69,7 @@ class Imputation:
         In the container and with the types of ``X``; observed cells are untouched.
     low, high : records
         The same records with the ends of the intervals in the filled cells; categories have no interval, and stand
-        there as they were filled. Where no known cell of a column could be hidden, and so nobody knows how far off its
+        there as they were filled. Where no known cell of a column could be hidden, and so the error of its
         filling is, both are empty: NaN in an array, of whole numbers the ends of their type.
     marked : ndarray of bool, shape (n, ...)
         Which cells were filled: of a table (n, columns). Those of a column without any value stay empty.

@@ -1,4 +1,4 @@
-"""Marked cells of records: what is to be filled, as masks say it, and how other values are put there.
+"""Masks of cells to fill, and records with other values in marked cells.
 
 Marks lie as the cells of a block do (:class:`isthmus.data.Data`): a boolean array of the block's shape, (b, columns) of
 a table, a list of arrays for pictures whose sizes differ.

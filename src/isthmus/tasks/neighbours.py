@@ -1,4 +1,4 @@
-"""What the nearest codes say of a record."""
+"""Prediction of values and classes from the nearest codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What the other columns of a row say of an empty cell: three regressions, and how far each is to be believed.
+r"""Regressions of a column on the other columns of a row, with the error of each.
 
 Rows of numbers (n, q), NaN where a cell is empty; a category is as many numbers as it has values, 0 or 1 each (their
 mean is its probability, and its Brier score their squared error).

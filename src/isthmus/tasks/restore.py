@@ -1,4 +1,4 @@
-r"""Restoration: remove noise, and fill what is missing.
+r"""Restoration: denoising and inpainting.
 
 Denoising is one crossing of the code: what does not fit through it, noise above all, is left behind (Vincent et al.,
 ICML 2008).

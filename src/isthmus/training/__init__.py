@@ -1,4 +1,4 @@
-"""The engine that trains every model, and what it is made of."""
+"""The training engine and its parts."""
 
 from isthmus.training.batches import (
     Batches,

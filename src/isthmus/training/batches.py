@@ -1,4 +1,4 @@
-"""Where batches come from: memory, a stream, or groups of equally large records. The engine cannot tell which.
+"""Sources of batches: memory, a stream, or groups of equally large records, behind one interface.
 
 Every epoch's order is a function of ``(seed, epoch)`` alone, so a resumed run sees the batches it would have seen.
 """
@@ -264,7 +264,7 @@ class GroupedBatches(Batches):
 
 
 class PairedBatches(Batches):
-    """Batches of all records, each with some labelled ones after them: where few have a label, a batch would have none.
+    """Adds up to ``at_most`` labelled records to every batch, so that each has labels even when few records do.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What may look on, and step in, while a model trains."""
+"""Callbacks: functions that watch a training run and may stop it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Callback", "FitState", "MLflow", "TensorBoard"]
 
 @dataclass
 class FitState:
-    """What a callback sees.
+    """State of a run, as a callback receives it.
 
     Parameters
     ----------
@@ -44,22 +44,22 @@ class FitState:
 
 
 class Callback:
-    """Base of callbacks; each method may be left as it is. ``on_epoch`` may return "stop"."""
+    """Base class of callbacks: override any of its methods. ``on_epoch`` may return "stop"."""
 
     wants_forecast = False  # whether settings should say what memory and time the run will take
 
     def on_start(self, state: FitState) -> None:
-        """Look on before the first step."""
+        """React to the start of a run, before the first step."""
 
     def on_progress(self, state: FitState) -> None:
-        """Look on a few times a second, in the middle of an epoch."""
+        """React to progress, a few times a second during an epoch."""
 
     def on_epoch(self, state: FitState) -> str | None:
-        """Look on after an epoch; return "stop" to end training here."""
+        """React to the end of an epoch; return "stop" to end training."""
         return None
 
     def on_end(self, state: FitState) -> None:
-        """Look on after the last epoch, also when training failed or was interrupted."""
+        """React to the end of a run, also when training failed or was interrupted."""
 
 
 class _Function(Callback):

@@ -1,4 +1,4 @@
-"""Several processes, one model: under ``torchrun`` every process trains on its share and gradients are averaged.
+"""Distributed training: under ``torchrun`` every process trains on its share and gradients are averaged.
 
 Without ``torchrun`` every function here is the identity. Weights never carry a wrapper's prefix, because there is no
 wrapper: the engine averages gradients itself.

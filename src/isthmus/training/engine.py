@@ -285,7 +285,7 @@ class Engine:
             return player.loss(Step(x, rng, source.labels_of(rows), share))
 
     def _score(self, held_out: Batches) -> dict[str, Tensor]:
-        """Return each term of the players judged, averaged over the held-out records, with chance fixed."""
+        """Return the loss terms on held-out records of the players that count, with a fixed seed."""
         rng = epoch_generator(self.plan.seed, 0, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self.module.eval()

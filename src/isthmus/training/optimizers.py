@@ -47,7 +47,7 @@ LONG = 3  # columns for each row from which on the short way round, in float32, 
 
 
 def polar_factor(gradients: Tensor, steps: Sequence[tuple[float, float, float]] = POLAR_STEPS) -> Tensor:
-    """Return nearly the nearest matrices with orthonormal rows: U p(S) V^T of each G = U S V^T, with p(S) near 1.
+    """Return approximate polar factors: U p(S) V^T of each G = U S V^T, with p(S) near 1.
 
     Newton-Schulz iterations X <- a X + b (X X^T) X + c (X X^T)^2 X (Jordan et al., "Muon", 2024). All iterates are
     polynomials in A = G G^T applied to G, so the iteration runs on the small square side, and the long side is met
@@ -116,7 +116,7 @@ class Optimizer(ABC):
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Reset the state."""
         self.state = {name: [torch.zeros_like(p) for p in self.parameters] for name in self.entries}
 
     @torch.no_grad()
@@ -137,7 +137,7 @@ class Optimizer(ABC):
 
 
 class Muon(Optimizer):
-    """Momentum whose update is made orthogonal: every direction of a weight matrix moves at the same speed.
+    """Muon: momentum with orthogonalised updates, so that all directions of a weight matrix move equally fast.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024)::
 
@@ -287,7 +287,7 @@ def make_optimizers(
     name : {"muon", "adamw", "adam", "sgd", "gradient-descent"}
         With "muon", biases, gains, look-up tables and flows go to AdamW.
     learning_rate : float or None
-        Peak of the schedule; None takes the usual one for batches of this size, times the player's pace. With "muon"
+        Peak of the schedule; None takes the default for the batch size, times the player's ``lr_scale``. With "muon"
         AdamW's rate moves in proportion.
     weight_decay : float
         L2: added to the gradient by "adam", "sgd" and "gradient-descent", decoupled in "muon" and "adamw".

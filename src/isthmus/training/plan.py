@@ -1,4 +1,4 @@
-"""What is decided before a run, and where it stands: the two halves of a checkpoint beside the tensors."""
+"""The plan of a run, and its progress: the two parts of a checkpoint besides the tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Plan", "Progress"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: everything that is decided before the first step.
+    """Settings of a run that are fixed before the first step.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass
 class Progress:
-    """Where a run stands; with the tensors, all that a checkpoint holds."""
+    """Progress of a run; with the tensors, all that a checkpoint holds."""
 
     epoch: int = 0
     step: int = 0

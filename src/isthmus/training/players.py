@@ -1,4 +1,4 @@
-"""Players: what the engine trains. An autoencoder has one, a generative adversarial network two."""
+"""Players: networks with a loss and an optimiser. An autoencoder has one, a generative adversarial network two."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ Loss = Callable[[Step], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Player:
-    """Somebody with parameters of their own and a loss to lower.
+    """Modules that are trained together by one loss.
 
     Parameters
     ----------
     name : str
         Prefix of the player's terms in the history when there is more than one player.
     modules : tuple of torch.nn.Module
-        Whose parameters this player moves, and nobody else's.
+        Modules whose parameters this player alone updates.
     loss : callable
         ``loss(step) -> {term: scalar}``: named terms in nats per example, averaged over the batch of a
         :class:`Step`. Their sum is minimised.
     every : int, default=1
-        Rhythm: the player moves at every ``every``-th step.
+        The player is updated at every ``every``-th step.
     after : callable, optional
-        Called when the player has moved: averages of weights, tables that no gradient moves.
+        Called after each update: for averages of weights, and tables that have no gradient.
     lr_scale : float, default=1
-        Factor on the optimiser's usual learning rate; one that a user asks for is taken as it is.
+        Factor on the optimiser's default learning rate; not applied to one that the user sets.
     betas : (float, float), optional
-        Memory of "adam" and "adamw", where it is not the usual one: in a game, momentum drives players round.
+        Coefficients of "adam" and "adamw", where not the default: in adversarial training, momentum makes players
+        oscillate.
     in_validation : bool, default=True
-        Whether its loss on held-out records is part of what early stopping looks at; not where it is a game's.
+        Whether its loss on held-out records counts for early stopping; an adversarial loss does not.
     metrics : callable, optional
-        Returns named figures for the history after each epoch, which are no part of the loss.
+        Returns named figures for the history after each epoch.
     """
 
     name: str
@@ -61,9 +62,9 @@ class Player:
                     yield parameter
 
     def elementwise_ids(self) -> set[int]:
-        """Return the ids of weights that are matrices by shape, not by use, and so are not for orthogonal steps.
+        """Return the ids of 2-D parameters that Muon must not orthogonalise.
 
-        They are those of look-up tables, and of modules that have ``orthogonal_steps = False``.
+        They are those of embeddings, and of modules with ``orthogonal_steps = False``.
         """
         found = set()
         for module in self.modules:

@@ -1,4 +1,4 @@
-"""Which arithmetic a device computes in, and the fastest one that is still exact enough."""
+"""Precision of arithmetic: the fastest that a device offers and that is exact enough."""
 
 from __future__ import annotations
 

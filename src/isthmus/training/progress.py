@@ -1,4 +1,4 @@
-"""What a person sees of a run: one bar on a terminal, plain lines everywhere else."""
+"""Progress display of a run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the learning rate moves: one cycle, as a function of the share of the budget that is spent."""
+"""Learning-rate schedule: one cycle, as a function of the share of the budget that is spent."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def one_cycle(progress: float, *, warm_up: float = WARM_UP) -> float:
 
 
 def constant(progress: float) -> float:
-    """Return 1 whatever the progress."""
+    """Return 1: a constant rate."""
     return 1.0

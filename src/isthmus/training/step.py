@@ -1,4 +1,4 @@
-"""What a loss is computed from: one batch, and where in the training it stands."""
+"""Input of a loss: one batch, the generator, and the share of the budget that is spent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Step"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch as a player's loss takes it.
+    """Input of a loss: one batch.
 
     The engine makes one for each player and each step, so two players of a step see the same records with augmentation
     drawn anew.

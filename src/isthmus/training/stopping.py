@@ -1,4 +1,4 @@
-"""When to stop: budgets, and a held-out score that no longer falls."""
+"""Stopping rules: budgets, and early stopping on a held-out loss."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ DEFAULT_STEPS = 4000
 
 
 def default_epochs(steps_per_epoch: int, default_steps: int = DEFAULT_STEPS) -> int:
-    """Return the epochs of a usual run: about 4,000 steps, at least 5 epochs and at most 300."""
+    """Return the default number of epochs: about 4,000 steps, at least 5 epochs and at most 300."""
     return min(300, max(5, round(default_steps / steps_per_epoch)))
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend.
+    """Budget of a run, in steps and seconds.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Budget:
 
 @dataclass
 class EarlyStopping:
-    """Keep the lowest held-out loss, and say when it has not been lowered for long.
+    """Stops when the held-out loss has not fallen for some epochs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The verb for a first look: demo. Each of its three parts is a file: reconstructing, drawing, and codes at work."""
+"""Verb ``demo``: reconstruction, sampling and downstream uses on 1,797 digits, one file each."""
 
 from isthmus.cli.demo.verb import demo
 

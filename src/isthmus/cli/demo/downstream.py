@@ -1,4 +1,4 @@
-"""What codes are good for: a classifier with few labels, a map, clusters and outliers, each beside plain pixels."""
+"""Downstream use of codes: a classifier with few labels, a map, clusters and outliers, compared with raw pixels."""
 
 from __future__ import annotations
 

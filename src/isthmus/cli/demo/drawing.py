@@ -1,4 +1,4 @@
-"""New digits, drawn by a VAE and a GAN, beside real ones."""
+"""New digits, drawn by a VAE and a GAN, compared with real ones."""
 
 from __future__ import annotations
 

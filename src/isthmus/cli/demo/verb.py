@@ -1,4 +1,4 @@
-"""A first look: reconstruct, draw, and put codes to work."""
+"""Verb ``demo``: fit, reconstruct, sample, and use codes downstream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def demo(
     threads: int | None = None,
     force: bool = False,
 ) -> Result:
-    """Watch an autoencoder learn 1,797 real handwritten digits, a VAE and a GAN draw new ones, and codes at work.
+    """Fit an autoencoder to 1,797 handwritten digits, draw new ones from a VAE and a GAN, and use codes downstream.
 
     The autoencoder is set beside PCA, k-means and the mean; new digits are set beside real ones; a classifier with 50
     labels, a map, clusters and outliers are set beside scikit-learn's on pixels. Takes about a minute. Writes the

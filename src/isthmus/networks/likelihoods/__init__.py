@@ -1,4 +1,4 @@
-r"""Likelihoods: how probable a record x is when the decoder says theta. Minus its logarithm is the reconstruction loss.
+r"""Likelihoods p(x | theta): theta is the decoder's output, -log p(x | theta) the reconstruction loss.
 
 A decoder ends in plain numbers theta; the likelihood alone says what they mean (Kingma and Welling, "Auto-Encoding
 Variational Bayes", 2014, appendix C). With r = x - theta, sums over the D numbers of a record, and logarithms in nats:
@@ -63,7 +63,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "categorical": Categorical,
     "table": MixedTable,
 }
-# Those that data are given when nobody asks for one: the first that suits them.
+# Default likelihoods: the first that suits the data is taken.
 DEFAULTS: list[type[Likelihood]] = [Categorical, Bernoulli, MixedTable, DiscretisedLogistic, Gaussian]
 
 

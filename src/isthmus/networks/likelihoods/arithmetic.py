@@ -1,4 +1,4 @@
-"""Sums, logarithms and draws that several likelihoods need."""
+"""Sums, logarithms and random draws shared by likelihoods."""
 
 from __future__ import annotations
 

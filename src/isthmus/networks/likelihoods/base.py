@@ -1,4 +1,4 @@
-"""What every likelihood can do."""
+"""Base class of likelihoods."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Likelihood(nn.Module, ABC):
         return self.scaling[kind]
 
     def fits_scaling(self, scaling: str, summary: SummaryLike) -> bool:
-        """Tell whether records are in the support after a scaling; they are after the usual one."""
+        """Tell whether records are in the support after a scaling; they are after the default one."""
         return True
 
     def mismatch(self, summary: SummaryLike) -> str | None:

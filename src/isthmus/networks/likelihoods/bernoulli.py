@@ -1,4 +1,4 @@
-"""Zeros and ones, and shares between them."""
+"""Bernoulli likelihood: zeros and ones, and shares between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Categories, one or many at a time."""
+"""Categorical likelihood: one category, or one at each position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors about a centre: Gaussian, Laplace and Huber."""
+"""Location-scale likelihoods: Gaussian, Laplace and Huber."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers as slices of a logistic distribution."""
+"""Discretised logistic likelihood of whole numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a likelihood may know of the data, and scales that are learned with the weights."""
+"""Scale parameters that are learned with the weights, and the summary of the data that a likelihood uses."""
 
 from __future__ import annotations
 

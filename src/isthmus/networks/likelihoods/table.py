@@ -1,4 +1,4 @@
-"""Rows of numbers, some with values that many records share, of masks and of categories side by side."""
+"""Likelihood of mixed rows: numbers, some with atoms (values that many records share), masks and categories."""
 
 from __future__ import annotations
 

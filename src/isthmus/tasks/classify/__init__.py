@@ -1,4 +1,4 @@
-"""Classes from a model's codes, with few labels or many: :class:`Classifier`."""
+"""Classification from a model's codes, with few labels or many: :class:`Classifier`."""
 
 from isthmus.tasks.classify.classifier import METHODS, Classifier
 from isthmus.tasks.classify.evaluation import Classification

@@ -1,4 +1,4 @@
-"""Classes from a model's codes, with few labels or with many: scikit-learn's classifier contract.
+"""Classification from a model's codes, with few labels or many: scikit-learn's classifier contract.
 
 Each way of learning them is a :class:`isthmus.tasks.classify.methods.Method`; what no way changes is here, once: which
 records have a label, which way serves them, and probabilities that hold.

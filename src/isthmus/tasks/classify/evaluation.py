@@ -1,4 +1,4 @@
-"""How good a classifier is on labelled records: as figures to print, to keep and to draw."""
+"""Evaluation of a classifier on labelled records: figures to print, to save and to plot."""
 
 from __future__ import annotations
 

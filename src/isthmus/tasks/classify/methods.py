@@ -1,4 +1,4 @@
-"""Ways of telling classes: each learns from a model's codes, or trains its networks, and returns logits."""
+"""Methods of classification: each learns from a model's codes, or trains its networks, and returns logits."""
 
 # ruff: noqa: D102 - what each method does stands at Method
 from __future__ import annotations

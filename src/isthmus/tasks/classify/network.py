@@ -1,4 +1,4 @@
-"""A softmax head on a model's encoder, both trained: from first weights, beside the model's own loss, or fine-tuned.
+"""A softmax head on a model's encoder: trained from scratch, together with the model's own loss, or fine-tuned.
 
 Vincent, Larochelle, Lajoie, Bengio and Manzagol, "Stacked Denoising Autoencoders", JMLR 2010, section 3.1, for
 fine-tuning; Le, Patterson and White, "Supervised Autoencoders", NeurIPS 2018, for training beside the reconstruction::
@@ -31,7 +31,7 @@ from isthmus.tasks.coder import Coder
 __all__ = ["FineTuned", "Head", "Joint"]
 
 UNSIZED = 32  # side of pictures of several sizes, for the weight of their loss
-FINE_TUNING_LR_SCALE = 1 / 3  # of the usual learning rate, where weights have been learned before
+FINE_TUNING_LR_SCALE = 1 / 3  # of the default learning rate, where weights have been learned before
 
 
 class Head(Method):

@@ -1,4 +1,4 @@
-r"""Labels that spread to their neighbours: records of one cluster or one curve get the class of the few with a label.
+r"""Label spreading: unlabelled records take the class of labelled ones near them.
 
 Zhou, Bousquet, Lal, Weston and Schoelkopf, "Learning with Local and Global Consistency", NeurIPS 2003, over the graph
 of nearest codes: :func:`isthmus.graph.spread`. A new record gets the mean of its nearest records' p, by the weight of

@@ -1,4 +1,4 @@
-"""Groups that records fall into, from a model's codes: :class:`Clusterer`."""
+"""Clustering of records by a model's codes: :class:`Clusterer`."""
 
 from isthmus.tasks.cluster.clusterer import METHODS, Clusterer
 from isthmus.tasks.cluster.evidence import Evidence

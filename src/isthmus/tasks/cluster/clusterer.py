@@ -1,4 +1,4 @@
-"""Clusters of records, from a model's codes: scikit-learn's cluster contract.
+"""Clustering of records by a model's codes: scikit-learn's cluster contract.
 
 Each way of finding them is a :class:`isthmus.tasks.cluster.methods.Method`; what no way changes is here, once: how many
 clusters, which of several runs is kept and how well they agree, and which members stand for a cluster or doubt it.
@@ -206,7 +206,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         return "gradients" if is_free and gradients.suits(data) else "records"
 
     def _forget_width(self) -> None:
-        """Forget how wide the model's records are where nobody gives these: they are histograms of pictures."""
+        """Remove ``n_features_in_`` of the model where the records are pictures: the model sees their histograms."""
         if self.features_ == "gradients":
             del self.n_features_in_
 
@@ -231,7 +231,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         return method.settled(view, runs)
 
     def _number_clusters(self, found: Chances) -> None:
-        """Give clusters numbers by size, the largest first; one that nobody is in is left out."""
+        """Give clusters numbers by size, the largest first; empty ones are left out."""
         likeliest = found.argmax(axis=1)
         sizes = np.bincount(likeliest, minlength=found.shape[1])
         order = np.argsort(-sizes, kind="stable")

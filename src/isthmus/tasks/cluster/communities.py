@@ -1,4 +1,4 @@
-r"""Clusters as parts of a graph that joins every record to those whose codes are nearest.
+r"""Clusters as communities of the nearest-neighbour graph of codes.
 
 Two ways. Both begin with the graph of :mod:`isthmus.tasks.cluster.graph`, and find out how many clusters there are by
 :mod:`isthmus.tasks.cluster.splits`.

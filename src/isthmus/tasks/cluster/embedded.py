@@ -37,7 +37,7 @@ from isthmus.tasks.coder import Coder
 __all__ = ["DEC", "IDEC", "Centres", "divergence", "target_distribution"]
 
 GAMMA = 0.1  # weight of the divergence beside the reconstruction: Guo et al., section 4.2
-LR_SCALE = 0.1  # of the optimiser's usual rate: the weights have been learned before
+LR_SCALE = 0.1  # of the optimiser's default rate: the weights have been learned before
 CHANGED = 0.001  # share of the records that change their cluster in an epoch, below which it is over: DEC, section 4.3
 
 

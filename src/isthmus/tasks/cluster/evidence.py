@@ -1,4 +1,4 @@
-"""How many clusters: the score of each number, and the number with the best one."""
+"""Number of clusters: the score of each candidate, and the best one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""A graph of neighbours (:mod:`isthmus.graph`): how it lies in few dimensions, and how it is divided best.
+r"""Spectral embedding and modularity of a neighbour graph (:mod:`isthmus.graph`).
 
 With W_cd the weight between clusters c and d, all weights adding up to 1, and v_c = sum_d W_cd:
 

@@ -1,4 +1,4 @@
-r"""Ways of clustering: each learns from a model's codes, or trains its networks, and returns a probability a cluster.
+r"""Methods of clustering: each learns from a model's codes, or trains its networks, and returns probabilities.
 
 The two plain ones stand here, on codes that are left as they are::
 

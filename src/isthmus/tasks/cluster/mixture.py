@@ -1,4 +1,4 @@
-"""A mixture of Gaussians on codes, which methods and the evidence for a number of clusters are made of."""
+"""Gaussian mixtures of codes, for methods and for the number of clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Which splits of a graph are between clusters, and which cut a cluster in two: how many clusters there are.
+r"""Number of clusters of a graph: which splits separate clusters, and which cut a cluster in two.
 
 How much a split of a part of the graph into two sides cuts is its conductance: with w the weight between the two sides
 and v_1, v_2 the weight of each, within the part::

@@ -42,7 +42,7 @@ from isthmus.tasks.coder import Coder
 __all__ = ["VaDE", "nats_told"]
 
 WIDTH = 10  # numbers in a code: Jiang et al., section 4.2
-WARM_UP = 0.5  # share of the first training over which the KL term comes in, where nobody says
+WARM_UP = 0.5  # share of the first training over which the KL term comes in by default
 STARTS = 10  # of the mixture, the likeliest of which is kept
 DRAWS = 8  # of each code, that the bound on log p(x) is found with
 TOLD = 0.75  # of the nats that clusters told of a record at the start: with less, some of them have died

@@ -76,7 +76,7 @@ class _Rows:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Detector(OutlierMixin, TaskEstimator):
-    """Find records that are unlike the others, with a p-value and the reasons for each.
+    """Find outliers, with a p-value and the reasons for each.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class Detector(OutlierMixin, TaskEstimator):
         Parameters
         ----------
         X : array, data frame, path, or Data
-            Records: whatever :func:`isthmus.data.open` takes; usual ones, or most of them.
+            Records: whatever :func:`isthmus.data.open` takes; normal ones, or most of them.
         y : ignored
 
         Returns

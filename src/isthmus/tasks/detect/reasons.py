@@ -90,7 +90,7 @@ def from_repairs(
     residuals : Residuals
         By which candidates are chosen.
     score : callable
-        Of encoded rows, higher for more usual ones.
+        Of encoded rows, higher for more normal ones.
     records : Encoded
     k : int
     """

@@ -1,1 +1,1 @@
-"""What a diagnosis is made of: one small function for each thing that can be wrong with a fitted model."""
+"""Diagnosis of a fitted model: one small function for each possible fault."""

@@ -1,4 +1,4 @@
-"""Whether a model draws the class that it is asked for."""
+"""Checks of whether a model draws records of the requested class."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def classes_confused(examined: Examination) -> Finding | None:
         "classes-confused",
         0.9,
         f"Of new records of class {found.labels[worst]} {percent(found.new[worst])} have their nearest real record in "
-        f"that class, where {percent(found.real[worst])} of the real ones do: the model does not listen to its label, "
-        f"for {wrong} of {len(found.labels)} classes.",
+        f"that class, where {percent(found.real[worst])} of the real ones do: the model ignores the label for "
+        f"{wrong} of {len(found.labels)} classes.",
         {
             "class": found.labels[worst].item(),
             "share_of_new": float(found.new[worst]),

@@ -45,17 +45,17 @@ OFF_THE_PRIOR = 0.5
 # Of the entries that tokens could reach: default codebooks on 1,600 digits have a perplexity of a third or more.
 UNUSED = 0.1
 BARELY = 0.5  # a model that gives back less than half of the variance
-WHOLE = {"beta": 1.0}  # weights that are not heavy where none was usual: of a bound's KL term
+WHOLE = {"beta": 1.0}  # default weights that are not reduced: of a bound's KL term
 GAIN = 0.2  # of the variance, that a linear code of four times the size gives back more
 # Variance among the means of classes, of what varies in new records; digits have 0.45 to 0.57.
 NO_DIFFERENCE = 0.005
-# Times what labels at random leave, of which a network learns some more by heart: 1.9 were seen.
+# Times what labels at random leave, of which a network memorises some: 1.9 were seen.
 BY_CHANCE = 4
 
 
 def beta_too_large(examined: Examination) -> Finding | None:
     """Find a code that was given up because it cost too much."""
-    return _too_heavy(examined, "beta", "a code costs so much that it is cheaper to say nothing of the record")
+    return _too_heavy(examined, "beta", "a code costs more KL than it lowers the error")
 
 
 def penalty_too_large(examined: Examination) -> Finding | None:
@@ -70,7 +70,7 @@ def weight_decay_too_large(examined: Examination) -> Finding | None:
 
 def _too_heavy(examined: Examination, name: str, why: str) -> Finding | None:
     """Return a finding where a weight was raised, and little or nothing comes back."""
-    value, usual = examined.asked(name), examined.usual(name) if name in examined.parameters else None
+    value, usual = examined.asked(name), examined.default(name) if name in examined.parameters else None
     if value is None or value <= (usual or WHOLE.get(name, 0)):
         return None
     spread = examined.answer_spread
@@ -85,7 +85,7 @@ def _too_heavy(examined: Examination, name: str, why: str) -> Finding | None:
         1.0,
         f"{seen}: with {name}={value:g} {why}.",
         {"answer_spread": spread, name: value, "usual": usual} | terms,
-        f"Leave {name} at its usual value{'' if usual is None else f', {usual:g}'}.",
+        f"Leave {name} at its default{'' if usual is None else f', {usual:g}'}.",
         {name: usual},
     )
 
@@ -116,7 +116,7 @@ def posterior_collapse(examined: Examination) -> Finding | None:
         f"The decoder ignores the code: its answers for different codes differ by {percent(spread)} of what records "
         f"do{said}. New records and reconstructions are all the same.",
         evidence,
-        "Let the KL term come in slowly, or give each unit some of it for nothing (free_bits=0.1).",
+        "Raise the weight of the KL term slowly (warm_up), or leave some nats of each unit free of it (free_bits=0.1).",
         {"warm_up": 0.3} if examined.parameters.get("warm_up", 0) < 0.3 else {"free_bits": 0.1},
     )
 
@@ -129,10 +129,10 @@ def code_ignored(examined: Examination) -> Finding | None:
     return Finding(
         "code-ignored",
         0.9,
-        f"The decoder gives nearly the same answer for every code: they differ by {percent(spread)} of what records "
-        f"do. The model has learned the mean record and nothing else.",
+        f"The decoder's output hardly depends on the code: its variance is {percent(spread)} of that of the records. "
+        f"The model returns the mean record.",
         {"answer_spread": spread},
-        "Look at the loss curves: a run that never came off its start needs another activation, scaling or rate.",
+        "Look at the loss curves: a loss that never fell needs another activation, scaling or rate.",
         {"activation": "silu"},
     )
 
@@ -179,10 +179,10 @@ def saturated_code(examined: Examination) -> Finding | None:
         "saturated-code",
         0.66,
         f"{percent(flat)} of the code's values lie at the ends of [{0 if low >= 0 else -1}, 1], where its function is "
-        f"flat: units are switches rather than numbers, and learn no more.",
+        f"flat: these units are on or off, and have no gradient.",
         {"share_flat": flat, "low": low, "high": high},
-        "End the encoder without sigmoid or tanh, or weaken what drives it to the ends (penalty, weights, rate).",
-        {"penalty": examined.usual("penalty")} if examined.asked("penalty") else {},
+        "End the encoder without sigmoid or tanh, or lower penalty, weight_decay or learning_rate.",
+        {"penalty": examined.default("penalty")} if examined.asked("penalty") else {},
     )
 
 
@@ -218,9 +218,9 @@ def code_too_wide(examined: Examination) -> Finding | None:
         "code-too-wide",
         0.3,
         f"Of {examined.code_size} units of the code about {used:.0f} are used: the data need no more, and the others "
-        f"cost time and room.",
+        f"cost time and memory.",
         {"units": examined.code_size, "used": used},
-        "A narrower code does the same.",
+        "A smaller latent_dim gives the same reconstructions.",
         {"latent_dim": max(1, round(2 * used))},
     )
 
@@ -256,15 +256,15 @@ def codes_off_the_prior(examined: Examination) -> Finding | None:
     heavier = {
         name: 10 * value for name in ("beta", "penalty") if (value := examined.asked(name)) is not None and value > 0
     }
-    lowered = {name: examined.usual(name) for name in ("beta", "penalty") if examined.asked(name) is not None}
+    lowered = {name: examined.default(name) for name in ("beta", "penalty") if examined.asked(name) is not None}
     return Finding(
         "codes-off-the-prior",
         0.7,
-        f"Codes of records do not lie where new ones are drawn: {off.mean():.2g} nats a unit apart (unit {worst} "
+        f"Codes of records are not distributed as the prior: KL of {off.mean():.2g} nats a unit (unit {worst} "
         f"deviates by {codes[:, worst].std():.3g}, new codes by {drawn[:, worst].std():.3g}). New records come from "
         f"codes that the decoder has never seen.",
         {"nats_a_unit": float(off.mean()), "worst_unit": worst, "deviation": float(codes[:, worst].std())},
-        "Weigh the term that draws codes to the prior more, or take a prior that goes where they are.",
+        "Raise the weight of the KL term (beta or penalty), or take prior='mixture', which fits the codes.",
         lowered or heavier or {"prior": "mixture"},
     )
 
@@ -316,7 +316,7 @@ def classes_ignored(examined: Examination) -> Finding | None:
     among = float(classes.var(axis=0).sum(axis=1).mean())
     whole = float(classes.reshape(-1, classes.shape[2]).var(axis=0).sum())
     share = among / whole if whole > 0 else 0.0
-    # Labels drawn at random leave (classes - 1) / (records - 1), which a network can learn by heart.
+    # Labels drawn at random leave (classes - 1) / (records - 1), which a network can memorise.
     by_chance = (len(examined.model.classes_) - 1) / max(1, int(examined.told("train_records")) - 1)
     if share >= max(NO_DIFFERENCE, BY_CHANCE * by_chance):
         return None
@@ -324,9 +324,9 @@ def classes_ignored(examined: Examination) -> Finding | None:
         "classes-ignored",
         0.88,
         f"New records of one class and of another are the same: the class makes {percent(share)} of what varies in "
-        f"them, labels at random would make {percent(by_chance)}. The labels say nothing that the records show, or "
-        f"they are of other records.",
+        f"them, random labels would make {percent(by_chance)}. The labels are unrelated to the records, or in another "
+        f"order.",
         {"share_of_variance": share, "share_by_chance": by_chance, "classes": len(classes)},
-        "Look whether labels and records are in the same order; a smaller code leaves more to the class.",
+        "Check that labels and records are in the same order; with a smaller code the class carries more.",
         {"latent_dim": max(1, examined.code_size // 4)},
     )

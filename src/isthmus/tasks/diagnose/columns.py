@@ -1,4 +1,4 @@
-"""Checks of new records column by column, and of pairs of columns: shares, values, and dependence."""
+"""Checks of new records, column by column and in pairs: shares, values, and dependence."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def shared_values(examined: Examination) -> Finding | None:
         "shares-lost",
         0.72,
         f"{percent(worst['share'])} of the records have the value {worst['value']:g} in {worst['column']}, and "
-        f"{percent(worst['drawn'])} of new ones: what many records share is drawn as if it were any number.",
+        f"{percent(worst['drawn'])} of new ones: the model does not draw this value as often as it occurs.",
         {**worst, "columns": sorted({one["column"] for _, one in off})},
-        "Fit again with the usual likelihood and scaling, which tell shared values apart.",
+        "Fit again with the default likelihood and scaling, which model values that many records share.",
         _usual_likelihood(examined),
     )
 
@@ -70,7 +70,7 @@ def values_made_up(examined: Examination) -> Finding | None:
         f"{percent(share)} of new records have a value in {worst['column']} that no record has, such as "
         f"{worst['example']:g}: records have {known} only.",
         {**worst, "share": share, "columns": sorted(one["column"] for _, one in off)},
-        "Fit again with the usual likelihood and scaling, which keep to the values of such a column.",
+        "Fit again with the default likelihood and scaling, which keep to the values of such a column.",
         _usual_likelihood(examined),
     )
 
@@ -98,7 +98,7 @@ def dependence(examined: Examination) -> Finding | None:
         "dependence-lost",
         0.62,
         f"The ranks of {names[0]} and {names[1]} correlate by {a[i, j]:.2f} in records and by {b[i, j]:.2f} in new "
-        f"ones: each column may be right, and what they say together is not.",
+        f"ones: the model misses the dependence between these columns.",
         {
             "columns": names,
             "correlation": float(a[i, j]),
@@ -106,7 +106,7 @@ def dependence(examined: Examination) -> Finding | None:
             "pairs": len(pairs),
             "all_pairs": [[real[k].name, real[m].name] for k, m in sorted(pairs)[:20]],
         },
-        "Let the code say more: a wider one, less weight on the term that draws codes to the prior, longer training.",
+        "Take a larger latent_dim, a lower beta, or train longer.",
         {"beta": 0.25} if examined.parameters.get("beta", 0.0) != 0.25 and "beta" in examined.parameters else {},
     )
 

@@ -1,4 +1,4 @@
-"""Whether new records are copies of those trained on."""
+"""Checks of whether new records are copies of training records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Copying", "copying", "judged", "memorised_records"]
 
 # New records nearer to one trained on than to any of as many held out: a half, of a model that copies none. Healthy
 # models of 540 digits, with 60 held out, have 0.78 at most, by a chance of 10^-4.2 at least (24 kinds, 3 seeds); those
-# that learned 100 rows by heart 0.94, by a chance of 10^-32.
+# that memorised 100 rows 0.94, by a chance of 10^-32.
 NEARER = 0.85
 # Share of new records identical to one trained on, from which they are copies. Of rows of a few categories, which
 # repeat by chance, it says nothing: as many held-out ones are.
@@ -92,7 +92,7 @@ def judged(examined: Examination, found: Copying) -> Finding | None:
     return Finding(
         "memorisation",
         0.75,
-        f"{seen}: the model gives back records that it learned by heart.",
+        f"{seen}: the model copies training records.",
         {
             "share_nearer": found.share_nearer,
             "by_chance": found.by_chance,

@@ -1,4 +1,4 @@
-"""Checks of the data, of the scale that the network sees them on, and of what the likelihood makes of them."""
+"""Checks of the data, their scaling, and the fit of the likelihood."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FLOOR, CEILING = -6.0, 1.5
 
 
 def values_out_of_range(examined: Examination) -> Finding | None:
-    """Find records unlike those fitted on."""
+    """Find records that differ from those of the fit."""
     if examined.kind not in ("array", "image"):
         raise NotKnownError("only arrays and pictures have a range that is checked")
     summary = examined.summary
@@ -58,8 +58,8 @@ def values_out_of_range(examined: Examination) -> Finding | None:
         "values-out-of-range",
         0.98,
         f"{percent(outside[worst])} of the values of {names[worst]} lie outside [{summary.low[worst]:g}, "
-        f"{summary.high[worst]:g}], the range of the records fitted on: these records are not of their kind, or in "
-        f"other units, and the model knows nothing of them.",
+        f"{summary.high[worst]:g}], the range of the records fitted on: these records are of another kind, or in "
+        f"other units, and the model has never seen such values.",
         {
             "column": names[worst],
             "share_outside": float(outside[worst]),
@@ -144,7 +144,7 @@ def extreme_values(examined: Examination) -> Finding | None:
         "extreme-values",
         0.75,
         f"One record of {n:,} makes {percent(share[worst])} of the variance of {summary.names[worst]}: it lies "
-        f"{farthest[worst]:.0f} deviations off, and on the scale that it sets all others are alike.",
+        f"{farthest[worst]:.0f} deviations off, and after scaling all others are nearly equal.",
         {
             "column": summary.names[worst],
             "share_of_variance": float(share[worst]),
@@ -152,7 +152,7 @@ def extreme_values(examined: Examination) -> Finding | None:
             "low": float(summary.low[worst]),
             "high": float(summary.high[worst]),
         },
-        "Look whether it is a mistake; if not, scale by quantiles, on which no value is extreme.",
+        "Check whether it is a mistake; if not, take scaling='quantile', on which no value is extreme.",
         {"scaling": "quantile"},
     )
 
@@ -170,10 +170,10 @@ def constant_columns(examined: Examination) -> Finding | None:
     return Finding(
         "constant-columns",
         0.35,
-        f"{which[0].upper()}{which[1:]} had one value in all records fitted on: no code holds it, and a model cannot "
-        f"tell what another value means.",
+        f"{which[0].upper()}{which[1:]} had one value in all records fitted on: the model cannot "
+        f"represent another value.",
         {"columns": names},
-        "Leave such columns out, or look why they do not vary.",
+        "Leave such columns out, or find out why they do not vary.",
     )
 
 
@@ -215,14 +215,14 @@ def likelihood_mismatch(examined: Examination) -> Finding | None:
         return Finding(
             "likelihood-mismatch",
             0.55,
-            f"likelihood={likelihood.name!r} {why}: what it says of them is no probability, so likelihoods and bounds "
-            f"mean nothing and cannot be compared.",
+            f"likelihood={likelihood.name!r} {why}: its values are not probabilities of these data, so likelihoods and "
+            f"bounds cannot be compared.",
             {
                 "likelihood": likelihood.name,
                 "low": float(examined.summary.low.min()),
                 "high": float(examined.summary.high.max()),
             },
-            "Let the likelihood follow from the data.",
+            "Leave likelihood at 'auto'.",
             {"likelihood": "auto"},
         )
     if not isinstance(getattr(likelihood, "scale", "learned"), float | int) or not _other_terms(examined):
@@ -238,7 +238,7 @@ def likelihood_mismatch(examined: Examination) -> Finding | None:
         f"The likelihood's scale is fixed at {likelihood.scale:g}, and errors are {error:.3g}: against "
         f"{', '.join(_other_terms(examined))} the reconstruction weighs {weighs}.",
         {"scale": float(likelihood.scale), "error": error, "terms": _other_terms(examined)},
-        "Let the scale be learned: then no weight has to be found.",
+        "Take a likelihood with a learned scale: it sets the weight.",
         {"likelihood": "auto"},
     )
 
@@ -271,10 +271,10 @@ def scale_at_its_floor(examined: Examination) -> Finding | None:
         "scale-at-its-floor",
         0.68,
         f"{low} of {len(scales)} scales of the likelihood fell to their floor, {math.exp(float(scales.min())):.1g} of "
-        f"the spread of the data: something is given back without any error, and its density, without bound, decides "
-        f"the whole objective.",
+        f"the spread of the data: some values are reconstructed exactly, and their density, which has no bound, "
+        f"dominates the objective.",
         {"scales": len(scales), "at_floor": low, "smallest": math.exp(float(scales.min()))},
-        "Leave out what is a copy or a function of something else, or fix the scale.",
+        "Leave out columns that are copies or functions of others, or fix the scale.",
         {"likelihood": "gaussian-fixed"},
     )
 

@@ -1,4 +1,4 @@
-"""All that is known of a fitted model: each figure is computed when a check first asks for it, and once.
+"""Figures of a fitted model for checks: each is computed when first asked for, and once.
 
 A model is asked for methods and attributes, never for its class. What it does not have, or what records would be needed
 for, raises :class:`NotKnownError`; the check that asked is then told among those that were not made.
@@ -106,13 +106,13 @@ class Examination:
         return dict(self.model.get_params(deep=False))
 
     def asked(self, name: str) -> Any:
-        """Return a parameter that was given another value than the usual one; None otherwise, or without it."""
+        """Return a parameter that is not at its default; None otherwise, or without it."""
         usual = inspect.signature(type(self.model).__init__).parameters.get(name)
         value = self.parameters.get(name)
         return None if usual is None or value == usual.default else value
 
-    def usual(self, name: str) -> Any:
-        """Return the usual value of a parameter."""
+    def default(self, name: str) -> Any:
+        """Return the default of a parameter."""
         return inspect.signature(type(self.model).__init__).parameters[name].default
 
     @property
@@ -340,7 +340,7 @@ class Examination:
 
     @cached_property
     def answers(self) -> Float64:
-        """What the decoder makes of different codes, without noise, (n, numbers)."""
+        """Decoded records of different codes, without noise, (n, numbers)."""
         y = self.model.classes_[0] if learns_classes(self.model) else None
         return self.sampled(DRAWN, y=y, noise=False).one_hot
 

@@ -1,4 +1,4 @@
-"""What a check says when something is wrong, and when it cannot tell."""
+"""The result of a check, and the exception of one that cannot be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what comes out: reconstructions beside a linear method, and new records beside real ones."""
+"""Checks of reconstructions, compared with PCA, and of new records, compared with real ones."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def unseen_much_worse(examined: Examination) -> Finding | None:
         "over-fitting",
         0.67,
         f"Records that the model has not seen come back with {ratio:.2g} times the error of those trained on: it "
-        f"learned these by heart.",
+        f"memorised these.",
         {"ratio": ratio, "share_lost": examined.share_lost, "records": len(examined.x)},
-        "Get more records, or hold the network back: smaller hidden, dropout, weight_decay, augment for pictures.",
+        "Get more records, or regularise: smaller hidden, dropout, weight_decay, augment for pictures.",
         {"dropout": 0.2} if not examined.parameters.get("dropout") else {"hidden": (32,)},
     )
 
@@ -89,13 +89,13 @@ def missing_variety(examined: Examination) -> Finding | None:
     real = examined.seen_x if examined.has_unseen else examined.x
     if missing <= MISSING or not _are_alike(examined.samples, real, examined.random_state):
         return None
-    usual = {name: examined.usual(name) for name in ("loss", "learning_rate") if examined.asked(name) is not None}
+    usual = {name: examined.default(name) for name in ("loss", "learning_rate") if examined.asked(name) is not None}
     prior = {"prior": "mixture"} if examined.parameters.get("prior") == "normal" else {}
     return Finding(
         "mode-collapse",
         0.76,
         f"Of {len(shares)} kinds of records (clusters of k-means) the model hardly ever draws {int(hardly.sum())}, "
-        f"which hold {percent(missing)} of the real ones: it draws a few kinds over and over.",
+        f"which hold {percent(missing)} of the real ones: the variety of the others is lost.",
         {
             "kinds": len(shares),
             "kinds_missing": int(hardly.sum()),
@@ -103,7 +103,7 @@ def missing_variety(examined: Examination) -> Finding | None:
             "variance_ratio": float(examined.samples.var(axis=0).sum() / real.var(axis=0).sum()),
         },
         f"Look at them with isthmus sample; train longer, "
-        f"{'with the usual loss and rate' if examined.is_game else 'or let the prior go where the codes are'}.",
+        f"{'with the default loss and rate' if examined.is_game else 'or take a learned prior'}.",
         usual if examined.is_game else prior,
     )
 
@@ -135,7 +135,7 @@ def poor_samples(examined: Examination) -> Finding | None:
         f"Only {percent(found.coverage.mean)} of the records have a new one nearby: what the model draws lies where "
         f"there are no records.",
         {"coverage": found.coverage.mean, "density": found.density.mean, "drawn": len(examined.samples)},
-        "Draw with temperature below 1, train longer, or take a model or a prior that follows the codes.",
+        "Draw with temperature below 1, train longer, or take a learned prior.",
         {"prior": "mixture"} if examined.parameters.get("prior") == "normal" else {},
     )
 
@@ -162,8 +162,8 @@ def prior_over_fitted(examined: Examination) -> Finding | None:
         "prior-over-fitted",
         0.63,
         f"The prior of tokens gives {seen:.2g} nats a token to the records trained on and {unseen:.2g} to others, "
-        f"more than the {even:.2g} of no prior at all: new records are pieced together from those trained on.",
+        f"more than the {even:.2g} of no prior at all: it has memorised the codes it was trained on.",
         {"nats_seen": seen, "nats_unseen": unseen, "nats_without_prior": even},
-        "Take fewer entries, or more records; fewer epochs, which the autoencoder may do without.",
+        "Take fewer entries, or more records; or fewer epochs.",
         {"codebook_size": max(2, int(examined.parameters["codebook_size"]) // 8)},
     )

@@ -1,4 +1,4 @@
-"""Columns of records as arrays, to be set side by side with those of other records."""
+"""Columns of records as arrays, for comparison with those of other records."""
 
 from __future__ import annotations
 

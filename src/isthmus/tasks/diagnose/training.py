@@ -1,4 +1,4 @@
-"""Checks of how the training went: from the history, the notes and the parameters that were asked for."""
+"""Checks of the training: its history, notes and parameters."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ __all__ = [
     "too_few_records",
 ]
 
-# Each optimiser's usual rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad
+# Each optimiser's default rate was chosen to be good within a factor of about 3 to either side; beyond that, a bad
 # outcome is put down to the rate.
 FAR_FROM_DEFAULT = 3.0
-# The loss of a run at a usual rate never rose above that of its first epoch by more than 0.05 of what it fell by in the
-# end, for 11 models on 6 sets of records; at 30 times the usual rate it rose by more than the whole fall.
+# The loss of a run at a default rate never rose above that of its first epoch by more than 0.05 of what it fell by in
+# the end, for 11 models on 6 sets of records; at 30 times the default rate it rose by more than the whole fall.
 CLIMBED = 0.5
 # Where the loss falls as much in the second half of the moved distance as in the first, the run ended before its curve
-# bent: at a tenth of the usual rate and below the share is 0.49 to 0.53.
+# bent: at a tenth of the default rate and below the share is 0.49 to 0.53.
 UNBENT = 0.35
-# At the usual rate healthy runs of 300 steps and more have 0.44 at most (24 kinds of models, 3 to 7 seeds each); runs
+# At the default rate healthy runs of 300 steps and more have 0.44 at most (24 kinds of models, 3 to 7 seeds each); runs
 # of 100 to 140 steps have 0.51 to 0.72.
 STEEP = 0.475
-# A usual run takes 4,000 steps (isthmus.training.default_epochs) and one of the smallest sets 300. In fewer than 100, a
-# usual run on digits has not left the mean record behind by a third of what it will in the end.
+# A default run takes 4,000 steps (isthmus.training.default_epochs) and one of the smallest sets 300. In fewer than 100,
+# a default run on digits has not left the mean record behind by a third of what it will in the end.
 FEW_STEPS = 100
 # Above so many steps a loss that still falls is called slow, not unfinished.
 MANY_STEPS = 1000
-# The held-out loss of usual runs is lowest after half of their epochs or later, as the rate falls (0.49 at least, but
-# for 178 wines: 0.18); where it turns at 0.2, the network can learn its records by heart.
+# The held-out loss of default runs is lowest after half of their epochs or later, as the rate falls (0.49 at least, but
+# for 178 wines: 0.18); where it turns at 0.2, the network can memorise its records.
 EARLY = 0.35
 TURNED = 0.2  # of what it had fallen by: less is the scatter of a few held-out records
 # The weights of the best epoch are kept, so a turn by itself costs time only. It costs quality where, at that epoch, a
 # third of what was learned holds for the records trained on alone: of runs that turn early, healthy ones have 0.19 at
-# most, and those that learn noise by heart 0.48.
+# most, and those that memorise noise 0.48.
 BY_HEART = 1 / 3
 # Mean of -log of the chance that a critic gives to the right answer: at 0.05 it is right with 95 %. Where neither wins
 # it is log 2 = 0.69 for pairs (relativistic), twice that for both answers together, 2 for hinges, 0.25 for squares.
 WON = 0.05
 PARTS = 3  # of a run, in which the generator's loss is compared
-# With 100 weights for each number of the data, 30 digits were learned by heart in 60 epochs (held-out error 3 times
-# that of the records trained on); usual networks have below 50 for as few as 20 rows.
+# With 100 weights for each number of the data, 30 digits were memorised in 60 epochs (held-out error 3 times
+# that of the records trained on); default networks have below 50 for as few as 20 rows.
 WEIGHTS_FOR_A_NUMBER = 100.0
 # Terms that compare the records of a batch with each other, and need some: below 8, the estimate of the squared
 # maximum mean discrepancy scatters by more than its value a unit from the prior (Gretton et al. 2012, theorem 10).
@@ -72,19 +72,19 @@ def not_finite(examined: Examination) -> Finding | None:
     return Finding(
         "not-finite",
         0.9,
-        f"Numbers ran out of range {_times(len(found))} ({where}), and the run went on at a lower learning rate: "
-        f"what it then learned is less than it could have.",
+        f"Numbers ran out of range {_times(len(found))} ({where}), and the run went on at a lower learning rate, "
+        f"at which it learned less.",
         {"returns": len(found), "notes": found},
         "Look for extreme values in the data, or lower the learning rate from the start.",
-        {"learning_rate": _usual_rate(examined) / 10},
+        {"learning_rate": _default_rate(examined) / 10},
     )
 
 
 def learning_rate_too_high(examined: Examination) -> Finding | None:
-    """Find a loss that climbed, blew up, or never came off the mean, at a rate far above the usual one."""
+    """Find a loss that climbed, blew up, or never came off the mean, at a rate far above the default."""
     rate = examined.asked("learning_rate")
-    usual = _usual_rate(examined)
-    ratio = (rate or usual) / usual
+    default = _default_rate(examined)
+    ratio = (rate or default) / default
     returns, climb = len(_returns(examined)), _climb(examined)
     blew_up = returns > 0 and ratio > FAR_FROM_DEFAULT
     stuck = ratio > FAR_FROM_DEFAULT and _is_ignored(examined)
@@ -95,22 +95,24 @@ def learning_rate_too_high(examined: Examination) -> Finding | None:
         seen = f"losses were not finite {_times(returns)}"
     elif stuck:
         seen = "the network gives one answer for all records"
-    asked = f"learning_rate={rate:g} is {ratio:.3g} times the usual {usual:.3g}" if rate else f"the rate is {usual:.3g}"
+    asked = f"the rate is {default:.3g}"
+    if rate:
+        asked = f"learning_rate={rate:g} is {ratio:.3g} times the default {default:.3g}"
     return Finding(
         "learning-rate-too-high",
         0.97,
-        f"{seen[0].upper()}{seen[1:]}, and {asked}: the steps are too long to find anything.",
-        {"learning_rate": rate or usual, "usual": usual, "returns": returns, "climb": climb},
-        "Leave learning_rate at its usual value." if rate else "Lower learning_rate.",
-        {"learning_rate": None if rate else usual / 10},
+        f"{seen[0].upper()}{seen[1:]}, and {asked}: the steps are too large.",
+        {"learning_rate": rate or default, "usual": default, "returns": returns, "climb": climb},
+        "Leave learning_rate at its default." if rate else "Lower learning_rate.",
+        {"learning_rate": None if rate else default / 10},
     )
 
 
 def learning_rate_too_low(examined: Examination) -> Finding | None:
-    """Find a curve that had not bent when the run ended, at a rate far below the usual one."""
+    """Find a curve that had not bent when the run ended, at a rate far below the default."""
     rate = examined.asked("learning_rate")
-    usual = _usual_rate(examined)
-    if rate is None or rate * FAR_FROM_DEFAULT >= usual:
+    default = _default_rate(examined)
+    if rate is None or rate * FAR_FROM_DEFAULT >= default:
         return None
     late = _late_share(examined)
     if late < UNBENT and not _is_ignored(examined):
@@ -118,10 +120,10 @@ def learning_rate_too_low(examined: Examination) -> Finding | None:
     return Finding(
         "learning-rate-too-low",
         0.97,
-        f"learning_rate={rate:g} is {usual / rate:.3g} times below the usual {usual:.3g}, and the loss still fell at "
-        f"the end as at the beginning: the network has hardly moved.",
-        {"learning_rate": rate, "usual": usual, "share_of_fall_in_second_half": late},
-        "Leave learning_rate at its usual value.",
+        f"learning_rate={rate:g} is {default / rate:.3g} times below the default {default:.3g}, and the loss still "
+        f"fell at the end as at the beginning: the weights have hardly changed.",
+        {"learning_rate": rate, "usual": default, "share_of_fall_in_second_half": late},
+        "Leave learning_rate at its default.",
         {"learning_rate": None},
     )
 
@@ -137,7 +139,7 @@ def stopped_too_early(examined: Examination) -> Finding | None:
     return Finding(
         "stopped-too-early",
         0.95,
-        f"The run took {steps:,} steps, where a usual one takes 4,000;{falls} it was ended by {limit} while there was "
+        f"The run took {steps:,} steps, a default one 4,000;{falls} it was ended by {limit} while there was "
         f"much left to learn.",
         {"steps": steps, "epochs": len(examined.history), "share_of_fall_in_second_half": late},
         "Train longer: by default the number of epochs follows from the number of records.",
@@ -157,9 +159,9 @@ def batch_too_large(examined: Examination) -> Finding | None:
         "batch-too-large",
         0.96,
         f"Batches of {batch:,} records make {-(-records // batch)} of the {records:,} records an epoch, and {steps:,} "
-        f"steps in all: too few to learn from, however many records each looks at.",
+        f"steps in all: too few updates, however large the batches are.",
         {"batch_size": batch, "steps": steps, "records": records},
-        "Leave batch_size at its usual value, a 64th of the records, from 32 to 512.",
+        "Leave batch_size at its default, a 64th of the records, from 32 to 512.",
         {"batch_size": None},
     )
 
@@ -176,10 +178,10 @@ def batch_too_small(examined: Examination) -> Finding | None:
     return Finding(
         "batch-too-small",
         0.6,
-        f"batch_size={batch} is too small for {what}, which compares the records of a batch with each other: what it "
-        f"says of so few is mostly chance.",
+        f"batch_size={batch} is too small for {what}, which compares the records of a batch with each other: its "
+        f"estimate from so few is mostly noise.",
         {"batch_size": batch, "needed": MIN_BATCH_SIZE},
-        "Leave batch_size at its usual value.",
+        "Leave batch_size at its default.",
         {"batch_size": None},
     )
 
@@ -214,7 +216,7 @@ def over_fitting(examined: Examination) -> Finding | None:
             "train_last": float(train[-1]),
             "share_by_heart": float(by_heart / learned) if learned > 0 else 1.0,
         },
-        "Get more records, or hold the network back: smaller hidden, dropout, weight_decay, augment for pictures.",
+        "Get more records, or regularise: smaller hidden, dropout, weight_decay, augment for pictures.",
         {"dropout": 0.2} if not examined.parameters.get("dropout") else {"hidden": (32,)},
     )
 
@@ -222,7 +224,7 @@ def over_fitting(examined: Examination) -> Finding | None:
 def critic_won(examined: Examination) -> Finding | None:
     """Find a critic that tells every new record from a real one, so that the generator learns nothing from it."""
     if not examined.is_game:
-        raise NotKnownError("nobody trained against the model")
+        raise NotKnownError("the model has no critic")
     critic, generator = examined.curve("train_critic_loss"), examined.curve("train_generator_loss")
     if critic.min() < 0:
         raise NotKnownError("the critic measures a distance, and gives no answers that are right or wrong")
@@ -235,13 +237,15 @@ def critic_won(examined: Examination) -> Finding | None:
     return Finding(
         "critic-won",
         0.91,
-        f"The critic's loss fell to {in_the_end:.2g}, where it tells new records from real ones without fail, and the "
-        f"generator's rose from {losses[0]:.3g} to {losses[-1]:.3g}: it is told that it fails, and no longer how to do "
-        f"better.",
+        f"The critic's loss fell to {in_the_end:.2g}, where it separates new records from real ones without error, and "
+        f"the generator's rose from {losses[0]:.3g} to {losses[-1]:.3g}: it gets no useful gradient any more.",
         {"critic_loss": in_the_end, "generator_loss_first": losses[0], "generator_loss_last": losses[-1]},
-        "Take the usual loss and rate, weigh the penalty on the critic's slope more, or get more records: of few the "
-        "critic learns every one by heart.",
-        {name: examined.usual(name) for name in ("loss", "gamma", "learning_rate") if examined.asked(name) is not None},
+        "Take the default loss and rate, raise gamma, or get more records: the critic memorises few of them.",
+        {
+            name: examined.default(name)
+            for name in ("loss", "gamma", "learning_rate")
+            if examined.asked(name) is not None
+        },
     )
 
 
@@ -253,7 +257,7 @@ def no_held_out_records(examined: Examination) -> Finding | None:
     return Finding(
         "no-held-out-records",
         0.3,
-        f"All {records:,} records were trained on, so nothing shows whether the model learned them by heart, and "
+        f"All {records:,} records were trained on, so nothing shows whether the model memorised them, and "
         f"training could not stop in time.",
         {"records": records},
         "Hold some out: model.fit(X) does by default, from 20 records on; so does fit(X, validation=0.1).",
@@ -275,7 +279,7 @@ def too_few_records(examined: Examination) -> Finding | None:
         "too-few-records",
         0.62,
         f"The network has {weights:,} weights, and the {records:,} records hold {numbers:,} numbers: enough weights to "
-        f"learn every one of them by heart, {weights / numbers:.0f} for each.",
+        f"memorise every one of them, {weights / numbers:.0f} for each.",
         {"weights": weights, "records": records, "numbers": numbers},
         "Get more records, or take a smaller network.",
         {"hidden": (32,)},
@@ -290,7 +294,7 @@ def _returns(examined: Examination) -> list[str]:
     return [note for note in examined.notes if "was not finite" in note]
 
 
-def _usual_rate(examined: Examination) -> float:
+def _default_rate(examined: Examination) -> float:
     return default_learning_rate(examined.parameters["optimizer"], int(examined.told("batch_size")))
 
 

@@ -1,4 +1,4 @@
-"""Settings by evidence: which family of models and which of its parameters serve some records best."""
+"""Hyperparameter search: the family of models and the settings that serve some records best."""
 
 from isthmus.tasks.tune.findings import Effect, Findings, Trial
 from isthmus.tasks.tune.tuner import Tuner

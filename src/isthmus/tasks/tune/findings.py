@@ -1,4 +1,4 @@
-"""What a search found: the trials, and what mattered by how much."""
+"""Results of a search: the trials, and the importance of each parameter."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Trial:
     why : str
         Why it failed.
     usual : bool
-        Whether these are the family's usual settings; those that depend on the data are told nearly so.
+        Whether these are the family's default settings; those that depend on the data are told nearly so.
     """
 
     number: int
@@ -129,7 +129,7 @@ class Findings:
 
     @property
     def usual(self) -> Trial | None:
-        """The best of those with a family's usual settings, where one was completed."""
+        """The best of those with a family's default settings, where one was completed."""
         return next((trial for trial in self.complete if trial.usual), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -309,7 +309,7 @@ def _between(low: float, high: float) -> str:
 
 def _settings(trial: Trial) -> str:
     if trial.usual:
-        return "the usual ones"
+        return "the default ones"
     return ", ".join(f"{name.rpartition('.')[2]}={_text(value)}" for name, value in trial.settings.items())
 
 

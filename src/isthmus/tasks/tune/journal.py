@@ -1,4 +1,4 @@
-"""Trials one after the other or several at once, kept in a journal that a later search goes on from.
+"""Trials, one at a time or in parallel, in a journal from which a later search continues.
 
 Optuna chooses the settings: tree-structured Parzen estimators (Bergstra et al., "Algorithms for Hyper-Parameter
 Optimization", NeurIPS 2011), and the median rule stops trials (Golovin et al., "Google Vizier", KDD 2017, section 3.2).
@@ -36,7 +36,7 @@ NAME = "isthmus"
 ABOUT = "about"  # attribute of a study: what its trials can be compared with
 INTERRUPTED = "interrupted"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned"}  # of a trial that nothing went wrong with, as Optuna has them
-AT_FIRST = 10  # trials that are the usual settings or near them; the search then learns from those before
+AT_FIRST = 10  # trials that are the default settings or near them; the search then learns from those before
 BEFORE_PRUNING = 4  # trials to be seen to the end before others are stopped
 LONGEST_LINE = 2**26  # bytes of a journal
 HOPELESS = 10  # failed trials without any other, after which no more are tried
@@ -79,7 +79,7 @@ class Journal:
             self.folder.cleanup()
 
     def _put_in_order(self) -> None:
-        """Give up trials that a killed search left, and see to it that each family's usual settings are tried."""
+        """Give up trials that a killed search left, and see to it that each family's default settings are tried."""
         from optuna.trial import TrialState
 
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

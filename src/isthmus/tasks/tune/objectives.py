@@ -1,4 +1,4 @@
-"""What a setting is judged by: a figure of held-out records that can be compared between families of models."""
+"""Objectives of a search: figures of held-out records that compare across families of models."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Scored:
 
 
 def objective_for(owner: str, asked: Any, models: Sequence[Any], data: Data) -> Objective:
-    """Return what to judge by.
+    """Return the objective of a name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is tried, and how a trial is judged: on folds, stopped early where others were better at the same point."""
+"""The search: values to try, cross-validation of a trial, and early stopping of poor ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNGS = (0.25, 0.5)  # shares of the first fit after which a trial is set beside
 LOOKED_AT = 500  # held-out records that are judged on the way
 OF_NETWORKS = ("latent_dim", "hidden", "activation", "norm", "dropout", "tied")  # what modules of the user's own decide
 DEFAULT_LATENT_DIM = 32
-CHANGED = 3  # parameters that the first trials change of the usual settings
+CHANGED = 3  # parameters that the first trials change of the default settings
 
 
 class PrunedError(Exception):
@@ -89,7 +89,7 @@ def _numbers(data: Data) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """Everything that a process needs to judge one trial.
+    """Everything that a process needs to run one trial.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Search:
         return f"{family}.{parameter}" if alone or any(its != having[0] for its in having) else parameter
 
     def usual(self, family: str) -> dict[str, Any]:
-        """Return the usual settings of a family, as the search writes them; defaults that depend on data nearly so."""
+        """Return a family's default settings, as the search writes them; those that depend on data approximately."""
         model = self.models[family]
         found: dict[str, Any] = {"model": family} if len(self.models) > 1 else {}
         for name, among in self.spaces[family].items():
@@ -140,7 +140,7 @@ class Search:
         return found
 
     def near_defaults(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Return the usual settings of a family with a few parameters drawn at random, as the search writes them.
+        """Return the default settings of a family with a few parameters drawn at random, as the search writes them.
 
         A setting that is drawn at random throughout says little of any parameter by itself.
         """
@@ -208,7 +208,7 @@ class Search:
 
 
 class _Watch(Callback):
-    """Stops a fit that is worse than others were at the same point, or that the time of the search is over for."""
+    """Stops a fit that is worse than others were at the same point, or when the time of the search is over."""
 
     def __init__(self, search: Search, trial: Any, model: Any, seen: Data, held_out: Data | None) -> None:
         self.search, self.trial, self.model, self.seen = search, trial, model, seen

@@ -1,4 +1,4 @@
-"""Choose a family of models and its settings by cross-validation: scikit-learn's contract of a search."""
+"""Choice of a family of models and its settings by cross-validation: scikit-learn's contract of a search."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DEFAULT_TRIALS = 30
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
-    """Find the model and the settings that serve held-out records best, and fit them on all.
+    """Search for the model and settings that are best on held-out records, and fit them on all.
 
     Parameters
     ----------
@@ -100,9 +100,8 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
     Notes
     -----
     Trials are stopped early where, at a quarter or a half of their first fit or after a fold, they are behind the
-    median of the trials before. The usual settings of each family are always tried to the end, the next trials change a
-    few parameters of them, and from the eleventh on Optuna chooses. Needs it:
-    ``pip install "isthmus[tune]"``.
+    median of the trials before. The default settings of each family are always tried to the end, the next trials change
+    a few parameters of them, and from the eleventh on Optuna chooses. Needs it: ``pip install "isthmus[tune]"``.
 
     Examples
     --------
@@ -135,7 +134,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
     notes_: list[str] = field(init=False)
 
     def default_model(self, data: Data) -> Any:
-        """Return the unfitted model of the usual settings."""
+        """Return the unfitted model of the default settings."""
         from isthmus.models import VAE
 
         return VAE(random_state=self.random_state)
@@ -215,7 +214,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         return self
 
     def check_parameters(self) -> None:
-        """Refuse parameters that no data could make right."""
+        """Refuse parameters that are invalid for any data."""
         owner = type(self).__name__
         checks.integer(owner, "n_trials", self.n_trials, low=1, optional=True)
         checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
@@ -382,7 +381,7 @@ class _Document(TypedDict):
 def _sentence(trial: Trial) -> str:
     """Return what came of a trial."""
     what = f"{trial.value:.4g}" if trial.value is not None else trial.state
-    settings = "the usual settings" if trial.usual else ", ".join(f"{k}={v}" for k, v in trial.settings.items())
+    settings = "the default settings" if trial.usual else ", ".join(f"{k}={v}" for k, v in trial.settings.items())
     return f"trial {trial.number}: {what}, {trial.family}, {settings}" + (f" ({trial.why})" if trial.why else "")
 
 
