@@ -183,7 +183,7 @@ def same_network(path: str | os.PathLike[str], stored: list[dict[str, str]], net
     if network is None:
         raise ArtifactError(
             f"{os.fspath(path)} was fitted with a network of the user's own ({', '.join(names)}); "
-            f"load it with network=(encoder, decoder) holding new instances of them."
+            f"load it in Python, with network=(encoder, decoder) holding new instances of them."
         )
     given = [_named_module(module) for module in network]
     if [module["name"] for module in given] != names:

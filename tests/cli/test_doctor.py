@@ -51,7 +51,7 @@ def test_a_finding_has_its_sentence_figures_advice_and_command(run: Run, sick_fi
     assert lines[0].startswith(f"1 finding in {sick_file}: ")
     assert lines[2] == "1. beta too large (severe)"
     text = " ".join(ran.out.split())
-    assert "with beta=1000 a code costs so much that it is cheaper to say nothing of the record." in text
+    assert "with beta=1000 a code costs more KL than it lowers the error." in text
     assert "beta 1,000, train " in text
     assert "advice Leave beta at its default." in text
     again = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import re
 import shutil
@@ -9,8 +11,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+from torch import nn
 
+import isthmus
 from isthmus import artifact
 
 from .conftest import Run
@@ -131,3 +136,31 @@ def test_demo_overwrites_its_own_folder_only(run: Run, model_file: Path) -> None
         "isthmus: isthmus-demo holds 'thesis.txt', which no demo wrote; name another folder with -o, or write into it "
         "with --force.\n"
     )
+
+
+def test_a_model_of_a_later_format_ends_with_exit_code_6(
+    run: Run, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, arrays = artifact.read(model_file)
+    later = tmp_path / "later.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "FORMAT_NUMBER", artifact.FORMAT_NUMBER + 1)
+        artifact.write(later, "Autoencoder", document, arrays)
+    for verb in (["info", later], ["verify", later], ["encode", "digits", "-m", later, "-o", "codes.npy"]):
+        ran = run(*verb)
+        assert ran.code == 6
+        assert f"has format {artifact.FORMAT_NUMBER + 1}, this isthmus reads up to {artifact.FORMAT_NUMBER}" in ran.err
+        assert "install that or a later one" in ran.err
+
+
+def test_modules_of_ones_own_are_named_with_the_digest_of_their_source(run: Run, tmp_path: Path) -> None:
+    encoder, decoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), nn.Linear(3, 64)
+    path = tmp_path / "own.safetensors"
+    isthmus.Autoencoder(network=(encoder, decoder), max_epochs=1, random_state=0).fit("digits").save(path)
+    digest = hashlib.sha256(inspect.getsource(nn.Linear).encode()).hexdigest()
+    ran = run("info", path)
+    assert "network=(torch.nn.modules.container.Sequential, torch.nn.modules.linear.Linear)" in ran.out
+    assert f"source of torch.nn.modules.linear.Linear: SHA-256 {digest}" in ran.out
+    ran = run("encode", "digits", "-m", path, "-o", "codes.npy")
+    assert ran.code == 4
+    assert "load it in Python, with network=(encoder, decoder)" in ran.err

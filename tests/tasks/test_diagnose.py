@@ -392,7 +392,7 @@ def test_where_a_critic_cannot_be_judged(sound: Run) -> None:
     for examined, sentence in [
         (game(-FALLS, RISES), "the critic measures a distance"),
         (game(FALLS[:4], RISES[:4]), "too few epochs"),
-        (Examination(sound.model, None, None, 0), "nobody trained against the model"),
+        (Examination(sound.model, None, None, 0), "the model has no critic"),
     ]:
         with pytest.raises(NotKnownError, match=sentence):
             training.critic_won(examined)

@@ -95,8 +95,13 @@ def _about_fit(provenance: Mapping[str, Any], history: list[dict[str, Any]]) -> 
 
 
 def _about_parameters(parameters: Mapping[str, Any]) -> list[str]:
-    chosen = [f"{name}={value}" for name, value in parameters.items() if value not in (None, []) and name != "verbose"]
-    return [f"parameters: {', '.join(chosen)}"] if chosen else []
+    network = parameters.get("network")
+    modules = network.get("modules", []) if isinstance(network, dict) else []  # of the user's own, with their digests
+    own = {"network": f"({', '.join(str(module['name']) for module in modules)})"} if modules else {}
+    shown = (dict(parameters) | own).items()
+    chosen = [f"{name}={value}" for name, value in shown if value not in (None, []) and name != "verbose"]
+    lines = [f"parameters: {', '.join(chosen)}"] if chosen else []
+    return lines + [f"source of {module['name']}: SHA-256 {module['source_sha256']}" for module in modules]
 
 
 def _about_scores(scores: Mapping[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ def _too_heavy(examined: Examination, name: str, why: str) -> Finding | None:
     spread = examined.answer_spread
     if spread >= IGNORED and not _far_below_linear(examined):
         return None
-    seen = f"The decoder's answers for different codes differ by {percent(spread)} of what records do"
+    seen = f"The variance of the decoder's output over different codes is {percent(spread)} of that of the records"
     if spread >= IGNORED:
         seen = f"{percent(examined.share_lost)} of what varies in the records is lost, far more than by PCA"
     terms = {key: examined.history[-1][key] for key in examined.history[-1] if key.startswith("train_")}
@@ -109,12 +109,12 @@ def posterior_collapse(examined: Examination) -> Finding | None:
     if examined.data is not None:
         information = metrics.mutual_information(*examined.posterior, random_state=examined.random_state)
         evidence["mutual_information"] = information.mutual_information.mean
-        said = f", and codes tell {information.mutual_information.mean:.2g} nats of their records"
+        said = f", and the mutual information of codes and records is {information.mutual_information.mean:.2g} nats"
     return Finding(
         "posterior-collapse",
         0.92,
-        f"The decoder ignores the code: its answers for different codes differ by {percent(spread)} of what records "
-        f"do{said}. New records and reconstructions are all the same.",
+        f"The decoder ignores the code: the variance of its output over different codes is {percent(spread)} of that "
+        f"of the records{said}. New records and reconstructions are all the same.",
         evidence,
         "Raise the weight of the KL term slowly (warm_up), or leave some nats of each unit free of it (free_bits=0.1).",
         {"warm_up": 0.3} if examined.parameters.get("warm_up", 0) < 0.3 else {"free_bits": 0.1},
