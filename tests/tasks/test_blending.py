@@ -154,7 +154,7 @@ def test_each_column_says_what_filled_it_and_how_far_off_that_is(filled):
         assert fit.filled == marked[:, index].sum()
         assert set(fit.weights) == {"gaussian", "neighbours", "trees", "model"}
         assert fit.hidden >= 50
-        assert fit.error < 0.95 * fit.usual
+        assert fit.error < 0.95 * fit.baseline_error
     bent = next(fit for fit in found.columns if fit.name == "bent")
     truth, guess = (records["bent"].to_numpy()[marked[:, 1]] for records in (whole, found.records))
     assert np.sqrt(np.square(guess - truth).mean()) == pytest.approx(bent.error, rel=0.35)

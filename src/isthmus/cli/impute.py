@@ -171,8 +171,8 @@ def _told(fit: ColumnFit | None) -> tuple[str, str, str]:
     if fit is None:
         return "model", "-", "-"
     by = sorted((name for name in fit.weights if fit.weights[name] >= WORTH_TELLING), key=lambda n: -fit.weights[n])
-    error, usual = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.usual))
-    return " + ".join(by) or "mean", error, usual
+    error, baseline = (f"{figure:.3g}" if fit.hidden else "-" for figure in (fit.error, fit.baseline_error))
+    return " + ".join(by) or "mean", error, baseline
 
 
 def _mean(chances: np.ndarray) -> str:
@@ -186,4 +186,4 @@ def _figures(fit: ColumnFit | None) -> dict[str, Any]:
     if fit is None:
         return {"weights": {"model": 1.0}}
     told: dict[str, Any] = {"weights": fit.weights, "hidden": fit.hidden}
-    return told | ({"error": fit.error, "error_of_the_mean": fit.usual} if fit.hidden else {})
+    return told | ({"error": fit.error, "error_of_the_mean": fit.baseline_error} if fit.hidden else {})

@@ -63,8 +63,8 @@ class ColumnFit:
     error : float
         In hidden cells: of numbers and dates the root of the mean squared error, in units of the column (of dates, in
         days); of categories the share of wrong ones. NaN where none were hidden.
-    usual : float
-        The same, of filling with the mean, or with the most frequent value.
+    baseline_error : float
+        The same error of the mean, or of the most frequent value.
     hidden : int
         Cells that the two were measured in.
     """
@@ -73,7 +73,7 @@ class ColumnFit:
     filled: int
     weights: dict[str, float]
     error: float
-    usual: float
+    baseline_error: float
     hidden: int
 
 
@@ -202,8 +202,8 @@ def _holes(known: Bools, marked: Bools, served: Bools, rng: np.random.Generator)
     wanted = known & served
     patterns = rng.permutation(np.flatnonzero((marked & served).any(axis=1)))
     hidden = np.zeros_like(known)
-    usual = max((marked & served)[patterns].sum() / len(patterns), 1.0)
-    count = int(np.clip(HIDDEN_SHARE * wanted.sum() / usual, 1, PATTERNS))
+    mean_holes = max((marked & served)[patterns].sum() / len(patterns), 1.0)
+    count = int(np.clip(HIDDEN_SHARE * wanted.sum() / mean_holes, 1, PATTERNS))
     patterns = patterns[np.arange(count) % len(patterns)]
     rows = rng.permutation(n)[:CANDIDATES]
     shape = (marked & served)[patterns].astype(np.float32)
@@ -274,19 +274,19 @@ class _Blender:
 
     def _fit(self, index: int, its: _Hidden, judged: Float64, weights: Float64, share: float, filled: int) -> ColumnFit:
         column = self.cells.columns[index]
-        error = usual = float("nan")
+        error = baseline = float("nan")
         named = {name: float(round((1 - share) * w, 4)) for name, w in zip(LEARNERS, weights, strict=True)}
         count, scale = len(judged), column.factor[0] * column.unit
         if column.is_category and count:
             width = column.place.stop - column.place.start
             guess, true = (np.reshape(a, (-1, width)) / column.factor + column.shift for a in (judged, its.truth))
             right = true[np.arange(len(true)), guess.argmax(axis=1)] > 0.5
-            error, usual, count = 1 - right.mean(), 1 - true[:, 0].mean(), len(true)
+            error, baseline, count = 1 - right.mean(), 1 - true[:, 0].mean(), len(true)
         elif count:
             error = np.sqrt(np.square(judged - its.truth).mean()) / scale
-            usual = np.sqrt(np.square(its.truth).mean()) / scale
+            baseline = np.sqrt(np.square(its.truth).mean()) / scale
         return ColumnFit(
-            column.name, filled, {**named, "model": float(round(share, 4))}, float(error), float(usual), count
+            column.name, filled, {**named, "model": float(round(share, 4))}, float(error), float(baseline), count
         )
 
 

@@ -182,7 +182,7 @@ def neighbours(x: Float64, rng: np.random.Generator) -> Float64:
     donors = x[_some(len(x), DONORS, rng)]
     has = ~np.isnan(donors)
     d, h = np.nan_to_num(donors), has.astype(np.float64)
-    found, usual = x.copy(), _means(x)
+    found, means = x.copy(), _means(x)
     rows = np.flatnonzero(np.isnan(x).any(axis=1))
     at_once = max(1, NUMBERS // (4 * len(donors)))
     for start in range(0, len(rows), at_once):
@@ -196,11 +196,11 @@ def neighbours(x: Float64, rng: np.random.Generator) -> Float64:
             holes, has_it = np.flatnonzero(~known[:, column]), np.flatnonzero(has[:, column])
             if not len(has_it):
                 continue
-            found[its[holes], column] = _of_nearest(distance[np.ix_(holes, has_it)], d[has_it, column], usual[column])
+            found[its[holes], column] = _of_nearest(distance[np.ix_(holes, has_it)], d[has_it, column], means[column])
     return found
 
 
-def _of_nearest(distance: Float64, values: Float64, usual: float) -> Float64:
+def _of_nearest(distance: Float64, values: Float64, default: float) -> Float64:
     """Return the mean of the nearest values, by the inverse of their distance: (b, m), (m,) -> (b,)."""
     count = min(NEIGHBOURS, len(values))
     nearest = np.argpartition(distance, count - 1, axis=1)[:, :count]
@@ -208,7 +208,7 @@ def _of_nearest(distance: Float64, values: Float64, usual: float) -> Float64:
     weights = np.where(np.isfinite(far), 1 / np.maximum(far, 1e-6), 0.0)
     total = weights.sum(axis=1)
     mean = (weights * values[nearest]).sum(axis=1) / np.where(total > 0, total, 1)
-    return np.where(total > 0, mean, usual)
+    return np.where(total > 0, mean, default)
 
 
 # ------------------------------------------------------------------ trees
