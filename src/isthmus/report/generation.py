@@ -13,22 +13,17 @@ from isthmus.encoded import Encoded
 from isthmus.errors import DataError, ParameterError
 from isthmus.metrics.neighbours import nearest
 from isthmus.metrics.samples import memorisation_from_distances
-from isthmus.report import latent_paths, marginals
+from isthmus.report import latent_paths
 from isthmus.report.formatting import number, percent
 from isthmus.report.measurement import Measurement
-from isthmus.report.selection import MAX_CELLS, cells
+from isthmus.report.views import view_of
 from isthmus.tasks.diagnose import copies
 from isthmus.tasks.diagnose.examination import Examination
 from isthmus.tasks.diagnose.finding import NotKnownError
 
 __all__ = ["Generation", "generate"]
 
-DRAWN, DRAWN_ROWS = 400, 2000  # pictures drawn, and rows: marginals of few rows are mostly chance
-MAX_VALUES = 20_000_000  # numbers in what is drawn (160 MB in float64), which means fewer records where these are large
-MIN_RECORDS = 20
-TEXTS = 10
 MAX_CODE = 256  # numbers in a code to which a mixture of Gaussians with full covariances is fitted in a second or two
-SHOWN, SHOWN_ROWS = 10, 5  # new records that are drawn beside their nearest ones: pictures, and rows of a table
 
 Float64 = NDArray[np.float64]
 Pairs = list[tuple[Any, Any, str]]
@@ -77,8 +72,9 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
     """
     if not _draws(model, found):
         return None
+    view = view_of(found)
     try:
-        records = model.sampled(_count(found), random_state=random_state).snapped()
+        records = model.sampled(view.drawn(), random_state=random_state).snapped()
     except ParameterError as error:
         found.notes.append(f"No new records are shown: {error}")
         return None
@@ -88,10 +84,7 @@ def generate(model: Any, found: Measurement, random_state: int) -> Generation | 
     _add_neighbours(made, model, found, records, block, random_state)
     made.between, made.document["between"] = latent_paths.between(model, found, random_state)
     made.moved, made.document["units"] = latent_paths.moved(model, found)
-    if found.data.schema.kind in ("array", "table"):
-        made.document["columns"] = marginals.compare(found, block, random_state)
-    if found.data.schema.kind == "text":
-        made.document["texts"] = [latent_paths.text(record) for record in block]
+    made.document |= view.together(block, random_state)
     return made
 
 
@@ -111,18 +104,10 @@ def _how(model: Any) -> str:
     )
 
 
-def _count(found: Measurement) -> int:
-    kind = found.data.schema.kind
-    if kind == "text":
-        return TEXTS
-    values = float(found.comparison.dimensions(found.original[:1]).mean())
-    return int(max(MIN_RECORDS, min(DRAWN if kind == "image" else DRAWN_ROWS, MAX_VALUES // max(values, 1.0))))
-
-
 def _add_neighbours(
     made: Generation, model: Any, found: Measurement, records: Encoded, block: Any, random_state: int
 ) -> None:
-    """Set new records beside the nearest of those trained on, or of the held-out ones where those are not at hand."""
+    """Pair new records with the nearest training records, or held-out ones where those are not at hand."""
     examined = Examination(model, found.data, found.train, random_state)
     try:
         examined.check_rows()
@@ -140,26 +125,20 @@ def _add_neighbours(
     made.distances = {"new records": distances}
     if examined.has_unseen:
         made.distances["held-out records"] = examined.neighbours.held_out_distances
-    shown = SHOWN if found.data.schema.kind == "image" else SHOWN_ROWS
-    for name, rows in (("new", np.arange(min(shown, len(block)))), ("closest", np.argsort(distances)[:shown])):
+    view = view_of(found)
+    for name, rows in (
+        ("new", np.arange(min(view.shown, len(block)))),
+        ("closest", np.argsort(distances)[: view.shown]),
+    ):
         neighbours = real.take(indices[rows])
         document[name] = [
-            _beside(found, block, int(row), neighbours, place) | {"distance": float(distances[row])}
+            view.pair(block, int(row), neighbours, place) | {"distance": float(distances[row])}
             for place, row in enumerate(rows)
         ]
-        if found.data.schema.kind == "image":
-            captions = [number(float(distances[row]), 3) for row in rows]
-            pairs = [(block[row], neighbours[place], captions[place]) for place, row in enumerate(rows)]
-            setattr(made, name, pairs)
+        captions = [number(float(distances[row]), 3) for row in rows]
+        pairs = zip(view.pictures(block, rows), view.pictures(neighbours, range(len(rows))), captions, strict=False)
+        setattr(made, name, list(pairs))
     made.document["nearest"] = document
-
-
-def _beside(found: Measurement, block: Any, row: int, neighbours: Any, place: int) -> dict[str, Any]:
-    """Return a new row and its nearest real one, column by column; nothing of pictures."""
-    if found.data.schema.kind == "image":
-        return {}
-    names = found.column_names()[:MAX_CELLS]
-    return {"columns": names, "new": cells(block, row, names), "nearest": cells(neighbours, place, names)}
 
 
 def _judged(examined: Examination) -> dict[str, Any]:
