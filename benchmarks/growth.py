@@ -100,7 +100,7 @@ def reconstruct(X: Any) -> None:
 
 
 def command_line(X: Any) -> None:
-    """Run ``isthmus detect`` on a file, reasons of the oddest rows included."""
+    """Run ``isthmus detect`` on a file, reasons of the most anomalous rows included."""
     from isthmus.cli import main as isthmus
 
     with tempfile.TemporaryDirectory() as folder:

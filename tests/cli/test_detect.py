@@ -29,7 +29,7 @@ def odd_table(table_file: Path) -> Path:
 def test_detect_names_the_odd_row_and_why(run: Run, odd_table: Path) -> None:
     ran = run("detect", odd_table, "-o", "scores.csv", "--save", "detector.safetensors")
     assert ran.code == 0
-    assert "of 300 records are unlike the others (combined)" in ran.out
+    assert "of 300 records are outliers (combined)" in ran.out
     first = next(line for line in ran.out.splitlines() if line.startswith("17 "))
     assert "outlier" in first
     assert "income 9e+05 (expected " in first
@@ -43,10 +43,10 @@ def test_detect_names_the_odd_row_and_why(run: Run, odd_table: Path) -> None:
 def test_a_detector_that_was_saved_is_only_applied(run: Run, odd_table: Path, table_file: Path) -> None:
     assert run("detect", odd_table, "--reference", table_file, "--save", "d.safetensors", "-q").code == 0
     found = json.loads(run("detect", odd_table, "-m", "d.safetensors", "--json", "--top", "2").out)
-    assert found["oddest"][0]["row"] == 17
-    assert found["oddest"][0]["reasons"][0]["name"] == "income"
+    assert found["most_anomalous"][0]["row"] == 17
+    assert found["most_anomalous"][0]["reasons"][0]["name"] == "income"
     assert found["records"] == 300
-    assert len(found["oddest"]) == 2
+    assert len(found["most_anomalous"]) == 2
     detector = isthmus.load("d.safetensors")
     assert found["calibrated_on"] == len(detector.calibration_scores_) == 20
     ran = run("detect", odd_table, "-m", "d.safetensors", "--reference", table_file)
@@ -63,7 +63,7 @@ def test_columns_in_another_order_are_put_right_and_lost_ones_named(
     frame[["city", "income", "age"]].to_csv("turned.csv", index=False)
     ran = run("detect", "turned.csv", "-m", "d.safetensors", "--json")
     assert "note: put the columns in the order of the fit" in ran.err
-    assert json.loads(ran.out)["oddest"] == first["oddest"]
+    assert json.loads(ran.out)["most_anomalous"] == first["most_anomalous"]
     frame.drop(columns="age").to_csv("lost.csv", index=False)
     ran = run("detect", "lost.csv", "-m", "d.safetensors")
     assert ran.code == 3

@@ -182,8 +182,8 @@ class Watched(isthmus.VAE):
 
     weights: ClassVar[list[float]] = []
 
-    def _kl(self, *parts):
-        self.unweighted = super()._kl(*parts)
+    def kl(self, *parts):
+        self.unweighted = super().kl(*parts)
         return self.unweighted
 
     def losses(self, *parts):

@@ -61,7 +61,7 @@ def detect(
     save : str
         Write the detector here, for use with --model.
     top : int
-        How many of the oddest records are printed.
+        How many of the most anomalous records are printed.
 
     Examples
     --------
@@ -81,8 +81,8 @@ def detect(
     if path is not None:
         found.write(path, force=force)
     outliers = int((found.scores < detector.offset_).sum())
-    oddest = np.argsort(found.scores, kind="stable")[:top]
-    reasons = detector.reasons(records.subset(oddest), REASONS) if len(oddest) else []
+    rows = np.argsort(found.scores, kind="stable")[:top]
+    reasons = detector.reasons(records.subset(rows), REASONS) if len(rows) else []
     document = {
         "data": data,
         "records": len(records),
@@ -91,12 +91,12 @@ def detect(
         "calibrated_on": len(detector.calibration_scores_),
         "output": output,
         "saved": save,
-        "oddest": found.described(oddest, reasons),
+        "most_anomalous": found.described(rows, reasons),
     }
     lines = [f"{data}: {outliers:,} of {counted(len(records), 'record')} are outliers ({detector.method_})"]
     lines += [f"{output}: score, p-value, verdict and reasons of each"] if output else []
     lines += [f"{save}: the detector"] if save else []
-    return Result(document, [*lines, "", *found.table(oddest, reasons)] if len(oddest) else lines)
+    return Result(document, [*lines, "", *found.table(rows, reasons)] if len(rows) else lines)
 
 
 def _learned(

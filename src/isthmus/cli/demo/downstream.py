@@ -69,7 +69,10 @@ class Codes:
         across, down = SHEET
         order = np.argsort(self.detector.score_samples(test), kind="stable")
         pictures = pictures_of(test)
-        panels = {"oddest": pictures[order[: across * down]], "most usual": pictures[order[::-1][: across * down]]}
+        panels = {
+            "most anomalous": pictures[order[: across * down]],
+            "most normal": pictures[order[::-1][: across * down]],
+        }
         captions = dict.fromkeys(panels, f"of {len(test)} held-out digits")
         sheets = gallery.titled_sheets(panels, columns=across, captions=captions)
         gallery.write_picture(sheets, folder / "outliers.png", force=True)

@@ -108,7 +108,7 @@ class Detector(OutlierMixin, TaskEstimator):
     method_ : str
         Which score.
     calibration_scores_ : ndarray of float64, shape (m,)
-        Scores of the records calibrated on, the oddest first.
+        Scores of the records calibrated on, the most anomalous first.
     notes_ : list of str
         What should be known about the fit.
     model_ : model

@@ -80,7 +80,7 @@ def from_repairs(
     records: Encoded,
     k: int,
 ) -> list[list[Reason]]:
-    """Return the ``k`` features of each row whose replacement makes it most usual.
+    """Return the ``k`` features of each row whose replacement makes it most normal.
 
     Parameters
     ----------
