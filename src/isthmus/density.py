@@ -119,7 +119,7 @@ class CodeDensity:
         return total
 
     def middles(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Return the mean of the likeliest Gaussian of each code, (n, d), and how many deviations it is away, (n,)."""
+        """Return the mean of the likeliest Gaussian of each code, (n, d), and the Mahalanobis distance to it, (n,)."""
         component = self.log_parts(codes).argmax(axis=1)
         distance = np.empty(len(codes))
         for i in np.unique(component):

@@ -45,7 +45,7 @@ FEW = 1024  # rows that are summed as they are, and drawn where there is no grid
 def layout(
     graph: sp.csr_matrix, start: NDArray[np.float32], *, exaggeration: float = 1.0, seed: int = 0, steps: int = STEPS
 ) -> NDArray[np.float32]:
-    """Return positions at which L is low.
+    """Return positions that minimise L.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def test_verify_refuses_an_altered_file(run: Run, model_file: Path) -> None:
 
 def test_models_lists_names_that_fit_takes(run: Run) -> None:
     ran = run("models")
-    assert "denoising-autoencoder   Learn to restore records" in ran.out
+    assert "denoising-autoencoder   Autoencoder that restores corrupted records" in ran.out
     one = run("models", "denoising-autoencoder")
     assert "  corruption      gaussian|" in one.out
     assert "  latent_dim      N\n" in one.out

@@ -37,7 +37,7 @@ __all__ = ["Autoencoder"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Autoencoder(Model):
-    """Learn a code and the way back, and nothing else.
+    """Plain autoencoder: encoder and decoder trained for reconstruction alone.
 
     Parameters
     ----------

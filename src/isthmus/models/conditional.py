@@ -45,7 +45,7 @@ __all__ = ["ConditionalVAE"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ConditionalVAE(PriorModel):
-    """Learn to draw records of a class, and to tell the class of a record.
+    """VAE with labels: draws records of a given class, and classifies records.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ __all__ = ["ContractiveAutoencoder"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ContractiveAutoencoder(Model):
-    """Learn a code that moves only where the data vary.
+    """Autoencoder whose code is insensitive to small changes of the record, except in directions of the data.
 
     Parameters
     ----------

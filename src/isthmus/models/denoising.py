@@ -39,7 +39,7 @@ JUDGED = 256  # records that are corrupted and restored after the fit, at most
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DenoisingAutoencoder(Model):
-    """Learn to restore records, and with it a code that ignores the corruption.
+    """Autoencoder that restores corrupted records, with a code that ignores the corruption.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class DenoisingAutoencoder(Model):
         return torch.where(self.module_.is_number, x_corrupt, x) if self.preprocessor_.fields_ else x_corrupt
 
     def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
-        """Corrupt some records, restore them, and say so where that is worse than to leave them alone.
+        """Corrupt and restore some records, and warn if the restored ones are worse than the corrupted ones.
 
         ``provenance_["restoring"]`` has both errors. Where numbers are blanked out, it is the blanks that count, and to
         leave them alone is to fill in the mean.

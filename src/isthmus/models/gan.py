@@ -111,7 +111,7 @@ def squared_slope(scores: Tensor, x: Tensor) -> Tensor:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GAN(Model):
-    """Learn to draw new records in a game of two networks.
+    """Generative adversarial network: a generator and a critic trained against each other.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ default="relativistic"
         }
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return what the critic lowers, and its penalty."""
+        """Return the critic's loss and its gradient penalty."""
         core, penalised = self.module_, self.loss == "relativistic" and self.gamma > 0
         with torch.no_grad():
             real, fake = self._real_and_fake(step)
@@ -267,7 +267,7 @@ default="relativistic"
         return terms
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return what the generator lowers."""
+        """Return the generator's loss."""
         core = self.module_
         real, fake = self._real_and_fake(step)
         with torch.no_grad():
@@ -320,7 +320,7 @@ default="relativistic"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ConditionalGAN(GAN):
-    """Learn to draw new records of a class that one asks for.
+    """Generative adversarial network with labels: draws records of a given class.
 
     Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014. The generator takes the class beside z, and
     begins with each class about its mean record; the critic judges each class on its own output (Mescheder et al.
@@ -350,7 +350,7 @@ class ConditionalGAN(GAN):
     alternative_for_few: ClassVar[str] = "ConditionalVAE"
 
     def prepare(self, batches: Batches, seed: int) -> None:
-        """Let the generator begin with each class about its mean record."""
+        """Start the generator at the mean record of each class."""
         if None in self.preprocessor_.shape_:
             return
         labels = batches.labels.cpu().numpy()[batches.rows]  # type: ignore[union-attr]

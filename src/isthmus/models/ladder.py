@@ -36,7 +36,7 @@ NARROWEST, WIDEST = 64, 256  # of the paths by default
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LadderVAE(VariationalModel):
-    """Learn a hierarchy of codes, and a likelihood of records.
+    """VAE with a hierarchy of latent variables.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ GUESSED = -2  # stands for class 0 that was spread to a record, GUESSED - 1 for 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LadderNetwork(Model):
-    """Learn classes from few labels and many records.
+    """Ladder network: a classifier from few labels and many unlabelled records.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class LadderNetwork(Model):
         return int(self.latent_dim or below), hidden or (first,)
 
     def prepare(self, batches: Batches, seed: int) -> None:
-        """Spread the known classes to the records around, for the head start."""
+        """Spread known classes to neighbouring records, for the head start."""
         numbers = batches.labels.cpu().numpy()  # type: ignore[union-attr]
         has_label = numbers[batches.rows] >= 0
         known, unknown = batches.rows[has_label], batches.rows[~has_label]

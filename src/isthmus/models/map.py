@@ -52,7 +52,7 @@ WIDTH = 0.05  # r at first, in deviations of the map
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Map(Model):
-    """Learn a map of the records, which places new ones at once and can be read backwards.
+    """Two-dimensional map with an encoder for new records and a decoder.
 
     Codes are points: ``transform`` places records, ``inverse_transform`` shows what lies at a place. Coordinates have a
     deviation of 1, both together; only distances on the map mean something, and only small ones.
@@ -143,7 +143,7 @@ class Map(Model):
         return isinstance(self.network, str)
 
     def prepare(self, batches: Batches, seed: int) -> None:
-        """Lay the records out, and start the encoder there."""
+        """Compute the layout of the records, and start the encoder at it."""
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(batches.rows)[:MAX_RECORDS])
         records = PlainRecords(batches, self.module_.scale, self._numbers)

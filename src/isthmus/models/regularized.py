@@ -39,7 +39,7 @@ DEFAULT_PENALTY = {"gradient": 0.01, "weights": 0.001, "none": 0.0}
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RegularizedAutoencoder(Model):
-    """Learn small codes and a smooth decoder, and draw new records from a density of the codes.
+    """Autoencoder with penalised codes and a smooth decoder; new codes come from a density fitted afterwards.
 
     Parameters
     ----------

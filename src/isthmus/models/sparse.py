@@ -38,7 +38,7 @@ __all__ = ["SparseAutoencoder", "coin_kl"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SparseAutoencoder(Model):
-    """Learn a code in which few units are active for each record.
+    """Autoencoder with few active units for each record.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class SparseAutoencoder(Model):
         return torch.zeros_like(a).scatter(1, kept, a.gather(1, kept))
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        """Return -log p(x | g(z)) and the price of activity."""
+        """Return -log p(x | g(z)) and the sparsity penalty."""
         z = self.encode(step.x)
         terms = {"reconstruction": self.module_.nll(self.decode(z, step.size), step.x).mean()}
         if self.sparsity == "l1":
@@ -126,7 +126,7 @@ class SparseAutoencoder(Model):
 
 
 def coin_kl(rho: float, q: Tensor) -> Tensor:
-    """Return KL(rho || q) between two coins, in nats, for each q in (0, 1)."""
+    """Return KL(rho || q) of two Bernoulli distributions, in nats, for each q in (0, 1)."""
     q = q.clamp(1e-6, 1 - 1e-6)
     p = torch.as_tensor(rho, dtype=q.dtype, device=q.device)
     return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()

@@ -42,7 +42,7 @@ __all__ = ["TotalCorrelationVAE", "kl_parts"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TotalCorrelationVAE(VariationalModel):
-    """Learn a code whose units vary independently over the data.
+    """VAE with a penalty on the total correlation of the code.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ FLOW_STEPS = 4
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VAE(PriorModel):
-    """Learn a code with a known distribution, and a likelihood of records.
+    """Variational autoencoder.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ FSQ_LEVELS = (8, 5, 5, 5)  # of scalar quantisation by default; Mentzer et al., 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VQVAE(Model):
-    """Learn a code of codebook indices, and how probable each is.
+    """Vector-quantised autoencoder with a prior of its codebook indices.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class VQVAE(Model):
         return players if core.prior is None else [*players, Player("prior", (core.prior,), self.prior_losses)]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        """Return -log p(x | z_q), and the price of the distance between tokens and entries."""
+        """Return -log p(x | z_q), and the codebook and commitment losses."""
         core = self.module_
         z = core.encoder(step.x).float()
         tokens = core.tokens_of(z)

@@ -39,7 +39,7 @@ SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class WassersteinAutoencoder(Model):
-    """Learn point codes that are together distributed as a standard normal.
+    """Autoencoder whose aggregated codes are matched to a standard normal by MMD.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ MAX_NUMBERS_WITH_OCTAVES = 64  # with more of them, a critic sees enough without
 
 
 class Octaves(nn.Module):
-    """Numbers, and their sines and cosines at doubling frequencies: fine differences become visible ones.
+    """Fourier features: numbers with their sines and cosines at doubling frequencies.
 
     Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains" (NeurIPS
     2020), with the frequencies of Mildenhall et al. (ECCV 2020), equation 4.
@@ -66,7 +66,7 @@ class Octaves(nn.Module):
 
 
 class Critic(nn.Module):
-    """A network from records to features, and one layer from these to how real they are.
+    """Critic: a feature network and a linear layer of scores.
 
     Parameters
     ----------
@@ -105,12 +105,12 @@ class Critic(nn.Module):
         self.head = layers.linear(FEATURES, outputs, rng)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return what the last layer sees: (b, ...) -> (b, 256), of pictures of several sizes the mean over places."""
+        """Return the features before the last layer, averaged over positions of pictures: (b, ...) -> (b, 256)."""
         found: Tensor = self.body(self.octaves(x))
         return found.flatten(2).mean(2) if found.ndim > 2 else found
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return how real records are: (b, ...) -> (b, outputs)."""
+        """Return the critic's scores: (b, ...) -> (b, outputs)."""
         realness: Tensor = self.head(nn.functional.leaky_relu(self.features(x))).float()
         return realness
 
@@ -164,7 +164,7 @@ class AdversarialCore(Core):
 
     @torch.no_grad()
     def start_classes_at(self, x: Tensor, labels: Tensor) -> None:
-        """Let the generator begin with each class about its mean record.
+        """Start the generator at the mean record of each class.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class AdversarialCore(Core):
         return join_classes(heads[:, : -self.classes], chances.softmax(1))
 
     def code(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Return what the generator takes: noise, and beside it the class."""
+        """Return the generator's input: noise and the class."""
         return z if labels is None else join_classes(z, nn.functional.one_hot(labels, self.classes))
 
     def decode(self, z: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
@@ -224,17 +224,17 @@ class AdversarialCore(Core):
         return self.generate(self.average, z, size or None)
 
     def drawn(self, theta: Tensor, rng: torch.Generator) -> Tensor:
-        """Return scaled records: what the generator makes, with categories drawn."""
+        """Return generated scaled records, with sampled categories."""
         return self.likelihood.mean_with_sampled_categories(theta, rng)
 
     def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return how real the critic finds records, (b,): of their class, where classes are known."""
+        """Return the critic's score of records, (b,): for their class, where classes are known."""
         realness: Tensor = self.critic(x)
         return realness[:, 0] if labels is None else realness.gather(1, labels[:, None])[:, 0]
 
     @torch.no_grad()
     def adapt(self, a: Tensor, b: Tensor) -> None:
-        """Move the share of augmented records: up while the critic tells real from generated ones too surely.
+        """Adapt the share of augmented records: it rises while the critic separates real from generated ones too well.
 
         Karras et al., "Training Generative Adversarial Networks with Limited Data" (NeurIPS 2020), section 3.1, with
         the mean sign of C(x) - C(G(z)) for r_t.

@@ -185,7 +185,7 @@ def _dense(
 
 
 class OwnDecoder(nn.Module):
-    """A decoder of the user's own, which knows nothing of sizes and may return theta in another arrangement.
+    """Adapter of a user's decoder, which takes no size and may return theta in another shape.
 
     Parameters
     ----------

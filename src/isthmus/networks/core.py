@@ -22,7 +22,7 @@ __all__ = ["Core", "Slopes"]
 
 
 class Slopes(nn.Module):
-    """Logarithms of slopes by which quantile scores rise with the records, which no one factor can say.
+    """Log derivatives of the quantile transform, which vary with the record.
 
     Parameters
     ----------
@@ -128,12 +128,12 @@ class Core(nn.Module):
         return x
 
     def inputs(self, records: Tensor, rng: torch.Generator) -> Tensor:
-        """Return what a loss sees of encoded records: scaled, and in training augmented, (b, *shape)."""
+        """Return encoded records as a loss takes them: scaled, and in training augmented, (b, *shape)."""
         x: Tensor = self.augmentation(self.scale(records), rng)
         return x
 
     def unscale(self, x: Tensor) -> Tensor:
-        """Return x / factor + shift: what :meth:`scale` came from."""
+        """Return x / factor + shift, the inverse of :meth:`scale`."""
         if self.likelihood.codes:
             return x
         if self._scales:

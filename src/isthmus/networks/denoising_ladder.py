@@ -38,7 +38,7 @@ MOMENTUM = 0.99  # of the averages that stand for a batch's mean and variance af
 
 
 class Combinator(nn.Module):
-    """g: the best guess at a clean value given the noisy one and what the layer above says (equation 2).
+    """Combinator g: estimate of a clean value from the noisy one and the layer above (equation 2).
 
     Parameters
     ----------

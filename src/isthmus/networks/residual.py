@@ -21,7 +21,7 @@ START = 0.1
 
 
 class ResidualBlock(nn.Module):
-    """A correction of feature maps, of their own shape.
+    """Residual block of convolutions.
 
     Parameters
     ----------

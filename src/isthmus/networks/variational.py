@@ -159,7 +159,7 @@ class VariationalCore(Core):
         return Posterior(mean, log_var, self.flow, context)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the code at the middle of q(z | x)."""
+        """Return the mean of q(z | x), through the flow if there is one."""
         posterior = self.posterior(x)
         return posterior.mean if self.flow is None else self.flow(posterior.mean, posterior.context)[0]
 
@@ -175,7 +175,7 @@ class VariationalCore(Core):
         return self.flow is None and isinstance(self.prior, StandardNormal)
 
     def code(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return what the decoder takes: z, and where classes are known these beside it."""
+        """Return the decoder's input: z, and the classes where they are known."""
         return z
 
     def log_weights(self, posterior: Posterior, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -225,7 +225,7 @@ class VariationalCore(Core):
 
 
 class ConditionalCore(VariationalCore):
-    """A variational core that knows classes: a code is z and the chance of each class, side by side.
+    """Variational core with classes: a code is z and the probability of each class.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ class ConditionalCore(VariationalCore):
         return self._weighted(posterior, x, noise, logits.argmax(1))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the middle of q(z | x), and q(y | x)."""
+        """Return the mean of q(z | x), and q(y | x)."""
         posterior, logits = self.posterior_and_logits(x)
         return join_classes(posterior.mean, logits.softmax(1))
 

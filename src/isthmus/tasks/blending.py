@@ -49,7 +49,7 @@ Fill = Callable[[Int64, Bools], Float64]
 
 @dataclass(frozen=True)
 class ColumnFit:
-    """How the missing cells of one column were filled, and how far off that is.
+    """How the missing cells of one column were filled, and the error on hidden cells.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ __all__ = ["TaskEstimator", "selected"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskEstimator(BaseEstimator, ABC):
-    """Base of the task objects: a scikit-learn estimator that learns a use of a model's codes.
+    """Base class of task objects: scikit-learn estimators on a model's codes.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class TaskEstimator(BaseEstimator, ABC):
 
     @abstractmethod
     def task_state(self) -> documents.State:
-        """Return what was learned beside the model, as JSON and arrays; :meth:`load_task_state` takes both."""
+        """Return the fitted state without the model, as JSON and arrays, for :meth:`load_task_state`."""
 
     @abstractmethod
     def load_task_state(self, document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:

@@ -93,7 +93,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Activation:
-    """The records that a unit speaks most for.
+    """The records with the highest and the lowest values of a unit.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Probe:
-    """How well a linear model finds one concept in the codes, on records that it was not fitted on.
+    """Score of a linear model that predicts one concept from codes, on held-out records.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the code of a model means; see :func:`explain`.
+    """Explanation of a model's code; see :func:`explain`.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ class Explanation:
 
 @telling.tells
 def explain(model: Any, X: Any, y: Any = None, *, units: int | None = None, random_state: int = 0) -> Explanation:
-    """Say what the code of a model means.
+    """Explain the units of a model's code.
 
     Parameters
     ----------
@@ -438,7 +438,7 @@ def most_activating(codes: Float32, unit: int, count: int = STRONGEST) -> Activa
 
 
 def probe(codes: Any, values: Any, *, concept: str = "class", random_state: int = 0) -> Probe:
-    """Return how well a linear model finds values in codes, on held-out records.
+    """Return the held-out score of a linear model that predicts values from codes.
 
     Ridge regression of numbers, logistic regression of anything else, in five folds; codes get mean 0 and deviation 1.
 

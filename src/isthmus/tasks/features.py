@@ -37,7 +37,7 @@ def feature_network(
     random_state: int = 0,
     cache: str | Path | bool = True,
 ) -> FeatureNetwork:
-    """Return the network that sees pictures as a classifier of their labels does.
+    """Return the feature network of labelled pictures, trained as their classifier.
 
     It is trained on nine tenths of the pictures by the engine that trains every model, and then kept in a file named
     after the content of the pictures, the labels and the seed; the next call with the same reads the file. The same

@@ -62,7 +62,7 @@ def path_between(a: Float32, b: Float32, steps: int, path: str = "spherical") ->
 
 
 def interpolate(model: Any, X: Any, steps: int = 9, path: str = "spherical") -> Any:
-    """Return what lies between two records.
+    """Return records on a path between two records in latent space.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def interpolate(model: Any, X: Any, steps: int = 9, path: str = "spherical") -> 
 
 
 def traverse(model: Any, X: Any, steps: int = 9, units: int | None = None, row: int = 0) -> tuple[Any, list[int]]:
-    """Return what a record becomes as each unit of its code is changed, the others left alone.
+    """Return the decoded records as each unit of a code is changed in turn.
 
     Parameters
     ----------

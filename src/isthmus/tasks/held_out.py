@@ -15,7 +15,7 @@ __all__ = ["divided_again", "division", "is_divided", "rows_not_trained_on"]
 
 
 def rows_not_trained_on(model: Any, data: Data) -> NDArray[np.int64]:
-    """Return which records a model was not trained on: those that its fit held out, of other data all.
+    """Return the rows that a model was not trained on: those that its fit held out; all rows of other data.
 
     Parameters
     ----------

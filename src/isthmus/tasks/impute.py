@@ -61,7 +61,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Imputation:
-    """Filled records, and between which values each filled cell lies.
+    """Filled records, with an interval for each filled cell.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _model_of(data: Data, mask: Any, seed: int, device: str) -> Any:
 
 @dataclass(frozen=True)
 class _Imputer:
-    """How cells are filled, and with what.
+    """Fills cells, and computes their intervals.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What is said of every empty cell.
+    """Predictions of every empty cell.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Predictions:
 
 
 def predictions(x: Float64, columns: list[slice], seed: int) -> Predictions:
-    """Return what each learner says of the empty cells.
+    """Return the predictions of each learner for the empty cells.
 
     Parameters
     ----------

@@ -299,7 +299,7 @@ def _refine(model: Any, records: Encoded, holes: Bools, iterations: int, starts:
 
 
 def default_starts(model: Any, records: Encoded) -> tuple[str, ...]:
-    """Return what fills holes at first: blanks for a model that learned to fill them, else all that make sense."""
+    """Return the first fills to try: blanks for a model trained to fill them, else all kinds of start."""
     preprocessor = records.preprocessor
     if preprocessor.kind == "table":
         return ("mean",)
