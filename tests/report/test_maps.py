@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from isthmus import data
-from isthmus.report.maps import ABSENT, Colouring, View, map_page, map_picture
+from isthmus.report.maps import ABSENT, Colouring, MapView, map_page, map_picture
 from isthmus.report.thumbnails import sheets_of
 
 
@@ -32,7 +32,7 @@ def test_points_classes_and_numbers_come_back_from_a_page(blobs):
     towns, scores = np.array(["Bern", "Oslo"])[np.arange(200) % 2], np.linspace(-1, 1, 200)
     scores[7] = np.nan
     colourings = [Colouring("town", towns), Colouring("score", scores)]
-    html = map_page(records, [View("Map", points)], colourings, title="a <b>", sentence="200 & more")
+    html = map_page(records, [MapView("Map", points)], colourings, title="a <b>", sentence="200 & more")
     page = written(html)
     assert page["n"] == 200
     view = page["views"][0]
@@ -55,7 +55,7 @@ def test_points_classes_and_numbers_come_back_from_a_page(blobs):
 
 def test_what_a_record_says_ends_no_script():
     table = pd.DataFrame({"note": ["</script><script>alert(1)</script>", "plain"] * 10, "n": range(20)})
-    html = map_page(data.open(table), [View("Map", np.random.default_rng(0).normal(size=(20, 2)))], [], title="t")
+    html = map_page(data.open(table), [MapView("Map", np.random.default_rng(0).normal(size=(20, 2)))], [], title="t")
     assert "</script><script>alert" not in html
     assert written(html)["columns"][0]["values"][0].startswith("</script>")
 
@@ -76,7 +76,7 @@ def test_sixty_thousand_pictures_make_a_page_of_few_megabytes():
     for shift in range(60):  # pictures that compress about as digits do
         strokes[shift::60, 4:24, 4 + shift % 20 : 8 + shift % 20] = 255
     points = rng.normal(size=(60_000, 2))
-    views = [View("Map", points), View("PCA", points[::-1])]
+    views = [MapView("Map", points), MapView("PCA", points[::-1])]
     html = map_page(data.open(strokes), views, [Colouring("label", np.arange(60_000) % 10)], title="many")
     assert len(html) < 15e6
     page = written(html)
@@ -107,7 +107,7 @@ def test_values_are_classes_or_numbers(values, kind):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_pictures_are_drawn_side_by_side(count):
     points = np.random.default_rng(0).normal(size=(60, 2))
-    views = [View(f"view {i}", points, "a note") for i in range(count)]
+    views = [MapView(f"view {i}", points, "a note") for i in range(count)]
     for colouring in (Colouring("town", np.arange(60) % 4), Colouring("score", np.linspace(0, 1, 60))):
         figure = map_picture(views, colouring)
         titles = [axes.get_title() + axes.get_title(loc="left") for axes in figure.axes[:count]]

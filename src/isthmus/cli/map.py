@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
     from isthmus.models import Map
-    from isthmus.report.mapping import Judgement
+    from isthmus.report.mapping import MapEvaluation
     from isthmus.report.maps import Colouring
 
 __all__ = ["map"]
@@ -87,15 +87,15 @@ def map(
         drawn.save(kept, force=force)
     from isthmus.report import mapping
 
-    judgement = mapping.judge(drawn, records, new, other=None if drawn is loaded else loaded)
+    evaluation = mapping.evaluate_map(drawn, records, new, other=None if drawn is loaded else loaded)
     told = f"{counted(len(records), 'record')}, {'none' if new is None else f'{len(new):,}'} of them new to the map"
-    _draw(path, picture, records, judgement, colourings, title=data, sentence=f"{told}.", force=force)
+    _draw(path, picture, records, evaluation, colourings, title=data, sentence=f"{told}.", force=force)
     scores = {
         title: {name: {"mean": one.mean, "low": one.low, "high": one.high} for name, one in row.items()}
-        for title, row in judgement.scores.items()
+        for title, row in evaluation.scores.items()
     }
     files = {"output": output, "picture": str(picture), "saved": save}
-    lines = [f"{data}: {told}", *_table(judgement)]
+    lines = [f"{data}: {told}", *_table(evaluation)]
     lines += [f"{output}: a page to look around in"] if picture != path else []
     lines += [f"{picture}: the picture", *([f"{save}: the map, for -m, encode and decode"] if save else [])]
     new_records = 0 if new is None else len(new)
@@ -153,7 +153,7 @@ def _draw(
     path: Path,
     picture: Path,
     records: Data,
-    judgement: Judgement,
+    evaluation: MapEvaluation,
     colourings: Sequence[Colouring],
     *,
     title: str,
@@ -165,32 +165,32 @@ def _draw(
     from isthmus.report.gallery import write_picture
 
     first = colourings[0] if colourings else maps.Colouring("", np.zeros(len(records), np.int64))
-    write_picture(maps.map_picture(judgement.views, first), picture, force=force)
+    write_picture(maps.map_picture(evaluation.views, first), picture, force=force)
     if picture == path:
         return
     page = maps.map_page(
         records,
-        judgement.views,
+        evaluation.views,
         colourings,
         title=title,
         sentence=sentence,
-        scores=judgement.scores,
-        about_scores=judgement.about,
+        scores=evaluation.scores,
+        about_scores=evaluation.about,
     )
     with replacing(path, force=force) as file:
         file.write(page.encode())
 
 
-def _table(judgement: Judgement) -> list[str]:
+def _table(evaluation: MapEvaluation) -> list[str]:
     """Return the figures of every picture as lines."""
-    if not judgement.scores:
+    if not evaluation.scores:
         return ["too few records to judge a map by"]
-    head = ["", *next(iter(judgement.scores.values()))]
+    head = ["", *next(iter(evaluation.scores.values()))]
     body = [
         [title, *(f"{one.mean:.3f} ({one.low:.3f} to {one.high:.3f})" for one in row.values())]
-        for title, row in judgement.scores.items()
+        for title, row in evaluation.scores.items()
     ]
-    return [*columns(head, body), judgement.about]
+    return [*columns(head, body), evaluation.about]
 
 
 # ------------------------------------------------------------------ what to colour by

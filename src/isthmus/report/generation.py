@@ -145,7 +145,7 @@ def _judged(examined: Examination) -> dict[str, Any]:
     """Return whether new records are copies, as the doctor finds."""
     try:
         found = copies.copying(examined)
-        finding = copies.judged(examined, found)
+        finding = copies.finding_of(examined, found)
         near = examined.neighbours
         ratio = memorisation_from_distances(
             near.distances, near.indices, near.held_out_distances, random_state=examined.random_state

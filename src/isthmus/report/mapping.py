@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 
 from isthmus.data import is_labelled
 from isthmus.metrics import Interval, Neighbourhoods, bootstrap_interval, nearest_neighbour_hits, neighbourhoods
-from isthmus.report.maps import View
+from isthmus.report.maps import MapView
 
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["MapEvaluation", "evaluate_map"]
 
 MAX_POOL = 10_000  # records that neighbours are looked for among: that takes the square of their number
 NEIGHBOURS, VOTES = 15, 5
 
 
 @dataclass(frozen=True)
-class Judgement:
+class MapEvaluation:
     """Pictures of the same records, and their figures.
 
     Parameters
     ----------
-    views : tuple of View
+    views : tuple of MapView
         The map, principal components, and two codes of another model where one was given.
     scores : mapping
         By title of a view, intervals of its figures by name; empty for records too few to tell.
@@ -37,12 +37,14 @@ class Judgement:
         What the figures come from.
     """
 
-    views: tuple[View, ...]
+    views: tuple[MapView, ...]
     scores: Mapping[str, Mapping[str, Interval]]
     about: str
 
 
-def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, other: Model | None = None) -> Judgement:
+def evaluate_map(
+    model: Model, data: Data, new: NDArray[np.int64] | None = None, *, other: Model | None = None
+) -> MapEvaluation:
     """Place records on a map and on principal components, and tell how well each keeps neighbours.
 
     Parameters
@@ -58,7 +60,7 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, oth
 
     Returns
     -------
-    Judgement
+    MapEvaluation
         Its figures: trustworthiness, continuity and neighbours kept (:func:`isthmus.metrics.neighbourhoods`) of the
         judged records among all, 10,000 at random where there are more: a few new ones among themselves would tell of
         distances across the map. And, where labels and new records are there, the share of these that have the label of
@@ -67,14 +69,14 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, oth
     rows = np.arange(len(data)) if new is None else new
     records = model.plain_numbers(data)
     known = np.setdiff1d(np.arange(len(data)), rows) if len(rows) < len(data) else rows
-    views = [_view("Map", model.transform(data), model), View("PCA", _components(records, known))]
+    views = [_view("Map", model.transform(data), model), MapView("PCA", _components(records, known))]
     if other is not None:
         views.append(_view(f"{type(other).__name__}: first two codes", other.transform(data), other))
     judged, others = _pool(len(data), rows)
     pool = np.concatenate([judged, others])
     k = min(NEIGHBOURS, (len(pool) - 1) // 2)
     if k < 1:
-        return Judgement(tuple(views), {}, "")
+        return MapEvaluation(tuple(views), {}, "")
     labels = None if data.labels is None or len(known) == len(data) else np.asarray(data.labels)
     scores = {}
     for view in views:
@@ -86,16 +88,16 @@ def judge(model: Model, data: Data, new: NDArray[np.int64] | None = None, *, oth
         f"Means over {len(judged):,} records {which}, with 95 % intervals: trustworthiness, continuity and share kept "
         f"of the {k} nearest among {among}."
     )
-    return Judgement(tuple(views), scores, about)
+    return MapEvaluation(tuple(views), scores, about)
 
 
-def _view(title: str, codes: NDArray[Any], model: Model) -> View:
+def _view(title: str, codes: NDArray[Any], model: Model) -> MapView:
     """Return a picture of the first two codes; of the only one over the number of the record."""
     codes = codes.reshape(len(codes), -1)
     if codes.shape[1] == 1:
-        return View(title, np.column_stack([codes[:, 0], np.zeros(len(codes), codes.dtype)]))
+        return MapView(title, np.column_stack([codes[:, 0], np.zeros(len(codes), codes.dtype)]))
     more = codes.shape[1] - 2
-    return View(title, codes[:, :2], f"two of {codes.shape[1]} codes" if more and title == "Map" else "")
+    return MapView(title, codes[:, :2], f"two of {codes.shape[1]} codes" if more and title == "Map" else "")
 
 
 def _components(records: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[np.float32]:

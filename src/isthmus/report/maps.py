@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from isthmus.data import Data
 
-__all__ = ["Colouring", "View", "map_page", "map_picture"]
+__all__ = ["Colouring", "MapView", "map_page", "map_picture"]
 
 MAX_NAMES = 250  # values up to which a column is a set of classes; the codes of numbers are 0 to 254, 255 is none
 MAX_CELLS = 1_500_000  # values of a table that a page carries
@@ -36,7 +36,7 @@ ABSENT = "#9aa4b2"
 
 
 @dataclass(frozen=True)
-class View:
+class MapView:
     """One picture: a point for each record.
 
     Parameters
@@ -92,12 +92,12 @@ class Colouring:
 # ------------------------------------------------------------------ the picture
 
 
-def map_picture(views: Sequence[View], colouring: Colouring) -> Figure:
+def map_picture(views: Sequence[MapView], colouring: Colouring) -> Figure:
     """Draw maps side by side, the first one large.
 
     Parameters
     ----------
-    views : sequence of View
+    views : sequence of MapView
         One to three.
     colouring : Colouring
         Of all of them.
@@ -111,7 +111,7 @@ def map_picture(views: Sequence[View], colouring: Colouring) -> Figure:
         return _drawn(views, colouring)
 
 
-def _drawn(views: Sequence[View], colouring: Colouring) -> Figure:
+def _drawn(views: Sequence[MapView], colouring: Colouring) -> Figure:
     from matplotlib.figure import Figure
 
     several = len(views) > 1
@@ -166,7 +166,7 @@ def _explain(figure: Figure, places: Sequence[Any], colouring: Colouring, drawn:
 
 def map_page(
     data: Data,
-    views: Sequence[View],
+    views: Sequence[MapView],
     colourings: Sequence[Colouring],
     *,
     title: str,
@@ -180,7 +180,7 @@ def map_page(
     ----------
     data : Data
         The records: pictures are shown as thumbnails, rows of a table and texts as they are.
-    views : sequence of View
+    views : sequence of MapView
         One to three, a point for each record.
     colourings : sequence of Colouring
         What the reader may colour by; none for one colour.

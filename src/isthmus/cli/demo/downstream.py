@@ -59,9 +59,12 @@ class Codes:
         colourings = [
             maps.Colouring("digit", np.asarray(records.labels)),
             maps.Colouring("cluster", self.clusterer.labels_),
-            maps.Colouring("how usual", self.detector.score_samples(records)),
+            maps.Colouring("anomaly score", -self.detector.score_samples(records)),
         ]
-        views = [maps.View("Map", self.chart.transform(records)), maps.View("PCA", _principal(records, records)[1])]
+        views = [
+            maps.MapView("Map", self.chart.transform(records)),
+            maps.MapView("PCA", _principal(records, records)[1]),
+        ]
         with replacing(folder / "map.html", force=True) as file:
             title, sentence = f"{len(records):,} digits", f"{len(test)} of them are new to the map."
             file.write(maps.map_page(records, views, colourings, title=title, sentence=sentence).encode())

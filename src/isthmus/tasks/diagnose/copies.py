@@ -11,7 +11,7 @@ from isthmus.tasks.diagnose.examination import MIN_RECORDS, Examination, Float64
 from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
 from isthmus.tasks.diagnose.output import is_collapsed
 
-__all__ = ["Copying", "copying", "judged", "memorised_records"]
+__all__ = ["Copying", "copying", "finding_of", "memorised_records"]
 
 # New records nearer to one trained on than to any of as many held out: a half, of a model that copies none. Healthy
 # models of 540 digits, with 60 held out, have 0.78 at most, by a chance of 10^-4.2 at least (24 kinds, 3 seeds); those
@@ -70,10 +70,10 @@ class Copying:
 
 def memorised_records(examined: Examination) -> Finding | None:
     """Find new records that are copies of those trained on."""
-    return judged(examined, copying(examined))
+    return finding_of(examined, copying(examined))
 
 
-def judged(examined: Examination, found: Copying) -> Finding | None:
+def finding_of(examined: Examination, found: Copying) -> Finding | None:
     """Return what is wrong where new records are copies, None where they are not."""
     if found.are_identical:
         seen = (
