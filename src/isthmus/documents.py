@@ -1,6 +1,6 @@
 """JSON documents checked against type annotations.
 
-A file is written by ``save`` and read by whoever has it. Its checksums tell that it is whole, not that it makes sense.
+A file is written by ``save`` and may come from anywhere. Checksums prove that it is complete, not that it is valid.
 So whatever is read from a document goes through :func:`read`, and every array through :func:`array`; what follows may
 rely on types, lengths and finite numbers.
 

@@ -116,7 +116,7 @@ def _array_with_holes(path: str) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError):
-        return None  # whoever opens the data says what is wrong
+        return None  # opening the data raises the error
     if array.dtype.kind != "f" or not (missing := np.isnan(array)).any():
         return None
     return np.where(missing, 0, array).astype(array.dtype), missing

@@ -44,7 +44,7 @@ class Conventions:
     quotes_are_text : bool, default=False
         Whether quotation marks tell text from numbers: some columns have them, and others do not.
     guess_text : bool, default=True
-        Whether numbers with zeros in front are text: nobody said which columns are.
+        Whether numbers with zeros in front are text, where the caller did not name the columns.
     """
 
     decimal: str = "."

@@ -170,7 +170,7 @@ def open(
     data = data if labels is None else data.labelled(labels)
     if data is not source and data.labels is not None:
         data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
-    data.notes[:] = map(sentence, data.notes)  # whoever prints them may do so on a terminal
+    data.notes[:] = map(sentence, data.notes)  # they may be printed on a terminal
     return data
 
 
@@ -376,7 +376,7 @@ def _files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
     refused: list[OSError] = []
     above = {str(folder): {_identity(str(folder))}}
     for parent, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
-        # Hidden files and archive litter are nobody's data.
+        # Hidden files and archive litter are not data.
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in list(folders):
             below = os.path.join(parent, name)

@@ -102,7 +102,7 @@ def neighbourhoods(records: ArrayLike, points: ArrayLike, *, k: int = 15) -> Nei
     for (part, in_data), (_, on_map) in zip(distance_blocks(x, x), distance_blocks(z, z), strict=True):
         rows = np.arange(n)[part]
         for squares in (in_data, on_map):
-            squares[np.arange(len(rows)), rows] = np.inf  # nobody is a neighbour of itself
+            squares[np.arange(len(rows)), rows] = np.inf  # a row is no neighbour of itself
         ranks_in_data = _ranks(in_data, _nearest(on_map, k))
         ranks_on_map = _ranks(on_map, _nearest(in_data, k))
         trust[part] = 1.0 - scale * np.maximum(ranks_in_data - k, 0).sum(axis=1)

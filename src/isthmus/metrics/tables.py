@@ -518,7 +518,7 @@ def closest_records(
 
     The squared distance of two rows is the sum over columns: of numbers the squared difference in training standard
     deviations, of categories 1 where they differ; a missing cell differs by 1 from all that are not missing. Real rows
-    that nobody trained on say how near two people may be by chance.
+    that were not trained on say how near two people may be by chance.
 
     Parameters
     ----------

@@ -246,7 +246,7 @@ class AdversarialCore(Core):
     def update_average(self) -> None:
         """Move the average towards the generator."""
         self.moves += 1
-        share = (10 / (self.moves + 10)).clamp_min(1 - DECAY)  # a tensor: nobody waits for its value
+        share = (10 / (self.moves + 10)).clamp_min(1 - DECAY)  # a tensor, so that the host does not wait for it
         for mean, now in zip(self.average.parameters(), self.decoder.parameters(), strict=True):
             mean.lerp_(now, share)
         for held, kept in zip(self.average.buffers(), self.decoder.buffers(), strict=True):

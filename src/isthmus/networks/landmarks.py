@@ -228,7 +228,7 @@ def _sharpness(centres: Tensor, near: float) -> float:
     """Return s at which landmarks lie, on average, by so many others."""
     some = torch.linspace(0, len(centres) - 1, min(len(centres), LOOKED_AT)).long()
     squares = torch.cdist(centres[some], centres).square()
-    squares[torch.arange(len(some)), some] = torch.inf  # nobody is placed by itself
+    squares[torch.arange(len(some)), some] = torch.inf  # a record is not placed by itself
     typical = float(squares[squares.isfinite()].mean()) if len(centres) > 1 else 1.0
     if not typical > 0:
         return 1.0

@@ -96,7 +96,7 @@ class Loader:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    """Return a tensor on an array's memory; torch only wants to hear that nobody writes to it."""
+    """Return a tensor on an array's memory; torch warns of read-only arrays, to which nothing is written here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
         return torch.from_numpy(array)

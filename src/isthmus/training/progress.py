@@ -68,7 +68,7 @@ class ShowProgress(Callback):
     def on_end(self, state: FitState) -> None:  # noqa: D102
         if self._bar:
             self._bar.stop()
-        elif state.epoch > self._printed:  # nobody knew that it would be the last
+        elif state.epoch > self._printed:  # it was not known to be the last
             self._print(state)
 
     def _print(self, state: FitState) -> None:
