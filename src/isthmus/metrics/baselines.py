@@ -44,7 +44,7 @@ class Baseline:
 
 
 def mean_baseline(train: ArrayLike, test: ArrayLike) -> Baseline:
-    """Give every held-out row back as the mean of the training rows.
+    """Reconstruct every held-out row by the mean of the training rows.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def mean_baseline(train: ArrayLike, test: ArrayLike) -> Baseline:
 
 
 def pca_baseline(train: ArrayLike, test: ArrayLike, n_components: int, *, random_state: int = 0) -> Baseline:
-    """Give held-out rows back through scikit-learn's PCA, fitted on the training rows.
+    """Reconstruct held-out rows by scikit-learn's PCA, fitted on the training rows.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def pca_baseline(train: ArrayLike, test: ArrayLike, n_components: int, *, random
 
 
 def kmeans_baseline(train: ArrayLike, test: ArrayLike, n_clusters: int, *, random_state: int = 0) -> Baseline:
-    """Give every held-out row back as the nearest of the centres that scikit-learn's k-means finds.
+    """Reconstruct every held-out row by the nearest centre of scikit-learn's k-means.
 
     Parameters
     ----------

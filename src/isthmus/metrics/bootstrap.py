@@ -17,7 +17,7 @@ _BLOCK_DRAWS = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and the interval in which it would lie for other samples of records.
+    """A mean and its confidence interval over samples of records.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ __all__ = ["own_generator", "own_seed"]
 
 
 def own_generator(random_state: int, purpose: str) -> np.random.Generator:
-    """Return a generator whose stream has nothing to do with ``default_rng(random_state)``.
+    """Return a generator whose stream is independent of ``default_rng(random_state)``.
 
     Data are often drawn with the seed 0, which is the metrics' default too. If noise were the very numbers that the
     data are made of, every figure would be wrong.

@@ -92,7 +92,7 @@ def confusion_matrix(numbers: Int64, predicted: Int64, k: int) -> Int64:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of each class; NaN where nothing was predicted, or nothing is, of a class.
+    """Scores of each class; NaN where a class was never predicted, or has no records.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def class_scores(confusion: Int64) -> ClassScores:
 
 @dataclass(frozen=True)
 class CalibrationCurve:
-    """How often records that a classifier is so sure of are classified rightly.
+    """Calibration curve: accuracy in bins of confidence.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ __all__ = ["clustering_accuracy"]
 
 
 def clustering_accuracy(classes: ArrayLike, clusters: ArrayLike) -> float:
-    """Return the share of records that are right when each cluster takes the place of one class, in the best way.
+    """Return the accuracy of the best one-to-one assignment of clusters to classes.
 
     The accuracy of Xie, Girshick and Farhadi, ICML 2016, equation 10: the best of all matchings of clusters to classes,
     found with the Hungarian method (Kuhn 1955).

@@ -46,7 +46,7 @@ Float32 = NDArray[np.float32]
 
 
 class FeatureNetwork(nn.Module):
-    """A convolutional classifier whose last layer but one is what metrics look at.
+    """A convolutional classifier whose penultimate layer gives features to metrics.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class FeatureNetwork(nn.Module):
     # ------------------------------------------------------------------ what metrics ask for
 
     def features(self, images: ArrayLike) -> Float32:
-        """Return what the network sees, each feature with mean 0 and deviation 1 over the pictures learned from.
+        """Return the features, each with mean 0 and deviation 1 over the training pictures.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class FeatureNetwork(nn.Module):
 
     @property
     def label(self) -> str:
-        """Return name and digest: two figures with the same label were measured with the same eyes."""
+        """Return name and digest: figures with the same label were measured with the same network."""
         return f"{self.name} classifier, {WIDTH} features, {self.digest[:12]}"
 
     def state(self) -> documents.State:

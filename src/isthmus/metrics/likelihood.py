@@ -245,7 +245,7 @@ def evidence_lower_bound(parts: Parts, x: Tensor, n_samples: int = 1, *, random_
 
 
 def bits_per_dimension(log_likelihood: ArrayLike, dimensions: ArrayLike) -> Float64:
-    """Return ``-log_likelihood / (dimensions log 2)``: what a number of a record would cost in an ideal code.
+    """Return ``-log_likelihood / (dimensions log 2)``: bits per number of a record in an ideal code.
 
     Only the log-probability of whole numbers (such as 8-bit grey levels) is a length of code. A log-density depends on
     the units of the data, and so do the bits that come of it.
@@ -276,7 +276,7 @@ def bits_per_dimension(log_likelihood: ArrayLike, dimensions: ArrayLike) -> Floa
 
 
 def nats_per_record(bits: ArrayLike, dimensions: ArrayLike) -> Float64:
-    """Return ``-bits dimensions log 2``, the log-likelihood in nats a record: the way back of bits per dimension.
+    """Return ``-bits dimensions log 2``, the log-likelihood in nats a record: the inverse of bits per dimension.
 
     Parameters
     ----------
@@ -394,7 +394,7 @@ def dynamic_binarisation(images: Tensor, rng: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class PosteriorInformation:
-    """What the code tells of the record, and how far all codes together lie from the prior, in nats a record.
+    """Mutual information of code and record, and KL of the aggregated posterior to the prior, in nats a record.
 
     ``kl = mutual_information.mean + marginal_kl``.
 

@@ -22,7 +22,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhoods:
-    """What a map keeps of each record's neighbourhood; the mean over the records is the figure of the literature.
+    """Scores of each record's neighbourhood on a map; the literature reports their means over records.
 
     Parameters
     ----------

@@ -257,7 +257,7 @@ def kernel_distance(
 
 @dataclass(frozen=True, slots=True)
 class TwoSampleTest:
-    """What a classifier that tells real from generated records achieves.
+    """Result of a classifier two-sample test.
 
     Parameters
     ----------
@@ -343,7 +343,7 @@ def classifier_two_sample_test(
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRecall:
-    """Shares of records that lie where the others are.
+    """Precision and recall of generated records.
 
     Parameters
     ----------
@@ -359,7 +359,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True, slots=True)
 class DensityCoverage:
-    """How thickly generated records lie among the real ones, and how many real ones have one near.
+    """Density and coverage of generated records.
 
     Parameters
     ----------
@@ -593,7 +593,7 @@ def memorisation_from_distances(
     level: float = 0.95,
     random_state: int = 0,
 ) -> Memorisation:
-    """Return what distances from training records say, for distances of any kind.
+    """Return the result of :func:`memorisation` from distances to training records.
 
     Parameters
     ----------
@@ -798,7 +798,7 @@ def class_coverage(
 def real_baseline(
     measure: Callable[[Any, Any], Result], real: Any, n: int | None = None, *, random_state: int = 0
 ) -> Result:
-    """Return what a measure says of real records against real records: what a perfect generator would reach.
+    """Return a measure between two samples of real records: the value of a perfect generator.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class ColumnShape:
-    """How well one column is met.
+    """Similarity of one column's distribution.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class ColumnShape:
 
 @dataclass(frozen=True, slots=True)
 class ColumnShapes:
-    """How well each column is met.
+    """Similarity of each column's distribution.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _total_variation(x: Codes, y: Codes) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PairTrend:
-    """How well the relation of two columns is met.
+    """Similarity of the dependence of two columns.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class PairTrend:
 
 @dataclass(frozen=True, slots=True)
 class PairTrends:
-    """How well the relation of every two columns is met.
+    """Similarity of the dependence of every two columns.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _correlation(x: Float64, y: Float64) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Efficacy:
-    """What a predictor is worth on real rows that learned from synthetic ones, and from real ones.
+    """Scores on real rows of a predictor that was trained on synthetic rows, and of one trained on real rows.
 
     Parameters
     ----------

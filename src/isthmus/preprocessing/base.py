@@ -47,7 +47,7 @@ class _State(TypedDict):
 
 
 class Preprocessor(ABC):
-    """Records to the numbers that a network sees, and back.
+    """Base class: encodes records as numbers for a network, and decodes them.
 
     ::
 
@@ -289,7 +289,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def snap(self, x: Any) -> EncodedBlock:
-        """Return encoded records as those that can occur: what ``encode(decode(x))`` is, without the way there.
+        """Return encoded records rounded and clipped as ``encode(decode(x))`` does, without decoding.
 
         Quantities are rounded and clipped as in the source's dtype, categories and masks are whole.
 

@@ -37,7 +37,7 @@ MAX_DECIMALS = 9
 
 
 class Scan(ABC):
-    """What one pass learns about a column.
+    """Statistics of a column, computed in one pass.
 
     Parameters
     ----------

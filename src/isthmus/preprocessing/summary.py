@@ -46,7 +46,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
-    """What the values look like, learned in one pass at fit.
+    """Statistics of the values, computed in one pass at fit.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScaledSummary:
-    """What the values look like to the network: a :class:`Summary` in scaled units.
+    """A :class:`Summary` in scaled units, as the network sees the values.
 
     All are of float64 and broadcastable to one encoded record: shape (d,) for arrays and tables, (channels, 1, 1) for
     pictures, (1,) for texts.

@@ -23,7 +23,7 @@ Float64 = NDArray[np.float64]
 def reconstruct(
     preprocessor: Any, data: Data, train: Data | None, size: int, random_state: int
 ) -> tuple[list[tuple[metrics.Baseline, Any]], list[str]]:
-    """Have the baselines give held-out records back.
+    """Return the baselines' reconstructions of held-out records.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def pictures(found: Classification, data: Data) -> dict[str, Figure]:
 
 
 def calibration(curve: CalibrationCurve) -> Figure:
-    """Draw how often a classifier is right against how sure it is, and over it how many records are so sure.
+    """Draw accuracy against confidence, and above it the number of records in each bin.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
 
 
 def doubtful(images: NDArray[Any], captions: Sequence[str]) -> Figure:
-    """Draw the pictures that a classifier is least sure of, each under what it is, and what it was taken for.
+    """Draw the pictures with the lowest confidence, each with its class and the predicted one.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def evaluate(
     command: str | None = None,
     notes: Iterable[str] = (),
 ) -> Report:
-    """Score a fitted model on held-out records and gather what a reader wants to see.
+    """Score a fitted model on held-out records, and collect the content of a report.
 
     The reconstruction error is set beside three baselines on the same records: PCA with the model's code size, k-means
     with as many centres, and the mean record. They work on the scale that the model's network sees, and their output is

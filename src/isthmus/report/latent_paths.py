@@ -22,7 +22,7 @@ Rows = list[list[NDArray[Any]]]
 
 
 def between(model: Any, found: Measurement, random_state: int) -> tuple[Rows, dict[str, Any] | None]:
-    """Return what lies between some pairs of the scored records.
+    """Return records on paths between some pairs of the scored records.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def between(model: Any, found: Measurement, random_state: int) -> tuple[Rows, di
 
 
 def moved(model: Any, found: Measurement) -> tuple[Rows, dict[str, Any] | None]:
-    """Return what a typical record becomes as each of the units that vary most is moved.
+    """Return the decoded records of a typical record as each of the most variable units is changed.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class MapEvaluation:
 def evaluate_map(
     model: Model, data: Data, new: NDArray[np.int64] | None = None, *, other: Model | None = None
 ) -> MapEvaluation:
-    """Place records on a map and on principal components, and tell how well each keeps neighbours.
+    """Measure how well a map and principal components keep neighbours.
 
     Parameters
     ----------
