@@ -76,7 +76,7 @@ def made() -> Iterator[tuple[Any, tuple[Any, ...]]]:
         yield from ((task, ()), (task.fitted_method_, (Coder(task.model_),)))
     detector = tasks.Detector(model=models.Autoencoder(**QUICK), random_state=0).fit(ROWS)
     yield detector, ()
-    yield from ((way, ()) for way in detector.beside_.values())
+    yield from ((scorer, ()) for scorer in detector.scorers_.values())
     yield tasks.Tuner(model=models.Autoencoder(**QUICK), n_trials=1, cv=2, random_state=0).fit(ROWS), ()
     yield CodeDensity.fit(ROWS, 0), (4,)
     yield tasks.feature_network(PICTURES, LABELS, cache=False), ()

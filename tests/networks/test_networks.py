@@ -172,7 +172,7 @@ def test_padding_repeats_the_border() -> None:
         ((None, 5), (32, 64, 128)),
     ],
 )
-def test_usual_channels(size: tuple[int | None, int | None], channels: tuple[int, ...]) -> None:
+def test_default_channels(size: tuple[int | None, int | None], channels: tuple[int, ...]) -> None:
     assert default_channels(*size) == channels
 
 
