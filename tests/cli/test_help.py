@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,22 @@ def test_python_m_isthmus() -> None:
     )
     assert done.returncode == 0
     assert done.stdout.startswith("isthmus ")
+
+
+def test_flags_and_settings_of_earlier_versions_are_refused_with_their_new_names(run: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('model = "vqvae"\nsteps = [8, 5]\n')
+    for words, name, new in (
+        (["--model", "vqvae", "--entries", "64"], "entries", "codebook_size"),
+        (["--model=vqvae", "--levels=2"], "levels", "n_quantizers"),
+        (["--config", settings], "steps", "fsq_levels"),
+    ):
+        ran = run("fit", "digits", "-o", "m.safetensors", *words)
+        assert ran.code == 2
+        assert f"VQVAE has no parameter {name!r} any more; it is {new!r} now." in ran.err
+
+
+def test_a_model_offers_no_flag_that_can_only_fail(run: Run) -> None:
+    shown = run("fit", "--model", "vaegan", "--help").out
+    assert "--beta" in shown
+    assert not [flag for flag in ("--prior", "--components", "--posterior", "--k ", "--free-bits") if flag in shown]

@@ -231,19 +231,23 @@ def _groups(name: str, function: Any, arguments: Sequence[str]) -> dict[str, lis
     if "parameters" in wanted:
         from isthmus.cli import registry
 
-        groups["parameters"] = registry.flags_of_model(registry.model_class(_model_name(function, arguments)))
+        model, settings = _model_and_settings(function, arguments)
+        cls = registry.model_class(model)
+        flags = {word.removeprefix("--").partition("=")[0] for word in arguments if word.startswith("--")}
+        registry.refuse_old_names(cls, flags | settings.keys())
+        groups["parameters"] = registry.flags_of_model(cls)
     if "opening" in wanted:
         groups["opening"] = inputs.flags_of_opening()
     return groups
 
 
-def _model_name(function: Any, arguments: Sequence[str]) -> str:
-    """Return the model that a command names, in its flags or in its file of settings."""
+def _model_and_settings(function: Any, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the model that a command names, in its flags or in its file of settings, and these settings."""
     from isthmus.cli import config
 
     named, path = config.scan(arguments, "--model/-m", "--config")
     settings = {} if path is None else config.read(path)
-    return str(named or settings.get("model") or function.__kwdefaults__["model"])
+    return str(named or settings.get("model") or function.__kwdefaults__["model"]), settings
 
 
 def _defaults(function: Any, groups: dict[str, list[Flag]], arguments: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import docstrings
@@ -16,7 +16,7 @@ from isthmus.errors import ParameterError
 if TYPE_CHECKING:
     from isthmus.base import Model
 
-__all__ = ["flags_of_model", "model_class", "model_names", "pairs", "parse"]
+__all__ = ["flags_of_model", "model_class", "model_names", "pairs", "parse", "refuse_old_names"]
 
 # Shown to people under another name, or set by the command line itself.
 RENAMED = {"random_state": "--seed"}
@@ -65,6 +65,20 @@ def flags_of_model(cls: type[Model]) -> list[Flag]:
         for field in _fields(cls)
         if field.name not in NOT_FLAGS
     ]
+
+
+def refuse_old_names(cls: type[Model], given: Iterable[str]) -> None:
+    """Refuse flags and settings that are now called otherwise, with their new names.
+
+    Raises
+    ------
+    ParameterError
+        One is a parameter of earlier versions.
+    """
+    from isthmus.checks.parameters import known_names
+
+    old = [name for word in given if (name := word.replace("-", "_")) in cls.renamed_parameters]
+    known_names(cls.__name__, old, (), cls.renamed_parameters)
 
 
 def pairs(given: Sequence[str], example: str = "latent_dim=16") -> dict[str, str]:
