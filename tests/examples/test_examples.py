@@ -135,10 +135,10 @@ def conditional_gan_claim(rows: Table) -> None:
 
 
 def vector_quantised_claim(rows: Table) -> None:
-    alone, expected = rows["4 whole numbers below 256"], rows["the same, as the prior expects them"]
+    alone, expected = rows["4 indices below 256"], rows["the same, as the prior expects them"]
     assert alone[0] == 32 > expected[0]
     assert rows["and every pixel exactly"][0] < 0.7 * rows["pixels, packed tightly"][0]
-    assert rows["numbers from the prior"][0] < rows["all numbers alike"][0]
+    assert rows["indices from the prior"][0] < rows["all indices alike"][0]
 
 
 def census_claim(rows: Table) -> None:
