@@ -16,7 +16,7 @@ from isthmus.training.loader import Loader
 from isthmus.training.optimizers import OPTIMIZERS, Muon, usual_rate
 from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
-from isthmus.training.precision import fast_float32, has_fast_bfloat16
+from isthmus.training.precision import fast_float32, has_fast_bfloat16, products
 from isthmus.training.progress import ShowProgress
 from isthmus.training.step import Step
 from isthmus.training.stopping import USUAL_STEPS, Budget, default_epochs
@@ -48,6 +48,7 @@ __all__ = [
     "default_epochs",
     "fast_float32",
     "has_fast_bfloat16",
+    "products",
     "to_arrays",
     "to_tensors",
     "usual_rate",
