@@ -210,8 +210,9 @@ def run(options: argparse.Namespace, child: str, seed: int, *, budget: dict[str,
     """Train one in a process of its own."""
     python = sys.executable if child == "isthmus" else options.peer_python
     arguments = [__file__, "--child", child, "--seed", str(seed), "--budget", str(BUDGETS.index(budget))]
-    # A run of a peer takes a minute or more: it is not repeated on a machine that is never quiet.
-    return harness.quiet_child(python, arguments + ["--validation"] * options.choose, tries=2)
+    # A run of a peer takes a minute or more, and is not repeated: the file says how busy the machine was meanwhile.
+    start = harness.quiet_child if child == "isthmus" else harness.child
+    return start(python, arguments + ["--validation"] * options.choose)
 
 
 def choose(options: argparse.Namespace) -> int:
