@@ -17,7 +17,7 @@ import harness
 import numpy as np
 
 HIDDEN, CODES, EPOCHS = 400, 20, 5
-BUDGET: dict[str, Any] = {"max_epochs": 2, "batch_size": 256}
+BUDGET: dict[str, Any] = {"max_epochs": 2, "batch_size": 512}
 TIMES = 5.0
 
 
