@@ -204,14 +204,19 @@ def spread(values: Sequence[float], digits: int = 6) -> dict[str, Any]:
 
 
 def repeat(call: Callable[[], object], repeats: int, warm: int = 3) -> list[float]:
-    """Return the wall seconds of each of ``repeats`` calls, after ``warm`` calls that are not timed."""
+    """Return the seconds of each of ``repeats`` calls, after ``warm`` calls that are not timed.
+
+    They are the processor's on one core (``taskset -c 0``), where others on the machine disturb them least, and else
+    those on the wall.
+    """
+    clock = time.process_time if cores() == 1 else time.perf_counter
     for _ in range(warm):
         call()
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return seconds
 
 
@@ -270,7 +275,8 @@ def quiet_child(
     noise : float, default=0.25
         Cores that may be busy with something else; a try below it is taken at once.
     tries : int, default=3
-        Most tries. Threads that spin at each other on a shared machine can make one run ten times slower.
+        Most tries. Threads that spin at each other on a shared machine can make one run ten times slower. On one core
+        there is one try: processor seconds are what is compared there.
 
     Returns
     -------
@@ -278,7 +284,7 @@ def quiet_child(
         The child's result with ``discarded``: the wall seconds and ``other_cores`` of the tries that were not taken.
     """
     done: list[dict[str, Any]] = []
-    for _ in range(tries):
+    for _ in range(tries if cores() > 1 else 1):
         result = child(python, arguments, environment=environment)
         done.append(result)
         if "other_cores" not in result or (result["other_cores"] or 0.0) <= noise:
@@ -409,7 +415,7 @@ def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]
 
 def command() -> str:
     """Return the command that made a result, as typed in the repository's root, without this machine's folders."""
-    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT"}
+    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE"}
     words = [f"benchmarks/{Path(sys.argv[0]).name}"]
     for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
         words.append(hidden.get(before) or shlex.quote(word))

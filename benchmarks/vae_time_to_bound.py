@@ -3,6 +3,7 @@
 Both learn grey MNIST with the Bernoulli likelihood; Pythae with Adam at 1e-3 and batches of 128, isthmus with its own
 optimiser and the budget below, chosen on the last 10,000 training pictures (--validation). Scored is minus the evidence
 lower bound on the test pictures, one draw a picture, averaged over five seeds. Runs take turns, each in a process.
+Ratios are of processor seconds on one core (``taskset -c 0``), and of wall time on more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import harness
 import numpy as np
 
 HIDDEN, CODES, EPOCHS = 400, 20, 5
-BUDGET: dict[str, Any] = {"max_epochs": 2, "batch_size": 256}
+BUDGET: dict[str, Any] = {"max_epochs": 2, "batch_size": 512}
 TIMES = 5.0
 
 
@@ -104,7 +105,7 @@ def main() -> int:
     if all("nats" in run for run in runs["pythae"]):
         seconds, nats = (
             {name: harness.spread([run[key] for run in found]) for name, found in runs.items()}
-            for key in ("fit_seconds", "nats")
+            for key in ("cpu_seconds" if harness.cores() == 1 else "fit_seconds", "nats")
         )
         ratio = seconds["pythae"]["median"] / seconds["isthmus"]["median"]
         report.claim("times sooner than pythae", ratio, f"at least {TIMES:g}", ratio >= TIMES)

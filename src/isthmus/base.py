@@ -102,7 +102,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     device : str, default="auto"
         "cpu", "cuda", "mps"; "auto" takes a GPU where there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of matrix products in training.
+        Of matrix products. "auto" takes bfloat16 in training where the device has it in hardware, and float32 in use;
+        "bfloat16" is taken in use too, faster and with about three digits.
     random_state : int, RandomState or None, default=None
         Seed of everything random; global generators are never touched.
     verbose : int, default=0
@@ -707,8 +708,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         if n < MIN_ROWS and None not in self.preprocessor_.shape_:
             block = torch.cat([block, block[:1].expand(MIN_ROWS - n, *block.shape[1:])])
         device = next(self.module_.parameters()).device
-        with torch.inference_mode(), training.fast_float32(device.type):
-            return function(block.to(device))[:n]
+        with torch.inference_mode(), training.products(device.type, self.precision):
+            found = function(block.to(device))[:n]
+        return found.float() if found.dtype == torch.bfloat16 else found
 
     def _rows(self) -> int:
         """Return how many records go through the network at once."""

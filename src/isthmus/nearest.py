@@ -24,7 +24,7 @@ Int64 = NDArray[np.int64]
 
 EXACT = 30_000  # rows that are compared with all others
 DISTANCES = 2**22  # held at a time (16 MiB): they stay in the cache of the processor
-TOGETHER = 32  # neighbouring distances of which the smallest is looked at first
+GROUPS = (32, 8)  # neighbouring distances of which the smallest is looked at first; each divides the one before
 CELL = 1000  # rows of a cell, on average
 ROUNDS = 5  # of k-means
 LEARNT_FROM = 64  # rows for each centre
@@ -60,10 +60,10 @@ def nearest_rows(
     there = torch.from_numpy(references - middle)
     here = there if queries is None else torch.from_numpy(queries - middle)
     k = min(k, len(there) - (queries is None))
-    squares, columns = there.square().sum(1), there.T.contiguous()
+    squares, columns = _in_whole_groups(there)
     indices, distances = torch.empty((len(here), k), dtype=torch.int64), torch.empty((len(here), k))
     blocks = torch.split(torch.arange(len(here)), rows or max(1, DISTANCES // len(there)))
-    room = torch.empty((len(blocks[0]), len(there)))  # to ask for new memory takes longer than the products
+    room = torch.empty((len(blocks[0]), len(squares)))  # to ask for new memory takes longer than the products
     for block in blocks:
         part = here[block]
         # ||a - b||^2 without ||a||^2, which changes no order.
@@ -76,20 +76,39 @@ def nearest_rows(
     return indices.numpy(), distances.numpy()
 
 
-def _smallest(values: Tensor, k: int) -> Tensor:
+def _in_whole_groups(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return squared lengths and columns of rows, filled up to whole groups by rows that are infinitely far away."""
+    whole = -(-len(rows) // GROUPS[0]) * GROUPS[0]
+    squares, columns = torch.full((whole,), torch.inf), torch.zeros((rows.shape[1], whole))
+    squares[: len(rows)], columns[:, : len(rows)] = rows.square().sum(1), rows.T
+    return squares, columns
+
+
+def _smallest(values: Tensor, k: int, groups: tuple[int, ...] = GROUPS) -> Tensor:
     """Return the columns of the k smallest values of each row, in any order: (m, n) -> (m, k).
 
-    They are in the k groups of columns with the smallest minima, which are found many times sooner.
+    They are in the k groups of columns with the smallest minima, which are found many times sooner; and in those, in
+    the k smaller groups.
+
+    Parameters
+    ----------
+    values : tensor, shape (m, n)
+        Contiguous.
+    k : int
+    groups : tuple of int
+        Columns of a group, which divide n, and of a group within it.
     """
-    if values.shape[1] <= 2 * k * TOGETHER:
-        return values.topk(k, largest=False)[1]
-    whole = values.shape[1] // TOGETHER * TOGETHER
-    groups = values[:, :whole].view(len(values), -1, TOGETHER)
-    near = groups.amin(2).topk(k, largest=False)[1]
-    columns = (near[:, :, None] * TOGETHER + torch.arange(TOGETHER)).flatten(1)
-    rest = torch.arange(whole, values.shape[1]).expand(len(values), -1)
-    columns = torch.cat([columns, rest], 1)
-    return columns.gather(1, values.gather(1, columns).topk(k, largest=False)[1])
+    if not groups:
+        return torch.from_numpy(np.argpartition(values.numpy(), k - 1, axis=1)[:, :k])  # sooner than torch's topk
+    size, *smaller = groups
+    (m, n), within = values.shape, tuple(smaller)
+    if n <= 2 * k * size:
+        return _smallest(values, k, within)
+    groups_of_all = values.view(-1, size)
+    near = _smallest(groups_of_all.amin(1).view(m, -1), k, ())
+    rows = near + torch.arange(0, len(groups_of_all), n // size)[:, None]
+    found = _smallest(groups_of_all.index_select(0, rows.flatten()).view(m, -1), k, within)
+    return near.gather(1, found // size) * size + found % size
 
 
 def _distances(rows: Tensor, others: Tensor) -> Tensor:

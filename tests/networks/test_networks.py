@@ -376,3 +376,17 @@ def test_a_row_of_a_small_product_does_not_depend_on_the_others(inputs, outputs)
         whole = layer(x)
         assert torch.equal(layer(x[7:39]), whole[7:39])
         assert torch.equal(layers.product(x[7:39], layer.weight), layers.product(x, layer.weight)[7:39])
+
+
+@pytest.mark.parametrize("outputs", [1, 3, 4, 5])
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_upconvolution_is_torchs_transposed_convolution(outputs: int, bias: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    layer = layers.upconvolution(6, outputs, rng, bias=bias).double()
+    x = torch.randn(2, 6, 5, 7, generator=rng, dtype=torch.float64)
+    theirs = torch.nn.functional.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
+    assert layer(x).shape == theirs.shape == (2, outputs, 10, 14)
+    assert (layer(x) - theirs).abs().max() < 1e-12
+    some = torch.randn(theirs.shape, generator=rng, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad((y * some).sum(), layer.weight)[0] for y in (layer(x), theirs))
+    assert (ours - theirs).abs().max() < 1e-12

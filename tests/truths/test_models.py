@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from isthmus import Autoencoder, ContractiveAutoencoder, SparseAutoencoder, networks
 from isthmus.models.contractive import exact_contraction
 from isthmus.models.sparse import coin_kl
-from isthmus.training.optimizers import ROOMY_STEPS, polar_factor, polar_factor_in_bfloat16
+from isthmus.training.optimizers import ROOMY_STEPS, Muon, polar_factor, polar_factor_in_bfloat16
 from isthmus.training.schedules import one_cycle
 
 
@@ -89,6 +89,23 @@ def test_polar_factor_moves_every_direction_at_nearly_one_speed():
     assert within.sum() > 40
     assert (speeds.diagonal()[within] - 1).abs().max() < 0.199
     assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3  # the directions themselves are kept
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (400, 300), (257, 260)])
+def test_muon_moves_each_block_of_rows_of_a_large_matrix_by_its_own_polar_factor(shape):
+    rng = torch.Generator().manual_seed(0)
+    gradient = torch.randn(shape, generator=rng)
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = gradient
+    optimizer = Muon([weight], peak=1.0)
+    optimizer.step(1.0)
+    wide, moved = (gradient, -weight.detach()) if shape[0] < shape[1] else (gradient.T, -weight.detach().T)
+    rows = -(-wide.shape[0] // 3)  # three blocks of at most 128
+    for block, step in zip(wide.split(rows), moved.split(rows), strict=True):
+        u, _, v = torch.linalg.svd(block, full_matrices=False)
+        speeds = (u.T @ step @ v.T) * (3 / max(1.0, shape[0] / shape[1])) ** 0.5
+        assert (speeds.diagonal() - 1).abs().max() < 0.2
+        assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3
 
 
 def test_polar_factor_in_bfloat16_is_that_in_float32_up_to_rounding():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 __all__ = ["Differences", "count_beyond", "count_fractions", "limits_of", "range_of", "shown"]
@@ -203,7 +204,8 @@ def count_beyond(
     kind, low, high = limits
     if not rows.size or (rows.dtype == np.uint8 and low.max() <= 0 and high.min() >= 255):
         return
-    if rows.min() >= low.max() and rows.max() <= high.min():
+    least, most = _extremes(rows)
+    if least >= low.max() and most <= high.min():
         return
     several = len(low) > 1
     for column in np.flatnonzero((rows.min(axis=0) < low) | (rows.max(axis=0) > high)):
@@ -212,6 +214,14 @@ def count_beyond(
         ends = summary.low[column], summary.high[column]
         its_kind = kind if ends[0] < ends[1] else "beyond"  # a constant comes back as it was
         differences.add(its_kind, summary.names[column] if several else "", count, range_of(*ends))
+
+
+def _extremes(rows: NDArray[Any]) -> tuple[Any, Any]:
+    """Return the smallest and the largest number, NaN where one is; of 32-bit floats in one look, on all threads."""
+    if rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.writeable:
+        least, most = torch.aminmax(torch.from_numpy(rows))
+        return least.item(), most.item()
+    return rows.min(), rows.max()
 
 
 def count_fractions(differences: Differences, rows: NDArray[Any], summary: Any) -> None:

@@ -16,7 +16,7 @@ from isthmus.training.loader import Loader
 from isthmus.training.optimizers import OPTIMIZERS, Muon, default_learning_rate
 from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
-from isthmus.training.precision import fast_float32, has_fast_bfloat16
+from isthmus.training.precision import fast_float32, has_fast_bfloat16, products
 from isthmus.training.progress import ShowProgress
 from isthmus.training.step import Step
 from isthmus.training.stopping import DEFAULT_STEPS, Budget, default_epochs
@@ -49,6 +49,7 @@ __all__ = [
     "default_learning_rate",
     "fast_float32",
     "has_fast_bfloat16",
+    "products",
     "to_arrays",
     "to_tensors",
 ]

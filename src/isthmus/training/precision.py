@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-__all__ = ["autocast", "fast_float32", "has_fast_bfloat16", "small_products"]
+__all__ = ["autocast", "fast_float32", "has_fast_bfloat16", "products", "small_products"]
 
 
 @functools.cache
@@ -63,3 +63,8 @@ def autocast(device_type: str, precision: str) -> AbstractContextManager[object]
     if precision == "bfloat16":
         return torch.autocast(device_type, torch.bfloat16)
     return nullcontext()
+
+
+def products(device_type: str, precision: str) -> AbstractContextManager[object]:
+    """Return the context in which trained networks are used: bfloat16 only where ``precision`` asks for it by name."""
+    return autocast(device_type, precision) if precision == "bfloat16" else fast_float32(device_type)

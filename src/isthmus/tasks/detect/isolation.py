@@ -26,7 +26,9 @@ from isthmus.errors import ArtifactError
 __all__ = ["Forest"]
 
 TREES = 200
-AT_ONCE = 512  # records
+AT_ONCE = 256  # records
+DEEPEST = 8  # log2 of the 256 records that a tree is grown from at most
+TOP = 3  # levels of which all nodes are asked
 
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
@@ -97,7 +99,7 @@ class Forest:
         left, right = (documents.array(arrays, name, shape, "i") for name in ("left", "right"))
         threshold, questions = (documents.array(arrays, name, shape) for name in ("threshold", "questions"))
         nodes = np.stack([left, right])
-        if not nodes.size or nodes.min() < 0 or nodes.max() >= shape[1] or not 0 <= its["depth"] <= shape[1]:
+        if not nodes.size or nodes.min() < 0 or nodes.max() >= shape[1] or not 0 <= its["depth"] <= DEEPEST:
             raise ArtifactError("its trees lead to nodes that they do not have")
         return cls(arrays["feature"], threshold, left, right, questions, **its)
 
@@ -108,31 +110,53 @@ class Forest:
             return np.concatenate(list(pool.map(self._anomaly_score, blocks)))
 
     def _anomaly_score(self, x: NDArray[np.float32]) -> Float64:
-        # Tree by tree, whose nodes then stay in the processor's cache. Nodes and numbers of x are counted through: one
-        # look-up is several times sooner than one with two indices.
-        feature, threshold, children, first = self._flat
-        n, columns = len(x), np.ascontiguousarray(x.T)
-        feature, rows, node = feature * n, np.arange(n), np.repeat(first, n, axis=1)
-        for _ in range(self.depth):
-            asked = feature.take(node)
+        # Tree by tree, whose nodes then stay in the processor's cache. Entries are counted through: one look-up is
+        # several times sooner than one with two indices.
+        levels, questions = self._levels
+        columns, first = np.ascontiguousarray(x.T), np.arange(len(self.feature))[:, np.newaxis]
+        place, rows = self._top(columns), np.arange(len(x))
+        for feature, threshold in levels[TOP:]:
+            node = place + first * feature.shape[1]
+            asked = (feature * len(x)).take(node)
             asked += rows
-            is_right = columns.take(asked) > threshold.take(node)
-            node = node * 2
-            node += is_right
-            node = children.take(node)
-        questions = np.ascontiguousarray(self.questions.take(node).T)
-        return np.asarray(2.0 ** (-questions.mean(axis=1) / self.scale))
+            place *= 2
+            place += columns.take(asked) > threshold.take(node)
+        needed = np.ascontiguousarray(questions.take(place + first * questions.shape[1]).T)
+        return np.asarray(2.0 ** (-needed.mean(axis=1) / self.scale))
+
+    def _top(self, columns: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return where records are below the first levels, (d, n) -> (trees, n), each 0 for the leftmost node.
+
+        Every node is asked of every record: of so few, that takes less time than to look up which one to ask.
+        """
+        place = np.zeros((len(self.feature), columns.shape[1]), np.intp)
+        turns: list[NDArray[np.bool_]] = []  # whether the way went to the right, level by level
+        for feature, threshold in self._levels[0][:TOP]:
+            right = [columns.take(f, axis=0) > t[:, np.newaxis] for f, t in zip(feature.T, threshold.T, strict=True)]
+            for turn in turns:  # the first turn leaves one half of the nodes, the next one half of that
+                half = len(right) // 2
+                right = [a ^ (turn & (a ^ b)) for a, b in zip(right[:half], right[half:], strict=True)]  # b where turn
+            turns += right
+            place *= 2
+            place += right[0]
+        return place
 
     @cached_property
-    def _flat(self) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
-        """Features, thresholds and both children of all nodes, and the first node of each tree, (trees, 1)."""
-        first = np.arange(0, self.feature.size, self.feature.shape[1])[:, np.newaxis]
-        children = np.stack([self.left + first, self.right + first], axis=2)
+    def _levels(self) -> tuple[list[tuple[NDArray[np.intp], NDArray[np.float32]]], Float64]:
+        """Features and thresholds of each level, (trees, 2^level) from left to right, and questions below the last.
+
+        A leaf that comes earlier is in the place of all that would be below it.
+        """
         # x <= t of a 32-bit x and a 64-bit t is x <= the largest 32-bit number that is not above t.
         nearest = self.threshold.astype(np.float32)
         below = np.nextafter(nearest, np.float32(-np.inf))
         threshold = np.where(nearest > self.threshold, below, nearest)
-        return self.feature.ravel().astype(np.intp), threshold.ravel(), children.ravel(), first
+        trees, levels = np.arange(len(self.feature))[:, np.newaxis], []
+        node = np.zeros_like(trees)
+        for _ in range(self.depth):
+            levels.append((self.feature[trees, node].astype(np.intp), threshold[trees, node]))
+            node = np.stack([self.left[trees, node], self.right[trees, node]], axis=2).reshape(len(trees), -1)
+        return levels, self.questions[trees, node]
 
 
 def needed(n: NDArray[np.integer]) -> Float64:
