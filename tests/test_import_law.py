@@ -39,6 +39,7 @@ LAW: dict[str, set[str]] = {
     "files": {"errors"},
     "documents": {"errors"},
     "artifact": {"errors", "checks", "files", "version"},
+    "coding": {"errors", "checks", "documents", "files", "plain"},
     "density": {"errors", "checks", "documents"},
     "search": {"errors", "documents"},
     "data": {"errors", "checks", "documents", "files", "plain"},
@@ -65,9 +66,9 @@ LAW: dict[str, set[str]] = {
     "tasks": _BELOW_MODELS | {"documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
-    "cli": _BELOW_MODELS | {"files", "models", "tasks", "report", "__init__"},
+    "cli": _BELOW_MODELS | {"coding", "files", "models", "tasks", "report", "__init__"},
     "__main__": {"cli"},
-    "__init__": {"loading", "models", "report", "version"},
+    "__init__": {"coding", "loading", "models", "report", "version"},
 }
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {
