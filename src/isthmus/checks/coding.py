@@ -24,6 +24,7 @@ __all__ = [
     "compressed_mode",
     "cut_short",
     "damaged",
+    "input_is_a_terminal",
     "known_members",
     "later_form",
     "link_in_the_way",
@@ -129,7 +130,9 @@ def compressed_mode(mode: Any) -> ParameterError:
 
 def no_bytes(path: object, what: str) -> DataError:
     """Return the error for a path behind which there is no regular file."""
-    return DataError(f"{path} is {what}, and only files and folders can be compressed; name the files in it.")
+    return DataError(
+        f"{path} is {what}, and only files and folders are read; send what it gives to isthmus compress -."
+    )
 
 
 def nothing_to_compress(path: object) -> DataError:
@@ -225,6 +228,11 @@ def unsafe_members(name: str, first: str, second: str, why: str) -> ArtifactErro
 def output_is_a_terminal(verb: str) -> ParameterError:
     """Return the error for compressed data that would go to a screen."""
     return ParameterError(f"{verb}: compressed data make no sense on a terminal; name a file with -o, or use a pipe.")
+
+
+def input_is_a_terminal(verb: str) -> DataError:
+    """Return the error for a standard input that nothing was sent to."""
+    return DataError(f"{verb}: the standard input is a terminal; send something to it, or name a file.")
 
 
 def without_suffix(path: object, suffix: str) -> ParameterError:

@@ -134,7 +134,7 @@ class Archive:
         self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
         self.label = str(self._path or "the archive")
         try:
-            self._fields, members = _opened(self._file, self.label)
+            self.fields, members = _opened(self._file, self.label)
         except BaseException:
             self.close()
             raise
@@ -221,7 +221,7 @@ class Archive:
         source = Source(self._file, self.label)
         blocks = self._members[name].blocks
         for start in range(0, len(blocks), GROUP):
-            decoder = _Decoder(self._fields, blocks[start : start + GROUP])
+            decoder = _Decoder(self.fields, blocks[start : start + GROUP])
             for block in decoder.blocks:
                 self._file.seek(block.position)
                 data = decoder.data(block, source.take(block.size))
@@ -230,7 +230,12 @@ class Archive:
                 yield data
 
     def extract(
-        self, folder: str | os.PathLike[str], names: Sequence[str] | None = None, *, force: bool = False
+        self,
+        folder: str | os.PathLike[str],
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
     ) -> list[Path]:
         """Write members as files into a folder; a new folder comes up whole or not at all.
 
@@ -245,6 +250,8 @@ class Archive:
             Members; by default all.
         force : bool, default=False
             Whether files that are there may be replaced.
+        progress : callable, optional
+            Is told the bytes written and read, again and again.
 
         Returns
         -------
@@ -267,7 +274,11 @@ class Archive:
             for name in wanted:
                 _check_free(folder, name, force=force)
             for name in wanted:
-                self._extract_one(folder, name, force=force)
+                target = folder.joinpath(*name.split("/"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _check_free(folder, name, force=force)  # something may have come up meanwhile
+                with files.replacing(target, force=force) as file:
+                    self._write(name, file, progress)
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with files.temporary_folder(folder) as part:
@@ -275,16 +286,15 @@ class Archive:
                     target = part.joinpath(*name.split("/"))
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with open(target, "xb") as file:
-                        file.writelines(self.blocks(name))
+                        self._write(name, file, progress)
                 part.replace(folder)
         return [folder.joinpath(*name.split("/")) for name in wanted]
 
-    def _extract_one(self, folder: Path, name: str, *, force: bool) -> None:
-        target = folder.joinpath(*name.split("/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _check_free(folder, name, force=force)
-        with files.replacing(target, force=force) as file:
-            file.writelines(self.blocks(name))
+    def _write(self, name: str, file: BinaryIO, progress: Progress | None) -> None:
+        for block, data in zip(self._members[name].blocks, self.blocks(name), strict=True):
+            file.write(data)
+            if progress:
+                progress(len(data), block.size)
 
     def add(
         self,
@@ -354,14 +364,14 @@ class Archive:
             raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
         check_names([*(member.name for member in kept), *given])
         with files.replacing(self._path, force=True) as file:
-            writer = _ArchiveWriter(file, self._fields, progress)
+            writer = _ArchiveWriter(file, self.fields, progress)
             for member in kept:
                 writer.copy(member, self._file)
             writer.add(given, verify=verify, threads=threads, label=self.label)
             writer.end()
         self._file.close()
         self._file = open(self._path, "rb")  # noqa: SIM115
-        self._fields, members = _opened(self._file, self.label)
+        self.fields, members = _opened(self._file, self.label)
         self._members = {member.name: member for member in members}
 
 
@@ -407,7 +417,7 @@ def write_archive(
     threads: int = 1,
     label: str = "the archive",
     progress: Progress | None = None,
-) -> None:
+) -> int:
     """Write an archive to a file that is only written to, never searched.
 
     Parameters
@@ -420,12 +430,17 @@ def write_archive(
         As :meth:`Archive.create` and :meth:`Archive.add` take them.
     label : str, default="the archive"
         What sentences call it.
+
+    Returns
+    -------
+    int
+        Bytes that were written.
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
     writer = _ArchiveWriter(file, Fields(PREDICTED, SPEEDS[speed], table_bits(GROUP * BLOCK)), progress)
     writer.add(contents, verify=verify, threads=threads, label=label)
-    writer.end()
+    return writer.end()
 
 
 class _ArchiveWriter:
@@ -460,8 +475,8 @@ class _ArchiveWriter:
         for name, blocks in found.items():
             self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
 
-    def end(self) -> None:
-        """Write the directory and the footer."""
+    def end(self) -> int:
+        """Write the directory and the footer; return the bytes of the whole."""
         directory = _packed(self._members)
         payload = coded(_directory_coder(len(directory)), directory) or directory
         copies = 2 if TWICE * len(payload) <= self._size else 1
@@ -469,6 +484,7 @@ class _ArchiveWriter:
         sizes = len(payload).to_bytes(4, "little") + len(directory).to_bytes(4, "little")
         self._put(sizes + check_of(directory) + bytes([copies]))
         self._file.flush()
+        return self._size
 
     def _put(self, content: bytes) -> None:
         self._file.write(content)

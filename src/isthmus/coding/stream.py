@@ -36,7 +36,7 @@ from isthmus.coding.container import (
 )
 from isthmus.errors import ArtifactError
 
-__all__ = ["CHUNK", "RESTART", "Head", "Lost", "Reader", "Writer", "chunks", "salvage"]
+__all__ = ["CHUNK", "RESTART", "Head", "Lost", "Reader", "Writer", "data_of", "salvage"]
 
 CHUNK = 1 << 18  # bytes of data in one that is written, at most
 CHUNK_LIMIT = 1 << 20  # bytes of data, or of payload, in one that is read
@@ -213,6 +213,11 @@ class Writer(io.BufferedIOBase):
         self.ending = contextlib.ExitStack()  # what follows once the file is whole, or is undone if it is not
         self._is_over = False
         self.written = 0  # bytes of the compressed file so far
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are in no chunk yet."""
+        return len(self._waiting)
 
     def writable(self) -> bool:
         """Return True."""
@@ -431,6 +436,19 @@ def chunks(source: Source) -> Iterator[bytes]:
         raise source.damaged("more bytes follow its end")
 
 
+def data_of(source: Source, form: int) -> Iterator[bytes]:
+    """Yield the data of a small file or a stream, whose first bytes are taken, piece by piece.
+
+    Raises
+    ------
+    ArtifactError
+        It is an archive, or something in it is not as it was written.
+    """
+    if form == ARCHIVE:
+        raise checks.an_archive(source.name)
+    return chunks(source) if form == STREAM else iter((small_data(source, form),))
+
+
 class Reader(io.RawIOBase):
     """A binary file that gives the data of a compressed one, in their order.
 
@@ -446,10 +464,7 @@ class Reader(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, *, label: str = "the data", closing: bool = False) -> None:
         source = Source(file, label)
-        form = opened(source)
-        if form == ARCHIVE:
-            raise checks.an_archive(label)
-        self._pieces = chunks(source) if form == STREAM else iter((small_data(source, form),))
+        self._pieces = data_of(source, opened(source))
         self._rest = memoryview(b"")
         self._file = file if closing else None
 
@@ -469,8 +484,14 @@ class Reader(io.RawIOBase):
 
     def readall(self) -> bytes:
         """Return all that is left."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all that is left, chunk by chunk."""
         first, self._rest = bytes(self._rest), memoryview(b"")
-        return b"".join((first, *self._pieces))
+        if first:
+            yield first
+        yield from self._pieces
 
     def close(self) -> None:
         """Close the file, where it was opened for this one."""
