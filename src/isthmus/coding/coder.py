@@ -89,7 +89,7 @@ class Coder:
         Raises
         ------
         ValueError
-            The payload ends too early for so many bytes, or holds more.
+            The payload ends too early for so many bytes, or does not end as :meth:`encode` ends it.
         """
         table, data, padded = self._table, bytearray(), bytes(payload) + bytes(PAST_END)
         low, high, value, place = 0, MASK, int.from_bytes(padded[:4], "big"), 4
@@ -116,8 +116,8 @@ class Coder:
                     place += 1
             data.append(node & 255)
             self._after(node & 255)
-        if place < len(payload):
-            raise ValueError("the payload holds more than its data")
+        if _shortest_between(low, high) != payload[place - PAST_END :]:
+            raise ValueError("the payload does not end with its data")
         return bytes(data)
 
     def learn(self, data: bytes | memoryview) -> None:

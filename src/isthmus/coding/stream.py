@@ -277,7 +277,7 @@ class Writer(io.BufferedIOBase):
         if self._coder is None and len(self._waiting) <= SMALL_LIMIT:
             data = bytes(self._waiting)
             content = small(data)
-            if self._verify and whole(content) != data:
+            if self._verify and _whole(content) != data:
                 raise checks.unlike_its_source(self._label)
             self._put(content)
         else:
@@ -404,10 +404,13 @@ class Decoder:
         self._is_sound = False
 
 
-def whole(content: bytes) -> bytes:
-    """Return the data of a small file."""
+def _whole(content: bytes) -> bytes | None:
+    """Return the data of a small file, None of one that is not sound."""
     source = Source(io.BytesIO(content), "the data")
-    return small_data(source, opened(source))
+    try:
+        return small_data(source, opened(source))
+    except ArtifactError:
+        return None
 
 
 def chunks(source: Source) -> Iterator[bytes]:
