@@ -29,7 +29,7 @@ class Sample:
     data: object  # bytes, or those of members by name
 
 
-def stream_of(data: bytes, *, chunk: int = 150, restart: int = 400, name: str | None = None) -> bytes:
+def stream_of(data: bytes, *, chunk: int = 100, restart: int = 400, name: str | None = None) -> bytes:
     """Return data as a stream of small chunks, in which the coder often begins afresh."""
     file = io.BytesIO()
     with mock.patch.multiple(streams, CHUNK=chunk, RESTART=restart), streams.Writer(file, name=name) as writer:
@@ -46,7 +46,7 @@ def archive_of(members: dict[str, bytes]) -> bytes:
 
 def all_samples() -> list[Sample]:
     members = {"a.txt": TEXT, "more/empty": b"", "more/noise": NOISE, "z": bytes(3000)}
-    mixed = TEXT + NOISE + TEXT
+    mixed = NOISE + TEXT
     return [
         Sample("small, predicted", small(TEXT), TEXT),
         Sample("small, stored", small(NOISE), NOISE),

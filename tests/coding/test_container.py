@@ -212,9 +212,7 @@ def test_a_field_with_an_odd_tag_is_passed_over() -> None:
     ("units", "size"),
     [(2**64 - 1, 1), (CHUNK_LIMIT + 1, 100), (CHUNK_LIMIT, 0), (1 << 20, 11), (5, 5), (3, 9), (0, 0), (1, 2**40)],
 )
-def test_sizes_are_looked_at_before_anything_is_decoded(
-    monkeypatch: pytest.MonkeyPatch, units: int, size: int
-) -> None:
+def test_sizes_are_looked_at_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch, units: int, size: int) -> None:
     monkeypatch.setattr(Coder, "decode", lambda *_: pytest.fail("decoded"))
     content = head({4: CODED}) + Head(16, units, size, bytes(4)).to_bytes(0) + bytes(min(size, 200))
     with pytest.raises(ArtifactError, match="chunk 0 is of no size that it can have"):

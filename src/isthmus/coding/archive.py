@@ -270,6 +270,7 @@ class Archive:
         folder = Path(folder)
         wanted = self.names if names is None else list(names)
         checks.known_members(self.label, wanted, self.names)
+        _check_names(wanted, self.label)
         if folder.exists():
             for name in wanted:
                 _check_free(folder, name, force=force)
@@ -636,14 +637,19 @@ def _members(directory: bytes, start: int, end: int, label: str) -> list[Member]
     last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)
     if source.up_to(1) or (last.position + last.size if last else start) != end:
         raise source.damaged("its directory and its size do not go together")
-    for member in found:
-        why = names.why_refused(member.name)
+    _check_names([member.name for member in found], label)
+    return found
+
+
+def _check_names(found: Sequence[str], label: str) -> None:
+    """Refuse names that could lead out of a folder, or that some systems take for one."""
+    for name in found:
+        why = names.why_refused(name)
         if why:
-            raise checks.unsafe_member(label, member.name, why)
-    collision = names.why_they_collide(member.name for member in found)
+            raise checks.unsafe_member(label, name, why)
+    collision = names.why_they_collide(found)
     if collision:
         raise checks.unsafe_members(label, *collision)
-    return found
 
 
 def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]:

@@ -290,9 +290,9 @@ class Fields:
         if len(coder) != 3:
             raise source.damaged("its head does not say how it is coded")
         method, speed, bits = coder
-        if method > PREDICTED or (method == PREDICTED and speed not in SPEEDS.values()):
+        if method > PREDICTED or speed not in (SPEEDS.values() if method == PREDICTED else (0,)):
             raise checks.later_form(source.name, f"method {method}, speed {speed}")
-        if method == PREDICTED and not table_bits(0) <= bits <= table_bits(1 << 64):
+        if not (table_bits(0) <= bits <= table_bits(1 << 64) if method == PREDICTED else bits == 0):
             raise checks.later_form(source.name, f"a table of 2^{bits}")
         return cls(method, speed, bits, _name(fields.get(1), source))
 
