@@ -71,7 +71,7 @@ def test_a_member_is_replaced_only_with_force(path: Path) -> None:
         with pytest.raises(OutputExistsError, match=sentence):
             archive.add({"a.txt": b"other"})
         assert path.read_bytes() == before
-        with pytest.raises(DataError, match="'a.txt' and 'A.TXT' are one name where case"):
+        with pytest.raises(DataError, match=r"'a\.txt' and 'A.TXT' are one name where case"):
             archive.add({"A.TXT": b"other"})
         archive.add({"a.txt": b"other"}, force=True)
         assert archive.read("a.txt") == b"other"
@@ -122,7 +122,7 @@ def test_damage_is_local(path: Path) -> None:
     with Archive(path) as archive:
         content[archive.members[0].blocks[0].position + 5] ^= 1
     archive = Archive(io.BytesIO(bytes(content)))
-    with pytest.raises(ArtifactError, match="the archive is damaged: member 'a.txt' does not fit its check; copy or"):
+    with pytest.raises(ArtifactError, match=r"the archive is damaged: member 'a\.txt' does not fit its check; copy or"):
         archive.read("a.txt")
     assert archive.read("more/noise") == NOISE
 
@@ -182,9 +182,7 @@ def test_a_file_that_is_there_is_replaced_only_with_force(path: Path, tmp_path: 
     (out / "more").mkdir(parents=True)
     (out / "more" / "noise").write_bytes(b"mine")
     with Archive(path) as archive:
-        with pytest.raises(
-            OutputExistsError, match=r"noise exists already; extract to another folder, or overwrite it"
-        ):
+        with pytest.raises(OutputExistsError, match=r"noise exists already; extract to another folder, or"):
             archive.extract(out)
         assert not (out / "a.txt").exists()
         archive.extract(out, force=True)
@@ -262,9 +260,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> Non
     path = tmp_path / "in" / "x.isth"
     path.parent.mkdir()
     path.write_bytes(by_hand(["good", name]))
-    with pytest.raises(
-        ArtifactError, match=r"x\.isth is refused: its member .* it was not made by isthmus, or somebody"
-    ):
+    with pytest.raises(ArtifactError, match=r"x\.isth is refused: its member .* it was not made by isthmus, or"):
         Archive(path)
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["in", "x.isth"]
 
@@ -276,7 +272,7 @@ def test_a_zero_byte_in_a_name_is_refused() -> None:
 
 @pytest.mark.parametrize("names", [["a", "A"], ["a", "a"], ["a", "a/b"], ["straße", "STRASSE"], ["é", "e\u0301"]])
 def test_names_that_are_one_on_some_systems_are_refused(names: list[str]) -> None:
-    with pytest.raises(ArtifactError, match="is refused: its members .* and .* it was not made by isthmus"):
+    with pytest.raises(ArtifactError, match=r"is refused: its members .* and .* it was not made by isthmus"):
         samples.read(by_hand(names))
 
 
@@ -288,7 +284,7 @@ def test_a_check_on_extraction_does_not_rely_on_that_of_reading(
     monkeypatch.undo()
     for folder in ("there", "new"):
         (tmp_path / "there").mkdir(exist_ok=True)
-        with pytest.raises(ArtifactError, match="its member '../x' has the part"):
+        with pytest.raises(ArtifactError, match=r"its member '\.\./x' has the part"):
             archive.extract(tmp_path / folder)
     assert [one.name for one in tmp_path.rglob("*")] == ["there"]
 
@@ -343,9 +339,7 @@ def test_links_and_special_files_are_left_out_and_named(folder: Path, tmp_path: 
     (folder / "link").symlink_to("/etc/passwd")
     (folder / "around").symlink_to(folder)
     os.mkfifo(folder / "pipe")
-    with pytest.warns(
-        IsthmusWarning, match=r"left out 'around' \(a link\), 'link' \(a link\), 'pipe' \(a pipe\): an arch"
-    ):
+    with pytest.warns(IsthmusWarning, match=r"left out 'around' \(a link\), 'link' \(a link\), 'pipe' \(a pipe\): an"):
         Archive.create(tmp_path / "x.isth", folder).close()
     with Archive(tmp_path / "x.isth") as archive:
         assert archive.names == ["mon.log", "sub/deep/b"]
@@ -387,24 +381,25 @@ def test_case_twins_are_told(folder: Path, tmp_path: Path) -> None:
     (folder / "MON.log").touch()
     if len(list(folder.iterdir())) < 4:
         pytest.skip("here they are one file")
-    with pytest.raises(DataError, match="'MON.log' and 'mon.log' are one name where case .* rename one of them"):
+    with pytest.raises(DataError, match=r"'MON\.log' and 'mon.log' are one name where case .* rename one of them"):
         Archive.create(tmp_path / "x.isth", folder)
 
 
 def test_the_same_name_twice(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mon.log").touch()
-    with pytest.raises(DataError, match="'mon.log' and 'mon.log' are the same name"):
+    with pytest.raises(DataError, match=r"'mon\.log' and 'mon.log' are the same name"):
         gathered([folder / "mon.log", tmp_path / "mon.log"])
 
 
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "growing.log"
     path.write_bytes(bytes(100))
+    pieces = sources.pieces(path, 50)
+    next(pieces)
+    with open(path, "ab") as file:
+        file.write(bytes(10))
     with pytest.warns(IsthmusWarning, match=r"growing.log changed while it was read: what was kept is what was read"):
-        for number, _ in enumerate(sources.pieces(path, 50)):
-            if number == 0:
-                with open(path, "ab") as file:
-                    file.write(bytes(10))
+        list(pieces)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert list(sources.pieces(path, 60)) == [bytes(60), bytes(50)]

@@ -124,7 +124,7 @@ def test_more_than_the_caller_allows_is_refused_before_all_is_decoded() -> None:
 @each_sample
 def test_cut_short_at_every_byte(sample: samples.Sample) -> None:
     for length in range(len(sample.content)):
-        with pytest.raises(ArtifactError, match="cut short|damaged|no compressed file|end is missing"):
+        with pytest.raises(ArtifactError, match=r"cut short|damaged|no compressed file|end is missing"):
             samples.read(sample.content[:length])
 
 
