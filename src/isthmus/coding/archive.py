@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO, Self, TypeVar
 
 from isthmus import checks, files
@@ -464,15 +465,19 @@ class _ArchiveWriter:
     def add(self, contents: Given, *, verify: bool, threads: int, label: str) -> None:
         """Code members, several groups of blocks at a time."""
         found: dict[str, list[Block]] = {name: [] for name in contents}
+        stopped = Event()  # else threads would work on at what nobody waits for
 
         def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
             name, group = task
-            return name, _coded_group(self._fields, group, self._progress, label if verify else None)
+            return name, _coded_group(self._fields, group, self._progress, label if verify else None, stopped)
 
-        for name, group in _in_order(work, _groups_of(contents), threads):
-            for block, payload in group:
-                self._put(payload)
-                found[name].append(block)
+        try:
+            for name, group in _in_order(work, _groups_of(contents), threads):
+                for block, payload in group:
+                    self._put(payload)
+                    found[name].append(block)
+        finally:
+            stopped.set()
         for name, blocks in found.items():
             self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
 
@@ -511,25 +516,27 @@ def _in_order(work: Callable[[Task], Done], tasks: Iterable[Task], threads: int)
     if threads <= 1:
         yield from map(work, tasks)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        pending: deque[Future[Done]] = deque()
-        try:
-            for task in tasks:
-                pending.append(pool.submit(work, task))
-                if len(pending) > threads:
-                    yield pending.popleft().result()
-            while pending:
+    pool = ThreadPoolExecutor(threads)
+    pending: deque[Future[Done]] = deque()
+    try:
+        for task in tasks:
+            pending.append(pool.submit(work, task))
+            if len(pending) > threads:
                 yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _coded_group(
-    fields: Fields, group: Sequence[bytes], progress: Progress | None, verified: str | None
+    fields: Fields, group: Sequence[bytes], progress: Progress | None, verified: str | None, stopped: Event
 ) -> list[tuple[Block, bytes]]:
     """Return blocks and payloads of data that one coder codes; decode them again where they are to be verified."""
     coder, found = fields.coder(sum(map(len, group))), []
     for data in group:
+        if stopped.is_set():
+            break
         payload = coded(coder, data)
         content = data if payload is None else payload
         found.append((Block(len(data), len(content), payload is None, check_of(data, _check_size(len(data)))), content))
@@ -537,7 +544,9 @@ def _coded_group(
             progress(len(data), len(content))
     if verified is not None:
         decoder = _Decoder(fields, [block for block, _ in found])
-        for data, (block, content) in zip(group, found, strict=True):
+        for data, (block, content) in zip(group, found, strict=False):
+            if stopped.is_set():
+                break
             if decoder.data(block, content) != data:
                 raise checks.unlike_its_source(verified)
     return found
