@@ -282,7 +282,12 @@ def test_an_output_that_is_there_is_kept_without_force(run: Run, notes: Path) ->
         ),
         (("compress", "empty"), 3, "empty holds no file that can be compressed; name another folder."),
         (("compress", "x.isth"), 3, "x.isth is compressed already; name the file that it was made of, or compress it"),
-        (("compress", "pipe"), 3, "pipe is a pipe, and only files and folders are read; send what it gives to isthmus"),
+        (
+            ("compress", "pipe"),
+            3,
+            "pipe is a pipe, where a file is needed; send what it gives to the standard input (-)",
+        ),
+        (("decompress", "logs"), 3, "logs is a folder, where a file is needed; name the files in it."),
         (("decompress", "notes.txt"), 4, "notes.txt is no compressed file of isthmus: it does not begin like one"),
         (("decompress", "nothing.isth"), 3, "nothing.isth: No such file or directory."),
         (("decompress", "y"), 2, "y does not end in .isth, so the output needs a name; give one with -o."),
@@ -483,3 +488,29 @@ def test_help_says_that_nothing_is_encrypted(run: Run) -> None:
 def test_a_pipe_has_a_chunk_for_64_kb_or_a_second() -> None:
     assert pipes.PIECE == 65_536
     assert verbs.SECONDS == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"x"])
+def test_next_to_nothing(run: Run, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+    assert run("compress", "x").out.startswith(f"x.isth: {len(data)} bytes in {8 + len(data)}")
+    assert run("info", "x.isth").code == run("verify", "x.isth").code == 0
+    assert run("compress", "x", "--dry-run").code == run("compress", "x", "--compare").code == 0
+    (tmp_path / "x").unlink()
+    run("decompress", "x.isth")
+    assert (tmp_path / "x").read_bytes() == data
+
+
+def test_progress_on_a_terminal(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zeros").write_bytes(bytes(300_000))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    said = run("compress", "zeros", "--no-verify").err
+    assert "MB/s, ratio " in said
+    assert run("compress", "zeros", "--no-verify", "--force", "-q").err == ""
+
+
+def test_a_folder_that_is_named_by_a_dot(run: Run, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(logs)
+    assert verbs._beside(".", False) == f"{logs}.isth"
+    assert verbs._beside("old/..", False) == f"{logs}.isth"
+    assert verbs._beside("..", False) == f"{logs.parent}.isth"

@@ -352,7 +352,7 @@ def test_a_link_that_is_named_is_followed(folder: Path, tmp_path: Path) -> None:
 
 def test_a_pipe_that_is_named_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="pipe is a pipe, and only files and folders are read; send what it gives"):
+    with pytest.raises(DataError, match="pipe is a pipe, where a file is needed; send what it gives to the standard"):
         gathered([tmp_path / "pipe"])
 
 
@@ -403,3 +403,12 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert list(sources.pieces(path, 60)) == [bytes(60), bytes(50)]
+
+
+def test_more_members_than_an_archive_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.archive_of({"a": b"", "b": b"", "c": b""})
+    monkeypatch.setattr(archives, "MEMBERS_LIMIT", 2)
+    with pytest.raises(DataError, match="an archive holds at most 1,048,576 members, a tebibyte of data and 64 MiB"):
+        samples.archive_of({"a": b"", "b": b"", "c": b""})
+    with pytest.raises(ArtifactError, match="its directory makes no sense"):
+        samples.read(content)

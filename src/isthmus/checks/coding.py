@@ -18,6 +18,7 @@ from isthmus.errors import (
 
 __all__ = [
     "an_archive",
+    "archive_too_large",
     "bytes_only",
     "changed_while_read",
     "compressed_already",
@@ -130,9 +131,8 @@ def compressed_mode(mode: Any) -> ParameterError:
 
 def no_bytes(path: object, what: str) -> DataError:
     """Return the error for a path behind which there is no regular file."""
-    return DataError(
-        f"{path} is {what}, and only files and folders are read; send what it gives to isthmus compress -."
-    )
+    how = "name the files in it" if what == "a folder" else "send what it gives to the standard input (-)"
+    return DataError(f"{path} is {what}, where a file is needed; {how}.")
 
 
 def nothing_to_compress(path: object) -> DataError:
@@ -168,6 +168,13 @@ def names_collide(first: str, second: str, why: str) -> DataError:
 
 
 # --- archives --------------------------------------------------------------------------------------------------------
+
+
+def archive_too_large(name: str) -> DataError:
+    """Return the error for more than an archive can hold."""
+    return DataError(
+        f"{name}: an archive holds at most 1,048,576 members, a tebibyte of data and 64 MiB of names; make several."
+    )
 
 
 def known_members(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:

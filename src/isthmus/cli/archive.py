@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus import checks, files
 from isthmus.cli import sinks
-from isthmus.cli.compress import extracted, without_suffix
+from isthmus.cli.compress import THREADS, extracted, without_suffix
 from isthmus.cli.meter import metered
 from isthmus.cli.pipes import standard_output
 from isthmus.cli.terminal import Result, Terminal, columns, counted
@@ -54,7 +54,7 @@ def archive(
     no_verify : bool
         Of add: do not decode again what was coded.
     threads : int
-        Processor threads to use; by default all.
+        Processor threads to use; by default 2.
     force : bool
         Overwrite files that are there; of add, replace members of the same name.
 
@@ -80,7 +80,7 @@ def archive(
         return Result(record, [line])
     files.hold(archive)
     if action == "add":
-        return _added(terminal, archive, members or [], not no_verify, threads or os.cpu_count() or 1, force)
+        return _added(terminal, archive, members or [], not no_verify, threads or THREADS, force)
     with Archive(archive) as opened:
         opened.delete(members or [])
         return _changed(archive, opened)

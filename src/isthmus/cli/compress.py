@@ -23,9 +23,10 @@ from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
 from isthmus.files import replacing
 
-__all__ = ["SUFFIX", "compress", "decompress", "extracted", "without_suffix", "written"]
+__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "without_suffix", "written"]
 
 SUFFIX = ".isth"
+THREADS = 2  # by default: one codes, one verifies
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -71,7 +72,7 @@ def compress(
         Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
         speeds, and write nothing.
     threads : int
-        Processor threads to use; by default all.
+        Processor threads to use; by default 2. Each more takes its own memory, and makes archives faster.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def compress(
     tail -f app.log | isthmus compress - > app.isth
     """
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
-    settings = {"speed": speed, "verify": not no_verify, "threads": threads or os.cpu_count() or 1}
+    settings = {"speed": speed, "verify": not no_verify, "threads": threads or THREADS}
     if STANDARD in paths:
         if len(paths) > 1 or dry_run or compare:
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
@@ -149,7 +150,8 @@ def _beside(path: str, force: bool) -> str:
     """Return the name of what a file or a folder becomes."""
     if path.endswith(SUFFIX) and os.path.isfile(path) and not force:
         raise checks.compressed_already(path)
-    return (os.path.normpath(path) if os.path.basename(os.path.normpath(path)) != "." else os.getcwd()) + SUFFIX
+    plain = os.path.normpath(path)
+    return (os.path.abspath(plain) if os.path.basename(plain) in (".", "..") else plain) + SUFFIX
 
 
 def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, settings: Mapping[str, Any]) -> Meter:

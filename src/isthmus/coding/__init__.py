@@ -36,7 +36,7 @@ def compress(data: Any, *, speed: str = "normal", verify: bool = True) -> bytes:
     Returns
     -------
     bytes
-        At most 8 bytes more than the data where they have up to 65,535, else about 13 for each mebibyte.
+        At most 8 bytes more than the data where they have up to 65,535, else about 13 for each 256 KiB.
 
     Raises
     ------

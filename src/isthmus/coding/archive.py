@@ -45,7 +45,9 @@ BLOCK = 1 << 18  # bytes of data that are coded at once
 GROUP = 64  # blocks after which the coder begins afresh
 SHORT_CHECK, LONG_CHECK = 3, 4  # bytes; short for blocks of up to 65,535 bytes
 FOOTER = 13  # bytes
-DIRECTORY_LIMIT = 1 << 26  # bytes of a directory that a reader accepts
+DIRECTORY_LIMIT = 1 << 26  # bytes of a directory
+MEMBERS_LIMIT = 1 << 20
+BLOCKS_LIMIT = 1 << 22  # of all members: a tebibyte
 TWICE = 100  # the directory stands twice where it is at most one part of so many
 
 Task = TypeVar("Task")
@@ -54,7 +56,7 @@ Progress = Callable[[int, int], None]  # is told the bytes read and written sinc
 Given = Mapping[str, bytes | str | os.PathLike[str]]  # content, or the file that has it, by name in the archive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Block:
     """A piece of a member, coded at once.
 
@@ -79,7 +81,7 @@ class Block:
     position: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """A file in an archive.
 
@@ -366,10 +368,10 @@ class Archive:
             raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
         check_names([*(member.name for member in kept), *given])
         with files.replacing(self._path, force=True) as file:
-            writer = _ArchiveWriter(file, self.fields, progress)
+            writer = _ArchiveWriter(file, self.fields, self.label, progress)
             for member in kept:
                 writer.copy(member, self._file)
-            writer.add(given, verify=verify, threads=threads, label=self.label)
+            writer.add(given, verify=verify, threads=threads)
             writer.end()
         self._file.close()
         self._file = open(self._path, "rb")  # noqa: SIM115
@@ -440,16 +442,16 @@ def write_archive(
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
-    writer = _ArchiveWriter(file, Fields(PREDICTED, SPEEDS[speed], table_bits(GROUP * BLOCK)), progress)
-    writer.add(contents, verify=verify, threads=threads, label=label)
+    writer = _ArchiveWriter(file, Fields(PREDICTED, SPEEDS[speed], table_bits(GROUP * BLOCK)), label, progress)
+    writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
 
 class _ArchiveWriter:
     """Writes the parts of an archive in their order."""
 
-    def __init__(self, file: BinaryIO, fields: Fields, progress: Progress | None) -> None:
-        self._file, self._fields, self._progress = file, fields, progress
+    def __init__(self, file: BinaryIO, fields: Fields, label: str, progress: Progress | None) -> None:
+        self._file, self._fields, self._label, self._progress = file, fields, label, progress
         self._members: list[Member] = []
         self._size = 0
         self._put(fields.to_bytes(ARCHIVE))
@@ -462,14 +464,14 @@ class _ArchiveWriter:
             self._put(source.take(block.size))
         self._members.append(member)
 
-    def add(self, contents: Given, *, verify: bool, threads: int, label: str) -> None:
+    def add(self, contents: Given, *, verify: bool, threads: int) -> None:
         """Code members, several groups of blocks at a time."""
         found: dict[str, list[Block]] = {name: [] for name in contents}
         stopped = Event()  # else threads would work on at what nobody waits for
 
         def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
             name, group = task
-            return name, _coded_group(self._fields, group, self._progress, label if verify else None, stopped)
+            return name, _coded_group(self._fields, group, self._progress, self._label if verify else None, stopped)
 
         try:
             for name, group in _in_order(work, _groups_of(contents), threads):
@@ -484,6 +486,9 @@ class _ArchiveWriter:
     def end(self) -> int:
         """Write the directory and the footer; return the bytes of the whole."""
         directory = _packed(self._members)
+        blocks = sum(len(member.blocks) for member in self._members)
+        if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
+            raise checks.archive_too_large(self._label)
         payload = coded(_directory_coder(len(directory)), directory) or directory
         copies = 2 if TWICE * len(payload) <= self._size else 1
         self._put(payload * copies)
@@ -664,7 +669,7 @@ def _check_names(found: Sequence[str], label: str) -> None:
 def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]:
     """Yield the members that a directory lists; nothing is allocated that its own length does not account for."""
     count = source.varint()
-    if count > len(directory):
+    if count > min(MEMBERS_LIMIT, len(directory)):
         raise source.damaged("too many members")
     *found, _ = directory[source.position :].split(b"\0", count)
     if len(found) != count:
@@ -672,7 +677,7 @@ def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]
     source.take(sum(map(len, found)) + count)
     lengths = [source.varint() for _ in found]
     counts = [-(-length // BLOCK) for length in lengths]
-    if sum(counts) > len(directory):
+    if sum(counts) > min(BLOCKS_LIMIT, len(directory)):
         raise source.damaged("too many blocks")
     shape = [
         min(BLOCK, length - number * BLOCK) for length, n in zip(lengths, counts, strict=True) for number in range(n)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -227,20 +228,19 @@ class Writer(io.BufferedIOBase):
         """Take bytes; they are coded once 256 KiB are full."""
         if self.closed:
             raise ValueError("the file is closed")
-        piece = as_bytes("write", data)
-        self._waiting += piece
-        while len(self._waiting) >= CHUNK + (self._coder is None):  # the first waits, for it may be all
-            self._chunk(bytes(memoryview(self._waiting)[:CHUNK]))
-            del self._waiting[:CHUNK]
-        return len(piece)
+        given = as_bytes("write", data)
+        for start in range(0, len(given), CHUNK):
+            self._waiting += given[start : start + CHUNK]
+            if len(self._waiting) >= CHUNK + (self._coder is None):  # the first waits, for it may be all
+                self._next_chunk()
+        return len(given)
 
     def flush(self) -> None:
         """Make a chunk of what waits, so that a reader can have it."""
         if self._is_over:
             return
         while self._waiting:
-            self._chunk(bytes(memoryview(self._waiting)[:CHUNK]))
-            del self._waiting[:CHUNK]
+            self._next_chunk()
         self._file.flush()
 
     def close(self) -> None:
@@ -288,7 +288,9 @@ class Writer(io.BufferedIOBase):
             self._put(self._totals.to_bytes())
         self._file.flush()
 
-    def _chunk(self, data: bytes) -> None:
+    def _next_chunk(self) -> None:
+        data = bytes(self._waiting[:CHUNK])
+        del self._waiting[:CHUNK]
         afresh = self._coder is None or self._since_restart >= RESTART
         if self._coder is None:
             self._coder = self._begun()
@@ -551,11 +553,12 @@ def salvage(source: Source) -> Iterator[bytes | Lost]:
             head = Head.read(source, here.number)
             payload = source.take(head.size)
         except ArtifactError:
-            following = [restart for restart in restarts if restart.position > here.position]
-            yield Lost(here.number, here.units, following[0].units if following else length)
-            if not following:
+            following = bisect_right(restarts, here.position, key=lambda restart: restart.position)
+            is_last = following == len(restarts)
+            yield Lost(here.number, here.units, length if is_last else restarts[following].units)
+            if is_last:
                 return
-            here = following[0]
+            here = restarts[following]
             source.seek(here.position)
             decoder.lose()
             continue
