@@ -291,7 +291,7 @@ class Writer(io.BufferedIOBase):
     def _next_chunk(self) -> None:
         data = bytes(self._waiting[:CHUNK])
         del self._waiting[:CHUNK]
-        afresh = self._coder is None or self._since_restart >= RESTART
+        afresh = self._coder is None or self._since_restart + len(data) > RESTART
         if self._coder is None:
             self._coder = self._begun()
         elif afresh:
