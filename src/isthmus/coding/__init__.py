@@ -1,0 +1,1 @@
+"""Integers, bytes and the file format: what compresses and decodes without PyTorch."""
