@@ -42,6 +42,8 @@ static const u16 KNOTS[45] = {
 static u16 squashed[2 * LIMIT + 1];
 static int16_t stretched[4096];
 static i32 rates[1024];
+static u16 levels[4096];  /* of a cell's probability, as a place in by_level */
+static u8 sureness[64]; /* of its count */
 
 static void make_tables(void)
 {
@@ -54,9 +56,12 @@ static void make_tables(void)
         while (x < LIMIT && squashed[x + LIMIT] < 16 * i + 8)
             x++;
         stretched[i] = (int16_t)x;
+        levels[i] = (u16)((x + 2816) / 88 * 16);
     }
     for (int n = 0; n < 1024; n++)
         rates[n] = 131072 / (2 * n + 3);
+    for (int n = 0; n < 64; n++)
+        sureness[n] = (u8)(n < 12 ? n : 12 + (n >= 16) + (n >= 24) + (n >= 40));
 }
 
 static inline int clamp(int x, int limit) { return x > limit ? limit : x < -limit ? -limit : x; }
@@ -77,7 +82,7 @@ static const u16 SELECTIONS[SETS] = {256, 2048, 2048, 256, 256, 1024, 2048, 1024
 static const u32 APM_CONTEXTS[APMS] = {256, 65536, 65536};
 static const u8 MATCH_MIN[MATCHERS] = {5, 20};
 
-typedef struct { u32 p; u16 n; } Adaptive; /* a probability with 22 bits, and how often it was updated */
+typedef u32 Adaptive; /* a probability with 22 bits above, and below how often it was updated, in 10 bits */
 typedef struct { u16 p, state; } Cell;     /* a probability with 16 bits; count << 8 | the last eight bits seen */
 typedef struct { u16 check; u8 last, run; Cell cells[15]; } Slot;
 
@@ -133,12 +138,14 @@ static inline u64 mix(u64 a, u64 b)
     return h ^ h >> 32;
 }
 
+static inline int probability(Adaptive map) { return (int)(map >> 16); }
+static inline Adaptive start_at(int p) { return (Adaptive)p << 16; }
+
 static inline void adapt(Adaptive *map, int bit)
 {
-    i64 target = bit ? (1 << 22) - 1 : 0;
-    map->p = (u32)((i64)map->p + ((target - (i64)map->p) * rates[map->n] >> 16));
-    if (map->n < MAP_LIMIT)
-        map->n++;
+    u32 n = *map & 1023, p = *map >> 10;
+    i64 step = ((i64)(bit ? (1 << 22) - 1 : 0) - (i64)p) * rates[n] >> 16;
+    *map = (p + (u32)step) << 10 | (n + (n < MAP_LIMIT));
 }
 
 static void set_contexts(Predictor *m);
@@ -159,12 +166,12 @@ static void clear(Predictor *m, int fresh)
                 seen++;
             for (int k = 0; k < seen; k++)
                 ones += j >> k & 1;
-            c->by_history[j].p = (u32)(((j < 256 ? 10 * ones + 4 : 10 * ones + 2) * 65535 / (10 * seen + (j < 256 ? 8 : 4))) << 6);
+            c->by_history[j] = start_at(j < 256 ? (10 * ones + 4) * 65535 / (10 * seen + 8) : (10 * ones + 2) * 65535 / (10 * seen + 4));
         }
         for (int j = 0; j < LEVELS * SURE; j++)
-            c->by_level[j].p = (u32)squash(j / SURE * 88 + 44 - 2816) << 6;
+            c->by_level[j] = start_at(squash(j / SURE * 88 + 44 - 2816));
         for (int j = 0; j < RUNS; j++)
-            c->by_run[j].p = (u32)squash(300 + j / 8 * 30) << 6;
+            c->by_run[j] = start_at(squash(300 + j / 8 * 30));
     }
     for (int k = 0; k < m->speed.matchers; k++) {
         Matcher *matcher = m->matchers + k;
@@ -173,7 +180,7 @@ static void clear(Predictor *m, int fresh)
         matcher->table = table;
         memset(table, 0, sizeof(u32) << m->match_bits);
         for (int j = 0; j < LENGTHS; j++)
-            matcher->by_length[j].p = (u32)(32768 + 480 * j) << 6;
+            matcher->by_length[j] = start_at(32768 + 480 * j);
     }
     for (int k = 0; k < m->speed.sets; k++)
         for (int j = 0; j < SELECTIONS[k]; j++)
@@ -387,11 +394,6 @@ static inline int cell_of(const Predictor *m)
     return (1 << bits) - 1 + (m->partial & ((1 << bits) - 1));
 }
 
-static inline int sure(int count)
-{
-    return count < 12 ? count : count < 16 ? 12 : count < 24 ? 13 : count < 40 ? 14 : 15;
-}
-
 static inline int length_class(u32 length)
 {
     if (length < 16) return (int)length;
@@ -410,9 +412,9 @@ static inline void read_context(const Predictor *m, Context *context, int cell, 
         return;
     }
     history = context->history = count < 8 ? 1 << count | (seen & ((1 << count) - 1)) : 256 + seen;
-    level = context->level = (stretch(c->p) + 2816) / 88 * SURE + sure(count);
-    p = (int)(context->by_history[history].p >> 6);
-    q = (int)(context->by_level[level].p >> 6);
+    level = context->level = levels[c->p >> 4] + sureness[count];
+    p = probability(context->by_history[history]);
+    q = probability(context->by_level[level]);
     x[0] = (stretch(p) + stretch(q)) >> 1;
     x[1] = stretch(c->p);
     x[2] = (p + q - 65536) >> 6;
@@ -420,7 +422,7 @@ static inline void read_context(const Predictor *m, Context *context, int cell, 
     if (first->run && (first->last | 256) >> (8 - m->bit_place) == m->partial) {
         context->run_bit = first->last >> (7 - m->bit_place) & 1;
         context->run = (first->run < 15 ? first->run : 15) * 8 + m->bit_place;
-        int strength = stretch((int)(context->by_run[context->run].p >> 6));
+        int strength = stretch(probability(context->by_run[context->run]));
         x[3] = context->run_bit ? strength : -strength;
     } else {
         context->run = -1;
@@ -433,7 +435,7 @@ static inline void read_match(const Predictor *m, Matcher *matcher, i32 *x)
     if (matcher->byte && matcher->byte >> (8 - m->bit_place) == m->partial) {
         matcher->bit = matcher->byte >> (7 - m->bit_place) & 1;
         matcher->place = length_class(matcher->length);
-        int p = (int)(matcher->by_length[matcher->place].p >> 6), strength = stretch(p), surplus = (p - 32768) >> 5;
+        int p = probability(matcher->by_length[matcher->place]), strength = stretch(p), surplus = (p - 32768) >> 5;
         x[0] = matcher->bit ? strength : -strength;
         x[1] = matcher->bit ? surplus : -surplus;
     } else {
@@ -669,17 +671,25 @@ static inline int decode_bit(Coder *coder, int p)
     return bit;
 }
 
-/* As few bytes as lead, with zeros after them, to a number between low and high. */
-static void finish(Coder *coder)
+/* As few bytes as lead, with zeros after them, to a number between low and high; returns how many. */
+static size_t last_bytes(const Coder *coder, u8 *out)
 {
-    for (int bytes = 0; bytes <= 4; bytes++) {
-        u64 unit = (u64)1 << (32 - 8 * bytes), number = (coder->low + unit - 1) / unit * unit;
+    for (int n = 0;; n++) {
+        u64 unit = (u64)1 << (32 - 8 * n), number = (coder->low + unit - 1) / unit * unit;
         if (number > coder->high)
             continue;
-        for (int k = 0; k < bytes; k++)
-            coder->bytes[coder->length++] = (u8)(number >> (24 - 8 * k));
-        return;
+        for (int k = 0; k < n; k++)
+            out[k] = (u8)(number >> (24 - 8 * k));
+        return (size_t)n;
     }
+}
+
+/* Whether the payload ends as the encoder would have ended it. */
+static int is_at_end(const Coder *coder)
+{
+    u8 last[4];
+    size_t shifted = coder->read - 4, n = last_bytes(coder, last);
+    return shifted + n == coder->length && !memcmp(coder->bytes + shifted, last, n);
 }
 
 enum { PIECE = 4096, BYTE_MOST = 40 }; /* bytes between two looks at signals; most bytes that one byte can cost, with room */
@@ -853,7 +863,7 @@ static PyObject *py_encode(PyObject *module, PyObject *args)
     if (handle) {
         give_back(handle, failed);
         if (!failed) {
-            finish(&coder);
+            coder.length += last_bytes(&coder, coder.bytes + coder.length);
             payload = PyBytes_FromStringAndSize((const char *)coder.bytes, (Py_ssize_t)coder.length);
         }
     }
@@ -885,6 +895,12 @@ static PyObject *py_decode(PyObject *module, PyObject *args)
             decode_piece(handle->predictor, &coder, out + at, (size_t)(length - at < PIECE ? length - at : PIECE));
             Py_END_ALLOW_THREADS
             failed = PyErr_CheckSignals();
+            if (!failed && coder.read > coder.length + 4)
+                break;
+        }
+        if (!failed && !is_at_end(&coder)) {
+            PyErr_SetString(PyExc_ValueError, "not the payload of so many bytes");
+            failed = 1;
         }
         give_back(handle, failed);
     }

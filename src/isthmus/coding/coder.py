@@ -1,8 +1,8 @@
 """The coder that a file is written and read with: the compiled one, or the norm where there is none.
 
-Both give the same bytes. The compiled one is checked when it is first asked for: it has to give a known payload for data
-that reach the ends of every table. One that does not is refused, and the norm, which is some two hundred times slower,
-takes its place.
+Both give the same bytes. The compiled one is checked when it is first asked for: it has to give a known payload for
+data that reach the ends of every table. One that does not is refused, and the norm, which is some two hundred times
+slower, takes its place.
 """
 
 from __future__ import annotations
@@ -58,7 +58,12 @@ class Coder:
     def decode(self, payload: Bytes, length: int) -> bytes:
         """Return the ``length`` bytes of a payload.
 
-        Any payload gives some bytes; a check has to say whether they are the right ones.
+        Nearly any payload gives some bytes: a check has to say whether they are the right ones.
+
+        Raises
+        ------
+        ValueError
+            No bytes of this length have this payload. The coder has to be restarted.
         """
         return self._back.decode(payload, length)
 

@@ -562,15 +562,16 @@ class Coder:
                 while low >> 24 == high >> 24:
                     out.append(high >> 24)
                     low, high = _shift(low), _shift(high) | 255
-        for n in range(5):  # as few bytes as lead, with zeros after them, to a number between low and high
-            unit = 1 << (32 - 8 * n)
-            number = -(-low // unit) * unit
-            if number <= high:
-                return bytes(out) + number.to_bytes(5, "big")[1 : 1 + n]
-        raise AssertionError("four bytes reach every number")
+        return bytes(out) + _last_bytes(low, high)
 
     def decode(self, payload: Bytes, length: int) -> bytes:
-        """Return the bytes of a payload; after its end come zeros."""
+        """Return the ``length`` bytes of a payload; after its end come zeros.
+
+        Raises
+        ------
+        ValueError
+            It is not as long as theirs, or ends otherwise.
+        """
         low, high, at = 0, 0xFFFFFFFF, 4
         window = int.from_bytes(bytes(payload[:4]).ljust(4, b"\0"), "big")
         out = bytearray()
@@ -587,6 +588,10 @@ class Coder:
                     window = _shift(window) | (payload[at] if at < len(payload) else 0)
                     at += 1
             out.append(byte)
+            if at > len(payload) + 4:
+                break
+        if payload[at - 4 :] != _last_bytes(low, high):
+            raise ValueError("not the payload of so many bytes")
         return bytes(out)
 
     def learn(self, data: Bytes) -> None:
@@ -595,6 +600,12 @@ class Coder:
             for k in range(7, -1, -1):
                 self.predictor.predict()
                 self.predictor.update(byte >> k & 1)
+
+
+def _last_bytes(low: int, high: int) -> bytes:
+    """Return as few bytes as lead, with zeros after them, to a number from low to high."""
+    n = next(n for n in range(5) if -(-low >> 32 - 8 * n) << 32 - 8 * n <= high)
+    return (-(-low >> 32 - 8 * n)).to_bytes(n, "big")
 
 
 def _middle(low: int, high: int, p: int) -> int:
