@@ -588,9 +588,9 @@ class Coder:
                     window = _shift(window) | (payload[at] if at < len(payload) else 0)
                     at += 1
             out.append(byte)
-            if at > len(payload) + 4:
+            if at - 4 > len(payload):
                 break
-        if payload[at - 4 :] != _last_bytes(low, high):
+        if at - 4 > len(payload) or payload[at - 4 :] != _last_bytes(low, high):
             raise ValueError("not the payload of so many bytes")
         return bytes(out)
 
