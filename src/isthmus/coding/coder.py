@@ -1,141 +1,156 @@
-"""The predictor and the arithmetic coder behind one interface: bytes to a payload, and back.
+"""The coder that a file is written and read with: the compiled one, or the norm where there is none.
 
-A simple model of order 2 stands here until the real one does: each bit of a byte is predicted from the two bytes
-before it and from the bits of it that are known, and coded by a binary arithmetic coder with 32-bit bounds.
+Both give the same bytes. The compiled one is checked when it is first asked for: it has to give a known payload for
+data that reach the ends of every table. One that does not is refused, and the norm, which is some two hundred times
+slower, takes its place.
 """
 
 from __future__ import annotations
 
-from array import array
-from dataclasses import dataclass
+import functools
+import hashlib
+import random
+from types import ModuleType
+from typing import Protocol
 
-__all__ = ["Coder", "Prior", "table_bits"]
+from isthmus.coding import reference
+from isthmus.coding.reference import Bytes
 
-FEWEST_BITS, MOST_BITS = 12, 22
-ONE = 1 << 16
-RATE = 4  # a probability moves by 1/16 of what it was wrong by
-PAST_END = 4  # bytes that a decoder may read behind the last byte of a payload; they are zeros
-MASK = (1 << 32) - 1
+__all__ = ["BITS", "FAST", "NORMAL", "Coder", "is_compiled", "table_bits"]
 
-
-@dataclass(frozen=True)
-class Prior:
-    """A model that was trained before, which the predictor mixes in.
-
-    Parameters
-    ----------
-    fingerprint : bytes
-        SHA-256 of what it is made of.
-    """
-
-    fingerprint: bytes
-
-
-def table_bits(length: int) -> int:
-    """Return the size of the predictor's tables, as log2 of their entries, for so many bytes of data."""
-    return min(max(length.bit_length() + 2, FEWEST_BITS), MOST_BITS)
+NORMAL, FAST = 1, 2
+BITS = {NORMAL: (12, 22), FAST: (12, 20)}  # least and most: 256 kB to 256 MiB of slots, or 64 MiB
+SLOTS_A_BYTE = {NORMAL: 32, FAST: 8}  # that text takes, about
+# Of the payloads of the self-test, as the norm gives them.
+SELF_TEST = {
+    NORMAL: "81ff641824f9e9d7571950aea7e146482077bd561db7953a725e03beb856d300",
+    FAST: "2bb39f92a7da2cd52dc0cf503c61e52ab7c774807c4c83a9c0519c362c2c2168",
+}
 
 
 class Coder:
-    """A predictor that learns while it codes, and the arithmetic coder behind it.
+    """Bytes to payloads and back; what it learned from one call serves the next.
 
     Parameters
     ----------
     bits : int
-        Size of the tables, as :func:`table_bits` returns it.
-    speed : {1, 2}, default=1
-        1 is normal, 2 is fast.
-    prior : Prior, optional
-        A model that was trained before.
+        Logarithm of the number of slots, of 64 bytes each; 10 to 24. A decoder needs the encoder's: `table_bits`.
+    speed : int, default=1
+        1, or 2 for the fast one.
+
+    Raises
+    ------
+    MemoryError
+        There is no room for the slots.
     """
 
-    def __init__(self, bits: int, *, speed: int = 1, prior: Prior | None = None) -> None:
-        self._bits = bits
-        self.restart()
+    def __init__(self, bits: int, *, speed: int = NORMAL) -> None:
+        native = _native()
+        self._back: Back = Compiled(native, bits, speed) if native else reference.Coder(bits, speed)
 
-    def restart(self) -> None:
-        """Forget everything: the coder is as new."""
-        self._table = array("H", [ONE // 2]) * (1 << self._bits)
-        self._before = 0
+    def encode(self, data: Bytes) -> bytes:
+        """Return the payload of some bytes.
 
-    def encode(self, data: bytes | memoryview) -> bytes:
-        """Return the payload of some data, which ends by itself; the state goes on to the next call."""
-        table, payload = self._table, bytearray()
-        low, high = 0, MASK
-        for byte in bytes(data):
-            base, node = self._context(), 1
-            for shift in range(7, -1, -1):
-                bit = byte >> shift & 1
-                slot = base ^ node
-                chance = table[slot]
-                middle = low + ((high - low) * chance >> 16)
-                if bit:
-                    high = middle
-                    table[slot] = chance + (ONE - 1 - chance >> RATE)
-                else:
-                    low = middle + 1
-                    table[slot] = chance - (chance - 1 >> RATE)
-                node = node << 1 | bit
-                while not (low ^ high) >> 24:
-                    payload.append(low >> 24)
-                    low = low << 8 & MASK
-                    high = (high << 8 & MASK) | 255
-            self._after(byte)
-        return bytes(payload) + _shortest_between(low, high)
+        After an interruption (Ctrl-C) the coder has to be restarted, or raises RuntimeError.
+        """
+        return self._back.encode(data)
 
-    def decode(self, payload: bytes | memoryview, length: int) -> bytes:
-        """Return the data of a payload, ``length`` bytes; the state goes on to the next call.
+    def decode(self, payload: Bytes, length: int) -> bytes:
+        """Return the ``length`` bytes of a payload.
+
+        Nearly any payload gives some bytes: a check has to say whether they are the right ones.
 
         Raises
         ------
         ValueError
-            The payload ends too early for so many bytes, or does not end as :meth:`encode` ends it.
+            No bytes of this length have this payload. The coder has to be restarted.
         """
-        table, data, padded = self._table, bytearray(), bytes(payload) + bytes(PAST_END)
-        low, high, value, place = 0, MASK, int.from_bytes(padded[:4], "big"), 4
-        for _ in range(length):
-            base, node = self._context(), 1
-            while node < 256:
-                slot = base ^ node
-                chance = table[slot]
-                middle = low + ((high - low) * chance >> 16)
-                if value <= middle:
-                    high = middle
-                    table[slot] = chance + (ONE - 1 - chance >> RATE)
-                    node = node << 1 | 1
-                else:
-                    low = middle + 1
-                    table[slot] = chance - (chance - 1 >> RATE)
-                    node <<= 1
-                while not (low ^ high) >> 24:
-                    if place == len(padded):
-                        raise ValueError("the payload ends too early")
-                    low = low << 8 & MASK
-                    high = (high << 8 & MASK) | 255
-                    value = (value << 8 & MASK) | padded[place]
-                    place += 1
-            data.append(node & 255)
-            self._after(node & 255)
-        if _shortest_between(low, high) != payload[place - PAST_END :]:
-            raise ValueError("the payload does not end with its data")
-        return bytes(data)
+        return self._back.decode(payload, length)
 
-    def learn(self, data: bytes | memoryview) -> None:
-        """Update the state by data that are stored as they are: afterwards it is as if they had been coded."""
-        self.encode(data)
+    def learn(self, data: Bytes) -> None:
+        """See bytes without coding them."""
+        self._back.learn(data)
 
-    def _context(self) -> int:
-        return (self._before * 0x9E3779B1 & MASK) >> (32 - self._bits) & ~255
-
-    def _after(self, byte: int) -> None:
-        self._before = (self._before << 8 | byte) & 0xFFFF
+    def restart(self) -> None:
+        """Forget everything."""
+        self._back.restart()
 
 
-def _shortest_between(low: int, high: int) -> bytes:
-    """Return the fewest bytes that are a number from ``low`` to ``high`` once zeros follow them."""
-    for count in range(5):
-        step = 1 << (32 - 8 * count)
-        value = -(-low // step) * step
-        if value <= high:
-            break
-    return value.to_bytes(4, "big")[:count]
+class Back(Protocol):
+    """What codes: the norm, or the compiled module."""
+
+    def encode(self, data: Bytes) -> bytes:
+        """Return the payload of some bytes."""
+
+    def decode(self, payload: Bytes, length: int) -> bytes:
+        """Return the bytes of a payload."""
+
+    def learn(self, data: Bytes) -> None:
+        """See bytes without coding them."""
+
+    def restart(self) -> None:
+        """Forget everything."""
+
+
+class Compiled:
+    """The coder of ``_native.c``."""
+
+    def __init__(self, native: ModuleType, bits: int, speed: int) -> None:
+        self._native = native
+        self._state = native.create(bits, speed)
+
+    def encode(self, data: Bytes) -> bytes:
+        """Return the payload of some bytes."""
+        return self._native.encode(self._state, data)
+
+    def decode(self, payload: Bytes, length: int) -> bytes:
+        """Return the bytes of a payload."""
+        return self._native.decode(self._state, payload, length)
+
+    def learn(self, data: Bytes) -> None:
+        """See bytes without coding them."""
+        self._native.learn(self._state, data)
+
+    def restart(self) -> None:
+        """Forget everything."""
+        self._native.restart(self._state)
+
+
+def table_bits(length: int | None, speed: int = NORMAL) -> int:
+    """Return the size of the tables (log2 of slots) for some bytes, or for a stream of unknown length."""
+    least, most = BITS[speed]
+    if length is None:
+        return most
+    return min(max((length * SLOTS_A_BYTE[speed]).bit_length(), least), most)
+
+
+def is_compiled() -> bool:
+    """Return whether the compiled coder is there and gives what the norm gives."""
+    return _native() is not None
+
+
+@functools.cache
+def _native() -> ModuleType | None:
+    """Return the compiled module, if it was built and passes the self-test."""
+    try:
+        from isthmus.coding import _native as native  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+    passed = all(self_test(Compiled(native, 12, speed)) == wanted for speed, wanted in SELF_TEST.items())
+    return native if passed else None
+
+
+def self_test(tried: Back) -> str:
+    """Return a digest of what a coder makes of data that reach the ends of its tables, and of decoding it again.
+
+    Long runs push probabilities, weights and counts to where they are cut off; noise after them is what costs most.
+    """
+    rng = random.Random(0)  # noqa: S311 - the same bytes everywhere
+    words = b" ".join(rng.choice((b"in", b"the", b"Strait", b"12")) for _ in range(60)) + b"\n"
+    noise = rng.randbytes(120)
+    pieces = [b"\0" * 300 + noise, words + b"\xff" * 300 + words, (noise[:7] + words[:4] + b"\n") * 20 + noise[::-1]]
+    payloads = [tried.encode(piece) for piece in pieces]
+    tried.restart()
+    if [tried.decode(payload, len(piece)) for payload, piece in zip(payloads, pieces, strict=True)] != pieces:
+        return "decodes to other bytes"
+    return hashlib.sha256(b"\0".join(payloads)).hexdigest()
