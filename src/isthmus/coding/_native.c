@@ -73,7 +73,7 @@ static inline int stretch(int p) { return stretched[p >> 4]; }
 enum {
     CONTEXTS = 26, SETS = 9, MATCHERS = 2, PER_CONTEXT = 4, PER_MATCHER = 2,
     INPUTS = CONTEXTS * PER_CONTEXT + MATCHERS * PER_MATCHER + 1,
-    PADDED = (INPUTS + 7) / 8 * 8,
+    PADDED = INPUTS / 8 * 8 + 8, /* one more than there are inputs, at least */
     HISTORIES = 512, SURE = 16, LEVELS = 64, RUNS = 128, LENGTHS = 32, APMS = 3,
     MAP_LIMIT = 400, CELL_LIMIT = 60, WEIGHT_LIMIT = 1 << 19, NO_BYTE = 0,
 };
@@ -125,7 +125,7 @@ typedef struct {
     i32 inputs[PADDED];
     int selected[SETS], outputs[16], probabilities[SETS];
     int final_selected[2], final_probabilities[2];
-    int apm_place[APMS];
+    u16 *nearest[APMS];
     int p;
 } Predictor;
 
@@ -148,31 +148,39 @@ static inline void adapt(Adaptive *map, int bit)
     *map = (p + (u32)step) << 10 | (n + (n < MAP_LIMIT));
 }
 
+static Context new_context;
+
+static void make_context(Context *c)
+{
+    for (int j = 0; j < HISTORIES; j++) {
+        int seen = j < 256 ? 0 : 8, ones = 0;
+        for (int k = j >> 1; j < 256 && k; k >>= 1)
+            seen++;
+        for (int k = 0; k < seen; k++)
+            ones += j >> k & 1;
+        c->by_history[j] = start_at((10 * ones + (j < 256 ? 4 : 2)) * 65535 / (10 * seen + (j < 256 ? 8 : 4)));
+    }
+    for (int j = 0; j < LEVELS * SURE; j++)
+        c->by_level[j] = start_at(squash(j / SURE * 88 + 44 - 2816));
+    for (int j = 0; j < RUNS; j++)
+        c->by_run[j] = start_at(squash(300 + j / 8 * 30));
+}
+
 static void set_contexts(Predictor *m);
 static void set_slots(Predictor *m);
 
 static void clear(Predictor *m, int fresh)
 {
-    int n = m->speed.contexts * PER_CONTEXT, used = n + m->speed.matchers * PER_MATCHER;
     if (!fresh) { /* else the system gave zeros, and gives memory only where it is touched */
         memset(m->slots, 0, sizeof(Slot) << m->bits);
         memset(m->buffer, 0, (size_t)m->buffer_mask + 1);
+        for (int k = 0; k < m->speed.sets; k++)
+            memset(m->weights[k], 0, sizeof(i32) * SELECTIONS[k] * PADDED);
+        for (int a = 0; a < m->speed.apms; a++)
+            memset(m->apms[a], 0, sizeof(u16) * APM_CONTEXTS[a] * APM_KNOTS);
     }
-    memset(m->contexts, 0, sizeof m->contexts);
-    for (Context *c = m->contexts; c < m->contexts + m->speed.contexts; c++) {
-        for (int j = 0; j < HISTORIES; j++) {
-            int seen = j >= 256 ? 8 : 0, ones = 0;
-            for (int k = j >> 1; j < 256 && k; k >>= 1)
-                seen++;
-            for (int k = 0; k < seen; k++)
-                ones += j >> k & 1;
-            c->by_history[j] = start_at(j < 256 ? (10 * ones + 4) * 65535 / (10 * seen + 8) : (10 * ones + 2) * 65535 / (10 * seen + 4));
-        }
-        for (int j = 0; j < LEVELS * SURE; j++)
-            c->by_level[j] = start_at(squash(j / SURE * 88 + 44 - 2816));
-        for (int j = 0; j < RUNS; j++)
-            c->by_run[j] = start_at(squash(300 + j / 8 * 30));
-    }
+    for (int i = 0; i < m->speed.contexts; i++)
+        m->contexts[i] = new_context;
     for (int k = 0; k < m->speed.matchers; k++) {
         Matcher *matcher = m->matchers + k;
         u32 *table = matcher->table;
@@ -182,21 +190,8 @@ static void clear(Predictor *m, int fresh)
         for (int j = 0; j < LENGTHS; j++)
             matcher->by_length[j] = start_at(32768 + 480 * j);
     }
-    for (int k = 0; k < m->speed.sets; k++)
-        for (int j = 0; j < SELECTIONS[k]; j++)
-            for (int i = 0; i < PADDED; i++) {
-                i32 weight = m->speed.weight;
-                if (i >= used)
-                    weight = 0;
-                else if (i < n && i % PER_CONTEXT)
-                    weight = i % PER_CONTEXT == 2 ? weight * 2 / 5 : weight / 5;
-                m->weights[k][j * PADDED + i] = weight;
-            }
     for (int i = 0; i < 256 * 16; i++)
         m->final_weights[0][i / 16][i % 16] = m->final_weights[1][i / 16][i % 16] = 65536 / m->speed.sets;
-    for (int a = 0; a < m->speed.apms; a++)
-        for (u32 i = 0; i < APM_CONTEXTS[a] * APM_KNOTS; i++)
-            m->apms[a][i] = (u16)squash(((int)(i % APM_KNOTS) - 16) * APM_STEP);
     memset(&m->pos, 0, (size_t)((char *)(m + 1) - (char *)&m->pos));
     m->partial = 1;
     set_contexts(m);
@@ -481,6 +476,28 @@ static inline void learn_weights(i32 *restrict w, const i32 *restrict x, int n, 
     }
 }
 
+/* Weights and curves take their first values when they are first used, so that a short text does not pay for all of
+   them. The last weight belongs to no input and says that the others are set; a curve never has a zero in it. */
+static i32 *weights_of(Predictor *m, int set)
+{
+    i32 *w = m->weights[set] + m->selected[set] * PADDED;
+    int n = m->speed.contexts * PER_CONTEXT, used = n + m->speed.matchers * PER_MATCHER;
+    if (w[PADDED - 1])
+        return w;
+    for (int i = 0; i < used; i++)
+        w[i] = i >= n || i % PER_CONTEXT == 0 ? m->speed.weight : m->speed.weight * (i % PER_CONTEXT == 2 ? 2 : 1) / 5;
+    w[PADDED - 1] = 1;
+    return w;
+}
+
+static u16 *curve_of(Predictor *m, int apm, u32 place)
+{
+    u16 *curve = m->apms[apm] + place * APM_KNOTS;
+    for (int i = 0; !curve[APM_KNOTS - 1] && i < APM_KNOTS; i++)
+        curve[i] = (u16)squash((i - 16) * APM_STEP);
+    return curve;
+}
+
 VECTORISED
 static int predict(Predictor *m)
 {
@@ -502,7 +519,7 @@ static int predict(Predictor *m)
     int used = (int)(x - m->inputs + 7) / 8 * 8;
     select_weights(m, order, longest);
     for (int k = 0; k < m->speed.sets; k++) {
-        i32 out = dot(m->inputs, m->weights[k] + m->selected[k] * PADDED, used) >> 8;
+        i32 out = dot(m->inputs, weights_of(m, k), used) >> 8;
         m->outputs[k] = clamp(out, LIMIT);
         m->probabilities[k] = squash(out);
     }
@@ -520,9 +537,9 @@ static int predict(Predictor *m)
     };
     int p = 4 + m->speed.shares[0] * squash(mixed);
     for (int a = 0; a < m->speed.apms; a++) {
-        int place = (int)places[a] * APM_KNOTS + knot;
-        m->apm_place[a] = part > APM_STEP / 2 ? place + 1 : place;
-        int refined = (m->apms[a][place] * (APM_STEP - part) + m->apms[a][place + 1] * part) / APM_STEP;
+        u16 *curve = curve_of(m, a, places[a]) + knot;
+        m->nearest[a] = part > APM_STEP / 2 ? curve + 1 : curve;
+        int refined = (curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP;
         p += m->speed.shares[1 + a] * refined;
     }
     p >>= 3;
@@ -544,7 +561,7 @@ static void update(Predictor *m, int bit)
         learn_weights(m->final_weights[f][m->final_selected[f]], m->outputs, 16, error);
     }
     for (int a = 0; a < m->speed.apms; a++) {
-        u16 *p = m->apms[a] + m->apm_place[a];
+        u16 *p = m->nearest[a];
         *p = (u16)(*p + (target - *p) / 64);
     }
     for (int i = 0; i < n; i++) {
@@ -605,11 +622,11 @@ static Predictor *create(int bits, int speed)
     m->buffer_mask = (1u << (bits + 2)) - 1;
     int whole = (m->slots = calloc((size_t)1 << bits, sizeof(Slot))) && (m->buffer = calloc((size_t)1 << (bits + 2), 1));
     for (int k = 0; k < m->speed.sets; k++)
-        whole = whole && (m->weights[k] = malloc(sizeof(i32) * SELECTIONS[k] * PADDED));
+        whole = whole && (m->weights[k] = calloc((size_t)SELECTIONS[k] * PADDED, sizeof(i32)));
     for (int k = 0; k < m->speed.matchers; k++)
         whole = whole && (m->matchers[k].table = malloc(sizeof(u32) << m->match_bits));
     for (int a = 0; a < m->speed.apms; a++)
-        whole = whole && (m->apms[a] = malloc(sizeof(u16) * APM_CONTEXTS[a] * APM_KNOTS));
+        whole = whole && (m->apms[a] = calloc((size_t)APM_CONTEXTS[a] * APM_KNOTS, sizeof(u16)));
     if (!whole) {
         destroy(m);
         return NULL;
@@ -924,5 +941,6 @@ static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", "The predicto
 PyMODINIT_FUNC PyInit__native(void)
 {
     make_tables();
+    make_context(&new_context);
     return PyModule_Create(&definition);
 }
