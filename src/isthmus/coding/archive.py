@@ -442,7 +442,9 @@ def write_archive(
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
-    writer = _ArchiveWriter(file, Fields(PREDICTED, SPEEDS[speed], table_bits(GROUP * BLOCK)), label, progress)
+    number = SPEEDS[speed]
+    fields = Fields(PREDICTED, number, table_bits(GROUP * BLOCK, number))
+    writer = _ArchiveWriter(file, fields, label, progress)
     writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
@@ -577,7 +579,8 @@ def _packed(members: Sequence[Member]) -> bytes:
 
 def _directory_coder(length: int) -> Coder:
     """Return the coder of a directory: a long one is coded fast, for it is read whenever a member is."""
-    return Coder(table_bits(length), speed=SPEEDS["normal" if length <= SMALL_LIMIT else "fast"])
+    speed = SPEEDS["normal" if length <= SMALL_LIMIT else "fast"]
+    return Coder(table_bits(length, speed), speed=speed)
 
 
 # ------------------------------------------------------------------ reading

@@ -31,8 +31,10 @@ class Prior:
     fingerprint: bytes
 
 
-def table_bits(length: int) -> int:
-    """Return the size of the predictor's tables, as log2 of their entries, for so many bytes of data."""
+def table_bits(length: int | None, speed: int = 1) -> int:
+    """Return the size of the predictor's tables, as log2 of their entries, for so many bytes; None is any number."""
+    if length is None:
+        return MOST_BITS
     return min(max(length.bit_length() + 2, FEWEST_BITS), MOST_BITS)
 
 
