@@ -34,7 +34,7 @@ def stream_of(data: bytes, *, chunk: int = 100, restart: int = 400, name: str | 
     file = io.BytesIO()
     with (
         mock.patch.multiple(streams, CHUNK=chunk, RESTART=restart),
-        streams.Writer(file, speed="fast", name=name) as writer,
+        streams.Writer(file, speed="fast", size=len(data), name=name) as writer,
     ):
         writer.write(data)
         writer.flush()
