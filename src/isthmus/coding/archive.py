@@ -549,6 +549,7 @@ def _coded_group(
         found.append((Block(len(data), len(content), payload is None, check_of(data, _check_size(len(data)))), content))
         if progress:
             progress(len(data), len(content))
+    del coder  # its tables, before those of the decoder
     if verified is not None:
         decoder = _Decoder(fields, [block for block, _ in found])
         for data, (block, content) in zip(group, found, strict=False):
