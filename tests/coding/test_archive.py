@@ -99,6 +99,25 @@ def test_threads_change_no_byte(threads: int) -> None:
     assert file.getvalue() == samples.archive_of(members)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_nothing_is_coded_that_nobody_waits_for(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(archives, "BLOCK", 10)
+    monkeypatch.setattr(archives, "GROUP", 2)
+
+    class Full(io.BytesIO):
+        def write(self, content: bytes) -> int:
+            if self.tell() > 50:
+                raise OSError("no room")
+            return super().write(content)
+
+    told: list[int] = []
+    with pytest.raises(OSError, match="no room"):
+        write_archive(
+            Full(), {"a": NOISE * 50}, threads=threads, speed="fast", progress=lambda data, size: told.append(data)
+        )
+    assert len(told) < 100
+
+
 def test_large_members_are_cut_and_begin_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     assert archives.BLOCK * archives.GROUP == 16 * 2**20
     data = bytes(archives.BLOCK + 7)

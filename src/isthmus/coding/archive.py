@@ -549,14 +549,15 @@ def _coded_group(
         found.append((Block(len(data), len(content), payload is None, check_of(data, _check_size(len(data)))), content))
         if progress:
             progress(len(data), len(content))
+    if verified is None or stopped.is_set():
+        return found
     del coder  # its tables, before those of the decoder
-    if verified is not None:
-        decoder = _Decoder(fields, [block for block, _ in found])
-        for data, (block, content) in zip(group, found, strict=False):
-            if stopped.is_set():
-                break
-            if decoder.data(block, content) != data:
-                raise checks.unlike_its_source(verified)
+    decoder = _Decoder(fields, [block for block, _ in found])
+    for data, (block, content) in zip(group, found, strict=True):
+        if stopped.is_set():
+            break
+        if decoder.data(block, content) != data:
+            raise checks.unlike_its_source(verified)
     return found
 
 
