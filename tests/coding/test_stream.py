@@ -263,7 +263,7 @@ def test_a_sound_file_is_saved_whole() -> None:
 
 def test_a_damaged_payload_costs_what_hangs_on_it() -> None:
     start = places(WHOLE)[4][1]
-    found = saved(flipped(WHOLE, start + 3))
+    found = saved(flipped(WHOLE, start))
     assert found[0] == DATA[:400]
     assert found[1:3] == [Lost(4, 400, 500), Lost(5, 500, 600)]
     assert found[3:] == [DATA[600:]]
