@@ -120,7 +120,9 @@ def archive(content: bytes) -> dict[str, bytes]:
     assert len(directories) == 1
     packed = directories.pop()
     own_speed = 1 if length <= 65_535 else 2
-    directory = packed if size == length else Coder(table_bits(length), speed=own_speed).decode(packed, length)
+    directory = (
+        packed if size == length else Coder(table_bits(length, own_speed), speed=own_speed).decode(packed, length)
+    )
     assert crc(directory) == check
     place, data = Bytes(directory), Bytes(content, start)
     names = []
@@ -138,7 +140,7 @@ def archive(content: bytes) -> dict[str, bytes]:
         content_of = b""
         for number, (block, packed_size, its_check) in enumerate(zip(own, packed_sizes, its_checks, strict=True)):
             if number % 64 == 0:
-                coder = Coder(min(bits, table_bits(sum(own[number : number + 64]))), speed=speed)
+                coder = Coder(min(bits, table_bits(sum(own[number : number + 64]), speed)), speed=speed)
             payload = data.take(packed_size // 2)
             if packed_size % 2:
                 piece = payload

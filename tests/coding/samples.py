@@ -1,4 +1,4 @@
-"""Compressed files of every form, small enough for a test that reads thousands of variants, and ways to alter them."""
+"""Compressed files of every form, which are read fast enough for thousands of variants, and ways to alter them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Sample:
 def stream_of(data: bytes, *, chunk: int = 100, restart: int = 400, name: str | None = None) -> bytes:
     """Return data as a stream of small chunks, in which the coder often begins afresh."""
     file = io.BytesIO()
-    with mock.patch.multiple(streams, CHUNK=chunk, RESTART=restart), streams.Writer(file, name=name) as writer:
+    with (
+        mock.patch.multiple(streams, CHUNK=chunk, RESTART=restart),
+        streams.Writer(file, speed="fast", size=len(data), name=name) as writer,
+    ):
         writer.write(data)
         writer.flush()
     return file.getvalue()
@@ -40,7 +43,7 @@ def stream_of(data: bytes, *, chunk: int = 100, restart: int = 400, name: str | 
 
 def archive_of(members: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
-    archives.write_archive(file, members)
+    archives.write_archive(file, members, speed="fast")
     return file.getvalue()
 
 
@@ -58,7 +61,7 @@ def all_samples() -> list[Sample]:
 
 
 def _empty_stream() -> bytes:
-    return Fields(1, 1, table_bits(0)).to_bytes(STREAM) + streams.Totals().to_bytes()
+    return Fields(1, 2, table_bits(0, 2)).to_bytes(STREAM) + streams.Totals().to_bytes()
 
 
 def read(content: bytes) -> object:

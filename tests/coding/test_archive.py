@@ -29,7 +29,7 @@ MEMBERS = {"a.txt": TEXT, "more/empty": b"", "more/noise": NOISE}
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "x.isth"
-    Archive.create(path, MEMBERS).close()
+    Archive.create(path, MEMBERS, speed="fast").close()
     return path
 
 
@@ -95,8 +95,27 @@ def test_an_archive_without_a_path_is_read_only() -> None:
 def test_threads_change_no_byte(threads: int) -> None:
     file = io.BytesIO()
     members = {str(number): TEXT[number:] for number in range(20)}
-    write_archive(file, members, threads=threads)
+    write_archive(file, members, threads=threads, speed="fast")
     assert file.getvalue() == samples.archive_of(members)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_nothing_is_coded_that_nobody_waits_for(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(archives, "BLOCK", 10)
+    monkeypatch.setattr(archives, "GROUP", 2)
+
+    class Full(io.BytesIO):
+        def write(self, content: bytes) -> int:
+            if self.tell() > 50:
+                raise OSError("no room")
+            return super().write(content)
+
+    told: list[int] = []
+    with pytest.raises(OSError, match="no room"):
+        write_archive(
+            Full(), {"a": NOISE * 50}, threads=threads, speed="fast", progress=lambda data, size: told.append(data)
+        )
+    assert len(told) < 100
 
 
 def test_large_members_are_cut_and_begin_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +243,9 @@ def test_a_damaged_member_leaves_no_new_folder(path: Path, tmp_path: Path) -> No
 # ------------------------------------------------------------------ archives made by hand
 
 
-def by_hand(names: list[str], fields: Fields | None = None) -> bytes:
+def by_hand(names: list[str]) -> bytes:
     """Return an archive with names of any kind, each member one byte, with checks that are right."""
-    head = (fields or Fields(1, 1, table_bits(0))).to_bytes(ARCHIVE)
+    head = Fields(1, 1, table_bits(0)).to_bytes(ARCHIVE)
     block = Block(1, 1, True, check_of(b"x", 3))
     directory = archives._packed([Member(name, 1, (block,)) for name in names])
     sizes = 2 * len(directory).to_bytes(4, "little")

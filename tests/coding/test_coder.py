@@ -18,10 +18,10 @@ some_bytes = st.one_of(st.binary(max_size=200), st.lists(st.sampled_from([b"sea 
 
 
 def new(speed: int = 1, length: int = 1000) -> Coder:
-    return Coder(table_bits(length), speed=speed)
+    return Coder(table_bits(length, speed), speed=speed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(some_bytes, max_size=5), speeds)
 def test_the_state_goes_on_from_call_to_call(pieces: list[bytes], speed: int) -> None:
     coder, decoder = new(speed), new(speed)
@@ -31,7 +31,7 @@ def test_the_state_goes_on_from_call_to_call(pieces: list[bytes], speed: int) ->
         assert decoder.decode(payload, len(piece)) == piece
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(some_bytes, some_bytes, speeds)
 def test_coding_decoding_and_learning_leave_one_state(first: bytes, second: bytes, speed: int) -> None:
     coder, decoder, learner = new(speed), new(speed), new(speed)
@@ -42,7 +42,7 @@ def test_coding_decoding_and_learning_leave_one_state(first: bytes, second: byte
     assert learner.encode(second) == payload
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(some_bytes, some_bytes, speeds)
 def test_a_restart_forgets_everything(first: bytes, second: bytes, speed: int) -> None:
     coder = new(speed)
@@ -51,7 +51,7 @@ def test_a_restart_forgets_everything(first: bytes, second: bytes, speed: int) -
     assert coder.encode(second) == new(speed).encode(second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(some_bytes)
 def test_views_are_taken_for_bytes(data: bytes) -> None:
     payload = new().encode(data)
@@ -84,7 +84,7 @@ def test_a_payload_ends_in_one_way_only(data: bytes) -> None:
 
 def test_decoding_ends_where_the_payload_does() -> None:
     with pytest.raises(ValueError, match="payload"):
-        new(length=1 << 20).decode(random.Random(0).randbytes(50), 1 << 24)
+        new(length=1 << 20).decode(random.Random(0).randbytes(50), 1 << 18)
 
 
 def test_no_payload_is_smaller_than_a_probability_of_16_bits_allows() -> None:
@@ -93,15 +93,11 @@ def test_no_payload_is_smaller_than_a_probability_of_16_bits_allows() -> None:
     assert believable(len(payload), len(data))
 
 
-def test_sizes_of_tables() -> None:
-    sizes = [table_bits(1 << power) for power in range(65)]
-    assert sizes == sorted(sizes)
-    assert table_bits(0) == min(sizes[0], table_bits(0))
-    assert 0 < table_bits(0) <= sizes[-1] < 256
-
-
-@pytest.mark.parametrize("bits", [table_bits(0), table_bits(100), table_bits(65_535), table_bits(1 << 40)])
 @pytest.mark.parametrize("speed", sorted(SPEEDS.values()))
-def test_every_size_of_tables_can_be_had(bits: int, speed: int) -> None:
-    payload = Coder(bits, speed=speed).encode(TEXT)
-    assert Coder(bits, speed=speed).decode(payload, len(TEXT)) == TEXT
+def test_sizes_of_tables(speed: int) -> None:
+    sizes = [table_bits(0, speed), *(table_bits(1 << power, speed) for power in range(65))]
+    assert sizes == sorted(sizes)
+    assert 0 < sizes[0] <= sizes[-1] == table_bits(None, speed) < 256
+    for bits in {sizes[0], table_bits(100, speed), table_bits(65_535, speed), sizes[-1]}:
+        payload = Coder(bits, speed=speed).encode(TEXT)
+        assert Coder(bits, speed=speed).decode(payload, len(TEXT)) == TEXT

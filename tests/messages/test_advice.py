@@ -1054,6 +1054,7 @@ def bytes_go_to_one_place(tmp: Path) -> None:
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.later_form": "it installs a later version",
     "checks.coding.unlike_its_source": "it asks for a report of a bug",
     "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",

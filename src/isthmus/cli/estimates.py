@@ -30,7 +30,7 @@ def estimate(terminal: Terminal, paths: Sequence[Path], speed: str) -> Result:
     """Estimate a compressed size from pieces of the data, coded one after another by one coder."""
     sizes = [path.stat().st_size for path in paths]
     total = sum(sizes)
-    coder = Coder(table_bits(total), speed=SPEEDS[speed])
+    coder = Coder(table_bits(total, SPEEDS[speed]), speed=SPEEDS[speed])
     started, sampled, size = time.perf_counter(), 0, 0
     with metered(terminal, min(total, SAMPLE)) as meter:
         for piece in _sample(paths, sizes):

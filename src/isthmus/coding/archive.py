@@ -442,7 +442,9 @@ def write_archive(
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
-    writer = _ArchiveWriter(file, Fields(PREDICTED, SPEEDS[speed], table_bits(GROUP * BLOCK)), label, progress)
+    number = SPEEDS[speed]
+    fields = Fields(PREDICTED, number, table_bits(GROUP * BLOCK, number))
+    writer = _ArchiveWriter(file, fields, label, progress)
     writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
@@ -547,13 +549,15 @@ def _coded_group(
         found.append((Block(len(data), len(content), payload is None, check_of(data, _check_size(len(data)))), content))
         if progress:
             progress(len(data), len(content))
-    if verified is not None:
-        decoder = _Decoder(fields, [block for block, _ in found])
-        for data, (block, content) in zip(group, found, strict=False):
-            if stopped.is_set():
-                break
-            if decoder.data(block, content) != data:
-                raise checks.unlike_its_source(verified)
+    if verified is None or stopped.is_set():
+        return found
+    del coder  # its tables, before those of the decoder
+    decoder = _Decoder(fields, [block for block, _ in found])
+    for data, (block, content) in zip(group, found, strict=True):
+        if stopped.is_set():
+            break
+        if decoder.data(block, content) != data:
+            raise checks.unlike_its_source(verified)
     return found
 
 
@@ -577,7 +581,8 @@ def _packed(members: Sequence[Member]) -> bytes:
 
 def _directory_coder(length: int) -> Coder:
     """Return the coder of a directory: a long one is coded fast, for it is read whenever a member is."""
-    return Coder(table_bits(length), speed=SPEEDS["normal" if length <= SMALL_LIMIT else "fast"])
+    speed = SPEEDS["normal" if length <= SMALL_LIMIT else "fast"]
+    return Coder(table_bits(length, speed), speed=speed)
 
 
 # ------------------------------------------------------------------ reading

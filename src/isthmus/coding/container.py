@@ -292,7 +292,7 @@ class Fields:
         method, speed, bits = coder
         if method > PREDICTED or speed not in (SPEEDS.values() if method == PREDICTED else (0,)):
             raise checks.later_form(source.name, f"method {method}, speed {speed}")
-        if not (table_bits(0) <= bits <= table_bits(1 << 64) if method == PREDICTED else bits == 0):
+        if not (table_bits(0, speed) <= bits <= table_bits(None, speed) if method == PREDICTED else bits == 0):
             raise checks.later_form(source.name, f"a table of 2^{bits}")
         return cls(method, speed, bits, _name(fields.get(1), source))
 
@@ -300,7 +300,7 @@ class Fields:
         """Return a new coder, for as few bytes as ``length`` if that is given; None where all is stored."""
         if self.method == STORED:
             return None
-        return Coder(self.bits if length is None else min(self.bits, table_bits(length)), speed=self.speed)
+        return Coder(self.bits if length is None else min(self.bits, table_bits(length, self.speed)), speed=self.speed)
 
 
 def _by_tag(packed: bytes, source: Source) -> dict[int, bytes]:

@@ -309,8 +309,7 @@ class Writer(io.BufferedIOBase):
 
     def _begun(self) -> Coder | None:
         """Write the head of the file, and return the coder that it says."""
-        bits = table_bits(RESTART if self._size is None else self._size)
-        fields = Fields(PREDICTED, self._speed, bits, self._name)
+        fields = Fields(PREDICTED, self._speed, table_bits(self._size, self._speed), self._name)
         self._put(fields.to_bytes(STREAM))
         if self._verify:
             self._verifier = Verifier(Decoder(fields), self._label, self._threads)
