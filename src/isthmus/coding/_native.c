@@ -109,8 +109,9 @@ typedef struct {
     u32 buffer_mask;
     Slot *slots;
     u8 *buffer;
-    i32 *weights[SETS];
-    u16 *apms[APMS];
+    i32 *weights[SETS], **rows; /* rows: those of the weights that were used */
+    u16 *apms[APMS], **curves;
+    size_t rows_used, curves_used;
     i32 final_weights[2][256][16];
     Context contexts[CONTEXTS];
     Matcher matchers[MATCHERS];
@@ -174,10 +175,10 @@ static void clear(Predictor *m, int fresh)
     if (!fresh) { /* else the system gave zeros, and gives memory only where it is touched */
         memset(m->slots, 0, sizeof(Slot) << m->bits);
         memset(m->buffer, 0, (size_t)m->buffer_mask + 1);
-        for (int k = 0; k < m->speed.sets; k++)
-            memset(m->weights[k], 0, sizeof(i32) * SELECTIONS[k] * PADDED);
-        for (int a = 0; a < m->speed.apms; a++)
-            memset(m->apms[a], 0, sizeof(u16) * APM_CONTEXTS[a] * APM_KNOTS);
+        while (m->rows_used)
+            memset(m->rows[--m->rows_used], 0, sizeof(i32) * PADDED);
+        while (m->curves_used)
+            memset(m->curves[--m->curves_used], 0, sizeof(u16) * APM_KNOTS);
     }
     for (int i = 0; i < m->speed.contexts; i++)
         m->contexts[i] = new_context;
@@ -476,8 +477,8 @@ static inline void learn_weights(i32 *restrict w, const i32 *restrict x, int n, 
     }
 }
 
-/* Weights and curves take their first values when they are first used, so that a short text does not pay for all of
-   them. The last weight belongs to no input and says that the others are set; a curve never has a zero in it. */
+/* Weights and curves take their first values when they are first used, and only those are cleared again, so that a
+   short text does not pay for all of them. The last weight belongs to no input and says that the others are set; a curve never has a zero in it. */
 static i32 *weights_of(Predictor *m, int set)
 {
     i32 *w = m->weights[set] + m->selected[set] * PADDED;
@@ -487,14 +488,18 @@ static i32 *weights_of(Predictor *m, int set)
     for (int i = 0; i < used; i++)
         w[i] = i >= n || i % PER_CONTEXT == 0 ? m->speed.weight : m->speed.weight * (i % PER_CONTEXT == 2 ? 2 : 1) / 5;
     w[PADDED - 1] = 1;
+    m->rows[m->rows_used++] = w;
     return w;
 }
 
 static u16 *curve_of(Predictor *m, int apm, u32 place)
 {
     u16 *curve = m->apms[apm] + place * APM_KNOTS;
-    for (int i = 0; !curve[APM_KNOTS - 1] && i < APM_KNOTS; i++)
+    if (curve[0])
+        return curve;
+    for (int i = 0; i < APM_KNOTS; i++)
         curve[i] = (u16)squash((i - 16) * APM_STEP);
+    m->curves[m->curves_used++] = curve;
     return curve;
 }
 
@@ -608,6 +613,8 @@ static void destroy(Predictor *m)
         free(m->matchers[k].table);
     for (int a = 0; a < APMS; a++)
         free(m->apms[a]);
+    free(m->rows);
+    free(m->curves);
     free(m);
 }
 
@@ -620,7 +627,13 @@ static Predictor *create(int bits, int speed)
     m->bits = bits;
     m->match_bits = bits - 2;
     m->buffer_mask = (1u << (bits + 2)) - 1;
-    int whole = (m->slots = calloc((size_t)1 << bits, sizeof(Slot))) && (m->buffer = calloc((size_t)1 << (bits + 2), 1));
+    size_t rows = 0, curves = 0;
+    for (int k = 0; k < m->speed.sets; k++)
+        rows += SELECTIONS[k];
+    for (int a = 0; a < m->speed.apms; a++)
+        curves += APM_CONTEXTS[a];
+    int whole = (m->rows = malloc(rows * sizeof *m->rows)) && (m->curves = malloc(curves * sizeof *m->curves));
+    whole = whole && (m->slots = calloc((size_t)1 << bits, sizeof(Slot))) && (m->buffer = calloc((size_t)1 << (bits + 2), 1));
     for (int k = 0; k < m->speed.sets; k++)
         whole = whole && (m->weights[k] = calloc((size_t)SELECTIONS[k] * PADDED, sizeof(i32)));
     for (int k = 0; k < m->speed.matchers; k++)

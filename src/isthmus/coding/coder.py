@@ -19,7 +19,7 @@ from isthmus.coding.reference import Bytes
 __all__ = ["BITS", "FAST", "NORMAL", "Coder", "is_compiled", "table_bits"]
 
 NORMAL, FAST = 1, 2
-BITS = {NORMAL: (12, 22), FAST: (12, 20)}  # least and most: 256 kB to 256 MiB of slots, or 64 MiB
+BITS = {NORMAL: (12, 21), FAST: (12, 20)}  # least and most: 256 KiB to 128 MiB of slots, or 64 MiB
 SLOTS_A_BYTE = {NORMAL: 32, FAST: 8}  # that text takes, about
 # Of the payloads of the self-test, as the norm gives them.
 SELF_TEST = {
@@ -117,7 +117,10 @@ class Compiled:
 
 
 def table_bits(length: int | None, speed: int = NORMAL) -> int:
-    """Return the size of the tables (log2 of slots) for some bytes, or for a stream of unknown length."""
+    """Return the size of the tables (log2 of slots) for some bytes, or for a stream of unknown length: the most.
+
+    It is the number of binary digits of 32 times the length (8 times at speed 2), at least 12 and at most 21 (20).
+    """
     least, most = BITS[speed]
     if length is None:
         return most
