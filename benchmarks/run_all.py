@@ -32,6 +32,7 @@ OWN = (
     ("growth", []),
     ("detection_speed", []),
     ("artifact_fuzz", []),
+    ("stream_fuzz", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (

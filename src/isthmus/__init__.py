@@ -1,7 +1,7 @@
 """isthmus: autoencoders and learned codes, from Python and from the command line.
 
-Models, task objects, :func:`load` and :func:`evaluate` are found at the top level (``isthmus.Autoencoder``), the rest
-in its folder (``isthmus.data``).
+Models, task objects, :func:`load`, :func:`evaluate` and what compresses are found at the top level
+(``isthmus.Autoencoder``, ``isthmus.compress``), the rest in its folder (``isthmus.data``).
 Importing isthmus loads nothing heavy: each name brings what it needs when it is first asked for.
 """
 
@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 from isthmus.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from isthmus.coding import Archive as Archive
+    from isthmus.coding import compress as compress
+    from isthmus.coding import decompress as decompress
+    from isthmus.coding import open_compressed as open_compressed
     from isthmus.loading import load as load
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
     from isthmus.report import evaluate as evaluate
@@ -23,6 +27,7 @@ _MODULES = frozenset(
         "base",
         "capabilities",
         "checks",
+        "coding",
         "data",
         "errors",
         "metrics",
@@ -35,7 +40,11 @@ _MODULES = frozenset(
         "training",
     )
 )
-_FUNCTIONS = {"evaluate": "isthmus.report", "load": "isthmus.loading"}
+_OBJECTS = {
+    "evaluate": "isthmus.report",
+    "load": "isthmus.loading",
+    **dict.fromkeys(("Archive", "compress", "decompress", "open_compressed"), "isthmus.coding"),
+}
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")
 
 
@@ -43,8 +52,8 @@ def __getattr__(name: str) -> Any:
     """Return a module of the package, or a model or task object by the name that its registry has it under."""
     if name in _MODULES:
         return import_module(f"isthmus.{name}")
-    if name in _FUNCTIONS:
-        return getattr(import_module(_FUNCTIONS[name]), name)
+    if name in _OBJECTS:
+        return getattr(import_module(_OBJECTS[name]), name)
     if name[:1].isupper():
         for folder in _REGISTRIES:
             found = import_module(folder).REGISTRY.get(name)
@@ -54,6 +63,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the modules, the models and task objects, ``load``, ``evaluate`` and the version."""
+    """List the modules, the models and task objects, what is not in a module, and the version."""
     objects = [name for folder in _REGISTRIES for name in import_module(folder).REGISTRY]
-    return sorted([*_MODULES, *_FUNCTIONS, *objects, "__version__"])
+    return sorted([*_MODULES, *_OBJECTS, *objects, "__version__"])

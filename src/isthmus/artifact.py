@@ -19,13 +19,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from isthmus import files
-from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError, OutputExistsError
+from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError
+from isthmus.files import replacing
 from isthmus.version import __version__
 
 __all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "understanding", "write"]
@@ -88,34 +87,6 @@ def write(
         )
     with replacing(path, force=force) as file:
         file.write(content)
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its name when the block ends without an error.
-
-    Raises
-    ------
-    OutputExistsError
-        The file exists and ``force`` is off.
-    """
-    path = Path(path)
-    _check_absent(path, force)
-    with files.temporary(path) as temporary:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _check_absent(path, force)  # it may have come up meanwhile
-        os.replace(temporary, path)
-
-
-def _check_absent(path: Path, force: bool) -> None:
-    files.check_replaceable(path)
-    if path.exists() and not force:
-        raise OutputExistsError(
-            f"{path} exists already; choose another name, or overwrite it with --force (force=True)."
-        )
 
 
 def read(path: str | os.PathLike[str], class_name: str | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

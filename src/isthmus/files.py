@@ -21,15 +21,26 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from isthmus.errors import OutputInUseError, ParameterError
+from isthmus.errors import OutputExistsError, OutputInUseError, ParameterError
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["check_replaceable", "claim", "claims", "hold", "known", "sibling", "temporary", "temporary_folder"]
+__all__ = [
+    "check_replaceable",
+    "claim",
+    "claims",
+    "hold",
+    "known",
+    "replacing",
+    "sibling",
+    "temporary",
+    "temporary_folder",
+]
 
 LONGEST = 255  # bytes of a file's name on common file systems
 HELD = (errno.EAGAIN, errno.EACCES)  # what the system says of a lock that another process holds
@@ -79,6 +90,26 @@ def temporary(path: Path, suffix: str = ".part") -> Iterator[Path]:
             os.unlink(name)
         if held:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its name when the block ends without an error.
+
+    Raises
+    ------
+    OutputExistsError
+        The file exists and ``force`` is off.
+    """
+    path = Path(path)
+    _check_absent(path, force)
+    with temporary(path) as part:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _check_absent(path, force)  # it may have come up meanwhile
+        os.replace(part, path)
 
 
 @contextlib.contextmanager
@@ -182,6 +213,14 @@ def check_replaceable(path: Path) -> None:
 
 
 # ------------------------------------------------------------------ names and locks
+
+
+def _check_absent(path: Path, force: bool) -> None:
+    check_replaceable(path)
+    if path.exists() and not force:
+        raise OutputExistsError(
+            f"{path} exists already; choose another name, or overwrite it with --force (force=True)."
+        )
 
 
 @contextlib.contextmanager

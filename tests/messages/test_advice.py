@@ -942,10 +942,119 @@ def codes_that_are_vectors(tmp: Path) -> None:
     VAE(**COMMON, prior="vamp").fit(pictures())
 
 
+# ------------------------------------------------------------------ compressed files
+
+
+def damaged_log(tmp: Path) -> Path:
+    """Return a compressed file of two flushed lines of which the second one is damaged."""
+    path = tmp / "log.isth"
+    with open(path, "wb") as file, isthmus.open_compressed(file, "wb") as compressed:
+        for line in (b"first\n", b"second\n"):
+            compressed.write(line)
+            compressed.flush()
+            size = file.tell()
+    content = bytearray(path.read_bytes())
+    content[size - 1] ^= 255
+    path.write_bytes(bytes(content))
+    return path
+
+
+@advises("checks.coding.damaged")
+def what_is_sound_of_a_damaged_file(tmp: Path) -> None:
+    path = damaged_log(tmp)
+    with told("log.isth is damaged", "copy or download it again, or take what is sound of it (--partial)"):
+        isthmus.open_compressed(path).read()
+    assert main(["decompress", str(path), "--partial"]) == 4
+    assert (tmp / "log").read_bytes() == b"first\n"
+
+
+@advises("checks.coding.cut_short")
+def what_is_sound_of_half_a_file(tmp: Path) -> None:
+    path = damaged_log(tmp)
+    path.write_bytes(path.read_bytes()[:-30])
+    with told("is cut short: its end is missing", "or take what is sound of it (--partial)"):
+        isthmus.open_compressed(path).read()
+    assert main(["decompress", str(path), "--partial"]) == 4
+    assert (tmp / "log").read_bytes() == b"first\n"
+
+
+@advises("checks.coding.not_compressed")
+@advises("checks.coding.compressed_already")
+def another_file(tmp: Path) -> None:
+    (tmp / "x").write_bytes(b"plain")
+    with told("is no compressed file of isthmus", "name another"):
+        isthmus.open_compressed(tmp / "x")
+    run("compress", tmp / "x")
+    assert main(["compress", str(tmp / "x.isth")]) == 3  # name the file that it was made of, or --force
+    run("compress", tmp / "x.isth", "--force")
+    assert isthmus.open_compressed(tmp / "x.isth.isth").read() == (tmp / "x.isth").read_bytes()
+
+
+@advises("checks.coding.an_archive")
+@advises("checks.coding.nothing_to_compress")
+@advises("checks.coding.names_collide")
+@advises("checks.coding.member_exists")
+@advises("checks.coding.link_in_the_way")
+@advises("cli.archive.archive")
+def archives_of_files(tmp: Path) -> None:
+    folder, path = tmp / "logs", tmp / "x.isth"
+    folder.mkdir()
+    with told("holds no file that can be compressed; name another folder"):
+        from isthmus.cli.compress import compress
+        from isthmus.cli.terminal import Terminal
+
+        compress(Terminal(quiet=True), [str(folder)])
+    (folder / "a").write_bytes(b"alpha")
+    run("compress", folder, "-o", path)
+    with told("open it with isthmus.Archive"):
+        isthmus.open_compressed(path)
+    with isthmus.Archive(path) as archive:
+        assert archive.read("a") == b"alpha"
+        with told("'a' and 'A' are one name where case", "rename one of them"):
+            archive.add({"A": b"other"})
+        archive.add({"B": b"other"})
+        with told("has a member 'a' already", "choose another name, or replace it with --force (force=True)"):
+            archive.add({"a": b"other"})
+        archive.add({"a": b"other"}, force=True)
+        (tmp / "out").mkdir()
+        (tmp / "out" / "a").symlink_to(tmp / "elsewhere")
+        with told("extraction follows none inside its folder; remove it, or extract to another folder"):
+            archive.extract(tmp / "out")
+        (tmp / "out" / "a").unlink()
+        archive.extract(tmp / "out")
+    assert main(["archive", "get", str(path)]) == 2  # name at least one member
+    run("archive", "get", path, "a")
+
+
+@advises("checks.coding.without_suffix")
+@advises("cli.compress.decompress")
+def outputs_of_compressed_files(tmp: Path) -> None:
+    for name in ("a", "b.isth"):
+        (tmp / name).write_bytes(isthmus.compress(b"data"))
+    assert main(["decompress", str(tmp / "a")]) == 2  # give a name with -o
+    assert main(["decompress", str(tmp / "a"), str(tmp / "b.isth"), "-o", str(tmp / "c")]) == 2
+    run("decompress", tmp / "a", "-o", tmp / "c")
+    run("decompress", tmp / "b.isth")
+    assert (tmp / "c").read_bytes() == (tmp / "b").read_bytes() == b"data"
+
+
+@advises("cli.pipes.standard_output", 2)
+def bytes_go_to_one_place(tmp: Path) -> None:
+    (tmp / "x").write_bytes(b"data")
+    assert main(["compress", str(tmp / "x"), "-c", "-o", str(tmp / "y")]) == 2
+    assert main(["compress", str(tmp / "x"), "-c", "--json"]) == 2
+    run("compress", tmp / "x", "-o", tmp / "y", "--json")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
+    "checks.coding.later_form": "it installs a later version",
+    "checks.coding.unlike_its_source": "it asks for a report of a bug",
+    "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",
+    "checks.coding.input_is_a_terminal": "tests of compress send something, and name files",
     "checks.data.public_set_absent": "it downloads",
     "checks.data.public_set_altered": "it downloads",
     "checks.tune.no_optuna": "it installs a package",

@@ -63,7 +63,7 @@ def test_every_argument_is_explained(capsys: pytest.CaptureFixture[str]) -> None
     for verb in ("inspect", "info", "verify", "models"):
         main([verb, "--help"])
         arguments = capsys.readouterr().out.split("Arguments:\n")[1].split("Options:")[0]
-        assert any(words in arguments for words in ("A file (.npy", "The model's file.", "A model's name.")), arguments
+        assert any(words in arguments for words in ("A file (.npy", "The model's file", "A model's name.")), arguments
 
 
 def test_parameters_are_listed_with_their_choices(capsys: pytest.CaptureFixture[str]) -> None:

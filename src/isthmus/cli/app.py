@@ -19,7 +19,7 @@ import typer
 from isthmus import __version__, plain
 from isthmus.cli import docstrings
 from isthmus.cli.commands import Flag, add_command, flags_of_function
-from isthmus.cli.terminal import Interrupted, ending_signals
+from isthmus.cli.terminal import Interrupted, drop_output, ending_signals
 from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
 
 __all__ = ["main"]
@@ -45,6 +45,9 @@ VERBS = {
     "impute": "impute",
     "tune": "tune",
     "explain": "explain",
+    "compress": "compress",
+    "decompress": "compress",
+    "archive": "archive",
     "score": "evaluation",
     "compare": "evaluation",
     "report": "evaluation",
@@ -121,16 +124,11 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         raise SystemExit(1) from None
     except OSError:
-        _drop_output()
+        drop_output()
         raise
-
-
-def _drop_output() -> None:
-    """Let Python's own flush at its end succeed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> tuple[str, int]:

@@ -23,7 +23,7 @@ __all__ = ["Flag", "add_command", "flags_of_function"]
 
 Verb = Callable[..., Result]
 
-SHORT = {"output": "-o", "model": "-m", "quiet": "-q"}
+SHORT = {"output": "-o", "model": "-m", "quiet": "-q", "stdout": "-c"}
 METAVARS = {
     "output": "PATH",
     **dict.fromkeys(("config", "each", "intervals", "mask", "model", "picture", "save", "storage"), "FILE"),
@@ -41,7 +41,17 @@ COMMON = {
     "debug": "Show where an error came from.",
 }
 GUARD = "Put an apostrophe before text in .csv and .tsv that a spreadsheet would run as a formula (=, +, -, @)."
-NO_TABLES = ("fit", "report", "map", "tune", "explain", "traverse", "demo")  # verbs whose output is no table
+NO_RECORDS = ("archive", "compress", "decompress")  # verbs about bytes, for which nothing of models is loaded
+NO_TABLES = (
+    *NO_RECORDS,
+    "fit",
+    "report",
+    "map",
+    "tune",
+    "explain",
+    "traverse",
+    "demo",
+)  # verbs whose output is no table
 SHARED = {
     "data": "Records: a file, a folder or pattern of images, or a named set.",
     "model": "The model's file.",
@@ -57,6 +67,7 @@ KINDS = {
     "int | None": int | None,
     "float": float,
     "float | None": float | None,
+    "list[str]": list[str],
     "list[str] | None": list[str] | None,
 }
 
@@ -181,15 +192,10 @@ def add_command(
 
             integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
-            _use_threads(values["threads"])
-        from isthmus import telling
-
+            _use_threads(values["threads"], of_torch=name not in NO_RECORDS)
         try:
-            with files.claims(), telling.of_command() as told:
-                result = function(terminal, **values)
-                if notes := told.sentences():
-                    terminal.say(*(f"note: {sentence}" for sentence in notes))
-                    result.document.setdefault("notes", notes)
+            with files.claims():
+                result = (_done if name in NO_RECORDS else _told)(function, terminal, values)
             terminal.show(result)
         except KeyboardInterrupt as stop:
             raise Interrupted(str(stop)) from stop
@@ -207,6 +213,22 @@ def add_command(
     )(run)
 
 
+def _done(function: Verb, terminal: Terminal, values: dict[str, Any]) -> Result:
+    return function(terminal, **values)
+
+
+def _told(function: Verb, terminal: Terminal, values: dict[str, Any]) -> Result:
+    """Run a verb, and tell of records that are unlike those of the fit."""
+    from isthmus import telling
+
+    with telling.of_command() as told:
+        result = function(terminal, **values)
+        if notes := told.sentences():
+            terminal.say(*(f"note: {sentence}" for sentence in notes))
+            result.document.setdefault("notes", notes)
+    return result
+
+
 def _help(said: docstrings.Docstring) -> str:
     """Return the text of ``--help``: examples first."""
     examples = "\n".join(line.strip() for line in said.examples.splitlines() if line.strip())
@@ -221,11 +243,13 @@ def _metavar(flag: Flag) -> str:
     return METAVARS.get(flag.name, flag.name.strip("_").upper())
 
 
-def _use_threads(threads: int) -> None:
-    """Let torch use so many processor threads."""
+def _use_threads(threads: int, *, of_torch: bool) -> None:
+    """Let torch use so many processor threads; a verb that does without it uses them itself."""
     from isthmus.checks.parameters import integer
 
     integer("isthmus", "--threads", threads, low=1)
+    if not of_torch:
+        return
     import torch
 
     torch.set_num_threads(threads)

@@ -42,14 +42,28 @@ def inspect(terminal: Terminal, data: str, *, opening: Mapping[str, Any]) -> Res
     return Result(found.to_dict(), str(found).splitlines())
 
 
-def info(terminal: Terminal, model: str) -> Result:
-    """Describe a model's file: its class, the data of its fit, its scores.
+def info(terminal: Terminal, file: str) -> Result:
+    """Describe a model's file: its class, the data of its fit, its scores; or a compressed file.
+
+    Of a compressed file: how it was coded, and where its bytes went.
+
+    Parameters
+    ----------
+    file : str
+        The model's file, or a compressed one.
 
     Examples
     --------
     isthmus info model.safetensors
     isthmus info model.safetensors --json
+    isthmus info notes.txt.isth
     """
+    from isthmus.cli import compressed
+
+    return compressed.info(file) if compressed.is_compressed(file) else _about_model(file)
+
+
+def _about_model(model: str) -> Result:
     from isthmus import artifact
 
     envelope = artifact.describe(model)
@@ -115,13 +129,27 @@ def _about_scores(scores: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def verify(terminal: Terminal, model: str) -> Result:
+def verify(terminal: Terminal, file: str) -> Result:
     """Check a model's file: its digests, that it loads, and that it still computes what it did when it was fitted.
+
+    A compressed file is decoded, and every check in it looked at; nothing is written.
+
+    Parameters
+    ----------
+    file : str
+        The model's file, or a compressed one.
 
     Examples
     --------
     isthmus verify model.safetensors
+    isthmus verify notes.txt.isth
     """
+    from isthmus.cli import compressed
+
+    return compressed.verify(terminal, file) if compressed.is_compressed(file) else _verified_model(file)
+
+
+def _verified_model(model: str) -> Result:
     import isthmus
     from isthmus import artifact
 

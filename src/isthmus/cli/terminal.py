@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import signal
 import sys
@@ -22,9 +23,11 @@ __all__ = [
     "Terminal",
     "columns",
     "counted",
+    "drop_output",
     "ending_signals",
     "plain_json",
     "shape_words",
+    "signals_at_the_end",
     "wrapped",
 ]
 
@@ -53,6 +56,43 @@ def ending_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_at_the_end(sentence: str) -> Iterator[list[int]]:
+    """Let what would end a run wait for the end of the block, so that what it writes is whole; a second does not wait.
+
+    Parameters
+    ----------
+    sentence : str
+        What a person is told who interrupted.
+
+    Yields
+    ------
+    list of int
+        The signals received: the block is to come to its end once there is one.
+    """
+    received: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: Any) -> None:
+        received.append(number)
+        if len(received) > 1:
+            before[number](number, frame)
+
+    if current_thread() is main_thread():
+        usual = [getattr(signal, name) for name in ("SIGINT", *ENDING) if hasattr(signal, name)]
+        before = {number: signal.signal(number, note) for number in usual if callable(signal.getsignal(number))}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        try:
+            before[received[0]](received[0], None)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(sentence) from None
 
 
 class Interrupted(Exception):  # noqa: N818 - a person pressed Ctrl-C
@@ -208,6 +248,11 @@ def shape_words(sides: Sequence[int | None]) -> str:
 def counted(n: int, what: str) -> str:
     """Return a number of things, as in "1 epoch" and "2 epochs"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def drop_output() -> None:
+    """Let Python's own flush at its end succeed, where whoever read the output has gone away."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plain_json(value: Any) -> Any:

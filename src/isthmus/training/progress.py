@@ -8,6 +8,7 @@ import time
 from typing import Any, TextIO
 
 from isthmus import plain
+from isthmus.bar import bar
 from isthmus.training.callbacks import Callback, FitState
 
 __all__ = ["ShowProgress", "describe"]
@@ -51,7 +52,7 @@ class ShowProgress(Callback):
             print(plain.sentence(line), file=self._out, flush=True)
         self._started = time.perf_counter()
         self._last_line, self._printed = 0.0, 0
-        self._bar: Any = _bar(self._out) if self._out.isatty() else None
+        self._bar: Any = bar(self._out) if self._out.isatty() else None
         self._task = self._bar.add_task("", total=1.0) if self._bar else None
 
     def on_progress(self, state: FitState) -> None:  # noqa: D102
@@ -74,21 +75,6 @@ class ShowProgress(Callback):
     def _print(self, state: FitState) -> None:
         self._last_line, self._printed = time.perf_counter(), state.epoch
         print(f"{_line(state)}, {state.history[-1]['seconds']:.1f} s", file=self._out, flush=True)
-
-
-def _bar(stream: TextIO) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-        console=Console(file=stream),
-        transient=True,
-    )
-    bar.start()
-    return bar
 
 
 def _line(state: FitState) -> str:

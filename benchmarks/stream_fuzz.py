@@ -1,0 +1,124 @@
+"""Compressed files that were altered, half of them with checks made right again: what comes of reading them.
+
+Six sound files, of every form (``tests/coding/samples.py`` makes them), are changed in one to three places. In one
+half, bytes are changed, left out, put in or moved: such a file must be refused in one of isthmus's own errors. The
+other half say something wrong with right checks: sizes of any kind, other fields, payloads, chunks, names and
+directories; each must be refused so, or give data, within bounds of time and memory. Of streams, what is sound is
+saved, too (``decompress --partial``). A share of them goes through ``isthmus verify`` and ``isthmus info``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import harness
+
+sys.path.insert(0, str(harness.HERE.parent / "tests" / "coding"))
+
+MEMORY = 200  # MiB more than before, at most
+SECONDS = 10.0  # for one file
+CODES = (0, 4, 6)  # with which verify and info may end
+EACH = 50  # of how many files one goes through them
+
+
+def main() -> int:
+    """Read altered files, write and print what came of it."""
+    options = parse()
+    with tempfile.TemporaryDirectory() as name:
+        found = run(Path(name), options.files, options.seed)
+    settings = {"files": options.files, "seed": options.seed}
+    report = harness.Report("stream_fuzz", settings, harness.isthmus_versions())
+    report.measurements = found
+    faults = len(found["faults"])
+    report.claim("foreign exceptions, or other data where no check was made right again", faults, "none", faults == 0)
+    wrong = len(found["wrong_commands"])
+    report.claim("commands that say more than one sentence, or another exit code", wrong, "none", wrong == 0)
+    report.claim("MiB that reading takes at most", found["memory_mib"], f"under {MEMORY}", found["memory_mib"] < MEMORY)
+    report.claim("seconds of the slowest file", found["slowest"], f"under {SECONDS}", found["slowest"] < SECONDS)
+    return report.publish(options.out)
+
+
+def run(folder: Path, files: int, seed: int) -> dict[str, Any]:
+    """Return the outcomes of so many altered files, by kind, and whether their checks were made right again."""
+    import samples
+
+    sound = samples.all_samples()
+    path = folder / "altered.isth"
+    for sample in sound:
+        path.write_bytes(sample.content)
+        assert samples.outcome(sample.content, sample).kind == "same", sample.name
+        assert behaves("verify", path), sample.name
+    before = harness.peak_resident_bytes()
+    outcomes: dict[str, Counter[str]] = {"altered": Counter(), "forged": Counter()}
+    faults, wrong, slowest = [], [], 0.0
+    for number in range(files):
+        sample, rng, signed = sound[number // 2 % len(sound)], random.Random(f"{seed} {number}"), bool(number % 2)
+        content = (samples.forged if signed else samples.mutant)(sample, rng)
+        begun = time.perf_counter()
+        outcome = samples.outcome(content, sample)
+        saving = saved(content)
+        slowest = max(slowest, time.perf_counter() - begun)
+        outcomes["forged" if signed else "altered"][outcome.kind] += 1
+        if outcome.is_fault(signed=signed) or saving:
+            said = {"kind": outcome.kind, "said": outcome.said[:200], "saving": saving}
+            faults.append({"number": number, "sample": sample.name, **said})
+        if number % EACH < 2:
+            path.write_bytes(content)
+            wrong += [{"number": number, "verb": verb} for verb in ("verify", "info") if not behaves(verb, path)]
+    return {
+        "outcomes": {kind: dict(counts) for kind, counts in outcomes.items()},
+        "wrong_commands": wrong,
+        "memory_mib": round((harness.peak_resident_bytes() - before) / 2**20, 1),
+        "slowest": round(slowest, 2),
+        "faults": faults,
+    }
+
+
+def saved(content: bytes) -> str:
+    """Save what is sound of a stream; return what went wrong, if that was a foreign exception."""
+    from isthmus.coding.container import STREAM, Source, opened
+    from isthmus.coding.stream import salvage
+    from isthmus.errors import IsthmusError
+
+    source = Source(io.BytesIO(content), "it")
+    try:
+        if opened(source) == STREAM:
+            for _ in salvage(source):
+                pass
+    except IsthmusError:
+        return ""
+    except Exception as error:  # noqa: BLE001 - that is what is looked for
+        return f"{type(error).__name__}: {error}"[:200]
+    return ""
+
+
+def behaves(verb: str, path: Path) -> bool:
+    """Tell whether a command ends with one sentence, or none, and a code that says what is wrong."""
+    from isthmus.cli import main as isthmus
+
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        code = isthmus([verb, str(path)])
+    said = [line for line in errors.getvalue().splitlines() if not line.startswith("note: ")]
+    return code in CODES and len(said) == (code in (4, 6))
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    made = harness.parser(__doc__)
+    made.add_argument("--files", type=int, default=100_000)
+    made.add_argument("--seed", type=int, default=0)
+    return made.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Sentences about compressed files: what is wrong with one, what an archive refuses, and what became of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from isthmus.checks.parameters import nearest
+from isthmus.errors import (
+    ArtifactError,
+    DataError,
+    DataTypeError,
+    FormatNumberError,
+    IsthmusError,
+    OutputExistsError,
+    ParameterError,
+)
+
+__all__ = [
+    "an_archive",
+    "archive_too_large",
+    "bytes_only",
+    "changed_while_read",
+    "compressed_already",
+    "compressed_mode",
+    "cut_short",
+    "damaged",
+    "input_is_a_terminal",
+    "known_members",
+    "later_form",
+    "link_in_the_way",
+    "member_exists",
+    "member_in_the_way",
+    "name_refused",
+    "names_collide",
+    "no_archive",
+    "no_bytes",
+    "not_compressed",
+    "nothing_to_compress",
+    "output_is_a_terminal",
+    "partly_lost",
+    "skipped_in_folder",
+    "still_there",
+    "too_long",
+    "unlike_its_source",
+    "unsafe_member",
+    "unsafe_members",
+    "without_suffix",
+]
+
+LISTED = 5  # things that a sentence names before it counts the rest
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - LISTED:,} more" if len(texts) > LISTED else ""
+    return ", ".join(texts[:LISTED]) + more
+
+
+# --- files that cannot be read ---------------------------------------------------------------------------------------
+
+
+def not_compressed(name: str) -> ArtifactError:
+    """Return the error for data that do not begin like a compressed file."""
+    return ArtifactError(f"{name} is no compressed file of isthmus: it does not begin like one; name another.")
+
+
+def later_form(name: str, what: str) -> FormatNumberError:
+    """Return the error for a file that needs more than this version knows."""
+    return FormatNumberError(
+        f"{name} was written by a later version of isthmus: {what} is not known to this one; install a newer version."
+    )
+
+
+def damaged(name: str, why: str) -> ArtifactError:
+    """Return the error for a file in which something is not as it was written."""
+    return ArtifactError(
+        f"{name} is damaged: {why}; copy or download it again, or take what is sound of it (--partial)."
+    )
+
+
+def cut_short(name: str) -> ArtifactError:
+    """Return the error for a file whose end is missing."""
+    return ArtifactError(
+        f"{name} is cut short: its end is missing; copy or download it again, or take what is sound of it (--partial)."
+    )
+
+
+def an_archive(name: str) -> ArtifactError:
+    """Return the error for an archive where one piece of data was expected."""
+    return ArtifactError(
+        f"{name} is an archive of several files; open it with isthmus.Archive, or see isthmus archive --help."
+    )
+
+
+def no_archive(name: str) -> ArtifactError:
+    """Return the error for a compressed file that holds one piece of data, where an archive was expected."""
+    return ArtifactError(f"{name} is no archive, but one compressed file; decompress it with isthmus decompress.")
+
+
+def too_long(name: str, limit: int) -> DataError:
+    """Return the error for data that are longer than the caller allows."""
+    return DataError(f"{name} holds more than the {limit:,} bytes that limit allows; raise it if you trust the source.")
+
+
+def partly_lost(name: str, saved: str, lost: Sequence[str]) -> ArtifactError:
+    """Return the error for a file of which a part could be saved."""
+    return ArtifactError(f"{name} is damaged: {saved} saved; lost: {_listed(lost)}. Copy or download it again.")
+
+
+def unlike_its_source(name: str) -> IsthmusError:
+    """Return the error for a payload that does not decode to what it was made of."""
+    return IsthmusError(
+        f"{name}: what was coded does not decode to the same bytes, so nothing was kept; this is a bug, or memory is "
+        f"faulty: report it, and keep the source."
+    )
+
+
+# --- what is to be compressed ----------------------------------------------------------------------------------------
+
+
+def bytes_only(owner: str, data: Any) -> DataTypeError:
+    """Return the error for something that is no bytes."""
+    how = "encode the text first: text.encode()" if isinstance(data, str) else "pass bytes, or an object of that kind"
+    return DataTypeError(f"{owner}: data must be bytes, got {type(data).__name__}; {how}.")
+
+
+def compressed_mode(mode: Any) -> ParameterError:
+    """Return the error for a mode that no compressed file can be opened in."""
+    return ParameterError(f"open_compressed: mode must be one of 'rb', 'wb', 'xb', 'rt', 'wt', 'xt'; it is {mode!r}.")
+
+
+def no_bytes(path: object, what: str) -> DataError:
+    """Return the error for a path behind which there is no regular file."""
+    how = "name the files in it" if what == "a folder" else "send what it gives to the standard input (-)"
+    return DataError(f"{path} is {what}, where a file is needed; {how}.")
+
+
+def nothing_to_compress(path: object) -> DataError:
+    """Return the error for a folder without files."""
+    return DataError(f"{path} holds no file that can be compressed; name another folder.")
+
+
+def compressed_already(path: object) -> DataError:
+    """Return the error for a file that isthmus compressed before."""
+    return DataError(
+        f"{path} is compressed already; name the file that it was made of, or compress it again with --force."
+    )
+
+
+def changed_while_read(path: object) -> str:
+    """Return what is said of a file that another program wrote to meanwhile."""
+    return f"{path} changed while it was read: what was kept is what was read, which may be a mixture"
+
+
+def skipped_in_folder(skipped: Sequence[str]) -> str:
+    """Return what is said of things in a folder that are no files."""
+    return f"left out {_listed(skipped)}: an archive holds regular files only"
+
+
+def name_refused(name: str, why: str, repair: str) -> DataError:
+    """Return the error for a name that not every system can have."""
+    return DataError(f"archive: {name!r} {why}, and an archive must open on every system; {repair}.")
+
+
+def names_collide(first: str, second: str, why: str) -> DataError:
+    """Return the error for two names of which some systems make one."""
+    return DataError(f"archive: {first!r} and {second!r} {why}; rename one of them.")
+
+
+# --- archives --------------------------------------------------------------------------------------------------------
+
+
+def archive_too_large(name: str) -> DataError:
+    """Return the error for more than an archive can hold."""
+    return DataError(
+        f"{name}: an archive holds at most 1,048,576 members, a tebibyte of data and 64 MiB of names; make several."
+    )
+
+
+def known_members(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+    """Refuse a member that an archive does not have."""
+    known = set(there)
+    for member in wanted:
+        if member not in known:
+            hint = nearest(member, there) or "; isthmus archive list shows what it holds."
+            raise ParameterError(f"{name}: there is no member {member!r}{hint}")
+
+
+def member_exists(name: str, member: str) -> OutputExistsError:
+    """Return the error for a member that would take the place of another."""
+    return OutputExistsError(
+        f"{name} has a member {member!r} already; choose another name, or replace it with --force (force=True)."
+    )
+
+
+def still_there(path: object) -> OutputExistsError:
+    """Return the error for a file that stands where a member is to be written."""
+    return OutputExistsError(
+        f"{path} exists already; extract to another folder, or overwrite it with --force (force=True)."
+    )
+
+
+def member_in_the_way(path: object) -> OutputExistsError:
+    """Return the error for a file or folder that stands where a member needs the other."""
+    return OutputExistsError(
+        f"{path} stands where a member of the archive needs another kind of thing; extract to another folder."
+    )
+
+
+def link_in_the_way(path: object) -> ParameterError:
+    """Return the error for a link in the target folder, which could lead out of it."""
+    return ParameterError(
+        f"{path} is a link, and extraction follows none inside its folder; remove it, or extract to another folder."
+    )
+
+
+def unsafe_member(name: str, member: str, why: str) -> ArtifactError:
+    """Return the error for an archive with a name that no writer of isthmus gives."""
+    return ArtifactError(
+        f"{name} is refused: its member {member!r} {why}; it was not made by isthmus, or somebody altered it."
+    )
+
+
+def unsafe_members(name: str, first: str, second: str, why: str) -> ArtifactError:
+    """Return the error for an archive with two names that no writer of isthmus puts into one."""
+    return ArtifactError(
+        f"{name} is refused: its members {first!r} and {second!r} {why}; it was not made by isthmus, or somebody "
+        f"altered it."
+    )
+
+
+# --- outputs ---------------------------------------------------------------------------------------------------------
+
+
+def output_is_a_terminal(verb: str) -> ParameterError:
+    """Return the error for compressed data that would go to a screen."""
+    return ParameterError(f"{verb}: compressed data make no sense on a terminal; name a file with -o, or use a pipe.")
+
+
+def input_is_a_terminal(verb: str) -> DataError:
+    """Return the error for a standard input that nothing was sent to."""
+    return DataError(f"{verb}: the standard input is a terminal; send something to it, or name a file.")
+
+
+def without_suffix(path: object, suffix: str) -> ParameterError:
+    """Return the error for a compressed file whose name does not tell that of the output."""
+    return ParameterError(f"{path} does not end in {suffix}, so the output needs a name; give one with -o.")

@@ -1,0 +1,419 @@
+"""Verbs that make files smaller, and whole again: compress, decompress."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from isthmus import checks
+from isthmus.cli import outputs
+from isthmus.cli.meter import Meter, metered
+from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
+from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
+from isthmus.coding import Archive, names
+from isthmus.coding.archive import write_archive
+from isthmus.coding.container import ARCHIVE, STREAM, Source, opened
+from isthmus.coding.sources import Gathered, gathered, pieces
+from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
+from isthmus.errors import ArtifactError, IsthmusError, ParameterError
+from isthmus.files import replacing
+
+__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "without_suffix", "written"]
+
+SUFFIX = ".isth"
+THREADS = 2  # by default: one codes, one verifies
+SECONDS = 1.0  # after which what came through a pipe is written, however little it is
+
+
+def compress(
+    terminal: Terminal,
+    paths: list[str],
+    *,
+    output: str | None = None,
+    stdout: bool = False,
+    speed: str = "normal",
+    no_verify: bool = False,
+    dry_run: bool = False,
+    compare: bool = False,
+    threads: int | None = None,
+    force: bool = False,
+) -> Result:
+    """Make files smaller; folders become archives. The sources are kept.
+
+    A file becomes FILE.isth beside it, a folder FOLDER.isth, an archive of which each member can be had alone; with -o,
+    several paths become one archive. Links and special files in a folder are left out, which is said; times and
+    permissions are not kept. What was coded is decoded again and compared before anything takes its name.
+
+    A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
+    64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
+
+    There is no encryption.
+
+    Parameters
+    ----------
+    paths : list of str
+        Files and folders; - is the standard input.
+    output : str
+        The compressed file; - is the standard output.
+    stdout : bool
+        Write to the standard output.
+    speed : {"normal", "fast"}
+        fast takes a fraction of the time, and files are larger.
+    no_verify : bool
+        Do not decode again what was coded.
+    dry_run : bool
+        Estimate the size from a sample, and write nothing.
+    compare : bool
+        Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
+        speeds, and write nothing.
+    threads : int
+        Processor threads to use; by default 2. Each more takes its own memory, and makes archives faster.
+
+    Examples
+    --------
+    isthmus compress notes.txt
+    isthmus compress logs/ -o logs.isth
+    tail -f app.log | isthmus compress - > app.isth
+    """
+    checks.choice("compress", "--speed", speed, ("normal", "fast"))
+    settings = {"speed": speed, "verify": not no_verify, "threads": threads or THREADS}
+    if STANDARD in paths:
+        if len(paths) > 1 or dry_run or compare:
+            raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
+        return _compress_stream(terminal, output, stdout, settings, force)
+    if dry_run or compare:
+        return _only_told(terminal, paths, speed, dry_run=dry_run)
+    with standard_output(terminal, "compress", output, stdout) as to_stdout:
+        if to_stdout is not None:
+            _compress_job(terminal, _Job.of(paths, None), to_stdout, "the standard output", settings)
+            return Result({})
+        wanted = [(paths, output)] if output is not None else [([path], _beside(path, force)) for path in paths]
+        jobs = [_Job.of(*one) for one in wanted]  # before locks of the outputs lie in the folders
+        targets = [outputs.check_file_output(target, force) for _, target in wanted]
+        done = []
+        for job, target in zip(jobs, targets, strict=True):
+            with replacing(target, force=force) as file:
+                meter = _compress_job(terminal, job, file, str(target), settings)
+            done.append(_record(job.paths, str(target), meter))
+    return Result({"files": done}, [_line(record) for record in done])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What becomes one compressed file.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files and folders.
+    members : Gathered or None
+        The members of an archive; None for one file that is compressed alone.
+    """
+
+    paths: Sequence[str]
+    members: Gathered | None
+
+    @classmethod
+    def of(cls, paths: Sequence[str], output: str | None) -> Self:
+        """Look up what is to be compressed."""
+        if len(paths) == 1 and not os.path.isdir(paths[0]):
+            return cls(paths, None)
+        members = gathered(paths, but=None if output is None else Path(output))
+        if not members.files:
+            raise checks.nothing_to_compress(", ".join(paths))
+        return cls(paths, members)
+
+    def files(self) -> list[Path]:
+        """Return the files to be read."""
+        return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
+
+
+def _only_told(terminal: Terminal, paths: Sequence[str], speed: str, *, dry_run: bool) -> Result:
+    from isthmus.cli import estimates
+
+    job = _Job.of(paths, None)
+    _tell_skipped(terminal, job)
+    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), speed)
+
+
+def _tell_skipped(terminal: Terminal, job: _Job) -> None:
+    if job.members is not None and job.members.skipped:
+        terminal.say(f"note: {checks.skipped_in_folder(job.members.skipped)}")
+
+
+def _beside(path: str, force: bool) -> str:
+    """Return the name of what a file or a folder becomes."""
+    if path.endswith(SUFFIX) and os.path.isfile(path) and not force:
+        raise checks.compressed_already(path)
+    plain = os.path.normpath(path)
+    return (os.path.abspath(plain) if os.path.basename(plain) in (".", "..") else plain) + SUFFIX
+
+
+def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, settings: Mapping[str, Any]) -> Meter:
+    """Compress one file, or several things as one archive."""
+    _tell_skipped(terminal, job)
+    if job.members is None:
+        return _compress_file(terminal, job.paths[0], file, label, settings)
+    total = sum(path.stat().st_size for path in job.files())
+    with metered(terminal, total) as meter:
+        size = write_archive(file, job.members.files, label=label, progress=meter, **settings)
+    meter(0, size - meter.compressed)
+    return meter
+
+
+def _compress_file(terminal: Terminal, path: str, file: BinaryIO, label: str, settings: Mapping[str, Any]) -> Meter:
+    size, name = os.stat(path).st_size, os.path.basename(path)
+    name_kept = None if names.why_refused(name) else name
+    with (
+        metered(terminal, size) as meter,
+        Writer(file, size=size, name=name_kept, label=label, **settings) as writer,
+    ):
+        for piece in pieces(path, CHUNK):
+            writer.write(piece)
+            meter(len(piece), writer.written - meter.compressed)
+    meter(0, writer.written - meter.compressed)
+    return meter
+
+
+def _record(paths: Sequence[str], output: str, meter: Meter) -> dict[str, Any]:
+    data, compressed = meter.data, meter.compressed
+    bits = 8 * compressed / data if data else None
+    return {
+        "source": paths[0] if len(paths) == 1 else list(paths),
+        "output": output,
+        "bytes": data,
+        "compressed_bytes": compressed,
+        "bits_per_byte": bits,
+        "seconds": meter.seconds,
+    }
+
+
+def _line(record: dict[str, Any]) -> str:
+    data, compressed = record["bytes"], record["compressed_bytes"]
+    share = f" ({100 * compressed / data:.1f} %, {record['bits_per_byte']:.2f} bits a byte)" if data else ""
+    speed = data / 1e6 / max(record["seconds"], 1e-9)
+    return f"{record['output']}: {data:,} bytes in {compressed:,}{share}, {record['seconds']:.1f} s at {speed:.2f} MB/s"
+
+
+# ------------------------------------------------------------------ a stream that is compressed as it comes
+
+
+def _compress_stream(
+    terminal: Terminal, output: str | None, stdout: bool, settings: Mapping[str, Any], force: bool
+) -> Result:
+    """Compress the standard input; whatever ends it, what came until then is whole."""
+    with standard_output(terminal, "compress", output, stdout or output is None) as to_stdout:
+        if to_stdout is not None:
+            _write_as_it_comes(terminal, to_stdout, "the standard output", settings)
+            return Result({})
+        target = str(outputs.check_file_output(str(output), force))
+        with open(target, "wb" if force else "xb") as file:
+            try:
+                meter = _write_as_it_comes(terminal, file, target, settings)
+            except OSError as error:
+                raise IsthmusError(
+                    f"{target}: {error.strerror}; what was written until then can be had with isthmus decompress "
+                    f"--partial."
+                ) from error
+    record = _record([STANDARD], target, meter)
+    return Result({"files": [record]}, [_line(record)])
+
+
+def _write_as_it_comes(terminal: Terminal, file: BinaryIO, label: str, settings: Mapping[str, Any]) -> Meter:
+    """Compress the standard input; a chunk is written for each 64 kB, and for what came in a second."""
+    with (
+        signals_at_the_end(f"interrupted; {label} holds, whole, what had come until then") as received,
+        metered(terminal, None) as meter,
+        Writer(file, label=label, **settings) as writer,
+    ):
+        due = 0.0
+        for piece in as_it_comes("compress", received):
+            now = time.monotonic()
+            due = due if writer.waiting else now + SECONDS
+            writer.write(piece)
+            if writer.waiting and (writer.waiting >= PIECE or now >= due):
+                writer.flush()
+            meter(len(piece), writer.written - meter.compressed)
+        writer.close()
+        meter(0, writer.written - meter.compressed)
+    return meter
+
+
+# ------------------------------------------------------------------ decompress
+
+
+def decompress(
+    terminal: Terminal,
+    paths: list[str],
+    *,
+    output: str | None = None,
+    stdout: bool = False,
+    partial: bool = False,
+    force: bool = False,
+) -> Result:
+    """Bring compressed files back; archives become folders. The compressed files are kept.
+
+    FILE.isth becomes FILE beside it. Nothing takes its name before all of it was decoded and checked.
+
+    Parameters
+    ----------
+    paths : list of str
+        Compressed files; - is the standard input.
+    output : str
+        The file, or the folder of an archive; - is the standard output.
+    stdout : bool
+        Write to the standard output.
+    partial : bool
+        Of a damaged file, write what is sound; exit code 4 and a sentence that names the rest.
+
+    Examples
+    --------
+    isthmus decompress notes.txt.isth
+    isthmus decompress app.isth -c | grep ERROR
+    isthmus decompress damaged.isth --partial -o sound.txt
+    """
+    if output not in (None, STANDARD) and len(paths) > 1:
+        raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
+    done: list[dict[str, Any]] = []
+    damage: list[ArtifactError] = []
+    with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
+        for path in paths:
+            with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
+                record = _bring_back(terminal, path, file, output, to_stdout, partial=partial, force=force)
+            if lost := record.pop("lost"):
+                damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
+            done.append(record)
+    if damage:
+        terminal.say(*map(str, damage[:-1]))
+        raise damage[-1]
+    shown = [] if to_stdout is not None else [f"{one['output']}: {one['bytes']:,} bytes" for one in done]
+    return Result({"files": done}, shown)
+
+
+def _bring_back(
+    terminal: Terminal,
+    path: str,
+    file: BinaryIO,
+    output: str | None,
+    to_stdout: BinaryIO | None,
+    *,
+    partial: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Write the data of one compressed file; return what was written where, and what of it is lost."""
+    source = Source(file, path)
+    form = opened(source)
+    if form == ARCHIVE:
+        if to_stdout is not None:
+            raise checks.an_archive(path)
+        archive = Archive(file if path == STANDARD else path)
+        return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
+    if to_stdout is not None:
+        return written(terminal, source, form, to_stdout, partial=partial)
+    target = outputs.check_file_output(output or without_suffix(path), force)
+    with replacing(target, force=force) as whole:
+        record = written(terminal, source, form, whole, partial=partial)
+    return {"output": str(target), **record}
+
+
+def written(
+    terminal: Terminal, source: Source, form: int, file: BinaryIO | None, *, partial: bool = False
+) -> dict[str, Any]:
+    """Decode a compressed file, whose first bytes are taken, and write the data.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Where progress is shown.
+    source : Source
+        The compressed file.
+    form : int
+        Small or stream.
+    file : binary file or None
+        Where to; None checks only.
+    partial : bool, default=False
+        Whether what is sound of a damaged one is written.
+
+    Returns
+    -------
+    dict
+        ``source``, ``bytes`` of data, ``seconds``, ``lost``.
+    """
+    lost = []
+    found: Iterator[bytes | Lost] = salvage(source) if partial and form == STREAM else data_of(source, form)
+    with metered(terminal, None) as meter:
+        for piece in found:
+            if isinstance(piece, Lost):
+                lost.append(str(piece))
+                continue
+            meter(len(piece), source.position - meter.compressed)
+            if file is not None:
+                file.write(piece)
+                file.flush()
+    return {"source": source.name, "bytes": meter.data, "seconds": meter.seconds, "lost": lost}
+
+
+def without_suffix(path: str) -> str:
+    """Return the name of what a compressed file was made of."""
+    if path == STANDARD or not path.endswith(SUFFIX) or not os.path.basename(path)[: -len(SUFFIX)]:
+        raise checks.without_suffix(path, SUFFIX)
+    return path[: -len(SUFFIX)]
+
+
+def extracted(
+    terminal: Terminal,
+    archive: Archive,
+    members: Sequence[str] | None,
+    folder: str,
+    *,
+    partial: bool = False,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write members of an archive into a folder.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Where progress is shown.
+    archive : Archive
+        It is closed afterwards.
+    members : sequence of str or None
+        Their names; None is all.
+    folder : str
+        Where to.
+    partial : bool, default=False
+        Whether sound members are written where others are damaged.
+    force : bool, default=False
+        Whether files that are there may be replaced.
+
+    Returns
+    -------
+    dict
+        ``source``, ``output``, ``members``, ``bytes`` of data, ``seconds``, ``lost``.
+    """
+    with archive, metered(terminal, None) as meter:
+        wanted = archive.names if members is None else list(members)
+        lost = [name for name in wanted if not _is_sound(archive, name)] if partial else []
+        sound = [name for name in wanted if name not in set(lost)]
+        archive.extract(folder, sound, force=force, progress=meter)
+    return {
+        "source": archive.label,
+        "output": folder,
+        "members": len(sound),
+        "bytes": meter.data,
+        "seconds": meter.seconds,
+        "lost": [f"member {name!r}" for name in lost],
+    }
+
+
+def _is_sound(archive: Archive, name: str) -> bool:
+    try:
+        deque(archive.blocks(name), maxlen=0)
+    except ArtifactError:
+        return False
+    return True

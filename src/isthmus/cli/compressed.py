@@ -1,0 +1,65 @@
+"""What info and verify say of a compressed file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.cli.compress import written
+from isthmus.cli.meter import metered
+from isthmus.cli.terminal import Result, Terminal, counted
+from isthmus.coding import Archive, container
+from isthmus.coding.container import ARCHIVE, SPEEDS, Source, opened
+from isthmus.coding.describing import describe
+
+__all__ = ["info", "is_compressed", "verify"]
+
+
+def is_compressed(path: str) -> bool:
+    """Tell whether there is a file that begins like a compressed one."""
+    try:
+        with open(path, "rb") as file:
+            return container.is_compressed(file.read(len(container.MAGIC)))
+    except OSError:  # whoever reads model files says what is wrong
+        return False
+
+
+def info(path: str) -> Result:
+    """Return what a compressed file is, how it was coded, and where its bytes went."""
+    found = describe(path)
+    data, size = found["bytes"], found["compressed_bytes"]
+    share = f", {100 * size / data:.1f} % ({8 * size / data:.3f} bits a byte)" if data else ""
+    lines = [
+        f"{path}: compressed by isthmus, format {container.FORMAT_NUMBER}, {found['form']}",
+        f"{data:,} bytes in {size:,}{share}",
+        *_about_coding(found),
+        f"bytes of the file: {', '.join(f'{name} {count:,}' for name, count in found['parts'].items())}",
+    ]
+    return Result({"path": path, "format": container.FORMAT_NUMBER, **found}, lines)
+
+
+def _about_coding(found: dict[str, Any]) -> list[str]:
+    if found["form"] == "small":
+        return ["stored as it is: it does not become smaller"] if found["stored"] else []
+    lines = [f"name: {found['name']}"] if found["name"] else []
+    if found["form"] == "archive":
+        lines += [f"members: {found['members']:,}"]
+    speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
+    chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
+    return [*lines, f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
+
+
+def verify(terminal: Terminal, path: str) -> Result:
+    """Decode a compressed file, which raises where anything is not as it was written."""
+    with open(path, "rb") as file:
+        source = Source(file, path)
+        form = opened(source)
+        if form != ARCHIVE:
+            size = written(terminal, source, form, None)["bytes"]
+            checked = f"{size:,} bytes decoded, every check fits"
+    if form == ARCHIVE:
+        with Archive(path) as archive, metered(terminal, sum(one.length for one in archive.members)) as meter:
+            for member in archive.members:
+                for block, data in zip(member.blocks, archive.blocks(member.name), strict=True):
+                    meter(len(data), block.size)
+        checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
+    return Result({"path": path, "passed": True, "decodes": checked}, [f"decodes   {checked}", f"{path}: ok"])

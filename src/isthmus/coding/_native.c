@@ -1,0 +1,989 @@
+/* The predictor and the arithmetic coder, compiled.
+
+   reference.py is the norm: it says what each step is for, under the same names and in the same order. This file does
+   the same on machine integers and must give the same bytes; isthmus checks that whenever it is loaded. Signed shifts to
+   the right are arithmetic, as every compiler that CPython supports has them. */
+
+#define Py_LIMITED_API 0x030B0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t i32;
+typedef int64_t i64;
+
+/* The loops are compiled for processors with AVX2 as well, and the right ones are chosen where they run. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
+#define VECTORISED __attribute__((target_clones("avx2", "default")))
+#else
+#define VECTORISED
+#endif
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address)
+#endif
+
+/* ------------------------------------------------------------------ logistic tables */
+
+enum { LIMIT = 2815, KNOT = 64, APM_STEP = 176, APM_KNOTS = 33 };
+
+static const u16 KNOTS[45] = {
+    32768, 36843, 40793, 44511, 47911, 50941, 53581, 55834, 57724, 59287, 60565, 61598, 62428, 63090, 63615, 64030,
+    64357, 64614, 64816, 64974, 65097, 65194, 65269, 65328, 65374, 65410, 65438, 65459, 65476, 65489, 65500, 65508,
+    65514, 65519, 65523, 65526, 65528, 65530, 65531, 65532, 65533, 65534, 65534, 65535, 65535};
+
+static u16 squashed[2 * LIMIT + 1];
+static int16_t stretched[4096];
+static i32 rates[1024];
+static u16 levels[4096];  /* of a cell's probability, as a place in by_level */
+static u8 sureness[64]; /* of its count */
+
+static void make_tables(void)
+{
+    for (int x = -LIMIT; x <= LIMIT; x++) {
+        int size = x < 0 ? -x : x, knot = size / KNOT, part = size % KNOT;
+        int p = (KNOTS[knot] * (KNOT - part) + KNOTS[knot + 1] * part) / KNOT;
+        squashed[x + LIMIT] = (u16)(x < 0 ? 65536 - p : p);
+    }
+    for (int i = 0, x = -LIMIT; i < 4096; i++) {
+        while (x < LIMIT && squashed[x + LIMIT] < 16 * i + 8)
+            x++;
+        stretched[i] = (int16_t)x;
+        levels[i] = (u16)((x + 2816) / 88 * 16);
+    }
+    for (int n = 0; n < 1024; n++)
+        rates[n] = 131072 / (2 * n + 3);
+    for (int n = 0; n < 64; n++)
+        sureness[n] = (u8)(n < 12 ? n : 12 + (n >= 16) + (n >= 24) + (n >= 40));
+}
+
+static inline int clamp(int x, int limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+static inline int squash(int x) { return squashed[clamp(x, LIMIT) + LIMIT]; }
+static inline int stretch(int p) { return stretched[p >> 4]; }
+
+/* ------------------------------------------------------------------ the state of a predictor */
+
+enum {
+    CONTEXTS = 26, SETS = 9, MATCHERS = 2, PER_CONTEXT = 4, PER_MATCHER = 2,
+    INPUTS = CONTEXTS * PER_CONTEXT + MATCHERS * PER_MATCHER + 1,
+    PADDED = INPUTS / 8 * 8 + 8, /* one more than there are inputs, at least */
+    HISTORIES = 512, SURE = 16, LEVELS = 64, RUNS = 128, LENGTHS = 32, APMS = 3,
+    MAP_LIMIT = 400, CELL_LIMIT = 60, WEIGHT_LIMIT = 1 << 19, NO_BYTE = 0,
+};
+
+static const u16 SELECTIONS[SETS] = {256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024};
+static const u32 APM_CONTEXTS[APMS] = {256, 65536, 65536};
+static const u8 MATCH_MIN[MATCHERS] = {5, 20};
+
+typedef u32 Adaptive; /* a probability with 22 bits above, and below how often it was updated, in 10 bits */
+typedef struct { u16 p, state; } Cell;     /* a probability with 16 bits; count << 8 | the last eight bits seen */
+typedef struct { u16 check; u8 last, run; Cell cells[15]; } Slot;
+
+typedef struct { int contexts, sets, matchers, apms, shares[1 + APMS]; i32 weight; } Speed;
+static const Speed SPEEDS[2] = {{CONTEXTS, SETS, MATCHERS, APMS, {2, 1, 2, 3}, 10000}, {6, 2, 1, 1, {4, 4}, 26000}};
+
+typedef struct {
+    Adaptive by_history[HISTORIES], by_level[LEVELS * SURE], by_run[RUNS];
+    u64 hash;
+    Slot *first, *slot;    /* of the first half of the byte, and of the half that is being coded */
+    int history, level, run, run_bit; /* places in the maps that the coming bit uses; -1 for none */
+} Context;
+
+typedef struct {
+    u32 *table;
+    u32 at, length;
+    int byte, place, bit; /* the byte expected, with 256 added; where the map was read; the bit expected */
+    Adaptive by_length[LENGTHS];
+} Matcher;
+
+typedef struct {
+    Speed speed;
+    int bits, match_bits;
+    u32 buffer_mask;
+    Slot *slots;
+    u8 *buffer;
+    i32 *weights[SETS], **rows; /* rows: those of the weights that were used */
+    u16 *apms[APMS], **curves;
+    size_t rows_used, curves_used;
+    i32 final_weights[2][256][16];
+    Context contexts[CONTEXTS];
+    Matcher matchers[MATCHERS];
+    /* what has been seen */
+    u64 pos;
+    u32 c4, c8;
+    u64 words[3], shape, folded, marks;
+    u32 line, line_before, first_of_line, mark, letters, followers[256];
+    u32 seen_at[256], record, candidate, votes;
+    /* of the coming bit */
+    int partial, bit_place;
+    i32 inputs[PADDED];
+    int selected[SETS], outputs[16], probabilities[SETS];
+    int final_selected[2], final_probabilities[2];
+    u16 *nearest[APMS];
+    int p;
+} Predictor;
+
+static const u64 K1 = 0x9E3779B97F4A7C15u, K2 = 0xD6E8FEB86659FD93u;
+
+static inline u64 mix(u64 a, u64 b)
+{
+    u64 h = (a + b + 1) * K1;
+    h = (h ^ h >> 29) * K2;
+    return h ^ h >> 32;
+}
+
+static inline int probability(Adaptive map) { return (int)(map >> 16); }
+static inline Adaptive start_at(int p) { return (Adaptive)p << 16; }
+
+static inline void adapt(Adaptive *map, int bit)
+{
+    u32 n = *map & 1023, p = *map >> 10;
+    i64 step = ((i64)(bit ? (1 << 22) - 1 : 0) - (i64)p) * rates[n] >> 16;
+    *map = (p + (u32)step) << 10 | (n + (n < MAP_LIMIT));
+}
+
+static Context new_context;
+
+static void make_context(Context *c)
+{
+    for (int j = 0; j < HISTORIES; j++) {
+        int seen = j < 256 ? 0 : 8, ones = 0;
+        for (int k = j >> 1; j < 256 && k; k >>= 1)
+            seen++;
+        for (int k = 0; k < seen; k++)
+            ones += j >> k & 1;
+        c->by_history[j] = start_at((10 * ones + (j < 256 ? 4 : 2)) * 65535 / (10 * seen + (j < 256 ? 8 : 4)));
+    }
+    for (int j = 0; j < LEVELS * SURE; j++)
+        c->by_level[j] = start_at(squash(j / SURE * 88 + 44 - 2816));
+    for (int j = 0; j < RUNS; j++)
+        c->by_run[j] = start_at(squash(300 + j / 8 * 30));
+}
+
+static void set_contexts(Predictor *m);
+static void set_slots(Predictor *m);
+
+static void clear(Predictor *m, int fresh)
+{
+    if (!fresh) { /* else the system gave zeros, and gives memory only where it is touched */
+        memset(m->slots, 0, sizeof(Slot) << m->bits);
+        memset(m->buffer, 0, (size_t)m->buffer_mask + 1);
+        while (m->rows_used)
+            memset(m->rows[--m->rows_used], 0, sizeof(i32) * PADDED);
+        while (m->curves_used)
+            memset(m->curves[--m->curves_used], 0, sizeof(u16) * APM_KNOTS);
+    }
+    for (int i = 0; i < m->speed.contexts; i++)
+        m->contexts[i] = new_context;
+    for (int k = 0; k < m->speed.matchers; k++) {
+        Matcher *matcher = m->matchers + k;
+        u32 *table = matcher->table;
+        memset(matcher, 0, sizeof *matcher);
+        matcher->table = table;
+        memset(table, 0, sizeof(u32) << m->match_bits);
+        for (int j = 0; j < LENGTHS; j++)
+            matcher->by_length[j] = start_at(32768 + 480 * j);
+    }
+    for (int i = 0; i < 256 * 16; i++)
+        m->final_weights[0][i / 16][i % 16] = m->final_weights[1][i / 16][i % 16] = 65536 / m->speed.sets;
+    memset(&m->pos, 0, (size_t)((char *)(m + 1) - (char *)&m->pos));
+    m->partial = 1;
+    set_contexts(m);
+    set_slots(m);
+}
+
+/* ------------------------------------------------------------------ between two bytes */
+
+static inline int kind_of(int c)
+{
+    if (c >= 'a' && c <= 'z') return 1;
+    if (c >= 'A' && c <= 'Z') return 2;
+    if (c >= '0' && c <= '9') return 3;
+    if (c >= 128) return 4;
+    if (c == ' ') return 5;
+    if (c == '\n') return 6;
+    return c < 32 ? 7 : 8 + (c & 7);
+}
+
+static inline int fold(int c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
+static inline int is_letter(int c) { int kind = kind_of(c); return kind == 1 || kind == 2 || kind == 4; }
+static inline u32 byte_at(const Predictor *m, u64 pos) { return m->buffer[pos & m->buffer_mask]; }
+
+static void set_contexts(Predictor *m)
+{
+    u32 c4 = m->c4, c1 = c4 & 0xff, c2 = c4 >> 8 & 0xff, pos = (u32)m->pos;
+    u32 column = pos - m->line, over = m->line_before + column;
+    u32 above = over < m->line ? byte_at(m, over) : '\n';
+    u32 above_next = over + 1 < m->line ? byte_at(m, over + 1) : '\n';
+    u32 record = m->record ? m->record : 4;
+    u64 word = m->words[0], pair = mix(word, m->words[1]);
+    u32 back = byte_at(m, (u64)pos - record), back2 = byte_at(m, (u64)pos - 2 * record);
+    u64 all[CONTEXTS] = {
+        c1,
+        c4 & 0xffff,
+        c4 & 0xffffff,
+        c4,
+        mix(m->folded & 0xffffffffffu, 5),
+        mix(word, c1),
+        pair,
+        mix(c4, m->c8 & 0xff),
+        mix(c4, m->c8),
+        0,
+        mix(pair, m->words[2]),
+        mix(word, m->words[2] + 7),
+        c4 & 0xffff00,
+        c4 & 0xff00ff,
+        (c4 & 0xffff0000) >> 8,
+        mix(m->followers[c1], c1),
+        mix(m->words[1] + (c4 & 0xffff), 9),
+        mix(above | above_next << 8, c1),
+        mix(m->shape, 0),
+        mix(m->shape & 0xffffff, c1 | c2 << 8),
+        mix(m->marks, word),
+        mix(m->first_of_line, column < 255 ? column : 255),
+        mix(word * 7 + column, 9),
+        mix(word * 7 + m->mark, 9),
+        mix(back | c1 << 8 | (u64)record << 16, 1),
+        mix(back | back2 << 8 | (u64)record << 16, 2 * (u64)(pos % record)),
+    };
+    for (int i = 0; i < m->speed.contexts; i++)
+        m->contexts[i].hash = mix(all[i] * K2, (u64)(i + 1) << 40);
+}
+
+static Slot *find(Predictor *m, u64 hash)
+{
+    u16 check = (u16)(hash & 0xffff ? hash & 0xffff : 1);
+    size_t place = hash >> (64 - m->bits);
+    Slot *least = NULL;
+    for (int k = 0; k < 3; k++) {
+        Slot *slot = m->slots + (place ^ k);
+        if (slot->check == check)
+            return slot;
+        if (!least || slot->cells[0].state >> 8 < least->cells[0].state >> 8)
+            least = slot;
+    }
+    memset(least, 0, sizeof *least);
+    least->check = check;
+    for (int j = 0; j < 15; j++)
+        least->cells[j].p = 32768;
+    return least;
+}
+
+static void set_slots(Predictor *m)
+{
+    u64 hashes[CONTEXTS];
+    for (int i = 0; i < m->speed.contexts; i++) {
+        u64 hash = m->contexts[i].hash;
+        hashes[i] = m->bit_place ? mix(hash, (u64)(m->partial + 1) << 20) : hash;
+        PREFETCH(m->slots + (hashes[i] >> (64 - m->bits)));
+    }
+    for (int i = 0; i < m->speed.contexts; i++) {
+        Context *context = m->contexts + i;
+        context->slot = find(m, hashes[i]);
+        if (!m->bit_place)
+            context->first = context->slot;
+    }
+}
+
+static void set_match(Predictor *m, Matcher *matcher, int least)
+{
+    if (matcher->length && byte_at(m, matcher->at) == (m->c4 & 0xff)) {
+        matcher->length += matcher->length < 65535;
+        matcher->at++;
+    } else
+        matcher->length = 0;
+    if (m->pos >= (u64)least) {
+        u64 hash = 0;
+        for (int j = 1; j <= least; j++)
+            hash = (hash + byte_at(m, m->pos - j) + 1) * K1;
+        u32 *found = matcher->table + ((hash ^ hash >> 31) * K2 >> (64 - m->match_bits));
+        if (!matcher->length && *found) {
+            u32 length = 0;
+            while (length < 400 && length < *found && byte_at(m, *found - length - 1) == byte_at(m, m->pos - length - 1))
+                length++;
+            if (length >= (u32)least) {
+                matcher->length = length;
+                matcher->at = *found;
+            }
+        }
+        *found = (u32)m->pos;
+    }
+    matcher->byte = matcher->length ? (int)byte_at(m, matcher->at) | 256 : NO_BYTE;
+}
+
+static void count_record(Predictor *m, int c)
+{
+    u32 distance = (u32)m->pos - m->seen_at[c];
+    m->seen_at[c] = (u32)m->pos;
+    if (distance < 2 || distance >= 2000)
+        return;
+    if (distance == m->candidate) {
+        if (++m->votes > 16) {
+            m->record = distance;
+            m->votes = 0;
+        }
+    } else if (m->votes == 0) {
+        m->candidate = distance;
+        m->votes = 1;
+    } else
+        m->votes--;
+}
+
+static void see(Predictor *m, int c)
+{
+    u32 c1 = m->c4 & 0xff;
+    for (int i = 0; i < m->speed.contexts; i++) {
+        Slot *slot = m->contexts[i].first;
+        if (slot->last == c)
+            slot->run += slot->run < 255;
+        else {
+            slot->last = (u8)c;
+            slot->run = 1;
+        }
+    }
+    m->buffer[m->pos++ & m->buffer_mask] = (u8)c;
+    m->followers[c1] = (m->followers[c1] << 8 | (u32)c) & 0xffff;
+    count_record(m, c);
+    m->c8 = m->c8 << 8 | m->c4 >> 24;
+    m->c4 = m->c4 << 8 | (u32)c;
+    if (is_letter(c)) {
+        m->words[0] = mix(m->words[0], (u64)fold(c));
+        m->letters++;
+    } else {
+        if (m->words[0]) {
+            m->words[2] = m->words[1];
+            m->words[1] = m->words[0];
+            m->words[0] = 0;
+        }
+        m->letters = 0;
+        if (c != ' ' && c != '\n') {
+            m->mark = (u32)c;
+            if (c < '0' || c > '9')
+                m->marks = mix(m->marks & 0xffffffff, (u64)c);
+        }
+    }
+    if (c == '\n') {
+        m->line_before = m->line;
+        m->line = (u32)m->pos;
+        m->marks = 0;
+        m->first_of_line = 0;
+    } else if ((u32)m->pos - m->line == 1)
+        m->first_of_line = (u32)c;
+    int folded = c == '\n' || c == '\r' || c == '\t' ? ' ' : fold(c);
+    if (folded != ' ' || (m->folded & 0xff) != ' ')
+        m->folded = m->folded << 8 | (u32)folded;
+    m->shape = m->shape << 4 | (u32)kind_of(c);
+}
+
+/* ------------------------------------------------------------------ a bit */
+
+static inline int cell_of(const Predictor *m)
+{
+    int bits = m->bit_place & 3;
+    return (1 << bits) - 1 + (m->partial & ((1 << bits) - 1));
+}
+
+static inline int length_class(u32 length)
+{
+    if (length < 16) return (int)length;
+    if (length < 32) return 16 + (int)(length - 16) / 4;
+    if (length < 64) return 20 + (int)(length - 32) / 8;
+    return length < 400 ? 24 + (int)(length - 64) / 48 : 31;
+}
+
+static inline void read_context(const Predictor *m, Context *context, int cell, i32 *x)
+{
+    const Cell *c = context->slot->cells + cell;
+    int count = c->state >> 8, seen = c->state & 0xff, history, level, p, q;
+    if (!count) {
+        context->history = context->run = -1;
+        x[0] = x[1] = x[2] = x[3] = 0;
+        return;
+    }
+    history = context->history = count < 8 ? 1 << count | (seen & ((1 << count) - 1)) : 256 + seen;
+    level = context->level = levels[c->p >> 4] + sureness[count];
+    p = probability(context->by_history[history]);
+    q = probability(context->by_level[level]);
+    x[0] = (stretch(p) + stretch(q)) >> 1;
+    x[1] = stretch(c->p);
+    x[2] = (p + q - 65536) >> 6;
+    const Slot *first = context->first;
+    if (first->run && (first->last | 256) >> (8 - m->bit_place) == m->partial) {
+        context->run_bit = first->last >> (7 - m->bit_place) & 1;
+        context->run = (first->run < 15 ? first->run : 15) * 8 + m->bit_place;
+        int strength = stretch(probability(context->by_run[context->run]));
+        x[3] = context->run_bit ? strength : -strength;
+    } else {
+        context->run = -1;
+        x[3] = 0;
+    }
+}
+
+static inline void read_match(const Predictor *m, Matcher *matcher, i32 *x)
+{
+    if (matcher->byte && matcher->byte >> (8 - m->bit_place) == m->partial) {
+        matcher->bit = matcher->byte >> (7 - m->bit_place) & 1;
+        matcher->place = length_class(matcher->length);
+        int p = probability(matcher->by_length[matcher->place]), strength = stretch(p), surplus = (p - 32768) >> 5;
+        x[0] = matcher->bit ? strength : -strength;
+        x[1] = matcher->bit ? surplus : -surplus;
+    } else {
+        matcher->length = 0;
+        matcher->byte = NO_BYTE;
+        matcher->place = -1;
+        x[0] = x[1] = 0;
+    }
+}
+
+static inline void select_weights(Predictor *m, int order, int longest)
+{
+    int partial = m->partial, bit = m->bit_place, c1 = m->c4 & 0xff, c2 = m->c4 >> 8 & 0xff;
+    int quarter = bit >> 1;
+    u32 column = (u32)m->pos - m->line;
+    m->selected[0] = partial;
+    m->selected[1] = order * 256 + partial;
+    m->selected[2] = (m->matchers[0].byte & 0xff) * 8 + bit;
+    m->selected[3] = c1;
+    m->selected[4] = c2;
+    m->selected[5] = (kind_of(c1) * 16 + kind_of(c2)) * 4 + quarter;
+    m->selected[6] = longest * 8 + bit;
+    m->selected[7] = (int)(column < 127 ? column : 127) * 8 + bit;
+    m->selected[8] = (int)(m->letters < 15 ? m->letters : 15) * 64 + kind_of(m->c4 >> 16 & 0xff) * 4 + quarter;
+    m->final_selected[0] = partial;
+    m->final_selected[1] = order * 32 + longest;
+}
+
+static inline i32 dot(const i32 *restrict x, const i32 *restrict w, int n)
+{
+    i32 sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i] * w[i] >> 8;
+    return sum;
+}
+
+static inline void learn_weights(i32 *restrict w, const i32 *restrict x, int n, i32 error)
+{
+    for (int i = 0; i < n; i++) {
+        i32 weight = w[i] + ((x[i] * error + (1 << 13)) >> 14);
+        weight = weight > WEIGHT_LIMIT ? WEIGHT_LIMIT : weight;
+        w[i] = weight < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : weight;
+    }
+}
+
+/* Weights and curves take their first values when they are first used, and only those are cleared again, so that a
+   short text does not pay for all of them. The last weight belongs to no input and says that the others are set; a curve never has a zero in it. */
+static i32 *weights_of(Predictor *m, int set)
+{
+    i32 *w = m->weights[set] + m->selected[set] * PADDED;
+    int n = m->speed.contexts * PER_CONTEXT, used = n + m->speed.matchers * PER_MATCHER;
+    if (w[PADDED - 1])
+        return w;
+    for (int i = 0; i < used; i++)
+        w[i] = i >= n || i % PER_CONTEXT == 0 ? m->speed.weight : m->speed.weight * (i % PER_CONTEXT == 2 ? 2 : 1) / 5;
+    w[PADDED - 1] = 1;
+    m->rows[m->rows_used++] = w;
+    return w;
+}
+
+static u16 *curve_of(Predictor *m, int apm, u32 place)
+{
+    u16 *curve = m->apms[apm] + place * APM_KNOTS;
+    if (curve[0])
+        return curve;
+    for (int i = 0; i < APM_KNOTS; i++)
+        curve[i] = (u16)squash((i - 16) * APM_STEP);
+    m->curves[m->curves_used++] = curve;
+    return curve;
+}
+
+VECTORISED
+static int predict(Predictor *m)
+{
+    static const u8 orders[7] = {0, 1, 2, 3, 4, 7, 8};
+    int cell = cell_of(m), n = m->speed.contexts, order = 0, longest = 0;
+    i32 *x = m->inputs;
+    for (int i = 0; i < n; i++)
+        read_context(m, m->contexts + i, cell, x + i * PER_CONTEXT);
+    for (int k = 0; k < 7 && orders[k] < n; k++)
+        if (m->contexts[orders[k]].history >= 0)
+            order = k + 1;
+    x += n * PER_CONTEXT;
+    for (int k = 0; k < m->speed.matchers; k++, x += PER_MATCHER) {
+        read_match(m, m->matchers + k, x);
+        if (m->matchers[k].place > longest)
+            longest = m->matchers[k].place;
+    }
+    *x++ = 256;
+    int used = (int)(x - m->inputs + 7) / 8 * 8;
+    select_weights(m, order, longest);
+    for (int k = 0; k < m->speed.sets; k++) {
+        i32 out = dot(m->inputs, weights_of(m, k), used) >> 8;
+        m->outputs[k] = clamp(out, LIMIT);
+        m->probabilities[k] = squash(out);
+    }
+    int both = 0;
+    for (int f = 0; f < 2; f++) {
+        i32 out = dot(m->outputs, m->final_weights[f][m->final_selected[f]], 16) >> 8;
+        m->final_probabilities[f] = squash(out);
+        both += clamp(out, LIMIT);
+    }
+    int mixed = both >> 1, knot = (mixed + LIMIT + 1) / APM_STEP, part = (mixed + LIMIT + 1) % APM_STEP;
+    u32 places[APMS] = {
+        (u32)m->partial,
+        (u32)m->partial | (m->c4 & 0xff) << 8,
+        (u32)(mix((u64)m->partial | (m->c4 & 0xffff) << 8, 3) >> 40 & 0xffff),
+    };
+    int p = 4 + m->speed.shares[0] * squash(mixed);
+    for (int a = 0; a < m->speed.apms; a++) {
+        u16 *curve = curve_of(m, a, places[a]) + knot;
+        m->nearest[a] = part > APM_STEP / 2 ? curve + 1 : curve;
+        int refined = (curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP;
+        p += m->speed.shares[1 + a] * refined;
+    }
+    p >>= 3;
+    return m->p = p < 1 ? 1 : p > 65535 ? 65535 : p;
+}
+
+VECTORISED
+static void update(Predictor *m, int bit)
+{
+    int cell = cell_of(m), n = m->speed.contexts, target = bit ? 65535 : 0;
+    int used = (n * PER_CONTEXT + m->speed.matchers * PER_MATCHER + 1 + 7) / 8 * 8;
+    int rate = 32 + 288 * 1024 / (1024 + (int)(m->pos < 1000000 ? m->pos : 1000000) / 4);
+    for (int k = 0; k < m->speed.sets; k++) {
+        i32 error = ((bit << 16) - m->probabilities[k]) * rate >> 8;
+        learn_weights(m->weights[k] + m->selected[k] * PADDED, m->inputs, used, error);
+    }
+    for (int f = 0; f < 2; f++) {
+        i32 error = ((bit << 16) - m->final_probabilities[f]) >> 3;
+        learn_weights(m->final_weights[f][m->final_selected[f]], m->outputs, 16, error);
+    }
+    for (int a = 0; a < m->speed.apms; a++) {
+        u16 *p = m->nearest[a];
+        *p = (u16)(*p + (target - *p) / 64);
+    }
+    for (int i = 0; i < n; i++) {
+        Context *context = m->contexts + i;
+        Cell *c = context->slot->cells + cell;
+        int count = c->state >> 8;
+        if (context->history >= 0) {
+            adapt(context->by_history + context->history, bit);
+            adapt(context->by_level + context->level, bit);
+            if (context->run >= 0)
+                adapt(context->by_run + context->run, context->run_bit == bit);
+        }
+        c->p = (u16)(c->p + ((i64)(target - c->p) * rates[count < CELL_LIMIT ? count : CELL_LIMIT] >> 16));
+        c->state = (u16)((count < 63 ? count + 1 : 63) << 8 | ((c->state << 1 | bit) & 0xff));
+    }
+    for (int k = 0; k < m->speed.matchers; k++)
+        if (m->matchers[k].place >= 0)
+            adapt(m->matchers[k].by_length + m->matchers[k].place, m->matchers[k].bit == bit);
+    m->partial = m->partial << 1 | bit;
+    m->bit_place++;
+    if (m->bit_place == 8) {
+        see(m, m->partial & 0xff);
+        m->partial = 1;
+        m->bit_place = 0;
+        set_contexts(m);
+        for (int k = 0; k < m->speed.matchers; k++)
+            set_match(m, m->matchers + k, MATCH_MIN[k]);
+    }
+    if (!(m->bit_place & 3))
+        set_slots(m);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void destroy(Predictor *m)
+{
+    if (!m)
+        return;
+    free(m->slots);
+    free(m->buffer);
+    for (int k = 0; k < SETS; k++)
+        free(m->weights[k]);
+    for (int k = 0; k < MATCHERS; k++)
+        free(m->matchers[k].table);
+    for (int a = 0; a < APMS; a++)
+        free(m->apms[a]);
+    free(m->rows);
+    free(m->curves);
+    free(m);
+}
+
+static Predictor *create(int bits, int speed)
+{
+    Predictor *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->speed = SPEEDS[speed - 1];
+    m->bits = bits;
+    m->match_bits = bits - 2;
+    m->buffer_mask = (1u << (bits + 2)) - 1;
+    size_t rows = 0, curves = 0;
+    for (int k = 0; k < m->speed.sets; k++)
+        rows += SELECTIONS[k];
+    for (int a = 0; a < m->speed.apms; a++)
+        curves += APM_CONTEXTS[a];
+    int whole = (m->rows = malloc(rows * sizeof *m->rows)) && (m->curves = malloc(curves * sizeof *m->curves));
+    whole = whole && (m->slots = calloc((size_t)1 << bits, sizeof(Slot))) && (m->buffer = calloc((size_t)1 << (bits + 2), 1));
+    for (int k = 0; k < m->speed.sets; k++)
+        whole = whole && (m->weights[k] = calloc((size_t)SELECTIONS[k] * PADDED, sizeof(i32)));
+    for (int k = 0; k < m->speed.matchers; k++)
+        whole = whole && (m->matchers[k].table = malloc(sizeof(u32) << m->match_bits));
+    for (int a = 0; a < m->speed.apms; a++)
+        whole = whole && (m->apms[a] = calloc((size_t)APM_CONTEXTS[a] * APM_KNOTS, sizeof(u16)));
+    if (!whole) {
+        destroy(m);
+        return NULL;
+    }
+    clear(m, 1);
+    return m;
+}
+
+/* ------------------------------------------------------------------ the arithmetic coder */
+
+typedef struct {
+    u32 low, high;
+    u8 *bytes;            /* written by the encoder, read by the decoder */
+    size_t length, room;  /* of the bytes there are; of the memory that the encoder has for them */
+    size_t read;          /* by the decoder, which reads zeros after the last byte */
+    u32 window;
+} Coder;
+
+static inline u32 split(const Coder *coder, int p)
+{
+    u32 range = coder->high - coder->low;
+    return coder->low + (u32)((u64)range * (u32)p >> 16);
+}
+
+static inline void encode_bit(Coder *coder, int p, int bit)
+{
+    u32 middle = split(coder, p);
+    if (bit)
+        coder->high = middle;
+    else
+        coder->low = middle + 1;
+    while (!((coder->low ^ coder->high) >> 24)) {
+        coder->bytes[coder->length++] = (u8)(coder->high >> 24);
+        coder->low <<= 8;
+        coder->high = coder->high << 8 | 255;
+    }
+}
+
+static inline u32 next_byte(Coder *coder)
+{
+    u32 byte = coder->read < coder->length ? coder->bytes[coder->read] : 0;
+    coder->read++;
+    return byte;
+}
+
+static inline int decode_bit(Coder *coder, int p)
+{
+    u32 middle = split(coder, p);
+    int bit = coder->window <= middle;
+    if (bit)
+        coder->high = middle;
+    else
+        coder->low = middle + 1;
+    while (!((coder->low ^ coder->high) >> 24)) {
+        coder->low <<= 8;
+        coder->high = coder->high << 8 | 255;
+        coder->window = coder->window << 8 | next_byte(coder);
+    }
+    return bit;
+}
+
+/* As few bytes as lead, with zeros after them, to a number between low and high; returns how many. */
+static size_t last_bytes(const Coder *coder, u8 *out)
+{
+    for (int n = 0;; n++) {
+        u64 unit = (u64)1 << (32 - 8 * n), number = (coder->low + unit - 1) / unit * unit;
+        if (number > coder->high)
+            continue;
+        for (int k = 0; k < n; k++)
+            out[k] = (u8)(number >> (24 - 8 * k));
+        return (size_t)n;
+    }
+}
+
+/* Whether the payload ends as the encoder would have ended it. */
+static int is_at_end(const Coder *coder)
+{
+    u8 last[4];
+    size_t shifted = coder->read - 4, n = last_bytes(coder, last);
+    return shifted + n == coder->length && !memcmp(coder->bytes + shifted, last, n);
+}
+
+enum { PIECE = 4096, BYTE_MOST = 40 }; /* bytes between two looks at signals; most bytes that one byte can cost, with room */
+
+static int make_room(Coder *coder)
+{
+    if (coder->room - coder->length >= PIECE * BYTE_MOST)
+        return 1;
+    size_t room = coder->room * 2 + PIECE * BYTE_MOST;
+    u8 *bytes = realloc(coder->bytes, room);
+    if (!bytes)
+        return 0;
+    coder->bytes = bytes;
+    coder->room = room;
+    return 1;
+}
+
+static void encode_piece(Predictor *m, Coder *coder, const u8 *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (int k = 7; k >= 0; k--) {
+            int bit = data[i] >> k & 1;
+            encode_bit(coder, predict(m), bit);
+            update(m, bit);
+        }
+}
+
+static void decode_piece(Predictor *m, Coder *coder, u8 *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int byte = 0;
+        for (int k = 0; k < 8; k++) {
+            int bit = decode_bit(coder, predict(m));
+            update(m, bit);
+            byte = byte << 1 | bit;
+        }
+        data[i] = (u8)byte;
+    }
+}
+
+static void learn_piece(Predictor *m, const u8 *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (int k = 7; k >= 0; k--) {
+            predict(m);
+            update(m, data[i] >> k & 1);
+        }
+}
+
+/* ------------------------------------------------------------------ for Python */
+
+static const char NAME[] = "isthmus.coding.Predictor";
+
+typedef struct {
+    Predictor *predictor;
+    int busy, broken; /* in another thread; left in the middle of a byte by an exception */
+} Handle;
+
+/* Memory that was used once is ready sooner than new memory, which matters to many short texts: a few small predictors
+   are kept for the next coder of their kind. Python's lock guards them. */
+enum { KEPT = 4, SMALL_BITS = 18 };
+static Predictor *kept[KEPT];
+
+static Predictor *new_predictor(int bits, int speed)
+{
+    for (int k = 0; k < KEPT; k++) {
+        Predictor *m = kept[k];
+        if (m && m->bits == bits && m->speed.contexts == SPEEDS[speed - 1].contexts) {
+            kept[k] = NULL;
+            clear(m, 0);
+            return m;
+        }
+    }
+    return create(bits, speed);
+}
+
+static void drop(Predictor *m)
+{
+    static int turn;
+    if (m && m->bits <= SMALL_BITS) {
+        Predictor *replaced = kept[turn];
+        kept[turn] = m;
+        turn = (turn + 1) % KEPT;
+        m = replaced;
+    }
+    destroy(m);
+}
+
+static void forget(PyObject *capsule)
+{
+    Handle *handle = PyCapsule_GetPointer(capsule, NAME);
+    if (handle) {
+        drop(handle->predictor);
+        free(handle);
+    }
+}
+
+static Handle *take(PyObject *capsule, int even_broken)
+{
+    Handle *handle = PyCapsule_GetPointer(capsule, NAME);
+    if (!handle)
+        return NULL;
+    if (handle->busy || (handle->broken && !even_broken)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        handle->busy ? "the coder is at work in another thread" : "the coder was interrupted: restart it");
+        return NULL;
+    }
+    handle->busy = 1;
+    return handle;
+}
+
+static void give_back(Handle *handle, int broken)
+{
+    handle->busy = 0;
+    handle->broken = broken;
+}
+
+static PyObject *py_create(PyObject *module, PyObject *args)
+{
+    int bits, speed;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "ii", &bits, &speed))
+        return NULL;
+    if (bits < 10 || bits > 24 || speed < 1 || speed > 2) {
+        PyErr_SetString(PyExc_ValueError, "bits are 10 to 24, and speed is 1 or 2");
+        return NULL;
+    }
+    Handle *handle = calloc(1, sizeof *handle);
+    if (!handle || !(handle->predictor = new_predictor(bits, speed))) {
+        free(handle);
+        return PyErr_NoMemory();
+    }
+    PyObject *capsule = PyCapsule_New(handle, NAME, forget);
+    if (!capsule) {
+        destroy(handle->predictor);
+        free(handle);
+    }
+    return capsule;
+}
+
+static PyObject *py_restart(PyObject *module, PyObject *capsule)
+{
+    (void)module;
+    Handle *handle = take(capsule, 1);
+    if (!handle)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    clear(handle->predictor, 0);
+    Py_END_ALLOW_THREADS
+    give_back(handle, 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_learn(PyObject *module, PyObject *args)
+{
+    PyObject *capsule;
+    Py_buffer data;
+    int interrupted = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Oy*", &capsule, &data))
+        return NULL;
+    Handle *handle = take(capsule, 0);
+    for (Py_ssize_t at = 0; handle && at < data.len && !interrupted; at += PIECE) {
+        Py_BEGIN_ALLOW_THREADS
+        learn_piece(handle->predictor, (const u8 *)data.buf + at, (size_t)(data.len - at < PIECE ? data.len - at : PIECE));
+        Py_END_ALLOW_THREADS
+        interrupted = PyErr_CheckSignals();
+    }
+    PyBuffer_Release(&data);
+    if (!handle)
+        return NULL;
+    give_back(handle, interrupted);
+    if (interrupted)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_encode(PyObject *module, PyObject *args)
+{
+    PyObject *capsule, *payload = NULL;
+    Py_buffer data;
+    Coder coder = {.high = 0xffffffff};
+    int failed = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Oy*", &capsule, &data))
+        return NULL;
+    Handle *handle = take(capsule, 0);
+    for (Py_ssize_t at = 0; handle && !failed && (at < data.len || !at); at += PIECE) {
+        if (!make_room(&coder)) {
+            PyErr_NoMemory();
+            failed = 1;
+            break;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        encode_piece(handle->predictor, &coder, (const u8 *)data.buf + at,
+                     (size_t)(data.len - at < PIECE ? data.len - at : PIECE));
+        Py_END_ALLOW_THREADS
+        failed = PyErr_CheckSignals();
+    }
+    PyBuffer_Release(&data);
+    if (handle) {
+        give_back(handle, failed);
+        if (!failed) {
+            coder.length += last_bytes(&coder, coder.bytes + coder.length);
+            payload = PyBytes_FromStringAndSize((const char *)coder.bytes, (Py_ssize_t)coder.length);
+        }
+    }
+    free(coder.bytes);
+    return payload;
+}
+
+static PyObject *py_decode(PyObject *module, PyObject *args)
+{
+    PyObject *capsule, *data = NULL;
+    Py_buffer payload;
+    Py_ssize_t length;
+    int failed = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Oy*n", &capsule, &payload, &length))
+        return NULL;
+    if (length < 0)
+        PyErr_SetString(PyExc_ValueError, "a length is not negative");
+    else
+        data = PyBytes_FromStringAndSize(NULL, length);
+    Handle *handle = data ? take(capsule, 0) : NULL;
+    if (handle) {
+        Coder coder = {.high = 0xffffffff, .bytes = payload.buf, .length = (size_t)payload.len};
+        u8 *out = (u8 *)PyBytes_AsString(data);
+        for (int k = 0; k < 4; k++)
+            coder.window = coder.window << 8 | next_byte(&coder);
+        for (Py_ssize_t at = 0; !failed && at < length; at += PIECE) {
+            Py_BEGIN_ALLOW_THREADS
+            decode_piece(handle->predictor, &coder, out + at, (size_t)(length - at < PIECE ? length - at : PIECE));
+            Py_END_ALLOW_THREADS
+            failed = PyErr_CheckSignals();
+            if (!failed && coder.read > coder.length + 4)
+                break;
+        }
+        if (!failed && !is_at_end(&coder)) {
+            PyErr_SetString(PyExc_ValueError, "not the payload of so many bytes");
+            failed = 1;
+        }
+        give_back(handle, failed);
+    }
+    PyBuffer_Release(&payload);
+    if (!handle || failed)
+        Py_CLEAR(data);
+    return data;
+}
+
+static PyMethodDef methods[] = {
+    {"create", py_create, METH_VARARGS, "create(bits, speed): a predictor with 2**bits slots"},
+    {"restart", py_restart, METH_O, "restart(predictor): as new"},
+    {"learn", py_learn, METH_VARARGS, "learn(predictor, data): see bytes without coding them"},
+    {"encode", py_encode, METH_VARARGS, "encode(predictor, data): their payload"},
+    {"decode", py_decode, METH_VARARGS, "decode(predictor, payload, length): the bytes"},
+    {NULL, NULL, 0, NULL}};
+
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", "The predictor and the coder, compiled.", -1, methods,
+                                 NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    make_tables();
+    make_context(&new_context);
+    return PyModule_Create(&definition);
+}

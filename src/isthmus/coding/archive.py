@@ -1,0 +1,699 @@
+"""Many files as one archive, each of which can be had alone: see docs/format.md.
+
+The payloads stand one after another, and behind them a directory of them. Nothing that the directory says is believed
+before all of it was checked against its own check, against the size of the file, and against the rules for names.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO, Self, TypeVar
+
+from isthmus import checks, files
+from isthmus.coding import names
+from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.container import (
+    ARCHIVE,
+    PREDICTED,
+    SMALL_LIMIT,
+    SPEEDS,
+    Fields,
+    Source,
+    as_bytes,
+    believable,
+    check_of,
+    coded,
+    decoded,
+    opened,
+    varint,
+)
+from isthmus.coding.sources import check_names, gathered, pieces
+from isthmus.errors import ArtifactError, IsthmusWarning
+
+__all__ = ["BLOCK", "Archive", "Member", "Progress", "write_archive"]
+
+BLOCK = 1 << 18  # bytes of data that are coded at once
+GROUP = 64  # blocks after which the coder begins afresh
+SHORT_CHECK, LONG_CHECK = 3, 4  # bytes; short for blocks of up to 65,535 bytes
+FOOTER = 13  # bytes
+DIRECTORY_LIMIT = 1 << 26  # bytes of a directory
+MEMBERS_LIMIT = 1 << 20
+BLOCKS_LIMIT = 1 << 22  # of all members: a tebibyte
+TWICE = 100  # the directory stands twice where it is at most one part of so many
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+Progress = Callable[[int, int], None]  # is told the bytes read and written since it was told last
+Given = Mapping[str, bytes | str | os.PathLike[str]]  # content, or the file that has it, by name in the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a member, coded at once.
+
+    Parameters
+    ----------
+    length : int
+        Bytes of data.
+    size : int
+        Bytes of payload.
+    stored : bool
+        Whether the payload is the data.
+    check : bytes
+        Of the data.
+    position : int
+        Of the payload in the file.
+    """
+
+    length: int
+    size: int
+    stored: bool
+    check: bytes
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive.
+
+    Parameters
+    ----------
+    name : str
+        With ``/`` between folders.
+    length : int
+        Bytes of its data.
+    blocks : tuple of Block
+        Where they are.
+    """
+
+    name: str
+    length: int
+    blocks: tuple[Block, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the archive, without its entry in the directory."""
+        return sum(block.size for block in self.blocks)
+
+
+class Archive:
+    """An archive of files, each of which can be had alone.
+
+    Contents and names are kept, not times, owners, permissions, links or empty folders. There is no encryption.
+
+    Parameters
+    ----------
+    file : path or binary file
+        Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
+
+    Raises
+    ------
+    ArtifactError
+        It is damaged, cut short, or no archive; or a name in it is not such as every system can have.
+    FormatNumberError
+        A later version of isthmus wrote it.
+
+    Examples
+    --------
+    >>> import isthmus
+    >>> archive = isthmus.Archive.create("letters.isth", {"a.txt": b"alpha", "more/b.txt": b"beta"})
+    >>> archive.names
+    ['a.txt', 'more/b.txt']
+    >>> archive.read("more/b.txt")
+    b'beta'
+    """
+
+    def __init__(self, file: str | os.PathLike[str] | BinaryIO) -> None:
+        self._path = Path(file) if isinstance(file, str | os.PathLike) else None
+        self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
+        self.label = str(self._path or "the archive")
+        try:
+            self.fields, members = _opened(self._file, self.label)
+        except BaseException:
+            self.close()
+            raise
+        self._members = {member.name: member for member in members}
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        contents: Given | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        speed: str = "normal",
+        verify: bool = True,
+        threads: int = 1,
+        force: bool = False,
+    ) -> Self:
+        """Write an archive, whole or not at all, and return it.
+
+        Parameters
+        ----------
+        path : path
+            Where to.
+        contents : mapping of str to bytes or path, or path, or iterable of paths
+            Members by name; or files and folders, of which those of one folder are named relative to it.
+        speed : {"normal", "fast"}, default="normal"
+            Of the predictor.
+        verify : bool, default=True
+            Whether each block is decoded again and compared.
+        threads : int, default=1
+            Blocks that are coded at a time.
+        force : bool, default=False
+            Whether a file of that name may be replaced.
+
+        Raises
+        ------
+        OutputExistsError
+            The file exists and ``force`` is off.
+        DataError
+            A name is not such as every system can have, or two are the same on some.
+
+        Warns
+        -----
+        IsthmusWarning
+            Links and special files of a folder were left out, or a file changed while it was read.
+        """
+        given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
+        with files.replacing(path, force=force) as file:
+            write_archive(file, given, speed=speed, verify=verify, threads=threads, label=os.fspath(path))
+        return cls(path)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the members, in the order in which they were added."""
+        return list(self._members)
+
+    @property
+    def members(self) -> list[Member]:
+        """The members, in the order in which they were added."""
+        return list(self._members.values())
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a member.
+
+        Raises
+        ------
+        ParameterError
+            There is no such member.
+        ArtifactError
+            It is damaged; others may be sound.
+        """
+        return b"".join(self.blocks(name))
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a member in pieces of 256 KiB, the last one shorter.
+
+        Raises
+        ------
+        ParameterError
+            There is no such member.
+        ArtifactError
+            It is damaged; what came before is sound.
+        """
+        checks.known_members(self.label, [name], self.names)
+        source = Source(self._file, self.label)
+        blocks = self._members[name].blocks
+        for start in range(0, len(blocks), GROUP):
+            decoder = _Decoder(self.fields, blocks[start : start + GROUP])
+            for block in decoder.blocks:
+                self._file.seek(block.position)
+                data = decoder.data(block, source.take(block.size))
+                if data is None:
+                    raise source.damaged(f"member {name!r} does not fit its check")
+                yield data
+
+    def extract(
+        self,
+        folder: str | os.PathLike[str],
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> list[Path]:
+        """Write members as files into a folder; a new folder comes up whole or not at all.
+
+        Nothing is written outside the folder, whatever the archive holds: a name that could lead out of it is refused
+        when the archive is opened, and a link inside the folder when a member would pass through it.
+
+        Parameters
+        ----------
+        folder : path
+            Where to; it is made.
+        names : sequence of str, optional
+            Members; by default all.
+        force : bool, default=False
+            Whether files that are there may be replaced.
+        progress : callable, optional
+            Is told the bytes written and read, again and again.
+
+        Returns
+        -------
+        list of Path
+            The files.
+
+        Raises
+        ------
+        OutputExistsError
+            A file is there already and ``force`` is off; then nothing was written.
+        ParameterError
+            There is no such member, or a link is in the way.
+        ArtifactError
+            A member is damaged.
+        """
+        folder = Path(folder)
+        wanted = self.names if names is None else list(names)
+        checks.known_members(self.label, wanted, self.names)
+        _check_names(wanted, self.label)
+        if folder.exists():
+            for name in wanted:
+                _check_free(folder, name, force=force)
+            for name in wanted:
+                target = folder.joinpath(*name.split("/"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _check_free(folder, name, force=force)  # something may have come up meanwhile
+                with files.replacing(target, force=force) as file:
+                    self._write(name, file, progress)
+        else:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with files.temporary_folder(folder) as part:
+                for name in wanted:
+                    target = part.joinpath(*name.split("/"))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with open(target, "xb") as file:
+                        self._write(name, file, progress)
+                part.replace(folder)
+        return [folder.joinpath(*name.split("/")) for name in wanted]
+
+    def _write(self, name: str, file: BinaryIO, progress: Progress | None) -> None:
+        for block, data in zip(self._members[name].blocks, self.blocks(name), strict=True):
+            file.write(data)
+            if progress:
+                progress(len(data), block.size)
+
+    def add(
+        self,
+        contents: Given | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        verify: bool = True,
+        threads: int = 1,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Add members; the archive is written anew, whole or not at all, and those it had are not coded again.
+
+        Parameters
+        ----------
+        contents, verify, threads
+            As :meth:`create` takes them.
+        force : bool, default=False
+            Whether members of the same names may be replaced.
+        progress : callable, optional
+            Is told the bytes read and written, again and again.
+
+        Raises
+        ------
+        OutputExistsError
+            There is a member of that name already and ``force`` is off.
+        """
+        given = contents if isinstance(contents, Mapping) else _of_paths(contents, self._path)
+        for name in given:
+            if name in self._members and not force:
+                raise checks.member_exists(self.label, name)
+        kept = [member for member in self.members if member.name not in given]
+        self._rewrite(kept, given, verify=verify, threads=threads, progress=progress)
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete members; the archive is written anew, whole or not at all.
+
+        Raises
+        ------
+        ParameterError
+            There is no such member.
+        """
+        checks.known_members(self.label, names, self.names)
+        gone = set(names)
+        self._rewrite([member for member in self.members if member.name not in gone], {})
+
+    def close(self) -> None:
+        """Close the file, where the archive was opened by its path."""
+        if self._path is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _rewrite(
+        self,
+        kept: Sequence[Member],
+        given: Given,
+        *,
+        verify: bool = True,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> None:
+        if self._path is None:
+            raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
+        check_names([*(member.name for member in kept), *given])
+        with files.replacing(self._path, force=True) as file:
+            writer = _ArchiveWriter(file, self.fields, self.label, progress)
+            for member in kept:
+                writer.copy(member, self._file)
+            writer.add(given, verify=verify, threads=threads)
+            writer.end()
+        self._file.close()
+        self._file = open(self._path, "rb")  # noqa: SIM115
+        self.fields, members = _opened(self._file, self.label)
+        self._members = {member.name: member for member in members}
+
+
+def _of_paths(
+    contents: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], but: Path | None
+) -> Mapping[str, Path]:
+    """Return the files of paths by name in an archive; warn of what is left out."""
+    paths = [contents] if isinstance(contents, str | os.PathLike) else list(contents)
+    found = gathered(paths, but=but)
+    if found.skipped:
+        warnings.warn(IsthmusWarning(checks.skipped_in_folder(found.skipped)), stacklevel=3)
+    return found.files
+
+
+def _check_free(folder: Path, name: str, *, force: bool) -> None:
+    """Refuse to write a member through a link, over a folder, or over a file that may not be replaced."""
+    place = folder
+    parts = name.split("/")
+    for part in parts[:-1]:
+        place = place / part
+        if place.is_symlink():
+            raise checks.link_in_the_way(place)
+        if place.exists() and not place.is_dir():
+            raise checks.member_in_the_way(place)
+    place = place / parts[-1]
+    if place.is_symlink():
+        raise checks.link_in_the_way(place)
+    if place.is_dir():
+        raise checks.member_in_the_way(place)
+    if place.exists() and not force:
+        raise checks.still_there(place)
+
+
+# ------------------------------------------------------------------ writing
+
+
+def write_archive(
+    file: BinaryIO,
+    contents: Given,
+    *,
+    speed: str = "normal",
+    verify: bool = True,
+    threads: int = 1,
+    label: str = "the archive",
+    progress: Progress | None = None,
+) -> int:
+    """Write an archive to a file that is only written to, never searched.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    contents : mapping of str to bytes or path
+        Members by name.
+    speed, verify, threads, progress
+        As :meth:`Archive.create` and :meth:`Archive.add` take them.
+    label : str, default="the archive"
+        What sentences call it.
+
+    Returns
+    -------
+    int
+        Bytes that were written.
+    """
+    checks.choice("compress", "speed", speed, tuple(SPEEDS))
+    check_names(contents)
+    number = SPEEDS[speed]
+    fields = Fields(PREDICTED, number, table_bits(GROUP * BLOCK, number))
+    writer = _ArchiveWriter(file, fields, label, progress)
+    writer.add(contents, verify=verify, threads=threads)
+    return writer.end()
+
+
+class _ArchiveWriter:
+    """Writes the parts of an archive in their order."""
+
+    def __init__(self, file: BinaryIO, fields: Fields, label: str, progress: Progress | None) -> None:
+        self._file, self._fields, self._label, self._progress = file, fields, label, progress
+        self._members: list[Member] = []
+        self._size = 0
+        self._put(fields.to_bytes(ARCHIVE))
+
+    def copy(self, member: Member, file: BinaryIO) -> None:
+        """Take over a member of another archive that is coded in the same way."""
+        source = Source(file, member.name)
+        for block in member.blocks:
+            file.seek(block.position)
+            self._put(source.take(block.size))
+        self._members.append(member)
+
+    def add(self, contents: Given, *, verify: bool, threads: int) -> None:
+        """Code members, several groups of blocks at a time."""
+        found: dict[str, list[Block]] = {name: [] for name in contents}
+        stopped = Event()  # else threads would work on at what nobody waits for
+
+        def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
+            name, group = task
+            return name, _coded_group(self._fields, group, self._progress, self._label if verify else None, stopped)
+
+        try:
+            for name, group in _in_order(work, _groups_of(contents), threads):
+                for block, payload in group:
+                    self._put(payload)
+                    found[name].append(block)
+        finally:
+            stopped.set()
+        for name, blocks in found.items():
+            self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
+
+    def end(self) -> int:
+        """Write the directory and the footer; return the bytes of the whole."""
+        directory = _packed(self._members)
+        blocks = sum(len(member.blocks) for member in self._members)
+        if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
+            raise checks.archive_too_large(self._label)
+        payload = coded(_directory_coder(len(directory)), directory) or directory
+        copies = 2 if TWICE * len(payload) <= self._size else 1
+        self._put(payload * copies)
+        sizes = len(payload).to_bytes(4, "little") + len(directory).to_bytes(4, "little")
+        self._put(sizes + check_of(directory) + bytes([copies]))
+        self._file.flush()
+        return self._size
+
+    def _put(self, content: bytes) -> None:
+        self._file.write(content)
+        self._size += len(content)
+
+
+def _groups_of(contents: Given) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the blocks of each member, as many at a time as one coder codes."""
+    for name, content in contents.items():
+        blocks = (
+            pieces(content, BLOCK) if isinstance(content, str | os.PathLike) else _cut(as_bytes("archive", content))
+        )
+        while group := list(itertools.islice(blocks, GROUP)):
+            yield name, group
+
+
+def _cut(data: memoryview) -> Iterator[bytes]:
+    return (bytes(data[start : start + BLOCK]) for start in range(0, len(data), BLOCK))
+
+
+def _in_order(work: Callable[[Task], Done], tasks: Iterable[Task], threads: int) -> Iterator[Done]:
+    """Yield what work makes of tasks, in their order; with more than one thread a few are worked on at a time."""
+    if threads <= 1:
+        yield from map(work, tasks)
+        return
+    pool = ThreadPoolExecutor(threads)
+    pending: deque[Future[Done]] = deque()
+    try:
+        for task in tasks:
+            pending.append(pool.submit(work, task))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _coded_group(
+    fields: Fields, group: Sequence[bytes], progress: Progress | None, verified: str | None, stopped: Event
+) -> list[tuple[Block, bytes]]:
+    """Return blocks and payloads of data that one coder codes; decode them again where they are to be verified."""
+    coder, found = fields.coder(sum(map(len, group))), []
+    for data in group:
+        if stopped.is_set():
+            break
+        payload = coded(coder, data)
+        content = data if payload is None else payload
+        found.append((Block(len(data), len(content), payload is None, check_of(data, _check_size(len(data)))), content))
+        if progress:
+            progress(len(data), len(content))
+    if verified is None or stopped.is_set():
+        return found
+    del coder  # its tables, before those of the decoder
+    decoder = _Decoder(fields, [block for block, _ in found])
+    for data, (block, content) in zip(group, found, strict=True):
+        if stopped.is_set():
+            break
+        if decoder.data(block, content) != data:
+            raise checks.unlike_its_source(verified)
+    return found
+
+
+def _check_size(length: int) -> int:
+    return SHORT_CHECK if length <= SMALL_LIMIT else LONG_CHECK
+
+
+def _packed(members: Sequence[Member]) -> bytes:
+    """Return the directory of members."""
+    blocks = [block for member in members for block in member.blocks]
+    return b"".join(
+        (
+            varint(len(members)),
+            *(member.name.encode() + b"\0" for member in members),
+            *(varint(member.length) for member in members),
+            *(varint(2 * block.size + block.stored) for block in blocks),
+            *(block.check for block in blocks),
+        )
+    )
+
+
+def _directory_coder(length: int) -> Coder:
+    """Return the coder of a directory: a long one is coded fast, for it is read whenever a member is."""
+    speed = SPEEDS["normal" if length <= SMALL_LIMIT else "fast"]
+    return Coder(table_bits(length, speed), speed=speed)
+
+
+# ------------------------------------------------------------------ reading
+
+
+class _Decoder:
+    """Makes data of the blocks that one coder coded, in their order.
+
+    Parameters
+    ----------
+    fields : Fields
+        Of the archive.
+    blocks : sequence of Block
+        All of them.
+    """
+
+    def __init__(self, fields: Fields, blocks: Sequence[Block]) -> None:
+        self.blocks = blocks
+        self._coder = fields.coder(sum(block.length for block in blocks))
+        self._last = blocks[-1]
+
+    def data(self, block: Block, payload: bytes) -> bytes | None:
+        """Return the data of the next block, None where they are not what was written."""
+        if block.stored:
+            data: bytes | None = payload
+        else:
+            data = decoded(self._coder, payload, block.length) if self._coder else None
+        if data is None or check_of(data, len(block.check)) != block.check:
+            return None
+        if block.stored and self._coder and block is not self._last:
+            self._coder.learn(data)
+        return data
+
+
+def _opened(file: BinaryIO, label: str) -> tuple[Fields, list[Member]]:
+    """Return the fields and the members of an archive."""
+    source = Source(file, label)
+    file.seek(0)
+    if opened(source) != ARCHIVE:
+        raise checks.no_archive(label)
+    fields, start = Fields.read(source, ARCHIVE), source.position
+    end = file.seek(0, io.SEEK_END) - FOOTER
+    if end < start:
+        raise checks.cut_short(label)
+    file.seek(end)
+    footer = source.take(FOOTER)
+    size, length = int.from_bytes(footer[:4], "little"), int.from_bytes(footer[4:8], "little")
+    copies = footer[12]
+    is_believable = size == length or believable(size, length)
+    if copies not in (1, 2) or not is_believable or not 0 < length <= DIRECTORY_LIMIT or copies * size > end - start:
+        raise source.damaged("it does not end like an archive, or its end is missing")
+    for copy in range(copies):
+        file.seek(end - (copy + 1) * size)
+        directory = _directory(source.take(size), length)
+        if directory is not None and check_of(directory) == footer[8:12]:
+            return fields, _members(directory, start, end - copies * size, label)
+    raise source.damaged("its directory does not fit its check, or its end is missing")
+
+
+def _directory(payload: bytes, length: int) -> bytes | None:
+    return payload if len(payload) == length else decoded(_directory_coder(length), payload, length)
+
+
+def _members(directory: bytes, start: int, end: int, label: str) -> list[Member]:
+    """Return the members that a directory lists, whose payloads fill the file from ``start`` to ``end``."""
+    source = Source(io.BytesIO(directory), label)
+    try:
+        found = list(_listed(source, directory, start))
+    except (ArtifactError, UnicodeDecodeError):
+        raise source.damaged("its directory makes no sense") from None
+    last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)
+    if source.up_to(1) or (last.position + last.size if last else start) != end:
+        raise source.damaged("its directory and its size do not go together")
+    _check_names([member.name for member in found], label)
+    return found
+
+
+def _check_names(found: Sequence[str], label: str) -> None:
+    """Refuse names that could lead out of a folder, or that some systems take for one."""
+    for name in found:
+        why = names.why_refused(name)
+        if why:
+            raise checks.unsafe_member(label, name, why)
+    collision = names.why_they_collide(found)
+    if collision:
+        raise checks.unsafe_members(label, *collision)
+
+
+def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]:
+    """Yield the members that a directory lists; nothing is allocated that its own length does not account for."""
+    count = source.varint()
+    if count > min(MEMBERS_LIMIT, len(directory)):
+        raise source.damaged("too many members")
+    *found, _ = directory[source.position :].split(b"\0", count)
+    if len(found) != count:
+        raise source.damaged("names are missing")
+    source.take(sum(map(len, found)) + count)
+    lengths = [source.varint() for _ in found]
+    counts = [-(-length // BLOCK) for length in lengths]
+    if sum(counts) > min(BLOCKS_LIMIT, len(directory)):
+        raise source.damaged("too many blocks")
+    shape = [
+        min(BLOCK, length - number * BLOCK) for length, n in zip(lengths, counts, strict=True) for number in range(n)
+    ]
+    sizes = [source.varint() for _ in shape]
+    blocks = deque[Block]()
+    for length, size in zip(shape, sizes, strict=True):
+        block = Block(length, size // 2, bool(size % 2), source.take(_check_size(length)), position)
+        if not (block.size == length if block.stored else believable(block.size, length)):
+            raise source.damaged("a block is of no size that it can have")
+        blocks.append(block)
+        position += block.size
+    for name, length, n in zip(found, lengths, counts, strict=True):
+        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)))

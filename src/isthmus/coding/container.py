@@ -1,0 +1,329 @@
+"""What every compressed file has in common, and the whole of the small one: see docs/format.md, which is the norm.
+
+A reader takes what a file says only after a check, and allocates nothing that a file declares before it has compared it
+with a limit and with the bytes that are there.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Self
+
+from isthmus import checks
+from isthmus.coding import names
+from isthmus.coding.coder import Coder, table_bits
+from isthmus.errors import ArtifactError
+
+__all__ = [
+    "ARCHIVE",
+    "EMPTY",
+    "MAGIC",
+    "SMALL_LIMIT",
+    "SPEEDS",
+    "STREAM",
+    "Fields",
+    "Source",
+    "as_bytes",
+    "believable",
+    "check_of",
+    "coded",
+    "decoded",
+    "is_compressed",
+    "opened",
+    "small",
+    "small_data",
+    "varint",
+]
+
+MAGIC = b"\xc1\x69"
+FORMAT_NUMBER = 1
+SMALL_STORED, SMALL_PREDICTED, STREAM, ARCHIVE = 0, 1, 8, 9
+FORMS = (SMALL_STORED, SMALL_PREDICTED, STREAM, ARCHIVE)
+SMALL_LIMIT = 65_535  # bytes of data
+SMALL_HEAD = 8  # bytes before them
+FIELDS_LIMIT = 65_535  # bytes of fields
+VARINT_LIMIT = 10  # bytes of one
+SPEEDS = {"normal": 1, "fast": 2}
+STORED, PREDICTED = 0, 1  # methods
+DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
+FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
+EMPTY = zlib.crc32(b"")
+
+
+class Source:
+    """The bytes of a file in their order, of which a reader says how many it needs.
+
+    Parameters
+    ----------
+    file : binary file
+        Read from where it stands.
+    name : str
+        Of the file, for sentences.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.file, self.name = file, name
+        self.position = 0
+        self._noted: bytearray | None = None
+
+    def take(self, count: int) -> bytes:
+        """Return exactly so many bytes.
+
+        Raises
+        ------
+        ArtifactError
+            The file ends before.
+        """
+        found = self.up_to(count)
+        if len(found) < count:
+            raise checks.cut_short(self.name)
+        return found
+
+    def up_to(self, count: int) -> bytes:
+        """Return so many bytes, or fewer where the file ends."""
+        pieces, missing = [], count
+        while missing and (piece := self.file.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        found = b"".join(pieces)
+        self.position += len(found)
+        if self._noted is not None:
+            self._noted += found
+        return found
+
+    def note(self) -> None:
+        """Keep from now on what is taken."""
+        self._noted = bytearray()
+
+    def noted(self) -> bytes:
+        """Return what was taken since :meth:`note`, and keep no more."""
+        found, self._noted = bytes(self._noted or b""), None
+        return found
+
+    def varint(self) -> int:
+        """Return a number of seven bits a byte, lowest first."""
+        value = 0
+        for place in range(VARINT_LIMIT):
+            byte = self.take(1)[0]
+            value |= (byte & 127) << 7 * place
+            if byte < 128:
+                if (byte == 0 and place) or value >> 64:
+                    break
+                return value
+        raise self.damaged("a number in it is written as none")
+
+    def damaged(self, why: str) -> ArtifactError:
+        """Return the error for something that is not as it was written."""
+        return checks.damaged(self.name, why)
+
+    def seek(self, position: int) -> None:
+        """Go to a place, counted from where the file stood at first."""
+        self.file.seek(position - self.position, 1)
+        self.position = position
+
+
+def varint(value: int) -> bytes:
+    """Return a number in seven bits a byte, lowest first."""
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def check_of(data: bytes | memoryview, size: int = 4, start: int = EMPTY) -> bytes:
+    """Return the lowest ``size`` bytes of CRC-32; ``start`` is that of what stands before."""
+    return zlib.crc32(data, start).to_bytes(4, "little")[:size]
+
+
+def is_compressed(start: bytes) -> bool:
+    """Tell whether a file begins like a compressed one."""
+    return start[: len(MAGIC)] == MAGIC
+
+
+def first_bytes(form: int) -> bytes:
+    """Return what a file of a form begins with."""
+    return MAGIC + bytes([FORMAT_NUMBER << 4 | form])
+
+
+def opened(source: Source) -> int:
+    """Return the form of a file, whose first bytes are taken.
+
+    Raises
+    ------
+    ArtifactError
+        It does not begin like a compressed file.
+    FormatNumberError
+        A later version wrote it.
+    """
+    first = source.up_to(3)
+    if not is_compressed(first):
+        raise checks.not_compressed(source.name)
+    if len(first) < 3:
+        raise checks.cut_short(source.name)
+    number, form = first[2] >> 4, first[2] & 15
+    if number != FORMAT_NUMBER:
+        raise checks.later_form(source.name, f"format {number}")
+    if form not in FORMS:
+        raise checks.later_form(source.name, f"form {form}")
+    return form
+
+
+def as_bytes(owner: str, data: Any) -> memoryview:
+    """Return data as bytes in one row, which are not copied; refuse what holds none."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        raise checks.bytes_only(owner, data) from None
+
+
+# ------------------------------------------------------------------ payloads
+
+
+def coded(coder: Coder | None, data: bytes | memoryview) -> bytes | None:
+    """Return the payload of data, None where it would not be smaller than they are; the coder learns from them."""
+    if coder is None:
+        return None
+    payload = coder.encode(data)
+    return payload if len(payload) < len(data) else None
+
+
+def decoded(coder: Coder, payload: bytes, length: int) -> bytes | None:
+    """Return the data of a payload, None where it cannot be that of so many bytes."""
+    if not believable(len(payload), length):
+        return None
+    try:
+        return coder.decode(payload, length)
+    except ValueError:
+        return None
+
+
+def believable(payload: int, length: int) -> bool:
+    """Tell whether so many bytes of payload can hold so many of data.
+
+    A probability has 16 bits, so a byte takes at least 8 log2(1 / (1 - 2^-16)) bits, 1/45,426 of a byte.
+    """
+    return payload < length <= DENSEST * (payload + FLUSHED)
+
+
+# ------------------------------------------------------------------ small files
+
+
+def small(data: bytes) -> bytes:
+    """Return the compressed file of at most 65,535 bytes."""
+    payload = coded(Coder(table_bits(len(data))), data)
+    form = SMALL_STORED if payload is None else SMALL_PREDICTED
+    first = first_bytes(form) + len(data).to_bytes(2, "little")
+    return first + check_of(first[2:] + data, 3) + (data if payload is None else payload)
+
+
+def small_data(source: Source, form: int) -> bytes:
+    """Return the data of a small file, whose first bytes are taken."""
+    size = source.take(2)
+    check, length = source.take(3), int.from_bytes(size, "little")
+    rest = source.up_to(length + 1)  # one more than there can be
+    if form == SMALL_STORED:
+        data: bytes | None = rest if len(rest) == length else None
+    else:
+        data = decoded(Coder(table_bits(length)), rest, length)
+    if data is None or check_of(first_bytes(form)[2:] + size + data, 3) != check:
+        raise source.damaged("its check does not fit its data, or its end is missing")
+    return data
+
+
+# ------------------------------------------------------------------ fields of a stream or an archive
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What stands at the head of a stream or an archive.
+
+    Parameters
+    ----------
+    method : int
+        0 is stored, 1 predicted.
+    speed : int
+        Of the coder.
+    bits : int
+        Size of its tables, as log2 of their entries.
+    name : str, optional
+        Of what was compressed.
+    """
+
+    method: int
+    speed: int = 0
+    bits: int = 0
+    name: str | None = None
+
+    def to_bytes(self, form: int) -> bytes:
+        """Return the head of a file: first bytes, fields, check."""
+        fields = {4: bytes([self.method, self.speed, self.bits])}
+        if self.name is not None:
+            fields[1] = self.name.encode()
+        packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
+        first = first_bytes(form) + varint(len(packed)) + packed
+        return first + check_of(first[2:])
+
+    @classmethod
+    def read(cls, source: Source, form: int) -> Self:
+        """Return the fields of a file, whose first bytes are taken."""
+        source.note()
+        size = source.varint()
+        if size > FIELDS_LIMIT:
+            raise source.damaged(f"its head would have {size:,} bytes")
+        packed = source.take(size)
+        if check_of(first_bytes(form)[2:] + source.noted()) != source.take(4):
+            raise source.damaged("its head does not fit its check")
+        return cls._understood(_by_tag(packed, source), source)
+
+    @classmethod
+    def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
+        """Return what fields mean, each of which is what it should be, or was written by a later version."""
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag != 4]
+        if unknown:
+            raise checks.later_form(source.name, f"field {unknown[0]}")
+        coder = fields.get(4, b"")
+        if len(coder) != 3:
+            raise source.damaged("its head does not say how it is coded")
+        method, speed, bits = coder
+        if method > PREDICTED or speed not in (SPEEDS.values() if method == PREDICTED else (0,)):
+            raise checks.later_form(source.name, f"method {method}, speed {speed}")
+        if not (table_bits(0, speed) <= bits <= table_bits(None, speed) if method == PREDICTED else bits == 0):
+            raise checks.later_form(source.name, f"a table of 2^{bits}")
+        return cls(method, speed, bits, _name(fields.get(1), source))
+
+    def coder(self, length: int | None = None) -> Coder | None:
+        """Return a new coder, for as few bytes as ``length`` if that is given; None where all is stored."""
+        if self.method == STORED:
+            return None
+        return Coder(self.bits if length is None else min(self.bits, table_bits(length, self.speed)), speed=self.speed)
+
+
+def _by_tag(packed: bytes, source: Source) -> dict[int, bytes]:
+    """Return fields by tag."""
+    inner = Source(io.BytesIO(packed), source.name)
+    fields: dict[int, bytes] = {}
+    while inner.position < len(packed):
+        tag = inner.varint()
+        size = inner.varint()
+        if size > len(packed) or (fields and tag <= max(fields)):
+            raise source.damaged("its fields are in no order")
+        fields[tag] = inner.take(size)
+    return fields
+
+
+def _name(value: bytes | None, source: Source) -> str | None:
+    """Return the name in a field."""
+    if value is None:
+        return None
+    try:
+        name = value.decode()
+    except UnicodeDecodeError:
+        name = ""
+    if "/" in name or names.why_refused(name):
+        raise source.damaged("the name in its head is none")
+    return name

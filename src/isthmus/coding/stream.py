@@ -1,0 +1,603 @@
+"""Compressed data as a stream of chunks, each checked: written while they come, read with memory that does not grow.
+
+See docs/format.md. A chunk is made when 256 KiB are full or when the writer is flushed, so whoever reads behind can
+have all that was flushed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Self
+
+from isthmus import checks
+from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.container import (
+    ARCHIVE,
+    EMPTY,
+    PREDICTED,
+    SMALL_LIMIT,
+    SPEEDS,
+    STREAM,
+    Fields,
+    Source,
+    as_bytes,
+    believable,
+    check_of,
+    coded,
+    decoded,
+    opened,
+    small,
+    small_data,
+    varint,
+)
+from isthmus.errors import ArtifactError
+
+__all__ = ["CHUNK", "RESTART", "Head", "Lost", "Reader", "Writer", "data_of", "salvage"]
+
+CHUNK = 1 << 18  # bytes of data in one that is written, at most
+CHUNK_LIMIT = 1 << 20  # bytes of data, or of payload, in one that is read
+RESTART = 64 << 20  # bytes of data after which the coder begins afresh
+DATA, END = 0, 7  # kinds of chunks
+KIND, STORED, AFRESH = 0b111, 0b1000, 0b10000
+END_SIZE = 4  # bytes behind the end chunk that say how long it is
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the payload of a chunk.
+
+    Parameters
+    ----------
+    flags : int
+        Kind, whether it is stored, and whether the coder begins afresh.
+    units : int
+        Bytes of data; of the end, the number of chunks.
+    size : int
+        Bytes of payload.
+    check : bytes
+        Of the data; of the end, of the payload.
+    """
+
+    flags: int
+    units: int
+    size: int
+    check: bytes
+
+    @property
+    def kind(self) -> int:
+        """What the chunk holds."""
+        return self.flags & KIND
+
+    @property
+    def stored(self) -> bool:
+        """Whether the payload is the data."""
+        return bool(self.flags & STORED)
+
+    @property
+    def afresh(self) -> bool:
+        """Whether the coder begins afresh."""
+        return bool(self.flags & AFRESH)
+
+    def to_bytes(self, number: int) -> bytes:
+        """Return it as it stands before the chunk of a number."""
+        own = bytes([self.flags]) + varint(self.units) + varint(self.size) + self.check
+        return own + _check_of_head(number, own)
+
+    @classmethod
+    def read(cls, source: Source, number: int | None) -> Self:
+        """Return the head of the chunk of a number, of which no more than makes sense has to be allocated.
+
+        Without a number it must be the end, which says its own.
+        """
+        source.note()
+        flags = source.take(1)[0]
+        head = cls(flags, source.varint(), source.varint(), source.take(4))
+        number = head.units if number is None else number
+        if _check_of_head(number, source.noted()) != source.take(2):
+            raise source.damaged(f"the head of chunk {number:,} does not fit its check")
+        if flags & ~(KIND | STORED | AFRESH) or head.kind not in (DATA, END):
+            raise checks.later_form(source.name, f"chunk {number:,} of kind {flags}")
+        if head.size > CHUNK_LIMIT or not head._makes_sense(number):
+            raise source.damaged(f"chunk {number:,} is of no size that it can have")
+        return head
+
+    def _makes_sense(self, number: int) -> bool:
+        if self.kind == END:
+            return self.flags == END and self.units == number
+        if self.units > CHUNK_LIMIT or self.afresh < (number == 0):
+            return False
+        return self.size == self.units > 0 if self.stored else believable(self.size, self.units)
+
+
+def _check_of_head(number: int, own: bytes) -> bytes:
+    return check_of(number.to_bytes(8, "little") + own, 2)
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Where a coder begins afresh.
+
+    Parameters
+    ----------
+    position : int
+        Of the chunk in the file.
+    units : int
+        Bytes of data before it.
+    number : int
+        Of the chunk.
+    """
+
+    position: int = 0
+    units: int = 0
+    number: int = 0
+
+
+class Totals:
+    """What the end of a stream says of all of it, gathered on the way."""
+
+    def __init__(self) -> None:
+        self.chunks = self.length = 0
+        self.check = EMPTY
+        self.restarts: list[Restart] = []
+
+    def add(self, head: Head, data: bytes | memoryview, position: int) -> None:
+        """Count a chunk that stands at a position."""
+        if head.afresh:
+            self.restarts.append(Restart(position, self.length, self.chunks))
+        self.check = int.from_bytes(check_of(data, start=self.check), "little")
+        self.chunks += 1
+        self.length += len(data)
+
+    def to_bytes(self) -> bytes:
+        """Return the end of a stream."""
+        packed = varint(self.length) + self.check.to_bytes(4, "little") + varint(len(self.restarts))
+        before = Restart()
+        for restart in self.restarts:
+            packed += varint(restart.position - before.position)
+            packed += varint(restart.units - before.units) + varint(restart.number - before.number)
+            before = restart
+        end = Head(END, self.chunks, len(packed), check_of(packed)).to_bytes(self.chunks) + packed
+        return end + len(end).to_bytes(END_SIZE, "little")
+
+
+# ------------------------------------------------------------------ writing
+
+
+class Writer(io.BufferedIOBase):
+    """A binary file that compresses what is written to it.
+
+    Data that are short, and were not flushed before the end, become a small file; else a chunk is written for each
+    256 KiB and at each flush.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to; it stays open. It is only written to, never searched.
+    speed : {"normal", "fast"}, default="normal"
+        Of the predictor.
+    size : int, optional
+        Bytes that will come, about, where that is known: short data are coded with small tables.
+    name : str, optional
+        Of what is compressed, to be kept in a stream.
+    verify : bool, default=True
+        Whether each chunk is decoded again and compared.
+    threads : int, default=1
+        With more than one, chunks are verified while others are coded.
+    label : str, default="the data"
+        What sentences call the file.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        speed: str = "normal",
+        size: int | None = None,
+        name: str | None = None,
+        verify: bool = True,
+        threads: int = 1,
+        label: str = "the data",
+    ) -> None:
+        checks.choice("compress", "speed", speed, tuple(SPEEDS))
+        self._file, self._name, self._speed, self._size = file, name, SPEEDS[speed], size
+        self._verify, self._threads, self._label = verify, threads, label
+        self._waiting = bytearray()
+        self._totals = Totals()
+        self._coder: Coder | None = None
+        self._verifier: Verifier | None = None
+        self._since_restart = 0
+        self.ending = contextlib.ExitStack()  # what follows once the file is whole, or is undone if it is not
+        self._is_over = False
+        self.written = 0  # bytes of the compressed file so far
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are in no chunk yet."""
+        return len(self._waiting)
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take bytes; they are coded once 256 KiB are full."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        given = as_bytes("write", data)
+        for start in range(0, len(given), CHUNK):
+            self._waiting += given[start : start + CHUNK]
+            if len(self._waiting) >= CHUNK + (self._coder is None):  # the first waits, for it may be all
+                self._next_chunk()
+        return len(given)
+
+    def flush(self) -> None:
+        """Make a chunk of what waits, so that a reader can have it."""
+        if self._is_over:
+            return
+        while self._waiting:
+            self._next_chunk()
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write the end; what was written is then whole."""
+        if self.closed:
+            return
+        try:
+            with self.ending:
+                self._end()
+        finally:
+            self.abandon()
+
+    def abandon(self, *raised: Any) -> None:
+        """Close without an end: what was written is not whole, and no reader will take it so."""
+        if self.closed:
+            return
+        self._is_over = True
+        self._waiting.clear()
+        super().close()
+        if self._verifier:
+            self._verifier.stop()
+        error = raised or (io.UnsupportedOperation, io.UnsupportedOperation("abandoned"), None)
+        self.ending.__exit__(*error)
+
+    def __exit__(self, *raised: object) -> None:
+        """Write the end; after an error none, so that nobody takes what is there for the whole."""
+        if raised[0] is None:
+            self.close()
+        else:
+            self.abandon(*raised)
+
+    def _end(self) -> None:
+        """Write what is missing to a whole file."""
+        if self._coder is None and len(self._waiting) <= SMALL_LIMIT:
+            data = bytes(self._waiting)
+            content = small(data)
+            if self._verify and _whole(content) != data:
+                raise checks.unlike_its_source(self._label)
+            self._put(content)
+        else:
+            self._size = len(self._waiting) if self._coder is None else self._size
+            self.flush()
+            if self._verifier:
+                self._verifier.finish()
+            self._put(self._totals.to_bytes())
+        self._file.flush()
+
+    def _next_chunk(self) -> None:
+        data = bytes(self._waiting[:CHUNK])
+        del self._waiting[:CHUNK]
+        afresh = self._coder is None or self._since_restart + len(data) > RESTART
+        if self._coder is None:
+            self._coder = self._begun()
+        elif afresh:
+            self._coder.restart()
+        self._since_restart = len(data) if afresh else self._since_restart + len(data)
+        payload = coded(self._coder, data)
+        content = data if payload is None else payload
+        flags = DATA | (AFRESH if afresh else 0) | (STORED if payload is None else 0)
+        head = Head(flags, len(data), len(content), check_of(data))
+        position = self.written
+        self._put(head.to_bytes(self._totals.chunks) + content)
+        self._totals.add(head, data, position)
+        if self._verifier:
+            self._verifier.chunk(head, content, data)
+
+    def _begun(self) -> Coder | None:
+        """Write the head of the file, and return the coder that it says."""
+        fields = Fields(PREDICTED, self._speed, table_bits(self._size, self._speed), self._name)
+        self._put(fields.to_bytes(STREAM))
+        if self._verify:
+            self._verifier = Verifier(Decoder(fields), self._label, self._threads)
+        return fields.coder()
+
+    def _put(self, content: bytes) -> None:
+        self._file.write(content)
+        self.written += len(content)
+
+
+class Verifier:
+    """Decodes chunks again and compares them, in a thread of its own where there may be more than one.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        As a reader has it.
+    label : str
+        What sentences call the file.
+    threads : int
+        That may be used.
+    """
+
+    def __init__(self, decoder: Decoder, label: str, threads: int) -> None:
+        self._decoder, self._label = decoder, label
+        self._thread = ThreadPoolExecutor(1) if threads > 1 else None
+        self._pending: Future[bool] | None = None
+
+    def chunk(self, head: Head, payload: bytes, data: bytes) -> None:
+        """Compare a chunk; of an earlier one, refuse what did not decode to its data."""
+        if self._thread is None:
+            self._settle(self._is_sound(head, payload, data))
+        else:
+            self.finish()
+            self._pending = self._thread.submit(self._is_sound, head, payload, data)
+
+    def finish(self) -> None:
+        """Wait for the last comparison, and refuse what did not decode to its data."""
+        if self._pending is not None:
+            self._settle(self._pending.result())
+            self._pending = None
+
+    def stop(self) -> None:
+        """Let the thread go."""
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    def _is_sound(self, head: Head, payload: bytes, data: bytes) -> bool:
+        return self._decoder.data(head, payload) == data
+
+    def _settle(self, is_sound: bool) -> None:
+        if not is_sound:
+            raise checks.unlike_its_source(self._label)
+
+
+# ------------------------------------------------------------------ reading
+
+
+class Decoder:
+    """Makes data of the chunks of a stream, one after another.
+
+    Parameters
+    ----------
+    fields : Fields
+        Of the stream.
+    """
+
+    def __init__(self, fields: Fields) -> None:
+        self._coder = fields.coder()
+        self._is_sound = True  # what it learned is what the writer's had learned
+
+    def data(self, head: Head, payload: bytes) -> bytes | None:
+        """Return the data of a chunk, None where they are not what was written: the next ones then miss them, too."""
+        if head.afresh:
+            self._is_sound = True
+            if self._coder:
+                self._coder.restart()
+        data = self._decoded(head, payload)
+        if data is None or check_of(data) != head.check:
+            self._is_sound = False
+            return None
+        if head.stored and self._coder and self._is_sound:
+            self._coder.learn(data)
+        return data
+
+    def _decoded(self, head: Head, payload: bytes) -> bytes | None:
+        if head.stored:
+            return payload
+        return decoded(self._coder, payload, head.units) if self._coder and self._is_sound else None
+
+    def lose(self) -> None:
+        """Take note that chunks were passed over."""
+        self._is_sound = False
+
+
+def _whole(content: bytes) -> bytes | None:
+    """Return the data of a small file, None of one that is not sound."""
+    source = Source(io.BytesIO(content), "the data")
+    try:
+        return small_data(source, opened(source))
+    except ArtifactError:
+        return None
+
+
+def chunks(source: Source) -> Iterator[bytes]:
+    """Yield the data of a stream, whose first bytes are taken, chunk by chunk, and check its end.
+
+    Raises
+    ------
+    ArtifactError
+        Something in it is not as it was written. What came before is sound.
+    """
+    decoder, totals = Decoder(Fields.read(source, STREAM)), Totals()
+    while True:
+        position = source.position
+        head = Head.read(source, totals.chunks)
+        payload = source.take(head.size)
+        if head.kind == END:
+            break
+        data = decoder.data(head, payload)
+        if data is None:
+            raise source.damaged(f"chunk {totals.chunks:,} does not fit its check")
+        totals.add(head, data, position)
+        yield data
+    if head.to_bytes(totals.chunks) + payload + source.take(END_SIZE) != totals.to_bytes():
+        raise source.damaged("its end is not that of its chunks")
+    if source.up_to(1):
+        raise source.damaged("more bytes follow its end")
+
+
+def data_of(source: Source, form: int) -> Iterator[bytes]:
+    """Yield the data of a small file or a stream, whose first bytes are taken, piece by piece.
+
+    Raises
+    ------
+    ArtifactError
+        It is an archive, or something in it is not as it was written.
+    """
+    if form == ARCHIVE:
+        raise checks.an_archive(source.name)
+    return chunks(source) if form == STREAM else iter((small_data(source, form),))
+
+
+class Reader(io.RawIOBase):
+    """A binary file that gives the data of a compressed one, in their order.
+
+    Parameters
+    ----------
+    file : binary file
+        Where from.
+    label : str, default="the data"
+        What sentences call it.
+    closing : bool, default=False
+        Whether the file is closed with this one.
+    """
+
+    def __init__(self, file: BinaryIO, *, label: str = "the data", closing: bool = False) -> None:
+        source = Source(file, label)
+        self._pieces = data_of(source, opened(source))
+        self._rest = memoryview(b"")
+        self._file = file if closing else None
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as the next chunk goes; 0 is the end."""
+        into = memoryview(buffer).cast("B")
+        while not self._rest and (piece := next(self._pieces, None)) is not None:
+            self._rest = memoryview(piece)
+        count = min(len(into), len(self._rest))
+        into[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def readall(self) -> bytes:
+        """Return all that is left."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all that is left, chunk by chunk."""
+        first, self._rest = bytes(self._rest), memoryview(b"")
+        if first:
+            yield first
+        yield from self._pieces
+
+    def close(self) -> None:
+        """Close the file, where it was opened for this one."""
+        if not self.closed and self._file is not None:
+            self._file.close()
+        super().close()
+
+
+# ------------------------------------------------------------------ saving what is sound
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Data of a damaged stream that cannot be had.
+
+    Parameters
+    ----------
+    number : int
+        Of the first chunk.
+    start : int
+        Of its first byte in the data.
+    stop : int or None
+        Of the byte behind; None where nobody knows how many there were.
+    """
+
+    number: int
+    start: int
+    stop: int | None
+
+    def __str__(self) -> str:
+        if self.stop is None:
+            return f"all from byte {self.start:,} on (chunk {self.number:,} and later)"
+        return f"bytes {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
+
+
+def salvage(source: Source) -> Iterator[bytes | Lost]:
+    """Yield what is sound of a stream, whose first bytes are taken, and what is lost between.
+
+    Parameters
+    ----------
+    source : Source
+        Of a file that can be searched.
+
+    Raises
+    ------
+    ArtifactError
+        Its head is damaged: nothing can be had.
+    """
+    decoder = Decoder(Fields.read(source, STREAM))
+    here = Restart(source.position)
+    restarts, length = _end_of(source)
+    while True:
+        try:
+            head = Head.read(source, here.number)
+            payload = source.take(head.size)
+        except ArtifactError:
+            following = bisect_right(restarts, here.position, key=lambda restart: restart.position)
+            is_last = following == len(restarts)
+            yield Lost(here.number, here.units, length if is_last else restarts[following].units)
+            if is_last:
+                return
+            here = restarts[following]
+            source.seek(here.position)
+            decoder.lose()
+            continue
+        if head.kind == END:
+            if check_of(payload) != head.check:
+                yield Lost(here.number, here.units, None)
+            return
+        data = decoder.data(head, payload)
+        yield Lost(here.number, here.units, here.units + head.units) if data is None else data
+        here = Restart(source.position, here.units + head.units, here.number + 1)
+
+
+def _end_of(source: Source) -> tuple[list[Restart], int | None]:
+    """Return where the coder of a stream begins afresh, and the length of all data, as its end says; go back again."""
+    here, file = source.position, source.file
+    start = file.tell() - here
+    try:
+        size = file.seek(0, io.SEEK_END) - start
+        source.position = size
+        source.seek(max(0, size - END_SIZE))
+        source.seek(max(0, size - END_SIZE - int.from_bytes(source.take(END_SIZE), "little")))
+        return _understood_end(source)
+    except ArtifactError:
+        return [], None
+    finally:
+        file.seek(start + here)
+        source.position = here
+
+
+def _understood_end(source: Source) -> tuple[list[Restart], int]:
+    head = Head.read(source, None)
+    payload = source.take(head.size)
+    if head.kind != END or check_of(payload) != head.check:
+        raise source.damaged("its end does not fit its check")
+    end = Source(io.BytesIO(payload), source.name)
+    length = end.varint()
+    end.take(len(head.check))
+    restarts = [Restart()]
+    for _ in range(min(end.varint(), len(payload))):
+        before = restarts[-1]
+        after = Restart(before.position + end.varint(), before.units + end.varint(), before.number + end.varint())
+        restarts.append(after)
+    return restarts[1:], length
