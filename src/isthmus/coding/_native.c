@@ -958,11 +958,11 @@ static PyObject *py_decode(PyObject *module, PyObject *args)
             if (!failed && coder.read > coder.length + 4)
                 break;
         }
+        give_back(handle, failed);
         if (!failed && !is_at_end(&coder)) {
             PyErr_SetString(PyExc_ValueError, "not the payload of so many bytes");
             failed = 1;
         }
-        give_back(handle, failed);
     }
     PyBuffer_Release(&payload);
     if (!handle || failed)
