@@ -181,7 +181,7 @@ def test_a_copy_is_trained_apart():
 
 def test_bfloat16_is_taken_in_use_where_it_is_asked_for_by_name() -> None:
     X = np.random.default_rng(0).normal(size=(200, 20)).astype(np.float32)
-    model = Autoencoder(latent_dim=4, precision="float32", max_epochs=2, random_state=0).fit(X)
+    model = isthmus.Autoencoder(latent_dim=4, precision="float32", max_epochs=2, random_state=0).fit(X)
     exact = model.transform(X)
     assert np.array_equal(model.set_params(precision="auto").transform(X), exact)
     rounded = model.set_params(precision="bfloat16").transform(X)

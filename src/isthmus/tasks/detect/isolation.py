@@ -152,7 +152,7 @@ class Forest:
         below = np.nextafter(nearest, np.float32(-np.inf))
         threshold = np.where(nearest > self.threshold, below, nearest)
         trees, levels = np.arange(len(self.feature))[:, np.newaxis], []
-        node = np.zeros_like(trees)
+        node: NDArray[np.integer[Any]] = np.zeros_like(trees)
         for _ in range(self.depth):
             levels.append((self.feature[trees, node].astype(np.intp), threshold[trees, node]))
             node = np.stack([self.left[trees, node], self.right[trees, node]], axis=2).reshape(len(trees), -1)
