@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import lzma
 import re
 import shutil
 import time
@@ -100,6 +101,8 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     assert "isthmus fit YOUR-DATA" in ran.out
     assert sorted(path.name for path in Path("isthmus-demo").iterdir()) == [
         "clusters.png",
+        "digits.csv",
+        "digits.csv.isth",
         "map.html",
         "model.safetensors",
         "outliers.png",
@@ -122,6 +125,10 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     at_work = [line.split()[-4:] for line in ran.out.partition("plain pixels:")[2].splitlines() if "0." in line]
     assert len(at_work) == 4
     assert run("verify", "isthmus-demo/model.safetensors").code == 0
+    text = Path("isthmus-demo/digits.csv").read_bytes()
+    compressed = Path("isthmus-demo/digits.csv.isth").read_bytes()
+    assert isthmus.decompress(compressed) == text
+    assert len(compressed) < 0.8 * len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME))
     assert time.process_time() - started < 300  # of the processor, which others may keep busy; a tenth is what it takes
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import evaluation, fit, inputs, scoring
-from isthmus.cli.demo import downstream, drawing
+from isthmus.cli.demo import compression, downstream, drawing
 from isthmus.cli.terminal import Result, Terminal, plain_json
 from isthmus.errors import OutputExistsError
 
@@ -17,7 +17,10 @@ __all__ = ["demo"]
 
 TEST = 0.2  # share of the digits that no model sees
 SAMPLES = "samples.png"
-OURS = {"model.safetensors", "report.html", "report.json", SAMPLES, "map.html", "clusters.png", "outliers.png"}
+OURS = {
+    *("model.safetensors", "report.html", "report.json", SAMPLES, "map.html", "clusters.png", "outliers.png"),
+    *compression.NAMES,
+}
 
 
 def demo(
@@ -31,8 +34,9 @@ def demo(
     """Fit an autoencoder to 1,797 handwritten digits, draw new ones from a VAE and a GAN, and use codes downstream.
 
     The autoencoder is set beside PCA, k-means and the mean; new digits are set beside real ones; a classifier with 50
-    labels, a map, clusters and outliers are set beside scikit-learn's on pixels. Takes about a minute. Writes the
-    model, a report, a map to move about in and pictures into a folder, and says what to type next.
+    labels, a map, clusters and outliers are set beside scikit-learn's on pixels; digits as text are compressed, beside
+    xz. Takes about a minute. Writes the model, a report, a map to move about in, pictures and a compressed file into a
+    folder, and says what to type next.
 
     Parameters
     ----------
@@ -64,6 +68,7 @@ def demo(
     drawing.picture(new, test, picture)
     codes = downstream.compare_with_pixels(model, records, train, test, seed)
     codes.draw(records, test, folder)
+    compressed = compression.compress_digits(test, folder)
     lines = [
         f"{len(test):,} digits of 8 x 8 pixels that the model never saw, through a code of {size} numbers:",
         "",
@@ -79,6 +84,8 @@ def demo(
         "",
         *codes.table(),
         "",
+        compression.sentence(compressed),
+        "",
         f"open   {page}",
         f"       {folder / 'map.html'}",
         f"look   {picture}, clusters.png, outliers.png",
@@ -88,7 +95,16 @@ def demo(
     ]
     result = {"page": str(page), "model": str(folder / "model.safetensors"), "scores": document["scores"]}
     drawn = drawing.document(new) | {"picture": str(picture)}
-    return Result({**result, "verdict": document["verdict"], "samples": drawn, "codes": codes.document()}, lines)
+    return Result(
+        {
+            **result,
+            "verdict": document["verdict"],
+            "samples": drawn,
+            "codes": codes.document(),
+            "compressed": compressed,
+        },
+        lines,
+    )
 
 
 def _callbacks(terminal: Terminal) -> list[Any]:
