@@ -17,6 +17,7 @@ from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standa
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
 from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
+from isthmus.coding.coder import is_compiled
 from isthmus.coding.container import ARCHIVE, STREAM, Source, opened
 from isthmus.coding.sources import Gathered, gathered, pieces
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
@@ -82,6 +83,7 @@ def compress(
     """
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     settings = {"speed": speed, "verify": not no_verify, "threads": threads or THREADS}
+    _say_if_slow(terminal)
     if STANDARD in paths:
         if len(paths) > 1 or dry_run or compare:
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
@@ -139,6 +141,14 @@ def _only_told(terminal: Terminal, paths: Sequence[str], speed: str, *, dry_run:
     job = _Job.of(paths, None)
     _tell_skipped(terminal, job)
     return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), speed)
+
+
+def _say_if_slow(terminal: Terminal) -> None:
+    if not is_compiled():
+        terminal.say(
+            "note: isthmus was installed without its compiled coder, so this takes about two seconds a kilobyte; install "
+            "a C compiler, and isthmus again."
+        )
 
 
 def _tell_skipped(terminal: Terminal, job: _Job) -> None:
@@ -279,6 +289,7 @@ def decompress(
     """
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
+    _say_if_slow(terminal)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:

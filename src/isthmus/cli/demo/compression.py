@@ -32,6 +32,6 @@ def sentence(found: dict[str, Any]) -> str:
     """Return the sizes in one line."""
     shares = [f"{100 * found[name] / found['bytes']:.1f} %" for name in ("compressed", "xz")]
     return (
-        f"The held-out digits as text, {found['bytes']:,} bytes, compressed without loss: {found['compressed']:,} bytes, "
-        f"{shares[0]} (xz -9e: {shares[1]})."
+        f"The held-out digits as text, {found['bytes']:,} bytes, compressed without loss: "
+        f"{found['compressed']:,} bytes, {shares[0]} (xz -9e: {shares[1]})."
     )
