@@ -146,8 +146,8 @@ def _only_told(terminal: Terminal, paths: Sequence[str], speed: str, *, dry_run:
 def _say_if_slow(terminal: Terminal) -> None:
     if not is_compiled():
         terminal.say(
-            "note: isthmus was installed without its compiled coder, so this takes about two seconds a kilobyte; install "
-            "a C compiler, and isthmus again."
+            "note: isthmus was installed without its compiled coder, so this takes about two seconds a kilobyte; "
+            "install a C compiler, and isthmus again."
         )
 
 

@@ -701,17 +701,22 @@ static inline int decode_bit(Coder *coder, int p)
     return bit;
 }
 
-/* As few bytes as lead, with zeros after them, to a number between low and high; returns how many. */
-static size_t last_bytes(const Coder *coder, u8 *out)
+static u64 rounded_up(u32 low, int bits)
 {
-    for (int n = 0;; n++) {
-        u64 unit = (u64)1 << (32 - 8 * n), number = (coder->low + unit - 1) / unit * unit;
-        if (number > coder->high)
-            continue;
-        for (int k = 0; k < n; k++)
-            out[k] = (u8)(number >> (24 - 8 * k));
-        return (size_t)n;
-    }
+    u64 unit = (u64)1 << bits;
+    return (low + unit - 1) / unit * unit;
+}
+
+/* As few bytes as lead, with zeros after them, to a number between low and high; returns how many. */
+static size_t last_bytes(const Coder *coder, u8 out[4])
+{
+    int n = 0;
+    while (n < 4 && rounded_up(coder->low, 32 - 8 * n) > coder->high)
+        n++;
+    u64 number = rounded_up(coder->low, 32 - 8 * n);
+    for (int k = 0; k < n; k++)
+        out[k] = (u8)(number >> (24 - 8 * k));
+    return (size_t)n;
 }
 
 /* Whether the payload ends as the encoder would have ended it. */

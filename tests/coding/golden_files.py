@@ -1,0 +1,94 @@
+"""The files of golden/: how they were written, and two ways to decode them.
+
+``python -m tests.coding.golden_files NAME`` writes those of a new name; files that are there are never written again.
+This module needs no pytest, so that it runs on other machines, too (``benchmarks/other_machines.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import sys
+from pathlib import Path
+from unittest import mock
+
+from isthmus import coding
+from isthmus.coding import archive as archives
+from isthmus.coding import reference
+from isthmus.coding import stream as streams
+
+from . import by_the_norm
+
+FOLDER = Path(__file__).with_name("golden")
+DIGESTS = FOLDER / "digests.json"
+TEXT = b"A canal was cut through the isthmus; the isthmus had been 6,000 m wide, and the canal was 21 m wide.\n"
+
+
+def digest(data: bytes | dict[str, bytes]) -> str:
+    members = {"": data} if isinstance(data, bytes) else data
+    return hashlib.sha256(b"".join(name.encode() + b"\0" + members[name] for name in sorted(members))).hexdigest()
+
+
+def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
+    def coder(bits: int, *, speed: int = 1) -> reference.Coder:
+        return reference.Coder(bits, speed)
+
+    with mock.patch.object(by_the_norm, "Coder", coder):
+        return by_the_norm.archive(content) if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded(content)
+
+
+def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
+    if content[2] & 15 != by_the_norm.ARCHIVE:
+        return coding.decompress(content)
+    archive = coding.Archive(io.BytesIO(content))
+    return {name: archive.read(name) for name in archive.names}
+
+
+# ---------------------------------------------------------------------- how they were written
+
+
+def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    """Return files of every form, with their data, as this version writes them."""
+    noise = random.Random(7).randbytes(40)
+    members = {"a.txt": TEXT, "more/empty": b"", "more/noise": noise}
+    return {
+        "1-small": (coding.compress(TEXT), TEXT),
+        "1-small-stored": (coding.compress(noise), noise),
+        "1-small-empty": (coding.compress(b""), b""),
+        "1-stream": (_stream(TEXT + noise + TEXT, "normal"), TEXT + noise + TEXT),
+        "1-stream-fast": (_stream(TEXT * 2 + noise, "fast"), TEXT * 2 + noise),
+        "1-archive": (_archive(members, "normal"), members),
+        "1-archive-fast": (_archive(members, "fast"), members),
+    }
+
+
+def _stream(data: bytes, speed: str) -> bytes:
+    file = io.BytesIO()
+    with (
+        mock.patch.multiple(streams, CHUNK=40, RESTART=160),
+        streams.Writer(file, speed=speed, size=len(data), name="canal.txt") as writer,
+    ):
+        writer.write(data)
+        writer.flush()
+    return file.getvalue()
+
+
+def _archive(members: dict[str, bytes], speed: str) -> bytes:
+    file = io.BytesIO()
+    archives.write_archive(file, members, speed=speed)
+    return file.getvalue()
+
+
+def main(prefix: str) -> None:
+    digests = json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {}
+    for name, (content, data) in written().items():
+        if name.startswith(prefix) and name not in digests:
+            (FOLDER / f"{name}.isth").write_bytes(content)
+            digests[name] = digest(data)
+    DIGESTS.write_text(json.dumps(digests, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
