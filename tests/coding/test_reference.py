@@ -65,7 +65,7 @@ def test_a_payload_is_as_long_as_its_predictions_say() -> None:
         assert bits / 8 - 1 <= length <= bits / 8 + 4, name
 
 
-def test_the_majority_of_distances_is_the_length_of_records() -> None:
+def test_the_most_frequent_distance_is_the_length_of_records() -> None:
     predictor = reference.Predictor(12, 2)
     for row in range(40):
         for byte in (7, row, 9, 255 - row, 11):

@@ -75,7 +75,7 @@ enum {
     INPUTS = CONTEXTS * PER_CONTEXT + MATCHERS * PER_MATCHER + 1,
     PADDED = INPUTS / 8 * 8 + 8, /* one more than there are inputs, at least */
     HISTORIES = 512, SURE = 16, LEVELS = 64, RUNS = 128, LENGTHS = 32, APMS = 3,
-    MAP_LIMIT = 400, CELL_LIMIT = 60, WEIGHT_LIMIT = 1 << 19, NO_BYTE = 0,
+    MAP_LIMIT = 400, CELL_LIMIT = 60, WEIGHT_LIMIT = 1 << 19, NO_BYTE = 0, FARTHEST = 2048,
 };
 
 static const u16 SELECTIONS[SETS] = {256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024};
@@ -87,7 +87,7 @@ typedef struct { u16 p, state; } Cell;     /* a probability with 16 bits; count 
 typedef struct { u16 check; u8 last, run; Cell cells[15]; } Slot;
 
 typedef struct { int contexts, sets, matchers, apms, shares[1 + APMS]; i32 weight; } Speed;
-static const Speed SPEEDS[2] = {{CONTEXTS, SETS, MATCHERS, APMS, {2, 1, 2, 3}, 10000}, {6, 2, 1, 1, {4, 4}, 26000}};
+static const Speed SPEEDS[2] = {{CONTEXTS, SETS, MATCHERS, APMS, {1, 1, 2, 4}, 3500}, {6, 2, 1, 1, {4, 4}, 9000}};
 
 typedef struct {
     Adaptive by_history[HISTORIES], by_level[LEVELS * SURE], by_run[RUNS];
@@ -120,7 +120,8 @@ typedef struct {
     u32 c4, c8;
     u64 words[3], shape, folded, marks;
     u32 line, line_before, first_of_line, mark, letters, followers[256];
-    u32 seen_at[256], record, candidate, votes;
+    u32 seen_at[256], record, votes;
+    u16 distances[FARTHEST];
     /* of the coming bit */
     int partial, bit_place;
     i32 inputs[PADDED];
@@ -222,7 +223,8 @@ static void set_contexts(Predictor *m)
     u32 column = pos - m->line, over = m->line_before + column;
     u32 above = over < m->line ? byte_at(m, over) : '\n';
     u32 above_next = over + 1 < m->line ? byte_at(m, over + 1) : '\n';
-    u32 record = m->record ? m->record : 4;
+    int is_regular = 20u * m->distances[m->record] > m->votes;
+    u32 record = is_regular ? m->record : 1;
     u64 word = m->words[0], pair = mix(word, m->words[1]);
     u32 back = byte_at(m, (u64)pos - record), back2 = byte_at(m, (u64)pos - 2 * record);
     u64 all[CONTEXTS] = {
@@ -250,8 +252,8 @@ static void set_contexts(Predictor *m)
         mix(m->first_of_line, column < 255 ? column : 255),
         mix(word * 7 + column, 9),
         mix(word * 7 + m->mark, 9),
-        mix(back | c1 << 8 | (u64)record << 16, 1),
-        mix(back | back2 << 8 | (u64)record << 16, 2 * (u64)(pos % record)),
+        is_regular ? mix(back | c1 << 8 | (u64)record << 16, 1) : mix(m->folded & 0xffffffffffff, 6),
+        is_regular ? mix(back | back2 << 8 | (u64)record << 16, 2 * (u64)(pos % record)) : 0,
     };
     for (int i = 0; i < m->speed.contexts; i++)
         m->contexts[i].hash = mix(all[i] * K2, (u64)(i + 1) << 40);
@@ -322,18 +324,19 @@ static void count_record(Predictor *m, int c)
 {
     u32 distance = (u32)m->pos - m->seen_at[c];
     m->seen_at[c] = (u32)m->pos;
-    if (distance < 2 || distance >= 2000)
+    if (distance < 2 || distance >= FARTHEST)
         return;
-    if (distance == m->candidate) {
-        if (++m->votes > 16) {
-            m->record = distance;
-            m->votes = 0;
-        }
-    } else if (m->votes == 0) {
-        m->candidate = distance;
-        m->votes = 1;
-    } else
-        m->votes--;
+    for (u32 d = distance; d > 1; d >>= 1) {
+        m->distances[distance]++;
+        m->votes++;
+    }
+    if (m->distances[distance] > m->distances[m->record])
+        m->record = distance;
+    if (m->distances[distance] >= 1000) {
+        m->votes = 0;
+        for (int d = 0; d < FARTHEST; d++)
+            m->votes += m->distances[d] /= 2;
+    }
 }
 
 static void see(Predictor *m, int c)
@@ -567,7 +570,7 @@ static void update(Predictor *m, int bit)
     }
     for (int a = 0; a < m->speed.apms; a++) {
         u16 *p = m->nearest[a];
-        *p = (u16)(*p + (target - *p) / 64);
+        *p = (u16)(*p + (target - *p) / 48);
     }
     for (int i = 0; i < n; i++) {
         Context *context = m->contexts + i;

@@ -88,7 +88,7 @@ class Speed(NamedTuple):
     weight: int  # of a context's first input, before anything is learned (65536 is one)
 
 
-SPEEDS = {1: Speed(26, 9, 2, 3, (2, 1, 2, 3), 10000), 2: Speed(6, 2, 1, 1, (4, 4), 26000)}
+SPEEDS = {1: Speed(26, 9, 2, 3, (1, 1, 2, 4), 3500), 2: Speed(6, 2, 1, 1, (4, 4), 9000)}
 SELECTIONS = (256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024)  # weights to choose from, in each set
 APM_CONTEXTS = (256, 65536, 65536)
 APM_STEP, APM_KNOTS = 176, 33
@@ -203,7 +203,8 @@ class Predictor:
         self.letters = 0  # of the word so far
         self.followers = [0] * 256  # the two bytes that came last after each byte
         self.seen_at = [0] * 256
-        self.record = self.candidate = self.votes = 0
+        self.distances = [0] * 2048  # how often equal bytes stood so far apart
+        self.record = self.votes = 0  # the most frequent of these distances, and all of their counts
 
         self.partial, self.bit_place = 1, 0  # the bits of this byte after a leading one, and how many they are
         self._set_contexts()
@@ -306,7 +307,7 @@ class Predictor:
             _learn(weights[place], self.outputs, ((bit << 16) - p) >> 3)
         target = 65535 if bit else 0
         for apm, place in zip(self.apms, self.apm_places, strict=True):
-            apm[place] += _towards_zero(target - apm[place], 64)
+            apm[place] += _towards_zero(target - apm[place], 48)
         cell = self._cell
         for context in self.contexts:
             if context.history >= 0:
@@ -379,18 +380,21 @@ class Predictor:
                 self.marks = mix(self.marks & 0xFFFFFFFF, c)
 
     def _count_record(self, c: int) -> None:
-        """Guess the length of records from how far equal bytes stand apart: the majority vote of Boyer and Moore."""
+        """Guess the length of records: the distance at which equal bytes stand apart most often.
+
+        Far ones count for more, by their logarithm, since near ones come by chance.
+        """
         distance, self.seen_at[c] = self.pos - self.seen_at[c], self.pos
-        if not 2 <= distance < 2000:
+        if not 2 <= distance < 2048:
             return
-        if distance == self.candidate:
-            self.votes += 1
-            if self.votes > 16:
-                self.record, self.votes = distance, 0
-        elif self.votes == 0:
-            self.candidate, self.votes = distance, 1
-        else:
-            self.votes -= 1
+        weight = distance.bit_length() - 1
+        self.distances[distance] += weight
+        self.votes += weight
+        if self.distances[distance] > self.distances[self.record]:
+            self.record = distance
+        if self.distances[distance] >= 1000:
+            self.distances = [count // 2 for count in self.distances]
+            self.votes = sum(self.distances)
 
     def _set_contexts(self) -> None:
         """Hash what the coming byte may depend on."""
@@ -398,7 +402,8 @@ class Predictor:
         c1, c2 = c4 & 0xFF, c4 >> 8 & 0xFF
         column = self.pos - self.line
         above, above_next = (self._above(self.line_before + column + k) for k in range(2))
-        record = self.record or 4
+        is_regular = 20 * self.distances[self.record] > self.votes
+        record = self.record if is_regular else 1
         back, back2 = (self._byte(self.pos - k * record) for k in (1, 2))
         pair = mix(words[0], words[1])
         found = (
@@ -426,8 +431,8 @@ class Predictor:
             mix(self.first_of_line, min(column, 255)),
             mix(words[0] * 7 + column, 9),
             mix(words[0] * 7 + self.mark, 9),
-            mix(back | c1 << 8 | record << 16, 1),
-            mix(back | back2 << 8 | record << 16, 2 * (self.pos % record)),
+            mix(back | c1 << 8 | record << 16, 1) if is_regular else mix(self.folded & 0xFFFFFFFFFFFF, 6),
+            mix(back | back2 << 8 | record << 16, 2 * (self.pos % record)) if is_regular else 0,
         )
         for i, context in enumerate(self.contexts):
             context.hash = mix(found[i] * 0xD6E8FEB86659FD93, (i + 1) << 40)

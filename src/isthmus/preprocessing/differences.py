@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 __all__ = ["Differences", "count_beyond", "count_fractions", "limits_of", "range_of", "shown"]
@@ -219,6 +218,8 @@ def count_beyond(
 def _extremes(rows: NDArray[Any]) -> tuple[Any, Any]:
     """Return the smallest and the largest number, NaN where one is; of 32-bit floats in one look, on all threads."""
     if rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.writeable:
+        import torch  # not with the module, which commands load that need no torch
+
         least, most = torch.aminmax(torch.from_numpy(rows))
         return least.item(), most.item()
     return rows.min(), rows.max()
