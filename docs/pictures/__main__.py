@@ -190,6 +190,13 @@ USES = {
         drawings.tuned,
         ("isthmus tune digits --models vae --trials 20 --set max_epochs=3 --json > tuned.json",),
     ),
+    "compress": Use(
+        "compression.md",
+        "compress",
+        inputs.python_help,
+        drawings.compressed,
+        ("isthmus compress help.txt --compare --json > sizes.json",),
+    ),
     "doctor": Use(
         "doctor.md",
         "doctor",

@@ -280,6 +280,22 @@ def tuned(theme: Theme) -> Figure:
     return canvas.figure
 
 
+def compressed(theme: Theme) -> Figure:
+    """Draw the first lines of a text, and what share of its size each tool needs for it."""
+    found = json.loads(Path("sizes.json").read_text())
+    lines = [line for line in Path("help.txt").read_text().splitlines() if line.strip()][:9]
+    canvas = Canvas(theme, 1.7)
+    page = canvas.bare((0.02, 0.04, 0.40, 0.82), "100 kB of text")
+    for row, line in enumerate(lines):
+        text = line if len(line) <= 38 else line[:35] + "..."
+        page.text(0, 1 - (row + 0.5) / len(lines), text, color=theme.muted, fontsize=6, family="monospace", va="center")
+    canvas.arrow(0.475, 0.46)
+    canvas.heading(canvas.figure, 0.52, 0.89, "size of the compressed file")
+    shares = {each["tool"].partition(" (")[0]: each["compressed_bytes"] / found["bytes"] for each in found["tools"]}
+    canvas.bars((0.66, 0.06, 0.25, 0.78), shares)
+    return canvas.figure
+
+
 def diagnosed(theme: Theme) -> Figure:
     """Draw reconstructions of the model that is wrong, and of the one that the advice gives."""
     true, before, after = data.load("digits").array, np.load("before.npy"), np.load("after.npy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pyarrow as pa
@@ -80,3 +81,8 @@ def people() -> None:
     for row, figures in PLANTED.items():
         height[row], weight[row] = figures
     csv.write_csv(pa.table({"height": height.round().astype(int), "weight": weight.round(1)}), "people.csv")
+
+
+def python_help() -> None:
+    """Write the beginning of the help on the Python language, which every Python carries."""
+    Path("help.txt").write_bytes("\n\n".join(topics.values()).encode()[:100_000])
