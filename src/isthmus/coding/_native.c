@@ -559,7 +559,7 @@ static void update(Predictor *m, int bit)
 {
     int cell = cell_of(m), n = m->speed.contexts, target = bit ? 65535 : 0;
     int used = (n * PER_CONTEXT + m->speed.matchers * PER_MATCHER + 1 + 7) / 8 * 8;
-    int rate = 32 + 288 * 1024 / (1024 + (int)(m->pos < 1000000 ? m->pos : 1000000) / 4);
+    int rate = 26 + 294 * 1024 / (1024 + (int)(m->pos < 1000000 ? m->pos : 1000000) / 4);
     for (int k = 0; k < m->speed.sets; k++) {
         i32 error = ((bit << 16) - m->probabilities[k]) * rate >> 8;
         learn_weights(m->weights[k] + m->selected[k] * PADDED, m->inputs, used, error);

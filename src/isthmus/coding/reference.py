@@ -300,7 +300,7 @@ class Predictor:
 
     def update(self, bit: int) -> None:
         """Learn from the bit that came."""
-        rate = 32 + 288 * 1024 // (1024 + min(self.pos, 1000000) // 4)
+        rate = 26 + 294 * 1024 // (1024 + min(self.pos, 1000000) // 4)
         for weights, place, output in zip(self.weights, self.selected, self.outputs.tolist(), strict=True):
             _learn(weights[place], self.inputs, ((bit << 16) - squash(output)) * rate >> 8)
         for weights, place, p in zip(self.final_weights, self.final_selected, self.final_probabilities, strict=True):
