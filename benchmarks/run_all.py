@@ -43,6 +43,7 @@ WITH_PEERS = (
     ("clustering", []),
     ("clustering", ["--data", "fashion-mnist"]),
     ("synthetic_table", []),
+    ("text_compression", []),
     ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
     ("dense_time_to_quality", []),
