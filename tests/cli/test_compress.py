@@ -18,6 +18,7 @@ import pytest
 import isthmus
 from isthmus.cli import compress as verbs
 from isthmus.cli import estimates, pipes
+from isthmus.coding import coder
 
 from .conftest import ENVIRONMENT, Run
 
@@ -60,6 +61,22 @@ def test_a_file_and_back(run: Run, notes: Path) -> None:
     assert run("decompress", "notes.txt.isth").out == f"notes.txt: {len(TEXT)} bytes\n"
     assert notes.read_bytes() == TEXT
     assert Path("notes.txt.isth").exists()
+
+
+def test_without_the_compiled_coder_it_works_and_says_why_it_is_slow(
+    run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("compress", "notes.txt", "-q").err == ""
+    compressed = Path("notes.txt.isth").read_bytes()
+    monkeypatch.setattr(coder, "_native", lambda: None)
+    ran = run("compress", "notes.txt", "--no-verify", "--force")
+    assert ran.code == 0
+    assert "isthmus was installed without its compiled coder" in " ".join(ran.err.split())
+    assert Path("notes.txt.isth").read_bytes() == compressed
+    notes.write_bytes(b"")
+    ran = run("decompress", "notes.txt.isth", "--force")
+    assert "install a C compiler, and isthmus again" in " ".join(ran.err.split())
+    assert notes.read_bytes() == TEXT
 
 
 def test_several_files_each_beside_its_own(run: Run, notes: Path, logs: Path) -> None:

@@ -1071,6 +1071,7 @@ WITHOUT = {
     "checks.maps.check_map": OTHERS,
     "checks.maps._finite_rows": OTHERS,
     "cli.fit._keeping": "tests of fit interrupt it and go on",
+    "cli.compress._say_if_slow": "a test would have to install a compiler",
     "checks.preprocessing.refuse_state": "it asks for an intact file",
     "checks.preprocessing.check_finite_range": OTHERS,
     "checks.detect.codes_are_finite": OTHERS,
