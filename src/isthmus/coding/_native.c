@@ -128,7 +128,6 @@ typedef struct {
     int selected[SETS], outputs[16], probabilities[SETS];
     int final_selected[2], final_probabilities[2];
     u16 *nearest[APMS];
-    int p;
 } Predictor;
 
 static const u64 K1 = 0x9E3779B97F4A7C15u, K2 = 0xD6E8FEB86659FD93u;
@@ -551,7 +550,7 @@ static int predict(Predictor *m)
         p += m->speed.shares[1 + a] * refined;
     }
     p >>= 3;
-    return m->p = p < 1 ? 1 : p > 65535 ? 65535 : p;
+    return p < 1 ? 1 : p > 65535 ? 65535 : p;
 }
 
 VECTORISED
