@@ -14,6 +14,7 @@ from isthmus.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from isthmus.coding import Archive as Archive
+    from isthmus.coding import Codec as Codec
     from isthmus.coding import compress as compress
     from isthmus.coding import decompress as decompress
     from isthmus.coding import open_compressed as open_compressed
@@ -43,7 +44,7 @@ _MODULES = frozenset(
 _OBJECTS = {
     "evaluate": "isthmus.report",
     "load": "isthmus.loading",
-    **dict.fromkeys(("Archive", "compress", "decompress", "open_compressed"), "isthmus.coding"),
+    **dict.fromkeys(("Archive", "Codec", "compress", "decompress", "open_compressed"), "isthmus.coding"),
 }
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")
 

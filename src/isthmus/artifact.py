@@ -18,7 +18,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from isthmus.errors import ArtifactError, FormatNumberError, IsthmusError
 from isthmus.files import replacing
 from isthmus.version import __version__
 
-__all__ = ["FORMAT_NUMBER", "brief", "describe", "read", "replacing", "understanding", "write"]
+__all__ = ["FORMAT_NUMBER", "brief", "describe", "digest", "read", "replacing", "understanding", "write"]
 
 FORMAT_NUMBER = 1
 DOCUMENT_LIMIT = 64 * 2**20  # bytes of JSON that a reader accepts
@@ -75,7 +75,7 @@ def write(
         "format": FORMAT_NUMBER,
         "class": class_name,
         "version": __version__,
-        "sha256": _digest(arrays),
+        "sha256": digest(arrays),
         "document": document,
     }
     text = json.dumps(envelope, allow_nan=False, sort_keys=True)
@@ -117,7 +117,7 @@ def read(path: str | os.PathLike[str], class_name: str | None = None) -> tuple[d
     except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as error:
         # NumPy lacks some of safetensors' types, which are then looked for in vain.
         raise _damaged(path, str(error)) from error
-    if _digest(arrays) != envelope["sha256"]:
+    if digest(arrays) != envelope["sha256"]:
         raise _damaged(path, "its arrays do not match their checksum")
     return envelope["document"], arrays
 
@@ -237,11 +237,14 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    """Return the digest of arrays; one number without an axis counts as one along an axis."""
-    digest = hashlib.sha256()
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of names, types, shapes and bytes of arrays, in hexadecimal.
+
+    One number without an axis counts as one along an axis.
+    """
+    found = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()
+        found.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        found.update(array.data if array.size else b"")
+    return found.hexdigest()

@@ -6,9 +6,8 @@ import os
 from typing import Any
 
 from isthmus import artifact
+from isthmus.coding import Codec
 from isthmus.errors import ArtifactError
-from isthmus.models import REGISTRY as MODELS
-from isthmus.tasks import REGISTRY as TASKS
 
 __all__ = ["load"]
 
@@ -23,7 +22,8 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
     network : (encoder, decoder), optional
         New instances of the user's own modules, for a model that was fitted with such.
     device : str, optional
-        Where to; by default the device named when it was fitted, where this machine has it, else the processor.
+        Where to; by default the device named when it was fitted, where this machine has it, else the processor. A
+        codec is always on the processor.
 
     Raises
     ------
@@ -38,6 +38,11 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
             f"{os.fspath(path)} is the checkpoint of a run that did not end, not a model; go on from it with --resume "
             f"(fit(..., resume=path))."
         )
+    if name == Codec.__name__:
+        return Codec.load(path)
+    from isthmus.models import REGISTRY as MODELS  # torch, of which a codec needs nothing
+    from isthmus.tasks import REGISTRY as TASKS
+
     known = MODELS | TASKS
     if name not in known:
         raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(known)}.")

@@ -119,7 +119,7 @@ def _source(name: str, path: Path, records: Any, network: Callable[[], Any] = la
 def signed(envelope: object, arrays: Arrays) -> bytes:
     """Return a file whose checksums are right, whatever it says."""
     if isinstance(envelope, dict) and "sha256" in envelope:
-        envelope = envelope | {"sha256": artifact._digest(arrays)}
+        envelope = envelope | {"sha256": artifact.digest(arrays)}
     text = json.dumps(envelope)
     return save(arrays, {"isthmus": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
 

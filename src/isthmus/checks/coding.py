@@ -19,28 +19,39 @@ from isthmus.errors import (
 __all__ = [
     "an_archive",
     "archive_too_large",
+    "archive_without_model",
     "bytes_only",
     "changed_while_read",
+    "codec_not_fitted",
+    "codec_or_path",
     "compressed_already",
     "compressed_mode",
     "cut_short",
     "damaged",
     "input_is_a_terminal",
     "known_members",
+    "later_codec",
     "later_form",
     "link_in_the_way",
     "member_exists",
     "member_in_the_way",
+    "model_at_speed",
     "name_refused",
     "names_collide",
+    "needs_model",
     "no_archive",
     "no_bytes",
+    "no_codec",
     "not_compressed",
+    "nothing_like_texts",
     "nothing_to_compress",
+    "nothing_to_learn",
     "output_is_a_terminal",
     "partly_lost",
     "skipped_in_folder",
+    "skipped_when_learning",
     "still_there",
+    "text_or_file",
     "too_long",
     "unlike_its_source",
     "unsafe_member",
@@ -49,6 +60,7 @@ __all__ = [
 ]
 
 LISTED = 5  # things that a sentence names before it counts the rest
+SHORT = 8  # hexadecimal digits of a fingerprint that a sentence shows
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -113,6 +125,85 @@ def unlike_its_source(name: str) -> IsthmusError:
         f"{name}: what was coded does not decode to the same bytes, so nothing was kept; this is a bug, or memory is "
         f"faulty: report it, and keep the source."
     )
+
+
+# --- models of compression -------------------------------------------------------------------------------------------
+
+
+def needs_model(name: str, needed: str, given: str | None) -> ArtifactError:
+    """Return the error for a compressed file that needs a model, and got another, or none."""
+    found = f"and the one given is {given[:SHORT]}" if given else "which was not given"
+    return ArtifactError(
+        f"{name} needs the model {needed[:SHORT]}, {found}; give the file of that model with -m (model=), "
+        "or install a newer version if it is none of yours."
+    )
+
+
+def no_codec(path: object, name: str) -> ArtifactError:
+    """Return the error for the file of something else where a model of compression was expected."""
+    return ArtifactError(
+        f"{path} holds {_with_article(name)}, with which nothing can be compressed; make a model that can with "
+        f"isthmus fit --model codec."
+    )
+
+
+def later_codec(path: object, number: int) -> FormatNumberError:
+    """Return the error for a model whose numbers this version does not understand."""
+    return FormatNumberError(
+        f"{path} is a model for predictor {number:,}, which is not known to this version; install a newer version."
+    )
+
+
+def model_at_speed() -> ParameterError:
+    """Return the error for a model and a speed that does without."""
+    return ParameterError("compress: a model is used at speed 'normal' only; leave out the model, or the speed.")
+
+
+def archive_without_model(name: str) -> ParameterError:
+    """Return the error for a model where members are to be added to an archive that was made without it."""
+    return ParameterError(
+        f"{name} was made without this model, and members are added as it was made; leave out the model, or make a new "
+        f"archive."
+    )
+
+
+def codec_not_fitted() -> ParameterError:
+    """Return the error for a model that has learned nothing."""
+    return ParameterError("Codec: it must be fitted; call fit(data) first, or isthmus.load a file.")
+
+
+def codec_or_path(owner: str, model: Any) -> ParameterError:
+    """Return the error for something that is no model of compression."""
+    return ParameterError(f"{owner}: model must be a Codec or the path of its file; it is a {type(model).__name__}.")
+
+
+def nothing_to_learn() -> DataError:
+    """Return the error for data of no bytes."""
+    return DataError("Codec: the data hold no byte to learn from; give other files, or texts.")
+
+
+def nothing_like_texts(data: Any) -> DataTypeError:
+    """Return the error for something that holds neither bytes nor texts."""
+    return DataTypeError(
+        f"Codec.fit: data must be paths, bytes or texts, got {type(data).__name__}; pass one of these."
+    )
+
+
+def text_or_file(text: str) -> DataTypeError:
+    """Return the error for a text that is the name of a file."""
+    return DataTypeError(
+        f"Codec.fit: the text {text!r} is the name of a file; give a Path to learn from the file, or bytes to learn "
+        f"from its name."
+    )
+
+
+def skipped_when_learning(skipped: Sequence[str]) -> str:
+    """Return what is said of things in a folder that are not learned from."""
+    return f"left out {_listed(skipped)}: only regular files are learned from"
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
 
 # --- what is to be compressed ----------------------------------------------------------------------------------------

@@ -13,25 +13,35 @@ from typing import IO, Any, BinaryIO
 
 from isthmus import checks, files
 from isthmus.coding.archive import Archive
-from isthmus.coding.container import as_bytes
-from isthmus.coding.stream import Reader, Writer
+from isthmus.coding.codec import Codec, prior_in
+from isthmus.coding.prior import Prior
+from isthmus.coding.stream import Reader, Writer, compressed, decompressed
 
-__all__ = ["Archive", "compress", "decompress", "open_compressed"]
+__all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed"]
+
+Model = Codec | str | os.PathLike[str] | None  # or the path of its file
 
 
-def compress(data: Any, *, speed: str = "normal", verify: bool = True) -> bytes:
+def compress(
+    data: Any, *, speed: str = "normal", verify: bool = True, model: Model = None, prior: bool = True
+) -> bytes:
     """Return data in fewer bytes: a whole compressed file, which :func:`decompress` undoes.
 
-    Nothing but isthmus is needed to decompress it. There is no encryption.
+    Nothing but isthmus is needed to decompress it, and the model, if one was given. There is no encryption.
 
     Parameters
     ----------
     data : bytes or another object with the buffer protocol
         Any bytes; of an array those of its numbers, in C order, without its shape.
     speed : {"normal", "fast"}, default="normal"
-        "fast" takes a fraction of the time and gives larger files. Up to 65,535 bytes there is one speed.
+        "fast" takes a fraction of the time and gives larger files: it does without a prior. Up to 65,535 bytes that is
+        all the difference.
     verify : bool, default=True
         Whether what was coded is decoded again and compared, which takes as long again.
+    model : Codec or path, optional
+        What was learned from data like these. Whoever decompresses them needs it too.
+    prior : bool, default=True
+        Whether, without a model, the coder may begin with the prior that isthmus carries: for data that look like text.
 
     Returns
     -------
@@ -42,15 +52,15 @@ def compress(data: Any, *, speed: str = "normal", verify: bool = True) -> bytes:
     ------
     DataTypeError
         ``data`` are no bytes.
+    ParameterError
+        There is a model, and the speed is "fast".
+    ArtifactError, FormatNumberError
+        The file of the model is none, is damaged, or a later version of isthmus wrote it.
     """
-    given = as_bytes("compress", data)
-    compressed = io.BytesIO()
-    with Writer(compressed, speed=speed, size=len(given), verify=verify) as writer:
-        writer.write(given)
-    return compressed.getvalue()
+    return compressed(data, speed=speed, verify=verify, model=prior_in("compress", model), prior=prior)
 
 
-def decompress(data: Any, *, limit: int | None = None) -> bytes:
+def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> bytes:
     """Return the data that :func:`compress` was given.
 
     Parameters
@@ -59,24 +69,19 @@ def decompress(data: Any, *, limit: int | None = None) -> bytes:
         A whole compressed file.
     limit : int, optional
         Bytes that may come out: a few bytes from a stranger can stand for gigabytes.
+    model : Codec or path, optional
+        The model that they were compressed with. Where they were without one, it is not looked at.
 
     Raises
     ------
     ArtifactError
-        The file is damaged, cut short, an archive, or none of isthmus.
+        The file is damaged, cut short, an archive, or none of isthmus; or it needs a model that was not given.
     FormatNumberError
         A later version of isthmus wrote it.
     DataError
         More than ``limit`` bytes would come out.
     """
-    compressed = io.BytesIO(as_bytes("decompress", data))
-    with Reader(compressed) as reader:
-        if limit is None:
-            return reader.readall()
-        found = io.BufferedReader(reader).read(limit + 1)
-    if len(found) > limit:
-        raise checks.too_long("the data", limit)
-    return found
+    return decompressed(data, limit=limit, model=prior_in("decompress", model))
 
 
 def open_compressed(
@@ -85,6 +90,8 @@ def open_compressed(
     *,
     speed: str = "normal",
     verify: bool = True,
+    model: Model = None,
+    prior: bool = True,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -101,8 +108,10 @@ def open_compressed(
         A compressed file.
     mode : {"rb", "wb", "xb", "rt", "wt", "xt"}, default="rb"
         Read, write, or write what must not exist yet; bytes or text. "r", "w" and "x" are for bytes.
-    speed, verify
+    speed, verify, prior
         Of what is written, as :func:`compress` takes them.
+    model : Codec or path, optional
+        Of what is written and of what is read, as :func:`compress` and :func:`decompress` take it.
     encoding, errors, newline
         Of text, as :func:`open` takes them; text is UTF-8 by default.
 
@@ -134,28 +143,30 @@ def open_compressed(
     action, kind = mode[:1], mode[1:] or "b"
     if action not in ("r", "w", "x") or kind not in ("b", "t"):
         raise checks.compressed_mode(mode)
-    binary: Any = _reader(file) if action == "r" else _writer(file, action == "w", speed, verify)
+    known = prior_in("open_compressed", model)
+    how = {"speed": speed, "verify": verify, "model": known, "prior": prior}
+    binary: Any = _reader(file, known) if action == "r" else _writer(file, action == "w", how)
     if kind == "b":
         return binary
     return _Text(binary, encoding or "utf-8", errors, newline)
 
 
-def _reader(file: str | os.PathLike[str] | BinaryIO) -> IO[bytes]:
+def _reader(file: str | os.PathLike[str] | BinaryIO, model: Prior | None) -> IO[bytes]:
     if not isinstance(file, str | os.PathLike):
-        return io.BufferedReader(Reader(file))
+        return io.BufferedReader(Reader(file, model=model))
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open(file, "rb"))
-        reader = io.BufferedReader(Reader(opened, label=os.fspath(file), closing=True))
+        reader = io.BufferedReader(Reader(opened, label=os.fspath(file), closing=True, model=model))
         stack.pop_all()
     return reader
 
 
-def _writer(file: str | os.PathLike[str] | BinaryIO, force: bool, speed: str, verify: bool) -> Writer:
+def _writer(file: str | os.PathLike[str] | BinaryIO, force: bool, how: dict[str, Any]) -> Writer:
     if not isinstance(file, str | os.PathLike):
-        return Writer(file, speed=speed, verify=verify)
+        return Writer(file, **how)
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(files.replacing(Path(file), force=force))
-        writer = Writer(opened, speed=speed, verify=verify, label=os.fspath(file))
+        writer = Writer(opened, label=os.fspath(file), **how)
         writer.ending = stack.pop_all()
     return writer
 

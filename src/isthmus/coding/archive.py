@@ -16,14 +16,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from isthmus import checks, files
 from isthmus.coding import names
+from isthmus.coding.choosing import Choice, Given
+from isthmus.coding.codec import Codec, prior_in
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
-    PREDICTED,
     SMALL_LIMIT,
     SPEEDS,
     Fields,
@@ -36,6 +37,7 @@ from isthmus.coding.container import (
     opened,
     varint,
 )
+from isthmus.coding.prior import Prior
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
 
@@ -53,7 +55,6 @@ TWICE = 100  # the directory stands twice where it is at most one part of so man
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 Progress = Callable[[int, int], None]  # is told the bytes read and written since it was told last
-Given = Mapping[str, bytes | str | os.PathLike[str]]  # content, or the file that has it, by name in the archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,14 @@ class Archive:
     ----------
     file : path or binary file
         Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
+    model : Codec or path, optional
+        The model that it was compressed with, where it was with one. Names and lengths can be had without it.
 
     Raises
     ------
     ArtifactError
-        It is damaged, cut short, or no archive; or a name in it is not such as every system can have.
+        It is damaged, cut short, or no archive; or a name in it is not such as every system can have; or the file of
+        the model is none.
     FormatNumberError
         A later version of isthmus wrote it.
 
@@ -132,7 +136,10 @@ class Archive:
     b'beta'
     """
 
-    def __init__(self, file: str | os.PathLike[str] | BinaryIO) -> None:
+    def __init__(
+        self, file: str | os.PathLike[str] | BinaryIO, *, model: Codec | str | os.PathLike[str] | None = None
+    ) -> None:
+        self._model = prior_in("Archive", model)
         self._path = Path(file) if isinstance(file, str | os.PathLike) else None
         self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
         self.label = str(self._path or "the archive")
@@ -153,6 +160,8 @@ class Archive:
         verify: bool = True,
         threads: int = 1,
         force: bool = False,
+        model: Codec | str | os.PathLike[str] | None = None,
+        prior: bool = True,
     ) -> Self:
         """Write an archive, whole or not at all, and return it.
 
@@ -170,6 +179,10 @@ class Archive:
             Blocks that are coded at a time.
         force : bool, default=False
             Whether a file of that name may be replaced.
+        model : Codec or path, optional
+            What was learned from data like these; whoever reads members needs it too.
+        prior : bool, default=True
+            Whether, without a model, the prior that isthmus carries may be used, where most bytes look like text.
 
         Raises
         ------
@@ -177,6 +190,8 @@ class Archive:
             The file exists and ``force`` is off.
         DataError
             A name is not such as every system can have, or two are the same on some.
+        ParameterError
+            There is a model, and the speed is not normal.
 
         Warns
         -----
@@ -184,9 +199,11 @@ class Archive:
             Links and special files of a folder were left out, or a file changed while it was read.
         """
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
+        known = prior_in("Archive", model)
+        how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": known, "prior": prior}
         with files.replacing(path, force=force) as file:
-            write_archive(file, given, speed=speed, verify=verify, threads=threads, label=os.fspath(path))
-        return cls(path)
+            write_archive(file, given, label=os.fspath(path), **how)
+        return cls(path, model=model)
 
     @property
     def names(self) -> list[str]:
@@ -198,6 +215,11 @@ class Archive:
         """The members, in the order in which they were added."""
         return list(self._members.values())
 
+    @property
+    def prior(self) -> Prior | None:
+        """What members are coded with; ArtifactError where that is a model and another one was given, or none."""
+        return self.fields.found_prior(self._model, self.label)
+
     def read(self, name: str) -> bytes:
         """Return the content of a member.
 
@@ -206,7 +228,7 @@ class Archive:
         ParameterError
             There is no such member.
         ArtifactError
-            It is damaged; others may be sound.
+            It is damaged, and others may be sound; or the archive needs another model.
         """
         return b"".join(self.blocks(name))
 
@@ -218,13 +240,13 @@ class Archive:
         ParameterError
             There is no such member.
         ArtifactError
-            It is damaged; what came before is sound.
+            It is damaged, and what came before is sound; or the archive needs another model.
         """
         checks.known_members(self.label, [name], self.names)
-        source = Source(self._file, self.label)
+        source, prior = Source(self._file, self.label), self.prior
         blocks = self._members[name].blocks
         for start in range(0, len(blocks), GROUP):
-            decoder = _Decoder(self.fields, blocks[start : start + GROUP])
+            decoder = _Decoder(self.fields, prior, blocks[start : start + GROUP])
             for block in decoder.blocks:
                 self._file.seek(block.position)
                 data = decoder.data(block, source.take(block.size))
@@ -268,11 +290,12 @@ class Archive:
         ParameterError
             There is no such member, or a link is in the way.
         ArtifactError
-            A member is damaged.
+            A member is damaged, or the archive needs another model.
         """
         folder = Path(folder)
         wanted = self.names if names is None else list(names)
         checks.known_members(self.label, wanted, self.names)
+        _ = self.prior  # before anything is made
         _check_names(wanted, self.label)
         if folder.exists():
             for name in wanted:
@@ -324,7 +347,11 @@ class Archive:
         ------
         OutputExistsError
             There is a member of that name already and ``force`` is off.
+        ArtifactError
+            The members that it has were coded with another model, or without one.
         """
+        if self._model is not None and self._model is not self.prior:
+            raise checks.archive_without_model(self.label)
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, self._path)
         for name in given:
             if name in self._members and not force:
@@ -367,8 +394,9 @@ class Archive:
         if self._path is None:
             raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
         check_names([*(member.name for member in kept), *given])
+        prior = self.prior if given else None  # nobody needs a model to delete
         with files.replacing(self._path, force=True) as file:
-            writer = _ArchiveWriter(file, self.fields, self.label, progress)
+            writer = _ArchiveWriter(file, self.fields, prior, self.label, progress)
             for member in kept:
                 writer.copy(member, self._file)
             writer.add(given, verify=verify, threads=threads)
@@ -421,6 +449,8 @@ def write_archive(
     threads: int = 1,
     label: str = "the archive",
     progress: Progress | None = None,
+    model: Prior | None = None,
+    prior: bool = True,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -434,6 +464,10 @@ def write_archive(
         As :meth:`Archive.create` and :meth:`Archive.add` take them.
     label : str, default="the archive"
         What sentences call it.
+    model : Prior, optional
+        What members are coded with.
+    prior : bool, default=True
+        As :meth:`Archive.create` takes it.
 
     Returns
     -------
@@ -443,8 +477,9 @@ def write_archive(
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
     number = SPEEDS[speed]
-    fields = Fields(PREDICTED, number, table_bits(GROUP * BLOCK, number))
-    writer = _ArchiveWriter(file, fields, label, progress)
+    known = Choice(number, model, prior).for_members(contents)
+    fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
+    writer = _ArchiveWriter(file, fields, known, label, progress)
     writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
@@ -452,8 +487,10 @@ def write_archive(
 class _ArchiveWriter:
     """Writes the parts of an archive in their order."""
 
-    def __init__(self, file: BinaryIO, fields: Fields, label: str, progress: Progress | None) -> None:
-        self._file, self._fields, self._label, self._progress = file, fields, label, progress
+    def __init__(
+        self, file: BinaryIO, fields: Fields, prior: Prior | None, label: str, progress: Progress | None
+    ) -> None:
+        self._file, self._fields, self._prior, self._label, self._progress = file, fields, prior, label, progress
         self._members: list[Member] = []
         self._size = 0
         self._put(fields.to_bytes(ARCHIVE))
@@ -473,7 +510,8 @@ class _ArchiveWriter:
 
         def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
             name, group = task
-            return name, _coded_group(self._fields, group, self._progress, self._label if verify else None, stopped)
+            verified = self._label if verify else None
+            return name, _coded_group(self._fields, self._prior, group, self._progress, verified, stopped)
 
         try:
             for name, group in _in_order(work, _groups_of(contents), threads):
@@ -537,10 +575,15 @@ def _in_order(work: Callable[[Task], Done], tasks: Iterable[Task], threads: int)
 
 
 def _coded_group(
-    fields: Fields, group: Sequence[bytes], progress: Progress | None, verified: str | None, stopped: Event
+    fields: Fields,
+    prior: Prior | None,
+    group: Sequence[bytes],
+    progress: Progress | None,
+    verified: str | None,
+    stopped: Event,
 ) -> list[tuple[Block, bytes]]:
     """Return blocks and payloads of data that one coder codes; decode them again where they are to be verified."""
-    coder, found = fields.coder(sum(map(len, group))), []
+    coder, found = fields.coder(sum(map(len, group)), prior=prior), []
     for data in group:
         if stopped.is_set():
             break
@@ -552,7 +595,7 @@ def _coded_group(
     if verified is None or stopped.is_set():
         return found
     del coder  # its tables, before those of the decoder
-    decoder = _Decoder(fields, [block for block, _ in found])
+    decoder = _Decoder(fields, prior, [block for block, _ in found])
     for data, (block, content) in zip(group, found, strict=True):
         if stopped.is_set():
             break
@@ -595,13 +638,15 @@ class _Decoder:
     ----------
     fields : Fields
         Of the archive.
+    prior : Prior or None
+        The one that they name.
     blocks : sequence of Block
         All of them.
     """
 
-    def __init__(self, fields: Fields, blocks: Sequence[Block]) -> None:
+    def __init__(self, fields: Fields, prior: Prior | None, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
-        self._coder = fields.coder(sum(block.length for block in blocks))
+        self._coder = fields.coder(sum(block.length for block in blocks), prior=prior)
         self._last = blocks[-1]
 
     def data(self, block: Block, payload: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Protocol
 
 from isthmus.coding import reference
+from isthmus.coding.prior import Prior
 from isthmus.coding.reference import Bytes
 
 __all__ = ["BITS", "FAST", "NORMAL", "Coder", "is_compiled", "table_bits"]
@@ -38,6 +39,8 @@ class Coder:
         Logarithm of the number of slots, of 64 bytes each; 10 to 24. A decoder needs the encoder's: `table_bits`.
     speed : int, default=1
         1, or 2 for the fast one.
+    prior : Prior, optional
+        What it knows before the first byte. A decoder needs the encoder's.
 
     Raises
     ------
@@ -45,9 +48,11 @@ class Coder:
         There is no room for the slots.
     """
 
-    def __init__(self, bits: int, *, speed: int = NORMAL) -> None:
+    def __init__(self, bits: int, *, speed: int = NORMAL, prior: Prior | None = None) -> None:
         native = _native()
         self._back: Back = Compiled(native, bits, speed) if native else reference.Coder(bits, speed)
+        self._prior = prior
+        self._begin()
 
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes.
@@ -73,8 +78,13 @@ class Coder:
         self._back.learn(data)
 
     def restart(self) -> None:
-        """Forget everything."""
+        """Forget everything but the prior."""
         self._back.restart()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._prior is not None:
+            self._back.learn(self._prior.tensors["dictionary"].tobytes())
 
 
 class Back(Protocol):

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Self
 
 from isthmus import checks
 from isthmus.coding import names
-from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.coder import NORMAL, Coder, table_bits
+from isthmus.coding.prior import Prior, shipped
 from isthmus.errors import ArtifactError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "coded",
     "decoded",
     "is_compressed",
+    "needed_prior",
     "opened",
     "small",
     "small_data",
@@ -40,14 +42,15 @@ __all__ = [
 
 MAGIC = b"\xc1\x69"
 FORMAT_NUMBER = 1
-SMALL_STORED, SMALL_PREDICTED, STREAM, ARCHIVE = 0, 1, 8, 9
-FORMS = (SMALL_STORED, SMALL_PREDICTED, STREAM, ARCHIVE)
+SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, STREAM, ARCHIVE = 0, 1, 2, 3, 8, 9
+FORMS = (SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, STREAM, ARCHIVE)
 SMALL_LIMIT = 65_535  # bytes of data
 SMALL_HEAD = 8  # bytes before them
 FIELDS_LIMIT = 65_535  # bytes of fields
 VARINT_LIMIT = 10  # bytes of one
 SPEEDS = {"normal": 1, "fast": 2}
 STORED, PREDICTED = 0, 1  # methods
+SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small file, and a prior in the others
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
 EMPTY = zlib.crc32(b"")
@@ -213,26 +216,72 @@ def believable(payload: int, length: int) -> bool:
 # ------------------------------------------------------------------ small files
 
 
-def small(data: bytes) -> bytes:
+def small(data: bytes, prior: Prior | None = None) -> bytes:
     """Return the compressed file of at most 65,535 bytes."""
-    payload = coded(Coder(table_bits(len(data))), data)
-    form = SMALL_STORED if payload is None else SMALL_PREDICTED
+    form, named = _form_with(prior)
+    payload = coded(Coder(table_bits(len(data)), prior=prior), data)
+    if payload is None or len(named) + len(payload) >= len(data):
+        form, named, payload = SMALL_STORED, b"", data
     first = first_bytes(form) + len(data).to_bytes(2, "little")
-    return first + check_of(first[2:] + data, 3) + (data if payload is None else payload)
+    return first + check_of(first[2:] + named + data, 3) + named + payload
 
 
-def small_data(source: Source, form: int) -> bytes:
-    """Return the data of a small file, whose first bytes are taken."""
+def _form_with(prior: Prior | None) -> tuple[int, bytes]:
+    """Return the form of a small file that is predicted with a prior, and what names that."""
+    if prior is None:
+        return SMALL_PREDICTED, b""
+    if prior is shipped():
+        return SMALL_WITH_PRIOR, b""
+    return SMALL_WITH_MODEL, prior.fingerprint[:SMALL_FINGERPRINT]
+
+
+def small_data(source: Source, form: int, model: Prior | None = None) -> bytes:
+    """Return the data of a small file, whose first bytes are taken; ``model`` is the one that a person named."""
     size = source.take(2)
     check, length = source.take(3), int.from_bytes(size, "little")
+    named = source.take(SMALL_FINGERPRINT) if form == SMALL_WITH_MODEL else b""
     rest = source.up_to(length + 1)  # one more than there can be
     if form == SMALL_STORED:
         data: bytes | None = rest if len(rest) == length else None
     else:
-        data = decoded(Coder(table_bits(length)), rest, length)
-    if data is None or check_of(first_bytes(form)[2:] + size + data, 3) != check:
+        data = decoded(Coder(table_bits(length), prior=_prior_of(form, named, model, source)), rest, length)
+    if data is None or check_of(first_bytes(form)[2:] + size + named + data, 3) != check:
         raise source.damaged("its check does not fit its data, or its end is missing")
     return data
+
+
+def _prior_of(form: int, named: bytes, model: Prior | None, source: Source) -> Prior | None:
+    """Return the prior that a small file is predicted with."""
+    if form == SMALL_PREDICTED:
+        return None
+    if form == SMALL_WITH_MODEL:
+        return needed_prior(named, model, source.name)
+    if shipped() is None:
+        raise checks.later_form(source.name, f"form {form}")
+    return shipped()
+
+
+def needed_prior(fingerprint: bytes, model: Prior | None, name: str) -> Prior:
+    """Return the prior whose fingerprint begins so: that of the package, or the model that a person named.
+
+    Parameters
+    ----------
+    fingerprint : bytes
+        Its beginning.
+    model : Prior or None
+        What was named.
+    name : str
+        Of the file that needs it, for sentences.
+
+    Raises
+    ------
+    ArtifactError
+        It is another, or none was named.
+    """
+    for prior in (model, shipped()):
+        if prior is not None and prior.fingerprint.startswith(fingerprint):
+            return prior
+    raise checks.needs_model(name, fingerprint.hex(), None if model is None else model.fingerprint.hex())
 
 
 # ------------------------------------------------------------------ fields of a stream or an archive
@@ -252,18 +301,28 @@ class Fields:
         Size of its tables, as log2 of their entries.
     name : str, optional
         Of what was compressed.
+    prior : bytes, optional
+        The 16 first bytes of the fingerprint of the prior that the coder begins with.
     """
 
     method: int
     speed: int = 0
     bits: int = 0
     name: str | None = None
+    prior: bytes | None = None
+
+    @classmethod
+    def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
+        """Return the fields of data that a coder with a prior codes."""
+        return cls(PREDICTED, speed, bits, name, None if prior is None else prior.fingerprint[:FINGERPRINT])
 
     def to_bytes(self, form: int) -> bytes:
         """Return the head of a file: first bytes, fields, check."""
         fields = {4: bytes([self.method, self.speed, self.bits])}
         if self.name is not None:
             fields[1] = self.name.encode()
+        if self.prior is not None:
+            fields[6] = self.prior
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
         first = first_bytes(form) + varint(len(packed)) + packed
         return first + check_of(first[2:])
@@ -283,7 +342,7 @@ class Fields:
     @classmethod
     def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
         """Return what fields mean, each of which is what it should be, or was written by a later version."""
-        unknown = [tag for tag in fields if tag % 2 == 0 and tag != 4]
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (4, 6)]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
         coder = fields.get(4, b"")
@@ -294,13 +353,23 @@ class Fields:
             raise checks.later_form(source.name, f"method {method}, speed {speed}")
         if not (table_bits(0, speed) <= bits <= table_bits(None, speed) if method == PREDICTED else bits == 0):
             raise checks.later_form(source.name, f"a table of 2^{bits}")
-        return cls(method, speed, bits, _name(fields.get(1), source))
+        prior = fields.get(6)
+        if prior is not None and len(prior) != FINGERPRINT:
+            raise source.damaged("its head does not say which prior it needs")
+        if prior is not None and (method, speed) != (PREDICTED, NORMAL):
+            raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
+        return cls(method, speed, bits, _name(fields.get(1), source), prior)
 
-    def coder(self, length: int | None = None) -> Coder | None:
+    def found_prior(self, model: Prior | None, name: str) -> Prior | None:
+        """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""
+        return None if self.prior is None else needed_prior(self.prior, model, name)
+
+    def coder(self, length: int | None = None, *, prior: Prior | None = None) -> Coder | None:
         """Return a new coder, for as few bytes as ``length`` if that is given; None where all is stored."""
         if self.method == STORED:
             return None
-        return Coder(self.bits if length is None else min(self.bits, table_bits(length, self.speed)), speed=self.speed)
+        bits = self.bits if length is None else min(self.bits, table_bits(length, self.speed))
+        return Coder(bits, speed=self.speed, prior=prior)
 
 
 def _by_tag(packed: bytes, source: Source) -> dict[int, bytes]:

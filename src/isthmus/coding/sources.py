@@ -14,7 +14,7 @@ from isthmus import checks
 from isthmus.coding import names
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Gathered", "check_names", "gathered", "opened_file", "pieces"]
+__all__ = ["Gathered", "check_names", "files_of", "gathered", "opened_file", "pieces"]
 
 KINDS = {
     stat.S_ISDIR: "a folder",
@@ -65,15 +65,26 @@ def gathered(paths: Iterable[str | os.PathLike[str]], *, but: Path | None = None
     found, given = Gathered(), [Path(path) for path in paths]
     left_out = os.path.realpath(but) if but is not None else ""
     for path in given:
-        if path.is_dir():
-            _gather_folder(found, path, "" if len(given) == 1 else f"{_last_part(path)}/", left_out)
-            continue
-        kind = kind_of(os.stat(path).st_mode)
-        if kind:
-            raise checks.no_bytes(path, kind)
-        _add(found, _last_part(path), path)
+        _gather(found, path, "" if len(given) == 1 else f"{_last_part(path)}/", left_out)
     check_names(found.files)
     return found
+
+
+def files_of(path: str | os.PathLike[str]) -> Gathered:
+    """Return a file, or all files in a folder, whatever their names; errors are those of :func:`gathered`."""
+    found = Gathered()
+    _gather(found, Path(path), "", "")
+    return found
+
+
+def _gather(found: Gathered, path: Path, start: str, left_out: str) -> None:
+    if path.is_dir():
+        _gather_folder(found, path, start, left_out)
+        return
+    kind = kind_of(os.stat(path).st_mode)
+    if kind:
+        raise checks.no_bytes(path, kind)
+    _add(found, _last_part(path), path)
 
 
 def _gather_folder(found: Gathered, folder: Path, start: str, left_out: str) -> None:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
+from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
     EMPTY,
-    PREDICTED,
     SMALL_LIMIT,
     SPEEDS,
     STREAM,
@@ -35,9 +35,21 @@ from isthmus.coding.container import (
     small_data,
     varint,
 )
+from isthmus.coding.prior import Prior
 from isthmus.errors import ArtifactError
 
-__all__ = ["CHUNK", "RESTART", "Head", "Lost", "Reader", "Writer", "data_of", "salvage"]
+__all__ = [
+    "CHUNK",
+    "RESTART",
+    "Head",
+    "Lost",
+    "Reader",
+    "Writer",
+    "compressed",
+    "data_of",
+    "decompressed",
+    "salvage",
+]
 
 CHUNK = 1 << 18  # bytes of data in one that is written, at most
 CHUNK_LIMIT = 1 << 20  # bytes of data, or of payload, in one that is read
@@ -190,6 +202,11 @@ class Writer(io.BufferedIOBase):
         With more than one, chunks are verified while others are coded.
     label : str, default="the data"
         What sentences call the file.
+    model : Prior, optional
+        What the coder begins with; a reader needs it too.
+    prior : bool, default=True
+        Whether, without a model, the coder may begin with the prior of the package, where the first data look like
+        text.
     """
 
     def __init__(
@@ -202,9 +219,12 @@ class Writer(io.BufferedIOBase):
         verify: bool = True,
         threads: int = 1,
         label: str = "the data",
+        model: Prior | None = None,
+        prior: bool = True,
     ) -> None:
         checks.choice("compress", "speed", speed, tuple(SPEEDS))
-        self._file, self._name, self._speed, self._size = file, name, SPEEDS[speed], size
+        self._file, self._name, self._size = file, name, size
+        self._choice = Choice(SPEEDS[speed], model, prior)
         self._verify, self._threads, self._label = verify, threads, label
         self._waiting = bytearray()
         self._totals = Totals()
@@ -276,8 +296,9 @@ class Writer(io.BufferedIOBase):
         """Write what is missing to a whole file."""
         if self._coder is None and len(self._waiting) <= SMALL_LIMIT:
             data = bytes(self._waiting)
-            content = small(data)
-            if self._verify and _whole(content) != data:
+            prior = self._choice.for_data(data)
+            content = small(data, prior)
+            if self._verify and _whole(content, prior) != data:
                 raise checks.unlike_its_source(self._label)
             self._put(content)
         else:
@@ -293,7 +314,7 @@ class Writer(io.BufferedIOBase):
         del self._waiting[:CHUNK]
         afresh = self._coder is None or self._since_restart + len(data) > RESTART
         if self._coder is None:
-            self._coder = self._begun()
+            self._coder = self._begun(data)
         elif afresh:
             self._coder.restart()
         self._since_restart = len(data) if afresh else self._since_restart + len(data)
@@ -307,13 +328,14 @@ class Writer(io.BufferedIOBase):
         if self._verifier:
             self._verifier.chunk(head, content, data)
 
-    def _begun(self) -> Coder | None:
-        """Write the head of the file, and return the coder that it says."""
-        fields = Fields(PREDICTED, self._speed, table_bits(self._size, self._speed), self._name)
+    def _begun(self, data: bytes) -> Coder | None:
+        """Write the head of the file for its first data, and return the coder that it says."""
+        speed, prior = self._choice.speed, self._choice.for_data(data)
+        fields = Fields.predicted(speed, table_bits(self._size, speed), prior, self._name)
         self._put(fields.to_bytes(STREAM))
         if self._verify:
-            self._verifier = Verifier(Decoder(fields), self._label, self._threads)
-        return fields.coder()
+            self._verifier = Verifier(Decoder(fields, prior), self._label, self._threads)
+        return fields.coder(prior=prior)
 
     def _put(self, content: bytes) -> None:
         self._file.write(content)
@@ -375,10 +397,12 @@ class Decoder:
     ----------
     fields : Fields
         Of the stream.
+    prior : Prior or None
+        The one that they name.
     """
 
-    def __init__(self, fields: Fields) -> None:
-        self._coder = fields.coder()
+    def __init__(self, fields: Fields, prior: Prior | None) -> None:
+        self._coder = fields.coder(prior=prior)
         self._is_sound = True  # what it learned is what the writer's had learned
 
     def data(self, head: Head, payload: bytes) -> bytes | None:
@@ -404,25 +428,31 @@ class Decoder:
         """Take note that chunks were passed over."""
         self._is_sound = False
 
+    @classmethod
+    def of(cls, source: Source, model: Prior | None) -> Self:
+        """Return the decoder of a stream, whose first bytes are taken; errors are those of :func:`needed_prior`."""
+        fields = Fields.read(source, STREAM)
+        return cls(fields, fields.found_prior(model, source.name))
 
-def _whole(content: bytes) -> bytes | None:
+
+def _whole(content: bytes, prior: Prior | None) -> bytes | None:
     """Return the data of a small file, None of one that is not sound."""
     source = Source(io.BytesIO(content), "the data")
     try:
-        return small_data(source, opened(source))
+        return small_data(source, opened(source), prior)
     except ArtifactError:
         return None
 
 
-def chunks(source: Source) -> Iterator[bytes]:
+def chunks(source: Source, model: Prior | None = None) -> Iterator[bytes]:
     """Yield the data of a stream, whose first bytes are taken, chunk by chunk, and check its end.
 
     Raises
     ------
     ArtifactError
-        Something in it is not as it was written. What came before is sound.
+        It needs another model; or something in it is not as it was written, and what came before is sound.
     """
-    decoder, totals = Decoder(Fields.read(source, STREAM)), Totals()
+    decoder, totals = Decoder.of(source, model), Totals()
     while True:
         position = source.position
         head = Head.read(source, totals.chunks)
@@ -440,17 +470,26 @@ def chunks(source: Source) -> Iterator[bytes]:
         raise source.damaged("more bytes follow its end")
 
 
-def data_of(source: Source, form: int) -> Iterator[bytes]:
+def data_of(source: Source, form: int, model: Prior | None = None) -> Iterator[bytes]:
     """Yield the data of a small file or a stream, whose first bytes are taken, piece by piece.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    form : int
+        Its form.
+    model : Prior, optional
+        What a person named as the model that it needs.
 
     Raises
     ------
     ArtifactError
-        It is an archive, or something in it is not as it was written.
+        It is an archive, it needs another model, or something in it is not as it was written.
     """
     if form == ARCHIVE:
         raise checks.an_archive(source.name)
-    return chunks(source) if form == STREAM else iter((small_data(source, form),))
+    return chunks(source, model) if form == STREAM else iter((small_data(source, form, model),))
 
 
 class Reader(io.RawIOBase):
@@ -464,11 +503,15 @@ class Reader(io.RawIOBase):
         What sentences call it.
     closing : bool, default=False
         Whether the file is closed with this one.
+    model : Prior, optional
+        What a person named as the model that it needs.
     """
 
-    def __init__(self, file: BinaryIO, *, label: str = "the data", closing: bool = False) -> None:
+    def __init__(
+        self, file: BinaryIO, *, label: str = "the data", closing: bool = False, model: Prior | None = None
+    ) -> None:
         source = Source(file, label)
-        self._pieces = data_of(source, opened(source))
+        self._pieces = data_of(source, opened(source), model)
         self._rest = memoryview(b"")
         self._file = file if closing else None
 
@@ -504,6 +547,30 @@ class Reader(io.RawIOBase):
         super().close()
 
 
+# ------------------------------------------------------------------ all at once
+
+
+def compressed(
+    data: Any, *, speed: str = "normal", verify: bool = True, model: Prior | None = None, prior: bool = True
+) -> bytes:
+    """Return the compressed file of bytes; parameters are those of :class:`Writer`."""
+    given, found = as_bytes("compress", data), io.BytesIO()
+    with Writer(found, speed=speed, size=len(given), verify=verify, model=model, prior=prior) as writer:
+        writer.write(given)
+    return found.getvalue()
+
+
+def decompressed(data: Any, *, limit: int | None = None, model: Prior | None = None) -> bytes:
+    """Return the data of a compressed file, of which at most ``limit`` bytes may come out."""
+    with Reader(io.BytesIO(as_bytes("decompress", data)), model=model) as reader:
+        if limit is None:
+            return reader.readall()
+        found = io.BufferedReader(reader).read(limit + 1)
+    if len(found) > limit:
+        raise checks.too_long("the data", limit)
+    return found
+
+
 # ------------------------------------------------------------------ saving what is sound
 
 
@@ -531,20 +598,22 @@ class Lost:
         return f"bytes {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
 
 
-def salvage(source: Source) -> Iterator[bytes | Lost]:
+def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost]:
     """Yield what is sound of a stream, whose first bytes are taken, and what is lost between.
 
     Parameters
     ----------
     source : Source
         Of a file that can be searched.
+    model : Prior, optional
+        What a person named as the model that it needs.
 
     Raises
     ------
     ArtifactError
-        Its head is damaged: nothing can be had.
+        Its head is damaged, or it needs another model: nothing can be had.
     """
-    decoder = Decoder(Fields.read(source, STREAM))
+    decoder = Decoder.of(source, model)
     here = Restart(source.position)
     restarts, length = _end_of(source)
     while True:
