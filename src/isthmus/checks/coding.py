@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from isthmus.checks.parameters import nearest
@@ -22,6 +22,7 @@ __all__ = [
     "archive_without_model",
     "bytes_only",
     "changed_while_read",
+    "codec_elsewhere",
     "codec_not_fitted",
     "codec_or_path",
     "compressed_already",
@@ -42,6 +43,7 @@ __all__ = [
     "no_archive",
     "no_bytes",
     "no_codec",
+    "no_flag_of_codec",
     "not_compressed",
     "nothing_like_texts",
     "nothing_to_compress",
@@ -177,6 +179,16 @@ def codec_or_path(owner: str, model: Any) -> ParameterError:
     return ParameterError(f"{owner}: model must be a Codec or the path of its file; it is a {type(model).__name__}.")
 
 
+def codec_elsewhere(path: object) -> ArtifactError:
+    """Return the error for a model of compression where a model of records was expected."""
+    return ArtifactError(f"{path} holds a Codec, which makes files smaller; give it to isthmus compress -m.")
+
+
+def no_flag_of_codec(flag: str, known: Sequence[str]) -> ParameterError:
+    """Return the error for a flag that only other models have."""
+    return ParameterError(f"fit --model codec: there is no {flag}; leave it out. It has {', '.join(known)}.")
+
+
 def nothing_to_learn() -> DataError:
     """Return the error for data of no bytes."""
     return DataError("Codec: the data hold no byte to learn from; give other files, or texts.")
@@ -268,12 +280,11 @@ def archive_too_large(name: str) -> DataError:
     )
 
 
-def known_members(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
-    """Refuse a member that an archive does not have."""
-    known = set(there)
+def known_members(name: str, wanted: Sequence[str], there: Collection[str]) -> None:
+    """Refuse a member that an archive does not have; looking one up in ``there`` is best quick."""
     for member in wanted:
-        if member not in known:
-            hint = nearest(member, there) or "; isthmus archive list shows what it holds."
+        if member not in there:
+            hint = nearest(member, list(there)) or "; isthmus archive list shows what it holds."
             raise ParameterError(f"{name}: there is no member {member!r}{hint}")
 
 

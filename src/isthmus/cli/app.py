@@ -17,8 +17,8 @@ from typing import Any
 import typer
 
 from isthmus import __version__, plain
-from isthmus.cli import docstrings
-from isthmus.cli.commands import Flag, add_command, flags_of_function
+from isthmus.cli import codec, docstrings
+from isthmus.cli.commands import NO_RECORDS, Flag, add_command, flags_of_function
 from isthmus.cli.terminal import Interrupted, drop_output, ending_signals
 from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
 
@@ -202,10 +202,15 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
             summary = docstrings.plain(docstrings.of_function(function).summary)
             app.command(name, short_help=summary)(_placeholder)
             continue
+        if name == "fit" and codec.is_named(arguments):  # which has flags of its own, and needs no torch
+            codec.refuse_other_flags(arguments)
+            function = codec.fit_codec
         groups = _groups(name, function, arguments)
-        defaults = _defaults(function, groups, arguments) if name == "fit" else {}
+        defaults = _defaults(function, groups, arguments) if function.__name__ == "fit" else {}
         command = shlex.join(["isthmus", *arguments])
-        add_command(app, name, function, groups, command=command, settings={"default_map": defaults})
+        of_records = function.__name__ not in NO_RECORDS
+        context: dict[str, Any] = {"default_map": defaults}
+        add_command(app, name, function, groups, command=command, of_records=of_records, settings=context)
     return app
 
 

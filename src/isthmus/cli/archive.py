@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from isthmus import checks, files
@@ -28,6 +29,7 @@ def archive(
     members: list[str] | None = None,
     *,
     output: str | None = None,
+    model: str | None = None,
     no_verify: bool = False,
     threads: int | None = None,
     force: bool = False,
@@ -51,6 +53,8 @@ def archive(
         Names of members, as list shows them; of add, files and folders.
     output : str
         Of get, a file; of extract, a folder.
+    model : str
+        Of get, extract and add: what the archive was compressed with, where that was a model.
     no_verify : bool
         Of add: do not decode again what was coded.
     threads : int
@@ -71,16 +75,17 @@ def archive(
     if action == "list":
         return _listed(archive, members)
     if action == "get":
-        return _got(terminal, archive, members or [], output, force)
+        return _got(terminal, archive, members or [], output, model, force)
     if action == "extract":
         folder = output or without_suffix(archive)
-        record = extracted(terminal, Archive(archive), members or None, folder, force=force)
+        record = extracted(terminal, Archive(archive, model=model), members or None, folder, force=force)
         del record["lost"]
         line = f"{record['output']}: {counted(record['members'], 'file')}, {record['bytes']:,} bytes"
         return Result(record, [line])
     files.hold(archive)
     if action == "add":
-        return _added(terminal, archive, members or [], not no_verify, threads or THREADS, force)
+        settings = {"verify": not no_verify, "threads": threads or THREADS, "force": force}
+        return _added(terminal, archive, members or [], model, settings)
     with Archive(archive) as opened:
         opened.delete(members or [])
         return _changed(archive, opened)
@@ -88,16 +93,19 @@ def archive(
 
 def _listed(path: str, names: list[str] | None) -> Result:
     with Archive(path) as opened:
-        checks.known_members(path, names or [], opened.names)
+        checks.known_members(path, names or [], set(opened.names))
         found = [member for member in opened.members if not names or member.name in names]
     rows = [(member.name, f"{member.length:,}", f"{member.size:,}") for member in found]
     document = [{"name": one.name, "bytes": one.length, "compressed_bytes": one.size} for one in found]
     return Result({"archive": path, "members": document}, columns(("member", "bytes", "compressed"), rows))
 
 
-def _got(terminal: Terminal, path: str, names: list[str], output: str | None, force: bool) -> Result:
-    with Archive(path) as opened, standard_output(terminal, "archive get", output, output is None) as to_stdout:
-        checks.known_members(path, names, opened.names)
+def _got(terminal: Terminal, path: str, names: list[str], output: str | None, model: str | None, force: bool) -> Result:
+    with (
+        Archive(path, model=model) as opened,
+        standard_output(terminal, "archive get", output, output is None) as to_stdout,
+    ):
+        checks.known_members(path, names, set(opened.names))
         pieces = (piece for name in names for piece in opened.blocks(name))
         if to_stdout is not None:
             to_stdout.writelines(pieces)
@@ -109,13 +117,13 @@ def _got(terminal: Terminal, path: str, names: list[str], output: str | None, fo
     return Result({"output": str(target), "bytes": size}, [f"{target}: {size:,} bytes"])
 
 
-def _added(terminal: Terminal, path: str, paths: list[str], verify: bool, threads: int, force: bool) -> Result:
+def _added(terminal: Terminal, path: str, paths: list[str], model: str | None, settings: Mapping[str, Any]) -> Result:
     found = gathered(paths)
     if found.skipped:
         terminal.say(f"note: {checks.skipped_in_folder(found.skipped)}")
     total = sum(one.stat().st_size for one in found.files.values())
-    with Archive(path) as opened, metered(terminal, total) as meter:
-        opened.add(found.files, verify=verify, threads=threads, force=force, progress=meter)
+    with Archive(path, model=model) as opened, metered(terminal, total) as meter:
+        opened.add(found.files, progress=meter, **settings)
         return _changed(path, opened)
 
 

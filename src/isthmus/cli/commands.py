@@ -19,7 +19,8 @@ from isthmus import files
 from isthmus.cli import docstrings, outputs
 from isthmus.cli.terminal import Interrupted, Result, Terminal
 
-__all__ = ["Flag", "add_command", "flags_of_function"]
+__all__ = ["COMMON", "NO_RECORDS", "Flag", "add_command", "flags_of_function"]
+
 
 Verb = Callable[..., Result]
 
@@ -41,7 +42,7 @@ COMMON = {
     "debug": "Show where an error came from.",
 }
 GUARD = "Put an apostrophe before text in .csv and .tsv that a spreadsheet would run as a formula (=, +, -, @)."
-NO_RECORDS = ("archive", "compress", "decompress")  # verbs about bytes, for which nothing of models is loaded
+NO_RECORDS = ("archive", "compress", "decompress", "fit_codec")  # functions about bytes, for which no torch is loaded
 NO_TABLES = (
     *NO_RECORDS,
     "fit",
@@ -155,6 +156,7 @@ def add_command(
     groups: dict[str, list[Flag]],
     *,
     command: str,
+    of_records: bool = True,
     settings: dict[str, Any] | None = None,
 ) -> None:
     """Make a verb a command of an application.
@@ -171,6 +173,8 @@ def add_command(
         What the parameters stand for that stand for several flags; such a parameter gets a dict.
     command : str
         The whole command line, as a person typed it.
+    of_records : bool, default=True
+        Whether it is about records, for which torch may be loaded, and of which something may be told.
     settings : dict, optional
         Of the command's context.
     """
@@ -192,10 +196,10 @@ def add_command(
 
             integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
-            _use_threads(values["threads"], of_torch=name not in NO_RECORDS)
+            _use_threads(values["threads"], of_torch=of_records)
         try:
             with files.claims():
-                result = (_done if name in NO_RECORDS else _told)(function, terminal, values)
+                result = (_told if of_records else _done)(function, terminal, values)
             terminal.show(result)
         except KeyboardInterrupt as stop:
             raise Interrupted(str(stop)) from stop

@@ -17,14 +17,16 @@ from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standa
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
 from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
+from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
-from isthmus.coding.container import ARCHIVE, STREAM, Source, opened
+from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
+from isthmus.coding.prior import Prior
 from isthmus.coding.sources import Gathered, gathered, pieces
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
 from isthmus.files import replacing
 
-__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "without_suffix", "written"]
+__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "known", "without_suffix", "written"]
 
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
@@ -37,7 +39,9 @@ def compress(
     *,
     output: str | None = None,
     stdout: bool = False,
+    model: str | None = None,
     speed: str = "normal",
+    no_prior: bool = False,
     no_verify: bool = False,
     dry_run: bool = False,
     compare: bool = False,
@@ -63,8 +67,12 @@ def compress(
         The compressed file; - is the standard output.
     stdout : bool
         Write to the standard output.
+    model : str
+        What isthmus fit --model codec learned from data like these; decompress needs it, too.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
+    no_prior : bool
+        Begin without the prior that isthmus carries, with which what looks like text becomes smaller.
     no_verify : bool
         Do not decode again what was coded.
     dry_run : bool
@@ -80,16 +88,24 @@ def compress(
     isthmus compress notes.txt
     isthmus compress logs/ -o logs.isth
     tail -f app.log | isthmus compress - > app.isth
+    isthmus compress app.log -m logs.safetensors
     """
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
-    settings = {"speed": speed, "verify": not no_verify, "threads": threads or THREADS}
+    choice = Choice(SPEEDS[speed], known(model), not no_prior)
+    settings = {
+        "speed": speed,
+        "model": choice.model,
+        "prior": choice.carried,
+        "verify": not no_verify,
+        "threads": threads or THREADS,
+    }
     _say_if_slow(terminal)
     if STANDARD in paths:
         if len(paths) > 1 or dry_run or compare:
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
-        return _only_told(terminal, paths, speed, dry_run=dry_run)
+        return _only_told(terminal, paths, choice, dry_run=dry_run)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
             _compress_job(terminal, _Job.of(paths, None), to_stdout, "the standard output", settings)
@@ -135,12 +151,17 @@ class _Job:
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
 
 
-def _only_told(terminal: Terminal, paths: Sequence[str], speed: str, *, dry_run: bool) -> Result:
+def known(model: str | None) -> Prior | None:
+    """Return what is in the file of a model, where one is named."""
+    return None if model is None else Prior.read(model)
+
+
+def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, *, dry_run: bool) -> Result:
     from isthmus.cli import estimates
 
     job = _Job.of(paths, None)
     _tell_skipped(terminal, job)
-    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), speed)
+    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), choice)
 
 
 def _say_if_slow(terminal: Terminal) -> None:
@@ -263,6 +284,7 @@ def decompress(
     *,
     output: str | None = None,
     stdout: bool = False,
+    model: str | None = None,
     partial: bool = False,
     force: bool = False,
 ) -> Result:
@@ -278,6 +300,8 @@ def decompress(
         The file, or the folder of an archive; - is the standard output.
     stdout : bool
         Write to the standard output.
+    model : str
+        What the files were compressed with, where that was a model: isthmus info FILE says so.
     partial : bool
         Of a damaged file, write what is sound; exit code 4 and a sentence that names the rest.
 
@@ -290,12 +314,13 @@ def decompress(
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
     _say_if_slow(terminal)
+    prior = known(model)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
         for path in paths:
             with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
-                record = _bring_back(terminal, path, file, output, to_stdout, partial=partial, force=force)
+                record = _bring_back(terminal, path, file, output, to_stdout, prior, partial=partial, force=force)
             if lost := record.pop("lost"):
                 damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
             done.append(record)
@@ -312,6 +337,7 @@ def _bring_back(
     file: BinaryIO,
     output: str | None,
     to_stdout: BinaryIO | None,
+    model: Prior | None,
     *,
     partial: bool,
     force: bool,
@@ -322,18 +348,24 @@ def _bring_back(
     if form == ARCHIVE:
         if to_stdout is not None:
             raise checks.an_archive(path)
-        archive = Archive(file if path == STANDARD else path)
+        archive = Archive(file if path == STANDARD else path, model=model)
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
-        return written(terminal, source, form, to_stdout, partial=partial)
+        return written(terminal, source, form, to_stdout, model, partial=partial)
     target = outputs.check_file_output(output or without_suffix(path), force)
     with replacing(target, force=force) as whole:
-        record = written(terminal, source, form, whole, partial=partial)
+        record = written(terminal, source, form, whole, model, partial=partial)
     return {"output": str(target), **record}
 
 
 def written(
-    terminal: Terminal, source: Source, form: int, file: BinaryIO | None, *, partial: bool = False
+    terminal: Terminal,
+    source: Source,
+    form: int,
+    file: BinaryIO | None,
+    model: Prior | None,
+    *,
+    partial: bool = False,
 ) -> dict[str, Any]:
     """Decode a compressed file, whose first bytes are taken, and write the data.
 
@@ -347,6 +379,8 @@ def written(
         Small or stream.
     file : binary file or None
         Where to; None checks only.
+    model : Prior or None
+        What a person named as the model that it needs.
     partial : bool, default=False
         Whether what is sound of a damaged one is written.
 
@@ -356,7 +390,9 @@ def written(
         ``source``, ``bytes`` of data, ``seconds``, ``lost``.
     """
     lost = []
-    found: Iterator[bytes | Lost] = salvage(source) if partial and form == STREAM else data_of(source, form)
+    found: Iterator[bytes | Lost] = (
+        salvage(source, model) if partial and form == STREAM else data_of(source, form, model)
+    )
     with metered(terminal, None) as meter:
         for piece in found:
             if isinstance(piece, Lost):
@@ -408,6 +444,7 @@ def extracted(
         ``source``, ``output``, ``members``, ``bytes`` of data, ``seconds``, ``lost``.
     """
     with archive, metered(terminal, None) as meter:
+        _ = archive.prior  # a model that is not here is no damage
         wanted = archive.names if members is None else list(members)
         lost = [name for name in wanted if not _is_sound(archive, name)] if partial else []
         sound = [name for name in wanted if name not in set(lost)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.cli.compress import written
+from isthmus.checks.coding import SHORT
+from isthmus.cli.compress import known, written
 from isthmus.cli.meter import metered
 from isthmus.cli.terminal import Result, Terminal, counted
 from isthmus.coding import Archive, container
@@ -38,9 +39,10 @@ def info(path: str) -> Result:
 
 
 def _about_coding(found: dict[str, Any]) -> list[str]:
+    needed = _about_prior(found["model"], is_carried=found["carried"])
     if found["form"] == "small":
-        return ["stored as it is: it does not become smaller"] if found["stored"] else []
-    lines = [f"name: {found['name']}"] if found["name"] else []
+        return ["stored as it is: it does not become smaller"] if found["stored"] else needed
+    lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
         lines += [f"members: {found['members']:,}"]
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
@@ -48,16 +50,29 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     return [*lines, f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
 
 
-def verify(terminal: Terminal, path: str) -> Result:
+def _about_prior(fingerprint: str | None, *, is_carried: bool) -> list[str]:
+    """Return the line about what a decoder has to begin with."""
+    if fingerprint is None:
+        return []
+    if is_carried:
+        return ["begins with the prior that isthmus carries"]
+    return [f"needs the model {fingerprint[:SHORT]}: whoever decompresses it gives the file of that with -m"]
+
+
+def verify(terminal: Terminal, path: str, model: str | None) -> Result:
     """Decode a compressed file, which raises where anything is not as it was written."""
+    prior = known(model)
     with open(path, "rb") as file:
         source = Source(file, path)
         form = opened(source)
         if form != ARCHIVE:
-            size = written(terminal, source, form, None)["bytes"]
+            size = written(terminal, source, form, None, prior)["bytes"]
             checked = f"{size:,} bytes decoded, every check fits"
     if form == ARCHIVE:
-        with Archive(path) as archive, metered(terminal, sum(one.length for one in archive.members)) as meter:
+        with (
+            Archive(path, model=prior) as archive,
+            metered(terminal, sum(one.length for one in archive.members)) as meter,
+        ):
             for member in archive.members:
                 for block, data in zip(member.blocks, archive.blocks(member.name), strict=True):
                     meter(len(data), block.size)

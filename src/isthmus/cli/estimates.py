@@ -11,12 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isthmus import coding
 from isthmus.cli.meter import metered
 from isthmus.cli.terminal import Result, Terminal, columns
+from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import SPEEDS
 from isthmus.coding.sources import opened_file
+from isthmus.coding.stream import compressed, decompressed
 from isthmus.errors import IsthmusError
 
 __all__ = ["compare", "estimate"]
@@ -26,11 +27,12 @@ PLACES = 16  # where they are taken
 COMPARED = 256 << 20  # bytes that a comparison takes into memory
 
 
-def estimate(terminal: Terminal, paths: Sequence[Path], speed: str) -> Result:
+def estimate(terminal: Terminal, paths: Sequence[Path], choice: Choice) -> Result:
     """Estimate a compressed size from pieces of the data, coded one after another by one coder."""
     sizes = [path.stat().st_size for path in paths]
     total = sum(sizes)
-    coder = Coder(table_bits(total, SPEEDS[speed]), speed=SPEEDS[speed])
+    prior = choice.for_members({str(path): path for path in paths})
+    coder = Coder(table_bits(total, choice.speed), speed=choice.speed, prior=prior)
     started, sampled, size = time.perf_counter(), 0, 0
     with metered(terminal, min(total, SAMPLE)) as meter:
         for piece in _sample(paths, sizes):
@@ -86,22 +88,22 @@ class Tool(NamedTuple):
     decompress: Callable[[bytes], bytes]
 
 
-def compare(terminal: Terminal, paths: Sequence[Path], speed: str) -> Result:
+def compare(terminal: Terminal, paths: Sequence[Path], choice: Choice) -> Result:
     """Compress files with isthmus and with other tools, each file alone, and set sizes and speeds beside each other."""
     data = _read(paths)
     total = sum(map(len, data))
     rows: list[dict[str, Any]] = []
-    tools = _tools(speed)
+    tools = _tools(choice)
     with metered(terminal, total * len(tools)) as meter:
         for tool in tools:
             started = time.perf_counter()
-            compressed = [tool.compress(one) for one in data]
+            packed = [tool.compress(one) for one in data]
             coded = time.perf_counter()
-            again = [tool.decompress(one) for one in compressed]
+            again = [tool.decompress(one) for one in packed]
             ended = time.perf_counter()
             if again != data:
                 raise IsthmusError(f"{tool.name} did not give back what it was given; report that to its makers.")
-            size = sum(map(len, compressed))
+            size = sum(map(len, packed))
             meter(total, 0)
             rows.append(
                 {
@@ -143,9 +145,15 @@ def _read(paths: Sequence[Path]) -> list[bytes]:
     return found
 
 
-def _tools(speed: str) -> list[Tool]:
+def _tools(choice: Choice) -> list[Tool]:
     """Return isthmus and the tools that are here, each at the setting that gives its smallest files."""
-    own = Tool(f"isthmus ({speed})", lambda data: coding.compress(data, speed=speed, verify=False), coding.decompress)
+    speed = next(name for name, number in SPEEDS.items() if number == choice.speed)
+    how: dict[str, Any] = {"speed": speed, "verify": False, "model": choice.model, "prior": choice.carried}
+    own = Tool(
+        f"isthmus ({speed}{', with the model' if choice.model else ''})",
+        lambda data: compressed(data, **how),
+        lambda data: decompressed(data, model=choice.model),
+    )
     xz = Tool("xz -9e", lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME), lzma.decompress)
     return [
         own,

@@ -197,9 +197,12 @@ def _open_as_remembered(
 def load_model(path: str, device: str | None, *, or_a: type | tuple[type, ...] = ()) -> Any:
     """Return the model of a file, on a device; or the task object, where it is of the class that a verb knows."""
     import isthmus
+    from isthmus.checks.coding import codec_elsewhere
     from isthmus.checks.tasks import a_model
 
     found = isthmus.load(path, device=device)
+    if isinstance(found, isthmus.Codec):
+        raise codec_elsewhere(path)
     if not isinstance(found, or_a):
         a_model(path, found)
     return found

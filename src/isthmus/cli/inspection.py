@@ -65,6 +65,7 @@ def info(terminal: Terminal, file: str) -> Result:
 
 def _about_model(model: str) -> Result:
     from isthmus import artifact
+    from isthmus.cli import codec
 
     envelope = artifact.describe(model)
     document = envelope["document"]
@@ -73,15 +74,19 @@ def _about_model(model: str) -> Result:
         f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}"
     )
     with artifact.understanding(model):
-        lines = [
-            head,
-            *_about_data(document.get("schema", {})),
-            *_about_fit(document.get("provenance", {}), document.get("history", [])),
-            *_about_parameters(document.get("parameters", {})),
-            *_about_scores(document.get("scores", {})),
-            *(f"note: {note}" for note in document.get("notes", [])),
-        ]
-    return Result({"path": model, "bytes": size, **envelope}, lines)
+        is_codec = envelope["class"] == "Codec"
+        about = codec.about(document, envelope["sha256"]) if is_codec else _about_learning(document)
+    return Result({"path": model, "bytes": size, **envelope}, [head, *about])
+
+
+def _about_learning(document: Mapping[str, Any]) -> list[str]:
+    return [
+        *_about_data(document.get("schema", {})),
+        *_about_fit(document.get("provenance", {}), document.get("history", [])),
+        *_about_parameters(document.get("parameters", {})),
+        *_about_scores(document.get("scores", {})),
+        *(f"note: {note}" for note in document.get("notes", [])),
+    ]
 
 
 def _about_data(schema: Mapping[str, Any]) -> list[str]:
@@ -129,7 +134,7 @@ def _about_scores(scores: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def verify(terminal: Terminal, file: str) -> Result:
+def verify(terminal: Terminal, file: str, *, model: str | None = None) -> Result:
     """Check a model's file: its digests, that it loads, and that it still computes what it did when it was fitted.
 
     A compressed file is decoded, and every check in it looked at; nothing is written.
@@ -138,6 +143,8 @@ def verify(terminal: Terminal, file: str) -> Result:
     ----------
     file : str
         The model's file, or a compressed one.
+    model : str
+        What a compressed file was compressed with, where that was a model: isthmus info FILE says so.
 
     Examples
     --------
@@ -146,18 +153,22 @@ def verify(terminal: Terminal, file: str) -> Result:
     """
     from isthmus.cli import compressed
 
-    return compressed.verify(terminal, file) if compressed.is_compressed(file) else _verified_model(file)
+    return compressed.verify(terminal, file, model) if compressed.is_compressed(file) else _verified_model(file)
 
 
 def _verified_model(model: str) -> Result:
     import isthmus
     from isthmus import artifact
+    from isthmus.cli import codec
 
     artifact.read(model)
     fitted = isthmus.load(model)
     checks = {"digests": "every bit is as it was written", "loads": f"as {type(fitted).__name__}"}
     with artifact.understanding(model):
-        passed, checks["computes"] = _still_computes(getattr(fitted, "model_", fitted))  # a task's, or the model
+        if isinstance(fitted, isthmus.Codec):
+            passed, checks["computes"] = codec.still_computes(fitted)
+        else:
+            passed, checks["computes"] = _still_computes(getattr(fitted, "model_", fitted))  # a task's, or the model
     lines = [f"{name:9} {what}" for name, what in checks.items()]
     return Result(
         {"path": model, "passed": passed, **checks}, [*lines, f"{model}: {'ok' if passed else 'NOT ok'}"], passed

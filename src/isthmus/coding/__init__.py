@@ -13,13 +13,11 @@ from typing import IO, Any, BinaryIO
 
 from isthmus import checks, files
 from isthmus.coding.archive import Archive
-from isthmus.coding.codec import Codec, prior_in
+from isthmus.coding.codec import Codec, Model, prior_in
 from isthmus.coding.prior import Prior
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
 
 __all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed"]
-
-Model = Codec | str | os.PathLike[str] | None  # or the path of its file
 
 
 def compress(

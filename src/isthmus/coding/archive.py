@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from isthmus import checks, files
 from isthmus.coding import names
 from isthmus.coding.choosing import Choice, Given
-from isthmus.coding.codec import Codec, prior_in
+from isthmus.coding.codec import Model, prior_in
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
@@ -136,9 +136,7 @@ class Archive:
     b'beta'
     """
 
-    def __init__(
-        self, file: str | os.PathLike[str] | BinaryIO, *, model: Codec | str | os.PathLike[str] | None = None
-    ) -> None:
+    def __init__(self, file: str | os.PathLike[str] | BinaryIO, *, model: Model = None) -> None:
         self._model = prior_in("Archive", model)
         self._path = Path(file) if isinstance(file, str | os.PathLike) else None
         self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
@@ -160,7 +158,7 @@ class Archive:
         verify: bool = True,
         threads: int = 1,
         force: bool = False,
-        model: Codec | str | os.PathLike[str] | None = None,
+        model: Model = None,
         prior: bool = True,
     ) -> Self:
         """Write an archive, whole or not at all, and return it.
@@ -242,7 +240,7 @@ class Archive:
         ArtifactError
             It is damaged, and what came before is sound; or the archive needs another model.
         """
-        checks.known_members(self.label, [name], self.names)
+        checks.known_members(self.label, [name], self._members)
         source, prior = Source(self._file, self.label), self.prior
         blocks = self._members[name].blocks
         for start in range(0, len(blocks), GROUP):
@@ -294,7 +292,7 @@ class Archive:
         """
         folder = Path(folder)
         wanted = self.names if names is None else list(names)
-        checks.known_members(self.label, wanted, self.names)
+        checks.known_members(self.label, wanted, self._members)
         _ = self.prior  # before anything is made
         _check_names(wanted, self.label)
         if folder.exists():
@@ -367,7 +365,7 @@ class Archive:
         ParameterError
             There is no such member.
         """
-        checks.known_members(self.label, names, self.names)
+        checks.known_members(self.label, names, self._members)
         gone = set(names)
         self._rewrite([member for member in self.members if member.name not in gone], {})
 

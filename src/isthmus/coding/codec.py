@@ -14,7 +14,7 @@ from isthmus.coding.sources import files_of, pieces
 from isthmus.coding.stream import compressed, decompressed
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Codec", "prior_in"]
+__all__ = ["Codec", "Model", "prior_in"]
 
 PIECE = 1 << 20  # bytes of a file that are learned from at once
 LOOKED_AT = 100  # texts of a list that are looked up as names of files
@@ -33,7 +33,7 @@ class Codec:
     fingerprint_ : str
         Names the model in the files that need it: SHA-256 of its numbers, in hexadecimal.
     provenance_ : dict
-        ``bytes`` and ``texts`` that it learned from, and the fingerprint of what it ``began`` with.
+        ``bytes`` and ``pieces`` (texts, or up to a MiB of a file) that it learned from, and the fingerprint of what it ``began`` with.
 
     Examples
     --------
@@ -76,11 +76,11 @@ class Codec:
         IsthmusWarning
             Links and special files of a folder were left out, or a file changed while it was read.
         """
-        count = {"texts": 0, "bytes": 0}
+        count = {"bytes": 0, "pieces": 0}
 
         def counted() -> Iterator[bytes]:
             for text in _texts(data):
-                count["texts"] += 1
+                count["pieces"] += 1
                 count["bytes"] += len(text)
                 yield text
 
@@ -151,18 +151,21 @@ class Codec:
         return "Codec()"
 
 
-def prior_in(owner: str, model: Codec | str | os.PathLike[str] | None) -> Prior | None:
+Model = Codec | Prior | str | os.PathLike[str] | None  # or the path of its file
+
+
+def prior_in(owner: str, model: Model) -> Prior | None:
     """Return the prior of a fitted codec, or of the file of one.
 
     Parameters
     ----------
     owner : str
         For sentences.
-    model : Codec, path or None
-        None is returned as it is.
+    model : Codec, path, Prior or None
+        The last two are returned as they are.
     """
-    if model is None:
-        return None
+    if model is None or isinstance(model, Prior):
+        return model
     if isinstance(model, str | os.PathLike):
         return Prior.read(model)
     if not isinstance(model, Codec):

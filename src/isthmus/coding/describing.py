@@ -6,7 +6,20 @@ import os
 from typing import Any
 
 from isthmus.coding.archive import Archive
-from isthmus.coding.container import ARCHIVE, SMALL_HEAD, STREAM, Fields, Source, opened
+from isthmus.coding.container import (
+    ARCHIVE,
+    FINGERPRINT,
+    SMALL_FINGERPRINT,
+    SMALL_HEAD,
+    SMALL_STORED,
+    SMALL_WITH_MODEL,
+    SMALL_WITH_PRIOR,
+    STREAM,
+    Fields,
+    Source,
+    opened,
+)
+from isthmus.coding.prior import shipped
 from isthmus.coding.stream import END, END_SIZE, Head
 
 __all__ = ["describe"]
@@ -19,8 +32,9 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``form`` ("small", "stream" or "archive"), ``bytes`` of data, ``compressed_bytes``, ``parts`` (bytes of the file
-        by what they are for) and, by form, ``speed``, ``table_bits``, ``name``, ``chunks``, ``stored``, ``restarts``,
-        ``members``.
+        by what they are for), ``model`` (first bytes of the fingerprint of the prior or model that it needs, in
+        hexadecimal, or None), ``carried`` (whether isthmus carries that) and, by form, ``speed``, ``table_bits``,
+        ``name``, ``chunks``, ``stored``, ``restarts``, ``members``.
 
     Raises
     ------
@@ -34,16 +48,33 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         if form == STREAM:
             found = {"form": "stream", **_of_stream(source)}
         elif form != ARCHIVE:
-            length = int.from_bytes(source.take(2), "little")
-            parts = {"head": SMALL_HEAD, "payload": size - SMALL_HEAD}
-            found = {"form": "small", "bytes": length, "stored": int(form == 0), "parts": parts}
+            found = {"form": "small", **_of_small(source, form, size)}
     if form == ARCHIVE:
         found = {"form": "archive", **_of_archive(path, size)}
     return {**found, "compressed_bytes": size}
 
 
+def _of_small(source: Source, form: int, size: int) -> dict[str, Any]:
+    length = int.from_bytes(source.take(2), "little")
+    source.take(SMALL_HEAD - source.position)
+    named, carried = None, shipped()
+    if form == SMALL_WITH_MODEL:
+        named = source.take(SMALL_FINGERPRINT)
+    elif form == SMALL_WITH_PRIOR and carried is not None:
+        named = carried.fingerprint[:FINGERPRINT]
+    parts = {"head": source.position, "payload": size - source.position}
+    return {"bytes": length, "stored": int(form == SMALL_STORED), "parts": parts, **_of_prior(named)}
+
+
+def _of_prior(named: bytes | None) -> dict[str, Any]:
+    carried = shipped()
+    is_carried = named is not None and carried is not None and carried.fingerprint.startswith(named)
+    return {"model": None if named is None else named.hex(), "carried": is_carried}
+
+
 def _of_fields(fields: Fields) -> dict[str, Any]:
-    return {"method": fields.method, "speed": fields.speed, "table_bits": fields.bits, "name": fields.name}
+    coding = {"method": fields.method, "speed": fields.speed, "table_bits": fields.bits, "name": fields.name}
+    return coding | _of_prior(fields.prior)
 
 
 def _of_stream(source: Source) -> dict[str, Any]:

@@ -63,18 +63,22 @@ def gathered(paths: Iterable[str | os.PathLike[str]], *, but: Path | None = None
         A folder cannot be read.
     """
     found, given = Gathered(), [Path(path) for path in paths]
-    left_out = os.path.realpath(but) if but is not None else ""
+    left_out = _real(but)
     for path in given:
         _gather(found, path, "" if len(given) == 1 else f"{_last_part(path)}/", left_out)
     check_names(found.files)
     return found
 
 
-def files_of(path: str | os.PathLike[str]) -> Gathered:
-    """Return a file, or all files in a folder, whatever their names; errors are those of :func:`gathered`."""
+def files_of(path: str | os.PathLike[str], *, but: Path | None = None) -> Gathered:
+    """Return a file, or all files in a folder, whatever their names; otherwise as :func:`gathered`."""
     found = Gathered()
-    _gather(found, Path(path), "", "")
+    _gather(found, Path(path), "", _real(but))
     return found
+
+
+def _real(path: Path | None) -> str:
+    return "" if path is None else os.path.realpath(path)
 
 
 def _gather(found: Gathered, path: Path, start: str, left_out: str) -> None:
