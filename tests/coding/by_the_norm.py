@@ -5,11 +5,13 @@ It reads sound files only, and says of the others no more than that they are not
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.prior import Prior, shipped
 
-SMALL_STORED, SMALL_PREDICTED, STREAM, ARCHIVE = 0, 1, 8, 9
+SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, STREAM, ARCHIVE = 0, 1, 2, 3, 8, 9
 
 
 class Bytes:
@@ -44,12 +46,33 @@ def form_of(content: bytes) -> int:
     return content[2] & 15
 
 
-def small(content: bytes) -> bytes:
+def fingerprint(prior: Prior) -> bytes:
+    digest = hashlib.sha256()
+    for name in sorted(prior.tensors):
+        tensor = prior.tensors[name]
+        kind, shape = tensor.dtype.newbyteorder("<").str, f"({', '.join(map(str, tensor.shape))}"
+        digest.update(name.encode() + b"\0" + kind.encode() + b"\0")
+        digest.update((shape + (",)" if tensor.ndim == 1 else ")")).encode() + b"\0")
+        digest.update(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes(order="C"))
+    return digest.digest()
+
+
+def needed(start: bytes, model: Prior | None) -> Prior:
+    return next(prior for prior in (model, shipped()) if prior and fingerprint(prior).startswith(start))
+
+
+def coder_with(prior: Prior | None, bits: int, speed: int = 1) -> Coder:
+    return Coder(bits, speed=speed) if prior is None else Coder(bits, speed=speed, prior=prior)
+
+
+def small(content: bytes, model: Prior | None = None) -> bytes:
     form, length = form_of(content), int.from_bytes(content[3:5], "little")
-    rest = content[8:]
-    data = rest if form == SMALL_STORED else Coder(table_bits(length)).decode(rest, length)
+    named = content[8:12] if form == SMALL_WITH_MODEL else b""
+    rest = content[8 + len(named) :]
+    prior = {SMALL_WITH_PRIOR: shipped, SMALL_WITH_MODEL: lambda: needed(named, model)}.get(form, lambda: None)()
+    data = rest if form == SMALL_STORED else coder_with(prior, table_bits(length)).decode(rest, length)
     assert len(data) == length
-    assert crc(content[2:5] + data, 3) == content[5:8]
+    assert crc(content[2:5] + named + data, 3) == content[5:8]
     return data
 
 
@@ -66,11 +89,17 @@ def fields(content: bytes) -> tuple[dict[int, bytes], int]:
     return found, place.at
 
 
-def stream(content: bytes) -> bytes:
+def prior_in(found: dict[int, bytes], model: Prior | None) -> Prior | None:
+    assert 6 not in found or (len(found[6]), *found[4][:2]) == (16, 1, 1)
+    return needed(found[6], model) if 6 in found else None
+
+
+def stream(content: bytes, model: Prior | None = None) -> bytes:
     assert form_of(content) == STREAM
     found, start = fields(content)
     method, speed, bits = found[4]
-    coder = Coder(bits, speed=speed) if method else None
+    prior = prior_in(found, model)
+    coder = coder_with(prior, bits, speed) if method else None
     place, data, number, restarts = Bytes(content, start), b"", 0, []
     while True:
         at = place.at
@@ -108,11 +137,12 @@ def stream(content: bytes) -> bytes:
     return data
 
 
-def archive(content: bytes) -> dict[str, bytes]:
+def archive(content: bytes, model: Prior | None = None) -> dict[str, bytes]:
     assert form_of(content) == ARCHIVE
     found, start = fields(content)
     method, speed, bits = found[4]
     assert method == 1
+    prior = prior_in(found, model)
     size, length = (int.from_bytes(content[at : at + 4], "little") for at in (-13, -9))
     check, copies = content[-5:-1], content[-1]
     end = len(content) - 13 - copies * size
@@ -140,7 +170,7 @@ def archive(content: bytes) -> dict[str, bytes]:
         content_of = b""
         for number, (block, packed_size, its_check) in enumerate(zip(own, packed_sizes, its_checks, strict=True)):
             if number % 64 == 0:
-                coder = Coder(min(bits, table_bits(sum(own[number : number + 64]), speed)), speed=speed)
+                coder = coder_with(prior, min(bits, table_bits(sum(own[number : number + 64]), speed)), speed)
             payload = data.take(packed_size // 2)
             if packed_size % 2:
                 piece = payload
@@ -155,5 +185,5 @@ def archive(content: bytes) -> dict[str, bytes]:
     return members
 
 
-def decoded(content: bytes) -> bytes:
-    return stream(content) if form_of(content) == STREAM else small(content)
+def decoded(content: bytes, model: Prior | None = None) -> bytes:
+    return stream(content, model) if form_of(content) == STREAM else small(content, model)

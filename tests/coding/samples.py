@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 from collections.abc import Callable
@@ -12,8 +13,19 @@ from isthmus import coding
 from isthmus.coding import archive as archives
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import Coder, table_bits
-from isthmus.coding.container import ARCHIVE, STREAM, Fields, check_of, first_bytes, opened, small, varint
+from isthmus.coding.container import (
+    ARCHIVE,
+    SMALL_WITH_MODEL,
+    STREAM,
+    Fields,
+    check_of,
+    first_bytes,
+    opened,
+    small,
+    varint,
+)
 from isthmus.coding.container import Source as Source
+from isthmus.coding.prior import Prior, learned
 from isthmus.errors import IsthmusError
 
 TEXT = b"She sells sea shells by the sea shore; the shells she sells are sea shells, I am sure. " * 6
@@ -29,21 +41,29 @@ class Sample:
     data: object  # bytes, or those of members by name
 
 
-def stream_of(data: bytes, *, chunk: int = 100, restart: int = 400, name: str | None = None) -> bytes:
+@functools.cache
+def model() -> Prior:
+    """Return a model that some samples are made with."""
+    return learned([TEXT[:100]], None)
+
+
+def stream_of(
+    data: bytes, *, chunk: int = 100, restart: int = 400, name: str | None = None, model: Prior | None = None
+) -> bytes:
     """Return data as a stream of small chunks, in which the coder often begins afresh."""
-    file = io.BytesIO()
+    file, speed = io.BytesIO(), "normal" if model else "fast"
     with (
         mock.patch.multiple(streams, CHUNK=chunk, RESTART=restart),
-        streams.Writer(file, speed="fast", size=len(data), name=name) as writer,
+        streams.Writer(file, speed=speed, size=len(data), name=name, model=model) as writer,
     ):
         writer.write(data)
         writer.flush()
     return file.getvalue()
 
 
-def archive_of(members: dict[str, bytes]) -> bytes:
+def archive_of(members: dict[str, bytes], model: Prior | None = None) -> bytes:
     file = io.BytesIO()
-    archives.write_archive(file, members, speed="fast")
+    archives.write_archive(file, members, speed="normal" if model else "fast", model=model)
     return file.getvalue()
 
 
@@ -57,6 +77,9 @@ def all_samples() -> list[Sample]:
         Sample("stream", stream_of(mixed, name="notes.txt"), mixed),
         Sample("stream, empty", _empty_stream(), b""),
         Sample("archive", archive_of(members), members),
+        Sample("small, with a model", small(TEXT, model()), TEXT),
+        Sample("stream, with a model", stream_of(mixed, model=model()), mixed),
+        Sample("archive, with a model", archive_of(members, model()), members),
     ]
 
 
@@ -67,9 +90,9 @@ def _empty_stream() -> bytes:
 def read(content: bytes) -> object:
     """Return all that a file holds."""
     if len(content) > 2 and content[:2] == b"\xc1\x69" and content[2] & 15 == ARCHIVE:
-        archive = coding.Archive(io.BytesIO(content))
+        archive = coding.Archive(io.BytesIO(content), model=model())
         return {name: archive.read(name) for name in archive.names}
-    return coding.decompress(content)
+    return coding.decompress(content, model=model())
 
 
 @dataclass(frozen=True)
@@ -147,11 +170,13 @@ def _altered(content: bytes, rng: random.Random) -> bytes:
 
 def _forged_small(sample: Sample, rng: random.Random) -> bytes:
     form = sample.content[2] & 15
+    start = 12 if form == SMALL_WITH_MODEL else 8
+    named = sample.content[8:start] if rng.random() < 0.8 else rng.randbytes(start - 8)
     length = _number(rng) & 0xFFFF if rng.random() < 0.5 else int.from_bytes(sample.content[3:5], "little")
-    rest = _altered(sample.content[8:], rng)
-    data = _decoded(Coder(table_bits(length)), rest, length) if form else rest
+    rest = _altered(sample.content[start:], rng)
+    data = _decoded(Coder(table_bits(length), prior=model() if named else None), rest, length) if form else rest
     head = sample.content[2:3] + length.to_bytes(2, "little")
-    return sample.content[:2] + head + check_of(head + data, 3) + rest
+    return sample.content[:2] + head + check_of(head + named + data, 3) + named + rest
 
 
 def _forged_fields(form: int, rng: random.Random) -> bytes:
@@ -159,7 +184,11 @@ def _forged_fields(form: int, rng: random.Random) -> bytes:
     tags = [rng.choice((1, 2, 3, 4, 6, 9, 1000)) for _ in range(rng.randint(0, 3))]
     for tag in sorted(tags) if rng.random() < 0.8 else tags:
         value = bytes([rng.choice((0, 1, 1, 2)), rng.choice((1, 1, 2, 3)), rng.choice((0, 12, 14, 22, 23, 255))])
-        value = value if tag == 4 else rng.choice((b"", b"notes.txt", b"../x", b"\xff", rng.randbytes(3)))
+        value = (
+            value
+            if tag == 4
+            else rng.choice((b"", b"notes.txt", b"../x", b"\xff", rng.randbytes(3), rng.randbytes(16)))
+        )
         packed += varint(tag) + varint(len(value) if rng.random() < 0.9 else _number(rng)) + value
     first = first_bytes(form) + varint(len(packed) if rng.random() < 0.9 else _number(rng)) + packed
     return first + check_of(first[2:])
@@ -170,7 +199,7 @@ def _forged_stream(sample: Sample, rng: random.Random) -> bytes:
     opened(source)
     fields = Fields.read(source, STREAM)
     content = fields.to_bytes(STREAM) if rng.random() < 0.8 else _forged_fields(STREAM, rng)
-    totals, coder = streams.Totals(), fields.coder()
+    totals, coder = streams.Totals(), fields.coder(prior=fields.found_prior(model(), "the sample"))
     while True:
         head = streams.Head.read(source, totals.chunks)
         payload = source.take(head.size)
@@ -200,7 +229,7 @@ def _forged_stream(sample: Sample, rng: random.Random) -> bytes:
 
 def _forged_archive(sample: Sample, rng: random.Random) -> bytes:
     file = io.BytesIO(sample.content)
-    archive = archives.Archive(file)
+    archive = archives.Archive(file, model=model())
     content = archive.fields.to_bytes(ARCHIVE) if rng.random() < 0.8 else _forged_fields(ARCHIVE, rng)
     members = []
     for member in archive.members:
@@ -210,7 +239,7 @@ def _forged_archive(sample: Sample, rng: random.Random) -> bytes:
             payload = file.read(block.size)
             if rng.random() < 0.3:
                 payload = _altered(payload, rng)
-                coder = archive.fields.coder(block.length)
+                coder = archive.fields.coder(block.length, prior=archive.prior)
                 data = payload if block.stored else _decoded(coder, payload, block.length)
                 block = replace(block, size=len(payload), check=check_of(data, len(block.check)))
             content += payload

@@ -33,7 +33,8 @@ class Codec:
     fingerprint_ : str
         Names the model in the files that need it: SHA-256 of its numbers, in hexadecimal.
     provenance_ : dict
-        ``bytes`` and ``pieces`` (texts, or up to a MiB of a file) that it learned from, and the fingerprint of what it ``began`` with.
+        ``bytes`` and ``pieces`` (texts, or up to a MiB of a file) that it learned from, and the fingerprint of the
+        prior that it ``began`` with.
 
     Examples
     --------
