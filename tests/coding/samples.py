@@ -184,11 +184,8 @@ def _forged_fields(form: int, rng: random.Random) -> bytes:
     tags = [rng.choice((1, 2, 3, 4, 6, 9, 1000)) for _ in range(rng.randint(0, 3))]
     for tag in sorted(tags) if rng.random() < 0.8 else tags:
         value = bytes([rng.choice((0, 1, 1, 2)), rng.choice((1, 1, 2, 3)), rng.choice((0, 12, 14, 22, 23, 255))])
-        value = (
-            value
-            if tag == 4
-            else rng.choice((b"", b"notes.txt", b"../x", b"\xff", rng.randbytes(3), rng.randbytes(16)))
-        )
+        others = (b"", b"notes.txt", b"../x", b"\xff", rng.randbytes(3), rng.randbytes(16))
+        value = value if tag == 4 else rng.choice(others)
         packed += varint(tag) + varint(len(value) if rng.random() < 0.9 else _number(rng)) + value
     first = first_bytes(form) + varint(len(packed) if rng.random() < 0.9 else _number(rng)) + packed
     return first + check_of(first[2:])

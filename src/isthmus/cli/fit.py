@@ -57,7 +57,8 @@ def fit(
     data : str
         Records to learn from.
     model : {NAME}
-        Which one: see isthmus models.
+        Which one: see isthmus models. --model codec learns to make files smaller instead, and has flags of its own:
+        isthmus fit --model codec --help.
     output : str
         Where to.
     set_ : {KEY=VALUE}
