@@ -1038,6 +1038,56 @@ def outputs_of_compressed_files(tmp: Path) -> None:
     assert (tmp / "c").read_bytes() == (tmp / "b").read_bytes() == b"data"
 
 
+@advises("checks.coding.needs_model")
+@advises("checks.coding.no_codec")
+@advises("checks.coding.model_at_speed")
+@advises("checks.coding.archive_without_model")
+@advises("checks.coding.codec_elsewhere")
+@advises("checks.coding.no_flag_of_codec")
+def models_of_compression(tmp: Path) -> None:
+    text, model, path = tmp / "a.log", tmp / "logs.safetensors", tmp / "a.isth"
+    text.write_bytes(b"GET /health 200 in 7 ms")
+    fit = ["fit", text, "--model", "codec", "-o", model]
+    assert main([*map(str, fit), "--latent-dim", "3"]) == 2  # leave it out
+    run(*fit)
+    with told("holds a Codec, which makes files smaller; give it to isthmus compress -m"):
+        from isthmus.cli.inputs import load_model
+
+        load_model(str(model), None)
+    with told("leave out the model, or the speed"):
+        isthmus.compress(b"x", model=model, speed="fast")
+    isthmus.compress(b"x", model=model)
+    isthmus.compress(b"x", speed="fast")
+    compressed = isthmus.compress(text.read_bytes(), model=model)
+    with told("give the file of that model with -m (model=)"):
+        isthmus.decompress(compressed)
+    assert isthmus.decompress(compressed, model=model) == text.read_bytes()
+    isthmus.Archive.create(path, {"a": b"x"}, prior=False).close()
+    with told("leave out the model, or make a new archive"):
+        isthmus.Archive(path, model=model).add({"b": b"x"})
+    isthmus.Archive(path).add({"b": b"x"})
+    isthmus.Archive.create(tmp / "new.isth", {"b": b"x"}, model=model).close()
+    Autoencoder(latent_dim=2, **COMMON).fit(rows()).save(tmp / "rows.safetensors")
+    with told("make a model that can with isthmus fit --model codec"):
+        isthmus.compress(b"x", model=tmp / "rows.safetensors")
+
+
+@advises("checks.coding.codec_not_fitted")
+@advises("checks.coding.nothing_to_learn")
+@advises("checks.coding.nothing_like_texts")
+@advises("checks.coding.text_or_file")
+def what_a_codec_learns_from(tmp: Path) -> None:
+    codec, path = isthmus.Codec(), tmp / "a.log"
+    path.write_bytes(b"text")
+    with told("call fit(data) first, or isthmus.load a file"):
+        codec.compress(b"x")
+    for given, said in ((b"", "give other files, or texts"), (5, "pass one of these"), ([str(path)], "give a Path")):
+        with told(said):
+            codec.fit(given)
+    for good in (b"text", "é".encode(), ["text"], path, [path], [str(path).encode()]):
+        codec.fit(good).compress(b"x")
+
+
 @advises("cli.pipes.standard_output", 2)
 def bytes_go_to_one_place(tmp: Path) -> None:
     (tmp / "x").write_bytes(b"data")
@@ -1051,6 +1101,7 @@ def bytes_go_to_one_place(tmp: Path) -> None:
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
+    "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",
     "checks.coding.unlike_its_source": "it asks for a report of a bug",
     "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",
