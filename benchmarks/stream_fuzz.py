@@ -1,10 +1,10 @@
 """Compressed files that were altered, half of them with checks made right again: what comes of reading them.
 
-Six sound files, of every form (``tests/coding/samples.py`` makes them), are changed in one to three places. In one
-half, bytes are changed, left out, put in or moved: such a file must be refused in one of isthmus's own errors. The
-other half say something wrong with right checks: sizes of any kind, other fields, payloads, chunks, names and
-directories; each must be refused so, or give data, within bounds of time and memory. Of streams, what is sound is
-saved, too (``decompress --partial``). A share of them goes through ``isthmus verify`` and ``isthmus info``.
+Nine sound files, of every form, with a model and without (``tests/coding/samples.py`` makes them), are changed in one
+to three places. In one half, bytes are changed, left out, put in or moved: such a file must be refused in one of
+isthmus's own errors. The other half say something wrong with right checks: sizes of any kind, other fields, payloads,
+chunks, names and directories; each must be refused so, or give data, within bounds of time and memory. Of streams, what
+is sound is saved, too (``decompress --partial``). A share of them goes through ``isthmus verify`` and ``isthmus info``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def run(folder: Path, files: int, seed: int) -> dict[str, Any]:
         content = (samples.forged if signed else samples.mutant)(sample, rng)
         begun = time.perf_counter()
         outcome = samples.outcome(content, sample)
-        saving = saved(content)
+        saving = saved(content, samples.model())
         slowest = max(slowest, time.perf_counter() - begun)
         outcomes["forged" if signed else "altered"][outcome.kind] += 1
         if outcome.is_fault(signed=signed) or saving:
@@ -83,7 +83,7 @@ def run(folder: Path, files: int, seed: int) -> dict[str, Any]:
     }
 
 
-def saved(content: bytes) -> str:
+def saved(content: bytes, model: Any) -> str:
     """Save what is sound of a stream; return what went wrong, if that was a foreign exception."""
     from isthmus.coding.container import STREAM, Source, opened
     from isthmus.coding.stream import salvage
@@ -92,7 +92,7 @@ def saved(content: bytes) -> str:
     source = Source(io.BytesIO(content), "it")
     try:
         if opened(source) == STREAM:
-            for _ in salvage(source):
+            for _ in salvage(source, model):
                 pass
     except IsthmusError:
         return ""

@@ -126,7 +126,7 @@ def test_a_file_and_back(run: Run, model: str) -> None:
     assert run("decompress", "app.log.isth", "-m", "logs.safetensors", "-o", "x").code == 0
     assert Path("x").read_bytes() == LOG
     assert run("verify", "app.log.isth", "-m", "logs.safetensors").out.endswith("app.log.isth: ok\n")
-    line = f"needs the model {model}: whoever decompresses it gives the file of that with -m"
+    line = f"needs the model {model}, the file of which -m names"
     assert run("info", "app.log.isth").out.splitlines()[2] == line
     found = json.loads(run("info", "app.log.isth", "--json").out)
     assert (found["model"], found["carried"], found["parts"]["head"]) == (model, False, 12)
@@ -142,7 +142,7 @@ def test_an_archive_and_its_members(run: Run, model: str) -> None:
     assert run("archive", "extract", "a.isth", "-o", "out", *m).code == 0
     assert Path("out/app.log").read_bytes() == LOG
     assert run("decompress", "a.isth", "-o", "again", *m).code == run("verify", "a.isth", *m).code == 0
-    assert f"needs the model {model}: whoever" in run("info", "a.isth").out
+    assert f"needs the model {model}, the file of which" in run("info", "a.isth").out
     for arguments in (
         ("archive", "get", "a.isth", "app.log"),
         ("archive", "extract", "a.isth", "-o", "new"),

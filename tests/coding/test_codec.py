@@ -14,6 +14,7 @@ import pytest
 import isthmus
 from isthmus import artifact
 from isthmus.coding import codec as codecs
+from isthmus.coding import prior as priors
 from isthmus.coding.codec import Codec
 from isthmus.errors import (
     ArtifactError,
@@ -213,6 +214,12 @@ def test_a_model_of_a_later_version(path: Path) -> None:
 def test_a_file_with_right_checksums_that_makes_no_sense(path: Path, document: dict, tensors: dict) -> None:
     forged(path, document, tensors)
     with pytest.raises(ArtifactError, match="has the right checksums, but isthmus cannot make sense of"):
+        Codec.load(path)
+
+
+def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priors, "FILE_LIMIT", 100)
+    with pytest.raises(ArtifactError, match=r"logs\.safetensors is larger than the 100 bytes that the file of a Codec"):
         Codec.load(path)
 
 

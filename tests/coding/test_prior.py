@@ -17,7 +17,7 @@ from isthmus.coding.container import STREAM, Fields, Source, check_of, first_byt
 from isthmus.coding.describing import describe
 from isthmus.coding.prior import Prior, learned, shipped
 from isthmus.coding.stream import Lost, salvage
-from isthmus.errors import ArtifactError, FormatNumberError, ParameterError
+from isthmus.errors import ArtifactError, DataTypeError, FormatNumberError, ParameterError
 
 from . import by_the_norm, samples
 from .samples import NOISE, TEXT
@@ -127,6 +127,17 @@ def test_an_archive_with_the_prior_of_the_package(carried: Prior) -> None:
     assert by_the_norm.archive(content) == members == samples.read(content)
     assert fields_of(archive_of(members, speed="fast")).prior is None
     assert fields_of(archive_of(members, prior=False)).prior is None
+
+
+def test_the_prior_of_the_package_given_as_a_model_is_that_prior(carried: Prior) -> None:
+    again = Prior.read(priors.SHIPPED)
+    assert again is not carried
+    assert isthmus.compress(TEXT, model=_codec(again)) == isthmus.compress(TEXT)
+
+
+def test_what_is_no_bytes_is_refused_before_a_choice(carried: Prior) -> None:
+    with pytest.raises(DataTypeError, match="archive: data must be bytes, got int"):
+        archive_of({"a": 5})
 
 
 @pytest.mark.parametrize("data", [TEXT, LONG])

@@ -25,6 +25,7 @@ __all__ = [
     "codec_elsewhere",
     "codec_not_fitted",
     "codec_or_path",
+    "codec_too_large",
     "compressed_already",
     "compressed_mode",
     "cut_short",
@@ -187,6 +188,11 @@ def codec_elsewhere(path: object) -> ArtifactError:
 def no_flag_of_codec(flag: str, known: Sequence[str]) -> ParameterError:
     """Return the error for a flag that only other models have."""
     return ParameterError(f"fit --model codec: there is no {flag}; leave it out. It has {', '.join(known)}.")
+
+
+def codec_too_large(path: object, limit: int) -> ArtifactError:
+    """Return the error for the file of a model that is larger than any that isthmus makes."""
+    return ArtifactError(f"{path} is larger than the {limit:,} bytes that the file of a Codec can have.")
 
 
 def nothing_to_learn() -> DataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,9 +34,9 @@ def refuse_other_flags(arguments: Sequence[str]) -> None:
     """Refuse flags that only other models have."""
     own = [flag.long for flag in flags_of_function(fit_codec, leave_out=("terminal", "data"))]
     known = [*own, *(f"--{name}" for name in COMMON), "--help"]
-    for word in arguments:
+    for word in itertools.takewhile("--".__ne__, arguments):
         flag = word.partition("=")[0]
-        if flag.startswith("--") and flag != "--" and flag not in known:
+        if flag.startswith("--") and flag not in known:
             raise checks.no_flag_of_codec(flag, own)
 
 

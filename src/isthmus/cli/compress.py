@@ -26,7 +26,7 @@ from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
 from isthmus.files import replacing
 
-__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "known", "without_suffix", "written"]
+__all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "read_model", "without_suffix", "written"]
 
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
@@ -91,7 +91,7 @@ def compress(
     isthmus compress app.log -m logs.safetensors
     """
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
-    choice = Choice(SPEEDS[speed], known(model), not no_prior)
+    choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     settings = {
         "speed": speed,
         "model": choice.model,
@@ -151,9 +151,9 @@ class _Job:
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
 
 
-def known(model: str | None) -> Prior | None:
+def read_model(path: str | None) -> Prior | None:
     """Return what is in the file of a model, where one is named."""
-    return None if model is None else Prior.read(model)
+    return None if path is None else Prior.read(path)
 
 
 def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, *, dry_run: bool) -> Result:
@@ -314,7 +314,7 @@ def decompress(
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
     _say_if_slow(terminal)
-    prior = known(model)
+    prior = read_model(model)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isthmus.checks.coding import SHORT
-from isthmus.cli.compress import known, written
+from isthmus.cli.compress import read_model, written
 from isthmus.cli.meter import metered
 from isthmus.cli.terminal import Result, Terminal, counted
 from isthmus.coding import Archive, container
@@ -56,12 +56,12 @@ def _about_prior(fingerprint: str | None, *, is_carried: bool) -> list[str]:
         return []
     if is_carried:
         return ["begins with the prior that isthmus carries"]
-    return [f"needs the model {fingerprint[:SHORT]}: whoever decompresses it gives the file of that with -m"]
+    return [f"needs the model {fingerprint[:SHORT]}, the file of which -m names"]
 
 
 def verify(terminal: Terminal, path: str, model: str | None) -> Result:
     """Decode a compressed file, which raises where anything is not as it was written."""
-    prior = known(model)
+    prior = read_model(model)
     with open(path, "rb") as file:
         source = Source(file, path)
         form = opened(source)

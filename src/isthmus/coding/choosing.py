@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from isthmus import checks
 from isthmus.coding.coder import NORMAL
+from isthmus.coding.container import as_bytes
 from isthmus.coding.prior import Prior, shipped
 from isthmus.coding.sources import opened_file
 
@@ -80,7 +81,7 @@ class Choice:
 def _start_and_size(content: bytes | str | os.PathLike[str]) -> tuple[bytes | memoryview, int]:
     """Return the first bytes of a member, and how many it has."""
     if not isinstance(content, str | os.PathLike):
-        data = memoryview(content).cast("B")
+        data = as_bytes("archive", content)
         return data[:START], len(data)
     with opened_file(content) as file:
         return file.read(START), os.fstat(file.fileno()).st_size

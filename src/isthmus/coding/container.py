@@ -230,7 +230,8 @@ def _form_with(prior: Prior | None) -> tuple[int, bytes]:
     """Return the form of a small file that is predicted with a prior, and what names that."""
     if prior is None:
         return SMALL_PREDICTED, b""
-    if prior is shipped():
+    carried = shipped()
+    if carried is not None and prior.fingerprint == carried.fingerprint:
         return SMALL_WITH_PRIOR, b""
     return SMALL_WITH_MODEL, prior.fingerprint[:SMALL_FINGERPRINT]
 

@@ -57,19 +57,20 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _of_small(source: Source, form: int, size: int) -> dict[str, Any]:
     length = int.from_bytes(source.take(2), "little")
     source.take(SMALL_HEAD - source.position)
-    named, carried = None, shipped()
+    named = None
     if form == SMALL_WITH_MODEL:
         named = source.take(SMALL_FINGERPRINT)
-    elif form == SMALL_WITH_PRIOR and carried is not None:
+    elif form == SMALL_WITH_PRIOR and (carried := shipped()):
         named = carried.fingerprint[:FINGERPRINT]
     parts = {"head": source.position, "payload": size - source.position}
     return {"bytes": length, "stored": int(form == SMALL_STORED), "parts": parts, **_of_prior(named)}
 
 
 def _of_prior(named: bytes | None) -> dict[str, Any]:
+    if named is None:
+        return {"model": None, "carried": False}
     carried = shipped()
-    is_carried = named is not None and carried is not None and carried.fingerprint.startswith(named)
-    return {"model": None if named is None else named.hex(), "carried": is_carried}
+    return {"model": named.hex(), "carried": carried is not None and carried.fingerprint.startswith(named)}
 
 
 def _of_fields(fields: Fields) -> dict[str, Any]:

@@ -26,7 +26,7 @@ CLASS = "Codec"  # that a file says it holds
 PREDICTOR = 1  # number of what a predictor makes of the tensors
 SHIPPED = Path(__file__).with_name("prior_1.safetensors")
 TENSORS_LIMIT = 256
-BYTES_LIMIT = 1 << 28
+FILE_LIMIT = 1 << 28  # bytes
 DICTIONARY = 200  # bytes
 
 Learning = Callable[[int], None]  # is told the bytes that were learned from since it was told last
@@ -83,6 +83,8 @@ def opened_prior(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Prior]:
     name = artifact.describe(path)["class"]
     if name != CLASS:
         raise checks.no_codec(path, name)
+    if os.path.getsize(path) > FILE_LIMIT:
+        raise checks.codec_too_large(path, FILE_LIMIT)
     document, arrays = artifact.read(path, CLASS)
     with artifact.understanding(path):
         number = documents.read(int, document.get("predictor"), "predictor")
@@ -120,9 +122,8 @@ def learned(texts: Iterable[bytes], start: Prior | None, *, progress: Learning |
 
 def _check(tensors: Mapping[str, NDArray[Any]]) -> None:
     """Refuse tensors that no predictor can begin with."""
-    size = sum(tensor.nbytes for tensor in tensors.values())
-    if len(tensors) > TENSORS_LIMIT or size > BYTES_LIMIT:
-        raise ArtifactError(f"it has {len(tensors):,} tensors of {size:,} bytes")
+    if len(tensors) > TENSORS_LIMIT:
+        raise ArtifactError(f"it has {len(tensors):,} tensors")
     dictionary = tensors.get("dictionary")
     if dictionary is None or dictionary.dtype != np.uint8 or dictionary.shape != (min(dictionary.size, DICTIONARY),):
         raise ArtifactError("its tensors are none that the predictor has")
