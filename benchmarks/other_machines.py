@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import harness
+import numpy as np
+
+from isthmus.coding.prior import SHIPPED, Prior
 
 MACHINES = {"arm64": "aarch64", "s390x": "s390x"}
 PACKAGES = (
@@ -33,9 +36,14 @@ PACKAGES = (
     *("libblas3", "liblapack3", "libgfortran5"),
 )
 SOURCE = harness.SOURCE / "isthmus" / "coding" / "_native.c"
+PRIOR = "prior.npz"
 CHILD = """
 import hashlib, json, sys
+import numpy as np
 from isthmus.coding import coder as coders, reference
+from isthmus.coding.prior import Prior
+kept = Prior(dict(np.load(sys.argv[1])))
+Prior.read = classmethod(lambda cls, path: kept)  # safetensors is not there
 from tests.coding import golden_files as golden
 compiled = coders.is_compiled()
 found = {"byte order": sys.byteorder, "compiled": compiled}
@@ -48,6 +56,10 @@ for speed in (1, 2):
     for name, made in (("norm", reference.Coder(12, speed)), ("compiled", coders.Coder(12, speed=speed))):
         payload = made.encode(golden.TEXT + bytes(50))
         found[f"payload at speed {speed}, {name}"] = hashlib.sha256(payload).hexdigest()
+prior = coders.extreme_prior()
+for name, made in (("norm", reference.Coder(12, 1, prior.tensors)), ("compiled", coders.Coder(12, prior=prior))):
+    payload = made.encode(golden.TEXT[:60])
+    found[f"payload with a prior, {name}"] = hashlib.sha256(payload).hexdigest()
 print(json.dumps(found))
 """
 
@@ -57,7 +69,8 @@ def main() -> int:
     options = harness.parser(__doc__).parse_args()
     report = harness.Report("other_machines", {}, harness.versions("numpy"))
     with tempfile.TemporaryDirectory() as name:
-        here = run([sys.executable], [harness.SOURCE, harness.HERE.parent])
+        np.savez(Path(name) / PRIOR, **Prior.read(SHIPPED).tensors)
+        here = run([sys.executable], [harness.SOURCE, harness.HERE.parent], Path(name) / PRIOR)
         found = {"this machine": here}
         for architecture, machine in MACHINES.items():
             found[machine] = emulated(Path(name) / architecture, architecture, machine)
@@ -90,13 +103,17 @@ def emulated(folder: Path, architecture: str, machine: str) -> dict[str, Any]:
         f"{root}/{place}/{kind}{inner}" for place in ("usr/lib", "lib") for inner in ("", "/blas", "/lapack")
     )
     command = [f"qemu-{machine}", "-E", f"LD_LIBRARY_PATH={libraries}", "-L", str(root), f"{root}/usr/bin/python3.11"]
-    return run(command, [source, harness.HERE.parent, root / "usr" / "lib" / "python3" / "dist-packages"])
+    return run(
+        command,
+        [source, harness.HERE.parent, root / "usr" / "lib" / "python3" / "dist-packages"],
+        folder.parent / PRIOR,
+    )
 
 
-def run(python: list[str], paths: list[Path]) -> dict[str, Any]:
+def run(python: list[str], paths: list[Path], prior: Path) -> dict[str, Any]:
     """Run the child with a Python that finds its modules in some folders."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([*python, "-c", CHILD], env=environment, capture_output=True, text=True)
+    done = subprocess.run([*python, "-c", CHILD, str(prior)], env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)

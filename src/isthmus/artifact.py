@@ -244,7 +244,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     """
     found = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.ascontiguousarray(arrays[name], arrays[name].dtype.newbyteorder("<"))  # everywhere the same
         found.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         found.update(array.data if array.size else b"")
     return found.hexdigest()

@@ -18,6 +18,8 @@ from isthmus import coding
 from isthmus.coding import archive as archives
 from isthmus.coding import reference
 from isthmus.coding import stream as streams
+from isthmus.coding.coder import extreme_prior
+from isthmus.coding.prior import Prior
 
 from . import by_the_norm
 
@@ -32,17 +34,18 @@ def digest(data: bytes | dict[str, bytes]) -> str:
 
 
 def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
-    def coder(bits: int, *, speed: int = 1) -> reference.Coder:
-        return reference.Coder(bits, speed)
+    def coder(bits: int, *, speed: int = 1, prior: Prior | None = None) -> reference.Coder:
+        return reference.Coder(bits, speed, prior and prior.tensors)
 
     with mock.patch.object(by_the_norm, "Coder", coder):
-        return by_the_norm.archive(content) if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded(content)
+        decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
+        return decode(content, extreme_prior())
 
 
 def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
     if content[2] & 15 != by_the_norm.ARCHIVE:
-        return coding.decompress(content)
-    archive = coding.Archive(io.BytesIO(content))
+        return coding.decompress(content, model=extreme_prior())
+    archive = coding.Archive(io.BytesIO(content), model=extreme_prior())
     return {name: archive.read(name) for name in archive.names}
 
 
@@ -54,30 +57,36 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
     noise = random.Random(7).randbytes(40)
     members = {"a.txt": TEXT, "more/empty": b"", "more/noise": noise}
     return {
-        "1-small": (coding.compress(TEXT), TEXT),
+        "1-small": (coding.compress(TEXT, prior=False), TEXT),
         "1-small-stored": (coding.compress(noise), noise),
         "1-small-empty": (coding.compress(b""), b""),
         "1-stream": (_stream(TEXT + noise + TEXT, "normal"), TEXT + noise + TEXT),
         "1-stream-fast": (_stream(TEXT * 2 + noise, "fast"), TEXT * 2 + noise),
         "1-archive": (_archive(members, "normal"), members),
         "1-archive-fast": (_archive(members, "fast"), members),
+        "1-small-prior": (coding.compress(TEXT), TEXT),
+        "1-small-model": (coding.compress(TEXT, model=extreme_prior()), TEXT),
+        "1-stream-prior": (_stream(TEXT + noise + TEXT, "normal", prior=True), TEXT + noise + TEXT),
+        "1-stream-model": (_stream(TEXT + noise, "normal", model=extreme_prior()), TEXT + noise),
+        "1-archive-prior": (_archive(members, "normal", prior=True), members),
+        "1-archive-model": (_archive(members, "normal", model=extreme_prior()), members),
     }
 
 
-def _stream(data: bytes, speed: str) -> bytes:
+def _stream(data: bytes, speed: str, *, prior: bool = False, model: Prior | None = None) -> bytes:
     file = io.BytesIO()
     with (
         mock.patch.multiple(streams, CHUNK=40, RESTART=160),
-        streams.Writer(file, speed=speed, size=len(data), name="canal.txt") as writer,
+        streams.Writer(file, speed=speed, size=len(data), name="canal.txt", prior=prior, model=model) as writer,
     ):
         writer.write(data)
         writer.flush()
     return file.getvalue()
 
 
-def _archive(members: dict[str, bytes], speed: str) -> bytes:
+def _archive(members: dict[str, bytes], speed: str, *, prior: bool = False, model: Prior | None = None) -> bytes:
     file = io.BytesIO()
-    archives.write_archive(file, members, speed=speed)
+    archives.write_archive(file, members, speed=speed, prior=prior, model=model)
     return file.getvalue()
 
 

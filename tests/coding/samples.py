@@ -25,7 +25,8 @@ from isthmus.coding.container import (
     varint,
 )
 from isthmus.coding.container import Source as Source
-from isthmus.coding.prior import Prior, learned
+from isthmus.coding.learning import learned
+from isthmus.coding.prior import Prior
 from isthmus.errors import IsthmusError
 
 TEXT = b"She sells sea shells by the sea shore; the shells she sells are sea shells, I am sure. " * 6
@@ -41,6 +42,7 @@ class Sample:
     data: object  # bytes, or those of members by name
 
 
+@functools.cache
 @functools.cache
 def model() -> Prior:
     """Return a model that some samples are made with."""

@@ -15,7 +15,8 @@ from isthmus.coding import prior as priors
 from isthmus.coding.choosing import Choice, is_text
 from isthmus.coding.container import STREAM, Fields, Source, check_of, first_bytes, small, varint
 from isthmus.coding.describing import describe
-from isthmus.coding.prior import Prior, learned, shipped
+from isthmus.coding.learning import learned
+from isthmus.coding.prior import Prior, blank, shipped
 from isthmus.coding.stream import Lost, salvage
 from isthmus.errors import ArtifactError, DataTypeError, FormatNumberError, ParameterError
 
@@ -309,15 +310,15 @@ def test_the_fingerprint_is_that_of_the_norm() -> None:
 
 
 def test_nobody_changes_a_prior() -> None:
-    tensor = np.arange(5, dtype=np.uint8)
-    prior = Prior({"dictionary": tensor})
+    tensor = np.arange(256, dtype=np.int16)
+    prior = Prior({**blank().tensors, "bias": tensor})
     before = prior.fingerprint
     tensor[0] = 9
     assert Prior(prior.tensors).fingerprint == before
     with pytest.raises(ValueError, match="read-only"):
-        prior.tensors["dictionary"][0] = 1
+        prior.tensors["bias"][0] = 1
     with pytest.raises(TypeError):
-        prior.tensors["dictionary"] = tensor  # type: ignore[index]
+        prior.tensors["bias"] = tensor  # type: ignore[index]
 
 
 def _codec(prior: Prior) -> Codec:

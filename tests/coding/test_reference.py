@@ -6,6 +6,7 @@ import math
 import random
 import signal
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,9 @@ import pytest
 from isthmus.coding import coder as coders
 from isthmus.coding import reference
 from isthmus.coding.coder import Coder
+from isthmus.coding.prior import Prior, shipped
+
+from . import samples
 
 RNG = random.Random(3)
 KINDS = {
@@ -95,6 +99,32 @@ def test_the_compiled_coder_gives_what_the_norm_gives(name: str, speed: int) -> 
 
 
 @needs_compiled
+@pytest.mark.parametrize("made", [coders.extreme_prior, samples.model, shipped])
+@pytest.mark.parametrize("name", ["text", "noise"])
+def test_the_compiled_coder_gives_what_the_norm_gives_with_a_prior(name: str, made: Callable[[], Prior]) -> None:
+    data, prior = KINDS[name][:90], made()
+    norm, compiled = reference.Coder(12, 1, prior.tensors), Coder(12, prior=prior)
+    first = compiled.encode(data)
+    assert norm.encode(data) == first
+    assert norm.encode(data[:20]) == compiled.encode(data[:20])
+    compiled.restart()
+    assert compiled.decode(first, len(data)) == data
+
+
+@needs_compiled
+def test_without_wide_registers_the_network_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, prior = KINDS["text"], samples.model()
+    payload = Coder(12, prior=prior).encode(data)
+    native = coders._native()
+    assert native is not None
+    native.wide(False)
+    try:
+        assert Coder(12, prior=prior).encode(data) == payload
+    finally:
+        native.wide(True)
+
+
+@needs_compiled
 def test_small_tables_that_forget_are_the_same_tables() -> None:
     data = random.Random(1).randbytes(500)  # 2^10 slots for 26,000 contexts
     assert reference.Coder(10).encode(data) == Coder(10).encode(data)
@@ -135,7 +165,7 @@ def test_a_compiled_coder_that_gives_other_bytes_is_refused(monkeypatch: pytest.
             return payload[:-1] + bytes([payload[-1] ^ 1])
 
     wrong: Any = SimpleNamespace(
-        create=lambda bits, speed: Off(bits, speed),
+        create=lambda bits, speed, prior: Off(bits, speed, prior),
         encode=lambda state, data: state.encode(data),
         decode=lambda state, payload, length: state.decode(payload, length),
         restart=lambda state: state.restart(),

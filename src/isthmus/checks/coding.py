@@ -34,6 +34,7 @@ __all__ = [
     "known_members",
     "later_codec",
     "later_form",
+    "learning_needs_compiled",
     "link_in_the_way",
     "member_exists",
     "member_in_the_way",
@@ -353,3 +354,11 @@ def input_is_a_terminal(verb: str) -> DataError:
 def without_suffix(path: object, suffix: str) -> ParameterError:
     """Return the error for a compressed file whose name does not tell that of the output."""
     return ParameterError(f"{path} does not end in {suffix}, so the output needs a name; give one with -o.")
+
+
+def learning_needs_compiled() -> IsthmusError:
+    """Return the error for learning a model where there is no compiled coder."""
+    return IsthmusError(
+        "Codec.fit: the compiled part of isthmus is missing here, and without it learning would take days; install "
+        "isthmus where there is a C compiler, or fit the model on another machine."
+    )

@@ -1,6 +1,6 @@
 /* The predictor and the arithmetic coder, compiled.
 
-   reference.py is the norm: it says what each step is for, under the same names and in the same order. This file does
+   The folder reference is the norm: it says what each step is for, under the same names and in the same order. This file does
    the same on machine integers and must give the same bytes; isthmus checks that whenever it is loaded. Signed shifts to
    the right are arithmetic, as every compiler that CPython supports has them. */
 
@@ -23,6 +23,10 @@ typedef int64_t i64;
 #define VECTORISED __attribute__((target_clones("avx2", "default")))
 #else
 #define VECTORISED
+#endif
+#if defined(__x86_64__) && defined(__GNUC__)
+#define WITH_AVX2
+#include <immintrin.h>
 #endif
 #if defined(__GNUC__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -71,14 +75,15 @@ static inline int stretch(int p) { return stretched[p >> 4]; }
 /* ------------------------------------------------------------------ the state of a predictor */
 
 enum {
-    CONTEXTS = 26, SETS = 9, MATCHERS = 2, PER_CONTEXT = 4, PER_MATCHER = 2,
+    CONTEXTS = 26, SETS = 10, MATCHERS = 2, PER_CONTEXT = 4, PER_MATCHER = 2, OF_NETWORK = 3,
     INPUTS = CONTEXTS * PER_CONTEXT + MATCHERS * PER_MATCHER + 1,
+    PRIOR_CONTEXTS = 17, PRIOR_INPUTS = PRIOR_CONTEXTS * PER_CONTEXT + MATCHERS * PER_MATCHER + 1 + OF_NETWORK,
     PADDED = INPUTS / 8 * 8 + 8, /* one more than there are inputs, at least */
     HISTORIES = 512, SURE = 16, LEVELS = 64, RUNS = 128, LENGTHS = 32, APMS = 3,
     MAP_LIMIT = 400, CELL_LIMIT = 60, WEIGHT_LIMIT = 1 << 19, NO_BYTE = 0, FARTHEST = 2048,
 };
 
-static const u16 SELECTIONS[SETS] = {256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024};
+static const u16 SELECTIONS[SETS] = {256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024, 512};
 static const u32 APM_CONTEXTS[APMS] = {256, 65536, 65536};
 static const u8 MATCH_MIN[MATCHERS] = {5, 20};
 
@@ -86,8 +91,23 @@ typedef u32 Adaptive; /* a probability with 22 bits above, and below how often i
 typedef struct { u16 p, state; } Cell;     /* a probability with 16 bits; count << 8 | the last eight bits seen */
 typedef struct { u16 check; u8 last, run; Cell cells[15]; } Slot;
 
-typedef struct { int contexts, sets, matchers, apms, shares[1 + APMS]; i32 weight; } Speed;
-static const Speed SPEEDS[2] = {{CONTEXTS, SETS, MATCHERS, APMS, {1, 1, 2, 4}, 3500}, {6, 2, 1, 1, {4, 4}, 9000}};
+typedef struct {
+    int contexts, sets, matchers, apms, shares[1 + APMS], weight, least_rate, rate; /* see the norm */
+    u8 numbers[CONTEXTS]; /* of the contexts, as set_contexts lists them */
+} Speed;
+
+enum { ORDERS = 7 };
+static const u8 ORDERED[ORDERS] = {0, 1, 2, 3, 4, 7, 8};
+
+#define FIRST_SIX 0, 1, 2, 3, 4, 5
+static const Speed SPEEDS[3] = {
+    {0},
+    {CONTEXTS, 9, 2, 3, {1, 1, 2, 4}, 3500, 26, 294,
+     {FIRST_SIX, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25}},
+    {6, 2, 1, 1, {4, 4}, 9000, 26, 294, {FIRST_SIX}},
+};
+static const Speed WITH_PRIOR = {
+    PRIOR_CONTEXTS, SETS, 2, 3, {1, 1, 2, 4}, 0, 20, 100, {FIRST_SIX, 8, 9, 10, 11, 17, 18, 19, 20, 21, 24, 25}};
 
 typedef struct {
     Adaptive by_history[HISTORIES], by_level[LEVELS * SURE], by_run[RUNS];
@@ -103,18 +123,36 @@ typedef struct {
     Adaptive by_length[LENGTHS];
 } Matcher;
 
+enum { GRAMS = 6, WIDTH = 16, HIDDEN = 256, LOOKED_UP = GRAMS * WIDTH, FEATURES = HIDDEN + LOOKED_UP, GATES = 3 * HIDDEN };
+static const u8 GRAM_BITS[GRAMS] = {15, 16, 16, 16, 16, 16};
+
+/* What a predictor knows before it has seen anything: see isthmus.coding.prior. */
 typedef struct {
+    int8_t *grams[GRAMS];
+    int16_t last[256][GATES], bias[HIDDEN], nodes[256][FEATURES], node_bias[256];
+    int8_t inputs[GATES * LOOKED_UP], recurrent[GATES * HIDDEN]; /* in blocks: see multiply */
+    i32 weights[SETS][PRIOR_INPUTS], final_weights[2][SETS];
+    Adaptive by_history[PRIOR_CONTEXTS][HISTORIES], by_level[PRIOR_CONTEXTS][LEVELS * SURE], by_run[PRIOR_CONTEXTS][RUNS];
+    Adaptive by_length[MATCHERS][LENGTHS];
+    int slot_bits; /* 0 where there are no slots */
+    Slot *slots;
+} Prior;
+
+typedef struct {
+    const Prior *prior; /* or NULL */
     Speed speed;
     int bits, match_bits;
+    int ordered[ORDERS]; /* places of the contexts that are the last bytes, -1 where one is not used */
     u32 buffer_mask;
     Slot *slots;
     u8 *buffer;
     i32 *weights[SETS], **rows; /* rows: those of the weights that were used */
     u16 *apms[APMS], **curves;
     size_t rows_used, curves_used;
-    i32 final_weights[2][256][16];
+    i32 final_weights[2][256][16], final_uses[2][256];
     Context contexts[CONTEXTS];
     Matcher matchers[MATCHERS];
+    u16 *network_curves; /* of nodes */
     /* what has been seen */
     u64 pos;
     u32 c4, c8;
@@ -128,6 +166,10 @@ typedef struct {
     int selected[SETS], outputs[16], probabilities[SETS];
     int final_selected[2], final_probabilities[2];
     u16 *nearest[APMS];
+    /* of the network */
+    int16_t features[FEATURES]; /* state, 1/2^14; then what was looked up */
+    int odds;     /* log odds of the coming bit */
+    u16 *network_nearest;
 } Predictor;
 
 static const u64 K1 = 0x9E3779B97F4A7C15u, K2 = 0xD6E8FEB86659FD93u;
@@ -167,6 +209,8 @@ static void make_context(Context *c)
         c->by_run[j] = start_at(squash(300 + j / 8 * 30));
 }
 
+static void step_network(Predictor *m);
+static void begin_text(Predictor *m);
 static void set_contexts(Predictor *m);
 static void set_slots(Predictor *m);
 
@@ -180,8 +224,16 @@ static void clear(Predictor *m, int fresh)
         while (m->curves_used)
             memset(m->curves[--m->curves_used], 0, sizeof(u16) * APM_KNOTS);
     }
-    for (int i = 0; i < m->speed.contexts; i++)
-        m->contexts[i] = new_context;
+    const Prior *prior = m->prior;
+    for (int i = 0; i < m->speed.contexts; i++) {
+        Context *context = m->contexts + i;
+        *context = new_context;
+        if (prior) {
+            memcpy(context->by_history, prior->by_history[i], sizeof context->by_history);
+            memcpy(context->by_level, prior->by_level[i], sizeof context->by_level);
+            memcpy(context->by_run, prior->by_run[i], sizeof context->by_run);
+        }
+    }
     for (int k = 0; k < m->speed.matchers; k++) {
         Matcher *matcher = m->matchers + k;
         u32 *table = matcher->table;
@@ -189,12 +241,25 @@ static void clear(Predictor *m, int fresh)
         matcher->table = table;
         memset(table, 0, sizeof(u32) << m->match_bits);
         for (int j = 0; j < LENGTHS; j++)
-            matcher->by_length[j] = start_at(32768 + 480 * j);
+            matcher->by_length[j] = prior ? prior->by_length[k][j] : start_at(32768 + 480 * j);
     }
-    for (int i = 0; i < 256 * 16; i++)
-        m->final_weights[0][i / 16][i % 16] = m->final_weights[1][i / 16][i % 16] = 65536 / m->speed.sets;
+    memset(m->final_uses, 0, sizeof m->final_uses);
+    for (int f = 0; f < 2; f++)
+        for (int i = 0; i < 256 * 16; i++)
+            m->final_weights[f][i / 16][i % 16] = prior && i % 16 < SETS ? prior->final_weights[f][i % 16] : 65536 / m->speed.sets;
+    if (prior)
+        for (int i = 0; i < 256 * APM_KNOTS; i++)
+            m->network_curves[i] = (u16)squash((i % APM_KNOTS - 16) * APM_STEP);
+    begin_text(m);
+}
+
+/* Forget what was seen. */
+static void begin_text(Predictor *m)
+{
     memset(&m->pos, 0, (size_t)((char *)(m + 1) - (char *)&m->pos));
     m->partial = 1;
+    if (m->prior)
+        step_network(m);
     set_contexts(m);
     set_slots(m);
 }
@@ -254,8 +319,10 @@ static void set_contexts(Predictor *m)
         is_regular ? mix(back | c1 << 8 | (u64)record << 16, 1) : mix(m->folded & 0xffffffffffff, 6),
         is_regular ? mix(back | back2 << 8 | (u64)record << 16, 2 * (u64)(pos % record)) : 0,
     };
-    for (int i = 0; i < m->speed.contexts; i++)
-        m->contexts[i].hash = mix(all[i] * K2, (u64)(i + 1) << 40);
+    for (int i = 0; i < m->speed.contexts; i++) {
+        int number = m->speed.numbers[i];
+        m->contexts[i].hash = mix(all[number] * K2, (u64)(number + 1) << 40);
+    }
 }
 
 static Slot *find(Predictor *m, u64 hash)
@@ -269,6 +336,13 @@ static Slot *find(Predictor *m, u64 hash)
             return slot;
         if (!least || slot->cells[0].state >> 8 < least->cells[0].state >> 8)
             least = slot;
+    }
+    if (m->prior && m->prior->slot_bits) { /* what the prior knows is copied where it is first needed */
+        const Slot *known = m->prior->slots + (hash >> (64 - m->prior->slot_bits));
+        if (known->check == check) {
+            *least = *known;
+            return least;
+        }
     }
     memset(least, 0, sizeof *least);
     least->check = check;
@@ -384,6 +458,114 @@ static void see(Predictor *m, int c)
     m->shape = m->shape << 4 | (u32)kind_of(c);
 }
 
+/* ------------------------------------------------------------------ the network */
+
+/* The rows of the tables that the coming byte looks up. */
+static void find_grams(const Predictor *m, u32 rows[GRAMS])
+{
+    u64 word = m->words[0], all[GRAMS] = {
+        m->c4 & 0xffff, m->c4 & 0xffffff, m->c4, m->folded & 0xffffffffffff, mix(word, m->c4 & 0xff), mix(word, m->words[1]),
+    };
+    for (int k = 0; k < GRAMS; k++)
+        rows[k] = (u32)(mix(all[k] * K2, (u64)(k + 1) << 40) >> (64 - GRAM_BITS[k]));
+}
+
+/* Matrices are kept in blocks of eight rows, in which the weights of two neighbouring columns stand together, so that
+   a vector register holds the sums of eight rows. */
+enum { BLOCK = 8 };
+
+static void to_blocks(int8_t *blocks, const int8_t *rows, int columns)
+{
+    for (int row = 0; row < GATES; row++)
+        for (int k = 0; k < columns; k++)
+            blocks[((row / BLOCK * (columns / 2) + k / 2) * BLOCK + row % BLOCK) * 2 + k % 2] = rows[row * columns + k];
+}
+
+static void multiply_plainly(i32 *restrict sums, const int8_t *restrict blocks, const int16_t *restrict x, int columns)
+{
+    for (int block = 0; block < GATES / BLOCK; block++, sums += BLOCK) {
+        for (int row = 0; row < BLOCK; row++)
+            sums[row] = 0;
+        for (int k = 0; k < columns; k += 2, blocks += 2 * BLOCK)
+            for (int row = 0; row < BLOCK; row++)
+                sums[row] += blocks[2 * row] * x[k] + blocks[2 * row + 1] * x[k + 1];
+    }
+}
+
+#ifdef WITH_AVX2
+__attribute__((target("avx2")))
+static void multiply_by_avx2(i32 *restrict sums, const int8_t *restrict blocks, const int16_t *restrict x, int columns)
+{
+    const int stride = columns * BLOCK;
+    for (int block = 0; block < GATES / BLOCK; block += 4, blocks += 4 * stride, sums += 4 * BLOCK) {
+        __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+        for (int k = 0; k < columns; k += 2) {
+            i32 pair;
+            memcpy(&pair, x + k, sizeof pair);
+            __m256i both = _mm256_set1_epi32(pair);
+            for (int b = 0; b < 4; b++) {
+                __m128i weights = _mm_loadu_si128((const __m128i *)(blocks + b * stride + k * BLOCK));
+                sum[b] = _mm256_add_epi32(sum[b], _mm256_madd_epi16(_mm256_cvtepi8_epi16(weights), both));
+            }
+        }
+        for (int b = 0; b < 4; b++)
+            _mm256_storeu_si256((__m256i *)(sums + b * BLOCK), sum[b]);
+    }
+}
+#endif
+
+typedef void Multiply(i32 *, const int8_t *, const int16_t *, int);
+static Multiply *multiply = multiply_plainly;
+
+static int choose_multiply(int wide)
+{
+    multiply = multiply_plainly;
+#ifdef WITH_AVX2
+    if (wide && __builtin_cpu_supports("avx2"))
+        multiply = multiply_by_avx2;
+#endif
+    return multiply != multiply_plainly;
+}
+
+VECTORISED
+static int odds_of(const Prior *prior, const int16_t *features, int node)
+{
+    const int16_t *w = prior->nodes[node];
+    i32 sum = 0;
+    for (int i = 0; i < FEATURES; i++)
+        sum += w[i] * features[i];
+    return clamp((sum >> 15) + prior->node_bias[node], LIMIT);
+}
+
+/* The state after the last byte, and what is looked up for the coming one. */
+static void step_network(Predictor *m)
+{
+    const Prior *prior = m->prior;
+    const int16_t *last = prior->last[m->c4 & 0xff];
+    int16_t *h = m->features, x[LOOKED_UP];
+    i32 a[GATES], b[GATES];
+    u32 rows[GRAMS];
+    find_grams(m, rows);
+    for (int k = 0; k < GRAMS; k++) /* they come from memory while the processor multiplies */
+        PREFETCH(prior->grams[k] + rows[k] * WIDTH);
+    for (int i = 0; i < GATES; i += 32)
+        PREFETCH(last + i);
+    multiply(b, prior->recurrent, h, HIDDEN);
+    for (int k = 0; k < GRAMS; k++)
+        for (int j = 0; j < WIDTH; j++) {
+            x[k * WIDTH + j] = prior->grams[k][rows[k] * WIDTH + j];
+            h[HIDDEN + k * WIDTH + j] = (int16_t)(x[k * WIDTH + j] * 256);
+        }
+    multiply(a, prior->inputs, x, LOOKED_UP);
+    for (int i = 0; i < HIDDEN; i++) {
+        int r = squash(((a[i] + last[i]) * 256 + b[i]) >> 12) >> 1;
+        int z = squash(((a[i + HIDDEN] + last[i + HIDDEN]) * 256 + b[i + HIDDEN]) >> 12) >> 1;
+        int c = clamp((b[i + 2 * HIDDEN] >> 8) + prior->bias[i], 32768);
+        int n = (squash((a[i + 2 * HIDDEN] + last[i + 2 * HIDDEN] + (r * c >> 15)) >> 3) - 32768) >> 1;
+        h[i] = (int16_t)(n + (z * (h[i] - n) >> 15));
+    }
+}
+
 /* ------------------------------------------------------------------ a bit */
 
 static inline int cell_of(const Predictor *m)
@@ -444,6 +626,18 @@ static inline void read_match(const Predictor *m, Matcher *matcher, i32 *x)
     }
 }
 
+static inline i32 *read_network(Predictor *m, i32 *x)
+{
+    int odds = m->odds = odds_of(m->prior, m->features, m->partial);
+    int knot = (odds + LIMIT + 1) / APM_STEP, part = (odds + LIMIT + 1) % APM_STEP;
+    u16 *curve = m->network_curves + m->partial * APM_KNOTS + knot;
+    m->network_nearest = part > APM_STEP / 2 ? curve + 1 : curve;
+    x[0] = odds;
+    x[1] = (squash(odds) - 32768) >> 5;
+    x[2] = stretch((curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP);
+    return x + OF_NETWORK;
+}
+
 static inline void select_weights(Predictor *m, int order, int longest)
 {
     int partial = m->partial, bit = m->bit_place, c1 = m->c4 & 0xff, c2 = m->c4 >> 8 & 0xff;
@@ -458,6 +652,7 @@ static inline void select_weights(Predictor *m, int order, int longest)
     m->selected[6] = longest * 8 + bit;
     m->selected[7] = (int)(column < 127 ? column : 127) * 8 + bit;
     m->selected[8] = (int)(m->letters < 15 ? m->letters : 15) * 64 + kind_of(m->c4 >> 16 & 0xff) * 4 + quarter;
+    m->selected[9] = (m->odds + 2816) / 88 * 8 + bit;
     m->final_selected[0] = partial;
     m->final_selected[1] = order * 32 + longest;
 }
@@ -485,11 +680,13 @@ static i32 *weights_of(Predictor *m, int set)
 {
     i32 *w = m->weights[set] + m->selected[set] * PADDED;
     int n = m->speed.contexts * PER_CONTEXT, used = n + m->speed.matchers * PER_MATCHER;
-    if (w[PADDED - 1])
+    if (w[PADDED - 1]++)
         return w;
-    for (int i = 0; i < used; i++)
-        w[i] = i >= n || i % PER_CONTEXT == 0 ? m->speed.weight : m->speed.weight * (i % PER_CONTEXT == 2 ? 2 : 1) / 5;
-    w[PADDED - 1] = 1;
+    if (m->prior)
+        memcpy(w, m->prior->weights[set], sizeof(i32) * PRIOR_INPUTS);
+    else
+        for (int i = 0; i < used; i++)
+            w[i] = i >= n || i % PER_CONTEXT == 0 ? m->speed.weight : m->speed.weight * (i % PER_CONTEXT == 2 ? 2 : 1) / 5;
     m->rows[m->rows_used++] = w;
     return w;
 }
@@ -508,13 +705,12 @@ static u16 *curve_of(Predictor *m, int apm, u32 place)
 VECTORISED
 static int predict(Predictor *m)
 {
-    static const u8 orders[7] = {0, 1, 2, 3, 4, 7, 8};
     int cell = cell_of(m), n = m->speed.contexts, order = 0, longest = 0;
     i32 *x = m->inputs;
     for (int i = 0; i < n; i++)
         read_context(m, m->contexts + i, cell, x + i * PER_CONTEXT);
-    for (int k = 0; k < 7 && orders[k] < n; k++)
-        if (m->contexts[orders[k]].history >= 0)
+    for (int k = 0; k < ORDERS; k++)
+        if (m->ordered[k] >= 0 && m->contexts[m->ordered[k]].history >= 0)
             order = k + 1;
     x += n * PER_CONTEXT;
     for (int k = 0; k < m->speed.matchers; k++, x += PER_MATCHER) {
@@ -523,6 +719,8 @@ static int predict(Predictor *m)
             longest = m->matchers[k].place;
     }
     *x++ = 256;
+    if (m->prior)
+        x = read_network(m, x);
     int used = (int)(x - m->inputs + 7) / 8 * 8;
     select_weights(m, order, longest);
     for (int k = 0; k < m->speed.sets; k++) {
@@ -557,8 +755,8 @@ VECTORISED
 static void update(Predictor *m, int bit)
 {
     int cell = cell_of(m), n = m->speed.contexts, target = bit ? 65535 : 0;
-    int used = (n * PER_CONTEXT + m->speed.matchers * PER_MATCHER + 1 + 7) / 8 * 8;
-    int rate = 26 + 294 * 1024 / (1024 + (int)(m->pos < 1000000 ? m->pos : 1000000) / 4);
+    int used = (n * PER_CONTEXT + m->speed.matchers * PER_MATCHER + 1 + (m->prior ? OF_NETWORK : 0) + 7) / 8 * 8;
+    int rate = m->speed.least_rate + m->speed.rate * 1024 / (1024 + (int)(m->pos < 1000000 ? m->pos : 1000000) / 4);
     for (int k = 0; k < m->speed.sets; k++) {
         i32 error = ((bit << 16) - m->probabilities[k]) * rate >> 8;
         learn_weights(m->weights[k] + m->selected[k] * PADDED, m->inputs, used, error);
@@ -566,9 +764,14 @@ static void update(Predictor *m, int bit)
     for (int f = 0; f < 2; f++) {
         i32 error = ((bit << 16) - m->final_probabilities[f]) >> 3;
         learn_weights(m->final_weights[f][m->final_selected[f]], m->outputs, 16, error);
+        m->final_uses[f][m->final_selected[f]]++;
     }
     for (int a = 0; a < m->speed.apms; a++) {
         u16 *p = m->nearest[a];
+        *p = (u16)(*p + (target - *p) / 48);
+    }
+    if (m->prior) {
+        u16 *p = m->network_nearest;
         *p = (u16)(*p + (target - *p) / 48);
     }
     for (int i = 0; i < n; i++) {
@@ -593,6 +796,8 @@ static void update(Predictor *m, int bit)
         see(m, m->partial & 0xff);
         m->partial = 1;
         m->bit_place = 0;
+        if (m->prior)
+            step_network(m);
         set_contexts(m);
         for (int k = 0; k < m->speed.matchers; k++)
             set_match(m, m->matchers + k, MATCH_MIN[k]);
@@ -617,15 +822,23 @@ static void destroy(Predictor *m)
         free(m->apms[a]);
     free(m->rows);
     free(m->curves);
+    free(m->network_curves);
     free(m);
 }
 
-static Predictor *create(int bits, int speed)
+static Predictor *create(int bits, int speed, const Prior *prior)
 {
     Predictor *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->speed = SPEEDS[speed - 1];
+    m->prior = prior;
+    m->speed = prior ? WITH_PRIOR : SPEEDS[speed];
+    for (int k = 0; k < ORDERS; k++) {
+        m->ordered[k] = -1;
+        for (int i = 0; i < m->speed.contexts; i++)
+            if (m->speed.numbers[i] == ORDERED[k])
+                m->ordered[k] = i;
+    }
     m->bits = bits;
     m->match_bits = bits - 2;
     m->buffer_mask = (1u << (bits + 2)) - 1;
@@ -642,6 +855,8 @@ static Predictor *create(int bits, int speed)
         whole = whole && (m->matchers[k].table = malloc(sizeof(u32) << m->match_bits));
     for (int a = 0; a < m->speed.apms; a++)
         whole = whole && (m->apms[a] = calloc((size_t)APM_CONTEXTS[a] * APM_KNOTS, sizeof(u16)));
+    if (prior)
+        whole = whole && (m->network_curves = malloc(256 * APM_KNOTS * sizeof(u16)));
     if (!whole) {
         destroy(m);
         return NULL;
@@ -782,6 +997,7 @@ static const char NAME[] = "isthmus.coding.Predictor";
 
 typedef struct {
     Predictor *predictor;
+    PyObject *prior;
     int busy, broken; /* in another thread; left in the middle of a byte by an exception */
 } Handle;
 
@@ -790,17 +1006,17 @@ typedef struct {
 enum { KEPT = 4, SMALL_BITS = 18 };
 static Predictor *kept[KEPT];
 
-static Predictor *new_predictor(int bits, int speed)
+static Predictor *new_predictor(int bits, int speed, const Prior *prior)
 {
     for (int k = 0; k < KEPT; k++) {
         Predictor *m = kept[k];
-        if (m && m->bits == bits && m->speed.contexts == SPEEDS[speed - 1].contexts) {
+        if (m && m->bits == bits && m->prior == prior && (prior || m->speed.contexts == SPEEDS[speed].contexts)) {
             kept[k] = NULL;
             clear(m, 0);
             return m;
         }
     }
-    return create(bits, speed);
+    return create(bits, speed, prior);
 }
 
 static void drop(Predictor *m)
@@ -815,11 +1031,125 @@ static void drop(Predictor *m)
     destroy(m);
 }
 
+static const char PRIOR_NAME[] = "isthmus.coding.Prior";
+
+static void free_prior(Prior *prior)
+{
+    if (!prior)
+        return;
+    for (int k = 0; k < GRAMS; k++)
+        free(prior->grams[k]);
+    free(prior->slots);
+    free(prior);
+}
+
+/* Predictors of a prior that are kept go with it. */
+static void forget_prior(PyObject *capsule)
+{
+    Prior *prior = PyCapsule_GetPointer(capsule, PRIOR_NAME);
+    for (int k = 0; k < KEPT; k++)
+        if (kept[k] && kept[k]->prior == prior) {
+            destroy(kept[k]);
+            kept[k] = NULL;
+        }
+    free_prior(prior);
+}
+
+enum { SLOT_SIZE = 64, TENSORS = GRAMS + 13 };
+
+static u16 read_u16(const u8 *bytes) { return (u16)(bytes[0] | bytes[1] << 8); }
+
+static void read_slots(Prior *prior, const u8 *bytes)
+{
+    for (size_t i = 0; i < (size_t)1 << prior->slot_bits; i++, bytes += SLOT_SIZE) {
+        Slot *slot = prior->slots + i;
+        slot->check = read_u16(bytes);
+        slot->last = bytes[2];
+        slot->run = bytes[3];
+        for (int j = 0; j < 15; j++) {
+            slot->cells[j].p = read_u16(bytes + 4 + 4 * j);
+            slot->cells[j].state = read_u16(bytes + 6 + 4 * j);
+        }
+    }
+}
+
+static void write_slots(u8 *bytes, const Slot *slots, size_t count)
+{
+    for (const Slot *slot = slots; slot < slots + count; slot++, bytes += SLOT_SIZE) {
+        u16 words[32] = {slot->check, (u16)(slot->last | slot->run << 8)};
+        for (int j = 0; j < 15; j++) {
+            words[2 + 2 * j] = slot->cells[j].p;
+            words[3 + 2 * j] = slot->cells[j].state;
+        }
+        for (int k = 0; k < 32; k++) {
+            bytes[2 * k] = (u8)words[k];
+            bytes[2 * k + 1] = (u8)(words[k] >> 8);
+        }
+    }
+}
+
+/* Tensors in the order of isthmus.coding.prior.SHAPES, then the slots; that module has checked their values. */
+static int take_tensors(Prior *prior, const Py_buffer *given)
+{
+    static int8_t inputs[sizeof prior->inputs], recurrent[sizeof prior->recurrent];
+    struct { void *into; size_t size; } wanted[TENSORS - 1] = {
+        [GRAMS] = {prior->last, sizeof prior->last}, {prior->bias, sizeof prior->bias}, {inputs, sizeof inputs},
+        {recurrent, sizeof recurrent}, {prior->nodes, sizeof prior->nodes}, {prior->node_bias, sizeof prior->node_bias},
+        {prior->weights, sizeof prior->weights}, {prior->final_weights, sizeof prior->final_weights},
+        {prior->by_history, sizeof prior->by_history}, {prior->by_level, sizeof prior->by_level},
+        {prior->by_run, sizeof prior->by_run}, {prior->by_length, sizeof prior->by_length},
+    };
+    for (int k = 0; k < GRAMS; k++) {
+        wanted[k].size = (size_t)WIDTH << GRAM_BITS[k];
+        if (!(wanted[k].into = prior->grams[k] = malloc(wanted[k].size)))
+            return 0;
+    }
+    for (int i = 0; i < TENSORS - 1; i++) {
+        if ((size_t)given[i].len != wanted[i].size)
+            return 0;
+        memcpy(wanted[i].into, given[i].buf, wanted[i].size);
+    }
+    to_blocks(prior->inputs, inputs, LOOKED_UP);
+    to_blocks(prior->recurrent, recurrent, HIDDEN);
+    size_t size = (size_t)given[TENSORS - 1].len;
+    if (!size)
+        return 1;
+    while ((size_t)SLOT_SIZE << prior->slot_bits < size && prior->slot_bits < 24)
+        prior->slot_bits++;
+    if ((size_t)SLOT_SIZE << prior->slot_bits != size || !(prior->slots = malloc(sizeof(Slot) << prior->slot_bits)))
+        return 0;
+    read_slots(prior, given[TENSORS - 1].buf);
+    return 1;
+}
+
+static PyObject *py_prior(PyObject *module, PyObject *tensors)
+{
+    Py_buffer given[TENSORS];
+    int count = 0, sound;
+    PyObject *capsule = NULL;
+    Prior *prior = calloc(1, sizeof *prior);
+    (void)module;
+    sound = prior && PyTuple_Size(tensors) == TENSORS;
+    while (sound && count < TENSORS && !PyObject_GetBuffer(PyTuple_GetItem(tensors, count), given + count, PyBUF_SIMPLE))
+        count++;
+    sound = sound && count == TENSORS && take_tensors(prior, given);
+    while (count)
+        PyBuffer_Release(given + --count);
+    if (sound)
+        capsule = PyCapsule_New(prior, PRIOR_NAME, forget_prior);
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "not the tensors of a prior");
+    if (!capsule)
+        free_prior(prior);
+    return capsule;
+}
+
 static void forget(PyObject *capsule)
 {
     Handle *handle = PyCapsule_GetPointer(capsule, NAME);
     if (handle) {
         drop(handle->predictor);
+        Py_XDECREF(handle->prior);
         free(handle);
     }
 }
@@ -847,15 +1177,19 @@ static void give_back(Handle *handle, int broken)
 static PyObject *py_create(PyObject *module, PyObject *args)
 {
     int bits, speed;
+    PyObject *given = Py_None;
+    Prior *prior = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(args, "ii", &bits, &speed))
+    if (!PyArg_ParseTuple(args, "ii|O", &bits, &speed, &given))
+        return NULL;
+    if (given != Py_None && !(prior = PyCapsule_GetPointer(given, PRIOR_NAME)))
         return NULL;
     if (bits < 10 || bits > 24 || speed < 1 || speed > 2) {
         PyErr_SetString(PyExc_ValueError, "bits are 10 to 24, and speed is 1 or 2");
         return NULL;
     }
     Handle *handle = calloc(1, sizeof *handle);
-    if (!handle || !(handle->predictor = new_predictor(bits, speed))) {
+    if (!handle || !(handle->predictor = new_predictor(bits, speed, prior))) {
         free(handle);
         return PyErr_NoMemory();
     }
@@ -863,6 +1197,9 @@ static PyObject *py_create(PyObject *module, PyObject *args)
     if (!capsule) {
         destroy(handle->predictor);
         free(handle);
+    } else if (prior) {
+        Py_INCREF(given);
+        handle->prior = given;
     }
     return capsule;
 }
@@ -878,6 +1215,109 @@ static PyObject *py_restart(PyObject *module, PyObject *capsule)
     Py_END_ALLOW_THREADS
     give_back(handle, 0);
     Py_RETURN_NONE;
+}
+
+static void forget_slots(Predictor *m)
+{
+    memset(m->slots, 0, sizeof(Slot) << m->bits);
+    for (int k = 0; k < m->speed.matchers; k++)
+        memset(m->matchers[k].table, 0, sizeof(u32) << m->match_bits);
+}
+
+static PyObject *py_begin(PyObject *module, PyObject *args)
+{
+    PyObject *capsule;
+    int clear;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Op", &capsule, &clear))
+        return NULL;
+    Handle *handle = take(capsule, 1);
+    if (!handle)
+        return NULL;
+    Predictor *m = handle->predictor;
+    if (clear)
+        forget_slots(m);
+    memset(m->buffer, 0, (size_t)m->buffer_mask + 1);
+    for (int k = 0; k < m->speed.matchers; k++) {
+        m->matchers[k].length = 0;
+        m->matchers[k].byte = NO_BYTE;
+    }
+    begin_text(m);
+    give_back(handle, 0);
+    Py_RETURN_NONE;
+}
+
+/* What the weights of each set are on average, by how often they were used. */
+static void mean_weights(const Predictor *m, i32 weights[SETS][PRIOR_INPUTS])
+{
+    for (int k = 0; k < m->speed.sets; k++)
+        for (int i = 0; i < PRIOR_INPUTS; i++) {
+            i64 sum = 0, uses = 0;
+            for (int row = 0; row < SELECTIONS[k]; row++) {
+                const i32 *w = m->weights[k] + row * PADDED;
+                sum += (i64)w[i] * w[PADDED - 1];
+                uses += w[PADDED - 1];
+            }
+            weights[k][i] = uses ? (i32)(sum / uses) : 0;
+        }
+}
+
+static void mean_final_weights(const Predictor *m, i32 weights[2][SETS])
+{
+    for (int f = 0; f < 2; f++)
+        for (int k = 0; k < m->speed.sets; k++) {
+            i64 sum = 0, uses = 0;
+            for (int row = 0; row < 256; row++) {
+                sum += (i64)m->final_weights[f][row][k] * m->final_uses[f][row];
+                uses += m->final_uses[f][row];
+            }
+            weights[f][k] = uses ? (i32)(sum / uses) : 65536 / m->speed.sets;
+        }
+}
+
+static PyObject *bytes_of(const void *from, size_t size)
+{
+    return PyBytes_FromStringAndSize(from, (Py_ssize_t)size);
+}
+
+/* The tensors of what was learned, from the first weights on, without the slots. */
+static PyObject *py_state(PyObject *module, PyObject *capsule)
+{
+    static Prior learned;
+    (void)module;
+    Handle *handle = take(capsule, 1);
+    if (!handle)
+        return NULL;
+    const Predictor *m = handle->predictor;
+    mean_weights(m, learned.weights);
+    mean_final_weights(m, learned.final_weights);
+    for (int i = 0; i < m->speed.contexts; i++) {
+        memcpy(learned.by_history[i], m->contexts[i].by_history, sizeof learned.by_history[i]);
+        memcpy(learned.by_level[i], m->contexts[i].by_level, sizeof learned.by_level[i]);
+        memcpy(learned.by_run[i], m->contexts[i].by_run, sizeof learned.by_run[i]);
+    }
+    for (int k = 0; k < m->speed.matchers; k++)
+        memcpy(learned.by_length[k], m->matchers[k].by_length, sizeof learned.by_length[k]);
+    give_back(handle, 0);
+    return Py_BuildValue("(NNNNNN)", bytes_of(learned.weights, sizeof learned.weights),
+                         bytes_of(learned.final_weights, sizeof learned.final_weights),
+                         bytes_of(learned.by_history, sizeof learned.by_history),
+                         bytes_of(learned.by_level, sizeof learned.by_level), bytes_of(learned.by_run, sizeof learned.by_run),
+                         bytes_of(learned.by_length, sizeof learned.by_length));
+}
+
+static PyObject *py_slots(PyObject *module, PyObject *capsule)
+{
+    (void)module;
+    Handle *handle = take(capsule, 1);
+    if (!handle)
+        return NULL;
+    const Predictor *m = handle->predictor;
+    PyObject *slots = bytes_of(NULL, (size_t)SLOT_SIZE << m->bits);
+    if (slots)
+        write_slots((u8 *)PyBytes_AsString(slots), m->slots, (size_t)1 << m->bits);
+    give_back(handle, 0);
+    return slots;
 }
 
 static PyObject *py_learn(PyObject *module, PyObject *args)
@@ -977,11 +1417,49 @@ static PyObject *py_decode(PyObject *module, PyObject *args)
     return data;
 }
 
+static PyObject *py_grams(PyObject *module, PyObject *data)
+{
+    u8 buffer[4];
+    Py_buffer given;
+    (void)module;
+    if (PyObject_GetBuffer(data, &given, PyBUF_SIMPLE))
+        return NULL;
+    Predictor *m = calloc(1, sizeof *m); /* without contexts: it only takes note of bytes */
+    PyObject *found = PyBytes_FromStringAndSize(NULL, given.len * (Py_ssize_t)(GRAMS * sizeof(u32)));
+    if (m && found) {
+        u32 *rows = (u32 *)PyBytes_AsString(found);
+        m->buffer = buffer;
+        m->buffer_mask = sizeof buffer - 1;
+        for (Py_ssize_t i = 0; i < given.len; i++, rows += GRAMS) {
+            find_grams(m, rows);
+            see(m, ((const u8 *)given.buf)[i]);
+        }
+    } else
+        PyErr_NoMemory();
+    PyBuffer_Release(&given);
+    if (!m)
+        Py_CLEAR(found);
+    free(m);
+    return found;
+}
+
+static PyObject *py_wide(PyObject *module, PyObject *wide)
+{
+    (void)module;
+    return PyBool_FromLong(choose_multiply(PyObject_IsTrue(wide)));
+}
+
 static PyMethodDef methods[] = {
     {"create", py_create, METH_VARARGS, "create(bits, speed): a predictor with 2**bits slots"},
     {"restart", py_restart, METH_O, "restart(predictor): as new"},
     {"learn", py_learn, METH_VARARGS, "learn(predictor, data): see bytes without coding them"},
     {"encode", py_encode, METH_VARARGS, "encode(predictor, data): their payload"},
+    {"prior", py_prior, METH_VARARGS, "prior(*tensors): what a predictor knows before it has seen anything"},
+    {"begin", py_begin, METH_VARARGS, "begin(predictor, clear): another text, with what was learned so far, its slots unless they are cleared"},
+    {"state", py_state, METH_O, "state(predictor): the tensors of what was learned, without the slots"},
+    {"slots", py_slots, METH_O, "slots(predictor): the slots, of 64 bytes each"},
+    {"wide", py_wide, METH_O, "wide(whether): use wide registers where the processor has them; returns whether they are used"},
+    {"grams", py_grams, METH_O, "grams(data): the rows that each byte looks up, as 32-bit numbers"},
     {"decode", py_decode, METH_VARARGS, "decode(predictor, payload, length): the bytes"},
     {NULL, NULL, 0, NULL}};
 
@@ -992,5 +1470,6 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     make_tables();
     make_context(&new_context);
+    choose_multiply(1);
     return PyModule_Create(&definition);
 }

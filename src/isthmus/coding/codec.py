@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from isthmus import artifact, checks, documents
 from isthmus.coding.container import as_bytes
-from isthmus.coding.prior import CLASS, PREDICTOR, Learning, Prior, learned, opened_prior, shipped
+from isthmus.coding.learning import Learning, learned
+from isthmus.coding.prior import CLASS, PREDICTOR, Prior, opened_prior, shipped
 from isthmus.coding.sources import files_of, pieces
 from isthmus.coding.stream import compressed, decompressed
 from isthmus.errors import IsthmusWarning

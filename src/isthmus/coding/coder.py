@@ -11,14 +11,19 @@ import functools
 import hashlib
 import importlib
 import random
+import weakref
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import checks
 from isthmus.coding import reference
-from isthmus.coding.prior import Prior
+from isthmus.coding.prior import SHAPES, SLOT, Prior, blank
 from isthmus.coding.reference import Bytes
 
-__all__ = ["BITS", "FAST", "NORMAL", "Coder", "is_compiled", "table_bits"]
+__all__ = ["BITS", "FAST", "NORMAL", "Coder", "Learner", "is_compiled", "learner", "table_bits"]
 
 NORMAL, FAST = 1, 2
 BITS = {NORMAL: (12, 21), FAST: (12, 20)}  # least and most: 256 KiB to 128 MiB of slots, or 64 MiB
@@ -28,6 +33,7 @@ SELF_TEST = {
     NORMAL: "72ccd3a7bc7426fbd375ddd750bcac9bacd0a16945c059f07e971aad635511a3",
     FAST: "4c1e25386da7513ca8dde7ef36a673c6c59c82307df3e7642f5827a703126fec",
 }
+SELF_TEST_WITH_PRIOR = "7020b64cf0f34582261de70326d31c63e12b29693a43eda28440962ba344fdd5"
 
 
 class Coder:
@@ -49,10 +55,9 @@ class Coder:
     """
 
     def __init__(self, bits: int, *, speed: int = NORMAL, prior: Prior | None = None) -> None:
-        native = _native()
-        self._back: Back = Compiled(native, bits, speed) if native else reference.Coder(bits, speed)
-        self._prior = prior
-        self._begin()
+        native = _native() if prior is None else _native_with_prior()
+        tensors = None if prior is None else prior.tensors
+        self._back: Back = Compiled(native, bits, speed, prior) if native else reference.Coder(bits, speed, tensors)
 
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes.
@@ -80,11 +85,6 @@ class Coder:
     def restart(self) -> None:
         """Forget everything but the prior."""
         self._back.restart()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._prior is not None:
-            self._back.learn(self._prior.tensors["dictionary"].tobytes())
 
 
 class Back(Protocol):
@@ -106,9 +106,9 @@ class Back(Protocol):
 class Compiled:
     """The coder of ``_native.c``."""
 
-    def __init__(self, native: ModuleType, bits: int, speed: int) -> None:
+    def __init__(self, native: ModuleType, bits: int, speed: int, prior: Prior | None = None) -> None:
         self._native = native
-        self._state = native.create(bits, speed)
+        self._state = native.create(bits, speed, None if prior is None else _taken(native, prior))
 
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes."""
@@ -125,6 +125,50 @@ class Compiled:
     def restart(self) -> None:
         """Forget everything."""
         self._native.restart(self._state)
+
+
+class Learner(Compiled):
+    """The compiled coder, of which can be had what it has learned."""
+
+    def begin(self, *, clear: bool) -> None:
+        """Begin another text, with the same weights and maps; with the same slots, too, unless they are cleared."""
+        self._native.begin(self._state, clear)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the weights and maps that were learned, as the tensors of a prior."""
+        names = [name for name in SHAPES if name.startswith("first.")]
+        return {
+            name: np.frombuffer(found, SHAPES[name][0]).reshape(SHAPES[name][1])
+            for name, found in zip(names, self._native.state(self._state), strict=True)
+        }
+
+    def slots(self) -> NDArray[np.uint8]:
+        """Return the slots: (n, 64)."""
+        return np.frombuffer(self._native.slots(self._state), np.uint8).reshape(-1, SLOT)
+
+
+def learner(bits: int, prior: Prior) -> Learner:
+    """Return a coder to learn with.
+
+    Raises
+    ------
+    IsthmusError
+        There is no compiled one.
+    """
+    native = _native_with_prior()
+    if native is None:
+        raise checks.learning_needs_compiled()
+    return Learner(native, bits, NORMAL, prior)
+
+
+_TAKEN: weakref.WeakKeyDictionary[Prior, Any] = weakref.WeakKeyDictionary()
+
+
+def _taken(native: ModuleType, prior: Prior) -> Any:
+    """Return a prior as the compiled module takes it: made once, and shared by all coders."""
+    if prior not in _TAKEN:
+        _TAKEN[prior] = native.prior(*(prior.tensors[name] for name in (*SHAPES, "slots")))
+    return _TAKEN[prior]
 
 
 def table_bits(length: int | None, speed: int = NORMAL) -> int:
@@ -151,6 +195,28 @@ def _native() -> ModuleType | None:
         return None
     passed = all(self_test(Compiled(native, 12, speed)) == wanted for speed, wanted in SELF_TEST.items())
     return native if passed else None
+
+
+@functools.cache
+def _native_with_prior() -> ModuleType | None:
+    """Return the compiled module, if it also gives what the norm gives with a prior."""
+    native = _native()
+    if native is None:
+        return None
+    passed = self_test(Compiled(native, 12, NORMAL, extreme_prior())) == SELF_TEST_WITH_PRIOR
+    return native if passed else None
+
+
+def extreme_prior() -> Prior:
+    """Return a prior whose numbers reach as far as they can: sums of its network come near 2^31."""
+    tensors, rng = dict(blank().tensors), random.Random(1)  # noqa: S311 - the same numbers everywhere
+    for name, (kind, shape) in SHAPES.items():
+        if not name.startswith("first."):
+            most = {"nodes": 290, "node_bias": 500}.get(name, np.iinfo(kind).max)
+            pattern = np.array([rng.choice((-most, most)) for _ in range(997)], kind)
+            tensors[name] = np.resize(pattern, shape)
+    tensors["nodes"] >>= np.arange(256)[:, None] % 10  # some of them in the middle
+    return Prior(tensors)
 
 
 def _compiled_module() -> ModuleType | None:

@@ -1,78 +1,27 @@
-"""The norm of what stands inside a compressed file: how bytes are predicted, and how predictions become bits.
+"""The predictor: what the next bit is, from all bits before it and from what a prior says of texts.
 
-It is written to be read, and to be translated: a decoder in another language follows it line by line. ``_native.c``
-does the same a few hundred times faster, under the same names, and must give the same bytes.
-
-All numbers are integers. A probability of a one has 16 bits (1 to 65535) or, where it is learned slowly, 22. ``>>``
-rounds towards minus infinity, ``//`` too. Hashes are 64-bit numbers that wrap around.
-
-The predictor mixes contexts, as Mahoney, "Adaptive Weighing of Context Models for Lossless Data Compression" (Florida
-Tech. CS-2005-16) describes it: what followed the same context earlier predicts the coming bit; each prediction enters,
-as the logarithm of its odds (`stretch`), a sum with weights that are learned while coding; `squash` turns the sum into
-a probability; tables that learn what a probability was worth refine it (`Predictor._refine`).
+It mixes contexts, as Mahoney, "Adaptive Weighing of Context Models for Lossless Data Compression" (Florida Tech.
+CS-2005-16) describes it: what followed the same context earlier predicts the coming bit; each prediction enters, as the
+logarithm of its odds (`stretch`), a sum with weights that are learned while coding; `squash` turns the sum into a
+probability; tables that learn what a probability was worth refine it (`Predictor._refine`). With a prior, a network
+(`isthmus.coding.reference.network`) is one more voice in the sum, and all that is learned begins as the prior has it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bytes", "Coder", "Predictor"]
+from isthmus.coding.reference.network import Network, grams
+from isthmus.coding.reference.numbers import MASK, RATES, Adaptive, Curves, clip, mix, squash, stretch
 
-Bytes: TypeAlias = bytes | bytearray | memoryview
+__all__ = ["SELECTIONS", "SPEEDS", "WITH_PRIOR", "Context", "Matcher", "Predictor", "Tensors", "first_weights"]
 
-# ---------------------------------------------------------------------- logarithms of odds, in units of 1/256
-
-LIMIT = 2815
-KNOTS = (
-    *(32768, 36843, 40793, 44511, 47911, 50941, 53581, 55834, 57724, 59287, 60565, 61598, 62428, 63090, 63615, 64030),
-    *(64357, 64614, 64816, 64974, 65097, 65194, 65269, 65328, 65374, 65410, 65438, 65459, 65476, 65489, 65500, 65508),
-    *(65514, 65519, 65523, 65526, 65528, 65530, 65531, 65532, 65533, 65534, 65534, 65535, 65535),
-)  # of 65536 / (1 + exp(-x / 256)) at every 64th x, rounded
-
-
-def squash(x: int) -> int:
-    """Return the probability whose log odds are ``x`` (clipped to LIMIT on both sides)."""
-    knot, part = divmod(min(abs(x), LIMIT), 64)
-    p = (KNOTS[knot] * (64 - part) + KNOTS[knot + 1] * part) // 64
-    return p if x >= 0 else 65536 - p
-
-
-def _stretched() -> list[int]:
-    """Return, for each 16th probability, the least log odds whose probability is not below its middle."""
-    found, x = [], -LIMIT
-    for i in range(4096):
-        while x < LIMIT and squash(x) < 16 * i + 8:
-            x += 1
-        found.append(x)
-    return found
-
-
-STRETCHED = _stretched()
-
-
-def stretch(p: int) -> int:
-    """Return the log odds of a probability."""
-    return STRETCHED[p >> 4]
-
-
-def clip(x: int) -> int:
-    """Return log odds within LIMIT."""
-    return max(-LIMIT, min(LIMIT, x))
-
-
-def mix(a: int, b: int) -> int:
-    """Return a hash of two numbers."""
-    h = (a + b + 1) * 0x9E3779B97F4A7C15 & MASK
-    h = (h ^ h >> 29) * 0xD6E8FEB86659FD93 & MASK
-    return h ^ h >> 32
-
-
-MASK = 2**64 - 1
-RATES = [131072 // (2 * n + 3) for n in range(401)]  # 65536 / (n + 1.5): the mean of what was seen so far
+Tensors: TypeAlias = Mapping[str, NDArray[Any]]
 
 # ---------------------------------------------------------------------- sizes
 
@@ -80,38 +29,24 @@ RATES = [131072 // (2 * n + 3) for n in range(401)]  # 65536 / (n + 1.5): the me
 class Speed(NamedTuple):
     """How much of the predictor is used."""
 
-    contexts: int
+    contexts: tuple[int, ...]  # which of those that `Predictor._set_contexts` lists
     sets: int
     matchers: int
     apms: int
     shares: tuple[int, ...]  # of the mixed and the refined probabilities in the last one, in eighths
     weight: int  # of a context's first input, before anything is learned (65536 is one)
+    rates: tuple[int, int]  # how fast weights learn at the end, and how much faster at first, in 4,194,304ths
 
 
-SPEEDS = {1: Speed(26, 9, 2, 3, (1, 1, 2, 4), 3500), 2: Speed(6, 2, 1, 1, (4, 4), 9000)}
-SELECTIONS = (256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024)  # weights to choose from, in each set
+SPEEDS = {
+    1: Speed(tuple(range(26)), 9, 2, 3, (1, 1, 2, 4), 3500, (26, 294)),
+    2: Speed(tuple(range(6)), 2, 1, 1, (4, 4), 9000, (26, 294)),
+}
+WITH_PRIOR = Speed((*range(6), 8, 9, 10, 11, 17, 18, 19, 20, 21, 24, 25), 10, 2, 3, (1, 1, 2, 4), 3500, (20, 100))
+SELECTIONS = (256, 2048, 2048, 256, 256, 1024, 2048, 1024, 1024, 512)  # weights to choose from, in each set
 APM_CONTEXTS = (256, 65536, 65536)
-APM_STEP, APM_KNOTS = 176, 33
 MATCH_MIN = (5, 20)  # bytes that have to agree before a match is followed
 ORDERS = (0, 1, 2, 3, 4, 7, 8)  # the contexts that are the last bytes: 1, 2, 3, 4, about 5, 5 and 8 of them
-
-
-class Adaptive:
-    """Probabilities that move towards the bits that followed, by less the more they have seen."""
-
-    def __init__(self, start: list[int], most: int = 400) -> None:
-        self.p = [p << 6 for p in start]
-        self.n = [0] * len(start)
-        self.most = most
-
-    def __getitem__(self, place: int) -> int:
-        return self.p[place] >> 6
-
-    def adapt(self, place: int, bit: bool) -> None:
-        """Move one towards a bit."""
-        target = 2**22 - 1 if bit else 0
-        self.p[place] += (target - self.p[place]) * RATES[self.n[place]] >> 16
-        self.n[place] += self.n[place] < self.most
 
 
 class Slot:
@@ -131,11 +66,21 @@ class Slot:
         self.count = [0] * 15  # of the bits that each cell saw, up to 63
         self.seen = [0] * 15  # the last eight of them, the newest lowest
 
+    def take(self, known: NDArray[np.uint8]) -> None:
+        """Take over the 64 bytes of a slot that a prior knows, if it is of the same context."""
+        check, *cells = known.view("<u2")[[0, *range(2, 32)]].tolist()
+        if check == self.check:
+            self.last, self.run = known[2:4].tolist()
+            self.p = cells[::2]
+            self.count = [state >> 8 for state in cells[1::2]]
+            self.seen = [state & 0xFF for state in cells[1::2]]
+
 
 class Context:
     """One context: its maps from what a cell knows to a probability, and what the coming bit reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.by_history = Adaptive([_of_history(place) for place in range(512)])
         self.by_level = Adaptive([squash(place // 16 * 88 + 44 - 2816) for place in range(64 * 16)])
         self.by_run = Adaptive([squash(300 + place // 8 * 30) for place in range(128)])
@@ -167,6 +112,12 @@ class Matcher:
 # ---------------------------------------------------------------------- the predictor
 
 
+def first_weights(speed: Speed) -> list[int]:
+    """Return the weights of the inputs before anything is learned: of contexts, of matchers, of the constant."""
+    weight, few = speed.weight, speed.weight // 5
+    return [weight, few, weight * 2 // 5, few] * len(speed.contexts) + [weight, weight] * speed.matchers + [0]
+
+
 class Predictor:
     """What the next bit is, from all bits before it.
 
@@ -176,20 +127,21 @@ class Predictor:
         Logarithm of the number of slots.
     speed : int, default=1
         1, or 2 for the fast one.
+    prior : mapping of str to ndarray, optional
+        Tensors of a prior, at speed 1.
     """
 
-    def __init__(self, bits: int, speed: int = 1) -> None:
-        self.speed, self.bits = SPEEDS[speed], bits
-        contexts, sets, matchers, apms, _, weight = self.speed
+    def __init__(self, bits: int, speed: int = 1, prior: Tensors | None = None) -> None:
+        self.speed, self.bits, self.prior = SPEEDS[speed] if prior is None else WITH_PRIOR, bits, prior
+        contexts, sets, matchers, apms, *_ = self.speed
         self.slots: dict[int, Slot] = defaultdict(Slot)
         self.buffer = bytearray(1 << (bits + 2))
-        self.contexts = [Context() for _ in range(contexts)]
+        self.contexts = [Context(number) for number in contexts]
         self.matchers = [Matcher(bits - 2, least) for least in MATCH_MIN[:matchers]]
-        start = [weight, weight // 5, weight * 2 // 5, weight // 5] * contexts + [weight, weight] * matchers + [0]
+        start = first_weights(self.speed)
         self.weights = [np.tile(np.array(start), (count, 1)) for count in SELECTIONS[:sets]]
         self.final_weights = [np.full((256, sets), 65536 // sets) for _ in range(2)]
-        knots = [squash((knot - 16) * APM_STEP) for knot in range(APM_KNOTS)]
-        self.apms = [knots * count for count in APM_CONTEXTS[:apms]]
+        self.apms = [Curves(count) for count in APM_CONTEXTS[:apms]]
 
         self.pos = 0
         self.c4 = self.c8 = 0  # the last four bytes, and the four before them
@@ -207,8 +159,30 @@ class Predictor:
         self.record = self.votes = 0  # the most frequent of these distances, and all of their counts
 
         self.partial, self.bit_place = 1, 0  # the bits of this byte after a leading one, and how many they are
+        if prior is not None:
+            self._begin_as(prior)
+            self._step_network()
         self._set_contexts()
         self._set_slots()
+
+    def _begin_as(self, prior: Tensors) -> None:
+        """Take over what a prior learned, and its network."""
+        self.network, self.network_curves = Network(prior), Curves(256)
+        self.weights = [
+            np.tile(row.astype(np.int64), (count, 1))
+            for row, count in zip(prior["first.weights"], SELECTIONS, strict=True)
+        ]
+        self.final_weights = [np.tile(row.astype(np.int64), (256, 1)) for row in prior["first.final_weights"]]
+        for k, context in enumerate(self.contexts):
+            context.by_history.take(prior["first.by_history"][k])
+            context.by_level.take(prior["first.by_level"][k])
+            context.by_run.take(prior["first.by_run"][k])
+        for k, matcher in enumerate(self.matchers):
+            matcher.by_length.take(prior["first.by_length"][k])
+
+    def _step_network(self) -> None:
+        """Let the network read the last byte."""
+        self.network.step(self.c4 & 0xFF, grams(self.c4, self.folded, *self.words[:2]))
 
     def predict(self) -> int:
         """Return the probability that the coming bit is one, 1 to 65535."""
@@ -217,10 +191,12 @@ class Predictor:
             inputs += self._read_context(context)
         for matcher in self.matchers:
             inputs += self._read_match(matcher)
-        self.inputs = np.array([*inputs, 256])
-        order = max(
-            (k + 1 for k, i in enumerate(ORDERS) if i < len(self.contexts) and self.contexts[i].history >= 0), default=0
-        )
+        inputs.append(256)
+        if self.prior is not None:
+            inputs += self._read_network()
+        self.inputs = np.array(inputs)
+        known = {context.number for context in self.contexts if context.history >= 0}
+        order = max((k + 1 for k, number in enumerate(ORDERS) if number in known), default=0)
         longest = max(0, *(matcher.place for matcher in self.matchers))
         self.selected = self._selected(order, longest)[: self.speed.sets]
         chosen = [weights[place] for weights, place in zip(self.weights, self.selected, strict=True)]
@@ -264,6 +240,12 @@ class Predictor:
         sign = 1 if matcher.bit else -1
         return [sign * stretch(p), sign * ((p - 32768) >> 5)]
 
+    def _read_network(self) -> list[int]:
+        """Return the three inputs of the network: its log odds, its surplus, and what it was worth so far."""
+        odds = self.odds = self.network.odds(self.partial)
+        worth = self.network_curves.at(self.partial, odds)
+        return [odds, (squash(odds) - 32768) >> 5, stretch(worth)]
+
     def _selected(self, order: int, longest: int) -> list[int]:
         """Return which weights each set uses."""
         bit, c1, c2, c3 = self.bit_place, self.c4 & 0xFF, self.c4 >> 8 & 0xFF, self.c4 >> 16 & 0xFF
@@ -277,37 +259,32 @@ class Predictor:
             longest * 8 + bit,
             min(self.pos - self.line, 127) * 8 + bit,
             min(self.letters, 15) * 64 + KINDS[c3] * 4 + (bit >> 1),
+            (self.odds + 2816) // 88 * 8 + bit if self.prior is not None else 0,
         ]
 
     def _refine(self, mixed: int) -> int:
-        """Return the mean of a probability and of what it was worth so far in some contexts.
-
-        Each of these is a curve through 33 points over the log odds, of which the nearer of two neighbours learns.
-        """
-        knot, part = divmod(mixed + LIMIT + 1, APM_STEP)
+        """Return the mean of a probability and of what it was worth so far in some contexts."""
         places = (
             self.partial,
             self.partial | (self.c4 & 0xFF) << 8,
             mix(self.partial | (self.c4 & 0xFFFF) << 8, 3) >> 40 & 0xFFFF,
         )
-        self.apm_places = []
         p = 4 + self.speed.shares[0] * squash(mixed)
         for apm, place, share in zip(self.apms, places, self.speed.shares[1:], strict=False):
-            at = place * APM_KNOTS + knot
-            self.apm_places.append(at + (part > APM_STEP // 2))
-            p += share * ((apm[at] * (APM_STEP - part) + apm[at + 1] * part) // APM_STEP)
+            p += share * apm.at(place, mixed)
         return max(1, min(65535, p >> 3))
 
     def update(self, bit: int) -> None:
         """Learn from the bit that came."""
-        rate = 26 + 294 * 1024 // (1024 + min(self.pos, 1000000) // 4)
+        least, more = self.speed.rates
+        rate = least + more * 1024 // (1024 + min(self.pos, 1000000) // 4)
         for weights, place, output in zip(self.weights, self.selected, self.outputs.tolist(), strict=True):
             _learn(weights[place], self.inputs, ((bit << 16) - squash(output)) * rate >> 8)
         for weights, place, p in zip(self.final_weights, self.final_selected, self.final_probabilities, strict=True):
             _learn(weights[place], self.outputs, ((bit << 16) - p) >> 3)
         target = 65535 if bit else 0
-        for apm, place in zip(self.apms, self.apm_places, strict=True):
-            apm[place] += _towards_zero(target - apm[place], 48)
+        for curves in self.apms if self.prior is None else (*self.apms, self.network_curves):
+            curves.adapt(bit)
         cell = self._cell
         for context in self.contexts:
             if context.history >= 0:
@@ -327,6 +304,8 @@ class Predictor:
         if self.bit_place == 8:
             self._see(self.partial & 0xFF)
             self.partial, self.bit_place = 1, 0
+            if self.prior is not None:
+                self._step_network()
             self._set_contexts()
             for matcher in self.matchers:
                 self._set_match(matcher)
@@ -434,8 +413,8 @@ class Predictor:
             mix(back | c1 << 8 | record << 16, 1) if is_regular else mix(self.folded & 0xFFFFFFFFFFFF, 6),
             mix(back | back2 << 8 | record << 16, 2 * (self.pos % record)) if is_regular else 0,
         )
-        for i, context in enumerate(self.contexts):
-            context.hash = mix(found[i] * 0xD6E8FEB86659FD93, (i + 1) << 40)
+        for context in self.contexts:
+            context.hash = mix(found[context.number] * 0xD6E8FEB86659FD93, (context.number + 1) << 40)
 
     def _set_slots(self) -> None:
         """Find the slot of every context for the coming half of a byte."""
@@ -453,6 +432,8 @@ class Predictor:
                 return slot
         least = min(near, key=lambda slot: slot.count[0])
         least.give_to(check)
+        if self.prior is not None and len(known := self.prior["slots"]):
+            least.take(known[hashed * len(known) >> 64])
         return least
 
     def _set_match(self, matcher: Matcher) -> None:
@@ -528,99 +509,3 @@ def _learn(weights: NDArray[np.int64], inputs: NDArray[np.int64], error: int) ->
     """Move weights, in place, against the error; each stays within 8 (65536 is one)."""
     weights += (inputs * error + (1 << 13)) >> 14
     np.clip(weights, -(1 << 19), 1 << 19, out=weights)
-
-
-def _towards_zero(a: int, b: int) -> int:
-    return a // b if a >= 0 else -(-a // b)
-
-
-# ---------------------------------------------------------------------- the arithmetic coder
-
-
-class Coder:
-    """Bits to bytes and back: an interval of 32-bit numbers that each bit narrows in proportion to its probability.
-
-    Witten, Neal and Cleary, "Arithmetic Coding for Data Compression" (CACM 1987), with two symbols and whole bytes out.
-
-    Parameters
-    ----------
-    bits, speed
-        Of the predictor.
-    """
-
-    def __init__(self, bits: int, speed: int = 1) -> None:
-        self._settings = bits, speed
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget everything."""
-        self.predictor = Predictor(*self._settings)
-
-    def encode(self, data: Bytes) -> bytes:
-        """Return the payload of some bytes."""
-        low, high, out = 0, 0xFFFFFFFF, bytearray()
-        for byte in data:
-            for k in range(7, -1, -1):
-                bit = byte >> k & 1
-                low, high = _narrow(low, high, self.predictor.predict(), bit)
-                self.predictor.update(bit)
-                while low >> 24 == high >> 24:
-                    out.append(high >> 24)
-                    low, high = _shift(low), _shift(high) | 255
-        return bytes(out) + _last_bytes(low, high)
-
-    def decode(self, payload: Bytes, length: int) -> bytes:
-        """Return the ``length`` bytes of a payload; after its end come zeros.
-
-        Raises
-        ------
-        ValueError
-            It is not as long as theirs, or ends otherwise.
-        """
-        low, high, at = 0, 0xFFFFFFFF, 4
-        window = int.from_bytes(bytes(payload[:4]).ljust(4, b"\0"), "big")
-        out = bytearray()
-        for _ in range(length):
-            byte = 0
-            for _ in range(8):
-                p = self.predictor.predict()
-                bit = int(window <= _middle(low, high, p))
-                low, high = _narrow(low, high, p, bit)
-                self.predictor.update(bit)
-                byte = byte << 1 | bit
-                while low >> 24 == high >> 24:
-                    low, high = _shift(low), _shift(high) | 255
-                    window = _shift(window) | (payload[at] if at < len(payload) else 0)
-                    at += 1
-            out.append(byte)
-            if at - 4 > len(payload):
-                break
-        if at - 4 > len(payload) or payload[at - 4 :] != _last_bytes(low, high):
-            raise ValueError("not the payload of so many bytes")
-        return bytes(out)
-
-    def learn(self, data: Bytes) -> None:
-        """See bytes without coding them."""
-        for byte in data:
-            for k in range(7, -1, -1):
-                self.predictor.predict()
-                self.predictor.update(byte >> k & 1)
-
-
-def _last_bytes(low: int, high: int) -> bytes:
-    """Return as few bytes as lead, with zeros after them, to a number from low to high."""
-    n = next(n for n in range(5) if -(-low >> 32 - 8 * n) << 32 - 8 * n <= high)
-    return (-(-low >> 32 - 8 * n)).to_bytes(n, "big")
-
-
-def _middle(low: int, high: int, p: int) -> int:
-    return low + ((high - low) * p >> 16)
-
-
-def _narrow(low: int, high: int, p: int, bit: int) -> tuple[int, int]:
-    middle = _middle(low, high, p)
-    return (low, middle) if bit else (middle + 1, high)
-
-
-def _shift(x: int) -> int:
-    return x << 8 & 0xFFFFFFFF
