@@ -17,7 +17,7 @@ from typing import Any
 import typer
 
 from isthmus import __version__, plain
-from isthmus.cli import codec, docstrings
+from isthmus.cli import docstrings
 from isthmus.cli.commands import NO_RECORDS, Flag, add_command, flags_of_function
 from isthmus.cli.terminal import Interrupted, drop_output, ending_signals
 from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
@@ -202,9 +202,12 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
             summary = docstrings.plain(docstrings.of_function(function).summary)
             app.command(name, short_help=summary)(_placeholder)
             continue
-        if name == "fit" and codec.is_named(arguments):  # which has flags of its own, and needs no torch
-            codec.refuse_other_flags(arguments)
-            function = codec.fit_codec
+        if name == "fit":
+            from isthmus.cli import codec
+
+            if codec.is_named(arguments):  # which has flags of its own, and needs no torch
+                codec.refuse_other_flags(arguments)
+                function = codec.fit_codec
         groups = _groups(name, function, arguments)
         defaults = _defaults(function, groups, arguments) if function.__name__ == "fit" else {}
         command = shlex.join(["isthmus", *arguments])

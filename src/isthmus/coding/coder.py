@@ -33,7 +33,7 @@ SELF_TEST = {
     NORMAL: "72ccd3a7bc7426fbd375ddd750bcac9bacd0a16945c059f07e971aad635511a3",
     FAST: "4c1e25386da7513ca8dde7ef36a673c6c59c82307df3e7642f5827a703126fec",
 }
-SELF_TEST_WITH_PRIOR = "7020b64cf0f34582261de70326d31c63e12b29693a43eda28440962ba344fdd5"
+SELF_TEST_WITH_PRIOR = "717b93aaf4d39b17ae81281e56dedc7be0aa45c5b09493e60820c85b692123b7"
 
 
 class Coder:
@@ -203,7 +203,7 @@ def _native_with_prior() -> ModuleType | None:
     native = _native()
     if native is None:
         return None
-    passed = self_test(Compiled(native, 12, NORMAL, extreme_prior())) == SELF_TEST_WITH_PRIOR
+    passed = self_test(Compiled(native, 12, NORMAL, extreme_prior()), briefly=True) == SELF_TEST_WITH_PRIOR
     return native if passed else None
 
 
@@ -227,15 +227,17 @@ def _compiled_module() -> ModuleType | None:
         return None
 
 
-def self_test(tried: Back) -> str:
+def self_test(tried: Back, *, briefly: bool = False) -> str:
     """Return a digest of what a coder makes of data that reach the ends of its tables, and of decoding it again.
 
     Long runs push probabilities, weights and counts to where they are cut off; noise after them is what costs most.
+    They are left out where only the network is new, whose state forgets within some bytes.
     """
     rng = random.Random(0)  # noqa: S311 - the same bytes everywhere
     words = b" ".join(rng.choice((b"in", b"the", b"Strait", b"12")) for _ in range(60)) + b"\n"
     noise = rng.randbytes(120)
     pieces = [b"\0" * 300 + noise, words + b"\xff" * 300 + words, (noise[:7] + words[:4] + b"\n") * 20 + noise[::-1]]
+    pieces = pieces[2:] if briefly else pieces
     payloads = [tried.encode(piece) for piece in pieces]
     tried.restart()
     try:
