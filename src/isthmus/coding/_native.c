@@ -999,6 +999,7 @@ typedef struct {
     Predictor *predictor;
     PyObject *prior;
     int busy, broken; /* in another thread; left in the middle of a byte by an exception */
+    volatile int stopped; /* by another thread */
 } Handle;
 
 /* Memory that was used once is ready sooner than new memory, which matters to many short texts: a few small predictors
@@ -1204,6 +1205,24 @@ static PyObject *py_create(PyObject *module, PyObject *args)
     return capsule;
 }
 
+static PyObject *py_stop(PyObject *module, PyObject *capsule)
+{
+    (void)module;
+    Handle *handle = PyCapsule_GetPointer(capsule, NAME);
+    if (!handle)
+        return NULL;
+    handle->stopped = 1;
+    Py_RETURN_NONE;
+}
+
+/* Whether to leave: after a signal, or where another thread says so. */
+static int is_interrupted(const Handle *handle)
+{
+    if (handle->stopped && !PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError, "the coder was stopped");
+    return handle->stopped || PyErr_CheckSignals();
+}
+
 static PyObject *py_restart(PyObject *module, PyObject *capsule)
 {
     (void)module;
@@ -1333,7 +1352,7 @@ static PyObject *py_learn(PyObject *module, PyObject *args)
         Py_BEGIN_ALLOW_THREADS
         learn_piece(handle->predictor, (const u8 *)data.buf + at, (size_t)(data.len - at < PIECE ? data.len - at : PIECE));
         Py_END_ALLOW_THREADS
-        interrupted = PyErr_CheckSignals();
+        interrupted = is_interrupted(handle);
     }
     PyBuffer_Release(&data);
     if (!handle)
@@ -1364,7 +1383,7 @@ static PyObject *py_encode(PyObject *module, PyObject *args)
         encode_piece(handle->predictor, &coder, (const u8 *)data.buf + at,
                      (size_t)(data.len - at < PIECE ? data.len - at : PIECE));
         Py_END_ALLOW_THREADS
-        failed = PyErr_CheckSignals();
+        failed = is_interrupted(handle);
     }
     PyBuffer_Release(&data);
     if (handle) {
@@ -1401,7 +1420,7 @@ static PyObject *py_decode(PyObject *module, PyObject *args)
             Py_BEGIN_ALLOW_THREADS
             decode_piece(handle->predictor, &coder, out + at, (size_t)(length - at < PIECE ? length - at : PIECE));
             Py_END_ALLOW_THREADS
-            failed = PyErr_CheckSignals();
+            failed = is_interrupted(handle);
             if (!failed && coder.read > coder.length + 4)
                 break;
         }
@@ -1452,6 +1471,7 @@ static PyObject *py_wide(PyObject *module, PyObject *wide)
 static PyMethodDef methods[] = {
     {"create", py_create, METH_VARARGS, "create(bits, speed): a predictor with 2**bits slots"},
     {"restart", py_restart, METH_O, "restart(predictor): as new"},
+    {"stop", py_stop, METH_O, "stop(predictor): interrupt what another thread has begun with it"},
     {"learn", py_learn, METH_VARARGS, "learn(predictor, data): see bytes without coding them"},
     {"encode", py_encode, METH_VARARGS, "encode(predictor, data): their payload"},
     {"prior", py_prior, METH_VARARGS, "prior(*tensors): what a predictor knows before it has seen anything"},

@@ -86,6 +86,10 @@ class Coder:
         """Forget everything but the prior."""
         self._back.restart()
 
+    def stop(self) -> None:
+        """Interrupt what another thread has begun with it, as Ctrl-C does in the main thread."""
+        self._back.stop()
+
 
 class Back(Protocol):
     """What codes: the norm, or the compiled module."""
@@ -101,6 +105,9 @@ class Back(Protocol):
 
     def restart(self) -> None:
         """Forget everything."""
+
+    def stop(self) -> None:
+        """Interrupt what another thread has begun."""
 
 
 class Compiled:
@@ -125,6 +132,10 @@ class Compiled:
     def restart(self) -> None:
         """Forget everything."""
         self._native.restart(self._state)
+
+    def stop(self) -> None:
+        """Interrupt what another thread has begun."""
+        self._native.stop(self._state)
 
 
 class Learner(Compiled):

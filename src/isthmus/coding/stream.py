@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import io
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Self
+from itertools import count
+from queue import SimpleQueue
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from isthmus import checks
 from isthmus.coding.choosing import Choice
-from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.coder import FAST, Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
     EMPTY,
@@ -54,6 +57,9 @@ __all__ = [
 CHUNK = 1 << 18  # bytes of data in one that is written, at most
 CHUNK_LIMIT = 1 << 20  # bytes of data, or of payload, in one that is read
 RESTART = 64 << 20  # bytes of data after which the coder begins afresh
+LANES = 2  # segments that are coded at a time
+LANE_LIMIT = 16 << 20  # bytes of data in one
+LEAST_WITH_PRIOR, LEAST_FAST = 1 << 17, 1 << 20  # bytes of data that are cut in two: less loses more than 2 % by it
 DATA, END = 0, 7  # kinds of chunks
 KIND, STORED, AFRESH = 0b111, 0b1000, 0b10000
 END_SIZE = 4  # bytes behind the end chunk that say how long it is
@@ -180,11 +186,23 @@ class Totals:
 # ------------------------------------------------------------------ writing
 
 
+def lane_of(size: int | None, speed: int, prior: Prior | None) -> int | None:
+    """Return the bytes after which the coder begins afresh, so that two segments can be coded at a time.
+
+    It is None where the size of the data is not known, and where a fresh start would cost too much.
+    """
+    least = LEAST_FAST if speed == FAST else LEAST_WITH_PRIOR if prior else None
+    if size is None or least is None or size < least:
+        return None
+    return min(-(-size // LANES), LANE_LIMIT)
+
+
 class Writer(io.BufferedIOBase):
     """A binary file that compresses what is written to it.
 
     Data that are short, and were not flushed before the end, become a small file; else a chunk is written for each
-    256 KiB and at each flush.
+    256 KiB and at each flush. Where the size is known and little is lost by it, the coder begins afresh in the middle,
+    and after each 16 MiB at least, so that two threads can work.
 
     Parameters
     ----------
@@ -198,8 +216,9 @@ class Writer(io.BufferedIOBase):
         Of what is compressed, to be kept in a stream.
     verify : bool, default=True
         Whether each chunk is decoded again and compared.
-    threads : int, default=1
-        With more than one, chunks are verified while others are coded.
+    threads : int, default=2
+        With more than one, segments are coded side by side, or chunks verified while others are coded. No byte hangs
+        on it.
     label : str, default="the data"
         What sentences call the file.
     model : Prior, optional
@@ -217,7 +236,7 @@ class Writer(io.BufferedIOBase):
         size: int | None = None,
         name: str | None = None,
         verify: bool = True,
-        threads: int = 1,
+        threads: int = LANES,
         label: str = "the data",
         model: Prior | None = None,
         prior: bool = True,
@@ -230,6 +249,9 @@ class Writer(io.BufferedIOBase):
         self._totals = Totals()
         self._coder: Coder | None = None
         self._verifier: Verifier | None = None
+        self._lanes: Lanes | None = None
+        self._unit = CHUNK  # bytes that are coded at once
+        self._has_begun = False
         self._since_restart = 0
         self.ending = contextlib.ExitStack()  # what follows once the file is whole, or is undone if it is not
         self._is_over = False
@@ -251,8 +273,8 @@ class Writer(io.BufferedIOBase):
         given = as_bytes("write", data)
         for start in range(0, len(given), CHUNK):
             self._waiting += given[start : start + CHUNK]
-            if len(self._waiting) >= CHUNK + (self._coder is None):  # the first waits, for it may be all
-                self._next_chunk()
+            if len(self._waiting) >= self._unit + (not self._has_begun):  # the first waits, for it may be all
+                self._next()
         return len(given)
 
     def flush(self) -> None:
@@ -260,7 +282,9 @@ class Writer(io.BufferedIOBase):
         if self._is_over:
             return
         while self._waiting:
-            self._next_chunk()
+            self._next()
+        if self._lanes:
+            self._put_chunks(self._lanes.done())
         self._file.flush()
 
     def close(self) -> None:
@@ -280,8 +304,9 @@ class Writer(io.BufferedIOBase):
         self._is_over = True
         self._waiting.clear()
         super().close()
-        if self._verifier:
-            self._verifier.stop()
+        for working in (self._verifier, self._lanes):
+            if working:
+                working.stop()
         error = raised or (io.UnsupportedOperation, io.UnsupportedOperation("abandoned"), None)
         self.ending.__exit__(*error)
 
@@ -294,7 +319,7 @@ class Writer(io.BufferedIOBase):
 
     def _end(self) -> None:
         """Write what is missing to a whole file."""
-        if self._coder is None and len(self._waiting) <= SMALL_LIMIT:
+        if not self._has_begun and len(self._waiting) <= SMALL_LIMIT:
             data = bytes(self._waiting)
             prior = self._choice.for_data(data)
             content = small(data, prior)
@@ -302,44 +327,129 @@ class Writer(io.BufferedIOBase):
                 raise checks.unlike_its_source(self._label)
             self._put(content)
         else:
-            self._size = len(self._waiting) if self._coder is None else self._size
+            self._size = self._size if self._has_begun else len(self._waiting)
             self.flush()
             if self._verifier:
                 self._verifier.finish()
             self._put(self._totals.to_bytes())
         self._file.flush()
 
-    def _next_chunk(self) -> None:
-        data = bytes(self._waiting[:CHUNK])
-        del self._waiting[:CHUNK]
-        afresh = self._coder is None or self._since_restart + len(data) > RESTART
-        if self._coder is None:
-            self._coder = self._begun(data)
-        elif afresh:
+    def _next(self) -> None:
+        """Code what waits: a chunk, or a segment of several."""
+        if not self._has_begun:
+            self._begin(bytes(self._waiting[:CHUNK]))
+        data = bytes(self._waiting[: self._unit])
+        del self._waiting[: self._unit]
+        if self._lanes:
+            self._lanes.take(data)
+            self._put_chunks(self._lanes.done(LANES - 1))
+        else:
+            self._next_chunk(data)
+
+    def _next_chunk(self, data: bytes) -> None:
+        afresh = not self._totals.chunks or self._since_restart + len(data) > RESTART
+        if afresh and self._coder and self._totals.chunks:
             self._coder.restart()
         self._since_restart = len(data) if afresh else self._since_restart + len(data)
-        payload = coded(self._coder, data)
-        content = data if payload is None else payload
-        flags = DATA | (AFRESH if afresh else 0) | (STORED if payload is None else 0)
-        head = Head(flags, len(data), len(content), check_of(data))
-        position = self.written
-        self._put(head.to_bytes(self._totals.chunks) + content)
-        self._totals.add(head, data, position)
+        chunk = Chunk.coded(self._coder, data, afresh)
+        self._put_chunks([chunk])
         if self._verifier:
-            self._verifier.chunk(head, content, data)
+            self._verifier.chunk(chunk.head, chunk.content, data)
 
-    def _begun(self, data: bytes) -> Coder | None:
-        """Write the head of the file for its first data, and return the coder that it says."""
+    def _begin(self, data: bytes) -> None:
+        """Write the head of the file for its first data, and make ready the coders that it says."""
+        self._has_begun = True
         speed, prior = self._choice.speed, self._choice.for_data(data)
-        fields = Fields.predicted(speed, table_bits(self._size, speed), prior, self._name)
+        lane = lane_of(self._size, speed, prior)
+        fields = Fields.predicted(speed, table_bits(lane or self._size, speed), prior, self._name)
         self._put(fields.to_bytes(STREAM))
+        if lane:
+            self._unit = lane
+            self._lanes = Lanes(fields, prior, threads=self._threads, verify=self._verify, label=self._label)
+            return
+        self._coder = fields.coder(prior=prior)
         if self._verify:
-            self._verifier = Verifier(Decoder(fields, prior), self._label, self._threads)
-        return fields.coder(prior=prior)
+            self._verifier = Verifier(Decoder(fields.coder(prior=prior)), self._label, self._threads)
+
+    def _put_chunks(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            position = self.written
+            self._put(chunk.head.to_bytes(self._totals.chunks) + chunk.content)
+            self._totals.add(chunk.head, chunk.data, position)
 
     def _put(self, content: bytes) -> None:
         self._file.write(content)
         self.written += len(content)
+
+
+class Chunk(NamedTuple):
+    """A chunk that is to be written: its head, what stands behind it, and the data."""
+
+    head: Head
+    content: bytes
+    data: bytes
+
+    @classmethod
+    def coded(cls, coder: Coder | None, data: bytes, afresh: bool) -> Self:
+        """Return data as a chunk."""
+        payload = coded(coder, data)
+        content = data if payload is None else payload
+        flags = DATA | (AFRESH if afresh else 0) | (STORED if payload is None else 0)
+        return cls(Head(flags, len(data), len(content), check_of(data)), content, data)
+
+
+class Lanes:
+    """Codes segments of data, each afresh, in threads of their own, and gives their chunks in order.
+
+    Parameters
+    ----------
+    fields, prior
+        Of the stream.
+    threads : int
+        That may be used.
+    verify : bool
+        Whether each segment is decoded again and compared.
+    label : str
+        What sentences call the file.
+    """
+
+    def __init__(self, fields: Fields, prior: Prior | None, *, threads: int, verify: bool, label: str) -> None:
+        self._verify, self._label = verify, label
+        self._coders = [fields.coder(prior=prior) for _ in range(max(1, min(threads, LANES)))]
+        self._idle = SimpleQueue[Coder | None]()
+        for coder in self._coders:
+            self._idle.put(coder)
+        self._pool = ThreadPoolExecutor(len(self._coders))
+        self._pending: deque[Future[list[Chunk]]] = deque()
+
+    def take(self, data: bytes) -> None:
+        """Begin with a segment."""
+        self._pending.append(self._pool.submit(self._chunks, data))
+
+    def done(self, waiting: int = 0) -> Iterator[Chunk]:
+        """Yield chunks in order, until no more than so many segments are waited for."""
+        while len(self._pending) > waiting:
+            yield from self._pending.popleft().result()
+
+    def stop(self) -> None:
+        """Leave what is being done."""
+        for coder in self._coders:
+            if coder:
+                coder.stop()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _chunks(self, data: bytes) -> list[Chunk]:
+        coder = self._idle.get()
+        try:
+            if coder:
+                coder.restart()
+            found = [Chunk.coded(coder, data[at : at + CHUNK], not at) for at in range(0, len(data), CHUNK)]
+            decoder = Decoder(coder)
+            if self._verify and any(decoder.data(chunk.head, chunk.content) != chunk.data for chunk in found):
+                raise checks.unlike_its_source(self._label)
+            return found
+        finally:
+            self._idle.put(coder)
 
 
 class Verifier:
@@ -395,14 +505,12 @@ class Decoder:
 
     Parameters
     ----------
-    fields : Fields
-        Of the stream.
-    prior : Prior or None
-        The one that they name.
+    coder : Coder or None
+        With tables and prior as the stream says; None where all is stored.
     """
 
-    def __init__(self, fields: Fields, prior: Prior | None) -> None:
-        self._coder = fields.coder(prior=prior)
+    def __init__(self, coder: Coder | None) -> None:
+        self._coder = coder
         self._is_sound = True  # what it learned is what the writer's had learned
 
     def data(self, head: Head, payload: bytes) -> bytes | None:
@@ -432,7 +540,7 @@ class Decoder:
     def of(cls, source: Source, model: Prior | None) -> Self:
         """Return the decoder of a stream, whose first bytes are taken; errors are those of :func:`needed_prior`."""
         fields = Fields.read(source, STREAM)
-        return cls(fields, fields.found_prior(model, source.name))
+        return cls(fields.coder(prior=fields.found_prior(model, source.name)))
 
 
 def _whole(content: bytes, prior: Prior | None) -> bytes | None:
@@ -444,7 +552,7 @@ def _whole(content: bytes, prior: Prior | None) -> bytes | None:
         return None
 
 
-def chunks(source: Source, model: Prior | None = None) -> Iterator[bytes]:
+def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> Iterator[bytes]:
     """Yield the data of a stream, whose first bytes are taken, chunk by chunk, and check its end.
 
     Raises
@@ -452,25 +560,115 @@ def chunks(source: Source, model: Prior | None = None) -> Iterator[bytes]:
     ArtifactError
         It needs another model; or something in it is not as it was written, and what came before is sound.
     """
-    decoder, totals = Decoder.of(source, model), Totals()
-    while True:
-        position = source.position
-        head = Head.read(source, totals.chunks)
-        payload = source.take(head.size)
+    fields, totals = Fields.read(source, STREAM), Totals()
+    prior = fields.found_prior(model, source.name)
+    decode = _decoded_side_by_side if threads > 1 and _has_lanes(source) else _decoded_in_turn
+    for position, head, data in decode(source, fields, prior):
         if head.kind == END:
             break
-        data = decoder.data(head, payload)
         if data is None:
             raise source.damaged(f"chunk {totals.chunks:,} does not fit its check")
         totals.add(head, data, position)
         yield data
-    if head.to_bytes(totals.chunks) + payload + source.take(END_SIZE) != totals.to_bytes():
+    if head.to_bytes(totals.chunks) + (data or b"") + source.take(END_SIZE) != totals.to_bytes():
         raise source.damaged("its end is not that of its chunks")
     if source.up_to(1):
         raise source.damaged("more bytes follow its end")
 
 
-def data_of(source: Source, form: int, model: Prior | None = None) -> Iterator[bytes]:
+Decoded = tuple[int, Head, bytes | None]  # place in the file, head, and data; of the end its payload
+
+
+def _decoded_in_turn(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
+    """Yield chunks as they come."""
+    decoder = Decoder(fields.coder(prior=prior))
+    for position, head, payload in _chunks_of(source):
+        yield position, head, payload if head.kind == END else decoder.data(head, payload)
+
+
+def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
+    """Yield chunks in order, while segments that follow are decoded in threads of their own."""
+    idle = SimpleQueue[Decoder]()
+    coders = [fields.coder(prior=prior) for _ in range(LANES)]
+    for coder in coders:
+        idle.put(Decoder(coder))
+
+    def decoded(segment: list[tuple[int, Head, bytes]]) -> list[Decoded]:
+        decoder = idle.get()
+        try:
+            return [(position, head, decoder.data(head, payload)) for position, head, payload in segment]
+        finally:
+            idle.put(decoder)
+
+    pool, pending = ThreadPoolExecutor(LANES), deque[Future[list[Decoded]]]()
+    segments = _segments_of(source)
+    try:
+        while True:
+            try:
+                segment = next(segments, None)
+            except ArtifactError:
+                for waited in pending:  # what came before is sound
+                    yield from waited.result()
+                raise
+            if segment is None or segment[0][1].kind == END:
+                break
+            pending.append(pool.submit(decoded, segment))
+            if len(pending) > LANES:
+                yield from pending.popleft().result()
+        for waited in pending:
+            yield from waited.result()
+        if segment:
+            yield segment[0]
+    finally:
+        for coder in coders:
+            if coder:
+                coder.stop()
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunks_of(source: Source) -> Iterator[tuple[int, Head, bytes]]:
+    """Yield place, head and payload of each chunk, the end as the last."""
+    for number in count():
+        position = source.position
+        head = Head.read(source, number)
+        yield position, head, source.take(head.size)
+        if head.kind == END:
+            return
+
+
+def _segments_of(source: Source) -> Iterator[list[tuple[int, Head, bytes]]]:
+    """Yield the chunks from one fresh start of the coder to the next, then the end alone.
+
+    Where one cannot be read, those before it are still yielded.
+    """
+    segment: list[tuple[int, Head, bytes]] = []
+    size = 0
+    try:
+        for chunk in _chunks_of(source):
+            if segment and (chunk[1].afresh or chunk[1].kind == END):
+                yield segment
+                segment, size = [], 0
+            segment.append(chunk)
+            size += chunk[1].units if chunk[1].kind == DATA else 0
+            if size > LANE_LIMIT:
+                raise source.damaged("its end is not that of its chunks")
+    except ArtifactError:
+        if segment:
+            yield segment
+        raise
+    yield segment
+
+
+def _has_lanes(source: Source) -> bool:
+    """Tell whether the end of a stream says that it is of segments that can be decoded side by side."""
+    if not source.file.seekable():
+        return False
+    restarts, length = _end_of(source)
+    units = [restart.units for restart in restarts] + [length or 0]
+    return len(restarts) > 1 and max(map(int.__sub__, units[1:], units)) <= LANE_LIMIT
+
+
+def data_of(source: Source, form: int, model: Prior | None = None, threads: int = LANES) -> Iterator[bytes]:
     """Yield the data of a small file or a stream, whose first bytes are taken, piece by piece.
 
     Parameters
@@ -481,6 +679,8 @@ def data_of(source: Source, form: int, model: Prior | None = None) -> Iterator[b
         Its form.
     model : Prior, optional
         What a person named as the model that it needs.
+    threads : int, default=2
+        With more than one, segments of a stream are decoded side by side where the file can be searched.
 
     Raises
     ------
@@ -489,7 +689,7 @@ def data_of(source: Source, form: int, model: Prior | None = None) -> Iterator[b
     """
     if form == ARCHIVE:
         raise checks.an_archive(source.name)
-    return chunks(source, model) if form == STREAM else iter((small_data(source, form, model),))
+    return chunks(source, model, threads) if form == STREAM else iter((small_data(source, form, model),))
 
 
 class Reader(io.RawIOBase):

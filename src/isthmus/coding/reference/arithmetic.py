@@ -29,11 +29,21 @@ class Coder:
     def restart(self) -> None:
         """Forget everything."""
         self.predictor = Predictor(*self._settings)
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Interrupt what another thread has begun; it raises RuntimeError there."""
+        self._is_stopped = True
+
+    def _go_on(self) -> None:
+        if self._is_stopped:
+            raise RuntimeError("the coder was stopped")
 
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes."""
         low, high, out = 0, 0xFFFFFFFF, bytearray()
         for byte in data:
+            self._go_on()
             for k in range(7, -1, -1):
                 bit = byte >> k & 1
                 low, high = _narrow(low, high, self.predictor.predict(), bit)
@@ -55,6 +65,7 @@ class Coder:
         window = int.from_bytes(bytes(payload[:4]).ljust(4, b"\0"), "big")
         out = bytearray()
         for _ in range(length):
+            self._go_on()
             byte = 0
             for _ in range(8):
                 p = self.predictor.predict()
@@ -76,6 +87,7 @@ class Coder:
     def learn(self, data: Bytes) -> None:
         """See bytes without coding them."""
         for byte in data:
+            self._go_on()
             for k in range(7, -1, -1):
                 self.predictor.predict()
                 self.predictor.update(byte >> k & 1)
