@@ -44,6 +44,7 @@ WITH_PEERS = (
     ("clustering", ["--data", "fashion-mnist"]),
     ("synthetic_table", []),
     ("text_compression", []),
+    ("codec_model", []),
     ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
     ("dense_time_to_quality", []),
