@@ -86,6 +86,8 @@ def compose(
         rng=rng,
         heads=heads,
         extra_dims=extra_dims,
+        symbols=pre.classes_,
+        preferred=likelihood.network,
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)
