@@ -107,16 +107,15 @@ class Autoregressive(Likelihood):
         if self.training and self.blanks:
             hidden = torch.rand(before.shape, device=x.device) < self.blanks
             before = before.masked_fill(hidden, self.end + 1)
-        windows = self.vectors(before).unfold(1, self.context, 1).mT.flatten(2)  # (b, length, context * SYMBOL)
-        inputs = torch.cat([windows, wide(theta).mT], 2)
         # What a record gets must not depend on how long others are, so all places count outside of training.
         counted = kept if self.training else torch.ones_like(kept)
-        nll = F.cross_entropy(self._logits(inputs[counted]), x[counted], reduction="none")
+        logits = self._logits(before.unfold(1, self.context, 1)[counted], wide(theta).mT[counted])
+        nll = F.cross_entropy(logits, x[counted], reduction="none")
         return -nll.new_zeros(x.shape).masked_scatter(counted, nll).mul(kept).sum(1)
 
-    def _logits(self, inputs: Tensor) -> Tensor:
-        """Return the logits of the symbol at some places: (n, context * SYMBOL + width) -> (n, classes)."""
-        h = self.first(inputs).relu()
+    def _logits(self, before: Tensor, said: Tensor) -> Tensor:
+        """Return the logits of symbols after others, (n, context), at places of which theta says (n, width)."""
+        h = self.first(torch.cat([self.vectors(before).flatten(1), said], 1)).relu()
         return self.output(h + self.second(h).relu())
 
     def mean(self, theta: Tensor) -> Tensor:
@@ -136,8 +135,7 @@ class Autoregressive(Likelihood):
         x = torch.full((b, self.context + length), self.end, device=theta.device)
         ended = torch.zeros(b, dtype=torch.bool, device=theta.device)
         for t in range(length):
-            before = self.vectors(x[:, t : t + self.context]).flatten(1)
-            symbols = choose(self._logits(torch.cat([before, said[:, t]], 1))).masked_fill(ended, self.end)
+            symbols = choose(self._logits(x[:, t : t + self.context], said[:, t])).masked_fill(ended, self.end)
             x[:, t + self.context] = symbols
             ended = ended | (symbols == self.end)
             if ended.all():
