@@ -64,7 +64,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     Parameters
     ----------
     latent_dim : int, optional
-        Numbers in a code; by default 32, or half of the numbers in a record where that is less.
+        Numbers in a code; by default 32, or half of the numbers in a record where that is less, and 128 of texts, or as
+        many as the longest has bytes.
     hidden : tuple of int, optional
         Widths between the record and the code, mirrored in the decoder, as in ``(128, 64)``; ``()`` for none. For
         convolutional networks and those for texts channels per stage. By default chosen from the data's size.
@@ -86,7 +87,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     augment : tuple of {"shift", "flip", "rotate", "elastic", "binarise"}, default=()
         Harmless changes of pictures in training; with "binarise" records are drawn anew as zeros and ones each time.
     max_epochs : float, optional
-        Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps, and 800 of texts.
+        Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps, 400 of texts.
     max_seconds : float, optional
         Wall time to train for.
     patience : int, optional

@@ -189,7 +189,9 @@ def test_the_code_of_a_vae_is_used() -> None:
 
 
 def test_corruptions_of_numbers_are_refused_for_texts_and_the_reverse() -> None:
-    with pytest.raises(ParameterError, match=r"='gaussian' is for numbers or pictures, .* use corruption='replacement'"):
+    with pytest.raises(
+        ParameterError, match=r"='gaussian' is for numbers or pictures, .* use corruption='replacement'"
+    ):
         isthmus.DenoisingAutoencoder(corruption="gaussian", max_epochs=1).fit(CORPUS * 4)
     with pytest.raises(ParameterError, match=r"='replacement' is for texts, .* use corruption='gaussian'"):
         isthmus.DenoisingAutoencoder(corruption="replacement", max_epochs=1).fit("digits")

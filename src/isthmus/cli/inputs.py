@@ -49,7 +49,18 @@ MISSING = "Of a text table: the cells that mean missing, with commas between; by
 AS_TEXT = "Of a text table: columns to keep as they are written; names or numbers with commas between."
 TEXT_TABLES = ("header", "delimiter", "encoding", "decimal", "day_first", "missing", "as_text")
 # Parameters whose flags are not as the function has them.
-OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "lines", "as_bytes", "missing", "as_text", "schema")
+OWN_FLAGS = (
+    "source",
+    "labels",
+    "columns",
+    "label_column",
+    "window",
+    "lines",
+    "as_bytes",
+    "missing",
+    "as_text",
+    "schema",
+)
 # Ways of opening that a model's file remembers.
 REMEMBERED = ("sizes", "mode", "window", "lines", "as_bytes", *TEXT_TABLES, "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without

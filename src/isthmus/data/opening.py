@@ -516,11 +516,13 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
     if idx.is_idx_file(path):
         return idx.from_idx(path)
-    return text.from_lines_file(path) if _by_lines(path, options) else text.from_bytes_file(path, window=_window(options))
+    return (
+        text.from_lines_file(path) if _by_lines(path, options) else text.from_bytes_file(path, window=_window(options))
+    )
 
 
 def _by_lines(path: Path, options: Options) -> bool:
-    """Tell whether each line of a text file is a record: as asked, as in the data of a fit, or where lines are short."""
+    """Tell whether each line of a text file is a record: as asked, as in the data of a fit, or if all are short."""
     if options.lines is not None or options.window is not None:
         return bool(options.lines)
     if options.schema is not None and options.schema.kind == "text":

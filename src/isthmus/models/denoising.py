@@ -98,9 +98,8 @@ class DenoisingAutoencoder(Model):
         if self.corruption_ in networks.IMAGE_CORRUPTIONS:
             checks.needs_pictures(owner, f"corruption={self.corruption!r}", kind)
         checks.suits_corruption(owner, self.corruption_, kind, of_texts=networks.TEXT_CORRUPTIONS)
-        checks.number(
-            owner, "corruption_level", self.corruption_level, high=networks.CORRUPTIONS[self.corruption_][2], optional=True
-        )
+        high = networks.CORRUPTIONS[self.corruption_][2]
+        checks.number(owner, "corruption_level", self.corruption_level, high=high, optional=True)
         core = compose(self, rng)
         # Of a table only the numbers are corrupted: a category is a code, and a code plus noise means nothing.
         is_number = torch.tensor([field.kind == "number" for field in self.preprocessor_.fields_] or [True])
@@ -122,8 +121,8 @@ class DenoisingAutoencoder(Model):
     def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
         """Corrupt and restore some records, and warn if the restored ones are worse than the corrupted ones.
 
-        ``provenance_["restoring"]`` has both errors: mean squares, or shares of wrong characters. Where numbers are blanked out, it is the blanks that count, and to
-        leave them alone is to fill in the mean.
+        ``provenance_["restoring"]`` has both errors: mean squares, or shares of wrong characters. Where numbers are
+        blanked out, it is the blanks that count, and to leave them alone is to fill in the mean.
         """
         source = batches if held_out is None else held_out
         device = source.device

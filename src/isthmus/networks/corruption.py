@@ -76,7 +76,7 @@ def downscale(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
 
 
 def replacement(x: Tensor, level: float, rng: torch.Generator, end: int) -> Tensor:
-    """Set a share ``level`` of the symbols of sequences to symbols drawn from all of theirs; ends stay where they are."""
+    """Set a share ``level`` of the symbols of sequences to some drawn from all of theirs; ends stay where they are."""
     found = x[x != end]
     if not len(found):
         return x
@@ -102,9 +102,7 @@ TEXT_CORRUPTIONS = ("replacement",)
 BLANKING = ("masking", "holes")  # that show zeros in the place of what is missing
 
 
-def corrupt(
-    x: Tensor, corruption: str, level: float | None, rng: torch.Generator, *, end: int | None = None
-) -> Tensor:
+def corrupt(x: Tensor, corruption: str, level: float | None, rng: torch.Generator, *, end: int | None = None) -> Tensor:
     """Return a corrupted copy of scaled records.
 
     Parameters

@@ -70,9 +70,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
 DEFAULTS: list[type[Likelihood]] = [Autoregressive, Categorical, Bernoulli, MixedTable, DiscretisedLogistic, Gaussian]
 
 
-def default_likelihood(
-    summary: SummaryLike, *, marginals: bool = False, factorised: bool = False
-) -> tuple[str, str]:
+def default_likelihood(summary: SummaryLike, *, marginals: bool = False, factorised: bool = False) -> tuple[str, str]:
     """Return the name of the likelihood for data, and why it is taken.
 
     Parameters

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["are", "drawn_codes", "frequencies", "one_hot_draws", "sum_of_logs", "summed", "times", "uniform", "wide", "within"]
+__all__ = [
+    "are",
+    "drawn_codes",
+    "frequencies",
+    "one_hot_draws",
+    "sum_of_logs",
+    "summed",
+    "times",
+    "uniform",
+    "wide",
+    "within",
+]
 
 GROUP = 16  # factors in [1/4, 1] that are multiplied before one logarithm is taken: 4^-16 is far from underflow
 GUMBEL_TEMPERATURE = 0.5

@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus.checks.parameters import integer, number
 from isthmus.networks import layers
@@ -57,7 +57,7 @@ class Autoregressive(Likelihood):
     options = ("width", "units", "context", "blanks", "classes")
     network = "sequence"
     is_factorised = False
-    steps = 0.2
+    steps = 0.1
     codes = True
 
     def __init__(
@@ -84,7 +84,7 @@ class Autoregressive(Likelihood):
         """Return a new one with networks for the data's number of symbols."""
         new = type(self)(self.width, self.units, self.context, self.blanks, self.classes or facts.classes)
         symbols = int(new.classes or 0)
-        rng = torch.Generator().manual_seed(torch.initial_seed())
+        rng = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         new.vectors = layers.embedding(symbols + 1, SYMBOL, rng)  # the last one stands for a symbol that is not shown
         new.first = layers.linear(new.context * SYMBOL + new.width, new.units, rng)
         new.second = layers.linear(new.units, new.units, rng)
@@ -124,9 +124,7 @@ class Autoregressive(Likelihood):
 
     def sample(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return sequences drawn symbol by symbol: (b, length)."""
-        return self._written(
-            theta, lambda logits: torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
-        )
+        return self._written(theta, lambda logits: torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0])
 
     def _written(self, theta: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
         """Return sequences of symbols, each chosen from its logits (b, classes), filled up with the end symbol."""
@@ -159,4 +157,3 @@ class Autoregressive(Likelihood):
     def log_det(self, log_factor: Tensor, x: Tensor) -> float:
         """Return 0: a probability does not depend on units."""
         return 0.0
-
