@@ -34,7 +34,7 @@ SOURCES = (
 )
 SHORTEST, LONGEST = 20, 120  # bytes of a sentence
 FITTED, HELD_OUT = 1000, 200  # lines of each source
-DRAWN = 500  # new lines
+DRAWN, SHOWN = 500, 3  # new lines, and how many of them are printed
 REPLACED = 0.1  # of the characters
 MINUTES = 3.0  # of a fit, at most
 DENSE = {"network": "dense", "likelihood": "categorical"}
@@ -165,6 +165,8 @@ def judged(
     from isthmus.tasks import denoise
 
     new = model.sample(DRAWN, random_state=0)
+    for line in new[:SHOWN]:
+        print(f"  {type(model).__name__} draws {line!r}", flush=True)
     return {
         "reconstruction": error_rate(held_out, model.reconstruct(held_out)),
         "denoised": error_rate(held_out, denoise(model, noisy)),
@@ -177,12 +179,19 @@ def judged(
 def main() -> int:
     """Measure every seed; write and print what was found."""
     options = parse()
-    settings = {"fitted": FITTED, "held_out": HELD_OUT, "seeds": options.seed}
+    settings = {"fitted": FITTED, "held_out": HELD_OUT, "max_epochs": options.max_epochs}
     report = harness.Report("text_autoencoder", settings, harness.isthmus_versions())
+    before = harness.earlier(options.out, "text_autoencoder", settings)
+    runs = {name: found for name, found in before.items() if name.startswith("seed")}
     for seed in options.seed:
-        report.measurements[f"seed {seed}"] = measure(seed, 1 if options.quick else None)
-        print(f"seed {seed}: {report.measurements[f'seed {seed}']}", flush=True)
-    runs = list(report.measurements.values())
+        runs[f"seed {seed}"] = measure(seed, options.max_epochs)
+    report.measurements = dict(sorted(runs.items()))
+    summarise(report, list(runs.values()))
+    return report.publish(options.out)
+
+
+def summarise(report: harness.Report, runs: list[dict[str, Any]]) -> None:
+    """Print and keep the middle and the ends of every figure over the seeds, and set the claims beside them."""
 
     def values(model: str, figure: str) -> list[float]:
         return [float(run[model][figure]) for run in runs]
@@ -199,7 +208,6 @@ def main() -> int:
     for name in runs[0].keys() - set(models):
         print(f"{name}: {middle[name]['median']:.3f}")
     claims(report, middle)
-    return report.publish(options.out)
 
 
 def claims(report: harness.Report, middle: dict[str, Any]) -> None:
@@ -228,7 +236,8 @@ def claims(report: harness.Report, middle: dict[str, Any]) -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     made = harness.parser(__doc__)
-    made.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2])
+    made.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2], help="added to those in the file")
+    made.add_argument("--max-epochs", type=float, help="of a fit; by default those that models take")
     return made.parse_args()
 
 
