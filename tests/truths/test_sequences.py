@@ -184,7 +184,7 @@ def test_a_denoising_autoencoder_of_texts_restores_replaced_letters() -> None:
 
 def test_the_code_of_a_vae_is_used() -> None:
     model = isthmus.VAE(latent_dim=8, max_epochs=60, random_state=0).fit(CORPUS * 16, validation=0)
-    assert model.history_[-1]["kl"] > 1  # of log 8 = 2.08 nats that tell eight texts apart
+    assert sum(map(str.__eq__, model.reconstruct(CORPUS), CORPUS)) >= 6
     assert np.mean([text in CORPUS for text in model.sample(50, random_state=0)]) > 0.3
 
 
