@@ -19,6 +19,7 @@ import lzma
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ FITTED, HELD_OUT = 1000, 200  # lines of each source
 DRAWN, SHOWN = 500, 3  # new lines, and how many of them are printed
 REPLACED = 0.1  # of the characters
 MINUTES = 3.0  # of a fit, at most
+MODELS = ("Autoencoder", "VAE", "DenoisingAutoencoder")
 DENSE = {"network": "dense", "likelihood": "categorical"}
 
 # ---------------------------------------------------------------------- data
@@ -122,24 +124,26 @@ def tf_idf(analyzer: str, lines: list[str], held_out: list[str], dims: int) -> t
 # ---------------------------------------------------------------------- one seed
 
 
-def measure(seed: int, epochs: float | None) -> dict[str, Any]:
-    """Return all figures of one seed."""
+def measure(seed: int, epochs: float | None) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the figures of each model of one seed, and of what it is set beside."""
     lines, labels, held_out, wanted = drawn_lines(seed)
     known, letters = words_of(lines), "".join(lines)
     noisy = with_replaced(held_out, letters, seed)
-    found: dict[str, Any] = {"noisy": error_rate(held_out, noisy), "real lines": share_of_words(held_out, known)}
-    for name in ("Autoencoder", "VAE", "DenoisingAutoencoder"):
+    yield "noisy", error_rate(held_out, noisy)
+    yield "real lines", share_of_words(held_out, known)
+    dims = 0
+    for name in MODELS:
         model, clock = fitted(name, seed, lines, max_epochs=epochs)
+        dims = int(np.prod(model.code_shape_))
         figures = judged(model, lines, labels, held_out, wanted, noisy, known)
-        found[name] = clock | {"latent_dim": int(np.prod(model.code_shape_))} | figures
+        yield name, clock | {"latent_dim": dims} | figures
         if name != "DenoisingAutoencoder":  # which did not take texts
             limits = {"max_epochs": epochs, "max_seconds": clock["fit_seconds"]}
-            dense, clock = fitted(name, seed, lines, latent_dim=found[name]["latent_dim"], **DENSE, **limits)
-            found[f"{name}, dense"] = clock | judged(dense, lines, labels, held_out, wanted, noisy, known)
+            model, clock = fitted(name, seed, lines, latent_dim=dims, **DENSE, **limits)
+            yield f"{name}, dense", clock | judged(model, lines, labels, held_out, wanted, noisy, known)
     for analyzer in ("word", "char_wb"):
-        train, test = tf_idf(analyzer, lines, held_out, found["Autoencoder"]["latent_dim"])
-        found[f"TF-IDF, {analyzer}"] = accuracy(train, labels, test, wanted)
-    return found
+        train, test = tf_idf(analyzer, lines, held_out, dims)
+        yield f"TF-IDF, {analyzer}", accuracy(train, labels, test, wanted)
 
 
 def fitted(name: str, seed: int, lines: list[str], **options: Any) -> tuple[Any, dict[str, float | None]]:
@@ -184,7 +188,10 @@ def main() -> int:
     before = harness.earlier(options.out, "text_autoencoder", settings)
     runs = {name: found for name, found in before.items() if name.startswith("seed")}
     for seed in options.seed:
-        runs[f"seed {seed}"] = measure(seed, options.max_epochs)
+        runs[f"seed {seed}"] = {}
+        for name, figures in measure(seed, options.max_epochs):
+            runs[f"seed {seed}"][name] = figures
+            print(f"seed {seed}, {name}: {figures}", flush=True)
     report.measurements = dict(sorted(runs.items()))
     summarise(report, list(runs.values()))
     return report.publish(options.out)
@@ -225,11 +232,11 @@ def claims(report: harness.Report, middle: dict[str, Any]) -> None:
         better = now < before if figure == "reconstruction" else now > before
         report.claim(f"{model}: {what}", now, f"better than dense networks ({before:.3f})", better)
     rival = max(middle[f"TF-IDF, {analyzer}"]["median"] for analyzer in ("word", "char_wb"))
-    best = max(of(model, "accuracy") for model in ("Autoencoder", "VAE", "DenoisingAutoencoder"))
+    best = max(of(model, "accuracy") for model in MODELS)
     report.claim("sources told apart by codes", best, f"as often as by TF-IDF ({rival:.3f})", best >= rival)
     after, noisy = of("DenoisingAutoencoder", "denoised"), middle["noisy"]["median"]
     report.claim("wrong characters after denoising", after, f"below those before ({noisy:.3f})", after < noisy)
-    slowest = max(of(model, "cpu_seconds") for model in ("Autoencoder", "VAE", "DenoisingAutoencoder")) / 60
+    slowest = max(of(model, "cpu_seconds") for model in MODELS) / 60
     report.claim("processor minutes of a fit", slowest, f"at most {MINUTES}", slowest <= MINUTES)
 
 

@@ -140,8 +140,8 @@ def stopped_too_early(examined: Examination) -> Finding | None:
     return Finding(
         "stopped-too-early",
         0.95,
-        f"The run took {steps:,} steps, a default one {DEFAULT_STEPS * pace:,.0f};{falls} it was ended by {limit} while there was "
-        f"much left to learn.",
+        f"The run took {steps:,} steps, a default one {DEFAULT_STEPS * pace:,.0f};{falls} it was ended by {limit} "
+        f"while there was much left to learn.",
         {"steps": steps, "epochs": len(examined.history), "share_of_fall_in_second_half": late},
         "Train longer: by default the number of epochs follows from the number of records.",
         changes,
