@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from isthmus.checks.parameters import integer, number
 from isthmus.networks import layers
@@ -59,6 +59,11 @@ class Autoregressive(Likelihood):
     is_factorised = False
     steps = 0.1
     codes = True
+
+    vectors: nn.Embedding
+    first: nn.Linear
+    second: nn.Linear
+    output: nn.Linear
 
     def __init__(
         self, width: int = 64, units: int = 256, context: int = 12, blanks: float = 0.3, classes: int | None = None
@@ -116,7 +121,8 @@ class Autoregressive(Likelihood):
     def _logits(self, before: Tensor, said: Tensor) -> Tensor:
         """Return the logits of symbols after others, (n, context), at places of which theta says (n, width)."""
         h = self.first(torch.cat([self.vectors(before).flatten(1), said], 1)).relu()
-        return self.output(h + self.second(h).relu())
+        logits: Tensor = self.output(h + self.second(h).relu())
+        return logits
 
     def mean(self, theta: Tensor) -> Tensor:
         """Return the likeliest symbol at each place given those chosen before, up to the end: (b, length)."""
