@@ -107,6 +107,7 @@ class Autoregressive(Likelihood):
 
     def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return the sum of log p(x_t | x_{<t}, theta): (b, width, length), (b, length) -> (b,)."""
+        x = x.long()
         kept = within(x, self.end)
         before = F.pad(x, (self.context, -1), value=self.end)
         if self.training and self.blanks:
