@@ -45,6 +45,7 @@ WITH_PEERS = (
     ("synthetic_table", []),
     ("text_compression", []),
     ("codec_model", []),
+    ("text_autoencoder", []),
     ("vae_time_to_bound", []),
     ("dense_time_to_quality", ["--choose"]),
     ("dense_time_to_quality", []),
@@ -52,6 +53,7 @@ WITH_PEERS = (
     ("dense_time_to_quality", ["--data", "fashion-mnist"]),
 )
 QUICK = {
+    "text_autoencoder": ["--seed", "0", "--max-epochs", "0.1"],
     "linear_equals_pca": ["--epochs", "1"],
     "encode_memory": ["--gigabytes", "0.5"],
     "step_efficiency": ["--rounds", "1"],

@@ -64,15 +64,17 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     Parameters
     ----------
     latent_dim : int, optional
-        Numbers in a code; by default 32, or half of the numbers in a record where that is less.
+        Numbers in a code; by default 32, or half of the numbers in a record where that is less, and 128 of texts, or as
+        many as the longest has bytes.
     hidden : tuple of int, optional
         Widths between the record and the code, mirrored in the decoder, as in ``(128, 64)``; ``()`` for none. For
-        convolutional networks channels per stage. By default chosen from the data's size.
-    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        convolutional networks and those for texts channels per stage. By default chosen from the data's size.
+    network : {"auto", "dense", "convolutional", "residual", "sequence"} or (encoder, decoder), default="auto"
         By the kind of data, or any two ``torch.nn.Module``.
     likelihood : str or Likelihood, default="auto"
         "bernoulli", "gaussian" (scale learned), "gaussian-fixed" (squared error), "laplace", "huber",
-        "discretised-logistic", "categorical" or "table"; "auto" picks from the data and says why.
+        "discretised-logistic", "categorical", "autoregressive" (texts) or "table"; "auto" picks from the data and says
+        why.
     scaling : {"auto", "none", "unit", "symmetric", "standard", "common", "quantile"}, default="auto"
         What the network sees: as the likelihood needs it, as it is, [0, 1], [-1, 1], mean 0 and deviation 1, mean 0 and
         one scale for all columns, or quantiles of a standard normal. Undone on the way out.
@@ -85,7 +87,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     augment : tuple of {"shift", "flip", "rotate", "elastic", "binarise"}, default=()
         Harmless changes of pictures in training; with "binarise" records are drawn anew as zeros and ones each time.
     max_epochs : float, optional
-        Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps.
+        Passes over the records, the last one in part if it is a fraction; by default about 4,000 steps, 400 of texts.
     max_seconds : float, optional
         Wall time to train for.
     patience : int, optional
@@ -149,6 +151,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     default_steps: ClassVar[int] = training.DEFAULT_STEPS  # of a run without max_epochs and max_seconds
     has_prior: ClassVar[bool] = False  # whether codes of new records come from the model itself
     draws_marginals: ClassVar[bool] = False  # whether columns of new records should be distributed as those fitted on
+    needs_factorised: ClassVar[bool] = False  # whether numbers of a record must be independent given the code
     bounds_likelihood: ClassVar[bool] = False  # whether scores bound log p(x), and so can be set beside those of others
     # Parameters of earlier versions, which files may still hold: those with a new name, and those that no longer exist.
     renamed_parameters: ClassVar[Mapping[str, str]] = {}
@@ -249,6 +252,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             scaling,
             type(self).__name__,
             marginals=self.draws_marginals and isinstance(self.network, str),
+            factorised=self.needs_factorised or not isinstance(self.network, str),
         )
 
     def players(self) -> list[training.Player]:

@@ -311,7 +311,8 @@ class Fit:
         batch_size = model.batch_size or training.default_batch_size(batches.n, model.min_batch_size)
         epochs = model.max_epochs
         if epochs is None and model.max_seconds is None:
-            epochs = training.default_epochs(batches.steps(batch_size), model.default_steps)
+            steps = round(model.default_steps * model.module_.likelihood.steps)
+            epochs = training.default_epochs(batches.steps(batch_size), steps)
         epochs = EPOCHS if epochs is None else float(epochs)
         precision = model.precision
         if precision == "auto":

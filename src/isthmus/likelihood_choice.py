@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from isthmus.checks.likelihood import check_likelihood_kind, check_likelihood_scaling
+from isthmus.checks.likelihood import check_factorised, check_likelihood_kind, check_likelihood_scaling
 from isthmus.networks import Facts, Likelihood, default_likelihood, likelihood_from
 from isthmus.preprocessing import Preprocessor, Summary
 
@@ -48,6 +48,7 @@ def choose(
     owner: str = "likelihood",
     *,
     marginals: bool = False,
+    factorised: bool = False,
 ) -> ChosenLikelihood:
     """Choose likelihood and scaling from the data, or check those asked for against them.
 
@@ -57,7 +58,8 @@ def choose(
         What the values look like.
     likelihood : str, Likelihood or dict, default="auto"
         A name in :data:`isthmus.networks.LIKELIHOODS`, one of them with its options, or what its ``to_dict`` wrote.
-        "auto" takes, in this order: for tables "table", for texts and one-hot rows "categorical", for zeros and ones
+        "auto" takes, in this order: for tables "table", for texts "autoregressive" or, where that is not possible,
+        "categorical", which is also for one-hot rows, for zeros and ones
         "bernoulli", for other whole numbers with at most 65,535 steps "discretised-logistic", and otherwise "gaussian"
         with a learned scale.
     scaling : str, default="auto"
@@ -68,6 +70,8 @@ def choose(
         Whether new records should be distributed column by column as the data are. Then "auto" takes the likelihood
         "table" for rows of numbers, too, where many records share values, and "auto" scaling is "quantile" with it:
         what is drawn of a column then has its distribution, whatever that is.
+    factorised : bool, default=False
+        Whether the numbers of a record must be independent given the code.
 
     Returns
     -------
@@ -81,13 +85,14 @@ def choose(
         The data lie outside its support; the sentence names column or channel and the range found.
     """
     if isinstance(likelihood, str) and likelihood == "auto":
-        name, because = default_likelihood(summary, marginals=marginals)
+        name, because = default_likelihood(summary, marginals=marginals, factorised=factorised)
         chosen, reason = likelihood_from(name), f"{name}, because {because}"
     else:
         chosen = likelihood_from(likelihood, owner)
         name = likelihood if isinstance(likelihood, str) else chosen.name
         check_likelihood_kind(owner, name, summary.kind, tuple(chosen.scaling), default_likelihood(summary)[0])
         chosen.check_support(summary, owner)
+        check_factorised(owner, name, is_factorised=chosen.is_factorised or not factorised)
         reason = f"{name}, as asked"
     if scaling == "auto":
         scaling = chosen.default_scaling(summary.kind, marginals=marginals)

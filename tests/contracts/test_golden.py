@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,25 @@ def test_old_tables(number):
     for name, unit in (("since", "D"), ("seen", "s")):
         days, kept_days = (column[name].to_numpy().astype(f"datetime64[{unit}]") for column in (back, expected))
         assert np.abs(days - kept_days).max() <= np.timedelta64(1, "D")
+
+
+@pytest.mark.parametrize("number", FORMATS)
+def test_old_texts(number):
+    """Written before there were networks for sequences: dense ones, which know of places only."""
+    path = FOLDER / f"format-{number}-text.safetensors"
+    model, kept = isthmus.load(path), json.loads(path.with_suffix(".json").read_text())
+    assert model.likelihood_reason_.startswith("categorical")
+    np.testing.assert_allclose(model.transform(kept["records"]), kept["codes"], **CLOSE)
+    np.testing.assert_allclose(model.score_samples(kept["records"]), kept["log_likelihoods"], rtol=1e-4)
+    assert model.reconstruct(kept["records"]) == kept["reconstructions"]
+
+
+@pytest.mark.parametrize("number", FORMATS)
+def test_an_old_text_model_is_saved_as_it_was(number, tmp_path):
+    model = isthmus.load(FOLDER / f"format-{number}-text.safetensors")
+    model.save(tmp_path / "again.safetensors")
+    again = isthmus.load(tmp_path / "again.safetensors")
+    assert again.sample(4, random_state=0) == model.sample(4, random_state=0)
 
 
 def _table(path):

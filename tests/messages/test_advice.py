@@ -623,6 +623,27 @@ def a_network_that_suits_the_data(tmp: Path) -> None:
     Autoencoder(**COMMON, tied=False).fit(frame())
 
 
+@advises("checks.likelihood.check_factorised")
+@advises("checks.likelihood.check_symbols_only")
+@advises("checks.parameters.suits_corruption")
+@advises("checks.data.lines_or_window")
+def what_is_for_texts(tmp: Path) -> None:
+    texts = ["some words", "more of them", "words"] * 10
+    with told("use likelihood='categorical' or 'auto'"):
+        isthmus.GAN(**COMMON, likelihood="autoregressive").fit(texts)
+    isthmus.GAN(**COMMON, likelihood="categorical").fit(texts)
+    with told("use network='auto'"):
+        Autoencoder(**COMMON, network="sequence").fit(rows())
+    Autoencoder(**COMMON, network="auto").fit(rows())
+    with told("use corruption='replacement', or leave it out"):
+        DenoisingAutoencoder(**COMMON, corruption="masking").fit(texts)
+    DenoisingAutoencoder(**COMMON, corruption="replacement").fit(texts)
+    (tmp / "t.txt").write_text("\n".join(texts))
+    with told("leave one of them out"):
+        data.open(tmp / "t.txt", lines=True, window=8)
+    data.open(tmp / "t.txt", lines=True)
+
+
 @advises("checks.likelihood.check_heads")
 @advises("checks.likelihood.check_theta_shape")
 def own_modules_of_the_right_size(tmp: Path) -> None:

@@ -58,7 +58,7 @@ def prepared_for(preprocessor: preprocessing.Preprocessor, likelihood: object, s
             "gaussian",
             "gaussian, because the whole numbers span more than 65535 steps; its scale is learned",
         ),
-        (["some text", "more"], "categorical", "categorical, because the data are texts"),
+        (["some text", "more"], "autoregressive", "autoregressive, because the data are texts"),
     ],
 )
 def test_auto(source: object, name: str, reason: str) -> None:

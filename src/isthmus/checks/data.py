@@ -292,6 +292,11 @@ def option_not_used(name: str, kind: str, kinds: str) -> ParameterError:
     return ParameterError(f"data: {name} is for {kinds}, and these data are of kind {kind!r}; leave it out.")
 
 
+def lines_or_window(other: str) -> ParameterError:
+    """Return the error for a file that is to be read by lines and by bytes at once."""
+    return ParameterError(f"data: lines=True and {other} contradict each other; leave one of them out.")
+
+
 def not_a_text_table(name: str, source: str) -> ParameterError:
     """Return the error for an option of text tables that other data have no use for."""
     return ParameterError(f"data: {name} is for text tables (.csv, .tsv), and {source} is none; leave it out.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "check_factorised",
     "check_heads",
     "check_likelihood_kind",
     "check_likelihood_scaling",
@@ -25,6 +26,7 @@ __all__ = [
     "check_pictures_only",
     "check_scale",
     "check_stages",
+    "check_symbols_only",
     "check_theta_shape",
     "check_tied",
     "check_unit_support",
@@ -59,6 +61,15 @@ def check_likelihood_kind(owner: str, likelihood: str, kind: str, allowed: Seque
         raise ParameterError(
             f"{owner}: likelihood={likelihood!r} is for data of kind {kinds}, and these data are of kind {kind}; "
             f"use likelihood={instead!r} or 'auto'."
+        )
+
+
+def check_factorised(owner: str, likelihood: str, *, is_factorised: bool) -> None:
+    """Refuse a likelihood that writes a record symbol by symbol where all of it is needed at once."""
+    if not is_factorised:
+        raise ParameterError(
+            f"{owner}: likelihood={likelihood!r} is for the networks of texts, and writes one symbol after the other, "
+            f"which this model or network cannot use; use likelihood='categorical' or 'auto'."
         )
 
 
@@ -130,6 +141,12 @@ def check_pictures_only(owner: str, network: str, shape: Sequence[int | None]) -
             f"{owner}: network={network!r} is for images, and one encoded record here has shape {tuple(shape)}; "
             f"use network='dense' or 'auto'."
         )
+
+
+def check_symbols_only(owner: str, network: str, symbols: int) -> None:
+    """Refuse a network for sequences where records are no sequences of symbols."""
+    if not symbols:
+        raise ParameterError(f"{owner}: network={network!r} is for texts; use network='auto'.")
 
 
 def check_stages(owner: str, stages: int, shape: Sequence[int | None]) -> None:

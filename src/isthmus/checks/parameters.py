@@ -35,6 +35,7 @@ __all__ = [
     "several_in_a_batch",
     "size_of_pictures",
     "some_labels",
+    "suits_corruption",
     "vectors_only",
     "widths",
 ]
@@ -248,6 +249,16 @@ def needs_numbers(owner: str, kind: str) -> None:
     if kind == "text":
         raise ParameterError(
             f"{owner} needs numbers or pictures, not texts; Autoencoder and SparseAutoencoder take them."
+        )
+
+
+def suits_corruption(owner: str, corruption: str, kind: str, *, of_texts: Sequence[str]) -> None:
+    """Refuse a corruption of numbers for texts, and one of texts for numbers."""
+    if (kind == "text") != (corruption in of_texts):
+        what, instead = ("numbers or pictures", of_texts[0]) if kind == "text" else ("texts", "gaussian")
+        raise ParameterError(
+            f"{owner}: corruption={corruption!r} is for {what}, and these data are of kind {kind}; "
+            f"use corruption={instead!r}, or leave it out."
         )
 
 

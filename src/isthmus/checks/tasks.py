@@ -230,7 +230,9 @@ def worse_than_nothing(found: Mapping[str, Any]) -> str:
     before, after, peak = (float(found[name]) for name in ("before", "after", "peak"))
     if not after >= before > 0:
         return ""
-    if found["pictures"]:
+    if found.get("texts"):
+        both = [f"{error:.1%} wrong characters" for error in (before, after)]
+    elif found["pictures"]:
         both = [f"{10 * math.log10(peak**2 / error):.1f} dB" for error in (before, after)]
     else:
         both = [f"an error of {error**0.5:.3g}" for error in (before, after)]

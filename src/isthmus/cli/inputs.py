@@ -49,9 +49,20 @@ MISSING = "Of a text table: the cells that mean missing, with commas between; by
 AS_TEXT = "Of a text table: columns to keep as they are written; names or numbers with commas between."
 TEXT_TABLES = ("header", "delimiter", "encoding", "decimal", "day_first", "missing", "as_text")
 # Parameters whose flags are not as the function has them.
-OWN_FLAGS = ("source", "labels", "columns", "label_column", "window", "as_bytes", "missing", "as_text", "schema")
+OWN_FLAGS = (
+    "source",
+    "labels",
+    "columns",
+    "label_column",
+    "window",
+    "lines",
+    "as_bytes",
+    "missing",
+    "as_text",
+    "schema",
+)
 # Ways of opening that a model's file remembers.
-REMEMBERED = ("sizes", "mode", "window", "as_bytes", *TEXT_TABLES, "columns", "labels")
+REMEMBERED = ("sizes", "mode", "window", "lines", "as_bytes", *TEXT_TABLES, "columns", "labels")
 IF_THERE = ("columns", "labels")  # those that other data may do without
 
 
@@ -61,13 +72,14 @@ def flags_of_opening() -> list[Flag]:
 
     flags = flags_of_function(data.open, leave_out=OWN_FLAGS)
     window = Flag("window", "Bytes in a record of a text or byte file.", int | None, metavar="N")
+    by_lines = Flag("lines", "Each line of a text file is a record.", bool | None)
     as_bytes = Flag("as_bytes", "Read a file as bytes, whatever it is.", bool | None)
     labels = Flag("labels", LABELS, str | None, metavar="FILE|COLUMN")
     lists = [
         Flag(name, text, str | None, metavar="A,B,...")
         for name, text in (("columns", COLUMNS), ("missing", MISSING), ("as_text", AS_TEXT))
     ]
-    return [labels, lists[0], *flags, *lists[1:], window, as_bytes]
+    return [labels, lists[0], *flags, *lists[1:], window, by_lines, as_bytes]
 
 
 def as_source(terminal: Terminal, source: str | Stream) -> str | Stream:

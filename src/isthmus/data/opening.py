@@ -48,7 +48,8 @@ class Options:
     sizes: str | None
     mode: str | None
     skip_bad: bool
-    window: int
+    window: int | None
+    lines: bool | None
     as_bytes: bool
     form: text_tables.Format
     schema: Schema | None
@@ -64,7 +65,8 @@ def open(
     sizes: str | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
-    window: int = 64,
+    window: int | None = None,
+    lines: bool | None = None,
     as_bytes: bool = False,
     header: bool | None = None,
     delimiter: str | None = None,
@@ -102,8 +104,11 @@ def open(
         Convert image files to 8 bits and these channels; by default they keep what they hold.
     skip_bad : bool, default=False
         Leave unreadable image files out and count them, and folder entries that are not files, instead of stopping.
-    window : int, default=64
-        Bytes in a record of a text or byte file.
+    window : int or None, default=None
+        Bytes in a record of a text or byte file that is not read by lines; by default 64.
+    lines : bool or None, default=None
+        Of a text file: whether each line is a record; by default so if it is UTF-8 without ``window``, and no line is
+        longer than 1,024 bytes. Otherwise every ``window`` bytes are one.
     as_bytes : bool, default=False
         Read a file as bytes, whatever it is.
     header : bool or None, default=None
@@ -156,7 +161,7 @@ def open(
     checks.one_of("decimal", decimal, (None, ".", ","))
     checks.known_encoding(encoding)
     form = text_tables.Format(header, delimiter, encoding, decimal, day_first, missing, as_text)
-    options = Options(columns, label_column, sizes, mode, skip_bad, window, as_bytes, form, schema, download)
+    options = Options(columns, label_column, sizes, mode, skip_bad, window, lines, as_bytes, form, schema, download)
     if isinstance(source, Data):
         _refuse_again(source, options)
         data = source
@@ -184,6 +189,10 @@ def _refuse_unused(data: Data, options: Options) -> None:
         raise checks.option_not_used("sizes", kind, "images")
     if options.as_bytes and kind != "text":
         raise checks.option_not_used("as_bytes", kind, "single files")
+    if options.lines is not None and kind != "text":
+        raise checks.option_not_used("lines", kind, "text files")
+    if options.lines and (options.window is not None or options.as_bytes):
+        raise checks.lines_or_window("window" if options.window is not None else "as_bytes")
     if options.mode is not None and kind != "image":
         raise checks.option_not_used("mode", kind, "images")
     if options.mode is not None and data.names is None:
@@ -472,7 +481,7 @@ def _open_file(path: Path, options: Options, key: str | None = None) -> Data:
         raise checks.unreadable_file(path, "it is empty")
     if options.as_bytes:
         _refuse_form(options, path.name)
-        return text.from_bytes_file(path, window=options.window, asked=True)
+        return text.from_bytes_file(path, window=_window(options), asked=True)
     if packed and suffix in WHOLE:
         raise checks.unreadable_file(path, f"{suffix} files are not read packed; unpack it with gunzip")
     found = recognition.recognise(recognition.first_bytes(path), path, path)
@@ -507,4 +516,19 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
         return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
     if idx.is_idx_file(path):
         return idx.from_idx(path)
-    return text.from_bytes_file(path, window=options.window)
+    return (
+        text.from_lines_file(path) if _by_lines(path, options) else text.from_bytes_file(path, window=_window(options))
+    )
+
+
+def _by_lines(path: Path, options: Options) -> bool:
+    """Tell whether each line of a text file is a record: as asked, as in the data of a fit, or if all are short."""
+    if options.lines is not None or options.window is not None:
+        return bool(options.lines)
+    if options.schema is not None and options.schema.kind == "text":
+        return options.schema.container != "files"
+    return text.has_short_lines(path)
+
+
+def _window(options: Options) -> int:
+    return text.WINDOW if options.window is None else options.window

@@ -1,4 +1,4 @@
-"""Text and bytes: lists of records, and files cut into windows."""
+"""Text and bytes: lists of records, and files by lines or cut into windows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from isthmus.data.recognition import HEAD_BYTES, is_text
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 
-__all__ = ["from_bytes_file", "from_strings", "unpacked"]
+__all__ = ["WINDOW", "from_bytes_file", "from_lines_file", "from_strings", "has_short_lines", "unpacked"]
+
+WINDOW = 64  # bytes in a record of a file that is not read by lines
+LONGEST_LINE = 1024  # bytes up to which a line is a record by default
 
 
 def from_strings(records: Sequence[str] | Sequence[bytes], *, name: str = "X") -> Data:
@@ -77,6 +80,46 @@ def from_bytes_file(path: Path, *, window: int, asked: bool = False) -> Data:
     notes = [f"{path.name} was read as {len(content):,} bytes, in records of {window} bytes."]
     schema = Schema("text", (min(window, len(content)),), "bytes", "files")
     return Data(schema, stores.WindowStore(content, window), source=path.name, notes=notes)
+
+
+def has_short_lines(path: Path) -> bool:
+    """Tell whether a file is a text in UTF-8 of two lines or more, none of which is long, and is held in memory."""
+    if path.suffix.lower() != ".gz" and path.stat().st_size > stores.RESIDENT_BYTES:
+        return False
+    content = _content(path)
+    lines = content.split(b"\n", 2)
+    if len(lines) < 2 or not any(lines[1:]) or not is_text(content[:HEAD_BYTES]):
+        return False
+    return _is_utf8(content) and max(map(len, content.split(b"\n"))) <= LONGEST_LINE
+
+
+def from_lines_file(path: Path) -> Data:
+    """Open a text file of which every line is one record, without its line end.
+
+    Parameters
+    ----------
+    path : Path
+        The file, held in memory; a name in ``.gz`` is unpacked. Empty lines are records, too.
+    """
+    content = _content(path)
+    lines = content.removesuffix(b"\n").split(b"\n")
+    longest = max(map(len, lines))
+    checks.not_empty((len(lines), longest), path.name)
+    notes = [f"{path.name} was read as {len(lines):,} lines, of {longest} bytes at most; each is a record."]
+    dtype = "str" if _is_utf8(content) else "bytes"
+    return Data(Schema("text", (longest,), dtype, "list"), stores.ListStore(lines), source=path.name, notes=notes)
+
+
+def _content(path: Path) -> bytes:
+    return bytes(unpacked(path, PACKED_LIMIT)) if path.suffix.lower() == ".gz" else path.read_bytes()
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def unpacked(path: Path, limit: int) -> bytearray:

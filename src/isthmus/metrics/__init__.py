@@ -69,6 +69,7 @@ from isthmus.metrics.tables import (
     efficacy,
     pair_trends,
 )
+from isthmus.metrics.texts import edit_distance
 
 __all__ = [
     "Baseline",
@@ -105,6 +106,7 @@ __all__ = [
     "confusion_matrix",
     "density_coverage",
     "dynamic_binarisation",
+    "edit_distance",
     "effective_rank",
     "efficacy",
     "evidence_lower_bound",

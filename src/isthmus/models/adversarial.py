@@ -167,6 +167,7 @@ class VAEGAN(VariationalModel):
     precision: str = "float32"
 
     draws_marginals: ClassVar[bool] = True
+    needs_factorised: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
     retired_parameters: ClassVar[RetiredParameters] = {**FIXED_PRIOR, "free_bits": (0.0,)}
     search_space: ClassVar[SearchSpace] = {

@@ -14,12 +14,18 @@ from isthmus.likelihood_choice import facts_of
 __all__ = ["DEFAULT_LATENT_DIM", "compose", "latent_dim"]
 
 DEFAULT_LATENT_DIM = 32
+OF_TEXTS = 128  # latent dimensions: a sentence says more than a picture's row, and each of its words counts
 
 
 def latent_dim(model: Model) -> int:
-    """Return the width asked of a network: the one given, or 32, or half of the numbers in a record if that is less."""
+    """Return the width asked of a network: the one given, or 32, or half of the numbers in a record if that is less.
+
+    Of texts it is 128, or as many as there are bytes in the longest if that is less.
+    """
     if model.latent_dim is not None:
         return int(model.latent_dim)
+    if model.preprocessor_.summary_.sequences and not model.needs_factorised:
+        return max(1, min(OF_TEXTS, int(model.preprocessor_.shape_[0] or 1)))
     numbers = int(np.prod([side or 32 for side in model.preprocessor_.shape_]))
     return max(1, min(DEFAULT_LATENT_DIM, numbers // 2))
 
@@ -86,6 +92,8 @@ def compose(
         rng=rng,
         heads=heads,
         extra_dims=extra_dims,
+        symbols=pre.classes_,
+        preferred=likelihood.network,
         owner=owner,
     )
     made = core(encoder, decoder, likelihood, pre.shift_, pre.factor_)

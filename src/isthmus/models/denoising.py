@@ -18,6 +18,7 @@ Differs from the paper: a fresh corruption is drawn at each step, and layers are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -43,12 +44,15 @@ class DenoisingAutoencoder(Model):
 
     Parameters
     ----------
-    corruption : {"gaussian", "salt-and-pepper", "masking", "holes", "blur", "downscale"}, default="gaussian"
-        What happens to a record before the encoder sees it; the last three need pictures. Of a table, to its numbers.
+    corruption : {"gaussian", "salt-and-pepper", "masking", "holes", "blur", "downscale", "replacement"}, optional
+        What happens to a record before the encoder sees it; "holes", "blur" and "downscale" need pictures, and
+        "replacement" of characters by others texts. Of a table, to its numbers. By default "gaussian", and of texts
+        "replacement".
     corruption_level : float, optional
         How much: a standard deviation in scaled units (0.3), the share of numbers hit (0.2 salt-and-pepper,
         0.3 masking), the mean share of the area cut out (0.15 holes), the largest standard deviation of a blur in
-        pixels (1.5), how many times smaller a side gets (2 downscale). The defaults are in parentheses.
+        pixels (1.5), how many times smaller a side gets (2 downscale), the share of characters hit (0.1 replacement).
+        The defaults are in parentheses.
     **common
         The parameters of every model: :class:`isthmus.base.Model`.
 
@@ -67,7 +71,7 @@ class DenoisingAutoencoder(Model):
     (1797, 8, 8)
     """
 
-    corruption: str = "gaussian"
+    corruption: str | None = None
     corruption_level: float | None = None
 
     search_space: ClassVar[SearchSpace] = {
@@ -79,14 +83,23 @@ class DenoisingAutoencoder(Model):
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         owner = type(self).__name__
-        checks.choice(owner, "corruption", self.corruption, tuple(networks.CORRUPTIONS))
-        high = networks.CORRUPTIONS[self.corruption][2]
+        if self.corruption is not None:
+            checks.choice(owner, "corruption", self.corruption, tuple(networks.CORRUPTIONS))
+        high = math.inf if self.corruption is None else networks.CORRUPTIONS[self.corruption][2]
         checks.number(owner, "corruption_level", self.corruption_level, low=0, high=high, above=True, optional=True)
 
+    @property
+    def corruption_(self) -> str:
+        """Return what happens to a record before the encoder sees it."""
+        return self.corruption or (networks.TEXT_CORRUPTIONS[0] if self.schema_.kind == "text" else "gaussian")
+
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
-        if self.corruption in networks.IMAGE_CORRUPTIONS:
-            checks.needs_pictures(type(self).__name__, f"corruption={self.corruption!r}", self.schema_.kind)
-        checks.needs_numbers(type(self).__name__, self.schema_.kind)
+        owner, kind = type(self).__name__, self.schema_.kind
+        if self.corruption_ in networks.IMAGE_CORRUPTIONS:
+            checks.needs_pictures(owner, f"corruption={self.corruption!r}", kind)
+        checks.suits_corruption(owner, self.corruption_, kind, of_texts=networks.TEXT_CORRUPTIONS)
+        high = networks.CORRUPTIONS[self.corruption_][2]
+        checks.number(owner, "corruption_level", self.corruption_level, high=high, optional=True)
         core = compose(self, rng)
         # Of a table only the numbers are corrupted: a category is a code, and a code plus noise means nothing.
         is_number = torch.tensor([field.kind == "number" for field in self.preprocessor_.fields_] or [True])
@@ -101,19 +114,20 @@ class DenoisingAutoencoder(Model):
 
     def _corrupted(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Return scaled records as the encoder sees them in training."""
-        x_corrupt = networks.corrupt(x, self.corruption, self.corruption_level, rng)
+        end = self.preprocessor_.classes_ - 1 if self.preprocessor_.classes_ else None
+        x_corrupt = networks.corrupt(x, self.corruption_, self.corruption_level, rng, end=end)
         return torch.where(self.module_.is_number, x_corrupt, x) if self.preprocessor_.fields_ else x_corrupt
 
     def judge(self, batches: training.Batches, held_out: training.Batches | None) -> None:
         """Corrupt and restore some records, and warn if the restored ones are worse than the corrupted ones.
 
-        ``provenance_["restoring"]`` has both errors. Where numbers are blanked out, it is the blanks that count, and to
-        leave them alone is to fill in the mean.
+        ``provenance_["restoring"]`` has both errors: mean squares, or shares of wrong characters. Where numbers are
+        blanked out, it is the blanks that count, and to leave them alone is to fill in the mean.
         """
         source = batches if held_out is None else held_out
         device = source.device
         rng = torch.Generator(device).manual_seed(self.provenance_["seed"])
-        blanks = self.corruption in networks.BLANKING
+        blanks, texts = self.corruption_ in networks.BLANKING, self.schema_.kind == "text"
         usual = _mean_of(self._some(batches)) if blanks else None
         before = after = count = 0.0
         for x in self._some(source):
@@ -122,8 +136,8 @@ class DenoisingAutoencoder(Model):
             changed = (given != x) & self.module_.is_number if self.preprocessor_.fields_ else given != x
             alone = given if usual is None else usual.expand_as(x)
             counted = changed if blanks else torch.ones_like(changed)
-            before += float((alone - x)[counted].double().square().sum())
-            after += float((back - x)[counted].double().square().sum())
+            before += float(_errors(alone, x, texts)[counted].sum())
+            after += float(_errors(back, x, texts)[counted].sum())
             count += float(counted.sum())
         values = self.preprocessor_.scaled_summary()
         self.provenance_["restoring"] = {
@@ -131,6 +145,7 @@ class DenoisingAutoencoder(Model):
             "after": after / max(count, 1),
             "peak": float(np.max(values.high) - np.min(values.low)),
             "pictures": self.schema_.kind == "image",
+            "texts": texts,
             "held_out": held_out is not None,
         }
         if sentence := checks.worse_than_nothing(self.provenance_["restoring"]):
@@ -141,7 +156,13 @@ class DenoisingAutoencoder(Model):
         rows = np.unique(batches.rows[np.linspace(0, batches.n - 1, min(batches.n, JUDGED)).astype(int)])
         one_by_one = None in self.preprocessor_.shape_
         for part in np.split(rows, len(rows)) if one_by_one else [rows]:
-            yield self.module_.scale(batches.read_rows(part)).float()
+            x: Tensor = self.module_.scale(batches.read_rows(part))
+            yield x if self.preprocessor_.classes_ else x.float()
+
+
+def _errors(x: Tensor, wanted: Tensor, texts: bool) -> Tensor:
+    """Return squared errors of numbers, and 1 where the symbol of a text is another, shaped like x."""
+    return (x != wanted).double() if texts else (x - wanted).double().square()
 
 
 def _mean_of(blocks: Iterator[Tensor]) -> Tensor:

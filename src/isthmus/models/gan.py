@@ -151,6 +151,7 @@ default="relativistic"
     precision: str = "float32"
 
     has_prior: ClassVar[bool] = True
+    needs_factorised: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
     min_records: ClassVar[int] = 10
     alternative_for_few: ClassVar[str] = "VAE"

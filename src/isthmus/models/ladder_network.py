@@ -101,6 +101,7 @@ class LadderNetwork(Model):
     learns_classes: ClassVar[bool] = True
     takes_unlabelled: ClassVar[bool] = True
     compares_records: ClassVar[bool] = True  # layers are normalised over the batch
+    needs_factorised: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
     min_batch_size: ClassVar[int] = 100
     # Layers are rectified and normalised, and of odd widths nothing is known.

@@ -91,6 +91,7 @@ class Map(Model):
     exaggeration: float = 1.0
     landmarks: int = 4096
 
+    needs_factorised: ClassVar[bool] = True
     stops_early: ClassVar[bool] = False
     default_steps: ClassVar[int] = 700
 

@@ -35,6 +35,7 @@ BURN_IN = 20  # rounds before draws of missing cells are kept
 COUPLINGS = 6  # of the flow prior
 COMPONENTS = 100  # of a mixture prior by default
 BETA_OF_TABLES = 0.5
+FREE_BITS_OF_TEXTS = 0.5  # without them, what comes next follows from what was before, and no code is used
 # What files of models with the default prior and a Gaussian posterior held while these inherited parameters of VAE.
 FIXED_PRIOR: RetiredParameters = {
     "prior": ("auto", "normal"),
@@ -176,10 +177,11 @@ class PriorModel(VariationalModel):
 
     Parameters
     ----------
-    free_bits : float, default=0
+    free_bits : float, optional
         Nats of KL of each unit that are not penalised, which keeps units active (Kingma et al., NeurIPS 2016, equation
-        15). Where prior or posterior is not a plain Gaussian the KL is not a sum over units, and ``latent_dim`` times
-        as many nats of the whole code are not penalised.
+        15). By default 0, and 0.5 of texts, whose decoder would else go without the code. Where prior or posterior is
+        not a plain Gaussian the KL is not a sum over units, and ``latent_dim`` times as many nats of the whole code
+        are not penalised.
     prior : {"auto", "normal", "mixture", "vamp", "flow"}, default="auto"
         Standard normal; a mixture of Gaussians; the posteriors of learned pseudo-records; an invertible network.
         "auto" takes the mixture where ``beta`` is 0.5 by default, since such records form groups, and otherwise the
@@ -191,7 +193,7 @@ class PriorModel(VariationalModel):
         model, :class:`isthmus.base.Model`.
     """
 
-    free_bits: float = 0.0
+    free_bits: float | None = None
     prior: str = "auto"
     components: int = COMPONENTS
 
@@ -205,7 +207,7 @@ class PriorModel(VariationalModel):
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         owner = type(self).__name__
-        checks.number(owner, "free_bits", self.free_bits, low=0)
+        checks.number(owner, "free_bits", self.free_bits, low=0, optional=True)
         checks.choice(owner, "prior", self.prior, ("auto", *networks.PRIORS))
         checks.integer(owner, "components", self.components, low=1)
 
@@ -227,13 +229,15 @@ class PriorModel(VariationalModel):
 
     def kl(self, q: networks.Posterior, z: Tensor, log_q: Tensor) -> Tensor:
         """Return KL(q(z | x) || p(z)) averaged over a batch, in training at least the free bits: (), nats."""
-        core = self.module_
-        if not (self.free_bits and core.training):
+        core, free = self.module_, self.free_bits
+        if free is None:
+            free = 0.0 if core.likelihood.is_factorised else FREE_BITS_OF_TEXTS
+        if not (free and core.training):
             return core.kl(q, z, log_q).mean()
         if core.has_exact_kl:
             units = networks.kl_to_standard_normal(q.mean, q.log_var).mean(0)
-            return units.clamp_min(self.free_bits).sum()
-        return core.kl(q, z, log_q).mean().clamp_min(self.free_bits * z[0].numel())
+            return units.clamp_min(free).sum()
+        return core.kl(q, z, log_q).mean().clamp_min(free * z[0].numel())
 
 
 def default_prior(core: Any, rng: torch.Generator, components: int = COMPONENTS) -> nn.Module:

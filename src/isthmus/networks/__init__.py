@@ -8,7 +8,7 @@ from isthmus.networks.augmentation import AUGMENTATIONS, Augmentation, augment
 from isthmus.networks.auto import NETWORKS, build, code_shape
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core, Slopes
-from isthmus.networks.corruption import BLANKING, CORRUPTIONS, IMAGE_CORRUPTIONS, corrupt
+from isthmus.networks.corruption import BLANKING, CORRUPTIONS, IMAGE_CORRUPTIONS, TEXT_CORRUPTIONS, corrupt
 from isthmus.networks.denoising_ladder import DenoisingLadder, LadderNetworkCore
 from isthmus.networks.dense import DenseDecoder, DenseEncoder, TiedDecoder
 from isthmus.networks.flows import CouplingFlow, InverseAutoregressiveFlow, MaskedDense
@@ -17,6 +17,7 @@ from isthmus.networks.landmarks import LandmarkEncoder, log_cauchy_density
 from isthmus.networks.layers import ACTIVATIONS
 from isthmus.networks.likelihoods import (
     LIKELIHOODS,
+    Autoregressive,
     Bernoulli,
     Categorical,
     DiscretisedLogistic,
@@ -32,6 +33,7 @@ from isthmus.networks.likelihoods import (
 from isthmus.networks.priors import PRIORS, FlowPrior, MixturePrior, Prior, StandardNormal, VampPrior
 from isthmus.networks.quantised import QuantisedCore, ScalarQuantiser, TokenPrior, VectorQuantiser
 from isthmus.networks.residual import ResidualBlock
+from isthmus.networks.sequence import SequenceDecoder, SequenceEncoder
 from isthmus.networks.variational import ConditionalCore, Posterior, VariationalCore, kl_to_standard_normal
 
 __all__ = [
@@ -43,8 +45,10 @@ __all__ = [
     "LIKELIHOODS",
     "NETWORKS",
     "PRIORS",
+    "TEXT_CORRUPTIONS",
     "AdversarialCore",
     "Augmentation",
+    "Autoregressive",
     "Bernoulli",
     "Categorical",
     "ConditionalCore",
@@ -77,6 +81,8 @@ __all__ = [
     "QuantisedCore",
     "ResidualBlock",
     "ScalarQuantiser",
+    "SequenceDecoder",
+    "SequenceEncoder",
     "Slopes",
     "StandardNormal",
     "TiedDecoder",

@@ -19,6 +19,7 @@ from isthmus.checks.likelihood import (
     check_one_size,
     check_pictures_only,
     check_stages,
+    check_symbols_only,
     check_theta_shape,
     check_tied,
 )
@@ -29,10 +30,11 @@ from isthmus.networks.dense import CodesInput, DenseDecoder, DenseEncoder, Table
 from isthmus.networks.layers import ACTIVATIONS, NORMS
 from isthmus.networks.likelihoods import FieldLike
 from isthmus.networks.residual import ResidualBlock
+from isthmus.networks.sequence import SequenceDecoder, SequenceEncoder, default_units
 
 __all__ = ["NETWORKS", "build", "code_shape"]
 
-NETWORKS = ("auto", "dense", "convolutional", "residual")
+NETWORKS = ("auto", "dense", "convolutional", "residual", "sequence")
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
 UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
 
@@ -54,16 +56,18 @@ def build(
     fields: Sequence[FieldLike] = (),
     heads: int = 1,
     extra_dims: int = 0,
+    symbols: int = 0,
+    preferred: str | None = None,
     owner: str = "network",
 ) -> tuple[nn.Module, nn.Module]:
     """Return an encoder and a decoder.
 
     Parameters
     ----------
-    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder)
-        "auto" takes "convolutional" for pictures and "dense" for everything else; "dense" also for pictures of one size
-        when ``hidden`` or ``tied`` is given, or when a side is below 8 pixels on average. A pair of modules is copied;
-        it need not know of ``latent_dim`` and the options that follow.
+    network : {"auto", "dense", "convolutional", "residual", "sequence"} or (encoder, decoder)
+        "auto" takes ``preferred`` if there is one, else "convolutional" for pictures and "dense" for everything else;
+        "dense" also for pictures of one size when ``hidden`` or ``tied`` is given, or when a side is below 8 pixels on
+        average. A pair of modules is copied; it need not know of ``latent_dim`` and the options that follow.
     shape : tuple of (int or None)
         Of one scaled record: ``(d,)``, ``(channels, height, width)``, ``(fields,)`` or ``(length,)``.
     theta_shape : tuple of (int or None)
@@ -90,6 +94,10 @@ def build(
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
     extra_dims : int, default=0
         Numbers that the encoder gives, and the decoder takes, beside the code: one for each class.
+    symbols : int, default=0
+        How many there are, where records hold integer codes; 0 otherwise.
+    preferred : str, optional
+        What "auto" takes: the likelihood's own choice.
     owner : str
         Whom messages are about.
 
@@ -108,7 +116,7 @@ def build(
     shape, theta_shape = tuple(shape), tuple(theta_shape)
     check_network(owner, network, NETWORKS)
     if not isinstance(network, str):
-        return _own(network, shape, theta_shape, heads, extra_dims, owner)
+        return _own(network, shape, theta_shape, heads, extra_dims, symbols, owner)
     integer(owner, "latent_dim", latent_dim, low=1)
     widths(owner, "hidden", hidden)
     choice(owner, "activation", activation, tuple(ACTIVATIONS))
@@ -116,12 +124,16 @@ def build(
         choice(owner, "norm", norm, NORMS)
     number(owner, "dropout", dropout, low=0, high=1, below=True)
     if network == "auto":
-        network = _choose_network(shape, hidden, tied=tied)
+        network = preferred or _choose_network(shape, hidden, tied=tied)
     options: dict[str, Any] = {"activation": activation, "norm": norm, "dropout": float(dropout)}
-    first, inner = _first_layer(shape, theta_shape, fields, rng)
+    ends = (latent_dim * heads + extra_dims, latent_dim + extra_dims)  # of the encoder, and what the decoder takes
+    if network == "sequence":
+        check_tied(owner, tied=tied, dense=False)
+        check_symbols_only(owner, network, symbols)
+        return _sequence(shape, theta_shape, ends, hidden, symbols, rng, options)
+    first, inner = _first_layer(shape, symbols, fields, rng)
     if network == "dense":
         check_one_size(owner, network, shape)
-        ends = (latent_dim * heads + extra_dims, latent_dim + extra_dims)
         return _dense(first, inner, theta_shape, latent_dim, ends, hidden, tied, owner, rng, options)
     check_tied(owner, tied=tied, dense=False)
     check_pictures_only(owner, network, shape)
@@ -129,8 +141,8 @@ def build(
     check_stages(owner, len(stages), shape)
     if network == "residual":
         options["refine"] = partial(ResidualBlock, activation=activation, norm=norm, rng=rng)
-    encoder = ConvolutionalEncoder(inner, latent_dim * heads + extra_dims, stages, rng=rng, first=first, **options)
-    return encoder, ConvolutionalDecoder(latent_dim + extra_dims, theta_shape, stages, rng=rng, **options)
+    encoder = ConvolutionalEncoder(inner, ends[0], stages, rng=rng, first=first, **options)
+    return encoder, ConvolutionalDecoder(ends[1], theta_shape, stages, rng=rng, **options)
 
 
 def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None, *, tied: bool) -> str:
@@ -144,7 +156,7 @@ def _choose_network(shape: tuple[int | None, ...], hidden: Sequence[int] | None,
 
 def _first_layer(
     shape: tuple[int | None, ...],
-    theta_shape: tuple[int | None, ...],
+    symbols: int,
     fields: Sequence[FieldLike],
     rng: torch.Generator,
 ) -> tuple[nn.Module | None, tuple[int | None, ...]]:
@@ -152,8 +164,8 @@ def _first_layer(
     if any(field.kind == "category" or field.atoms for field in fields):
         table = TableInput(fields, rng)
         return table, (table.width,)
-    if len(theta_shape) > len(shape):
-        codes = CodesInput(int(theta_shape[0] or 1), rng)
+    if symbols:
+        codes = CodesInput(symbols, rng)
         return codes, (codes.width * int(shape[0] or 1), *shape[1:])
     return None, shape
 
@@ -176,12 +188,27 @@ def _dense(
         # A power of two at or above twice the inputs, and never a bottleneck before the code.
         first_width = min(WIDEST, max(NARROWEST, 2 ** math.ceil(math.log2(2 * inputs))))
         hidden = (max(first_width, latent_dim), max(first_width // 2, latent_dim))
-    outputs, code = ends  # of the encoder, and what the decoder takes
+    outputs, code = ends
     encoder = DenseEncoder(inputs, outputs, hidden, rng=rng, first=first, **options)
     if not tied:
         return encoder, DenseDecoder(code, theta, hidden[::-1], rng=rng, **options)
     check_tied(owner, tied=True, dense=True, same=first is None and inputs == math.prod(theta) and outputs == code)
     return encoder, TiedDecoder(encoder, theta, **options)
+
+
+def _sequence(
+    shape: tuple[int | None, ...],
+    theta_shape: tuple[int | None, ...],
+    ends: tuple[int, int],
+    hidden: Sequence[int] | None,
+    symbols: int,
+    rng: torch.Generator,
+    options: dict[str, Any],
+) -> tuple[nn.Module, nn.Module]:
+    length, theta = int(shape[0] or 1), tuple(int(side or 1) for side in theta_shape)
+    units = default_units(length) if hidden is None else tuple(hidden)
+    encoder = SequenceEncoder(symbols, length, ends[0], units, rng=rng, **options)
+    return encoder, SequenceDecoder(ends[1], theta, units, rng=rng, **options)
 
 
 class OwnDecoder(nn.Module):
@@ -214,11 +241,12 @@ def _own(
     theta_shape: tuple[int | None, ...],
     heads: int,
     extra_dims: int,
+    symbols: int,
     owner: str,
 ) -> tuple[nn.Module, nn.Module]:
     """Return copies of a pair of modules, after a first try on two empty records."""
     encoder, decoder = copy.deepcopy(network[0]), copy.deepcopy(network[1])
-    x = _blank(shape, codes=len(theta_shape) > len(shape))
+    x = _blank(shape, codes=symbols > 0)
     with _trying(encoder, decoder):
         z = check_module_runs(owner, "encoder", encoder, x)
         width = check_heads(owner, z.shape[1], heads, extra_dims)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["BLANKING", "CORRUPTIONS", "IMAGE_CORRUPTIONS", "corrupt"]
+__all__ = ["BLANKING", "CORRUPTIONS", "IMAGE_CORRUPTIONS", "TEXT_CORRUPTIONS", "corrupt"]
 
 
 def gaussian(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
@@ -75,7 +75,17 @@ def downscale(x: Tensor, level: float, rng: torch.Generator) -> Tensor:
     return F.interpolate(shrunk, size=(height, width), mode="bilinear", align_corners=False)
 
 
-Corruption = Callable[[Tensor, float, torch.Generator], Tensor]
+def replacement(x: Tensor, level: float, rng: torch.Generator, end: int) -> Tensor:
+    """Set a share ``level`` of the symbols of sequences to some drawn from all of theirs; ends stay where they are."""
+    found = x[x != end]
+    if not len(found):
+        return x
+    others = found[torch.randint(len(found), x.shape, generator=rng, device=x.device)]
+    hit = torch.rand(x.shape, generator=rng, device=x.device) < level
+    return torch.where(hit & (x != end), others, x)
+
+
+Corruption = Callable[..., Tensor]
 
 # name: (corruption, usual level, largest level)
 CORRUPTIONS: dict[str, tuple[Corruption, float, float]] = {
@@ -85,28 +95,33 @@ CORRUPTIONS: dict[str, tuple[Corruption, float, float]] = {
     "holes": (holes, 0.15, 1.0),
     "blur": (blur, 1.5, math.inf),
     "downscale": (downscale, 2.0, math.inf),
+    "replacement": (replacement, 0.1, 1.0),
 }
 IMAGE_CORRUPTIONS = ("holes", "blur", "downscale")
+TEXT_CORRUPTIONS = ("replacement",)
 BLANKING = ("masking", "holes")  # that show zeros in the place of what is missing
 
 
-def corrupt(x: Tensor, corruption: str, level: float | None, rng: torch.Generator) -> Tensor:
+def corrupt(x: Tensor, corruption: str, level: float | None, rng: torch.Generator, *, end: int | None = None) -> Tensor:
     """Return a corrupted copy of scaled records.
 
     Parameters
     ----------
-    x : tensor, shape (b, d) or (b, channels, height, width)
-        Scaled records.
+    x : tensor, shape (b, d), (b, channels, height, width) or (b, length)
+        Scaled records, or sequences of symbols.
     corruption : str
-        A name of :data:`CORRUPTIONS`; the last three need pictures.
+        A name of :data:`CORRUPTIONS`; of :data:`IMAGE_CORRUPTIONS` for pictures alone, "replacement" for sequences.
     level : float or None
         How much, in the corruption's own unit; None for the default amount.
     rng : torch.Generator
         Source of chance, on the records' device.
+    end : int, optional
+        The symbol that ends a sequence.
 
     Returns
     -------
     tensor, the shape of ``x``
     """
     law, usual, _ = CORRUPTIONS[corruption]
-    return law(x, usual if level is None else level, rng)
+    level = usual if level is None else level
+    return law(x, level, rng) if end is None else law(x, level, rng, end)

@@ -70,6 +70,9 @@ class Summary:
         Of the source: ``"uint8"``, ``"float64"``, ``"mixed"`` for tables.
     atoms : bool, default=False
         Whether columns of an array have values that many records share.
+    sequences : bool, default=False
+        Whether records are sequences of symbols, to be read in their order: texts, unless the summary is from a file
+        of an earlier version, whose networks know of places only.
     """
 
     kind: str
@@ -83,6 +86,7 @@ class Summary:
     one_hot: bool
     dtype: str
     atoms: bool = False
+    sequences: bool = False
 
     def state(self) -> documents.State:
         """Return the summary as JSON values and arrays."""
@@ -94,8 +98,9 @@ class Summary:
             "one_hot": self.one_hot,
             "dtype": self.dtype,
         }
-        if self.atoms:  # earlier versions do not know of them
-            document["atoms"] = True
+        for name in ("atoms", "sequences"):  # earlier versions do not know of them
+            if getattr(self, name):
+                document[name] = True
         return document, {"low": self.low, "high": self.high, "mean": self.mean, "std": self.std}
 
     @classmethod
@@ -140,3 +145,4 @@ class _SummaryDocument(TypedDict):
     one_hot: bool
     dtype: str
     atoms: NotRequired[bool]
+    sequences: NotRequired[bool]

@@ -61,6 +61,7 @@ class TextPreprocessor(Preprocessor):
             integers=True,
             binary=False,
             one_hot=False,
+            sequences=True,
             dtype=data.schema.dtype,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import Data, Schema
-from isthmus.metrics import squared_error
+from isthmus.metrics import edit_distance, squared_error
 from isthmus.preprocessing.scaling import unit_range
 
 if TYPE_CHECKING:
@@ -160,11 +160,11 @@ class TextComparison(Comparison):
 
     title = "wrong bytes"
     unit = "bytes"
-    explanation = "Bytes that differ from the original at their position, missing and surplus ones included."
+    explanation = "Bytes to insert, delete or replace until the text is the original (edit distance)."
 
     def errors(self, original: Any, reconstruction: Any) -> Float64:
         """Return the number of wrong bytes of every record."""
-        return np.array([_wrong_bytes(x, y) for x, y in zip(original, reconstruction, strict=True)], dtype=np.float64)
+        return edit_distance(original, reconstruction)
 
     def dimensions(self, block: Any) -> Float64:
         """Return the number of bytes of each record, at least 1."""
@@ -229,9 +229,3 @@ def _mismatches(x: pa.ChunkedArray, y: pa.ChunkedArray) -> Float64:
     """Return 1 where two columns of categories differ; missing equals missing."""
     pairs = zip(x.to_pylist(), y.to_pylist(), strict=True)
     return np.array([float(a != b) for a, b in pairs])
-
-
-def _wrong_bytes(x: bytes, y: bytes) -> int:
-    shorter = min(len(x), len(y))
-    a, b = np.frombuffer(x[:shorter], np.uint8), np.frombuffer(y[:shorter], np.uint8)
-    return int((a != b).sum()) + abs(len(x) - len(y))

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isthmus.checks.parameters import choice
+from isthmus.networks.likelihoods.autoregressive import Autoregressive
 from isthmus.networks.likelihoods.base import Likelihood
 from isthmus.networks.likelihoods.bernoulli import Bernoulli
 from isthmus.networks.likelihoods.categorical import Categorical
@@ -36,6 +37,7 @@ from isthmus.networks.likelihoods.table import MixedTable
 __all__ = [
     "DEFAULTS",
     "LIKELIHOODS",
+    "Autoregressive",
     "Bernoulli",
     "Categorical",
     "DiscretisedLogistic",
@@ -61,15 +63,28 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "huber": Huber,
     "discretised-logistic": DiscretisedLogistic,
     "categorical": Categorical,
+    "autoregressive": Autoregressive,
     "table": MixedTable,
 }
 # Default likelihoods: the first that suits the data is taken.
-DEFAULTS: list[type[Likelihood]] = [Categorical, Bernoulli, MixedTable, DiscretisedLogistic, Gaussian]
+DEFAULTS: list[type[Likelihood]] = [Autoregressive, Categorical, Bernoulli, MixedTable, DiscretisedLogistic, Gaussian]
 
 
-def default_likelihood(summary: SummaryLike, *, marginals: bool = False) -> tuple[str, str]:
-    """Return the name of the likelihood for data, and why it is taken; ``marginals`` as in :meth:`Likelihood.suits`."""
+def default_likelihood(summary: SummaryLike, *, marginals: bool = False, factorised: bool = False) -> tuple[str, str]:
+    """Return the name of the likelihood for data, and why it is taken.
+
+    Parameters
+    ----------
+    summary : Summary
+        What the values look like.
+    marginals : bool, default=False
+        As in :meth:`Likelihood.suits`.
+    factorised : bool, default=False
+        Whether the numbers of a record must be independent given theta.
+    """
     for cls in DEFAULTS:
+        if factorised and not cls.is_factorised:
+            continue
         if summary.kind in cls.scaling and (reason := cls.suits(summary, marginals=marginals)):
             return cls.name, reason
     raise ValueError(f"no likelihood suits data of kind {summary.kind!r}")

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["are", "drawn_codes", "frequencies", "one_hot_draws", "sum_of_logs", "summed", "times", "uniform", "wide"]
+__all__ = [
+    "are",
+    "drawn_codes",
+    "frequencies",
+    "one_hot_draws",
+    "sum_of_logs",
+    "summed",
+    "times",
+    "uniform",
+    "wide",
+    "within",
+]
 
 GROUP = 16  # factors in [1/4, 1] that are multiplied before one logarithm is taken: 4^-16 is far from underflow
 GUMBEL_TEMPERATURE = 0.5
@@ -78,3 +89,9 @@ def frequencies(codes: Tensor, classes: int) -> Tensor:
     counts = torch.zeros(classes, columns, device=codes.device)
     counts.scatter_add_(0, codes, torch.ones((), device=codes.device).expand(codes.shape))
     return counts / len(codes)
+
+
+def within(x: Tensor, end: int) -> Tensor:
+    """Return which symbols of sequences belong to them, up to and including the first end symbol: (b, length), bool."""
+    ends = x == end
+    return ends.cumsum(1) - ends.long() == 0

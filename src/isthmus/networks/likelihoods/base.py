@@ -30,6 +30,13 @@ class Likelihood(nn.Module, ABC):
         Whether it is a density, whose value changes with the units of the data.
     codes : bool
         Whether records hold integer codes, which are not scaled.
+    network : str or None
+        The kind of networks that serves it best, where it is not a matter of the records alone.
+    is_factorised : bool
+        Whether the numbers of a record are independent given theta: then draws can be had all at once, and gradients
+        through them.
+    steps : float
+        Share of the usual number of training steps to take, where each takes much longer than usual.
     """
 
     name: ClassVar[str]
@@ -37,6 +44,9 @@ class Likelihood(nn.Module, ABC):
     needs: ClassVar[str] = "numbers"
     continuous: ClassVar[bool] = False
     options: ClassVar[tuple[str, ...]] = ()
+    network: ClassVar[str | None] = None
+    is_factorised: ClassVar[bool] = True
+    steps: ClassVar[float] = 1.0
 
     codes: bool = False
 

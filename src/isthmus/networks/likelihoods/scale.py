@@ -81,6 +81,10 @@ class SummaryLike(Protocol):
     def atoms(self) -> bool:
         """Return whether columns of an array have values that many records share."""
 
+    @property
+    def sequences(self) -> bool:
+        """Return whether records are sequences of symbols, to be read in their order."""
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -88,7 +88,9 @@ def _outside(examined: Examination, summary: Any) -> Float64:
 
 
 def unscaled_values(examined: Examination) -> Finding | None:
-    """Find values far from the size that a network starts for."""
+    """Find values far from the size that a network starts for; symbols of texts are names, and have no size."""
+    if examined.kind == "text":
+        return None
     spread = float(np.sqrt(np.mean(np.square(examined.deviations))))
     if TOO_NARROW <= spread <= TOO_WIDE or spread == 0:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from isthmus.tasks.diagnose.examination import IGNORED, Examination
 from isthmus.tasks.diagnose.finding import Finding, NotKnownError, percent
-from isthmus.training import default_learning_rate
+from isthmus.training import DEFAULT_STEPS, default_learning_rate
 
 __all__ = [
     "batch_too_large",
@@ -130,21 +130,28 @@ def learning_rate_too_low(examined: Examination) -> Finding | None:
 
 def stopped_too_early(examined: Examination) -> Finding | None:
     """Find a run that ended while its loss was still falling steeply, or before enough steps to learn anything."""
-    steps = int(examined.told("steps"))
+    steps, pace = int(examined.told("steps")), _pace(examined)
     late = _late_share(examined)
-    if steps >= FEW_STEPS and (steps >= MANY_STEPS or not late >= STEEP):  # NaN: the loss does not say
+    # A share of NaN: the loss does not say.
+    if steps >= FEW_STEPS and (steps >= MANY_STEPS * pace or not late >= STEEP):
         return None
     limit, changes = _what_ended_it(examined)
     falls = f" {percent(late)} of the fall of the loss came in the second half;" if np.isfinite(late) else ""
     return Finding(
         "stopped-too-early",
         0.95,
-        f"The run took {steps:,} steps, a default one 4,000;{falls} it was ended by {limit} while there was "
-        f"much left to learn.",
+        f"The run took {steps:,} steps, a default one {DEFAULT_STEPS * pace:,.0f};{falls} it was ended by {limit} "
+        f"while there was much left to learn.",
         {"steps": steps, "epochs": len(examined.history), "share_of_fall_in_second_half": late},
         "Train longer: by default the number of epochs follows from the number of records.",
         changes,
     )
+
+
+def _pace(examined: Examination) -> float:
+    """Return the share of the usual number of steps that a model takes by default: less where each takes long."""
+    module = getattr(examined.model, "module_", None)
+    return float(getattr(getattr(module, "likelihood", None), "steps", 1.0))
 
 
 def batch_too_large(examined: Examination) -> Finding | None:
