@@ -24,13 +24,13 @@ DATA = TEXT * 3 + NOISE + TEXT * 3
 @pytest.fixture(autouse=True)
 def small_lanes():
     """Let little data be cut as much is."""
-    with mock.patch.multiple(streams, LEAST_FAST=200, LANE_LIMIT=300, CHUNK=100, SMALL_LIMIT=20):
+    with mock.patch.multiple(streams, LEAST=200, LANE_LIMIT=300, CHUNK=100, SMALL_LIMIT=20):
         yield
 
 
 def written(threads: int = 2, *, size: int | None = len(DATA), verify: bool = True) -> bytes:
     file = io.BytesIO()
-    with Writer(file, speed="fast", size=size, threads=threads, verify=verify) as writer:
+    with Writer(file, model=extreme_prior(), size=size, threads=threads, verify=verify) as writer:
         writer.write(DATA)
     return file.getvalue()
 
@@ -43,14 +43,12 @@ def pipe(content: bytes) -> io.RawIOBase:
 
 
 def test_where_data_are_cut() -> None:
-    with mock.patch.multiple(streams, LEAST_FAST=1 << 20, LANE_LIMIT=16 << 20):
+    with mock.patch.multiple(streams, LEAST=1 << 17, LANE_LIMIT=16 << 20):
         prior = extreme_prior()
-        assert lane_of(None, 1, prior) is lane_of((1 << 17) - 1, 1, prior) is lane_of(1 << 30, 1, None) is None
-        assert lane_of(1 << 17, 1, prior) == 1 << 16
-        assert lane_of(150_001, 1, prior) == 75_001
-        assert lane_of(1 << 40, 1, prior) == 16 << 20
-        assert lane_of((1 << 20) - 1, 2, None) is None
-        assert lane_of(1 << 20, 2, None) == 1 << 19
+        assert lane_of(None, prior) is lane_of((1 << 17) - 1, prior) is lane_of(1 << 30, None) is None
+        assert lane_of(1 << 17, prior) == 1 << 16
+        assert lane_of(150_001, prior) == 75_001
+        assert lane_of(1 << 40, prior) == 16 << 20
 
 
 def test_no_byte_hangs_on_the_threads() -> None:
@@ -59,32 +57,32 @@ def test_no_byte_hangs_on_the_threads() -> None:
     source = Source(io.BytesIO(content), "it")
     assert opened(source) == STREAM
     assert len(streams._end_of(source)[0]) == -(-len(DATA) // 300)
-    assert by_the_norm.decoded(content) == DATA
+    assert by_the_norm.decoded(content, extreme_prior()) == DATA
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_back_again(threads: int) -> None:
     content = written()
     source = Source(io.BytesIO(content), "it")
-    assert b"".join(streams.data_of(source, opened(source), threads=threads)) == DATA
-    assert Reader(pipe(content)).readall() == DATA
+    assert b"".join(streams.data_of(source, opened(source), extreme_prior(), threads)) == DATA
+    assert Reader(pipe(content), model=extreme_prior()).readall() == DATA
 
 
 def test_data_that_come_in_bits_and_are_flushed() -> None:
     file = io.BytesIO()
-    with Writer(file, speed="fast", size=len(DATA)) as writer:
+    with Writer(file, model=extreme_prior(), size=len(DATA)) as writer:
         for at in range(0, len(DATA), 70):
             writer.write(DATA[at : at + 70])
             if at == 350:
                 writer.flush()
                 with pytest.raises(ArtifactError, match="is cut short"):
-                    Reader(io.BytesIO(file.getvalue())).readall()
-    assert Reader(io.BytesIO(file.getvalue())).readall() == DATA
+                    Reader(io.BytesIO(file.getvalue()), model=extreme_prior()).readall()
+    assert Reader(io.BytesIO(file.getvalue()), model=extreme_prior()).readall() == DATA
 
 
 def test_more_or_less_data_than_were_said() -> None:
     for size in (250, 10_000):
-        assert Reader(io.BytesIO(written(size=size))).readall() == DATA
+        assert Reader(io.BytesIO(written(size=size)), model=extreme_prior()).readall() == DATA
 
 
 @pytest.mark.parametrize("place", range(40, 900, 61))
@@ -94,7 +92,7 @@ def test_what_comes_before_the_damage_is_had(place: int) -> None:
     found = []
     for read in (pipe, io.BytesIO):
         pieces = io.BytesIO()
-        with pytest.raises(ArtifactError), Reader(read(bytes(content))) as reader:
+        with pytest.raises(ArtifactError), Reader(read(bytes(content)), model=extreme_prior()) as reader:
             pieces.writelines(reader.pieces())
         assert DATA.startswith(pieces.getvalue())
         found.append(pieces.tell())
@@ -113,9 +111,9 @@ def test_an_encoder_that_errs_is_found() -> None:
 
 
 def test_who_leaves_waits_for_nobody() -> None:
-    data = TEXT * 20_000
+    data = TEXT * 6_000
     with mock.patch.multiple(streams, LANE_LIMIT=16 << 20, CHUNK=1 << 18):
-        writer = Writer(io.BytesIO(), speed="fast", size=len(data))
+        writer = Writer(io.BytesIO(), model=extreme_prior(), size=len(data))
         writer.write(data[: len(data) // 2])
         start = time.monotonic()
         writer.abandon()
