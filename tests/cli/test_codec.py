@@ -54,7 +54,7 @@ def test_a_codec_is_learned_and_described(run: Run, corpus: Path) -> None:
     assert ran.err == "next: isthmus compress FILE -m logs.safetensors\n"
     size = Path("logs.safetensors").stat().st_size
     assert run("info", "logs.safetensors").out.splitlines() == [
-        f"logs.safetensors: Codec, {size} bytes, format 1, by isthmus {isthmus.__version__}",
+        f"logs.safetensors: Codec, {size:,} bytes, format 1, by isthmus {isthmus.__version__}",
         f"a model for isthmus compress -m; fingerprint {codec.fingerprint_[:8]}",
         f"learned from {2 * len(LOG):,} bytes in 2 pieces",
         "command: isthmus fit corpus/ --model codec -o logs.safetensors",
