@@ -435,6 +435,7 @@ def test_info_and_verify(run: Run, notes: Path, logs: Path) -> None:
     assert run("info", "notes.txt.isth").out.splitlines() == [
         "notes.txt.isth: compressed by isthmus, format 1, small",
         f"522 bytes in {size}, {100 * size / 522:.1f} % ({8 * size / 522:.3f} bits a byte)",
+        "begins with the prior that isthmus carries",
         f"bytes of the file: head 8, payload {size - 8}",
     ]
     found = json.loads(run("info", "logs.isth", "--json").out)

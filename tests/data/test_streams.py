@@ -81,7 +81,7 @@ CARRIED = {
     "idx": (bytes([0, 0, 8, 2, 0, 0, 0, 4, 0, 0, 0, 3]) + bytes(12), "array", 4),
     "idx.gz": (gzip.compress(bytes([0, 0, 8, 2, 0, 0, 0, 4, 0, 0, 0, 3]) + bytes(12)), "array", 4),
     "parquet": (parquet(), "table", 3),
-    "text": (b"It was a bright cold day in April,\nand the clocks were striking thirteen.\n" * 8, "text", 10),
+    "text": (b"It was a bright cold day in April,\nand the clocks were striking thirteen.\n" * 8, "text", 16),
     **{
         kind: (saved(Image.new("RGB", (4, 3)).save, kind), "image", 1)
         for kind in ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM")

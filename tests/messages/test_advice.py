@@ -1124,6 +1124,7 @@ WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",
+    "checks.coding.learning_needs_compiled": "it is for machines without a C compiler",
     "checks.coding.unlike_its_source": "it asks for a report of a bug",
     "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",
     "checks.coding.input_is_a_terminal": "tests of compress send something, and name files",

@@ -68,7 +68,10 @@ def test_every_argument_is_explained(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_parameters_are_listed_with_their_choices(capsys: pytest.CaptureFixture[str]) -> None:
     main(["models", "denoising-autoencoder"])
-    assert "  corruption      gaussian|salt-and-pepper|masking|holes|blur|downscale\n" in capsys.readouterr().out
+    assert (
+        "  corruption      gaussian|salt-and-pepper|masking|holes|blur|downscale|replacement\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_an_interruption_while_loading(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:

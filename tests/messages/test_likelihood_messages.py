@@ -100,7 +100,7 @@ def test_likelihood_for_another_kind_of_data() -> None:
     refused(
         ParameterError,
         "Autoencoder: likelihood='gaussian-fixed' is for data of kind array or image, and these data are of kind text; "
-        "use likelihood='categorical' or 'auto'.",
+        "use likelihood='autoregressive' or 'auto'.",
         "gaussian-fixed",
         ["a text", "another"],
     )
@@ -110,7 +110,7 @@ def test_unknown_likelihood_gets_the_nearest_name() -> None:
     refused(
         ParameterError,
         "Autoencoder: likelihood must be one of 'auto', 'bernoulli', 'gaussian', 'gaussian-fixed', 'laplace', 'huber', "
-        "'discretised-logistic', 'categorical', 'table'; it is 'bernouli'; did you mean 'bernoulli'?",
+        "'discretised-logistic', 'categorical', 'autoregressive', 'table'; it is 'bernouli'; did you mean 'bernoulli'?",
         "bernouli",
         ROWS,
     )
@@ -157,12 +157,12 @@ def test_options_of_likelihoods(make: object, sentence: str) -> None:
     [
         (
             {"network": "dens"},
-            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual'; it is 'dens'; "
+            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence'; it is 'dens'; "
             "did you mean 'dense'?",
         ),
         (
             {"network": nn.Linear(4, 2)},
-            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual' or a pair (encoder, "
+            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence' or a pair (encoder, "
             "decoder) of torch.nn.Module; it is Linear(in_features=4, out_features=2, bias=True).",
         ),
         (

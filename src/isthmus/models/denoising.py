@@ -76,7 +76,7 @@ class DenoisingAutoencoder(Model):
 
     search_space: ClassVar[SearchSpace] = {
         **Model.search_space,
-        "corruption": Choice(("gaussian", "salt-and-pepper", "masking")),
+        "corruption": Choice((None, "salt-and-pepper", "masking")),
         "corruption_level": Choice((None, 0.05, 0.1, 0.2, 0.4)),
     }
 

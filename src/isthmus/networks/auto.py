@@ -56,7 +56,7 @@ def build(
     fields: Sequence[FieldLike] = (),
     heads: int = 1,
     extra_dims: int = 0,
-    symbols: int = 0,
+    symbols: int | None = None,
     preferred: str | None = None,
     owner: str = "network",
 ) -> tuple[nn.Module, nn.Module]:
@@ -94,8 +94,9 @@ def build(
         Numbers that the encoder gives for each number of the code: 2 for a mean and a log-variance.
     extra_dims : int, default=0
         Numbers that the encoder gives, and the decoder takes, beside the code: one for each class.
-    symbols : int, default=0
-        How many there are, where records hold integer codes; 0 otherwise.
+    symbols : int, optional
+        How many there are, where records hold integer codes; 0 otherwise. None: as many as theta has numbers for each
+        place, if it has more than one.
     preferred : str, optional
         What "auto" takes: the likelihood's own choice.
     owner : str
@@ -114,6 +115,8 @@ def build(
         A network of the user's own does not fit the data.
     """
     shape, theta_shape = tuple(shape), tuple(theta_shape)
+    if symbols is None:
+        symbols = int(theta_shape[0] or 1) if len(theta_shape) > len(shape) else 0
     check_network(owner, network, NETWORKS)
     if not isinstance(network, str):
         return _own(network, shape, theta_shape, heads, extra_dims, symbols, owner)
