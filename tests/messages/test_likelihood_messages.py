@@ -157,13 +157,13 @@ def test_options_of_likelihoods(make: object, sentence: str) -> None:
     [
         (
             {"network": "dens"},
-            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence'; it is 'dens'; "
-            "did you mean 'dense'?",
+            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence'; it is "
+            "'dens'; did you mean 'dense'?",
         ),
         (
             {"network": nn.Linear(4, 2)},
-            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence' or a pair (encoder, "
-            "decoder) of torch.nn.Module; it is Linear(in_features=4, out_features=2, bias=True).",
+            "Autoencoder: network must be one of 'auto', 'dense', 'convolutional', 'residual', 'sequence' or a pair "
+            "(encoder, decoder) of torch.nn.Module; it is Linear(in_features=4, out_features=2, bias=True).",
         ),
         (
             {"network": "convolutional"},
