@@ -199,7 +199,7 @@ class VAEGAN(VariationalModel):
         core = self.module_
         game: dict[str, Any] = {"lr_scale": LR_SCALE, "betas": BETAS, "in_validation": False}
         return [
-            Player("encoder", (core.encoder, core.likelihood), self.losses, lr_scale=LR_SCALE),
+            Player("encoder", (core.encoder, core.likelihood, core.prior), self.losses, lr_scale=LR_SCALE),
             Player("critic", (core.critic,), self.critic_losses, **game),
             Player("generator", (core.decoder,), self.generator_losses, **game),
         ]

@@ -85,7 +85,8 @@ class TotalCorrelationVAE(VariationalModel):
         """Return E[-log p(x | z)] and the three weighted parts of the KL term."""
         x = step.x
         q = self.module_.posterior(x)
-        z, log_q = q.draw(step.rng)
+        drawn, log_q = q.draw(step.rng)
+        z = drawn
         theta = self.decode(z, step.size)
         terms = {"reconstruction": self.module_.nll(theta, x).mean()}
         if len(x) < 2:  # no other records to compare with
@@ -94,11 +95,15 @@ class TotalCorrelationVAE(VariationalModel):
         if z.ndim > 2:
             z, q, places = at_one_place(z, q, step.rng)
         information, correlation, units = kl_parts(z, q, self.n_records_)
-        return terms | {
+        terms |= {
             "mutual_information": self.alpha * places * information,
             "total_correlation": self.kl_weight(step) * places * correlation,
             "unit_kl": places * units,
         }
+        if isinstance(self.module_.prior, networks.StandardNormal):
+            return terms
+        # The units are drawn to a standard normal; the mixture that new records come from learns where codes lie.
+        return terms | {"prior": -self.module_.prior.log_prob(drawn.detach()).mean()}
 
 
 def at_one_place(z: Tensor, q: networks.Posterior, rng: torch.Generator) -> tuple[Tensor, networks.Posterior, int]:
