@@ -50,6 +50,7 @@ __all__ = ["Model", "RetiredParameters", "seed_of"]
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 MIN_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
+NOISE = 0.1  # share of characters of a noisy text that are others
 SIDE = 64  # of a blank picture, where sides differ
 PIXELS = 2**22  # numbers in a block at inference, where records are large
 
@@ -434,12 +435,25 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
         Columns of a table that no code holds, ids and constants, are those of ``X``.
         """
+        return self._given_back(X, self._there_and_back)
+
+    @telling.tells
+    def denoise(self, X: Any) -> Any:
+        """Return records without their noise, in the container, types and units of ``X``: their reconstructions.
+
+        Texts are the exception where characters are predicted one after another: what comes back is the likeliest text
+        of which the given one is a copy with some characters replaced (`networks.likelihoods.Autoregressive.denoised`).
+        """
+        return self._given_back(X, self._there_and_cleaned)
+
+    def _given_back(self, X: Any, function: Callable[[Tensor], Tensor]) -> Any:
+        """Return what a function makes of scaled records, in the container, types and units of ``X``."""
         self._is_fitted()
         telling.gives_back()
         # What no code holds of a table is copied from the records, which are opened here to be at hand for that.
         X = self.opened(X) if isinstance(self.preprocessor_, preprocessing.TablePreprocessor) else X
         source = X if isinstance(X, Data) else None
-        back = _on_host(self._run(X, self._there_and_back), apart=None in self.preprocessor_.shape_)
+        back = _on_host(self._run(X, function), apart=None in self.preprocessor_.shape_)
         return Encoded(back, self.preprocessor_, source).container()
 
     def sample(
@@ -747,6 +761,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
 
     def _there_and_back(self, x: Tensor) -> Tensor:
         return self._to_data_units(self.decode(self.encode(x), tuple(x.shape[2:])))
+
+    def _there_and_cleaned(self, x: Tensor) -> Tensor:
+        return self.module_.unscale(self.cleaned(x))
+
+    def cleaned(self, x: Tensor) -> Tensor:
+        """Return scaled records without their noise: (b, ...) -> (b, ...)."""
+        theta = self.decode(self.encode(x), tuple(x.shape[2:]))
+        cleaned: Tensor = self.module_.likelihood.denoised(theta, x, self.noise_)
+        return cleaned
+
+    @property
+    def noise_(self) -> float:
+        """The share of characters of a text that :meth:`denoise` expects to be others."""
+        return NOISE
 
     def _to_data_units(self, theta: Tensor) -> Tensor:
         return self.module_.unscale(self.module_.mean(theta))

@@ -79,6 +79,22 @@ def test_the_greedy_sequence_takes_the_likeliest_symbol_each_time(likelihood: Au
         assert likelihood.mean(theta(seed))[0].tolist() == [*chosen, *(END,) * (LENGTH - len(chosen))]
 
 
+@pytest.mark.parametrize("level", [0.01, 0.3, 0.6])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_denoised_sequence_is_the_likeliest_of_which_the_given_is_a_copy(
+    likelihood: Autoregressive, seed: int, level: float
+) -> None:
+    said = 3 * theta(seed)
+    with torch.no_grad():
+        for given in EVERY:
+            alike = [other for other in EVERY if other.count(END) == given.count(END)]
+            same = torch.tensor([[a == b for a, b in zip(given, other, strict=True) if a != END] for other in alike])
+            channel = (1 - level) * same + level / END
+            best = int((log_probs(likelihood, said, alike) + channel.log().sum(1)).argmax())
+            found = likelihood.denoised(said, torch.tensor([given]), level)
+            assert found[0].tolist() == alike[best]
+
+
 def test_draws_are_as_frequent_as_they_are_probable(likelihood: Autoregressive) -> None:
     n = 20_000
     drawn = likelihood.sample(theta().expand(n, -1, -1), torch.Generator().manual_seed(1)).tolist()

@@ -93,6 +93,11 @@ class DenoisingAutoencoder(Model):
         """Return what happens to a record before the encoder sees it."""
         return self.corruption or (networks.TEXT_CORRUPTIONS[0] if self.schema_.kind == "text" else "gaussian")
 
+    @property
+    def noise_(self) -> float:
+        """The share of characters of a text that it was trained to restore."""
+        return networks.CORRUPTIONS["replacement"][1] if self.corruption_level is None else self.corruption_level
+
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         owner, kind = type(self).__name__, self.schema_.kind
         if self.corruption_ in networks.IMAGE_CORRUPTIONS:
@@ -132,7 +137,7 @@ class DenoisingAutoencoder(Model):
         before = after = count = 0.0
         for x in self._some(source):
             given = self._corrupted(x, rng)
-            back = self._evaluate(given, lambda x: self.module_.mean(self.decode(self.encode(x), tuple(x.shape[2:]))))
+            back = self._evaluate(given, self.cleaned)
             changed = (given != x) & self.module_.is_number if self.preprocessor_.fields_ else given != x
             alone = given if usual is None else usual.expand_as(x)
             counted = changed if blanks else torch.ones_like(changed)

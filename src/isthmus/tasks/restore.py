@@ -47,7 +47,8 @@ Float64 = NDArray[np.float64]
 def denoise(model: Any, X: Any) -> Any:
     """Return records with the noise removed: their reconstructions.
 
-    Any model with a code narrower than its records does it; a ``DenoisingAutoencoder`` does it best.
+    Any model with a code narrower than its records does it; a ``DenoisingAutoencoder`` does it best. Of texts a model
+    gives the likeliest one of which the given text is a copy with some characters replaced.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def denoise(model: Any, X: Any) -> Any:
     sentences.can("denoise", model, Reconstructs)
     telling.gives_back()
     _warn_of_harm(model)
-    return model.reconstruct(X)
+    return model.denoise(X) if hasattr(model, "denoise") else model.reconstruct(X)
 
 
 def _warn_of_harm(model: Any) -> None:

@@ -16,6 +16,7 @@ takes longer for; and theta differs from place to place, where the paper shows o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
@@ -32,6 +33,7 @@ from isthmus.networks.likelihoods.scale import Facts, SummaryLike
 __all__ = ["Autoregressive"]
 
 SYMBOL = 24  # width of the vector that stands for a symbol
+BEAM = 8  # beginnings that a search keeps
 
 
 class Autoregressive(Likelihood):
@@ -146,6 +148,40 @@ class Autoregressive(Likelihood):
             if ended.all():
                 break
         return x[:, self.context :]
+
+    def denoised(self, theta: Tensor, x: Tensor, level: float) -> Tensor:
+        """Return the likeliest sequences of which some are a copy with replaced symbols: (b, length).
+
+        The noisy channel of Shannon, "A Mathematical Theory of Communication" (1948), section 12: x~ is what is
+        given, of which each symbol was replaced, with probability ``level``, by any of the S there are::
+
+            argmax_x  log p(x | theta) + sum_t log p(x~_t | x_t)
+            p(x~_t | x_t) = (1 - level) [x~_t = x_t] + level / S
+
+        The search keeps the BEAM best beginnings at each symbol. No symbol is added or left out.
+        """
+        given, said = x.long(), wide(theta).mT
+        (b, length), symbols = given.shape, self.end
+        kept, spread = math.log(1 - level + level / symbols), math.log(level / symbols)
+        found = torch.full((b, 1, self.context + length), self.end, device=x.device)
+        score = torch.zeros(b, 1, device=x.device)
+        for t in range(length):
+            before = found[:, :, t : t + self.context]
+            beams = before.shape[1]
+            logits = self._logits(before.flatten(0, 1), said[:, t].repeat_interleave(beams, 0))
+            channel = torch.full((b, 1, symbols + 1), spread, device=x.device)
+            channel[:, :, self.end] = -math.inf
+            channel.scatter_(2, given[:, t, None, None], kept)
+            # The symbol that ends a text is certain to stand where it stands, and nothing behind it counts.
+            ended = given[:, t] == self.end
+            over = ended & (given[:, t - 1] == self.end) if t else torch.zeros_like(ended)
+            step = logits.log_softmax(1).view(b, beams, -1).masked_fill(over[:, None, None], 0.0)
+            channel = channel.masked_fill(ended[:, None, None] & (channel != kept), -math.inf)
+            total = (score[:, :, None] + step + channel).flatten(1)
+            score, place = total.topk(min(BEAM, total.shape[1]))
+            found = found.gather(1, (place // (symbols + 1))[:, :, None].expand(-1, -1, found.shape[2]))
+            found[:, :, t + self.context] = place % (symbols + 1)
+        return found[:, 0, self.context :]
 
     def statistics(self, x: Tensor) -> Tensor:
         """Return zeros: theta has no meaning before the networks have learned one."""

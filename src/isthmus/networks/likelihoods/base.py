@@ -155,6 +155,20 @@ class Likelihood(nn.Module, ABC):
         """Return how many columns of a row, as :meth:`one_hot` writes it, are quantities; these come first."""
         return 0
 
+    def denoised(self, theta: Tensor, x: Tensor, level: float) -> Tensor:
+        """Return x without its noise, shaped like x: what theta says, whatever x is.
+
+        Parameters
+        ----------
+        theta : tensor
+            Of the noisy records.
+        x : tensor
+            The noisy records themselves, scaled.
+        level : float
+            The share of symbols that are others; of sequences only.
+        """
+        return self.mean(theta)
+
     def mean_with_sampled_categories(self, theta: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return records, (b, *shape), with numbers at their means and categories drawn.
 
