@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.decimals import Decimals
 from isthmus.coding.tables.dialect import Dialect
-from isthmus.coding.tables.distinct import Distinct, spread
+from isthmus.coding.tables.distinct import MANY, Distinct, spread
 from isthmus.coding.tables.notation import Notation
-from isthmus.coding.tables.numbering import NUMBER, Numbering
+from isthmus.coding.tables.numbering import NUMBER, Numbering, better_apart
 from isthmus.coding.tables.packing import at_most, cells_of, lines, packed, read_packed
-from isthmus.coding.tables.planes import Form, Plane, distinct_numbers
+from isthmus.coding.tables.planes import Form, Plane, distinct_numbers, sorted_once
 from isthmus.coding.tables.quoting import MISSING, Quoting
 from isthmus.coding.tables.scales import Scale, read_scale, scale_of
 from isthmus.coding.tables.spacing import Spacing
 
 __all__ = ["Categories", "Column", "Numbers", "Texts", "described"]
 
-MOST_CATEGORIES = 1 << 16
 FEW_EXCEPTIONS = 8  # cells that are no numbers, which a column of numbers may have in any case; and
 RARE_EXCEPTIONS = 8  # so many numbers for each more
 LONGEST_NUMBER = 40  # characters of a category that is one
@@ -51,31 +50,43 @@ class Numbers:
         Which numbers there are.
     exceptions : tuple of bytes, default=()
         The other cells, sorted.
+    apart : bool, default=False
+        Whether these have a plane of their own.
     """
 
     notation: Notation
     scale: Scale
     exceptions: tuple[bytes, ...] = ()
+    apart: bool = False
 
     @classmethod
     def of(cls, column: Distinct) -> tuple[Self, list[Plane]] | None:
         """Return a column as numbers; None where too many of its cells are none."""
-        readings = (notation.of(column) for notation in NOTATIONS)
-        reading = next((found for found in readings if found is not None and _suffices(found.known)), None)
-        scale = None if reading is None else scale_of(np.unique(reading.values[reading.known]))
-        if reading is None or scale is None:
-            return None
-        others = np.flatnonzero(~reading.known).tolist()
-        order = sorted(others, key=column.cells.__getitem__)
-        exceptions = np.full(len(column.cells), NUMBER)
-        exceptions[order] = np.arange(len(order))
-        numbers = cls(reading.notation, scale, tuple(column.cells[place] for place in order))
-        values = np.where(reading.known, reading.values, scale.numbers(np.zeros(1, np.int64)))
-        return numbers, numbers._numbering.planes(values, exceptions, reading.variants, column.codes)
+        for notation in NOTATIONS:
+            reading = notation.of(column)
+            if reading is None:
+                continue
+            others = np.flatnonzero(~reading.known).tolist()
+            exceptions = sorted({column.cells[place] for place in others})
+            scale = (
+                scale_of(sorted_once(reading.values[reading.known]))
+                if _are_few(len(exceptions), reading.known)
+                else None
+            )
+            if scale is None:
+                continue
+            order = {cell: number for number, cell in enumerate(exceptions)}
+            which = np.full(len(column.cells), NUMBER)
+            which[others] = [order[column.cells[place]] for place in others]
+            values = np.where(reading.known, reading.values, scale.low)
+            apart = better_apart(scale, len(exceptions), column.counts[others].sum() / column.n_rows)
+            numbers = cls(reading.notation, scale, tuple(exceptions), apart)
+            return numbers, numbers._numbering.planes(values, which, reading.variants, column.codes)
+        return None
 
     @property
     def _numbering(self) -> Numbering:
-        return Numbering(self.scale, len(self.exceptions), self.notation.variants)
+        return Numbering(self.scale, len(self.exceptions), self.apart, self.notation.variants)
 
     @property
     def forms(self) -> list[Form]:
@@ -89,13 +100,11 @@ class Numbers:
         found, codes = distinct_numbers(places, self.scale.size)
         pairs, codes = distinct_numbers(codes * ways + variants, len(found) * ways)
         cells = self.notation.cells(self.scale.numbers(found[pairs // ways]), pairs % ways)
-        return Distinct(
-            [*cells, *self.exceptions], np.where(exceptions == NUMBER, codes, exceptions + len(cells))
-        )
+        return Distinct([*cells, *self.exceptions], np.where(exceptions == NUMBER, codes, exceptions + len(cells)))
 
     def to_bytes(self) -> bytes:
         """Return notation, scale and exceptions."""
-        kind = FIRST_NOTATION + NOTATIONS.index(type(self.notation))
+        kind = FIRST_NOTATION + 2 * NOTATIONS.index(type(self.notation)) + self.apart
         return varint(kind) + self.notation.to_bytes() + self.scale.to_bytes() + packed(self.exceptions)
 
 
@@ -118,7 +127,7 @@ class Categories:
     def of(cls, column: Distinct) -> tuple[Self, list[Plane]] | None:
         """Return a column as categories; None where there are too many."""
         count = len(column.cells)
-        if count > 1 and (count > MOST_CATEGORIES or 2 * count > column.n_rows):
+        if column.many or count > MANY or (count > 1 and 2 * count > column.n_rows):
             return None
         ordered = all(map(_is_number, column.cells)) and count > 1
         order = sorted(range(count), key=lambda place: _sorting(column.cells[place], ordered))
@@ -163,11 +172,10 @@ class Texts:
 Kind = Numbers | Categories | Texts
 
 
-def _suffices(known: NDArray[np.bool_]) -> bool:
-    """Tell whether so many of the distinct cells of a column are numbers that it is one of numbers."""
-    numbers = int(known.sum())
-    others = len(known) - numbers
-    return others < numbers and others <= FEW_EXCEPTIONS + numbers // RARE_EXCEPTIONS
+def _are_few(exceptions: int, known: NDArray[np.bool_]) -> bool:
+    """Tell whether so few of the cells of a column are no numbers that it is one of numbers."""
+    numbers = np.count_nonzero(known)
+    return exceptions < numbers and exceptions <= FEW_EXCEPTIONS + numbers // RARE_EXCEPTIONS
 
 
 def _is_number(cell: bytes) -> bool:
@@ -194,7 +202,7 @@ def _read_kind(source: Source, n_rows: int, size: int) -> Kind:
     ArtifactError
         It is none.
     """
-    number = at_most(source, FIRST_NOTATION + len(NOTATIONS) - 1, "as the number of a kind of columns")
+    number = at_most(source, FIRST_NOTATION + 2 * len(NOTATIONS) - 1, "as the number of a kind of columns")
     if number == TEXT:
         return Texts()
     if number < FIRST_NOTATION:
@@ -202,8 +210,13 @@ def _read_kind(source: Source, n_rows: int, size: int) -> Kind:
         if not cells:
             raise source.damaged("a column has no categories")
         return Categories(tuple(cells), number == ORDERED)
-    notation, scale = NOTATIONS[number - FIRST_NOTATION].read(source), read_scale(source, n_rows)
-    return Numbers(notation, scale, tuple(read_packed(source, n_rows, size)))
+    notation, apart = divmod(number - FIRST_NOTATION, 2)
+    found, scale, exceptions = (
+        NOTATIONS[notation].read(source),
+        read_scale(source, n_rows),
+        read_packed(source, n_rows, size),
+    )
+    return Numbers(found, scale, tuple(exceptions), bool(apart))
 
 
 # ------------------------------------------------------------------ whole columns

@@ -6,6 +6,7 @@ here. So "007", "+1", "-0" and "1e5" are numbers only where their column writes 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
@@ -27,6 +28,8 @@ MOST_DIGITS = 18  # of a number: 10^18 is below 2^63
 LONGEST = MOST_DIGITS + 2  # characters of one
 LARGEST = (1 << 62) - 1
 LONGEST_AFFIX = 32  # characters before or behind all numbers of a column
+FEW, RARE = 8, 8  # numbers written otherwise than by a rule, to which that is no reason to code for each how it is
+BITS_OF_CHARACTER = 4  # that a cell takes which is listed, about
 LOOKED_AT = 256  # cells that tell how the others are written
 NUMBER = re.compile(rb"(\D*?)(-?)(\d*)(?:([.,])(\d+))?(\D*)", re.DOTALL)
 POWERS = 10 ** np.arange(MOST_DIGITS + 1, dtype=np.int64)
@@ -81,9 +84,9 @@ class Decimals:
         if guess is None:
             return None
         values, places, fits = _parsed(guess._bare(column.cells), guess.mark)
-        most, fits = _best_places(values, places, fits, column.counts)
+        most, fits = _best_places(values, places, fits, column.cells)
         places = np.where(fits, places, most)
-        values = np.where(fits, values * POWERS[most - places], 0)
+        values = np.where(fits, values * POWERS[most - places], 0)  # in units of the last place
         notation, variants = replace(guess, places=most)._ruled(values, places, column.counts * fits)
         return Reading(notation, values, variants, fits).confirmed(column.cells)
 
@@ -117,7 +120,8 @@ class Decimals:
         guesses = [replace(self, rule=rule) for rule in RULES]
         misfits = [(places - guess._expected(values)) % (self.places + 1) for guess in guesses]
         best = int(np.argmin([weights[misfit != 0].sum() for misfit in misfits]))
-        varying = bool((misfits[best] * weights).any())
+        count = np.count_nonzero(misfits[best] * weights)
+        varying = count > FEW and RARE * count > np.count_nonzero(weights)
         return replace(guesses[best], varying=varying), misfits[best] * varying
 
     # -------------------------------------------------------------- writing
@@ -126,9 +130,13 @@ class Decimals:
         """Return numbers as they are written."""
         places = (self._expected(values) + variants) % (self.places + 1)
         found = [b""] * len(values)
-        for count in np.unique(places).tolist():
+        for count in np.flatnonzero(np.bincount(places)).tolist():
             rows = np.flatnonzero(places == count)
-            for row, cell in zip(rows.tolist(), self._written(values[rows], count), strict=True):
+            written = self._written(values[rows], count)
+            if len(rows) == len(values):
+                found = written
+                break
+            for row, cell in zip(rows.tolist(), written, strict=True):
                 found[row] = cell
         return [self.prefix + cell + self.suffix for cell in found] if self.prefix or self.suffix else found
 
@@ -190,16 +198,23 @@ def _parsed(cells: Sequence[bytes], mark: bytes) -> tuple[Numbers, Numbers, NDAr
 
 
 def _best_places(
-    values: Numbers, places: Numbers, fits: NDArray[np.bool_], counts: Numbers
+    values: Numbers, places: Numbers, fits: NDArray[np.bool_], cells: Sequence[bytes]
 ) -> tuple[int, NDArray[np.bool_]]:
-    """Return with how many places most rows have numbers of few enough digits, and which cells these are."""
-    best, most_rows, best_fits = 0, -1, fits
-    for most in np.unique(places[fits]).tolist():
+    """Return how many places numbers best have, and which cells then are numbers.
+
+    A few numbers with many more places than the others are better listed as cells than a reason to count in units that
+    hardly any other needs. What is compared is how many bits it takes to say which numbers there are.
+    """
+    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
+    best, best_cost, best_fits = 0, math.inf, fits
+    for most in np.flatnonzero(np.bincount(places[fits])).tolist():
         those = fits & (places <= most)
         those &= np.abs(values) <= LARGEST // POWERS[np.where(those, most - places, 0)]
-        rows = int(counts[those].sum())
-        if rows > most_rows:
-            best, most_rows, best_fits = most, rows, those
+        found = values[those] * POWERS[most - places[those]]
+        span, count = int(found.max()) - int(found.min()) + 1, len(found)
+        cost = count * math.log2(max(1.0, span / count)) + ((lengths[~those] + 1) * BITS_OF_CHARACTER).sum()
+        if cost < best_cost:
+            best, best_cost, best_fits = most, cost, those
     return best, best_fits
 
 

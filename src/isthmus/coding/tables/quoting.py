@@ -92,7 +92,7 @@ class Quoting:
         if not quoted.any():
             return contents
         written = [quote + cell.replace(quote, 2 * quote) + quote for cell in contents.cells]
-        return Distinct(contents.cells + written, contents.codes + quoted * np.int32(len(written)))
+        return Distinct(contents.cells + written, contents.codes + quoted * len(written))
 
     def to_bytes(self) -> bytes:
         """Return the rule as a number."""

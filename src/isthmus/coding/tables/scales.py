@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ class Steps:
 
     def places(self, numbers: Numbers) -> Numbers:
         """Return how many steps each number is above the lowest."""
-        distances = numbers.astype(np.uint64) - np.uint64(self.low % (1 << 64))  # below 2^64, so modulo that they are exact
+        distances = numbers.astype(np.uint64) - np.uint64(
+            self.low % (1 << 64)
+        )  # below 2^64, so modulo that they are exact
         return (distances // np.uint64(self.step)).astype(np.int64)
 
     def numbers(self, places: NDArray[Any]) -> Numbers:
@@ -72,6 +74,11 @@ class Levels:
     def size(self) -> int:
         """How many there are."""
         return len(self.levels)
+
+    @property
+    def low(self) -> int:
+        """The lowest."""
+        return int(self.levels[0])
 
     def places(self, numbers: Numbers) -> Numbers:
         """Return how many listed numbers each is above."""

@@ -12,7 +12,7 @@ from isthmus import checks
 from isthmus.coding.tables.cells import BOM, Table, cut
 from isthmus.coding.tables.dialect import SEPARATORS, SKIPPED, Dialect, Marks, NoTable, end_of_rows, row_ends
 
-__all__ = ["sniffed"]
+__all__ = ["first_rows", "sniffed"]
 
 OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 SAMPLE = 1 << 18  # bytes that are looked at
@@ -71,6 +71,11 @@ def sniffed(data: bytes) -> Dialect | NoTable:
     return NoTable(checks.table_rows_differ(*likeliest.misfit))
 
 
+def first_rows(data: bytes, dialect: Dialect) -> Table | NoTable:
+    """Return the cells of the first rows of a text table."""
+    return cut(_sample(data, dialect), dialect)
+
+
 def _newline(sample: bytes) -> bytes:
     """Return what ends most lines."""
     both, feeds, returns = sample.count(b"\r\n"), sample.count(b"\n"), sample.count(b"\r")
@@ -89,10 +94,14 @@ def _quotes(sample: bytes) -> Iterator[bytes]:
 
 
 def _sample(body: bytes, dialect: Dialect) -> bytes:
-    """Return the first rows: whole ones of a piece, or all where that has not even one."""
-    piece = body[:SAMPLE]
-    ends = row_ends(np.frombuffer(piece, np.uint8), dialect) if len(piece) < len(body) else ()
-    return piece[: ends[-1]] if len(ends) else body
+    """Return the first rows, which are whole."""
+    if len(body) <= SAMPLE:
+        return body
+    for piece in (body[:SAMPLE], body):
+        ends = row_ends(np.frombuffer(piece, np.uint8), dialect)
+        if len(ends):
+            return piece[: ends[-1]]
+    return body
 
 
 def _guesses(body: bytes, plain: Dialect) -> Iterator[Guess]:
@@ -130,7 +139,7 @@ def _finished(body: bytes, dialect: Dialect) -> Dialect:
     """Return a dialect with what its cells tell: whether spaces before them are a part of them, and the header."""
     if dialect.separator in (b"", b" "):
         return _with_header(body, dialect)
-    table = cut(_sample(body, dialect), dialect)
+    table = first_rows(body, dialect)
     cells = [cell for column in table.columns[1:] for cell in column] if isinstance(table, Table) else []
     spaced = 2 * sum(cell[:1] == b" " for cell in cells) > len(cells)
     return _with_header(body, replace(dialect, spaced=spaced))
@@ -138,7 +147,7 @@ def _finished(body: bytes, dialect: Dialect) -> Dialect:
 
 def _with_header(body: bytes, dialect: Dialect) -> Dialect:
     """Return a dialect that skips the first row if that holds names: no values, and none that stands below it too."""
-    table = cut(_sample(body, dialect), dialect)
+    table = first_rows(body, dialect)
     if isinstance(table, NoTable) or table.n_rows == 1:
         return dialect
     names = [column[0].strip(dialect.quote) for column in table.columns]
