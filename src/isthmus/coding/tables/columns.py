@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.decimals import Decimals
 from isthmus.coding.tables.dialect import Dialect
 from isthmus.coding.tables.distinct import MANY, Distinct, spread
-from isthmus.coding.tables.notation import Notation
+from isthmus.coding.tables.notation import Notation, Reading
 from isthmus.coding.tables.numbering import NUMBER, Numbering, better_apart
 from isthmus.coding.tables.packing import at_most, cells_of, lines, packed, read_packed
-from isthmus.coding.tables.planes import Form, Plane, distinct_numbers, sorted_once
+from isthmus.coding.tables.planes import Form, Integers, Plane, distinct_numbers, sorted_once
 from isthmus.coding.tables.quoting import MISSING, Quoting
 from isthmus.coding.tables.scales import Scale, read_scale, scale_of
 from isthmus.coding.tables.spacing import Spacing
@@ -35,7 +34,7 @@ NUMERAL = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
 NOTATIONS: tuple[type[Decimals], ...] = (Decimals,)  # in the order in which they are tried
 TEXT, UNORDERED, ORDERED, FIRST_NOTATION = range(4)  # numbers of kinds
 
-Values = Sequence[NDArray[np.int64]]
+Values = Sequence[Integers]
 
 
 @dataclass(frozen=True)
@@ -62,27 +61,17 @@ class Numbers:
     @classmethod
     def of(cls, column: Distinct) -> tuple[Self, list[Plane]] | None:
         """Return a column as numbers; None where too many of its cells are none."""
-        for notation in NOTATIONS:
-            reading = notation.of(column)
-            if reading is None:
-                continue
-            others = np.flatnonzero(~reading.known).tolist()
-            exceptions = sorted({column.cells[place] for place in others})
-            scale = (
-                scale_of(sorted_once(reading.values[reading.known]))
-                if _are_few(len(exceptions), reading.known)
-                else None
-            )
-            if scale is None:
-                continue
-            order = {cell: number for number, cell in enumerate(exceptions)}
-            which = np.full(len(column.cells), NUMBER)
-            which[others] = [order[column.cells[place]] for place in others]
-            values = np.where(reading.known, reading.values, scale.low)
-            apart = better_apart(scale, len(exceptions), column.counts[others].sum() / column.n_rows)
-            numbers = cls(reading.notation, scale, tuple(exceptions), apart)
-            return numbers, numbers._numbering.planes(values, which, reading.variants, column.codes)
-        return None
+        found = _read_as_numbers(column)
+        if found is None:
+            return None
+        reading, scale, exceptions = found
+        others = np.flatnonzero(~reading.known).tolist()
+        order = {cell: number for number, cell in enumerate(exceptions)}
+        which = np.full(len(column.cells), NUMBER)
+        which[others] = [order[column.cells[place]] for place in others]
+        apart = better_apart(scale, len(exceptions), column.counts[others].sum() / column.n_rows)
+        numbers = cls(reading.notation, scale, tuple(exceptions), apart)
+        return numbers, numbers._numbering.planes(reading.values, which, reading.variants, column.codes)
 
     @property
     def _numbering(self) -> Numbering:
@@ -172,10 +161,19 @@ class Texts:
 Kind = Numbers | Categories | Texts
 
 
-def _are_few(exceptions: int, known: NDArray[np.bool_]) -> bool:
-    """Tell whether so few of the cells of a column are no numbers that it is one of numbers."""
-    numbers = np.count_nonzero(known)
-    return exceptions < numbers and exceptions <= FEW_EXCEPTIONS + numbers // RARE_EXCEPTIONS
+def _read_as_numbers(column: Distinct) -> tuple[Reading, Scale, list[bytes]] | None:
+    """Return cells as numbers, their scale, and the cells that are none, sorted; None where these are too many."""
+    for notation in NOTATIONS:
+        reading = notation.of(column)
+        if reading is None:
+            continue
+        numbers = int(reading.known.sum())
+        others = sorted({column.cells[place] for place in np.flatnonzero(~reading.known)})
+        if len(others) < numbers and len(others) <= FEW_EXCEPTIONS + numbers // RARE_EXCEPTIONS:
+            scale = scale_of(sorted_once(reading.values[reading.known]))
+            if scale is not None:
+                return reading, scale, others
+    return None
 
 
 def _is_number(cell: bytes) -> bool:
@@ -211,12 +209,8 @@ def _read_kind(source: Source, n_rows: int, size: int) -> Kind:
             raise source.damaged("a column has no categories")
         return Categories(tuple(cells), number == ORDERED)
     notation, apart = divmod(number - FIRST_NOTATION, 2)
-    found, scale, exceptions = (
-        NOTATIONS[notation].read(source),
-        read_scale(source, n_rows),
-        read_packed(source, n_rows, size),
-    )
-    return Numbers(found, scale, tuple(exceptions), bool(apart))
+    written, scale = NOTATIONS[notation].read(source), read_scale(source, n_rows)
+    return Numbers(written, scale, tuple(read_packed(source, n_rows, size)), bool(apart))
 
 
 # ------------------------------------------------------------------ whole columns
@@ -285,8 +279,9 @@ class Column:
 
 
 def described(column: Distinct, dialect: Dialect) -> tuple[Column, list[Plane], bytes]:
-    """Return what a column of cells as they are written is, its planes, and its text; spaces are described elsewhere."""
-    quoting, quotes = None, []
+    """Return what a column of cells as they are written is, its planes, and its text; spaces are not looked at."""
+    quoting: Quoting | None = None
+    quotes: list[Plane] = []
     if dialect.quote:
         quoting, column, quotes = Quoting.of(column, dialect)
     kind, planes = _kind(column)

@@ -120,8 +120,8 @@ class Decimals:
         guesses = [replace(self, rule=rule) for rule in RULES]
         misfits = [(places - guess._expected(values)) % (self.places + 1) for guess in guesses]
         best = int(np.argmin([weights[misfit != 0].sum() for misfit in misfits]))
-        count = np.count_nonzero(misfits[best] * weights)
-        varying = count > FEW and RARE * count > np.count_nonzero(weights)
+        count = int(np.count_nonzero(misfits[best] * weights))
+        varying = count > FEW and RARE * count > int(np.count_nonzero(weights))
         return replace(guesses[best], varying=varying), misfits[best] * varying
 
     # -------------------------------------------------------------- writing

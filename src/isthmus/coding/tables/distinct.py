@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.coding.tables.planes import Integers
+
 __all__ = ["MANY", "Distinct", "spread"]
 
 MANY = 1 << 16  # cells beyond which nearly all of those of a column may be different
@@ -24,14 +26,14 @@ class Distinct:
     ----------
     cells : list of bytes
         In the order in which they appear first.
-    codes : NDArray[np.int32]
+    codes : NDArray of int
         Of each row, which of them it has: (rows,).
     many : bool, default=False
         Whether they are all cells of a column in which there are more than :data:`MANY` different ones.
     """
 
     cells: list[bytes]
-    codes: NDArray[np.int32]
+    codes: Integers
     many: bool = False
 
     @classmethod
@@ -66,6 +68,6 @@ def _are_many(column: Sequence[bytes]) -> bool:
     return len({column[row] for row in some}) > MOSTLY * SAMPLE
 
 
-def spread(cells: Sequence[bytes], codes: NDArray[np.integer]) -> list[bytes]:
+def spread(cells: Sequence[bytes], codes: Integers) -> list[bytes]:
     """Return the cell of each row, given which of some cells it is."""
     return list(map(cells.__getitem__, codes.tolist()))

@@ -16,7 +16,7 @@ from isthmus.coding.tables.columns import Column, described
 from isthmus.coding.tables.dialect import Dialect
 from isthmus.coding.tables.distinct import Distinct, spread
 from isthmus.coding.tables.packing import at_most, read_string, string
-from isthmus.coding.tables.planes import Form, Plane
+from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.tables.spacing import Spacing
 
 __all__ = ["MOST_BYTES", "MOST_CELLS", "MOST_ROWS", "Group", "Layout", "analysed"]
@@ -57,7 +57,7 @@ class Layout:
         """The names of the columns as they are written; none where there is no header."""
         return names_in(self.head, self.dialect)
 
-    def restored(self, values: Sequence[Sequence[NDArray[np.integer]]], texts: Sequence[bytes], name: str) -> bytes:
+    def restored(self, values: Sequence[Sequence[Integers]], texts: Sequence[bytes], name: str) -> bytes:
         """Return the bytes of the group.
 
         Parameters
@@ -163,6 +163,6 @@ def _lengths(column: Distinct) -> NDArray[np.int64]:
     return np.fromiter(map(len, column.cells), np.int64, len(column.cells))[column.codes]
 
 
-def _fits(form: Form, values: NDArray[np.integer], n_rows: int) -> bool:
+def _fits(form: Form, values: Integers, n_rows: int) -> bool:
     """Tell whether values can be those of a plane."""
     return values.shape == (n_rows,) and bool(values.min() >= 0) and bool(values.max() < form.size)

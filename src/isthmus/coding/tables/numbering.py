@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isthmus.coding.tables.planes import Form, Plane
+from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.tables.scales import Scale
 
 __all__ = ["NUMBER", "Numbering", "better_apart"]
@@ -17,9 +16,6 @@ __all__ = ["NUMBER", "Numbering", "better_apart"]
 NUMBER = -1  # instead of an exception
 ONE_PLANE = 1 << 10  # values up to which numbers and exceptions share a plane in any case
 RARELY = 32  # rows for each exception from which on they do so, however many numbers there are
-
-
-Integers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,8 @@ class Numbering:
 
         Parameters
         ----------
-        numbers : (m,) int64
-            Any one of the scale where there is an exception.
+        numbers : (m,)
+            Of the scale; any ones where there is an exception.
         exceptions : (m,)
             Which exception there is, from 0; :data:`NUMBER` where there is none.
         variants : (m,)

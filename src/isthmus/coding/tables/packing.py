@@ -7,6 +7,7 @@ the few cells that hold one themselves are escaped.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def at_most(source: Source, limit: int, what: str) -> int:
 def rising(values: NDArray[np.int64]) -> bytes:
     """Return numbers of 64 bits, each above the one before: the first, then the differences less one."""
     numbers = values.tolist()
-    steps = (varint(after - before - 1) for before, after in zip(numbers, numbers[1:], strict=False))
+    steps = (varint(after - before - 1) for before, after in pairwise(numbers))
     return signed(numbers[0]) + b"".join(steps)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Form", "Plane", "distinct_numbers", "smallest", "sorted_once"]
+__all__ = ["Form", "Integers", "Plane", "distinct_numbers", "smallest", "sorted_once"]
+
+Integers = NDArray[Any]  # of any width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Form:
     name: str
     where: int | None = None
 
-    def filled(self, values: NDArray[Any]) -> Plane:
+    def filled(self, values: Integers) -> Plane:
         """Return the plane with these values."""
         return Plane(values=smallest(values, self.size), **vars(self))
 
@@ -42,7 +44,7 @@ class Form:
 class Plane(Form):
     """A plane with its values: (rows,), int32 where the size allows, else int64."""
 
-    values: NDArray[np.int32] | NDArray[np.int64]
+    values: Integers
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Plane):
@@ -51,18 +53,18 @@ class Plane(Form):
         return mine == its and np.array_equal(self.values, other.values)
 
 
-def smallest(values: NDArray[Any], size: int) -> NDArray[np.int32] | NDArray[np.int64]:
+def smallest(values: Integers, size: int) -> Integers:
     """Return values below a size in the smaller of the two types of planes that holds them."""
     return values.astype(np.int32 if size <= 1 << 31 else np.int64, copy=False)
 
 
-def sorted_once(values: NDArray[Any]) -> NDArray[Any]:
+def sorted_once(values: Integers) -> Integers:
     """Return values in their order, each once: several times as fast as NumPy's function for that."""
     found = np.sort(values)
     return found[np.append(True, found[1:] != found[:-1])] if len(found) else found
 
 
-def distinct_numbers(values: NDArray[Any], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def distinct_numbers(values: Integers, size: int) -> tuple[Integers, Integers]:
     """Return the values below a size that occur, rising, and of each value which of these it is."""
     if size > max(1 << 16, 4 * len(values)):
         levels = sorted_once(values).astype(np.int64)

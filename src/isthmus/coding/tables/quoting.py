@@ -9,13 +9,12 @@ from operator import add
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.dialect import Dialect
 from isthmus.coding.tables.distinct import Distinct
 from isthmus.coding.tables.packing import at_most
-from isthmus.coding.tables.planes import Form, Plane
+from isthmus.coding.tables.planes import Form, Integers, Plane
 
 __all__ = ["MISSING", "Quoting"]
 
@@ -81,7 +80,7 @@ class Quoting:
         """The plane of cells that do not follow the rule, where there are any."""
         return [Form(size=2, ordered=False, name="quotes")] if self.broken else []
 
-    def cells(self, contents: Distinct, values: Sequence[NDArray[np.int64]], dialect: Dialect) -> Distinct:
+    def cells(self, contents: Distinct, values: Sequence[Integers], dialect: Dialect) -> Distinct:
         """Return cells as they are written; ``values`` are those of the plane, where there is one."""
         quote = dialect.quote
         if not quote:

@@ -1,15 +1,15 @@
-"""Whole numbers of 64 bits as numbers from zero: by their distance, or by their rank where they are few and far apart."""
+"""Whole numbers of 64 bits as numbers from zero: by distance, or by rank where they are few and far apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.packing import at_most, read_rising, read_signed, rising, signed
+from isthmus.coding.tables.planes import Integers
 
 __all__ = ["Levels", "Scale", "Steps", "read_scale", "scale_of"]
 
@@ -38,14 +38,14 @@ class Steps:
     size: int
     name = "value"
 
-    def places(self, numbers: Numbers) -> Numbers:
+    def places(self, numbers: Integers) -> Integers:
         """Return how many steps each number is above the lowest."""
         distances = numbers.astype(np.uint64) - np.uint64(
             self.low % (1 << 64)
         )  # below 2^64, so modulo that they are exact
         return (distances // np.uint64(self.step)).astype(np.int64)
 
-    def numbers(self, places: NDArray[Any]) -> Numbers:
+    def numbers(self, places: Integers) -> Numbers:
         """Return the numbers that are so many steps above the lowest."""
         return np.int64(self.low) + places.astype(np.int64) * np.int64(self.step)
 
@@ -80,11 +80,11 @@ class Levels:
         """The lowest."""
         return int(self.levels[0])
 
-    def places(self, numbers: Numbers) -> Numbers:
+    def places(self, numbers: Integers) -> Integers:
         """Return how many listed numbers each is above."""
         return np.searchsorted(self.levels, numbers)
 
-    def numbers(self, places: NDArray[Any]) -> Numbers:
+    def numbers(self, places: Integers) -> Numbers:
         """Return the numbers of these ranks."""
         return self.levels[places]
 

@@ -30,8 +30,8 @@ class Guess:
     dialect : Dialect
         With the lines to skip.
     misfit : tuple of int, or None
-        The number of the first row that has more or fewer cells than most, how many it has, and how many most have; None
-        where all rows fit.
+        The number of the first row that has more or fewer cells than most, how many it has, and how many most have;
+        None where all rows fit.
     share : float
         Of rows that fit.
     """

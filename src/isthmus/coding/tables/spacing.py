@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.cells import MOST_SPACES
 from isthmus.coding.tables.packing import at_most
-from isthmus.coding.tables.planes import Form, Plane
+from isthmus.coding.tables.planes import Form, Integers, Plane
 
 __all__ = ["Spacing"]
 
@@ -37,7 +37,8 @@ class Spacing:
     most : int
         Spaces before a cell, at most.
     broken : bool
-        Whether some cells do not follow the rule; a plane then says how many more spaces there are, modulo ``most + 1``.
+        Whether some cells do not follow the rule; a plane then says how many more spaces they have, modulo
+        ``most + 1``.
     """
 
     rule: int
@@ -75,7 +76,7 @@ class Spacing:
         """The plane of cells that do not follow the rule, where there are any."""
         return [Form(size=self.most + 1, ordered=True, name="spaces")] if self.broken else []
 
-    def gaps(self, own: Lengths, before: Lengths, values: Sequence[NDArray[np.int64]]) -> Lengths:
+    def gaps(self, own: Lengths, before: Lengths, values: Sequence[Integers]) -> Lengths:
         """Return the spaces before each cell; ``values`` are those of the plane, where there is one."""
         expected = self._expected(own, before)
         return (expected + values[0]) % (self.most + 1) if self.broken else expected
