@@ -17,6 +17,7 @@ from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.decimals import Decimals
 from isthmus.coding.tables.dialect import Dialect
 from isthmus.coding.tables.distinct import MANY, Distinct, spread
+from isthmus.coding.tables.moments import Moments
 from isthmus.coding.tables.notation import Notation, Reading
 from isthmus.coding.tables.numbering import NUMBER, Numbering, better_apart
 from isthmus.coding.tables.packing import at_most, cells_of, lines, packed, read_packed
@@ -31,7 +32,7 @@ FEW_EXCEPTIONS = 8  # cells that are no numbers, which a column of numbers may h
 RARE_EXCEPTIONS = 8  # so many numbers for each more
 LONGEST_NUMBER = 40  # characters of a category that is one
 NUMERAL = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
-NOTATIONS: tuple[type[Decimals], ...] = (Decimals,)  # in the order in which they are tried
+NOTATIONS: tuple[type[Moments | Decimals], ...] = (Moments, Decimals)  # in the order in which they are tried
 TEXT, UNORDERED, ORDERED, FIRST_NOTATION = range(4)  # numbers of kinds
 
 Values = Sequence[Integers]

@@ -121,7 +121,8 @@ class Decimals:
         misfits = [(places - guess._expected(values)) % (self.places + 1) for guess in guesses]
         best = int(np.argmin([weights[misfit != 0].sum() for misfit in misfits]))
         count = int(np.count_nonzero(misfits[best] * weights))
-        varying = count > FEW and RARE * count > int(np.count_nonzero(weights))
+        total = int(np.count_nonzero(weights))
+        varying = count > min(FEW, total // 4) and RARE * count > total
         return replace(guesses[best], varying=varying), misfits[best] * varying
 
     # -------------------------------------------------------------- writing
