@@ -56,9 +56,11 @@ __all__ = [
     "skipped_when_learning",
     "still_there",
     "table_in_utf_16",
+    "table_of_type",
     "table_rows_differ",
     "table_too_wide",
     "table_unlike_its_bytes",
+    "table_with_dictionaries",
     "table_with_long_row",
     "table_without_rows",
     "table_without_separator",
@@ -310,6 +312,16 @@ def table_in_utf_16() -> str:
 def table_too_wide(count: int, limit: int) -> str:
     """Return what is said of a text with more columns than a table can have."""
     return f"it has {count:,} columns, and a table can have {limit:,}"
+
+
+def table_of_type(column: str, dtype: str) -> str:
+    """Return what is said of an Arrow table with a column of values that are tables or lists themselves."""
+    return f"its column {column!r} is of type {dtype}, of which no planes of numbers are made"
+
+
+def table_with_dictionaries(column: str) -> str:
+    """Return what is said of an Arrow table with a column whose chunks have dictionaries that do not make one."""
+    return f"the dictionaries of its column {column!r} cannot be made one"
 
 
 def table_with_long_row(limit: int) -> str:

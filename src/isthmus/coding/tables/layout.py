@@ -19,7 +19,7 @@ from isthmus.coding.tables.packing import at_most, read_string, string
 from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.tables.spacing import Spacing
 
-__all__ = ["MOST_BYTES", "MOST_CELLS", "MOST_ROWS", "Group", "Layout", "analysed"]
+__all__ = ["MOST_BYTES", "MOST_CELLS", "MOST_ROWS", "Group", "Layout", "analysed", "fits", "lengths"]
 
 MOST_CELLS, MOST_ROWS, MOST_BYTES = 1 << 22, 1 << 20, 1 << 26  # of a group
 
@@ -76,12 +76,12 @@ class Layout:
         """
         columns, gaps, size, before = [], [], 0, np.zeros(self.n_rows, np.int64)
         for column, its, text in zip(self.columns, values, texts, strict=True):
-            if not all(_fits(form, plane, self.n_rows) for form, plane in zip(column.forms, its, strict=True)):
+            if not all(fits(form, plane, self.n_rows) for form, plane in zip(column.forms, its, strict=True)):
                 raise checks.damaged(name, "a value of a column is none that it can have")
             cells = column.cells(its, text, self.n_rows, self.dialect)
             if cells is None:
                 raise checks.damaged(name, "a column has not as many cells as there are rows")
-            own = _lengths(cells)
+            own = lengths(cells)
             size += int(own.sum())
             if size > self.size:
                 raise checks.damaged(name, "its cells have more bytes than they should")
@@ -148,7 +148,7 @@ def analysed(table: Table) -> Group:
         distinct = Distinct.of(cells)
         column, its, text = described(distinct, table.dialect)
         if table.gaps is not None:
-            own = _lengths(distinct)
+            own = lengths(distinct)
             spacing, spaces = Spacing.of(table.gaps[place], own, before)
             column, its, before = replace(column, spacing=spacing), its + spaces, own
         columns.append(column)
@@ -158,11 +158,11 @@ def analysed(table: Table) -> Group:
     return Group(layout, planes, texts)
 
 
-def _lengths(column: Distinct) -> NDArray[np.int64]:
+def lengths(column: Distinct) -> NDArray[np.int64]:
     """Return how long the cell of each row is."""
     return np.fromiter(map(len, column.cells), np.int64, len(column.cells))[column.codes]
 
 
-def _fits(form: Form, values: Integers, n_rows: int) -> bool:
+def fits(form: Form, values: Integers, n_rows: int) -> bool:
     """Tell whether values can be those of a plane."""
     return values.shape == (n_rows,) and bool(values.min() >= 0) and bool(values.max() < form.size)
