@@ -8,6 +8,7 @@ bytes back from these. What codes the planes is no part of this.
 from __future__ import annotations
 
 from isthmus.coding.tables.cells import Table, cut
+from isthmus.coding.tables.coding import TextTable, described
 from isthmus.coding.tables.dialect import Dialect, NoTable
 from isthmus.coding.tables.layout import Group, Layout, analysed
 from isthmus.coding.tables.planes import Form, Plane
@@ -23,8 +24,10 @@ __all__ = [
     "Plane",
     "Stretch",
     "Table",
+    "TextTable",
     "analysed",
     "cut",
+    "described",
     "groups",
     "sniffed",
 ]

@@ -1,0 +1,258 @@
+"""Groups of rows as pieces of a stream: the description, the texts, and each plane by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.coding.container import Source, varint
+from isthmus.coding.contents import TABLE, Piece, Work
+from isthmus.coding.parts import packed, unpacked
+from isthmus.coding.tables.layout import MOST_BYTES, Group, Layout
+from isthmus.coding.tables.order import Ranked, ranked
+from isthmus.coding.tables.packing import at_most
+from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width, bits_of, scheme_of
+from isthmus.coding.tables.planes import Form, Integers, Plane
+from isthmus.coding.tables.rows import Stretch, groups
+from isthmus.coding.values import ValueCoder
+
+__all__ = ["Described", "TextTable", "described"]
+
+BYTES, ROWS = 0, 1  # what a piece is
+UNITS_LIMIT = 1 << 24
+KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
+COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
+DESCRIPTION_LIMIT = 1 << 26
+
+Values = NDArray[np.int64]
+
+
+class TextTable:
+    """A table in a text file, such as CSV, as a content of a stream.
+
+    Parameters
+    ----------
+    file : binary file
+        Read from where it stands to its end, group by group.
+    """
+
+    number, fingerprint = TABLE, None
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def description(self) -> bytes:
+        """Return nothing: each piece describes itself."""
+        return b""
+
+    def work(self) -> Iterator[Work]:
+        """Yield what makes the pieces."""
+        for group in groups(self._file):
+            yield partial(piece_of, group)
+
+
+def piece_of(group: Group | Stretch) -> Piece:
+    """Return a group of rows as a piece; bytes that are no table as they are."""
+    data = group.to_bytes()
+    if isinstance(group, Stretch):
+        return Piece(min(data.count(b"\n"), UNITS_LIMIT), data, varint(BYTES) + packed(data))
+    parts = [varint(ROWS), packed(group.layout.to_bytes()), packed(varint_list(map(len, group.texts)))]
+    parts += [packed(b"".join(group.texts)), coded_planes(group.planes)]
+    return Piece(group.layout.n_rows, data, b"".join(parts))
+
+
+def varint_list(numbers: Iterator[int]) -> bytes:
+    """Return numbers one after another."""
+    return b"".join(map(varint, numbers))
+
+
+class Described:
+    """A text table that is read."""
+
+    def data(self, units: int, payload: bytes) -> bytes:
+        """Return the text of a group of rows."""
+        source = Source.of(payload, "the table")
+        if at_most(source, ROWS, "kinds of pieces") == BYTES:
+            return unpacked(source, MOST_BYTES)
+        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
+        if layout.n_rows != units:
+            raise source.damaged("a group of rows has another number of them")
+        lengths = Source.of(unpacked(source, 10 * len(layout.columns)), "the table")
+        sizes = [at_most(lengths, MOST_BYTES, "bytes of text") for _ in layout.columns]
+        joined = Source.of(unpacked(source, MOST_BYTES), "the table")
+        texts = [joined.take(size) for size in sizes]
+        planes = decoded_planes(source, layout.forms, units)
+        return layout.restored(planes, texts, "the table")
+
+    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of the file."""
+        return pieces
+
+
+def described(source: Source, model: object = None) -> Described:
+    """Return the table that a description in a file tells of."""
+    return Described()
+
+
+# ---------------------------------------------------------------------- planes
+
+
+@dataclass(frozen=True)
+class Split:
+    """The planes of a table in one row, those with more bits than are coded at once in several."""
+
+    forms: list[Form]
+    lowest: list[int]  # of each plane here, how many bits are below it in its plane there
+    columns: list[list[list[int]]]  # of each column, of each of its planes, its planes here
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[Form]]) -> Split:
+        """Return the planes of columns."""
+        forms: list[Form] = []
+        lowest: list[int] = []
+        places: list[list[list[int]]] = []
+        for column in columns:
+            own: list[list[int]] = []
+            for form in column:
+                where = None if form.where is None else own[form.where][0]
+                own.append(list(range(len(forms), len(forms) + len(_shifts(form)))))
+                for shift in _shifts(form):
+                    size = min((form.size - 1 >> shift) + 1, 1 << LONGEST_PIECE)
+                    ordered = form.ordered and shift == _shifts(form)[0]
+                    forms.append(Form(size=size, ordered=ordered, name=form.name, where=where))
+                    lowest.append(shift)
+            places.append(own)
+        return cls(forms, lowest, places)
+
+    def cut(self, columns: Sequence[Sequence[Plane]]) -> list[Values]:
+        """Return the values of the planes here."""
+        found: list[Values] = []
+        for column in columns:
+            for plane in column:
+                wide = plane.values.astype(np.int64)
+                for shift in _shifts(plane):
+                    part = wide >> shift
+                    found.append(part & (1 << LONGEST_PIECE) - 1 if shift != _shifts(plane)[0] else part)
+        return found
+
+    def joined(self, values: Sequence[Values]) -> list[list[Integers]]:
+        """Return the values of the planes of columns."""
+        return [
+            [sum((values[k] << self.lowest[k] for k in parts), np.zeros(1, np.int64)) for parts in column]
+            for column in self.columns
+        ]
+
+
+def _shifts(form: Form) -> list[int]:
+    """Return how many bits are below each part of a plane, from the highest."""
+    return list(range(0, max(bits_of(form), 1), LONGEST_PIECE))[::-1]
+
+
+def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
+    """Return the planes of columns: the order and the plans, then the payload of each."""
+    split = Split.of(columns)
+    values = split.cut(columns)
+    # What says where another has values keeps its place; the others are ranked alone.
+    planes = [replace(form, where=None).filled(v) for form, v in zip(split.forms, values, strict=True)]
+    order = _following(ranked([[plane] for plane in planes]), split.forms)
+    plans = [_plan(one, order, split.forms, len(values[0])) for one in order]
+    head = b"".join(varint(one.plane) + plan.to_bytes() for one, plan in zip(order, plans, strict=True))
+    payloads = []
+    for step, (one, plan) in enumerate(zip(order, plans, strict=True)):
+        coder = _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
+        payload = coder.encode()
+        payloads.append(varint(len(payload)) + payload)
+    return packed(head) + b"".join(payloads)
+
+
+def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int) -> list[list[Integers]]:
+    """Return the values of each column's planes."""
+    split = Split.of(columns)
+    count = len(split.forms)
+    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
+    order: list[int] = []
+    plans = []
+    for step in range(count):
+        plane = at_most(head, count - 1, "planes")
+        if plane in order:
+            raise source.damaged("a column stands twice in its order")
+        order.append(plane)
+        plans.append(Plan.read(head, step))
+    values = [np.zeros(rows, np.int64) for _ in range(count)]
+    for step, plan in enumerate(plans):
+        where = split.forms[order[step]].where
+        if where is not None and where not in order[:step]:
+            raise source.damaged("a column of it comes before the one that says where it has values")
+        size = source.varint()
+        coder = _PlaneCoder(split.forms, order[:step], values, order[step], plan)
+        coder.decode(source.take(size))
+    return split.joined(values)
+
+
+class _PlaneCoder:
+    """One plane with those that came before it."""
+
+    def __init__(
+        self, forms: Sequence[Form], earlier: Sequence[int], values: Sequence[Values], plane: int, plan: Plan
+    ) -> None:
+        self.form, self.values = forms[plane], values[plane]
+        where = self.form.where
+        self.rows = slice(None) if where is None else np.flatnonzero(values[where])
+        count = len(self.values[self.rows])
+        self.is_known = self.form.size < 2 or not count
+        if not self.is_known:
+            scheme, sides = scheme_of(plan, self.form, [forms[k] for k in earlier], count)
+            self.sides = [np.ascontiguousarray(values[earlier[k]][self.rows]) for k in sides]
+            self.coder = ValueCoder(scheme, len(sides))
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return b"" if self.is_known else self.coder.encode(np.array(self.values[self.rows]), self.sides)
+
+    def decode(self, payload: bytes) -> None:
+        """Fill in the values."""
+        if not self.is_known:
+            found = self.coder.decode(payload, len(self.values[self.rows]), self.sides)
+            self.values[self.rows] = found
+        elif payload:
+            raise ValueError("a payload of a plane that has none")
+
+
+def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:
+    """Return an order in which a plane follows the one that says where it has values."""
+    found: list[Ranked] = []
+    waiting = list(order)
+    while waiting:
+        done = {one.plane for one in found}
+        ready = next(one for one in waiting if forms[one.plane].where in (None, *done))
+        waiting.remove(ready)
+        found.append(ready)
+    return found
+
+
+def _plan(one: Ranked, order: Sequence[Ranked], forms: Sequence[Form], rows: int) -> Plan:
+    """Return the contexts of a plane that are worth naming, at most some of the same planes."""
+    places = {other.plane: place for place, other in enumerate(order)}
+    kept: list[tuple[Width, ...]] = []
+    alike: dict[tuple[int, ...], int] = {}
+    for context in one.contexts:
+        fixed, each = COST
+        if context.score * rows < fixed + each * len(context.terms):
+            break
+        if any(places[plane] >= places[one.plane] for plane in context.planes):
+            continue
+        alike[context.planes] = alike.get(context.planes, 0) + 1
+        if alike[context.planes] <= ALIKE:
+            kept.append(tuple((places[plane], _width(forms[plane], shift)) for plane, shift in context.terms))
+    return Plan(tuple(kept[: min(KEPT, MOST)]))
+
+
+def _width(form: Form, shift: int) -> int:
+    """Return how much of a plane is seen if so many bits are left out, as the place in WIDTHS."""
+    shifts = [max(0, bits_of(form) - width) if form.ordered else 0 for width in WIDTHS]
+    return shifts.index(shift)
