@@ -28,6 +28,7 @@ UNITS_LIMIT = 1 << 24
 KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
 COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
 DESCRIPTION_LIMIT = 1 << 26
+INSIDE, SPARED = 0.999, 3  # share of steps that fall into a window; bits that it has to spare
 
 Values = NDArray[np.int64]
 
@@ -160,7 +161,7 @@ def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
     # What says where another has values keeps its place; the others are ranked alone.
     planes = [replace(form, where=None).filled(v) for form, v in zip(split.forms, values, strict=True)]
     order = _following(ranked([[plane] for plane in planes]), split.forms)
-    plans = [_plan(one, order, split.forms, len(values[0])) for one in order]
+    plans = [_plan(one, order, split.forms, values[one.plane]) for one in order]
     head = b"".join(varint(one.plane) + plan.to_bytes() for one, plan in zip(order, plans, strict=True))
     payloads = []
     for step, (one, plan) in enumerate(zip(order, plans, strict=True)):
@@ -235,21 +236,28 @@ def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:
     return found
 
 
-def _plan(one: Ranked, order: Sequence[Ranked], forms: Sequence[Form], rows: int) -> Plan:
+def _plan(one: Ranked, order: Sequence[Ranked], forms: Sequence[Form], values: Values) -> Plan:
     """Return the contexts of a plane that are worth naming, at most some of the same planes."""
     places = {other.plane: place for place, other in enumerate(order)}
     kept: list[tuple[Width, ...]] = []
     alike: dict[tuple[int, ...], int] = {}
     for context in one.contexts:
         fixed, each = COST
-        if context.score * rows < fixed + each * len(context.terms):
+        if context.score * len(values) < fixed + each * len(context.terms):
             break
         if any(places[plane] >= places[one.plane] for plane in context.planes):
             continue
         alike[context.planes] = alike.get(context.planes, 0) + 1
         if alike[context.planes] <= ALIKE:
             kept.append(tuple((places[plane], _width(forms[plane], shift)) for plane, shift in context.terms))
-    return Plan(tuple(kept[: min(KEPT, MOST)]))
+    return Plan(tuple(kept[: min(KEPT, MOST)]), _window(forms[one.plane], values))
+
+
+def _window(form: Form, values: Values) -> int:
+    """Return the bits of a window in which nearly all steps from row to row fall; 0 where they save little time."""
+    steps = np.abs(np.diff(values))
+    bits = int(np.quantile(steps, INSIDE)).bit_length() + 2 if len(steps) and form.ordered else LONGEST_PIECE
+    return bits if bits <= bits_of(form) - SPARED else 0
 
 
 def _width(form: Form, shift: int) -> int:

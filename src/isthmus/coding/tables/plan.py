@@ -40,13 +40,17 @@ class Plan:
     ----------
     told : tuple of tuple of (int, int)
         Combinations of earlier planes, the best first: of each its place in the order, and how much of it is seen.
+    window : int, default=0
+        Bits in which is coded how far a number is from the one that is predicted; 0 codes the number itself. Where
+        numbers change little from row to row, fewer bits are sooner coded.
     """
 
     told: tuple[tuple[Width, ...], ...]
+    window: int = 0
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
-        found = varint(len(self.told))
+        found = varint(self.window) + varint(len(self.told))
         for combination in self.told:
             found += varint(len(combination))
             found += b"".join(varint(plane * len(WIDTHS) + width) for plane, width in combination)
@@ -55,6 +59,7 @@ class Plan:
     @classmethod
     def read(cls, source: Source, earlier: int) -> Self:
         """Return what :meth:`to_bytes` wrote, of a plane that follows so many others."""
+        window = at_most(source, LONGEST_PIECE, "bits of a window")
         told = []
         for _ in range(at_most(source, MOST, "contexts of a column")):
             terms = []
@@ -64,7 +69,7 @@ class Plan:
                     raise source.damaged("a column of it follows from one behind it")
                 terms.append((plane, width))
             told.append(tuple(terms))
-        return cls(tuple(told))
+        return cls(tuple(told), window)
 
     @property
     def planes(self) -> list[int]:
@@ -106,6 +111,7 @@ class _Builder:
     def scheme(self, rows: int) -> Scheme:
         """Return the scheme."""
         own = [self._own(lag) for lag in (1, 2, 3)]
+        self.centre = own[0]
         for count in range(4):
             self._add(*[Term(feature) for feature in own[:count]])
         if self.form.ordered and self.form.size > WIDE:
@@ -116,14 +122,20 @@ class _Builder:
             best = [self._seen(plane, width) for plane, width in self.plan.told[0]]
             self._add(*best, Term(own[0]))
         contexts = tuple(self.contexts)[:CONTEXTS_LIMIT]
-        bits = bits_of(self.form)
-        return Scheme(bits, tuple(self.features), contexts, self._selectors(), table_bits(rows, bits, len(contexts)))
+        selectors = self._selectors()
+        bits = self.plan.window or bits_of(self.form)
+        table = table_bits(rows, bits, len(contexts))
+        around = self.centre if self.plan.window else None
+        return Scheme(bits, tuple(self.features), contexts, selectors, table, around)
 
     def _add_near(self, own: Sequence[int]) -> None:
         """Add what a number tells of its neighbours on the scale: of the rows before, and of other columns' numbers."""
         zero, mean = self._feature(Feature.sum()), self._feature(Feature.sum(Tap(0, 1), Tap(0, 2), shift=1))
         for near in (own[0], mean, own[1], zero):
             self._add(near=near)
+        steps = [self._feature(Feature.sum(Tap(0, lag), Tap(0, lag + 1, -1))) for lag in range(1, 4)]
+        for count in range(1, 4):
+            self._add(*[Term(step) for step in steps[:count]], near=own[0])
         numbers = [plane for plane in self.sides if self.forms[plane].ordered and self.forms[plane].size > WIDE]
         if numbers:
             taps = [Tap(0, 1), Tap(0, 2)]
