@@ -15,7 +15,7 @@ from isthmus.coding.describing import describe
 __all__ = ["info", "is_compressed", "verify"]
 
 PARTS = {
-    "head": "head",
+    "head": "head and its check",
     "coded": "payload, coded",
     "stored": "payload, stored",
     "chunk heads": "heads and checks of chunks",
