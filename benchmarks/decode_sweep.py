@@ -1,6 +1,6 @@
 """One digest of 1,000 compressed files, whatever codes and decodes them.
 
-The files are pieces of texts, logs and other bytes, of 0 to 300,000 bytes, made with a seed; each is compressed
+The files are pieces of texts, logs and other bytes, of 0 to 270,000 bytes, made with a seed; each is compressed
 with the prior, without, fast, with a model, in chunks that were flushed, or as an archive. Every run decodes all
 files, which the first run wrote, and codes all data again; of both it takes one digest. The runs are processes of
 their own, with one thread and with two; with the compiled module as it is installed, which uses AVX2 where the
@@ -47,9 +47,9 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     "least instructions": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
 }
 THREADS = (1, 2)
-MOST, LONG = 5_000, (140_000, 300_000)  # bytes of most files, and of a few, which are cut in two or have two chunks
-SPREAD, LONG_AT = 193, 50  # one file in so many is long, of every way of coding in turn
-EVERY, SHORT = 7, 2_000  # of how many files the norm has one, and of how many bytes at most
+MOST = 2_000  # bytes of most files
+LONG = {50: 270_000, 291: 135_000, 532: 135_000, 773: 135_000}  # of some, one of each HOW: two chunks or segments
+EVERY = 11  # of how many small files the norm has one
 HOW: tuple[dict[str, Any], ...] = ({}, {"prior": False}, {"speed": "fast"}, {"model": True})
 PREFIX, PACKED = "data", "packed"
 
@@ -65,7 +65,7 @@ def made(files: int, seed: int) -> Iterator[bytes]:
         raise SystemExit("Set ISTHMUS_DATA to the folder that holds text-free/.")
     for number in range(files):
         rng = random.Random(f"{seed} {number}")
-        size = rng.choice(LONG) if number % SPREAD == LONG_AT else int(MOST ** rng.random()) - (number % SPREAD == 0)
+        size = LONG.get(number, int(MOST ** rng.random()) if number else 0)
         yield piece(rng, texts, number, size)
 
 
@@ -149,7 +149,7 @@ def child(options: argparse.Namespace) -> None:
     digests = {way: {kind: hashlib.sha256() for kind in kinds} for way in ("coded", "decoded")}
     for number in range(options.files):
         data = (folder / f"{PREFIX}{number}").read_bytes()
-        is_short = number % EVERY == 0 and len(data) <= SHORT
+        is_short = number % EVERY == 0 and len(data) <= MOST
         if options.norm and not is_short:
             continue
         content, path = packed(number, data, options.threads), folder / f"{PACKED}{number}"
@@ -221,7 +221,7 @@ def claims(report: harness.Report, runs: dict[str, Any], data: list[bytes]) -> N
     """Add whether all digests are one."""
     whole = hashlib.sha256(b"".join(len(one).to_bytes(8, "little") + one for one in data)).hexdigest()
     compiled = [its for name, its in runs.items() if name != "norm"]
-    short = [one for number, one in enumerate(data) if number % EVERY == 0 and len(one) <= SHORT]
+    short = [one for number, one in enumerate(data) if number % EVERY == 0 and len(one) <= MOST]
     coded, decoded = ({its[way]["all"] for its in compiled} for way in ("coded", "decoded"))
     report.claim(f"digests of {len(data):,} coded files, {len(compiled)} runs", len(coded), "one", len(coded) == 1)
     report.claim(
