@@ -1053,6 +1053,7 @@ static PyObject *py_restart(PyObject *module, PyObject *capsule)
     Handle *handle = take(capsule, 1);
     if (!handle)
         return NULL;
+    handle->stopped = 0; /* before anything else: who stops it from now on means what comes */
     Py_BEGIN_ALLOW_THREADS
     clear(handle->predictor, 0);
     Py_END_ALLOW_THREADS
@@ -1078,6 +1079,7 @@ static PyObject *py_begin(PyObject *module, PyObject *args)
     if (!handle)
         return NULL;
     Predictor *m = handle->predictor;
+    handle->stopped = 0;
     if (clear)
         forget_slots(m);
     memset(m->buffer, 0, (size_t)m->buffer_mask + 1);
@@ -1294,8 +1296,8 @@ static PyObject *py_wide(PyObject *module, PyObject *wide)
 
 static PyMethodDef methods[] = {
     {"create", py_create, METH_VARARGS, "create(bits, speed): a predictor with 2**bits slots"},
-    {"restart", py_restart, METH_O, "restart(predictor): as new"},
-    {"stop", py_stop, METH_O, "stop(predictor): interrupt what another thread has begun with it"},
+    {"restart", py_restart, METH_O, "restart(predictor): as new, even if it was stopped"},
+    {"stop", py_stop, METH_O, "stop(predictor): interrupt what another thread does with it, until it is restarted"},
     {"learn", py_learn, METH_VARARGS, "learn(predictor, data): see bytes without coding them"},
     {"encode", py_encode, METH_VARARGS, "encode(predictor, data): their payload"},
     {"prior", py_prior, METH_VARARGS, "prior(*tensors): what a predictor knows before it has seen anything"},

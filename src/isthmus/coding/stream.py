@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
+from threading import Event
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
@@ -281,6 +282,7 @@ class Lanes:
             self._idle.put(coder)
         self._pool = ThreadPoolExecutor(len(self._coders))
         self._pending: deque[Future[list[Chunk]]] = deque()
+        self._stopped = Event()
 
     def take(self, data: bytes) -> None:
         """Begin with a segment."""
@@ -293,23 +295,36 @@ class Lanes:
 
     def stop(self) -> None:
         """Leave what is being done."""
-        for coder in self._coders:
-            if coder:
-                coder.stop()
+        stop(self._coders, self._stopped)
         self._pool.shutdown(cancel_futures=True)
 
     def _chunks(self, data: bytes) -> list[Chunk]:
         coder = self._idle.get()
         try:
-            if coder:
-                coder.restart()
+            restart(coder, self._stopped)
             found = [Chunk.coded(coder, data[at : at + CHUNK], not at) for at in range(0, len(data), CHUNK)]
-            decoder = Decoder(coder)
+            decoder = Decoder(coder, self._stopped)
             if self._verify and any(decoder.data(chunk.head, chunk.content) != chunk.data for chunk in found):
                 raise checks.unlike_its_source(self._label)
             return found
         finally:
             self._idle.put(coder)
+
+
+def stop(coders: Iterable[Coder | None], stopped: Event) -> None:
+    """Interrupt coders that threads work with, which are to begin nothing further."""
+    stopped.set()
+    for coder in coders:
+        if coder:
+            coder.stop()
+
+
+def restart(coder: Coder | None, stopped: Event) -> None:
+    """Let a coder begin afresh, unless it is to begin nothing further: to restart it alone would undo a stop."""
+    if coder:
+        coder.restart()
+        if stopped.is_set():
+            coder.stop()
 
 
 class Verifier:
@@ -367,18 +382,19 @@ class Decoder:
     ----------
     coder : Coder or None
         With tables and prior as the stream says; None where all is stored.
+    stopped : Event, optional
+        Is set when it is to begin nothing further.
     """
 
-    def __init__(self, coder: Coder | None) -> None:
-        self._coder = coder
+    def __init__(self, coder: Coder | None, stopped: Event | None = None) -> None:
+        self._coder, self._stopped = coder, stopped or Event()
         self._is_sound = True  # what it learned is what the writer's had learned
 
     def data(self, head: Head, payload: bytes) -> bytes | None:
         """Return the data of a chunk, None where they are not what was written: the next ones then miss them, too."""
         if head.afresh:
             self._is_sound = True
-            if self._coder:
-                self._coder.restart()
+            restart(self._coder, self._stopped)
         data = self._decoded(head, payload)
         if data is None or check_of(data) != head.check:
             self._is_sound = False
@@ -473,10 +489,10 @@ def _decoded_as(described: contents.Described, source: Source, threads: int) -> 
 
 def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
     """Yield chunks in order, while segments that follow are decoded in threads of their own."""
-    idle = SimpleQueue[Decoder]()
+    idle, stopped = SimpleQueue[Decoder](), Event()
     coders = [fields.coder(prior=prior) for _ in range(LANES)]
     for coder in coders:
-        idle.put(Decoder(coder))
+        idle.put(Decoder(coder, stopped))
 
     def decoded(segment: list[tuple[int, Head, bytes]]) -> list[Decoded]:
         decoder = idle.get()
@@ -505,9 +521,7 @@ def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -
         if segment:
             yield segment[0]
     finally:
-        for coder in coders:
-            if coder:
-                coder.stop()
+        stop(coders, stopped)
         pool.shutdown(cancel_futures=True)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.coding.tables import Dialect, Group, NoTable, Stretch, Table, cut, groups, sniffed
+from isthmus.coding.tables import Dialect, Group, NoTable, cut, groups
 
 from .texts import NEWLINES, SEPARATORS, Written, restored, tables
 

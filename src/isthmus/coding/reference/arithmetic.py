@@ -102,12 +102,12 @@ class Coder:
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything."""
-        self.predictor = Predictor(*self._settings)
+        """Forget everything, and that it was stopped."""
         self._is_stopped = False
+        self.predictor = Predictor(*self._settings)
 
     def stop(self) -> None:
-        """Interrupt what another thread has begun; it raises RuntimeError there."""
+        """Interrupt what another thread does: it raises RuntimeError there, as does all until it is restarted."""
         self._is_stopped = True
 
     def _go_on(self) -> None:
