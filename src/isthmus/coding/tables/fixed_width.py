@@ -30,7 +30,6 @@ FEW, RARE = 8, 8  # values that are no decimals, which a column of decimals may 
 MOST_OTHERS = 1 << 12
 WORTH_IT = 4  # times as many floats as decimals lie between the lowest and the highest, at least
 NEARLY = 0.02  # share of rows for which no more places are taken
-WIDEST = 1 << 62  # numbers in one plane, at most
 
 Numbers = NDArray[np.int64]
 
@@ -170,7 +169,7 @@ def _scale(numbers: Numbers) -> tuple[Scale, bool]:
     if not len(numbers):
         return Steps(0, 1, 1), False
     scale = scale_of(sorted_once(numbers))
-    if scale is not None and scale.size <= WIDEST:
+    if scale is not None:
         return scale, False
     upper = scale_of(sorted_once(numbers >> HALF))
     assert upper is not None  # noqa: S101  32 bits always fit

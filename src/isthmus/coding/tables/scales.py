@@ -13,7 +13,7 @@ from isthmus.coding.tables.planes import Integers
 
 __all__ = ["Levels", "Scale", "Steps", "read_scale", "scale_of"]
 
-WIDEST = (1 << 63) - 1  # values of a plane, at most
+WIDEST = 1 << 62  # numbers of a scale, at most
 FEWEST = 256  # values between the lowest and the highest from which on ranks are thought of
 SPARSE = 4  # times as many of them as occur, at least, where numbers become ranks
 MOST_LEVELS = 256
