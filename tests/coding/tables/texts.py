@@ -108,7 +108,7 @@ def tables(draw: st.DrawFn) -> Written:
 
 
 def restored(data: bytes, **limits: int) -> tuple[bytes, list[str]]:
-    """Return data from what groups of them become, and why some are left as bytes; descriptions are written and read."""
+    """Return data from what groups of them become, and why some are left as bytes; descriptions are read again."""
     found, reasons = [], []
     for group in groups(io.BytesIO(data), **limits):
         if not isinstance(group, Group):
