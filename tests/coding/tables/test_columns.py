@@ -113,7 +113,7 @@ def test_a_long_cell_is_text() -> None:
 
 def test_nearly_all_different_cells_are_not_looked_up() -> None:
     numbers = [str(7 * number) for number in range(MANY + 5)]
-    column, words, values = planes_of([*numbers, "NA", "NA"])
+    column, words, _ = planes_of([*numbers, "NA", "NA"])
     assert isinstance(column.kind, Numbers)
     assert column.kind.exceptions == (b"NA",)
     assert words == [f"value {MANY + 6} ordered"]
@@ -211,7 +211,10 @@ def test_any_spaces_come_back(rows: list[tuple[int, int, int]]) -> None:
         (b"\x05\0\0\1\0\0\0\0\0\1\0", "the numbers of a column have more than 64 bits"),
         (b"\x05\0\0\1\0\0\0\0\1\0\0", "the numbers of a column have more than 64 bits"),
         (b"\x05\0\0\1\0\0\0\0" + b"\xff" * 9 + b"\x01\x02\0", "the numbers of a column have more than 64 bits"),
-        (b"\x05\0\0\1\0\0\x02" + b"\xfe" + b"\xff" * 8 + b"\x01\x05\0", "a number of its columns has more than 64 bits"),
+        (
+            b"\x05\0\0\1\0\0\x02" + b"\xfe" + b"\xff" * 8 + b"\x01\x05\0",
+            "a number of its columns has more than 64 bits",
+        ),
         (b"\x01\x01", "its end is missing"),
     ],
 )
@@ -220,7 +223,9 @@ def test_what_is_no_column_is_refused(data: bytes, why: str) -> None:
         Column.read(Source(io.BytesIO(data), "it"), 8, 50, PLAIN)
 
 
-@pytest.mark.parametrize(("data", "why"), [(b"\x06", "for spaces"), (b"\0\x81\x08", "width"), (b"\0\0\x80\x02", "spaces")])
+@pytest.mark.parametrize(
+    ("data", "why"), [(b"\x06", "for spaces"), (b"\0\x81\x08", "width"), (b"\0\0\x80\x02", "spaces")]
+)
 def test_what_is_no_rule_for_spaces_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(ArtifactError, match=why):
         Spacing.read(Source(io.BytesIO(data), "it"))

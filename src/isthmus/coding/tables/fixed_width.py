@@ -205,7 +205,7 @@ def _counted(values: NDArray[Any], places: int) -> tuple[Numbers, NDArray[np.boo
     with np.errstate(over="ignore", invalid="ignore"):
         counts = np.rint(values.astype(np.float64) * 10.0**places)
         there = np.abs(counts) < LARGEST
-        counts = np.where(there, counts, 0.0)
-        back = (counts / 10.0**places).astype(values.dtype)
-    whole = f"i{values.dtype.itemsize}"
-    return counts.astype(np.int64), there & (back.view(whole) == values.view(whole))
+        numbers = np.where(there, counts, 0.0).astype(np.int64)
+        back = (numbers / 10.0**places).astype(values.dtype)
+    bits = f"i{values.dtype.itemsize}"
+    return numbers, there & (back.view(bits) == values.view(bits))

@@ -47,7 +47,8 @@ class Steps:
 
     def numbers(self, places: Integers) -> Numbers:
         """Return the numbers that are so many steps above the lowest."""
-        return np.int64(self.low) + places.astype(np.int64) * np.int64(self.step)
+        distances = places.astype(np.uint64) * np.uint64(self.step)
+        return distances.view(np.int64) + np.int64(self.low)
 
     def to_bytes(self) -> bytes:
         """Return the numbers, behind a zero."""
