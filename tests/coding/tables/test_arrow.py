@@ -90,7 +90,9 @@ def as_bits(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     if not pa.types.is_floating(array.type):
         return array
-    return pa.Array.from_buffers(pa.type_for_alias(f"int{array.type.bit_width}"), len(array), array.buffers(), offset=array.offset)
+    return pa.Array.from_buffers(
+        pa.type_for_alias(f"int{array.type.bit_width}"), len(array), array.buffers(), offset=array.offset
+    )
 
 
 def assert_same(one: pa.Table, other: pa.Table) -> None:
