@@ -62,6 +62,7 @@ __all__ = [
     "table_unlike_its_bytes",
     "table_with_dictionaries",
     "table_with_long_row",
+    "table_with_open_quote",
     "table_without_rows",
     "table_without_separator",
     "text_or_file",
@@ -322,6 +323,11 @@ def table_of_type(column: str, dtype: str) -> str:
 def table_with_dictionaries(column: str) -> str:
     """Return what is said of an Arrow table with a column whose chunks have dictionaries that do not make one."""
     return f"the dictionaries of its column {column!r} cannot be made one"
+
+
+def table_with_open_quote() -> str:
+    """Return what is said of a text in which quotes do not come in pairs."""
+    return "a quote in it is not closed"
 
 
 def table_with_long_row(limit: int) -> str:

@@ -10,7 +10,24 @@ from hypothesis import strategies as st
 from isthmus.coding.container import Source
 from isthmus.coding.tables import Group, Layout, groups
 
-NUMBERS = ["0", "1", "-1", "17", "1e5", "-0", "007", "+1", ".5", "5.", "0.70", "7.4", "-3.25", str(2**70), "1E-05", "0.0"]
+NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "17",
+    "1e5",
+    "-0",
+    "007",
+    "+1",
+    ".5",
+    "5.",
+    "0.70",
+    "7.4",
+    "-3.25",
+    str(2**70),
+    "1E-05",
+    "0.0",
+]
 OTHERS = ["", "NA", "nan", "?", "a", "Ω", "b c", "x\0y", "\x1b1", "2020-01-31", "12:30", "$5", "10%", "-"]
 SEPARATORS = [",", ";", "|", "\t"]
 NEWLINES = ["\n", "\r\n", "\r"]
@@ -91,7 +108,7 @@ def tables(draw: st.DrawFn) -> Written:
 
 
 def restored(data: bytes, **limits: int) -> tuple[bytes, list[str]]:
-    """Return data from what groups of them become, and why some are left as bytes; descriptions are written and read."""
+    """Return data from what groups of them become, and why some are left as bytes; descriptions are read again."""
     found, reasons = [], []
     for group in groups(io.BytesIO(data), **limits):
         if not isinstance(group, Group):

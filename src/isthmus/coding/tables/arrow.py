@@ -129,7 +129,7 @@ class Strings:
     def read(cls, source: Source, n_rows: int) -> Self:
         """Return what :meth:`to_bytes` wrote."""
         size, nulls = divmod(at_most(source, 2 * MOST_BYTES + 1, "bytes in a column"), 2)
-        return cls(Column.read(source, n_rows, size + n_rows, PLAIN), bool(nulls), size)
+        return cls(Column.read(source, n_rows, size, PLAIN), bool(nulls), size)
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,9 @@ def cut(data: bytes, dialect: Dialect) -> Table | NoTable:
     body = data[start:stop]
     if not body:
         return NoTable(checks.table_without_rows())
-    text = np.frombuffer(body, np.uint8)
-    marks = Marks.of(text, dialect)
+    if dialect.quote and body.count(dialect.quote) % 2:
+        return NoTable(checks.table_with_open_quote())
+    marks = Marks.of(np.frombuffer(body, np.uint8), dialect)
     counts = marks.cells_by_row()
     width = int(counts[0])
     misfits = np.flatnonzero(counts != width)

@@ -276,7 +276,7 @@ class Column:
         """Return what :meth:`to_bytes` wrote, of a column of so many rows in a table of ``size`` bytes."""
         quoting = Quoting.read(source) if dialect.quote else None
         spacing = Spacing.read(source) if dialect.spaced else None
-        return cls(_read_kind(source, n_rows, 2 * size), quoting, spacing)
+        return cls(_read_kind(source, n_rows, 2 * size + n_rows), quoting, spacing)
 
 
 def described(column: Distinct, dialect: Dialect) -> tuple[Column, list[Plane], bytes]:

@@ -15,7 +15,7 @@ from isthmus.coding.tables.planes import Integers
 __all__ = ["MANY", "Distinct", "spread"]
 
 MANY = 1 << 16  # cells beyond which nearly all of those of a column may be different
-SAMPLE, MOSTLY = 1 << 14, 0.9  # of MANY different cells, equally frequent, a sample of so many has fewer than that
+SAMPLE, MOSTLY = 1 << 14, 0.95  # of MANY cells that all stand there twice, a sample has fewer different ones
 
 
 @dataclass(frozen=True, eq=False)

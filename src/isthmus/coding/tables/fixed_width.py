@@ -30,7 +30,6 @@ FEW, RARE = 8, 8  # values that are no decimals, which a column of decimals may 
 MOST_OTHERS = 1 << 12
 WORTH_IT = 4  # times as many floats as decimals lie between the lowest and the highest, at least
 NEARLY = 0.02  # share of rows for which no more places are taken
-WIDEST = 1 << 62  # numbers in one plane, at most
 
 Numbers = NDArray[np.int64]
 
@@ -170,7 +169,7 @@ def _scale(numbers: Numbers) -> tuple[Scale, bool]:
     if not len(numbers):
         return Steps(0, 1, 1), False
     scale = scale_of(sorted_once(numbers))
-    if scale is not None and scale.size <= WIDEST:
+    if scale is not None:
         return scale, False
     upper = scale_of(sorted_once(numbers >> HALF))
     assert upper is not None  # noqa: S101  32 bits always fit
@@ -206,7 +205,7 @@ def _counted(values: NDArray[Any], places: int) -> tuple[Numbers, NDArray[np.boo
     with np.errstate(over="ignore", invalid="ignore"):
         counts = np.rint(values.astype(np.float64) * 10.0**places)
         there = np.abs(counts) < LARGEST
-        counts = np.where(there, counts, 0.0)
-        back = (counts / 10.0**places).astype(values.dtype)
-    whole = f"i{values.dtype.itemsize}"
-    return counts.astype(np.int64), there & (back.view(whole) == values.view(whole))
+        numbers = np.where(there, counts, 0.0).astype(np.int64)
+        back = (numbers / 10.0**places).astype(values.dtype)
+    bits = f"i{values.dtype.itemsize}"
+    return numbers, there & (back.view(bits) == values.view(bits))

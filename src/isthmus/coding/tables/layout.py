@@ -83,14 +83,18 @@ class Layout:
                 raise checks.damaged(name, "a column has not as many cells as there are rows")
             own = lengths(cells)
             size += int(own.sum())
-            if size > self.size:
-                raise checks.damaged(name, "its cells have more bytes than they should")
-            columns.append(spread(cells.cells, cells.codes))
             if column.spacing is not None:
                 gaps.append(column.spacing.gaps(own, before, its[len(its) - len(column.spacing.forms) :]))
+                size += int(gaps[-1].sum())
+            if size > self.size:
+                raise checks.damaged(name, "the cells of a table have more bytes than they should")
+            columns.append(spread(cells.cells, cells.codes))
             before = own
         written = gaps if self.dialect.spaced else None
-        return Table(self.dialect, columns, written, self.head, self.tail, self.size).to_bytes()
+        found = Table(self.dialect, columns, written, self.head, self.tail, self.size).to_bytes()
+        if len(found) != self.size:
+            raise checks.damaged(name, "a table has fewer bytes than it should")
+        return found
 
     def to_bytes(self) -> bytes:
         """Return the description."""

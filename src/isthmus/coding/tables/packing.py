@@ -94,7 +94,7 @@ def lines(cells: Sequence[bytes]) -> bytes:
 
 def cells_of(joined: bytes, count: int) -> list[bytes] | None:
     """Return so many cells from their lines; None where these are not what :func:`lines` makes of so many."""
-    if joined.count(END) != count or (count and joined[-1:] != END):
+    if joined.count(END) != count or joined[-1:] != END * (count > 0):
         return None
     cells = joined.split(END)[:-1]
     if ESCAPE in joined:

@@ -62,12 +62,13 @@ def groups(
     """
     ahead = _Ahead(file)
     ahead.fill(size)
-    dialect = sniffed(ahead.held)
+    start = ahead.lines()
+    dialect = sniffed(start)
     if isinstance(dialect, NoTable):
         while data := ahead.take(size):
             yield Stretch(data, dialect.why)
         return
-    first = first_rows(ahead.held, dialect)
+    first = first_rows(start, dialect)
     most = rows if isinstance(first, NoTable) else max(1, min(rows, cells // len(first.columns)))
     while ahead.fill(1):
         data = ahead.rows(dialect, most + dialect.skipped, size)
@@ -100,16 +101,26 @@ class _Ahead:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.held = b""
+        self._ended = False
         self._window = PIECE  # bytes in which the end of a group is looked for
 
     def fill(self, count: int) -> bool:
         """Read until so many bytes are held, or all; tell whether there are any."""
         pieces, missing = [self.held], count - len(self.held)
-        while missing > 0 and (piece := self._file.read(missing)):
+        while missing > 0 and not self._ended:
+            piece = self._file.read(missing)
+            self._ended = not piece
             pieces.append(piece)
             missing -= len(piece)
         self.held = b"".join(pieces)
         return bool(self.held)
+
+    def lines(self) -> bytes:
+        """Return what is held, as far as its lines are known to be whole."""
+        if not self._ended:
+            end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
+            return self.held[:end] if end > 0 else self.held
+        return self.held
 
     def take(self, count: int) -> bytes:
         """Return the next bytes, so many or all."""
@@ -122,17 +133,17 @@ class _Ahead:
 
         Empty lines at the end of the file belong to the last row.
         """
+        window = min(self._window, size)
         while True:
-            self.fill(self._window)
-            ends = row_ends(np.frombuffer(self.held[: self._window], np.uint8), dialect)
-            at_end = len(self.held) < self._window
-            if len(ends) >= most or self._window >= size or at_end:
+            self.fill(window + 1)
+            ends = row_ends(np.frombuffer(self.held[:window], np.uint8), dialect)[:most] + len(dialect.newline)
+            if len(ends) == most or window == size or len(self.held) <= window:
                 break
-            self._window = min(2 * self._window, size)
-        if len(ends) < most and at_end:
-            return self.take(size)
-        ends = ends[:most] + len(dialect.newline)
-        ends = ends[ends <= size]
+            window = min(2 * window, size)
+        self._window = window
+        if len(ends) < most and len(self.held) <= window:
+            return self.take(window)
+        ends = ends[ends <= window]
         if not len(ends):
             return b""
         return self.take(int(ends[-1])) + self._blank(dialect.newline)

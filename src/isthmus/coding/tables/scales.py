@@ -13,7 +13,7 @@ from isthmus.coding.tables.planes import Integers
 
 __all__ = ["Levels", "Scale", "Steps", "read_scale", "scale_of"]
 
-WIDEST = (1 << 63) - 1  # values of a plane, at most
+WIDEST = 1 << 62  # numbers of a scale, at most
 FEWEST = 256  # values between the lowest and the highest from which on ranks are thought of
 SPARSE = 4  # times as many of them as occur, at least, where numbers become ranks
 MOST_LEVELS = 256
@@ -47,7 +47,8 @@ class Steps:
 
     def numbers(self, places: Integers) -> Numbers:
         """Return the numbers that are so many steps above the lowest."""
-        return np.int64(self.low) + places.astype(np.int64) * np.int64(self.step)
+        distances = places.astype(np.uint64) * np.uint64(self.step)
+        return distances.view(np.int64) + np.int64(self.low)
 
     def to_bytes(self) -> bytes:
         """Return the numbers, behind a zero."""

@@ -18,6 +18,7 @@ OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 SAMPLE = 1 << 18  # bytes that are looked at
 # A table of one column is told from lines of text by what it holds, and a header from rows by what it does not.
 VALUE = re.compile(rb"[-+]?[\d.:/TZ-]*\d[\d.:/TZ%-]*(?:e[-+]?\d+)?|na|n/a|nan|null|none|-?inf|\?|", re.IGNORECASE)
+LONGEST_VALUE = 64  # bytes
 MOSTLY = 0.9
 
 
@@ -107,14 +108,16 @@ def _sample(body: bytes, dialect: Dialect) -> bytes:
 def _guesses(body: bytes, plain: Dialect) -> Iterator[Guess]:
     """Yield a guess for each separator that there is in most rows, and one for none if lines look like values."""
     sample = _sample(body, plain)
+    if plain.quote and sample.count(plain.quote) % 2:
+        return
     for separator in SEPARATORS:
+        if separator == b" " and b"  " in sample:
+            yield from _guess(sample, replace(plain, separator=separator, spaced=True))
         if separator in sample:
             yield from _guess(sample, replace(plain, separator=separator))
-    if b" " in sample:
-        yield from _guess(sample, replace(plain, separator=b" ", spaced=True))
     lines = sample.split(plain.newline)
     rows = lines[1:] or lines
-    if sum(VALUE.fullmatch(line) is not None for line in rows) >= MOSTLY * len(rows):
+    if sum(map(_is_value, rows)) >= MOSTLY * len(rows):
         yield Guess(plain)
 
 
@@ -123,16 +126,20 @@ def _guess(sample: bytes, dialect: Dialect) -> Iterator[Guess]:
     text = np.frombuffer(sample, np.uint8)
     counts = Marks.of(text, dialect).cells_by_row()
     usual = int(np.bincount(counts).argmax())
-    one_line_of_words = dialect.separator == b" " and len(counts) == 1
-    if usual == 1 or one_line_of_words:
-        return
     misfits = np.flatnonzero(counts != usual)
     skipped = int(misfits[-1]) + 1 if len(misfits) else 0
+    one_line_of_words = dialect.separator == b" " and len(counts) - skipped == 1
+    if usual == 1 or one_line_of_words:
+        return
     if skipped <= min(SKIPPED, len(counts) // 2):
         yield Guess(replace(dialect, skipped=skipped))
     else:
         first = int(misfits[0])
         yield Guess(dialect, (first + 1, int(counts[first]), usual), 1 - len(misfits) / len(counts))
+
+
+def _is_value(cell: bytes) -> bool:
+    return len(cell) <= LONGEST_VALUE and VALUE.fullmatch(cell) is not None
 
 
 def _finished(body: bytes, dialect: Dialect) -> Dialect:
@@ -146,13 +153,21 @@ def _finished(body: bytes, dialect: Dialect) -> Dialect:
 
 
 def _with_header(body: bytes, dialect: Dialect) -> Dialect:
-    """Return a dialect that skips the first row if that holds names: no values, and none that stands below it too."""
+    """Return a dialect that skips the first row if that holds names."""
     table = first_rows(body, dialect)
-    if isinstance(table, NoTable) or table.n_rows == 1:
-        return dialect
-    names = [column[0].strip(dialect.quote) for column in table.columns]
-    if len(set(names)) < len(names) or any(map(VALUE.fullmatch, names)):
-        return dialect
-    if any(column[0] in column[1:] for column in table.columns):
-        return dialect
-    return replace(dialect, skipped=dialect.skipped + 1, header=True)
+    if isinstance(table, Table) and table.n_rows > 1 and _has_names(table):
+        return replace(dialect, skipped=dialect.skipped + 1, header=True)
+    return dialect
+
+
+def _has_names(table: Table) -> bool:
+    """Tell whether the first row of a table holds no values, nothing twice, and nothing that its columns hold again.
+
+    Of two rows of texts the first is as good as the second.
+    """
+    names = [column[0].strip(table.dialect.quote) for column in table.columns]
+    if len(set(names)) < len(names) or any(map(_is_value, names)):
+        return False
+    if table.n_rows == 2 and not any(_is_value(column[1]) for column in table.columns):
+        return False
+    return not any(column[0] in column[1:] for column in table.columns)
