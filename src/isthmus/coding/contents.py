@@ -104,7 +104,7 @@ def write(
     verify: bool = True,
     threads: int = THREADS,
     label: str = "the data",
-    done: Callable[[Piece], object] | None = None,
+    done: Callable[[Piece, int], object] | None = None,
 ) -> int:
     """Write a content as a stream, and return how many bytes that are.
 
@@ -122,7 +122,7 @@ def write(
     label : str, default="the data"
         What sentences call it.
     done : callable, optional
-        Is told each piece that was written.
+        Is told each piece, and how many bytes were written for it.
     """
     described = content.description()
     prior = None if content.fingerprint is None else content.fingerprint[:FINGERPRINT]
@@ -145,7 +145,7 @@ def write(
         written += file.write(head.to_bytes(totals.chunks) + payload)
         totals.add(head, piece.data, position)
         if done:
-            done(piece)
+            done(piece, written - position)
     return written + file.write(totals.to_bytes())
 
 
