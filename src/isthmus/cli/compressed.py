@@ -14,6 +14,7 @@ from isthmus.coding.describing import describe
 
 __all__ = ["info", "is_compressed", "verify"]
 
+BAR = 24  # characters of the longest bar
 PARTS = {
     "head": "head and its check",
     "coded": "payload, coded",
@@ -45,6 +46,7 @@ def info(path: str) -> Result:
         "",
         *_table_of_parts(found),
         *_table_of_members(found),
+        *_table_of_columns(found),
     ]
     return Result({"path": path, "format": container.FORMAT_NUMBER, **found}, lines)
 
@@ -56,9 +58,11 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
         lines += [f"members: {found['members']:,}"]
+    if "content" in found:
+        lines.append(f"{found['content']} of {counted(found['units'], 'row')}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
-    return [*lines, f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
+    return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
 
 
 def _table_of_parts(found: dict[str, Any]) -> list[str]:
@@ -89,6 +93,25 @@ def _table_of_members(found: dict[str, Any]) -> list[str]:
     ]
     first = "members that take most" if len(members) < found["members"] else "member"
     return ["", *columns((first, "bytes", "compressed", "share", "bits a byte"), rows)]
+
+
+def _table_of_columns(found: dict[str, Any]) -> list[str]:
+    """Return what each column of a table takes, with a bar: a picture of what in the table is information."""
+    costs, rows, size = found.get("columns"), found.get("units"), found["compressed_bytes"]
+    if not costs or not rows:
+        return []
+    most = max(costs.values())
+    lines = [
+        (
+            name,
+            f"{cost:,}",
+            f"{100 * cost / size:.1f} %",
+            f"{8 * cost / rows:.3f}",
+            ("\u2588" * round(BAR * cost / most)).ljust(BAR),
+        )
+        for name, cost in costs.items()
+    ]
+    return ["", *columns((f"column of {found['content']}", "bytes", "share", "bits a row", ""), lines)]
 
 
 def _rate(compressed: int, data: int) -> str:

@@ -115,17 +115,18 @@ class Totals:
     """What the end of a stream says of all of it, gathered on the way."""
 
     def __init__(self) -> None:
-        self.chunks = self.length = 0
+        self.chunks = self.units = self.length = 0  # the length is in bytes
         self.check = EMPTY
         self.restarts: list[Restart] = []
 
     def add(self, head: Head, data: bytes | memoryview, position: int) -> None:
         """Count a chunk that stands at a position."""
         if head.afresh:
-            self.restarts.append(Restart(position, self.length, self.chunks))
+            self.restarts.append(Restart(position, self.units, self.chunks))
         self.check = int.from_bytes(check_of(data, start=self.check), "little")
         self.chunks += 1
-        self.length += head.units
+        self.units += head.units
+        self.length += len(data)
 
     def to_bytes(self) -> bytes:
         """Return the end of a stream."""

@@ -53,8 +53,13 @@ class Work(Protocol):
 class Content(Protocol):
     """What is to be written."""
 
-    number: int  # TABLE, ARRAY or PICTURE
-    fingerprint: bytes | None  # of the model that it is coded with
+    @property
+    def number(self) -> int:
+        """TABLE, ARRAY or PICTURE."""
+
+    @property
+    def fingerprint(self) -> bytes | None:
+        """Of the model that it is coded with."""
 
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
@@ -68,6 +73,11 @@ class Described(Protocol):
 
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
+
+    kind: str  # "table", "array" or "picture"
+
+    def costs(self, payload: bytes) -> dict[str, int]:
+        """Return where the bytes of a payload went: by column, or by what else it consists of."""
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file that the content came from, or of one that means the same."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from isthmus.coding import contents
 from isthmus.coding.archive import Archive, Block
 from isthmus.coding.chunks import END, END_SIZE, Head
 from isthmus.coding.container import (
@@ -90,8 +91,10 @@ def _of_fields(fields: Fields) -> dict[str, Any]:
 
 def _of_stream(source: Source) -> dict[str, Any]:
     fields = Fields.read(source, STREAM)
+    content = None if fields.content is None else contents.reader_of(fields.content, source.name)
+    columns = dict[str, int]()
     parts = {"head": source.position, "coded": 0, "stored": 0, "chunk heads": 0, "end": 0}
-    number = length = stored = restarts = 0
+    number = units = stored = restarts = 0
     while True:
         start = source.position
         head = Head.read(source, number, of_bytes=fields.content is None)
@@ -99,10 +102,14 @@ def _of_stream(source: Source) -> dict[str, Any]:
             break
         parts["chunk heads"] += source.position - start
         parts["stored" if head.stored else "coded"] += head.size
-        source.seek(source.position + head.size)
-        number, length = number + 1, length + head.units
+        if content is None or head.stored:
+            source.seek(source.position + head.size)
+        else:
+            for column, size in content.costs(source.take(head.size)).items():
+                columns[column] = columns.get(column, 0) + size
+        number, units = number + 1, units + head.units
         stored, restarts = stored + head.stored, restarts + head.afresh
-    source.take(head.size + END_SIZE)
+    length = Source.of(source.take(head.size + END_SIZE), source.name).varint()
     parts["end"] = source.position - start
     return {
         **_of_fields(fields),
@@ -111,6 +118,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
         "stored": stored,
         "restarts": restarts,
         "parts": parts,
+        **({} if content is None else {"content": content.kind, "units": units, "columns": columns}),
     }
 
 

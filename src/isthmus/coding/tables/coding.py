@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import TABLE, Piece, Work
+from isthmus.coding.contents import TABLE, THREADS, Piece, Work, side_by_side
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.tables.layout import MOST_BYTES, Group, Layout
 from isthmus.coding.tables.order import Ranked, ranked
@@ -72,8 +73,42 @@ def varint_list(numbers: Iterator[int]) -> bytes:
     return b"".join(map(varint, numbers))
 
 
+DESCRIPTION = "description of the columns"
+
+
 class Described:
     """A text table that is read."""
+
+    kind = "table"
+
+    def costs(self, payload: bytes) -> dict[str, int]:
+        """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
+        source = Source.of(payload, "the table")
+        if at_most(source, ROWS, "kinds of pieces") == BYTES:
+            return {"rows that are no table": len(payload)}
+        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
+        lengths = unpacked(source, 10 * len(layout.columns))
+        before = source.position
+        unpacked(source, MOST_BYTES)
+        sizes = Source.of(lengths, "the table")
+        texts = [sizes.varint() for _ in layout.columns]
+        shared = before, source.position - before
+        found = [shared[1] * text // max(sum(texts), 1) for text in texts]
+        column_of = [number for number, forms in enumerate(layout.forms) for form in forms for _ in _shifts(form)]
+        head = Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table")
+        for step in range(len(column_of)):
+            plane = at_most(head, len(column_of) - 1, "planes")
+            Plan.read(head, step)
+            size = source.varint()
+            source.seek(source.position + size)
+            found[column_of[plane]] += size
+        names = [name.decode("utf-8", "replace") for name in layout.names] or [
+            f"column {k + 1}" for k in range(len(found))
+        ]
+        own = dict[str, int]()
+        for name, size in zip(names, found, strict=True):
+            own[name] = own.get(name, 0) + size
+        return {DESCRIPTION: len(payload) - sum(own.values()), **own}
 
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the text of a group of rows."""
@@ -163,12 +198,12 @@ def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
     order = _following(ranked([[plane] for plane in planes]), split.forms)
     plans = [_plan(one, order, split.forms, values[one.plane]) for one in order]
     head = b"".join(varint(one.plane) + plan.to_bytes() for one, plan in zip(order, plans, strict=True))
-    payloads = []
-    for step, (one, plan) in enumerate(zip(order, plans, strict=True)):
-        coder = _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
-        payload = coder.encode()
-        payloads.append(varint(len(payload)) + payload)
-    return packed(head) + b"".join(payloads)
+    coders = [
+        _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
+        for step, (one, plan) in enumerate(zip(order, plans, strict=True))
+    ]
+    payloads = side_by_side(coders, _PlaneCoder.encode)
+    return packed(head) + b"".join(varint(len(payload)) + payload for payload in payloads)
 
 
 def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int) -> list[list[Integers]]:
@@ -185,14 +220,32 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
         order.append(plane)
         plans.append(Plan.read(head, step))
     values = [np.zeros(rows, np.int64) for _ in range(count)]
+    coders, payloads = [], []
     for step, plan in enumerate(plans):
         where = split.forms[order[step]].where
         if where is not None and where not in order[:step]:
             raise source.damaged("a column of it comes before the one that says where it has values")
-        size = source.varint()
-        coder = _PlaneCoder(split.forms, order[:step], values, order[step], plan)
-        coder.decode(source.take(size))
+        coders.append(_PlaneCoder(split.forms, order[:step], values, order[step], plan))
+        payloads.append(source.take(source.varint()))
+    _decode_as_told(coders, payloads)
     return split.joined(values)
+
+
+def _decode_as_told(coders: Sequence[_PlaneCoder], payloads: Sequence[bytes]) -> None:
+    """Decode planes, side by side where one does not need the other."""
+    done: dict[int, Future[None]] = {}
+
+    def decoded(coder: _PlaneCoder, payload: bytes) -> None:
+        for plane in coder.needed:
+            done[plane].result()
+        coder.decode(payload)
+
+    # A plane waits only for some that were begun before it, so there is always one that goes on.
+    with ThreadPoolExecutor(THREADS) as pool:
+        for coder, payload in zip(coders, payloads, strict=True):
+            done[coder.plane] = pool.submit(decoded, coder, payload)
+    for waited in done.values():
+        waited.result()
 
 
 class _PlaneCoder:
@@ -201,27 +254,39 @@ class _PlaneCoder:
     def __init__(
         self, forms: Sequence[Form], earlier: Sequence[int], values: Sequence[Values], plane: int, plan: Plan
     ) -> None:
-        self.form, self.values = forms[plane], values[plane]
-        where = self.form.where
-        self.rows = slice(None) if where is None else np.flatnonzero(values[where])
-        count = len(self.values[self.rows])
-        self.is_known = self.form.size < 2 or not count
-        if not self.is_known:
-            scheme, sides = scheme_of(plan, self.form, [forms[k] for k in earlier], count)
-            self.sides = [np.ascontiguousarray(values[earlier[k]][self.rows]) for k in sides]
-            self.coder = ValueCoder(scheme, len(sides))
+        self.plane, self.form, self._values = plane, forms[plane], values
+        self._plan, self._forms = plan, [forms[k] for k in earlier]
+        self._sides = [earlier[k] for k in plan.planes]
+
+    @property
+    def needed(self) -> list[int]:
+        """The planes that have to be known before."""
+        return self._sides if self.form.where is None else [*self._sides, self.form.where]
 
     def encode(self) -> bytes:
-        """Return the payload."""
-        return b"" if self.is_known else self.coder.encode(np.array(self.values[self.rows]), self.sides)
+        """Return the payload; none where the plane can have one value only, or no row has one."""
+        rows, coder, sides = self._prepared()
+        return coder.encode(np.array(self._values[self.plane][rows]), sides) if coder else b""
 
     def decode(self, payload: bytes) -> None:
         """Fill in the values."""
-        if not self.is_known:
-            found = self.coder.decode(payload, len(self.values[self.rows]), self.sides)
-            self.values[self.rows] = found
+        rows, coder, sides = self._prepared()
+        if coder:
+            values = self._values[self.plane]
+            values[rows] = coder.decode(payload, len(values[rows]), sides)
         elif payload:
             raise ValueError("a payload of a plane that has none")
+
+    def _prepared(self) -> tuple[Any, ValueCoder | None, list[Values]]:
+        """Return which rows have a value, and the coder and sides for them."""
+        where = self.form.where
+        rows = slice(None) if where is None else np.flatnonzero(self._values[where])
+        count = len(self._values[self.plane][rows])
+        if self.form.size < 2 or not count:
+            return rows, None, []
+        scheme = scheme_of(self._plan, self.form, self._forms, count)
+        sides = [np.ascontiguousarray(self._values[k][rows]) for k in self._sides]
+        return rows, ValueCoder(scheme, len(sides)), sides
 
 
 def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:

@@ -82,8 +82,8 @@ def bits_of(form: Form) -> int:
     return (form.size - 1).bit_length()
 
 
-def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> tuple[Scheme, list[int]]:
-    """Return how a plane is predicted, and by which earlier planes, which are its sides.
+def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> Scheme:
+    """Return how a plane is predicted; its sides are the planes of the plan.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> tuple
     rows : int
         That have a value.
     """
-    return _Builder(plan, form, forms).scheme(rows), plan.planes
+    return _Builder(plan, form, forms).scheme(rows)
 
 
 class _Builder:
@@ -182,4 +182,4 @@ class _Builder:
 def table_bits(rows: int, bits: int, contexts: int) -> int:
     """Return the size of the tables for so many values: log2 of slots."""
     wanted = rows * contexts * -(-bits // 4) // 16
-    return min(max(wanted.bit_length(), 8), 20)
+    return min(max(wanted.bit_length(), 8), 19)
