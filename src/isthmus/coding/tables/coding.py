@@ -123,6 +123,8 @@ class Described:
         joined = Source.of(unpacked(source, MOST_BYTES), "the table")
         texts = [joined.take(size) for size in sizes]
         planes = decoded_planes(source, layout.forms, units)
+        if source.up_to(1):
+            raise source.damaged("more follows the last of its columns")
         return layout.restored(planes, texts, "the table")
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

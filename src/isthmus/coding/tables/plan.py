@@ -23,7 +23,7 @@ LONGEST_PIECE = 22  # bits of a plane that are coded at once
 WIDE = 64  # size from which ordered planes are predicted as numbers
 REGRESSORS = 10  # planes in a regression, at most
 DIFFERENCES = 8  # planes whose steps from row to row are looked at, at most
-COMBINED, MOST = 8, 40  # planes in one context, and such contexts, at most
+COMBINED, MOST, LOOKED_AT = 7, 40, 64  # planes in one context, such contexts, planes in all of them, at most
 WIDTHS = (64, FINE, COARSE)  # highest bits of a plane that a context sees
 SELECTED = 5  # highest bits of the plane that weights are selected by
 
@@ -69,7 +69,10 @@ class Plan:
                     raise source.damaged("a column of it follows from one behind it")
                 terms.append((plane, width))
             told.append(tuple(terms))
-        return cls(tuple(told), window)
+        found = cls(tuple(told), window)
+        if len(found.planes) > LOOKED_AT:
+            raise source.damaged("a column of it follows from too many")
+        return found
 
     @property
     def planes(self) -> list[int]:
