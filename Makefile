@@ -51,7 +51,7 @@ clean: ## Remove the virtual environment, caches and everything built
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # One stamp for each set of extras; they are redone when what the package is built from changes.
-BUILT_FROM := pyproject.toml constraints.txt setup.py src/isthmus/coding/_native.c
+BUILT_FROM := pyproject.toml constraints.txt setup.py $(wildcard src/isthmus/coding/*.c src/isthmus/coding/*.h)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("isthmus needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)

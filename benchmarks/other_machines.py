@@ -46,7 +46,8 @@ kept = Prior(dict(np.load(sys.argv[1])))
 Prior.read = classmethod(lambda cls, path: kept)  # safetensors is not there
 from tests.coding import golden_files as golden
 compiled = coders.is_compiled()
-found = {"byte order": sys.byteorder, "compiled": compiled}
+with_prior = coders._native_with_prior() is not None  # else the norm would stand in for it
+found = {"byte order": sys.byteorder, "compiled": compiled, "compiled, with a prior": with_prior}
 wanted = json.loads(golden.DIGESTS.read_text())
 for name, digest in wanted.items():
     content = (golden.FOLDER / f"{name}.isth").read_bytes()

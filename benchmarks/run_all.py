@@ -33,6 +33,8 @@ OWN = (
     ("detection_speed", []),
     ("artifact_fuzz", []),
     ("stream_fuzz", []),
+    ("start_time", []),
+    ("decode_sweep", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
@@ -70,6 +72,9 @@ QUICK = {
     "growth": ["--rows", "1000", "2000", "--width", "20", "40"],
     "one_class_mnist": ["--seed", "0", "--digit", "0"],
     "false_alarms": ["--repetitions", "2"],
+    "stream_fuzz": ["--files", "1000"],
+    "start_time": ["--rounds", "1"],
+    "decode_sweep": ["--files", "60"],
     "reader_fuzz": ["--cases", "500", "--seed", "1"],
     "outlier_tables": ["--seed", "0"],
     "imputation": ["--seed", "0", "--table", "iris", "wine"],

@@ -1,10 +1,11 @@
 """Compressed files that were altered, half of them with checks made right again: what comes of reading them.
 
-Nine sound files, of every form, with a model and without (``tests/coding/samples.py`` makes them), are changed in one
-to three places. In one half, bytes are changed, left out, put in or moved: such a file must be refused in one of
-isthmus's own errors. The other half say something wrong with right checks: sizes of any kind, other fields, payloads,
-chunks, names and directories; each must be refused so, or give data, within bounds of time and memory. Of streams, what
-is sound is saved, too (``decompress --partial``). A share of them goes through ``isthmus verify`` and ``isthmus info``.
+Twelve sound files, of every form, with a prior, a model and neither (``tests/coding/samples.py`` makes them), are
+changed in one to three places. In one half, bytes are changed, left out, put in or moved: such a file must be
+refused in one of isthmus's own errors. The other half say something wrong with right checks: sizes of any kind,
+other fields, payloads, chunks, names and directories; each must be refused so, or give data, within bounds of time
+and memory. Of streams, what is sound is saved, too (``decompress --partial``). A share of them goes through
+``isthmus verify`` and ``isthmus info``.
 """
 
 from __future__ import annotations

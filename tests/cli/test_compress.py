@@ -432,14 +432,32 @@ def test_info_and_verify(run: Run, notes: Path, logs: Path) -> None:
     run("compress", "notes.txt")
     run("compress", "logs")
     size = Path("notes.txt.isth").stat().st_size
-    assert run("info", "notes.txt.isth").out.splitlines() == [
+    shown = run("info", "notes.txt.isth").out.splitlines()
+    assert shown[:4] == [
         "notes.txt.isth: compressed by isthmus, format 1, small",
         f"522 bytes in {size}, {100 * size / 522:.1f} % ({8 * size / 522:.3f} bits a byte)",
         "begins with the prior that isthmus carries",
-        f"bytes of the file: head 8, payload {size - 8}",
+        "",
+    ]
+    assert [line.split() for line in shown[6:]] == [
+        ["head", "and", "its", "check", "8", f"{800 / size:.1f}", "%", f"{64 / 522:.3f}"],
+        ["payload,", "coded", f"{size - 8}", f"{100 - 800 / size:.1f}", "%", f"{8 * (size - 8) / 522:.3f}"],
     ]
     found = json.loads(run("info", "logs.isth", "--json").out)
     assert (found["form"], found["members"], found["stored"]) == ("archive", 2, 1)
+    assert [one["name"] for one in found["largest"]] == ["old/noise", "mon.log"]
+    line = next(line for line in run("info", "logs.isth").out.splitlines() if line.startswith("old/noise"))
+    assert line.split() == [
+        "old/noise",
+        "3,000",
+        "3,000",
+        f"{300_000 / Path('logs.isth').stat().st_size:.1f}",
+        "%",
+        "8.000",
+    ]
+    Path("empty").touch()
+    run("compress", "empty")
+    assert run("info", "empty.isth").out.splitlines()[-1].split()[-4:] == ["8", "100.0", "%", "-"]
     assert run("verify", "notes.txt.isth").out == (
         "decodes   522 bytes decoded, every check fits\nnotes.txt.isth: ok\n"
     )

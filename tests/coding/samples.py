@@ -16,6 +16,7 @@ from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
     SMALL_WITH_MODEL,
+    SMALL_WITH_PRIOR,
     STREAM,
     Fields,
     check_of,
@@ -26,7 +27,7 @@ from isthmus.coding.container import (
 )
 from isthmus.coding.container import Source as Source
 from isthmus.coding.learning import learned
-from isthmus.coding.prior import Prior
+from isthmus.coding.prior import Prior, shipped
 from isthmus.errors import IsthmusError
 
 TEXT = b"She sells sea shells by the sea shore; the shells she sells are sea shells, I am sure. " * 6
@@ -42,7 +43,6 @@ class Sample:
     data: object  # bytes, or those of members by name
 
 
-@functools.cache
 @functools.cache
 def model() -> Prior:
     """Return a model that some samples are made with."""
@@ -82,6 +82,9 @@ def all_samples() -> list[Sample]:
         Sample("small, with a model", small(TEXT, model()), TEXT),
         Sample("stream, with a model", stream_of(mixed, model=model()), mixed),
         Sample("archive, with a model", archive_of(members, model()), members),
+        Sample("small, with the prior", small(TEXT, shipped()), TEXT),
+        Sample("stream, with the prior", stream_of(mixed, model=shipped()), mixed),
+        Sample("archive, with the prior", archive_of(members, shipped()), members),
     ]
 
 
@@ -176,7 +179,8 @@ def _forged_small(sample: Sample, rng: random.Random) -> bytes:
     named = sample.content[8:start] if rng.random() < 0.8 else rng.randbytes(start - 8)
     length = _number(rng) & 0xFFFF if rng.random() < 0.5 else int.from_bytes(sample.content[3:5], "little")
     rest = _altered(sample.content[start:], rng)
-    data = _decoded(Coder(table_bits(length), prior=model() if named else None), rest, length) if form else rest
+    prior = {SMALL_WITH_PRIOR: shipped(), SMALL_WITH_MODEL: model()}.get(form)
+    data = _decoded(Coder(table_bits(length), prior=prior), rest, length) if form else rest
     head = sample.content[2:3] + length.to_bytes(2, "little")
     return sample.content[:2] + head + check_of(head + named + data, 3) + named + rest
 

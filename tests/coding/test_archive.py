@@ -16,7 +16,6 @@ from isthmus.coding import sources
 from isthmus.coding.archive import Archive, Block, Member, write_archive
 from isthmus.coding.coder import table_bits
 from isthmus.coding.container import ARCHIVE, Fields, check_of
-from isthmus.coding.describing import describe
 from isthmus.coding.sources import gathered
 from isthmus.errors import ArtifactError, DataError, IsthmusWarning, OutputExistsError, ParameterError
 
@@ -164,13 +163,6 @@ def test_the_directory_stands_twice_where_that_is_cheap() -> None:
 def test_no_archive() -> None:
     with pytest.raises(ArtifactError, match="is no archive, but one compressed file; decompress it with"):
         Archive(io.BytesIO(isthmus.compress(b"x")))
-
-
-def test_every_byte_of_an_archive_is_accounted_for(path: Path) -> None:
-    found = describe(path)
-    assert (found["form"], found["members"], found["bytes"]) == ("archive", 3, len(TEXT) + len(NOISE))
-    assert sum(found["parts"].values()) == path.stat().st_size
-    assert found["stored"] == 1
 
 
 def test_disk_full_leaves_the_archive_as_it_was(path: Path, largest_file: object) -> None:

@@ -110,6 +110,17 @@ def test_an_encoder_that_errs_is_found() -> None:
         written()
 
 
+def test_a_stop_is_not_undone_where_a_segment_begins() -> None:
+    coder, stopped = Coder(12, prior=extreme_prior()), threading.Event()
+    head, content, data = streams.Chunk.coded(Coder(12, prior=extreme_prior()), TEXT[:50], True)
+    decoder = streams.Decoder(coder, stopped)
+    assert decoder.data(head, content) == data
+    streams.stop([coder, None], stopped)
+    for begin in (lambda: decoder.data(head, content), lambda: streams.restart(coder, stopped) or coder.encode(b"x")):
+        with pytest.raises(RuntimeError, match="stopped"):
+            begin()
+
+
 def test_who_leaves_waits_for_nobody() -> None:
     data = TEXT * 6_000
     with mock.patch.multiple(streams, LANE_LIMIT=16 << 20, CHUNK=1 << 18):

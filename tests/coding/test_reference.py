@@ -6,6 +6,7 @@ import math
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -190,6 +191,41 @@ def test_an_interrupted_coder_says_that_it_has_to_be_restarted() -> None:
         made.encode(b"x")
     made.restart()
     assert made.encode(b"x") == Coder(12).encode(b"x")
+
+
+@pytest.mark.parametrize("back", [pytest.param(Coder, marks=needs_compiled), reference.Coder], ids=["compiled", "norm"])
+def test_a_coder_that_was_stopped_can_be_restarted(back: Callable[[int], Any]) -> None:
+    made, payload = back(12), back(12).encode(b"sea")
+    made.encode(b"shells")
+    made.stop()
+    for call in (lambda: made.encode(b"x"), lambda: made.decode(payload, 3), lambda: made.learn(b"x")):
+        with pytest.raises(RuntimeError, match=r"stopped|restart it"):
+            call()
+    made.restart()
+    assert made.encode(b"sea") == payload
+    assert made.encode(b"x" * 5)  # it stays usable
+
+
+@pytest.mark.parametrize("back", [pytest.param(Coder, marks=needs_compiled), reference.Coder], ids=["compiled", "norm"])
+def test_what_another_thread_has_begun_is_interrupted(back: Callable[[int], Any]) -> None:
+    made, raised, begun = back(12), [], threading.Event()
+
+    def encode() -> None:
+        begun.set()
+        try:
+            made.encode(bytes(10_000_000))
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    thread = threading.Thread(target=encode)
+    thread.start()
+    begun.wait()
+    time.sleep(0.05)
+    made.stop()
+    thread.join(10)
+    assert raised == ["the coder was stopped"]
+    made.restart()
+    assert made.encode(b"sea") == back(12).encode(b"sea")
 
 
 @needs_compiled

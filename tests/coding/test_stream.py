@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import isthmus
 from isthmus.coding import stream as streams
+from isthmus.coding.chunks import END, Head, Totals
 from isthmus.coding.container import STREAM, Fields, Source, opened
-from isthmus.coding.describing import describe
-from isthmus.coding.stream import END, Head, Lost, Reader, Totals, Writer, salvage
+from isthmus.coding.stream import Lost, Reader, Writer, salvage
 from isthmus.errors import ArtifactError, OutputExistsError, ParameterError
 
 from . import by_the_norm, samples
@@ -324,23 +324,3 @@ def test_saving_ends_whatever_the_end_says() -> None:
         content = flipped(WHOLE[:start] + totals.to_bytes(), places(WHOLE)[rng.randrange(10)][0])
         pieces = saved(content)
         assert all(piece in DATA for piece in pieces if isinstance(piece, bytes)), pieces
-
-
-# ------------------------------------------------------------------ what info says
-
-
-def test_every_byte_of_a_stream_is_accounted_for(tmp_path: Path) -> None:
-    path = tmp_path / "a.isth"
-    content = samples.stream_of(MIXED, name="mixed.txt")
-    path.write_bytes(content)
-    found = describe(path)
-    assert (found["form"], found["name"], found["bytes"]) == ("stream", "mixed.txt", len(MIXED))
-    assert sum(found["parts"].values()) == len(content) == found["compressed_bytes"]
-    assert found["chunks"] == len(places(content)) - 1
-    assert found["stored"] >= 1
-    path.write_bytes(isthmus.compress(TEXT))
-    found = describe(path)
-    assert (found["form"], found["bytes"], sum(found["parts"].values())) == ("small", len(TEXT), path.stat().st_size)
-    path.write_bytes(content[:-30])
-    with pytest.raises(ArtifactError, match="cut short"):
-        describe(path)

@@ -55,6 +55,16 @@ __all__ = [
     "skipped_in_folder",
     "skipped_when_learning",
     "still_there",
+    "table_in_utf_16",
+    "table_of_type",
+    "table_rows_differ",
+    "table_too_wide",
+    "table_unlike_its_bytes",
+    "table_with_dictionaries",
+    "table_with_long_row",
+    "table_with_open_quote",
+    "table_without_rows",
+    "table_without_separator",
     "text_or_file",
     "too_long",
     "unlike_its_source",
@@ -275,6 +285,63 @@ def name_refused(name: str, why: str, repair: str) -> DataError:
 def names_collide(first: str, second: str, why: str) -> DataError:
     """Return the error for two names of which some systems make one."""
     return DataError(f"archive: {first!r} and {second!r} {why}; rename one of them.")
+
+
+# --- text that is no table, and is compressed as bytes: clauses that follow its name ---------------------------------
+
+
+def table_without_rows() -> str:
+    """Return what is said of a text that has no rows, or none below the names of columns."""
+    return "it has no rows"
+
+
+def table_without_separator() -> str:
+    """Return what is said of a text that nothing separates into cells."""
+    return "nothing stands equally often in each of its lines that could separate cells"
+
+
+def table_rows_differ(row: int, count: int, usual: int) -> str:
+    """Return what is said of a text whose rows have different lengths; rows are counted from 1."""
+    return f"its rows have different lengths: row {row:,} has {_cells(count)}, and others have {usual:,}"
+
+
+def table_in_utf_16() -> str:
+    """Return what is said of a text in an encoding in which no byte separates cells."""
+    return "it is in UTF-16, in which no single byte separates cells"
+
+
+def table_too_wide(count: int, limit: int) -> str:
+    """Return what is said of a text with more columns than a table can have."""
+    return f"it has {count:,} columns, and a table can have {limit:,}"
+
+
+def table_of_type(column: str, dtype: str) -> str:
+    """Return what is said of an Arrow table with a column of values that are tables or lists themselves."""
+    return f"its column {column!r} is of type {dtype}, of which no planes of numbers are made"
+
+
+def table_with_dictionaries(column: str) -> str:
+    """Return what is said of an Arrow table with a column whose chunks have dictionaries that do not make one."""
+    return f"the dictionaries of its column {column!r} cannot be made one"
+
+
+def table_with_open_quote() -> str:
+    """Return what is said of a text in which quotes do not come in pairs."""
+    return "a quote in it is not closed"
+
+
+def table_with_long_row(limit: int) -> str:
+    """Return what is said of a text with a row that is longer than a group of rows can be."""
+    return f"it has a row of more than {limit:,} bytes"
+
+
+def table_unlike_its_bytes() -> str:
+    """Return what is said of a text that was cut into cells from which it does not come back."""
+    return "its cells do not give its bytes again, which is a bug worth reporting"
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count:,} cells"
 
 
 # --- archives --------------------------------------------------------------------------------------------------------

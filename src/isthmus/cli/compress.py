@@ -15,13 +15,14 @@ from isthmus.cli import outputs
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
-from isthmus.coding import Archive, names
+from isthmus.coding import Archive, contents, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.prior import Prior
-from isthmus.coding.sources import Gathered, gathered, pieces
+from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised
+from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
 from isthmus.files import replacing
@@ -41,6 +42,7 @@ def compress(
     stdout: bool = False,
     model: str | None = None,
     speed: str = "normal",
+    content: str = "auto",
     no_prior: bool = False,
     no_verify: bool = False,
     dry_run: bool = False,
@@ -71,6 +73,9 @@ def compress(
         What isthmus fit --model codec learned from data like these; decompress needs it, too.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
+    content : {"auto", "bytes", "table"}
+        What a file is coded as: auto takes .csv, .tsv and .tab for tables, column by column, and comes back byte for
+        byte; what cannot be cut into rows and columns is coded as bytes.
     no_prior : bool
         Begin without the prior that isthmus carries, with which what looks like text becomes smaller.
     no_verify : bool
@@ -92,6 +97,7 @@ def compress(
     """
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
+    checks.choice("compress", "--content", content, KINDS)
     settings = {
         "speed": speed,
         "model": choice.model,
@@ -101,17 +107,17 @@ def compress(
     }
     _say_if_slow(terminal)
     if STANDARD in paths:
-        if len(paths) > 1 or dry_run or compare:
+        if len(paths) > 1 or dry_run or compare or content not in (AUTO, BYTES):
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
         return _only_told(terminal, paths, choice, dry_run=dry_run)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
-            _compress_job(terminal, _Job.of(paths, None), to_stdout, "the standard output", settings)
+            _compress_job(terminal, _Job.of(paths, None, content), to_stdout, "the standard output", settings)
             return Result({})
         wanted = [(paths, output)] if output is not None else [([path], _beside(path, force)) for path in paths]
-        jobs = [_Job.of(*one) for one in wanted]  # before locks of the outputs lie in the folders
+        jobs = [_Job.of(*one, content) for one in wanted]  # before locks of the outputs lie in the folders
         targets = [outputs.check_file_output(target, force) for _, target in wanted]
         done = []
         for job, target in zip(jobs, targets, strict=True):
@@ -131,16 +137,19 @@ class _Job:
         Files and folders.
     members : Gathered or None
         The members of an archive; None for one file that is compressed alone.
+    content : str, default="auto"
+        What a file that is compressed alone is coded as; members of archives are bytes.
     """
 
     paths: Sequence[str]
     members: Gathered | None
+    content: str = AUTO
 
     @classmethod
-    def of(cls, paths: Sequence[str], output: str | None) -> Self:
+    def of(cls, paths: Sequence[str], output: str | None, content: str = AUTO) -> Self:
         """Look up what is to be compressed."""
         if len(paths) == 1 and not os.path.isdir(paths[0]):
-            return cls(paths, None)
+            return cls(paths, None, content)
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
@@ -189,7 +198,7 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
     """Compress one file, or several things as one archive."""
     _tell_skipped(terminal, job)
     if job.members is None:
-        return _compress_file(terminal, job.paths[0], file, label, settings)
+        return _compress_file(terminal, job.paths[0], job.content, file, label, settings)
     total = sum(path.stat().st_size for path in job.files())
     with metered(terminal, total) as meter:
         size = write_archive(file, job.members.files, label=label, progress=meter, **settings)
@@ -197,17 +206,34 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
     return meter
 
 
-def _compress_file(terminal: Terminal, path: str, file: BinaryIO, label: str, settings: Mapping[str, Any]) -> Meter:
+def _compress_file(
+    terminal: Terminal, path: str, content: str, file: BinaryIO, label: str, settings: Mapping[str, Any]
+) -> Meter:
+    """Compress one file as what it is."""
     size, name = os.stat(path).st_size, os.path.basename(path)
     name_kept = None if names.why_refused(name) else name
-    with (
-        metered(terminal, size) as meter,
-        Writer(file, size=size, name=name_kept, label=label, **settings) as writer,
-    ):
-        for piece in pieces(path, CHUNK):
-            writer.write(piece)
-            meter(len(piece), writer.written - meter.compressed)
-    meter(0, writer.written - meter.compressed)
+    with metered(terminal, size) as meter, watched_file(path) as source:
+        plain = settings["speed"] == "normal" and settings["model"] is None
+        found = recognised(path, source, content) if plain else Recognised()
+        if found.why_not:
+            terminal.say(f"note: {path} is compressed as bytes, since {found.why_not}.")
+        if found.content:
+            written = contents.write(
+                file,
+                found.content,
+                name=name_kept,
+                verify=settings["verify"],
+                threads=settings["threads"],
+                label=label,
+                done=lambda piece, more: meter(len(piece.data), more),
+            )
+        else:
+            with Writer(file, size=size, name=name_kept, label=label, **settings) as writer:
+                for piece in pieces_of(source, CHUNK):
+                    writer.write(piece)
+                    meter(len(piece), writer.written - meter.compressed)
+            written = writer.written
+    meter(0, written - meter.compressed)
     return meter
 
 

@@ -7,12 +7,22 @@ from typing import Any
 from isthmus.checks.coding import SHORT
 from isthmus.cli.compress import read_model, written
 from isthmus.cli.meter import metered
-from isthmus.cli.terminal import Result, Terminal, counted
+from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import Archive, container
 from isthmus.coding.container import ARCHIVE, SPEEDS, Source, opened
 from isthmus.coding.describing import describe
 
 __all__ = ["info", "is_compressed", "verify"]
+
+BAR = 24  # characters of the longest bar
+PARTS = {
+    "head": "head and its check",
+    "coded": "payload, coded",
+    "stored": "payload, stored",
+    "chunk heads": "heads and checks of chunks",
+    "end": "end",
+    "directory": "directory, with checks",
+}
 
 
 def is_compressed(path: str) -> bool:
@@ -33,7 +43,10 @@ def info(path: str) -> Result:
         f"{path}: compressed by isthmus, format {container.FORMAT_NUMBER}, {found['form']}",
         f"{data:,} bytes in {size:,}{share}",
         *_about_coding(found),
-        f"bytes of the file: {', '.join(f'{name} {count:,}' for name, count in found['parts'].items())}",
+        "",
+        *_table_of_parts(found),
+        *_table_of_members(found),
+        *_table_of_columns(found),
     ]
     return Result({"path": path, "format": container.FORMAT_NUMBER, **found}, lines)
 
@@ -45,9 +58,65 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
         lines += [f"members: {found['members']:,}"]
+    if "content" in found:
+        lines.append(f"{found['content']} of {counted(found['units'], 'row')}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
-    return [*lines, f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
+    return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
+
+
+def _table_of_parts(found: dict[str, Any]) -> list[str]:
+    """Return where the bytes of the file went."""
+    data, size = found["bytes"], found["compressed_bytes"]
+    rows = [
+        (PARTS[name], f"{count:,}", f"{100 * count / size:.1f} %", _rate(count, data))
+        for name, count in found["parts"].items()
+        if count
+    ]
+    return columns(("part of the file", "bytes", "share", "bits a byte"), rows)
+
+
+def _table_of_members(found: dict[str, Any]) -> list[str]:
+    """Return the members of an archive that take most."""
+    members, size = found.get("largest"), found["compressed_bytes"]
+    if not members:
+        return []
+    rows = [
+        (
+            one["name"],
+            f"{one['bytes']:,}",
+            f"{one['compressed_bytes']:,}",
+            f"{100 * one['compressed_bytes'] / size:.1f} %",
+            _rate(one["compressed_bytes"], one["bytes"]),
+        )
+        for one in members
+    ]
+    first = "members that take most" if len(members) < found["members"] else "member"
+    return ["", *columns((first, "bytes", "compressed", "share", "bits a byte"), rows)]
+
+
+def _table_of_columns(found: dict[str, Any]) -> list[str]:
+    """Return what each column of a table takes, with a bar: a picture of what in the table is information."""
+    costs, rows, size = found.get("columns"), found.get("units"), found["compressed_bytes"]
+    if not costs or not rows:
+        return []
+    most = max(costs.values())
+    lines = [
+        (
+            name,
+            f"{cost:,}",
+            f"{100 * cost / size:.1f} %",
+            f"{8 * cost / rows:.3f}",
+            ("\u2588" * round(BAR * cost / most)).ljust(BAR),
+        )
+        for name, cost in costs.items()
+    ]
+    return ["", *columns((f"column of {found['content']}", "bytes", "share", "bits a row", ""), lines)]
+
+
+def _rate(compressed: int, data: int) -> str:
+    """Return bits of a file for each byte of data."""
+    return f"{8 * compressed / data:.3f}" if data else "-"
 
 
 def _about_prior(fingerprint: str | None, *, is_carried: bool) -> list[str]:

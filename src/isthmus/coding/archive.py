@@ -41,7 +41,7 @@ from isthmus.coding.prior import Prior
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
 
-__all__ = ["BLOCK", "Archive", "Member", "Progress", "write_archive"]
+__all__ = ["BLOCK", "Archive", "Block", "Member", "Progress", "write_archive"]
 
 BLOCK = 1 << 18  # bytes of data that are coded at once
 GROUP = 64  # blocks after which the coder begins afresh

@@ -62,7 +62,7 @@ class Coder:
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes.
 
-        After an interruption (Ctrl-C) the coder has to be restarted, or raises RuntimeError.
+        After an interruption (Ctrl-C, or :meth:`stop`) the coder has to be restarted, or raises RuntimeError.
         """
         return self._back.encode(data)
 
@@ -83,11 +83,15 @@ class Coder:
         self._back.learn(data)
 
     def restart(self) -> None:
-        """Forget everything but the prior."""
+        """Forget everything but the prior, also that the coder was interrupted or stopped."""
         self._back.restart()
 
     def stop(self) -> None:
-        """Interrupt what another thread has begun with it, as Ctrl-C does in the main thread."""
+        """Interrupt what another thread does with it, as Ctrl-C does in the main thread.
+
+        There, and whenever some bytes are coded, decoded or learned before :meth:`restart`, RuntimeError is raised. A
+        thread that restarts the coder on its way thereby undoes a stop: tell it otherwise, too, that it is to leave.
+        """
         self._back.stop()
 
 

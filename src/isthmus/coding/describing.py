@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import os
+from collections.abc import Iterable
 from typing import Any
 
-from isthmus.coding.archive import Archive
+from isthmus.coding import contents
+from isthmus.coding.archive import Archive, Block
+from isthmus.coding.chunks import END, END_SIZE, Head
 from isthmus.coding.container import (
     ARCHIVE,
     FINGERPRINT,
@@ -20,9 +24,10 @@ from isthmus.coding.container import (
     opened,
 )
 from isthmus.coding.prior import shipped
-from isthmus.coding.stream import END, END_SIZE, Head
 
 __all__ = ["describe"]
+
+LARGEST = 5  # members that are named
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -31,15 +36,20 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``form`` ("small", "stream" or "archive"), ``bytes`` of data, ``compressed_bytes``, ``parts`` (bytes of the file
-        by what they are for), ``model`` (first bytes of the fingerprint of the prior or model that it needs, in
-        hexadecimal, or None), ``carried`` (whether isthmus carries that) and, by form, ``speed``, ``table_bits``,
-        ``name``, ``chunks``, ``stored``, ``restarts``, ``members``.
+        ``form`` ("small", "stream" or "archive"), ``bytes`` of data, ``compressed_bytes``, ``parts`` (below), ``model``
+        (first bytes of the fingerprint of the prior or model that it needs, in hexadecimal, or None), ``carried``
+        (whether isthmus carries that) and, by form, ``speed``, ``table_bits``, ``name``, ``chunks``, ``stored`` (how
+        many of them), ``restarts``, ``members`` (how many), and ``largest``: of the five members that take most, the
+        largest first, ``name``, ``bytes`` and ``compressed_bytes``, without their entries in the directory.
+
+        ``parts`` are bytes of the file by what they are for; they add up to its size. "head": first bytes, fields and
+        check; "coded" and "stored": payloads; of a stream, "chunk heads", which hold the checks, and "end"; of an
+        archive, "directory", which holds the checks, with its second copy and the footer.
 
     Raises
     ------
     ArtifactError, FormatNumberError
-        As when it is read; damage of payloads is not seen.
+        As when it is read. Payloads are passed over, so their damage is not seen.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -62,8 +72,9 @@ def _of_small(source: Source, form: int, size: int) -> dict[str, Any]:
         named = source.take(SMALL_FINGERPRINT)
     elif form == SMALL_WITH_PRIOR and (carried := shipped()):
         named = carried.fingerprint[:FINGERPRINT]
-    parts = {"head": source.position, "payload": size - source.position}
-    return {"bytes": length, "stored": int(form == SMALL_STORED), "parts": parts, **_of_prior(named)}
+    stored, payload = form == SMALL_STORED, size - source.position
+    parts = {"head": source.position, "coded": 0 if stored else payload, "stored": payload if stored else 0}
+    return {"bytes": length, "stored": int(stored), "parts": parts, **_of_prior(named)}
 
 
 def _of_prior(named: bytes | None) -> dict[str, Any]:
@@ -80,19 +91,25 @@ def _of_fields(fields: Fields) -> dict[str, Any]:
 
 def _of_stream(source: Source) -> dict[str, Any]:
     fields = Fields.read(source, STREAM)
-    parts = {"head": source.position, "chunk heads": 0, "payload": 0, "end": 0}
-    number = length = stored = restarts = 0
+    content = None if fields.content is None else contents.reader_of(fields.content, source.name)
+    columns = dict[str, int]()
+    parts = {"head": source.position, "coded": 0, "stored": 0, "chunk heads": 0, "end": 0}
+    number = units = stored = restarts = 0
     while True:
         start = source.position
-        head = Head.read(source, number)
+        head = Head.read(source, number, of_bytes=fields.content is None)
         if head.kind == END:
             break
         parts["chunk heads"] += source.position - start
-        parts["payload"] += head.size
-        source.seek(source.position + head.size)
-        number, length = number + 1, length + head.units
+        parts["stored" if head.stored else "coded"] += head.size
+        if content is None or head.stored:
+            source.seek(source.position + head.size)
+        else:
+            for column, size in content.costs(source.take(head.size)).items():
+                columns[column] = columns.get(column, 0) + size
+        number, units = number + 1, units + head.units
         stored, restarts = stored + head.stored, restarts + head.afresh
-    source.take(head.size + END_SIZE)
+    length = Source.of(source.take(head.size + END_SIZE), source.name).varint()
     parts["end"] = source.position - start
     return {
         **_of_fields(fields),
@@ -101,6 +118,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
         "stored": stored,
         "restarts": restarts,
         "parts": parts,
+        **({} if content is None else {"content": content.kind, "units": units, "columns": columns}),
     }
 
 
@@ -108,13 +126,23 @@ def _of_archive(path: str | os.PathLike[str], size: int) -> dict[str, Any]:
     with Archive(path) as archive:
         members, fields = archive.members, archive.fields
     blocks = [block for member in members for block in member.blocks]
-    payload = sum(block.size for block in blocks)
-    head = len(fields.to_bytes(ARCHIVE))
+    parts = {"head": len(fields.to_bytes(ARCHIVE)), **_of_payloads(blocks)}
     return {
         **_of_fields(fields),
         "bytes": sum(member.length for member in members),
         "members": len(members),
         "chunks": len(blocks),
         "stored": sum(block.stored for block in blocks),
-        "parts": {"head": head, "payload": payload, "directory": size - head - payload},
+        "parts": {**parts, "directory": size - sum(parts.values())},
+        "largest": [
+            {"name": member.name, "bytes": member.length, "compressed_bytes": member.size}
+            for member in heapq.nlargest(LARGEST, members, key=lambda member: member.size)
+        ],
     }
+
+
+def _of_payloads(blocks: Iterable[Block]) -> dict[str, int]:
+    found = {"coded": 0, "stored": 0}
+    for block in blocks:
+        found["stored" if block.stored else "coded"] += block.size
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import warnings
@@ -14,7 +15,7 @@ from isthmus import checks
 from isthmus.coding import names
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Gathered", "check_names", "files_of", "gathered", "opened_file", "pieces"]
+__all__ = ["Gathered", "check_names", "files_of", "gathered", "opened_file", "pieces", "pieces_of", "watched_file"]
 
 KINDS = {
     stat.S_ISDIR: "a folder",
@@ -149,21 +150,31 @@ def opened_file(path: str | os.PathLike[str]) -> BinaryIO:
     return open(path, "rb")
 
 
-def pieces(path: str | os.PathLike[str], size: int) -> Iterator[bytes]:
-    """Yield the content of a file in pieces of ``size`` bytes, the last one shorter.
+@contextlib.contextmanager
+def watched_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a regular file that is to be read to its end.
 
     Warns
     -----
     IsthmusWarning
-        The file changed while it was read.
+        It changed while it was read.
     """
-    total = 0
     with opened_file(path) as file:
         before = os.fstat(file.fileno())
-        while piece := file.read(size):
-            total += len(piece)
-            yield piece
+        yield file
         after = os.fstat(file.fileno())
-    changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
-    if changed or total != after.st_size:
-        warnings.warn(IsthmusWarning(checks.changed_while_read(os.fspath(path))), stacklevel=2)
+        changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+        if changed or file.tell() != after.st_size:
+            warnings.warn(IsthmusWarning(checks.changed_while_read(os.fspath(path))), stacklevel=2)
+
+
+def pieces(path: str | os.PathLike[str], size: int) -> Iterator[bytes]:
+    """Yield the content of a file in pieces of ``size`` bytes, the last one shorter; warns as :func:`watched_file`."""
+    with watched_file(path) as file:
+        yield from pieces_of(file, size)
+
+
+def pieces_of(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield what follows in a file in pieces of ``size`` bytes, the last one shorter."""
+    while piece := file.read(size):
+        yield piece

@@ -1,4 +1,8 @@
-"""The arithmetic coder: bits to bytes and back, by the probabilities of a predictor."""
+"""The arithmetic coder: bits to bytes and back, by the probabilities of a predictor.
+
+Witten, Neal and Cleary, "Arithmetic Coding for Data Compression" (CACM 1987), with two symbols and whole bytes out: an
+interval of 32-bit numbers that each bit narrows in proportion to its probability.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,86 @@ from typing import TypeAlias
 
 from isthmus.coding.reference.predictor import Predictor, Tensors
 
-__all__ = ["Bytes", "Coder"]
+__all__ = ["BitDecoder", "BitEncoder", "Bytes", "Coder"]
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
+EVEN = 32768  # the probability of a bit that is coded as it is
+
+
+class BitEncoder:
+    """Bits to a payload."""
+
+    def __init__(self) -> None:
+        self._low, self._high, self._out = 0, 0xFFFFFFFF, bytearray()
+
+    def bit(self, p: int, bit: int) -> int:
+        """Code a bit that is one with probability p / 65536, and return it."""
+        self._low, self._high = _narrow(self._low, self._high, p, bit)
+        while self._low >> 24 == self._high >> 24:
+            self._out.append(self._high >> 24)
+            self._low, self._high = _shift(self._low), _shift(self._high) | 255
+        return bit
+
+    def plain(self, number: int, bits: int) -> int:
+        """Code the bits of a number as they are, the highest first, and return it."""
+        for k in range(bits - 1, -1, -1):
+            self.bit(EVEN, number >> k & 1)
+        return number
+
+    def end(self) -> bytes:
+        """Return the payload."""
+        return bytes(self._out) + _last_bytes(self._low, self._high)
+
+
+class BitDecoder:
+    """A payload to bits; after its end come zeros.
+
+    It has the methods of an encoder, and looks at no bit that it is given, so that one way of coding serves both.
+    """
+
+    def __init__(self, payload: Bytes) -> None:
+        self._payload, self._at = payload, 4
+        self._low, self._high = 0, 0xFFFFFFFF
+        self._window = int.from_bytes(bytes(payload[:4]).ljust(4, b"\0"), "big")
+
+    @property
+    def is_beyond_end(self) -> bool:
+        """Whether more zeros were needed than a payload may leave out."""
+        return self._at - 4 > len(self._payload)
+
+    def bit(self, p: int, _: int = 0) -> int:
+        """Return the next bit, which is one with probability p / 65536."""
+        bit = int(self._window <= _middle(self._low, self._high, p))
+        self._low, self._high = _narrow(self._low, self._high, p, bit)
+        while self._low >> 24 == self._high >> 24:
+            self._low, self._high = _shift(self._low), _shift(self._high) | 255
+            byte = self._payload[self._at] if self._at < len(self._payload) else 0
+            self._window = _shift(self._window) | byte
+            self._at += 1
+        return bit
+
+    def plain(self, _: int, bits: int) -> int:
+        """Return a number whose bits were coded as they are."""
+        number = 0
+        for _k in range(bits):
+            number = number << 1 | self.bit(EVEN)
+        return number
+
+    def end(self, what: str) -> None:
+        """Check that the payload ends as an encoder would have ended it; ``what`` it stands for is said if not.
+
+        Raises
+        ------
+        ValueError
+            It does not.
+        """
+        if self.is_beyond_end or self._payload[self._at - 4 :] != _last_bytes(self._low, self._high):
+            raise ValueError(f"not the payload of so many {what}")
+
 
 class Coder:
-    """Bits to bytes and back: an interval of 32-bit numbers that each bit narrows in proportion to its probability.
-
-    Witten, Neal and Cleary, "Arithmetic Coding for Data Compression" (CACM 1987), with two symbols and whole bytes out.
+    """Bytes to payloads and back.
 
     Parameters
     ----------
@@ -27,12 +102,12 @@ class Coder:
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything."""
-        self.predictor = Predictor(*self._settings)
+        """Forget everything, and that it was stopped."""
         self._is_stopped = False
+        self.predictor = Predictor(*self._settings)
 
     def stop(self) -> None:
-        """Interrupt what another thread has begun; it raises RuntimeError there."""
+        """Interrupt what another thread does: it raises RuntimeError there, as does all until it is restarted."""
         self._is_stopped = True
 
     def _go_on(self) -> None:
@@ -41,47 +116,33 @@ class Coder:
 
     def encode(self, data: Bytes) -> bytes:
         """Return the payload of some bytes."""
-        low, high, out = 0, 0xFFFFFFFF, bytearray()
+        encoder = BitEncoder()
         for byte in data:
             self._go_on()
             for k in range(7, -1, -1):
-                bit = byte >> k & 1
-                low, high = _narrow(low, high, self.predictor.predict(), bit)
-                self.predictor.update(bit)
-                while low >> 24 == high >> 24:
-                    out.append(high >> 24)
-                    low, high = _shift(low), _shift(high) | 255
-        return bytes(out) + _last_bytes(low, high)
+                self.predictor.update(encoder.bit(self.predictor.predict(), byte >> k & 1))
+        return encoder.end()
 
     def decode(self, payload: Bytes, length: int) -> bytes:
-        """Return the ``length`` bytes of a payload; after its end come zeros.
+        """Return the ``length`` bytes of a payload.
 
         Raises
         ------
         ValueError
             It is not as long as theirs, or ends otherwise.
         """
-        low, high, at = 0, 0xFFFFFFFF, 4
-        window = int.from_bytes(bytes(payload[:4]).ljust(4, b"\0"), "big")
-        out = bytearray()
+        decoder, out = BitDecoder(payload), bytearray()
         for _ in range(length):
             self._go_on()
             byte = 0
             for _ in range(8):
-                p = self.predictor.predict()
-                bit = int(window <= _middle(low, high, p))
-                low, high = _narrow(low, high, p, bit)
+                bit = decoder.bit(self.predictor.predict())
                 self.predictor.update(bit)
                 byte = byte << 1 | bit
-                while low >> 24 == high >> 24:
-                    low, high = _shift(low), _shift(high) | 255
-                    window = _shift(window) | (payload[at] if at < len(payload) else 0)
-                    at += 1
             out.append(byte)
-            if at - 4 > len(payload):
+            if decoder.is_beyond_end:
                 break
-        if at - 4 > len(payload) or payload[at - 4 :] != _last_bytes(low, high):
-            raise ValueError("not the payload of so many bytes")
+        decoder.end("bytes")
         return bytes(out)
 
     def learn(self, data: Bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LIMIT", "MASK", "RATES", "Adaptive", "Curves", "clip", "mix", "squash", "stretch"]
+__all__ = ["LIMIT", "MASK", "RATES", "Adaptive", "Curves", "clip", "dot", "learn", "mix", "squash", "stretch"]
 
 LIMIT = 2815
 KNOTS = (
@@ -109,3 +109,14 @@ class Curves:
 
 
 APM_STEP, APM_KNOTS = 176, 33
+
+
+def dot(inputs: NDArray[np.int64], weights: NDArray[np.int64]) -> int:
+    """Return a sum of products, each of them and the whole divided by 256 and rounded down."""
+    return int((inputs * weights >> 8).sum()) >> 8
+
+
+def learn(weights: NDArray[np.int64], inputs: NDArray[np.int64], error: int) -> None:
+    """Move weights, in place, against the error; each stays within 8 (65536 is one)."""
+    weights += (inputs * error + (1 << 13)) >> 14
+    np.clip(weights, -(1 << 19), 1 << 19, out=weights)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.reference.network import Network, grams
-from isthmus.coding.reference.numbers import MASK, RATES, Adaptive, Curves, clip, mix, squash, stretch
+from isthmus.coding.reference.numbers import MASK, RATES, Adaptive, Curves, clip, dot, learn, mix, squash, stretch
 
 __all__ = ["SELECTIONS", "SPEEDS", "WITH_PRIOR", "Context", "Matcher", "Predictor", "Tensors", "first_weights"]
 
@@ -200,9 +200,9 @@ class Predictor:
         longest = max(0, *(matcher.place for matcher in self.matchers))
         self.selected = self._selected(order, longest)[: self.speed.sets]
         chosen = [weights[place] for weights, place in zip(self.weights, self.selected, strict=True)]
-        self.outputs = np.array([clip(_dot(self.inputs, weights)) for weights in chosen])
+        self.outputs = np.array([clip(dot(self.inputs, weights)) for weights in chosen])
         self.final_selected = self.partial, order * 32 + longest
-        final = [clip(_dot(self.outputs, self.final_weights[f][self.final_selected[f]])) for f in range(2)]
+        final = [clip(dot(self.outputs, self.final_weights[f][self.final_selected[f]])) for f in range(2)]
         self.final_probabilities = [squash(x) for x in final]
         return self._refine(sum(final) >> 1)
 
@@ -279,9 +279,9 @@ class Predictor:
         least, more = self.speed.rates
         rate = least + more * 1024 // (1024 + min(self.pos, 1000000) // 4)
         for weights, place, output in zip(self.weights, self.selected, self.outputs.tolist(), strict=True):
-            _learn(weights[place], self.inputs, ((bit << 16) - squash(output)) * rate >> 8)
+            learn(weights[place], self.inputs, ((bit << 16) - squash(output)) * rate >> 8)
         for weights, place, p in zip(self.final_weights, self.final_selected, self.final_probabilities, strict=True):
-            _learn(weights[place], self.outputs, ((bit << 16) - p) >> 3)
+            learn(weights[place], self.outputs, ((bit << 16) - p) >> 3)
         target = 65535 if bit else 0
         for curves in self.apms if self.prior is None else (*self.apms, self.network_curves):
             curves.adapt(bit)
@@ -499,13 +499,3 @@ def _length_class(length: int) -> int:
     if length < 64:
         return 20 + (length - 32) // 8
     return 24 + (length - 64) // 48 if length < 400 else 31
-
-
-def _dot(inputs: NDArray[np.int64], weights: NDArray[np.int64]) -> int:
-    return int((inputs * weights >> 8).sum()) >> 8
-
-
-def _learn(weights: NDArray[np.int64], inputs: NDArray[np.int64], error: int) -> None:
-    """Move weights, in place, against the error; each stays within 8 (65536 is one)."""
-    weights += (inputs * error + (1 << 13)) >> 14
-    np.clip(weights, -(1 << 19), 1 << 19, out=weights)
