@@ -243,8 +243,7 @@ class Encoder:
         self._items = self.layout.items(plain)
         self._ends = list(self.layout.segments())
         self._shapes = [self.layout.shape_of(last - first) or () for first, last in self._ends]
-        plan = partial(planned, bound=bound)
-        self._planned = list(side_by_side(self._planes(), plan, threads)) if self._ends else self._unplanned()
+        self._planned = self._plan(bound, threads) if self._ends else self._unplanned()
         reasons = (one.why_exact for one in self._planned if one.why_exact)
         self.why_exact = self.why_exact or next(reasons, None)
         self.description = self._description()
@@ -259,11 +258,14 @@ class Encoder:
         """Of the plane of each leaf."""
         return [one.plan for one in self._planned]
 
-    def _planes(self) -> list[Plane]:
-        return [
+    def _plan(self, bound: Bound, threads: int) -> list[Planned]:
+        """Return how each plane is to be coded: side by side, or with all threads where there is only one."""
+        planes = [
             Plane(leaf, partial(self._numbers, leaf), [_with_count(shape, leaf.count) for shape in self._shapes])
             for leaf in self.layout.leaves
         ]
+        own = threads if len(planes) == 1 else 1
+        return list(side_by_side(planes, lambda plane: planned(plane, bound, own), threads // own))
 
     def _numbers(self, leaf: Leaf, number: int) -> NDArray[Any]:
         """Return the numbers of a leaf in a segment: (n,)."""

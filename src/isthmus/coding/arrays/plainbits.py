@@ -30,7 +30,7 @@ def unpacked(content: bytes, lengths: Lengths) -> Words:
     """Return the numbers that were packed; ValueError where there are not as many bytes as they have."""
     numbers, position = np.zeros(len(lengths), np.uint64), 0
     for length, chosen in _by_length(lengths):
-        count = np.count_nonzero(lengths == length) if not isinstance(chosen, slice) else len(lengths)
+        count = len(lengths) if isinstance(chosen, slice) else int(np.count_nonzero(chosen))
         here = (count * length + 7) // 8
         part = np.frombuffer(content, np.uint8)[position : position + here]
         if len(part) < here or (part[-1:] & ((1 << 8 * here - count * length) - 1)).any():

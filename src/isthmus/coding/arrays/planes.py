@@ -226,7 +226,8 @@ def _coded(
         rest = None if rest is None else np.where(left_out, np.uint64(0), rest)
     wanted, scheme = places.copy(), plan.schemes[number]
     payload = ValueCoder(scheme, plan.is_columned).encode(places, plan.sides(shape))
-    found = plan.scale.numbers(wanted if plan.is_exact else places, rest, x.dtype)
+    wanted = np.where(left_out, places, wanted) if plan.is_exact else places
+    found = plan.scale.numbers(wanted, rest, x.dtype)
     said = _sized(payload)
     if plan.is_exact:
         said += _beside(scheme, wanted - places, ~left_out) + _packed_rest(plan, wanted, rest, ~left_out)

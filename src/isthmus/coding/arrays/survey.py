@@ -14,7 +14,7 @@ from isthmus.coding.arrays.dtypes import Leaf
 from isthmus.coding.arrays.planes import SPECIALS_LIMIT
 from isthmus.coding.arrays.scales import PRECISION, ordinals
 
-__all__ = ["Block", "Plane", "Survey", "palette"]
+__all__ = ["Block", "Plane", "Survey", "normal", "palette"]
 
 FILL_GAP = 1e15  # times as large as all others: a fill value
 LEVELS = 4  # sizes of numbers, from the largest, that are looked at for such a gap
@@ -102,7 +102,7 @@ class Survey:
     def of(cls, plane: Plane, fill: Sequence[Any] = ()) -> Self:
         """Return what is known of a plane, some of whose numbers are fill values."""
         specials = _specials(plane, fill)
-        found = [_measured(_normal(x, specials)) for x in plane.parts()]
+        found = [_measured(normal(x, specials)) for x in plane.parts()]
         known = [one for one in found if one is not None]
         if not known:
             return cls(specials)
@@ -113,7 +113,7 @@ class Survey:
         return cls(specials, least, most, min(sizes, default=0.0), used, max(1, divisor))
 
 
-def _normal(x: NDArray[Any], specials: Sequence[int]) -> NDArray[Any]:
+def normal(x: NDArray[Any], specials: Sequence[int]) -> NDArray[Any]:
     """Return the numbers that do not stand apart."""
     if not specials:
         return x
