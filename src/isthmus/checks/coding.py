@@ -20,6 +20,7 @@ __all__ = [
     "an_archive",
     "archive_too_large",
     "archive_without_model",
+    "bound_of_fields",
     "bytes_only",
     "changed_while_read",
     "codec_elsewhere",
@@ -30,12 +31,15 @@ __all__ = [
     "compressed_mode",
     "cut_short",
     "damaged",
+    "foreign_items",
     "input_is_a_terminal",
+    "items_of_no_size",
     "known_members",
     "later_codec",
     "later_form",
     "learning_needs_compiled",
     "link_in_the_way",
+    "masked_array",
     "member_exists",
     "member_in_the_way",
     "model_at_speed",
@@ -108,6 +112,14 @@ def cut_short(name: str) -> ArtifactError:
     """Return the error for a file whose end is missing."""
     return ArtifactError(
         f"{name} is cut short: its end is missing; copy or download it again, or take what is sound of it (--partial)."
+    )
+
+
+def foreign_items(name: str, size: int) -> ArtifactError:
+    """Return the error for numbers that only another kind of processor has."""
+    return ArtifactError(
+        f"{name} holds long doubles of {size} bytes, which this kind of processor does not have; open it on one like "
+        f"that which wrote it."
     )
 
 
@@ -342,6 +354,33 @@ def table_unlike_its_bytes() -> str:
 
 def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count:,} cells"
+
+
+# --- arrays -------------------------------------------------------------------------------------------
+
+
+def items_of_no_size(dtype: Any) -> DataTypeError:
+    """Return the error for an array whose items are not bytes that could be kept."""
+    return DataTypeError(
+        f"array: items of type {dtype} are objects, or have no fixed size below 32 MiB; convert them with astype, to "
+        f"numbers or to text of a fixed length."
+    )
+
+
+def masked_array() -> DataTypeError:
+    """Return the error for an array with a mask beside it."""
+    return DataTypeError(
+        "array: a masked array has a mask beside its numbers, which would be lost; pass .filled(value), and that value "
+        "as fill."
+    )
+
+
+def bound_of_fields(names: Sequence[str]) -> ParameterError:
+    """Return the error for one bound for things of several kinds."""
+    return ParameterError(
+        f"array: max_error and rel_error are of numbers of one kind, and items have the fields {_listed(names)}; leave "
+        f"the bound out, or compress each field as an array of its own."
+    )
 
 
 # --- archives --------------------------------------------------------------------------------------------------------
