@@ -20,7 +20,9 @@ __all__ = [
     "an_archive",
     "archive_too_large",
     "archive_without_model",
+    "bound_not_used",
     "bound_of_fields",
+    "bound_without_array",
     "bytes_only",
     "changed_while_read",
     "codec_elsewhere",
@@ -468,3 +470,15 @@ def learning_needs_compiled() -> IsthmusError:
         "Codec.fit: the compiled part of isthmus is missing here, and without it learning would take days; install "
         "isthmus where there is a C compiler, or fit the model on another machine."
     )
+
+
+def bound_without_array(path: str, name: str) -> ParameterError:
+    """Return the error for a bound on the error of something that is no array."""
+    return ParameterError(
+        f"compress: {name} is for arrays, and {path} holds none; leave it out, or give an array (in a file, .npy)."
+    )
+
+
+def bound_not_used(why: str) -> str:
+    """Return what is said where a bound on the error is not used."""
+    return f"the array is compressed without loss, since {why}"

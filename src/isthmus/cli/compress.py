@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -21,7 +21,7 @@ from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.prior import Prior
-from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised
+from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
@@ -43,6 +43,9 @@ def compress(
     model: str | None = None,
     speed: str = "normal",
     content: str = "auto",
+    max_error: float | None = None,
+    rel_error: float | None = None,
+    fill: float | None = None,
     no_prior: bool = False,
     no_verify: bool = False,
     dry_run: bool = False,
@@ -73,9 +76,15 @@ def compress(
         What isthmus fit --model codec learned from data like these; decompress needs it, too.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
-    content : {"auto", "bytes", "table"}
-        What a file is coded as: auto takes .csv, .tsv and .tab for tables, column by column, and comes back byte for
-        byte; what cannot be cut into rows and columns is coded as bytes.
+    content : {"auto", "bytes", "table", "array"}
+        What a file is coded as: auto takes .csv, .tsv and .tab for tables and .npy for arrays. Both come back byte for
+        byte, and what cannot be read as one is coded as bytes.
+    max_error : float
+        How far a number of an array may be off when it comes back; NaN, infinities and fill values are exact.
+    rel_error : float
+        The same, as a share of the range of the array's finite numbers.
+    fill : float
+        A fill value of the array. Those that are 1e15 times as large as all other numbers are found without it.
     no_prior : bool
         Begin without the prior that isthmus carries, with which what looks like text becomes smaller.
     no_verify : bool
@@ -98,6 +107,7 @@ def compress(
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     checks.choice("compress", "--content", content, KINDS)
+    how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill})
     settings = {
         "speed": speed,
         "model": choice.model,
@@ -114,10 +124,10 @@ def compress(
         return _only_told(terminal, paths, choice, dry_run=dry_run)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
-            _compress_job(terminal, _Job.of(paths, None, content), to_stdout, "the standard output", settings)
+            _compress_job(terminal, _Job.of(paths, None, how), to_stdout, "the standard output", settings)
             return Result({})
         wanted = [(paths, output)] if output is not None else [([path], _beside(path, force)) for path in paths]
-        jobs = [_Job.of(*one, content) for one in wanted]  # before locks of the outputs lie in the folders
+        jobs = [_Job.of(*one, how) for one in wanted]  # before locks of the outputs lie in the folders
         targets = [outputs.check_file_output(target, force) for _, target in wanted]
         done = []
         for job, target in zip(jobs, targets, strict=True):
@@ -125,6 +135,32 @@ def compress(
                 meter = _compress_job(terminal, job, file, str(target), settings)
             done.append(_record(job.paths, str(target), meter))
     return Result({"files": done}, [_line(record) for record in done])
+
+
+@dataclass(frozen=True)
+class _As:
+    """What a file that is compressed alone is coded as; members of archives are bytes.
+
+    Parameters
+    ----------
+    content : str, default="auto"
+        What a person said that it is.
+    bound : mapping
+        How far the numbers of an array may be off.
+    """
+
+    content: str = AUTO
+    bound: Mapping[str, float | None] = field(default_factory=dict)
+
+    def recognised(self, path: str, file: BinaryIO, settings: Mapping[str, Any]) -> Recognised:
+        """Return what a file is coded as; only at normal speed and without a model it is anything but bytes."""
+        kind = kind_of(path, self.content)
+        bound = {name: value for name, value in self.bound.items() if value is not None}
+        if bound and kind != ARRAY:
+            raise checks.bound_without_array(path, min(bound))
+        if settings["speed"] != "normal" or settings["model"] is not None:
+            kind = BYTES
+        return recognised(file, kind, **(bound | {"threads": settings["threads"]} if kind == ARRAY else {}))
 
 
 @dataclass(frozen=True)
@@ -137,19 +173,19 @@ class _Job:
         Files and folders.
     members : Gathered or None
         The members of an archive; None for one file that is compressed alone.
-    content : str, default="auto"
-        What a file that is compressed alone is coded as; members of archives are bytes.
+    how : _As
+        What a file that is compressed alone is coded as.
     """
 
     paths: Sequence[str]
     members: Gathered | None
-    content: str = AUTO
+    how: _As = _As()
 
     @classmethod
-    def of(cls, paths: Sequence[str], output: str | None, content: str = AUTO) -> Self:
+    def of(cls, paths: Sequence[str], output: str | None, how: _As = _As()) -> Self:
         """Look up what is to be compressed."""
         if len(paths) == 1 and not os.path.isdir(paths[0]):
-            return cls(paths, None, content)
+            return cls(paths, None, how)
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
@@ -198,7 +234,7 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
     """Compress one file, or several things as one archive."""
     _tell_skipped(terminal, job)
     if job.members is None:
-        return _compress_file(terminal, job.paths[0], job.content, file, label, settings)
+        return _compress_file(terminal, job.paths[0], job.how, file, label, settings)
     total = sum(path.stat().st_size for path in job.files())
     with metered(terminal, total) as meter:
         size = write_archive(file, job.members.files, label=label, progress=meter, **settings)
@@ -207,16 +243,16 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
 
 
 def _compress_file(
-    terminal: Terminal, path: str, content: str, file: BinaryIO, label: str, settings: Mapping[str, Any]
+    terminal: Terminal, path: str, how: _As, file: BinaryIO, label: str, settings: Mapping[str, Any]
 ) -> Meter:
     """Compress one file as what it is."""
     size, name = os.stat(path).st_size, os.path.basename(path)
     name_kept = None if names.why_refused(name) else name
     with metered(terminal, size) as meter, watched_file(path) as source:
-        plain = settings["speed"] == "normal" and settings["model"] is None
-        found = recognised(path, source, content) if plain else Recognised()
+        found = how.recognised(path, source, settings)
         if found.why_not:
-            terminal.say(f"note: {path} is compressed as bytes, since {found.why_not}.")
+            instead = "without loss" if found.content else "as bytes"
+            terminal.say(f"note: {path} is compressed {instead}, since {found.why_not}.")
         if found.content:
             written = contents.write(
                 file,

@@ -59,7 +59,7 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     if found["form"] == "archive":
         lines += [f"members: {found['members']:,}"]
     if "content" in found:
-        lines.append(f"{found['content']} of {counted(found['units'], 'row')}")
+        lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
     return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
@@ -111,7 +111,7 @@ def _table_of_columns(found: dict[str, Any]) -> list[str]:
         )
         for name, cost in costs.items()
     ]
-    return ["", *columns((f"column of {found['content']}", "bytes", "share", "bits a row", ""), lines)]
+    return ["", *columns((f"column of {found['content']}", "bytes", "share", f"bits a {found['unit']}", ""), lines)]
 
 
 def _rate(compressed: int, data: int) -> str:

@@ -8,20 +8,35 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isthmus import checks, files
+from isthmus.coding import contents
 from isthmus.coding.archive import Archive
+from isthmus.coding.arrays.content import ArrayContent
 from isthmus.coding.codec import Codec, Model, prior_in
 from isthmus.coding.prior import Prior
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
+from isthmus.errors import IsthmusWarning
 
 __all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed"]
 
 
 def compress(
-    data: Any, *, speed: str = "normal", verify: bool = True, model: Model = None, prior: bool = True
+    data: Any,
+    *,
+    speed: str = "normal",
+    verify: bool = True,
+    model: Model = None,
+    prior: bool = True,
+    max_error: float | None = None,
+    rel_error: float | None = None,
+    fill: Any = None,
 ) -> bytes:
     """Return data in fewer bytes: a whole compressed file, which :func:`decompress` undoes.
 
@@ -29,8 +44,8 @@ def compress(
 
     Parameters
     ----------
-    data : bytes or another object with the buffer protocol
-        Any bytes; of an array those of its numbers, in C order, without its shape.
+    data : ndarray, bytes or another object with the buffer protocol
+        An array of NumPy's, which comes back as one, with its type, shape and order; or any bytes.
     speed : {"normal", "fast"}, default="normal"
         "fast" takes a fraction of the time and gives larger files: it does without a prior. Up to 65,535 bytes that is
         all the difference.
@@ -40,6 +55,13 @@ def compress(
         What was learned from data like these. Whoever decompresses them needs it too.
     prior : bool, default=True
         Whether, without a model, the coder may begin with the prior that isthmus carries: for data that look like text.
+    max_error : float, optional
+        How far a number of an array may be off when it comes back, in absolute value; without a bound every bit is
+        kept. NaN, infinities and fill values are exact in any case.
+    rel_error : float, optional
+        The same, as a share of the range of the array's finite numbers.
+    fill : number or sequence of numbers, optional
+        Fill values. Those that are at least 1e15 times as large as all other numbers are found without being named.
 
     Returns
     -------
@@ -51,15 +73,33 @@ def compress(
     DataTypeError
         ``data`` are no bytes.
     ParameterError
-        There is a model, and the speed is "fast".
+        There is a model, and the speed is "fast"; or a bound, and the data are no array, or have no numbers.
+
+    Warns
+    -----
+    IsthmusWarning
+        Every bit is kept, since the bound is smaller than the steps of the array's type.
     ArtifactError, FormatNumberError
         The file of the model is none, is damaged, or a later version of isthmus wrote it.
     """
+    bound = {"max_error": max_error, "rel_error": rel_error, "fill": fill}
+    if type(data) is np.ndarray and speed == "normal" and model is None:
+        return _compressed_array(data, verify, bound)
+    if any(value is not None for value in bound.values()):
+        raise checks.bound_without_array("the data", next(name for name, value in bound.items() if value is not None))
     return compressed(data, speed=speed, verify=verify, model=prior_in("compress", model), prior=prior)
 
 
-def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> bytes:
-    """Return the data that :func:`compress` was given.
+def _compressed_array(array: NDArray[Any], verify: bool, bound: dict[str, Any]) -> bytes:
+    content, into = ArrayContent(array, **bound), io.BytesIO()
+    if content.why_exact:
+        warnings.warn(IsthmusWarning(checks.bound_not_used(content.why_exact)), stacklevel=3)
+    contents.write(into, content, verify=verify)
+    return into.getvalue()
+
+
+def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> Any:
+    """Return the data that :func:`compress` was given: bytes, or an array.
 
     Parameters
     ----------

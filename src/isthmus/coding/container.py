@@ -74,7 +74,7 @@ class Source:
         self._noted: bytearray | None = None
 
     @classmethod
-    def of(cls, content: bytes, name: str) -> Self:
+    def of(cls, content: bytes | memoryview, name: str) -> Self:
         """Return the source of bytes that are at hand."""
         return cls(io.BytesIO(content), name)
 

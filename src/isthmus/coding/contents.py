@@ -11,16 +11,16 @@ import importlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from isthmus import checks
 from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
 from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
 
-__all__ = ["ARRAY", "PICTURE", "TABLE", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
+__all__ = ["ARRAY", "PICTURE", "TABLE", "Array", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
 
 TABLE, ARRAY, PICTURE = 1, 2, 3
-MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays", PICTURE: "isthmus.coding.pictures"}
+MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays.content", PICTURE: "isthmus.coding.pictures"}
 THREADS = 2
 AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
 
@@ -75,12 +75,25 @@ class Described(Protocol):
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
 
     kind: str  # "table", "array" or "picture"
+    unit: str  # what pieces consist of, in the singular
 
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file that the content came from, or of one that means the same."""
+
+
+@runtime_checkable
+class Array(Described, Protocol):
+    """An array that is read."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its items."""
+
+    def array(self, pieces: Iterator[bytes]) -> Any:
+        """Return the array of the bytes of its pieces."""
 
 
 Item = TypeVar("Item")

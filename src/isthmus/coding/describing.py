@@ -118,7 +118,11 @@ def _of_stream(source: Source) -> dict[str, Any]:
         "stored": stored,
         "restarts": restarts,
         "parts": parts,
-        **({} if content is None else {"content": content.kind, "units": units, "columns": columns}),
+        **(
+            {}
+            if content is None
+            else {"content": content.kind, "unit": content.unit, "units": units, "columns": columns}
+        ),
     }
 
 

@@ -441,11 +441,19 @@ def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> 
     """
     fields = Fields.read(source, STREAM)
     if fields.content is not None:
-        described = contents.reader_of(fields.content, source.name, model)
-        return described.as_file(_sound(source, _decoded_as(described, source, threads)))
+        described, pieces = _described(source, fields.content, model, threads)
+        return described.as_file(pieces)
     prior = fields.found_prior(model, source.name)
     decode = _decoded_side_by_side if threads > 1 and _has_lanes(source) else _decoded_in_turn
     return _sound(source, decode(source, fields, prior))
+
+
+def _described(
+    source: Source, content: bytes, model: Prior | None, threads: int = LANES
+) -> tuple[contents.Described, Iterator[bytes]]:
+    """Return what a stream of another content than bytes holds, and its pieces; at last its end is checked."""
+    described = contents.reader_of(content, source.name, model)
+    return described, _sound(source, _decoded_as(described, source, threads))
 
 
 def _sound(source: Source, decoded: Iterator[Decoded]) -> Iterator[bytes]:
@@ -659,8 +667,15 @@ def compressed(
     return found.getvalue()
 
 
-def decompressed(data: Any, *, limit: int | None = None, model: Prior | None = None) -> bytes:
-    """Return the data of a compressed file, of which at most ``limit`` bytes may come out."""
+def decompressed(data: Any, *, limit: int | None = None, model: Prior | None = None) -> Any:
+    """Return the data of a compressed file, of which at most ``limit`` bytes may come out; an array as an array."""
+    source = Source.of(as_bytes("decompress", data), "the data")
+    if opened(source) == STREAM and (content := Fields.read(source, STREAM).content) is not None:
+        described, pieces = _described(source, content, model)
+        if isinstance(described, contents.Array):
+            if limit is not None and described.size > limit:
+                raise checks.too_long("the data", limit)
+            return described.array(pieces)
     with Reader(io.BytesIO(as_bytes("decompress", data)), model=model) as reader:
         if limit is None:
             return reader.readall()

@@ -79,7 +79,7 @@ DESCRIPTION = "description of the columns"
 class Described:
     """A text table that is read."""
 
-    kind = "table"
+    kind, unit = "table", "row"
 
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
