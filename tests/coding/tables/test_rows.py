@@ -114,6 +114,7 @@ def test_a_row_that_is_longer_than_a_group_is_left_as_bytes() -> None:
 def test_empty_lines_at_the_end_belong_to_the_last_group() -> None:
     assert parts(b"1,2\n3,4\n\n\n", rows=1) == [(True, 4), (True, 6)]
     assert parts(b"1,2\r\n3,4\r\n\r\n", rows=1) == [(True, 5), (True, 7)]
+    assert parts(b"1,2\n3,4\n\n\n", size=9) == [(True, 9), (False, 1)]
 
 
 def test_what_is_no_table_is_cut_all_the_same() -> None:

@@ -76,25 +76,30 @@ class Layout:
         """
         columns, gaps, size, before = [], [], 0, np.zeros(self.n_rows, np.int64)
         for column, its, text in zip(self.columns, values, texts, strict=True):
-            if not all(fits(form, plane, self.n_rows) for form, plane in zip(column.forms, its, strict=True)):
-                raise checks.damaged(name, "a value of a column is none that it can have")
-            cells = column.cells(its, text, self.n_rows, self.dialect)
-            if cells is None:
-                raise checks.damaged(name, "a column has not as many cells as there are rows")
+            cells = self._cells(column, its, text, name)
             own = lengths(cells)
-            size += int(own.sum())
             if column.spacing is not None:
                 gaps.append(column.spacing.gaps(own, before, its[len(its) - len(column.spacing.forms) :]))
                 size += int(gaps[-1].sum())
-            if size > self.size:
+            size += int(own.sum())
+            if size > self.size:  # before so many are made
                 raise checks.damaged(name, "the cells of a table have more bytes than they should")
             columns.append(spread(cells.cells, cells.codes))
             before = own
-        written = gaps if self.dialect.spaced else None
-        found = Table(self.dialect, columns, written, self.head, self.tail, self.size).to_bytes()
+        spaces = gaps if self.dialect.spaced else None
+        found = Table(self.dialect, columns, spaces, self.head, self.tail, self.size).to_bytes()
         if len(found) != self.size:
             raise checks.damaged(name, "a table has fewer bytes than it should")
         return found
+
+    def _cells(self, column: Column, values: Sequence[Integers], text: bytes, name: str) -> Distinct:
+        """Return the cells of a column as they are written."""
+        if not all(fits(form, plane, self.n_rows) for form, plane in zip(column.forms, values, strict=True)):
+            raise checks.damaged(name, "a value of a column is none that it can have")
+        cells = column.cells(values, text, self.n_rows, self.dialect)
+        if cells is None:
+            raise checks.damaged(name, "a column has not as many cells as there are rows")
+        return cells
 
     def to_bytes(self) -> bytes:
         """Return the description."""

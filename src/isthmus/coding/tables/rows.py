@@ -117,10 +117,8 @@ class _Ahead:
 
     def lines(self) -> bytes:
         """Return what is held, as far as its lines are known to be whole."""
-        if not self._ended:
-            end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
-            return self.held[:end] if end > 0 else self.held
-        return self.held
+        end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
+        return self.held if self._ended or end <= 0 else self.held[:end]
 
     def take(self, count: int) -> bytes:
         """Return the next bytes, so many or all."""
@@ -146,10 +144,11 @@ class _Ahead:
         ends = ends[ends <= window]
         if not len(ends):
             return b""
-        return self.take(int(ends[-1])) + self._blank(dialect.newline)
+        found = self.take(int(ends[-1]))
+        return found + self._blank(dialect.newline, min(BLANK, size - len(found)))
 
-    def _blank(self, newline: bytes) -> bytes:
-        """Return what follows if that is nothing but a few empty lines, at the end of the file."""
-        self.fill(BLANK)
-        only_newlines = len(self.held) < BLANK and end_of_rows(self.held, newline) == 0
-        return self.take(BLANK) if only_newlines else b""
+    def _blank(self, newline: bytes, most: int) -> bytes:
+        """Return what follows if that is nothing but empty lines of at most so many bytes, at the end of the file."""
+        self.fill(most + 1)
+        only_newlines = len(self.held) <= most and end_of_rows(self.held, newline) == 0
+        return self.take(most) if only_newlines else b""

@@ -33,13 +33,13 @@ class Guess:
     misfit : tuple of int, or None
         The number of the first row that has more or fewer cells than most, how many it has, and how many most have;
         None where all rows fit.
-    share : float
-        Of rows that fit.
+    misfits : int
+        How many such rows there are.
     """
 
     dialect: Dialect
     misfit: tuple[int, int, int] | None = None
-    share: float = 1.0
+    misfits: int = 0
 
 
 def sniffed(data: bytes) -> Dialect | NoTable:
@@ -66,7 +66,7 @@ def sniffed(data: bytes) -> Dialect | NoTable:
     fitting = [guess.dialect for guess in guesses if guess.misfit is None]
     if fitting:
         return _finished(body, min(fitting, key=lambda dialect: dialect.skipped))
-    likeliest = max(guesses, key=lambda guess: guess.share, default=None)
+    likeliest = min(guesses, key=lambda guess: guess.misfits, default=None)
     if likeliest is None or likeliest.misfit is None:
         return NoTable(checks.table_without_separator())
     return NoTable(checks.table_rows_differ(*likeliest.misfit))
@@ -122,7 +122,7 @@ def _guesses(body: bytes, plain: Dialect) -> Iterator[Guess]:
 
 
 def _guess(sample: bytes, dialect: Dialect) -> Iterator[Guess]:
-    """Yield the guess that a separator leads to, if most rows have it."""
+    """Yield the guess that a separator leads to, if most rows have as many of it."""
     text = np.frombuffer(sample, np.uint8)
     counts = Marks.of(text, dialect).cells_by_row()
     usual = int(np.bincount(counts).argmax())
@@ -133,9 +133,9 @@ def _guess(sample: bytes, dialect: Dialect) -> Iterator[Guess]:
         return
     if skipped <= min(SKIPPED, len(counts) // 2):
         yield Guess(replace(dialect, skipped=skipped))
-    else:
+    elif 2 * len(misfits) < len(counts):
         first = int(misfits[0])
-        yield Guess(dialect, (first + 1, int(counts[first]), usual), 1 - len(misfits) / len(counts))
+        yield Guess(dialect, (first + 1, int(counts[first]), usual), len(misfits))
 
 
 def _is_value(cell: bytes) -> bool:
