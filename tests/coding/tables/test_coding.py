@@ -97,17 +97,24 @@ def test_a_table_of_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert content.count(b"level") <= 1  # names stand in the first group alone
 
 
+def test_numbers_with_cells_between_that_are_none_come_back() -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.random()!r},{rng.integers(10**9)}" if i % 9 else "missing,n/a" for i in range(400)]
+    data = ("a,b\n" + "\n".join(rows) + "\n").encode()
+    assert decompressed(compressed(data, verify=False)) == data
+
+
 @pytest.mark.parametrize("size", [2, 3, 64, 65, 1 << 22, (1 << 22) + 1, 1 << 44, (1 << 63) - 1])
 def test_planes_of_any_size(size: int) -> None:
     rng = np.random.default_rng(0)
     values = (rng.random(300) * (size - 1)).astype(np.int64) % size
     values[:2] = 0, size - 1
-    known = rng.integers(0, 2, 300)
+    unknown = rng.integers(0, 2, 300)
     columns = [
         [Form(size=size, ordered=True, name="value").filled(values)],
         [
-            Form(size=2, ordered=False, name="known").filled(known),
-            Form(size=size, ordered=True, name="value", where=0).filled(np.where(known, values, 0)),
+            Form(size=2, ordered=False, name="unknown").filled(unknown),
+            Form(size=size, ordered=True, name="value", where=0).filled(np.where(unknown, 0, values)),
         ],
     ]
     packed = coding.coded_planes(columns)

@@ -282,7 +282,7 @@ class _PlaneCoder:
     def _prepared(self) -> tuple[Any, ValueCoder | None, list[Values]]:
         """Return which rows have a value, and the coder and sides for them."""
         where = self.form.where
-        rows = slice(None) if where is None else np.flatnonzero(self._values[where])
+        rows = slice(None) if where is None else np.flatnonzero(self._values[where] == 0)
         count = len(self._values[self.plane][rows])
         if self.form.size < 2 or not count:
             return rows, None, []
