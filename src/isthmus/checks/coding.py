@@ -27,7 +27,10 @@ __all__ = [
     "codec_or_path",
     "codec_too_large",
     "compressed_already",
+    "compressed_as_bytes",
     "compressed_mode",
+    "content_of_archive",
+    "content_with",
     "cut_short",
     "damaged",
     "input_is_a_terminal",
@@ -52,6 +55,7 @@ __all__ = [
     "nothing_to_learn",
     "output_is_a_terminal",
     "partly_lost",
+    "rows_as_bytes",
     "skipped_in_folder",
     "skipped_when_learning",
     "still_there",
@@ -338,6 +342,33 @@ def table_with_long_row(limit: int) -> str:
 def table_unlike_its_bytes() -> str:
     """Return what is said of a text that was cut into cells from which it does not come back."""
     return "its cells do not give its bytes again, which is a bug worth reporting"
+
+
+def compressed_as_bytes(path: object, why: str) -> str:
+    """Return what is said of a file that is compressed as bytes, though its name says something else."""
+    return f"{path} is compressed as bytes, since {why}"
+
+
+def rows_as_bytes(path: object, found: Sequence[tuple[int, int, str]]) -> str:
+    """Return what is said of groups of rows that are compressed as bytes; rows are counted from 0 below the header."""
+    start, stop, why = found[0]
+    more = f", and {len(found) - 1:,} more groups like it," if len(found) > 1 else ""
+    return f"rows {start:,} to {max(start, stop - 1):,} of {path}{more} are compressed as bytes, since in them {why}"
+
+
+def content_with(content: str, flag: str) -> ParameterError:
+    """Return the error for a content that cannot be coded with some setting."""
+    return ParameterError(
+        f"compress: --content {content} does not go with {flag}, which is for bytes; leave one of the two out."
+    )
+
+
+def content_of_archive(content: str) -> ParameterError:
+    """Return the error for members of an archive that should be coded as something else than bytes."""
+    return ParameterError(
+        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded as "
+        f"bytes; leave it out, or name the files one by one without -o."
+    )
 
 
 def _cells(count: int) -> str:

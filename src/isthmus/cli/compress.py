@@ -15,13 +15,14 @@ from isthmus.cli import outputs
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
-from isthmus.coding import Archive, contents, names
+from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
+from isthmus.coding.contents import Piece
 from isthmus.coding.prior import Prior
-from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised
+from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised, write_recognised
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
@@ -98,6 +99,8 @@ def compress(
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     checks.choice("compress", "--content", content, KINDS)
+    if content not in (AUTO, BYTES) and (speed != "normal" or choice.model):
+        raise checks.content_with(content, "-m" if choice.model else "--speed fast")
     settings = {
         "speed": speed,
         "model": choice.model,
@@ -111,7 +114,7 @@ def compress(
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
-        return _only_told(terminal, paths, choice, dry_run=dry_run)
+        return _only_told(terminal, paths, choice, content, dry_run=dry_run)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
             _compress_job(terminal, _Job.of(paths, None, content), to_stdout, "the standard output", settings)
@@ -150,6 +153,8 @@ class _Job:
         """Look up what is to be compressed."""
         if len(paths) == 1 and not os.path.isdir(paths[0]):
             return cls(paths, None, content)
+        if content not in (AUTO, BYTES):
+            raise checks.content_of_archive(content)
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
@@ -165,12 +170,13 @@ def read_model(path: str | None) -> Prior | None:
     return None if path is None else Prior.read(path)
 
 
-def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, *, dry_run: bool) -> Result:
+def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, content: str, *, dry_run: bool) -> Result:
     from isthmus.cli import estimates
 
-    job = _Job.of(paths, None)
+    job = _Job.of(paths, None, content)
     _tell_skipped(terminal, job)
-    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), choice)
+    kind = BYTES if job.members is not None and dry_run else content
+    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), choice, kind)
 
 
 def _say_if_slow(terminal: Terminal) -> None:
@@ -214,19 +220,16 @@ def _compress_file(
     name_kept = None if names.why_refused(name) else name
     with metered(terminal, size) as meter, watched_file(path) as source:
         plain = settings["speed"] == "normal" and settings["model"] is None
-        found = recognised(path, source, content) if plain else Recognised()
+        how = {"prior": settings["prior"], "threads": settings["threads"]}
+        found = recognised(path, source, content, **how) if plain else Recognised()
         if found.why_not:
-            terminal.say(f"note: {path} is compressed as bytes, since {found.why_not}.")
+            terminal.say(f"note: {checks.compressed_as_bytes(path, found.why_not)}")
         if found.content:
-            written = contents.write(
-                file,
-                found.content,
-                name=name_kept,
-                verify=settings["verify"],
-                threads=settings["threads"],
-                label=label,
-                done=lambda piece, more: meter(len(piece.data), more),
-            )
+            told = _Told(meter)
+            how |= {"size": size, "name": name_kept, "verify": settings["verify"], "whatever": content != AUTO}
+            written = write_recognised(file, found.content, source, label=label, done=told, **how)
+            if told.as_bytes:
+                terminal.say(f"note: {checks.rows_as_bytes(path, told.as_bytes)}")
         else:
             with Writer(file, size=size, name=name_kept, label=label, **settings) as writer:
                 for piece in pieces_of(source, CHUNK):
@@ -235,6 +238,27 @@ def _compress_file(
             written = writer.written
     meter(0, written - meter.compressed)
     return meter
+
+
+class _Told:
+    """Counts the pieces of a content as they are written, and takes note of those that are coded as bytes.
+
+    Parameters
+    ----------
+    meter : Meter
+        Is told their bytes.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter, self._rows = meter, 0
+        self.as_bytes: list[tuple[int, int, str]] = []  # first row and the one behind the last, from 0, and why
+
+    def __call__(self, piece: Piece, written: int) -> None:
+        """Count a piece, for which so many bytes were written."""
+        if piece.why_bytes:
+            self.as_bytes.append((self._rows, self._rows + piece.units, piece.why_bytes))
+        self._rows += piece.units
+        self._meter(len(piece.data), written)
 
 
 def _record(paths: Sequence[str], output: str, meter: Meter) -> dict[str, Any]:

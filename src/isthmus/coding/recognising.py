@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from isthmus.coding.contents import Content
+from isthmus.coding import contents
+from isthmus.coding.container import SMALL_LIMIT
+from isthmus.coding.contents import THREADS, Content, Piece
+from isthmus.coding.stream import compressed
 from isthmus.coding.tables import NoTable, TextTable, sniffed
 
-__all__ = ["AUTO", "BYTES", "KINDS", "Recognised", "recognised"]
+__all__ = ["AUTO", "BYTES", "KINDS", "Recognised", "recognised", "write_recognised"]
 
 AUTO, BYTES, TABLE = "auto", "bytes", "table"
 KINDS = AUTO, BYTES, TABLE
@@ -32,7 +37,9 @@ class Recognised(NamedTuple):
     why_not: str | None = None
 
 
-def recognised(path: str | os.PathLike[str], file: BinaryIO, kind: str = AUTO) -> Recognised:
+def recognised(
+    path: str | os.PathLike[str], file: BinaryIO, kind: str = AUTO, *, prior: bool = True, threads: int = THREADS
+) -> Recognised:
     """Return what a file is coded as.
 
     Parameters
@@ -43,10 +50,58 @@ def recognised(path: str | os.PathLike[str], file: BinaryIO, kind: str = AUTO) -
         It, from its start, where it is left; a content reads from it later.
     kind : {"auto", "bytes", "table"}, default="auto"
         What a person says that it is; "auto" goes by the ending of the name.
+    prior : bool, default=True
+        Whether the prior that the package carries may be used.
+    threads : int, default=2
+        That may be used.
     """
     if (SUFFIXES.get(Path(path).suffix.lower(), BYTES) if kind == AUTO else kind) == BYTES:
         return Recognised()
     start = file.read(START)
     file.seek(0)
     found = sniffed(start)
-    return Recognised(why_not=found.why) if isinstance(found, NoTable) else Recognised(TextTable(file))
+    if isinstance(found, NoTable):
+        return Recognised(why_not=found.why)
+    return Recognised(TextTable(file, prior=prior, threads=threads))
+
+
+def write_recognised(
+    file: BinaryIO,
+    content: Content,
+    source: BinaryIO,
+    *,
+    size: int,
+    name: str | None = None,
+    verify: bool = True,
+    prior: bool = True,
+    threads: int = THREADS,
+    label: str = "the data",
+    done: Callable[[Piece, int], object] | None = None,
+    whatever: bool = False,
+) -> int:
+    """Write what a file was recognised as, and return how many bytes that are: up to 65,535 as bytes if that is less.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    content : Content
+        What it was recognised as, which reads from ``source``.
+    source : binary file
+        The file.
+    size : int
+        Its bytes.
+    name, verify, threads, label, done
+        As :func:`isthmus.coding.contents.write` takes them.
+    prior : bool, default=True
+        Whether the prior that the package carries may be used.
+    whatever : bool, default=False
+        Whether it is never written as bytes.
+    """
+    if size > SMALL_LIMIT or whatever:
+        return contents.write(file, content, name=name, verify=verify, threads=threads, label=label, done=done)
+    found = io.BytesIO()
+    contents.write(found, content, name=name, verify=verify, threads=threads, label=label, done=done)
+    source.seek(0)
+    as_bytes = compressed(source.read(), verify=verify, prior=prior)
+    return file.write(min(found.getvalue(), as_bytes, key=len))

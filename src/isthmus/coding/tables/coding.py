@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import TABLE, THREADS, Piece, Work, side_by_side
 from isthmus.coding.parts import packed, unpacked
-from isthmus.coding.tables.layout import MOST_BYTES, Group, Layout
+from isthmus.coding.tables.layout import MOST_BYTES, Layout
 from isthmus.coding.tables.order import Ranked, ranked
 from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width, bits_of, scheme_of
 from isthmus.coding.tables.planes import Form, Integers, Plane
-from isthmus.coding.tables.rows import Stretch, groups
+from isthmus.coding.tables.quoting import unquoted
+from isthmus.coding.tables.rows import Stretch, Uncut, uncut_groups
 from isthmus.coding.values import ValueCoder
 
 __all__ = ["Described", "TextTable", "described"]
@@ -41,12 +41,16 @@ class TextTable:
     ----------
     file : binary file
         Read from where it stands to its end, group by group.
+    prior : bool, default=True
+        Whether texts may be coded with the prior that the package carries.
+    threads : int, default=2
+        That may be used.
     """
 
-    number, fingerprint = TABLE, None
+    number, fingerprint, at_once = TABLE, None, 1
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, *, prior: bool = True, threads: int = THREADS) -> None:
+        self._file, self._prior, self._threads = file, prior, threads
 
     def description(self) -> bytes:
         """Return nothing: each piece describes itself."""
@@ -54,82 +58,140 @@ class TextTable:
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces."""
-        for group in groups(self._file):
-            yield partial(piece_of, group)
+        for rows in uncut_groups(self._file):
+            yield RowsWork(rows, self._prior, self._threads)
 
 
-def piece_of(group: Group | Stretch) -> Piece:
-    """Return a group of rows as a piece; bytes that are no table as they are."""
-    data = group.to_bytes()
-    if isinstance(group, Stretch):
-        return Piece(min(data.count(b"\n"), UNITS_LIMIT), data, varint(BYTES) + packed(data))
-    parts = [varint(ROWS), packed(group.layout.to_bytes()), packed(varint_list(map(len, group.texts)))]
-    parts += [packed(b"".join(group.texts)), coded_planes(group.planes)]
-    return Piece(group.layout.n_rows, data, b"".join(parts))
+@dataclass(frozen=True)
+class RowsWork:
+    """Makes a piece of rows: planes and texts by column; of bytes that are no table, these.
+
+    Parameters
+    ----------
+    rows : Uncut
+        What it is made of.
+    prior : bool, default=True
+        Whether texts may be coded with the prior that the package carries.
+    threads : int, default=2
+        That may be used.
+    """
+
+    rows: Uncut
+    prior: bool = True
+    threads: int = THREADS
+
+    @property
+    def bytes(self) -> int:
+        """Of its data."""
+        return len(self.rows.data)
+
+    def __call__(self) -> Piece:
+        """Return the piece."""
+        data, group, prior = self.rows.data, self.rows.group(), self.prior
+        if isinstance(group, Stretch):
+            lines = min(data.count(b"\n"), UNITS_LIMIT)
+            return Piece(lines, data, varint(BYTES) + packed(data, prior=prior), group.why)
+        lengths = b"".join(varint(len(text)) for text in group.texts)
+        parts = [varint(ROWS), packed(group.layout.to_bytes(), prior=prior), packed(lengths)]
+        parts += [packed(b"".join(group.texts), prior=prior), coded_planes(group.planes, self.threads)]
+        return Piece(group.layout.n_rows, data, b"".join(parts))
 
 
-def varint_list(numbers: Iterator[int]) -> bytes:
-    """Return numbers one after another."""
-    return b"".join(map(varint, numbers))
+class _Parts:
+    """What stands in a piece of rows before its planes, read from a source that is left there.
+
+    Parameters
+    ----------
+    source : Source
+        Behind the kind of the piece.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name))
+        lengths = Source.of(unpacked(source, 10 * len(self.layout.columns)), source.name)
+        self.sizes = [at_most(lengths, MOST_BYTES, "bytes of text") for _ in self.layout.columns]
+        before = source.position
+        self.text = unpacked(source, MOST_BYTES)
+        self.text_size = source.position - before  # as it stands there
+        if len(self.text) != sum(self.sizes) or lengths.up_to(1):
+            raise source.damaged("its texts have other lengths")
+
+    def texts(self) -> list[bytes]:
+        """Return the text of each column."""
+        joined = Source.of(self.text, "the texts")
+        return [joined.take(size) for size in self.sizes]
 
 
-DESCRIPTION = "description of the columns"
+DESCRIPTION, NO_TABLE = "description of the columns", "rows that are no table"
 
 
 class Described:
     """A text table that is read."""
 
-    kind = "table"
+    kind, unit, at_once = "table", "row", 1
 
-    def costs(self, payload: bytes) -> dict[str, int]:
-        """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
-        source = Source.of(payload, "the table")
-        if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            return {"rows that are no table": len(payload)}
-        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
-        lengths = unpacked(source, 10 * len(layout.columns))
-        before = source.position
-        unpacked(source, MOST_BYTES)
-        sizes = Source.of(lengths, "the table")
-        texts = [sizes.varint() for _ in layout.columns]
-        shared = before, source.position - before
-        found = [shared[1] * text // max(sum(texts), 1) for text in texts]
-        column_of = [number for number, forms in enumerate(layout.forms) for form in forms for _ in _shifts(form)]
-        head = Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table")
-        for step in range(len(column_of)):
-            plane = at_most(head, len(column_of) - 1, "planes")
-            Plan.read(head, step)
-            size = source.varint()
-            source.seek(source.position + size)
-            found[column_of[plane]] += size
-        names = [name.decode("utf-8", "replace") for name in layout.names] or [
-            f"column {k + 1}" for k in range(len(found))
-        ]
-        own = dict[str, int]()
-        for name, size in zip(names, found, strict=True):
-            own[name] = own.get(name, 0) + size
-        return {DESCRIPTION: len(payload) - sum(own.values()), **own}
+    def __init__(self) -> None:
+        self._names: list[str] = []  # of the columns; only the first group has them
 
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the text of a group of rows."""
         source = Source.of(payload, "the table")
         if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            return unpacked(source, MOST_BYTES)
-        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
-        if layout.n_rows != units:
-            raise source.damaged("a group of rows has another number of them")
-        lengths = Source.of(unpacked(source, 10 * len(layout.columns)), "the table")
-        sizes = [at_most(lengths, MOST_BYTES, "bytes of text") for _ in layout.columns]
-        joined = Source.of(unpacked(source, MOST_BYTES), "the table")
-        texts = [joined.take(size) for size in sizes]
-        planes = decoded_planes(source, layout.forms, units)
+            data = unpacked(source, MOST_BYTES)
+        else:
+            parts = _Parts(source)
+            if parts.layout.n_rows != units:
+                raise source.damaged("a group of rows has another number of them")
+            planes = decoded_planes(source, parts.layout.forms, units)
+            data = parts.layout.restored(planes, parts.texts(), source.name)
         if source.up_to(1):
             raise source.damaged("more follows the last of its columns")
-        return layout.restored(planes, texts, "the table")
+        return data
+
+    def costs(self, payload: bytes) -> dict[str, int]:
+        """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
+        source = Source.of(payload, "the table")
+        if at_most(source, ROWS, "kinds of pieces") == BYTES:
+            return {NO_TABLE: len(payload)}
+        parts = _Parts(source)
+        layout = parts.layout
+        found = [parts.text_size * size // max(len(parts.text), 1) for size in parts.sizes]
+        column_of = [number for number, forms in enumerate(layout.forms) for form in forms for _ in _shifts(form)]
+        for plane, size in _sizes_of_planes(source, len(column_of)):
+            found[column_of[plane]] += size
+        self._names = self._names or _shown_names(layout)
+        names = self._names if len(self._names) == len(found) else _numbered(len(found))
+        return {DESCRIPTION: len(payload) - sum(found), **dict(zip(names, found, strict=True))}
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file."""
         return pieces
+
+
+def _sizes_of_planes(source: Source, count: int) -> Iterator[tuple[int, int]]:
+    """Yield the planes in the order in which they are coded, and the bytes of their payloads."""
+    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
+    for step in range(count):
+        plane = at_most(head, count - 1, "planes")
+        Plan.read(head, step)
+        size = source.varint()
+        source.seek(source.position + size)
+        yield plane, size
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"column {place + 1}" for place in range(count)]
+
+
+def _shown_names(layout: Layout) -> list[str]:
+    """Return a name for each column, no two the same: as it is written, without quotes; its place where it has none."""
+    places, quote = _numbered(len(layout.columns)), layout.dialect.quote
+    found: list[str] = []
+    for name, place in zip(layout.names or [b""] * len(places), places, strict=True):
+        inner = unquoted(name, quote) if quote else None
+        shown = (name if inner is None else inner).decode("utf-8", "replace").strip() or place
+        found.append(f"{shown} ({place})" if shown in (*found, DESCRIPTION, NO_TABLE) else shown)
+    return found
 
 
 def described(source: Source, model: object = None) -> Described:
@@ -191,7 +253,7 @@ def _shifts(form: Form) -> list[int]:
     return list(range(0, max(bits_of(form), 1), LONGEST_PIECE))[::-1]
 
 
-def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
+def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> bytes:
     """Return the planes of columns: the order and the plans, then the payload of each."""
     split = Split.of(columns)
     values = split.cut(columns)
@@ -204,7 +266,7 @@ def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
         _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
         for step, (one, plan) in enumerate(zip(order, plans, strict=True))
     ]
-    payloads = side_by_side(coders, _PlaneCoder.encode)
+    payloads = side_by_side(coders, _PlaneCoder.encode, threads)
     return packed(head) + b"".join(varint(len(payload)) + payload for payload in payloads)
 
 

@@ -66,7 +66,7 @@ class Quoting:
         quote = dialect.quote
         if not quote or not any(cell.startswith(quote) for cell in column.cells):
             return cls(), column, []
-        inner = [_unquoted(cell, quote) for cell in column.cells]
+        inner = [unquoted(cell, quote) for cell in column.cells]
         contents = [cell if found is None else found for cell, found in zip(column.cells, inner, strict=True)]
         quoted = np.array([found is not None for found in inner])
         exceptions = [np.not_equal(judge(dialect)(contents), quoted) for judge in RULES]
@@ -104,7 +104,7 @@ class Quoting:
         return cls(number >> 1, bool(number & 1))
 
 
-def _unquoted(cell: bytes, quote: bytes) -> bytes | None:
+def unquoted(cell: bytes, quote: bytes) -> bytes | None:
     """Return what stands in the quotes of a cell; None where the quotes are a part of it."""
     inner = cell[1:-1]
     if len(cell) < 2 or add(cell[:1], cell[-1:]) != 2 * quote:

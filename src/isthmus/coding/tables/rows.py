@@ -14,7 +14,7 @@ from isthmus.coding.tables.dialect import Dialect, NoTable, end_of_rows, row_end
 from isthmus.coding.tables.layout import MOST_BYTES, MOST_CELLS, MOST_ROWS, Group, analysed
 from isthmus.coding.tables.sniffing import first_rows, sniffed
 
-__all__ = ["Stretch", "groups"]
+__all__ = ["Stretch", "Uncut", "groups", "uncut_groups"]
 
 PIECE = 1 << 20  # bytes that are read at a time
 BLANK = 1 << 16  # bytes of empty lines that may follow the last row
@@ -40,9 +40,38 @@ class Stretch:
         return self.data
 
 
+@dataclass(frozen=True)
+class Uncut:
+    """Rows that become a group once they are cut into cells, which takes many times their memory.
+
+    Parameters
+    ----------
+    data : bytes
+        Theirs.
+    dialect : Dialect or NoTable
+        How they are written; or why they are left as bytes.
+    """
+
+    data: bytes
+    dialect: Dialect | NoTable
+
+    def group(self) -> Group | Stretch:
+        """Return them as a group."""
+        table = self.dialect if isinstance(self.dialect, NoTable) else _cut(self.data, self.dialect)
+        return Stretch(self.data, table.why) if isinstance(table, NoTable) else analysed(table)
+
+
 def groups(
     file: BinaryIO, *, cells: int = MOST_CELLS, rows: int = MOST_ROWS, size: int = MOST_BYTES
 ) -> Iterator[Group | Stretch]:
+    """Yield the groups of rows of a text table, as :func:`uncut_groups` does, cut into cells."""
+    for rows_of_one in uncut_groups(file, cells=cells, rows=rows, size=size):
+        yield rows_of_one.group()
+
+
+def uncut_groups(
+    file: BinaryIO, *, cells: int = MOST_CELLS, rows: int = MOST_ROWS, size: int = MOST_BYTES
+) -> Iterator[Uncut]:
     """Yield the groups of rows of a text table, whose bytes make up the file.
 
     The first rows tell how the table is written. Each group is described by itself; one that is written otherwise is
@@ -57,8 +86,9 @@ def groups(
 
     Yields
     ------
-    Group or Stretch
-        The latter for what is no table: all of the file, or a group with rows that are longer or shorter than others.
+    Uncut
+        Without a dialect for what is no table: all of the file, or a row that is too long. What has rows that are
+        longer or shorter than others is found out when it is cut.
     """
     ahead = _Ahead(file)
     ahead.fill(size)
@@ -66,17 +96,13 @@ def groups(
     dialect = sniffed(start)
     if isinstance(dialect, NoTable):
         while data := ahead.take(size):
-            yield Stretch(data, dialect.why)
+            yield Uncut(data, dialect)
         return
     first = first_rows(start, dialect)
     most = rows if isinstance(first, NoTable) else max(1, min(rows, cells // len(first.columns)))
     while ahead.fill(1):
         data = ahead.rows(dialect, most + dialect.skipped, size)
-        if data:
-            table = _cut(data, dialect)
-            yield Stretch(data, table.why) if isinstance(table, NoTable) else analysed(table)
-        else:
-            yield Stretch(ahead.take(size), checks.table_with_long_row(size))
+        yield Uncut(data, dialect) if data else Uncut(ahead.take(size), NoTable(checks.table_with_long_row(size)))
         dialect = dialect.within()
 
 

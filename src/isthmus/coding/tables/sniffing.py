@@ -163,11 +163,13 @@ def _with_header(body: bytes, dialect: Dialect) -> Dialect:
 def _has_names(table: Table) -> bool:
     """Tell whether the first row of a table holds no values, nothing twice, and nothing that its columns hold again.
 
-    Of two rows of texts the first is as good as the second.
+    The first column may have no name, as row names of R and of pandas. Names stand twice only above values. Of two rows
+    of texts the first is as good as the second.
     """
     names = [column[0].strip(table.dialect.quote) for column in table.columns]
-    if len(set(names)) < len(names) or any(map(_is_value, names)):
+    if any(map(_is_value, names[1:] if len(names) > 1 and not names[0] else names)):
         return False
-    if table.n_rows == 2 and not any(_is_value(column[1]) for column in table.columns):
+    below = [_is_value(column[1].strip(table.dialect.quote)) for column in table.columns]
+    if (table.n_rows == 2 and not any(below)) or (len(set(names)) < len(names) and not all(below)):
         return False
     return not any(column[0] in column[1:] for column in table.columns)
