@@ -17,6 +17,7 @@ from isthmus.coding.tables.sniffing import first_rows, sniffed
 __all__ = ["Stretch", "groups"]
 
 PIECE = 1 << 20  # bytes that are read at a time
+SPLITS = 32  # rows of other lengths at which the groups of a file are ended, so that all else stays a table
 BLANK = 1 << 16  # bytes of empty lines that may follow the last row
 
 
@@ -45,8 +46,8 @@ def groups(
 ) -> Iterator[Group | Stretch]:
     """Yield the groups of rows of a text table, whose bytes make up the file.
 
-    The first rows tell how the table is written. Each group is described by itself; one that is written otherwise is
-    left as bytes.
+    The first rows tell how the table is written. Each group is described by itself. A row that has more or fewer cells
+    than the others is left as bytes; where there are many such, the groups that they are in are.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def groups(
     Yields
     ------
     Group or Stretch
-        The latter for what is no table: all of the file, or a group with rows that are longer or shorter than others.
+        The latter for what is no table.
     """
     ahead = _Ahead(file)
     ahead.fill(size)
@@ -69,22 +70,31 @@ def groups(
             yield Stretch(data, dialect.why)
         return
     first = first_rows(start, dialect)
-    most = rows if isinstance(first, NoTable) else max(1, min(rows, cells // len(first.columns)))
+    width = 1 if isinstance(first, NoTable) else len(first.columns)
+    most, before, splits = max(1, min(rows, cells // width)), 0, SPLITS
+    del start, first
     while ahead.fill(1):
         data = ahead.rows(dialect, most + dialect.skipped, size)
-        if data:
-            table = _cut(data, dialect)
-            yield Stretch(data, table.why) if isinstance(table, NoTable) else analysed(table)
-        else:
+        if not data:
             yield Stretch(ahead.take(size), checks.table_with_long_row(size))
+            continue
+        table = _table(data, dialect, before)
+        if isinstance(table, NoTable) and table.fitting and splits:
+            ahead.give_back(data[table.fitting :])
+            data, splits = data[: table.fitting], splits - 1
+            table = _table(data, dialect, before)
+        before += data.count(dialect.newline) if isinstance(table, NoTable) else dialect.skipped + table.n_rows
+        if isinstance(table, Table) and len(table.columns) != width:
+            table = NoTable(checks.table_rows_differ(before, len(table.columns), width))
+        yield Stretch(data, table.why) if isinstance(table, NoTable) else analysed(table)
         dialect = dialect.within()
 
 
-def _cut(data: bytes, dialect: Dialect) -> Table | NoTable:
+def _table(data: bytes, dialect: Dialect, before: int) -> Table | NoTable:
     """Return the cells of rows; where quotes in them are none that cells stand in, as if there were no quotes."""
-    table = cut(data, dialect)
+    table = cut(data, dialect, before)
     if isinstance(table, NoTable) and dialect.quote:
-        plain = cut(data, replace(dialect, quote=b""))
+        plain = cut(data, replace(dialect, quote=b""), before)
         return table if isinstance(plain, NoTable) else plain
     return table
 
@@ -119,6 +129,10 @@ class _Ahead:
         """Return what is held, as far as its lines are known to be whole."""
         end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
         return self.held if self._ended or end <= 0 else self.held[:end]
+
+    def give_back(self, data: bytes) -> None:
+        """Hold bytes again that were taken last."""
+        self.held = data + self.held
 
     def take(self, count: int) -> bytes:
         """Return the next bytes, so many or all."""
