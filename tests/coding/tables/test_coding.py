@@ -90,8 +90,8 @@ def test_threads_and_verifying_change_no_byte() -> None:
 
 def test_a_table_of_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made(900)
-    real = coding.uncut_groups
-    monkeypatch.setattr(coding, "uncut_groups", lambda file: real(file, rows=200))
+    real = coding.rows_of_groups
+    monkeypatch.setattr(coding, "rows_of_groups", lambda file: real(file, rows=200))
     content = compressed(data)
     assert decompressed(content) == data
     assert content.count(b"level") <= 1  # names stand in the first group alone

@@ -19,7 +19,7 @@ from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width, bits_of, scheme_of
 from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.tables.quoting import unquoted
-from isthmus.coding.tables.rows import Stretch, Uncut, uncut_groups
+from isthmus.coding.tables.rows import Rows, Stretch, rows_of_groups
 from isthmus.coding.values import ValueCoder
 
 __all__ = ["Described", "TextTable", "described"]
@@ -58,7 +58,7 @@ class TextTable:
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces."""
-        for rows in uncut_groups(self._file):
+        for rows in rows_of_groups(self._file):
             yield RowsWork(rows, self._prior, self._threads)
 
 
@@ -68,7 +68,7 @@ class RowsWork:
 
     Parameters
     ----------
-    rows : Uncut
+    rows : Rows
         What it is made of.
     prior : bool, default=True
         Whether texts may be coded with the prior that the package carries.
@@ -76,7 +76,7 @@ class RowsWork:
         That may be used.
     """
 
-    rows: Uncut
+    rows: Rows
     prior: bool = True
     threads: int = THREADS
 

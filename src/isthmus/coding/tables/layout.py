@@ -1,4 +1,26 @@
-"""Groups of rows of a text table: what is known of one beside its planes and texts, and how its bytes come back."""
+"""Groups of rows of a text table: what is known of one beside its planes and texts, and how its bytes come back.
+
+A description is written in varints (docs/format.md) and strings, which are a varint and so many bytes. A list of cells
+is their number and a string of lines: each cell and a line feed, where ``1B 31`` is ``1B`` and ``1B 32`` a line feed of
+a cell. Numbers with a sign have it in the lowest bit: 0, -1, 1, -2 are 0, 1, 2, 3.
+
+========== =========================================================================================================
+group      rows, bytes, dialect, what stands before the rows (string) and behind them (string), number of columns,
+           columns
+dialect    ((separator * 3 + newline) * 3 + quote) * 2 + spaced, each as its place in a list of :mod:`.dialect`; then
+           2 * lines before the first row + (1 if the last of these is a header)
+column     quotes, where the dialect has some: 2 * rule + (1 if there is a plane); spaces, where the dialect is spaced:
+           rule + 3 * (1 if there is a plane), width, most spaces; then its kind
+kind       0 text. 1 categories, 2 categories that are numbers: a list of cells. From 3 on numbers, 3 + 2 * notation +
+           (1 if exceptions have a plane): notation, scale, exceptions (a list of cells)
+notation   0 dates: a picture (string). 1 decimals: prefix and suffix (strings), digits before the mark, places,
+           (mark * 3 + rule) * 2 + (1 if there is a plane of variants)
+scale      0, lowest number (signed), step, how many; or how many levels, the lowest (signed), and for each other how
+           far it is above the one before, less one
+========== =========================================================================================================
+
+The planes of a column follow from that, in the order of :attr:`Column.forms`.
+"""
 
 from __future__ import annotations
 

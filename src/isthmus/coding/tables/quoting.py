@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import add
 from typing import Self
 
 import numpy as np
@@ -106,8 +105,10 @@ class Quoting:
 
 def unquoted(cell: bytes, quote: bytes) -> bytes | None:
     """Return what stands in the quotes of a cell; None where the quotes are a part of it."""
-    inner = cell[1:-1]
-    if len(cell) < 2 or add(cell[:1], cell[-1:]) != 2 * quote:
+    if len(cell) < 2 or not (cell.startswith(quote) and cell.endswith(quote)):
         return None
+    inner = cell[1:-1]
+    if quote not in inner:
+        return inner
     content = inner.replace(2 * quote, quote)
     return content if content.replace(quote, 2 * quote) == inner else None
