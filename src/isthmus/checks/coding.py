@@ -49,6 +49,7 @@ __all__ = [
     "no_bytes",
     "no_codec",
     "no_flag_of_codec",
+    "no_rows_in",
     "not_compressed",
     "nothing_like_texts",
     "nothing_to_compress",
@@ -56,10 +57,14 @@ __all__ = [
     "output_is_a_terminal",
     "partly_lost",
     "rows_as_bytes",
+    "rows_beyond",
+    "rows_flag",
     "skipped_in_folder",
     "skipped_when_learning",
     "still_there",
     "table_in_utf_16",
+    "table_no_parquet",
+    "table_not_byte_for_byte",
     "table_of_type",
     "table_rows_differ",
     "table_too_wide",
@@ -297,6 +302,37 @@ def names_collide(first: str, second: str, why: str) -> DataError:
 def table_without_rows() -> str:
     """Return what is said of a text that has no rows, or none below the names of columns."""
     return "it has no rows"
+
+
+def table_no_parquet() -> str:
+    """Return what is said of a file that is no Parquet file, or one that Arrow cannot read."""
+    return "it cannot be read as a Parquet file"
+
+
+def table_not_byte_for_byte(path: object) -> str:
+    """Return what is said of a file whose values are kept, and not its bytes."""
+    return (
+        f"{path} is compressed as a table: it will come back with the same schema, metadata and values, but not byte "
+        f"for byte; use --content bytes where the bytes themselves count"
+    )
+
+
+def no_rows_in(path: object) -> ArtifactError:
+    """Return the error for a compressed file of which rows are wanted, and which holds no table."""
+    return ArtifactError(f"{path} is not compressed as a table, so no rows can be had; decompress all of it.")
+
+
+def rows_flag(text: str) -> ParameterError:
+    """Return the error for rows that are written otherwise than they should be."""
+    return ParameterError(
+        f"decompress: --rows must be like 1000:2000, which is from row 1000 up to but not including 2000, counted from "
+        f"0; it is {text!r}."
+    )
+
+
+def rows_beyond(path: object, start: int, count: int) -> ParameterError:
+    """Return the error for rows that begin behind the last one."""
+    return ParameterError(f"{path} has {count:,} rows, and row {start:,} was wanted; they are counted from 0.")
 
 
 def table_without_separator() -> str:

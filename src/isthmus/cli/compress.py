@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import Piece
 from isthmus.coding.prior import Prior
 from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised, write_recognised
+from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
@@ -32,6 +34,7 @@ __all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "read_mod
 
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
+ROWS = re.compile(r"(\d{0,15}):(\d{0,15})")
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -75,8 +78,8 @@ def compress(
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
     content : {"auto", "bytes", "table"}
-        What a file is coded as: auto takes .csv, .tsv and .tab for tables, column by column, and comes back byte for
-        byte; what cannot be cut into rows and columns is coded as bytes.
+        What a file is coded as: auto takes .csv, .tsv, .tab and .parquet for tables, which are coded column by column.
+        Text comes back byte for byte, Parquet with the same values; what is no table is coded as bytes.
     no_prior : bool
         Begin without the prior that isthmus carries, with which what looks like text becomes smaller.
     no_verify : bool
@@ -225,9 +228,12 @@ def _compress_file(
         if found.why_not:
             terminal.say(f"note: {checks.compressed_as_bytes(path, found.why_not)}")
         if found.content:
+            if not found.content.is_exact:
+                terminal.say(f"note: {checks.table_not_byte_for_byte(path)}")
             told = _Told(meter)
             how |= {"size": size, "name": name_kept, "verify": settings["verify"], "whatever": content != AUTO}
             written = write_recognised(file, found.content, source, label=label, done=told, **how)
+            meter.data = size  # whatever stands for it
             if told.as_bytes:
                 terminal.say(f"note: {checks.rows_as_bytes(path, told.as_bytes)}")
         else:
@@ -335,6 +341,7 @@ def decompress(
     output: str | None = None,
     stdout: bool = False,
     model: str | None = None,
+    rows: str | None = None,
     partial: bool = False,
     force: bool = False,
 ) -> Result:
@@ -352,25 +359,33 @@ def decompress(
         Write to the standard output.
     model : str
         What the files were compressed with, where that was a model: isthmus info FILE says so.
+    rows : str
+        Of a table only some rows, such as 1000:2000, counted from 0; no others are decoded but those beside them.
     partial : bool
         Of a damaged file, write what is sound; exit code 4 and a sentence that names the rest.
 
     Examples
     --------
     isthmus decompress notes.txt.isth
+    isthmus decompress survey.csv.isth --rows 1000:2000 -o some.csv
     isthmus decompress app.isth -c | grep ERROR
     isthmus decompress damaged.isth --partial -o sound.txt
     """
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
+    if rows is not None and partial:
+        raise ParameterError("decompress: --rows and --partial do not go together; leave one of them out.")
+    chosen = None if rows is None else _chosen(rows)
     _say_if_slow(terminal)
     prior = read_model(model)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
         for path in paths:
-            with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
-                record = _bring_back(terminal, path, file, output, to_stdout, prior, partial=partial, force=force)
+            searchable = partial or chosen is not None or to_stdout is None
+            with opened_input("decompress", path, searchable=searchable) as file:
+                how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
+                record = _bring_back(terminal, path, file, output, to_stdout, prior, **how)
             if lost := record.pop("lost"):
                 damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
             done.append(record)
@@ -389,22 +404,23 @@ def _bring_back(
     to_stdout: BinaryIO | None,
     model: Prior | None,
     *,
+    chosen: tuple[int, int | None] | None,
     partial: bool,
     force: bool,
 ) -> dict[str, Any]:
     """Write the data of one compressed file; return what was written where, and what of it is lost."""
     source = Source(file, path)
     form = opened(source)
-    if form == ARCHIVE:
+    if form == ARCHIVE and chosen is None:
         if to_stdout is not None:
             raise checks.an_archive(path)
         archive = Archive(file if path == STANDARD else path, model=model)
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
-        return written(terminal, source, form, to_stdout, model, partial=partial)
+        return written(terminal, source, form, to_stdout, model, chosen=chosen, partial=partial)
     target = outputs.check_file_output(output or without_suffix(path), force)
     with replacing(target, force=force) as whole:
-        record = written(terminal, source, form, whole, model, partial=partial)
+        record = written(terminal, source, form, whole, model, chosen=chosen, partial=partial)
     return {"output": str(target), **record}
 
 
@@ -415,6 +431,7 @@ def written(
     file: BinaryIO | None,
     model: Prior | None,
     *,
+    chosen: tuple[int, int | None] | None = None,
     partial: bool = False,
 ) -> dict[str, Any]:
     """Decode a compressed file, whose first bytes are taken, and write the data.
@@ -431,6 +448,8 @@ def written(
         Where to; None checks only.
     model : Prior or None
         What a person named as the model that it needs.
+    chosen : tuple of (int, int or None), optional
+        Rows of a table to be written alone: the first one, and the one behind the last.
     partial : bool, default=False
         Whether what is sound of a damaged one is written.
 
@@ -440,9 +459,11 @@ def written(
         ``source``, ``bytes`` of data, ``seconds``, ``lost``.
     """
     lost = []
-    found: Iterator[bytes | Lost] = (
-        salvage(source, model) if partial and form == STREAM else data_of(source, form, model)
-    )
+    found: Iterator[bytes | Lost]
+    if chosen is not None:
+        found = chosen_rows(source, form, *chosen, model)
+    else:
+        found = salvage(source, model) if partial and form == STREAM else data_of(source, form, model)
     with metered(terminal, None) as meter:
         for piece in found:
             if isinstance(piece, Lost):
@@ -453,6 +474,14 @@ def written(
                 file.write(piece)
                 file.flush()
     return {"source": source.name, "bytes": meter.data, "seconds": meter.seconds, "lost": lost}
+
+
+def _chosen(rows: str) -> tuple[int, int | None]:
+    """Return the rows that a person wants: the first one, and the one behind the last, None where that is the end."""
+    found = ROWS.fullmatch(rows)
+    if not found or (found[2] and int(found[1] or 0) >= int(found[2])):
+        raise checks.rows_flag(rows)
+    return int(found[1] or 0), int(found[2]) if found[2] else None
 
 
 def without_suffix(path: str) -> str:

@@ -99,8 +99,9 @@ def _estimate_content(
             done=lambda piece, more: meter(len(piece.data), more),
         )
     seconds = time.perf_counter() - started
-    share = total / max(meter.data, 1)
-    return _estimated(total, meter.data, round(size * share), seconds * share, "with two threads")
+    sampled = meter.data if sample.step > 1 else total
+    share = total / max(sampled, 1)
+    return _estimated(total, sampled, round(size * share), seconds * share, "with two threads")
 
 
 class Nowhere(io.RawIOBase):
@@ -129,14 +130,15 @@ class _SampledContent:
     """
 
     def __init__(self, content: Content, file: BinaryIO, total: int) -> None:
-        self._content, self._file = content, file
-        self.number, self.fingerprint, self.at_once = content.number, content.fingerprint, content.at_once
+        self._content = content
+        self.number, self.fingerprint = content.number, content.fingerprint
+        self.at_once, self.is_exact = content.at_once, content.is_exact
         first = next(content.work(), None)
         file.seek(0)
         length = first.bytes if first else 0
-        count = -(-total // max(length, 1))
-        self._step = max(1, count // PIECES)
-        self.bytes = total if self._step == 1 else length * -(-count // self._step)
+        count = -(-total // max(length, 1)) if content.is_exact else 1
+        self.step = max(1, count // PIECES)
+        self.bytes = total if self.step == 1 else length * -(-count // self.step)
 
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
@@ -144,7 +146,7 @@ class _SampledContent:
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces of the sample."""
-        return islice(self._content.work(), 0, None, self._step)
+        return islice(self._content.work(), 0, None, self.step)
 
 
 def _sample(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
@@ -243,7 +245,7 @@ def _read(paths: Sequence[Path]) -> list[bytes]:
 def _is_table(path: Path, data: bytes, choice: Choice, kind: str) -> bool:
     """Tell whether isthmus codes a file as a table."""
     plain = choice.speed == NORMAL and choice.model is None
-    return plain and recognised(path, io.BytesIO(data), kind).content is not None
+    return plain and isinstance(recognised(path, io.BytesIO(data), kind).content, TextTable)
 
 
 def _as_table(data: bytes, choice: Choice, kind: str) -> bytes:

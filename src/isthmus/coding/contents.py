@@ -18,7 +18,19 @@ from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
 from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
 from isthmus.errors import FormatNumberError
 
-__all__ = ["ARRAY", "PICTURE", "TABLE", "Content", "Described", "Piece", "Work", "decoded", "side_by_side", "write"]
+__all__ = [
+    "ARRAY",
+    "PICTURE",
+    "TABLE",
+    "Chosen",
+    "Content",
+    "Described",
+    "Piece",
+    "Work",
+    "decoded",
+    "side_by_side",
+    "write",
+]
 
 TABLE, ARRAY, PICTURE = 1, 2, 3
 MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays", PICTURE: "isthmus.coding.pictures"}
@@ -73,11 +85,37 @@ class Content(Protocol):
     def at_once(self) -> int:
         """How many pieces may be worked on at a time, at most: one where a piece itself keeps all threads busy."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the file comes back byte for byte: the data of pieces are its bytes."""
+
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces, in order."""
+
+
+class Chosen(NamedTuple):
+    """Some rows of a piece, for which all of it was decoded.
+
+    Parameters
+    ----------
+    units : int
+        Rows of the piece.
+    payload : bytes or None
+        Its payload; None where it is stored.
+    data : bytes
+        Its data.
+    start, stop : int
+        The rows, from 0 within the piece.
+    """
+
+    units: int
+    payload: bytes | None
+    data: bytes
+    start: int
+    stop: int
 
 
 class Described(Protocol):
@@ -86,7 +124,7 @@ class Described(Protocol):
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
 
-    kind: str  # "table", "array" or "picture"
+    kind: str  # such as "table", "array" or "picture"
     unit: str  # of which pieces have some: "row", "item", "pixel"
     at_once: int  # pieces that may be decoded at a time, at most
 

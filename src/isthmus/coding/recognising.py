@@ -6,19 +6,20 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from isthmus.coding import contents
 from isthmus.coding.container import SMALL_LIMIT
 from isthmus.coding.contents import THREADS, Content, Piece
 from isthmus.coding.stream import compressed
-from isthmus.coding.tables import NoTable, TextTable, sniffed
+from isthmus.coding.tables import NoTable, ParquetTable, TextTable, sniffed
 
 __all__ = ["AUTO", "BYTES", "KINDS", "Recognised", "recognised", "write_recognised"]
 
 AUTO, BYTES, TABLE = "auto", "bytes", "table"
 KINDS = AUTO, BYTES, TABLE
-SUFFIXES = {".csv": TABLE, ".tsv": TABLE, ".tab": TABLE}
+SUFFIXES = dict.fromkeys((".csv", ".tsv", ".tab", ".parquet"), TABLE)
+PARQUET = b"PAR1"  # that a Parquet file begins with
 START = 1 << 20  # bytes that are looked at
 
 
@@ -59,10 +60,17 @@ def recognised(
         return Recognised()
     start = file.read(START)
     file.seek(0)
-    found = sniffed(start)
+    found = _parquet(path, start, prior, threads) or sniffed(start)
     if isinstance(found, NoTable):
         return Recognised(why_not=found.why)
-    return Recognised(TextTable(file, prior=prior, threads=threads))
+    return Recognised(found if isinstance(found, ParquetTable) else TextTable(file, prior=prior, threads=threads))
+
+
+def _parquet(path: str | os.PathLike[str], start: bytes, prior: bool, threads: int) -> ParquetTable | NoTable | None:
+    """Return what a Parquet file is coded as; None where it is none."""
+    if Path(path).suffix.lower() != ".parquet" and not start.startswith(PARQUET):
+        return None
+    return ParquetTable.of(path, prior=prior, threads=threads)
 
 
 def write_recognised(
@@ -98,10 +106,14 @@ def write_recognised(
     whatever : bool, default=False
         Whether it is never written as bytes.
     """
-    if size > SMALL_LIMIT or whatever:
-        return contents.write(file, content, name=name, verify=verify, threads=threads, label=label, done=done)
+    how: dict[str, Any] = {"name": name, "verify": verify, "threads": threads, "label": label, "done": done}
+    if size > SMALL_LIMIT or whatever or not content.is_exact:
+        written = contents.write(file, content, **how)
+        if not content.is_exact:
+            source.seek(0, io.SEEK_END)  # it was read through another file
+        return written
     found = io.BytesIO()
-    contents.write(found, content, name=name, verify=verify, threads=threads, label=label, done=done)
+    contents.write(found, content, **how)
     source.seek(0)
     as_bytes = compressed(source.read(), verify=verify, prior=prior)
     return file.write(min(found.getvalue(), as_bytes, key=len))

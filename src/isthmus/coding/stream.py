@@ -50,6 +50,7 @@ __all__ = [
     "compressed",
     "data_of",
     "decompressed",
+    "end_of",
     "salvage",
 ]
 
@@ -551,7 +552,7 @@ def _has_lanes(source: Source) -> bool:
     """Tell whether the end of a stream says that it is of segments that can be decoded side by side."""
     if not source.file.seekable():
         return False
-    restarts, length = _end_of(source)
+    restarts, length = end_of(source)
     units = [restart.units for restart in restarts] + [length or 0]
     return len(restarts) > 1 and max(map(int.__sub__, units[1:], units)) <= LANE_LIMIT
 
@@ -741,7 +742,7 @@ class _Pieces:
 def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> Iterator[bytes | Lost]:
     """Yield what a decoder makes of the chunks of a stream, and what is lost between."""
     here = Restart(source.position)
-    restarts, length = _end_of(source)
+    restarts, length = end_of(source)
     length = length if unit == "byte" else None
     while True:
         try:
@@ -766,7 +767,7 @@ def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> It
         here = Restart(source.position, here.units + head.units, here.number + 1)
 
 
-def _end_of(source: Source) -> tuple[list[Restart], int | None]:
+def end_of(source: Source) -> tuple[list[Restart], int | None]:
     """Return where the coder of a stream begins afresh, and the length of all data, as its end says; go back again."""
     here, file = source.position, source.file
     start = file.tell() - here

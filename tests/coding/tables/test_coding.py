@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from isthmus.coding import contents
 from isthmus.coding.container import Fields, Source, opened
 from isthmus.coding.describing import describe
 from isthmus.coding.stream import Reader
-from isthmus.coding.tables import TextTable, coding
+from isthmus.coding.tables import DescribedText, TextTable, coding, text
 from isthmus.coding.tables.plan import Plan, scheme_of
 from isthmus.coding.tables.planes import Form, Plane
 from isthmus.errors import ArtifactError, FormatNumberError
@@ -90,8 +91,8 @@ def test_threads_and_verifying_change_no_byte() -> None:
 
 def test_a_table_of_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made(900)
-    real = coding.rows_of_groups
-    monkeypatch.setattr(coding, "rows_of_groups", lambda file: real(file, rows=200))
+    real = text.rows_of_groups
+    monkeypatch.setattr(text, "rows_of_groups", lambda file: real(file, rows=200))
     content = compressed(data)
     assert decompressed(content) == data
     assert content.count(b"level") <= 1  # names stand in the first group alone
@@ -195,9 +196,7 @@ def coding_head(source: Source) -> int:
 )
 def test_a_forged_payload_raises_and_nothing_else(forge: Callable[[bytes, random.Random], bytes]) -> None:
     payload, rng = payload_of(compressed(made(60), verify=False)), random.Random(2)
-    table = coding.Described()
+    table = DescribedText()
     for _ in range(40):
-        try:
+        with contextlib.suppress(ArtifactError, ValueError):
             table.data(60, forge(payload, rng))
-        except (ArtifactError, ValueError):
-            pass

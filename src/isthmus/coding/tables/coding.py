@@ -1,205 +1,32 @@
-"""Groups of rows as pieces of a stream: the description, the texts, and each plane by itself."""
+"""The planes of a group of rows as payloads and back: their order and plans, then each by a coder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import TABLE, THREADS, Piece, Work, side_by_side
+from isthmus.coding.contents import THREADS, side_by_side
 from isthmus.coding.parts import packed, unpacked
-from isthmus.coding.tables.layout import MOST_BYTES, Layout
 from isthmus.coding.tables.order import Ranked, ranked
 from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width, bits_of, scheme_of
 from isthmus.coding.tables.planes import Form, Integers, Plane
-from isthmus.coding.tables.quoting import unquoted
-from isthmus.coding.tables.rows import Rows, Stretch, rows_of_groups
 from isthmus.coding.values import ValueCoder
 
-__all__ = ["Described", "TextTable", "described"]
+__all__ = ["DESCRIPTION_LIMIT", "coded_planes", "decoded_planes", "sizes_of_planes"]
 
-BYTES, ROWS = 0, 1  # what a piece is
-UNITS_LIMIT = 1 << 24
 KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
 COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
 DESCRIPTION_LIMIT = 1 << 26
 INSIDE, SPARED = 0.999, 3  # share of steps that fall into a window; bits that it has to spare
 
 Values = NDArray[np.int64]
-
-
-class TextTable:
-    """A table in a text file, such as CSV, as a content of a stream.
-
-    Parameters
-    ----------
-    file : binary file
-        Read from where it stands to its end, group by group.
-    prior : bool, default=True
-        Whether texts may be coded with the prior that the package carries.
-    threads : int, default=2
-        That may be used.
-    """
-
-    number, fingerprint, at_once = TABLE, None, 1
-
-    def __init__(self, file: BinaryIO, *, prior: bool = True, threads: int = THREADS) -> None:
-        self._file, self._prior, self._threads = file, prior, threads
-
-    def description(self) -> bytes:
-        """Return nothing: each piece describes itself."""
-        return b""
-
-    def work(self) -> Iterator[Work]:
-        """Yield what makes the pieces."""
-        for rows in rows_of_groups(self._file):
-            yield RowsWork(rows, self._prior, self._threads)
-
-
-@dataclass(frozen=True)
-class RowsWork:
-    """Makes a piece of rows: planes and texts by column; of bytes that are no table, these.
-
-    Parameters
-    ----------
-    rows : Rows
-        What it is made of.
-    prior : bool, default=True
-        Whether texts may be coded with the prior that the package carries.
-    threads : int, default=2
-        That may be used.
-    """
-
-    rows: Rows
-    prior: bool = True
-    threads: int = THREADS
-
-    @property
-    def bytes(self) -> int:
-        """Of its data."""
-        return len(self.rows.data)
-
-    def __call__(self) -> Piece:
-        """Return the piece."""
-        data, group, prior = self.rows.data, self.rows.group(), self.prior
-        if isinstance(group, Stretch):
-            lines = min(data.count(b"\n"), UNITS_LIMIT)
-            return Piece(lines, data, varint(BYTES) + packed(data, prior=prior), group.why)
-        lengths = b"".join(varint(len(text)) for text in group.texts)
-        parts = [varint(ROWS), packed(group.layout.to_bytes(), prior=prior), packed(lengths)]
-        parts += [packed(b"".join(group.texts), prior=prior), coded_planes(group.planes, self.threads)]
-        return Piece(group.layout.n_rows, data, b"".join(parts))
-
-
-class _Parts:
-    """What stands in a piece of rows before its planes, read from a source that is left there.
-
-    Parameters
-    ----------
-    source : Source
-        Behind the kind of the piece.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name))
-        lengths = Source.of(unpacked(source, 10 * len(self.layout.columns)), source.name)
-        self.sizes = [at_most(lengths, MOST_BYTES, "bytes of text") for _ in self.layout.columns]
-        before = source.position
-        self.text = unpacked(source, MOST_BYTES)
-        self.text_size = source.position - before  # as it stands there
-        if len(self.text) != sum(self.sizes) or lengths.up_to(1):
-            raise source.damaged("its texts have other lengths")
-
-    def texts(self) -> list[bytes]:
-        """Return the text of each column."""
-        joined = Source.of(self.text, "the texts")
-        return [joined.take(size) for size in self.sizes]
-
-
-DESCRIPTION, NO_TABLE = "description of the columns", "rows that are no table"
-
-
-class Described:
-    """A text table that is read."""
-
-    kind, unit, at_once = "table", "row", 1
-
-    def __init__(self) -> None:
-        self._names: list[str] = []  # of the columns; only the first group has them
-
-    def data(self, units: int, payload: bytes) -> bytes:
-        """Return the text of a group of rows."""
-        source = Source.of(payload, "the table")
-        if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            data = unpacked(source, MOST_BYTES)
-        else:
-            parts = _Parts(source)
-            if parts.layout.n_rows != units:
-                raise source.damaged("a group of rows has another number of them")
-            planes = decoded_planes(source, parts.layout.forms, units)
-            data = parts.layout.restored(planes, parts.texts(), source.name)
-        if source.up_to(1):
-            raise source.damaged("more follows the last of its columns")
-        return data
-
-    def costs(self, payload: bytes) -> dict[str, int]:
-        """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
-        source = Source.of(payload, "the table")
-        if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            return {NO_TABLE: len(payload)}
-        parts = _Parts(source)
-        layout = parts.layout
-        found = [parts.text_size * size // max(len(parts.text), 1) for size in parts.sizes]
-        column_of = [number for number, forms in enumerate(layout.forms) for form in forms for _ in _shifts(form)]
-        for plane, size in _sizes_of_planes(source, len(column_of)):
-            found[column_of[plane]] += size
-        self._names = self._names or _shown_names(layout)
-        names = self._names if len(self._names) == len(found) else _numbered(len(found))
-        return {DESCRIPTION: len(payload) - sum(found), **dict(zip(names, found, strict=True))}
-
-    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of the file."""
-        return pieces
-
-
-def _sizes_of_planes(source: Source, count: int) -> Iterator[tuple[int, int]]:
-    """Yield the planes in the order in which they are coded, and the bytes of their payloads."""
-    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
-    for step in range(count):
-        plane = at_most(head, count - 1, "planes")
-        Plan.read(head, step)
-        size = source.varint()
-        source.seek(source.position + size)
-        yield plane, size
-
-
-def _numbered(count: int) -> list[str]:
-    return [f"column {place + 1}" for place in range(count)]
-
-
-def _shown_names(layout: Layout) -> list[str]:
-    """Return a name for each column, no two the same: as it is written, without quotes; its place where it has none."""
-    places, quote = _numbered(len(layout.columns)), layout.dialect.quote
-    found: list[str] = []
-    for name, place in zip(layout.names or [b""] * len(places), places, strict=True):
-        inner = unquoted(name, quote) if quote else None
-        shown = (name if inner is None else inner).decode("utf-8", "replace").strip() or place
-        found.append(f"{shown} ({place})" if shown in (*found, DESCRIPTION, NO_TABLE) else shown)
-    return found
-
-
-def described(source: Source, model: object = None) -> Described:
-    """Return the table that a description in a file tells of."""
-    return Described()
-
-
-# ---------------------------------------------------------------------- planes
 
 
 @dataclass(frozen=True)
@@ -293,6 +120,20 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
         payloads.append(source.take(source.varint()))
     _decode_as_told(coders, payloads)
     return split.joined(values)
+
+
+def sizes_of_planes(source: Source, columns: Sequence[Sequence[Form]]) -> list[int]:
+    """Return the bytes that the planes of each column take in what :func:`coded_planes` wrote."""
+    column_of = [number for number, forms in enumerate(columns) for form in forms for _ in _shifts(form)]
+    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
+    found = [0] * len(columns)
+    for step in range(len(column_of)):
+        plane = at_most(head, len(column_of) - 1, "planes")
+        Plan.read(head, step)
+        size = source.varint()
+        source.seek(source.position + size)
+        found[column_of[plane]] += size
+    return found
 
 
 def _decode_as_told(coders: Sequence[_PlaneCoder], payloads: Sequence[bytes]) -> None:
