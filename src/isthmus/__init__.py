@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from isthmus.coding import compress as compress
     from isthmus.coding import decompress as decompress
     from isthmus.coding import open_compressed as open_compressed
+    from isthmus.coding import read_rows as read_rows
     from isthmus.loading import load as load
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
     from isthmus.report import evaluate as evaluate
@@ -44,7 +45,7 @@ _MODULES = frozenset(
 _OBJECTS = {
     "evaluate": "isthmus.report",
     "load": "isthmus.loading",
-    **dict.fromkeys(("Archive", "Codec", "compress", "decompress", "open_compressed"), "isthmus.coding"),
+    **dict.fromkeys(("Archive", "Codec", "compress", "decompress", "open_compressed", "read_rows"), "isthmus.coding"),
 }
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")
 

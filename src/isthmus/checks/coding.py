@@ -30,7 +30,10 @@ __all__ = [
     "codec_or_path",
     "codec_too_large",
     "compressed_already",
+    "compressed_as_bytes",
     "compressed_mode",
+    "content_of_archive",
+    "content_with",
     "cut_short",
     "damaged",
     "foreign_items",
@@ -52,16 +55,22 @@ __all__ = [
     "no_bytes",
     "no_codec",
     "no_flag_of_codec",
+    "no_rows_in",
     "not_compressed",
     "nothing_like_texts",
     "nothing_to_compress",
     "nothing_to_learn",
     "output_is_a_terminal",
     "partly_lost",
+    "rows_as_bytes",
+    "rows_beyond",
+    "rows_flag",
     "skipped_in_folder",
     "skipped_when_learning",
     "still_there",
     "table_in_utf_16",
+    "table_no_parquet",
+    "table_not_byte_for_byte",
     "table_of_type",
     "table_rows_differ",
     "table_too_wide",
@@ -309,6 +318,37 @@ def table_without_rows() -> str:
     return "it has no rows"
 
 
+def table_no_parquet() -> str:
+    """Return what is said of a file that is no Parquet file, or one that Arrow cannot read."""
+    return "it cannot be read as a Parquet file"
+
+
+def table_not_byte_for_byte(path: object) -> str:
+    """Return what is said of a file whose values are kept, and not its bytes."""
+    return (
+        f"{path} is compressed as a table: it will come back with the same schema, metadata and values, but not byte "
+        f"for byte; use --content bytes where the bytes themselves count"
+    )
+
+
+def no_rows_in(path: object) -> ArtifactError:
+    """Return the error for a compressed file of which rows are wanted, and which holds no table."""
+    return ArtifactError(f"{path} is not compressed as a table, so no rows can be had; decompress all of it.")
+
+
+def rows_flag(text: str) -> ParameterError:
+    """Return the error for rows that are written otherwise than they should be."""
+    return ParameterError(
+        f"decompress: --rows must be like 1000:2000, which is from row 1000 up to but not including 2000, counted from "
+        f"0; it is {text!r}."
+    )
+
+
+def rows_beyond(path: object, start: int, count: int) -> ParameterError:
+    """Return the error for rows that begin behind the last one."""
+    return ParameterError(f"{path} has {count:,} rows, and row {start:,} was wanted; they are counted from 0.")
+
+
 def table_without_separator() -> str:
     """Return what is said of a text that nothing separates into cells."""
     return "nothing stands equally often in each of its lines that could separate cells"
@@ -352,6 +392,33 @@ def table_with_long_row(limit: int) -> str:
 def table_unlike_its_bytes() -> str:
     """Return what is said of a text that was cut into cells from which it does not come back."""
     return "its cells do not give its bytes again, which is a bug worth reporting"
+
+
+def compressed_as_bytes(path: object, why: str) -> str:
+    """Return what is said of a file that is compressed as bytes, though its name says something else."""
+    return f"{path} is compressed as bytes, since {why}"
+
+
+def rows_as_bytes(path: object, found: Sequence[tuple[int, int, str]]) -> str:
+    """Return what is said of groups of rows that are compressed as bytes; rows are counted from 0 below the header."""
+    start, stop, why = found[0]
+    more = f", and {len(found) - 1:,} more groups like it," if len(found) > 1 else ""
+    return f"rows {start:,} to {max(start, stop - 1):,} of {path}{more} are compressed as bytes, since in them {why}"
+
+
+def content_with(content: str, flag: str) -> ParameterError:
+    """Return the error for a content that cannot be coded with some setting."""
+    return ParameterError(
+        f"compress: --content {content} does not go with {flag}, which is for bytes; leave one of the two out."
+    )
+
+
+def content_of_archive(content: str) -> ParameterError:
+    """Return the error for members of an archive that should be coded as something else than bytes."""
+    return ParameterError(
+        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded as "
+        f"bytes; leave it out, or name the files one by one without -o."
+    )
 
 
 def _cells(count: int) -> str:

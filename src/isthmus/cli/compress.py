@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +16,15 @@ from isthmus.cli import outputs
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
-from isthmus.coding import Archive, contents, names
+from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
+from isthmus.coding.contents import Piece
 from isthmus.coding.prior import Prior
-from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised
+from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
+from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
@@ -31,6 +34,7 @@ __all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "read_mod
 
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
+ROWS = re.compile(r"(\d{0,15}):(\d{0,15})")
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -77,8 +81,8 @@ def compress(
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
     content : {"auto", "bytes", "table", "array"}
-        What a file is coded as: auto takes .csv, .tsv and .tab for tables and .npy for arrays. Both come back byte for
-        byte, and what cannot be read as one is coded as bytes.
+        What a file is coded as: auto takes .csv, .tsv, .tab and .parquet for tables and .npy for arrays. They come back
+        byte for byte, but Parquet with the same values; what cannot be read as one is coded as bytes.
     max_error : float
         How far a number of an array may be off when it comes back; NaN, infinities and fill values are exact.
     rel_error : float
@@ -107,6 +111,8 @@ def compress(
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     checks.choice("compress", "--content", content, KINDS)
+    if content not in (AUTO, BYTES) and (speed != "normal" or choice.model):
+        raise checks.content_with(content, "-m" if choice.model else "--speed fast")
     how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill})
     settings = {
         "speed": speed,
@@ -121,7 +127,7 @@ def compress(
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
-        return _only_told(terminal, paths, choice, dry_run=dry_run)
+        return _only_told(terminal, paths, choice, how, dry_run=dry_run)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
             _compress_job(terminal, _Job.of(paths, None, how), to_stdout, "the standard output", settings)
@@ -160,7 +166,8 @@ class _As:
             raise checks.bound_without_array(path, min(bound))
         if settings["speed"] != "normal" or settings["model"] is not None:
             kind = BYTES
-        return recognised(file, kind, **(bound | {"threads": settings["threads"]} if kind == ARRAY else {}))
+        how = {"prior": settings["prior"], "threads": settings["threads"]}
+        return recognised(path, file, kind, bound=bound, **how)
 
 
 @dataclass(frozen=True)
@@ -186,6 +193,8 @@ class _Job:
         """Look up what is to be compressed."""
         if len(paths) == 1 and not os.path.isdir(paths[0]):
             return cls(paths, None, how)
+        if how.content not in (AUTO, BYTES):
+            raise checks.content_of_archive(how.content)
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
@@ -201,12 +210,15 @@ def read_model(path: str | None) -> Prior | None:
     return None if path is None else Prior.read(path)
 
 
-def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, *, dry_run: bool) -> Result:
+def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, how: _As, *, dry_run: bool) -> Result:
     from isthmus.cli import estimates
 
-    job = _Job.of(paths, None)
+    job = _Job.of(paths, None, how)
     _tell_skipped(terminal, job)
-    return (estimates.estimate if dry_run else estimates.compare)(terminal, job.files(), choice)
+    if not dry_run:
+        return estimates.compare(terminal, job.files(), choice, how.content)
+    kind = how.content if job.members is None else BYTES
+    return estimates.estimate(terminal, job.files(), choice, kind, how.bound)
 
 
 def _say_if_slow(terminal: Terminal) -> None:
@@ -250,19 +262,30 @@ def _compress_file(
     name_kept = None if names.why_refused(name) else name
     with metered(terminal, size) as meter, watched_file(path) as source:
         found = how.recognised(path, source, settings)
-        if found.why_not:
-            instead = "without loss" if found.content else "as bytes"
-            terminal.say(f"note: {path} is compressed {instead}, since {found.why_not}.")
+        if found.why_not and not found.content:
+            terminal.say(f"note: {checks.compressed_as_bytes(path, found.why_not)}")
+        elif found.why_not:
+            terminal.say(f"note: {path}: {checks.bound_not_used(found.why_not)}.")
         if found.content:
-            written = contents.write(
+            if not found.content.is_exact:
+                terminal.say(f"note: {checks.table_not_byte_for_byte(path)}")
+            told = _Told(meter)
+            written = write_recognised(
                 file,
                 found.content,
+                source,
+                size=size,
                 name=name_kept,
                 verify=settings["verify"],
+                prior=settings["prior"],
                 threads=settings["threads"],
                 label=label,
-                done=lambda piece, more: meter(len(piece.data), more),
+                done=told,
+                whatever=how.content != AUTO,
             )
+            meter.data = size  # whatever stands for it
+            if told.as_bytes:
+                terminal.say(f"note: {checks.rows_as_bytes(path, told.as_bytes)}")
         else:
             with Writer(file, size=size, name=name_kept, label=label, **settings) as writer:
                 for piece in pieces_of(source, CHUNK):
@@ -271,6 +294,27 @@ def _compress_file(
             written = writer.written
     meter(0, written - meter.compressed)
     return meter
+
+
+class _Told:
+    """Counts the pieces of a content as they are written, and takes note of those that are coded as bytes.
+
+    Parameters
+    ----------
+    meter : Meter
+        Is told their bytes.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter, self._rows = meter, 0
+        self.as_bytes: list[tuple[int, int, str]] = []  # first row and the one behind the last, from 0, and why
+
+    def __call__(self, piece: Piece, written: int) -> None:
+        """Count a piece, for which so many bytes were written."""
+        if piece.why_bytes:
+            self.as_bytes.append((self._rows, self._rows + piece.units, piece.why_bytes))
+        self._rows += piece.units
+        self._meter(len(piece.data), written)
 
 
 def _record(paths: Sequence[str], output: str, meter: Meter) -> dict[str, Any]:
@@ -347,6 +391,7 @@ def decompress(
     output: str | None = None,
     stdout: bool = False,
     model: str | None = None,
+    rows: str | None = None,
     partial: bool = False,
     force: bool = False,
 ) -> Result:
@@ -364,25 +409,33 @@ def decompress(
         Write to the standard output.
     model : str
         What the files were compressed with, where that was a model: isthmus info FILE says so.
+    rows : str
+        Of a table only some rows, such as 1000:2000, counted from 0; no others are decoded but those beside them.
     partial : bool
         Of a damaged file, write what is sound; exit code 4 and a sentence that names the rest.
 
     Examples
     --------
     isthmus decompress notes.txt.isth
+    isthmus decompress survey.csv.isth --rows 1000:2000 -o some.csv
     isthmus decompress app.isth -c | grep ERROR
     isthmus decompress damaged.isth --partial -o sound.txt
     """
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
+    if rows is not None and partial:
+        raise ParameterError("decompress: --rows and --partial do not go together; leave one of them out.")
+    chosen = None if rows is None else _chosen(rows)
     _say_if_slow(terminal)
     prior = read_model(model)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
         for path in paths:
-            with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
-                record = _bring_back(terminal, path, file, output, to_stdout, prior, partial=partial, force=force)
+            searchable = partial or chosen is not None or to_stdout is None
+            with opened_input("decompress", path, searchable=searchable) as file:
+                how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
+                record = _bring_back(terminal, path, file, output, to_stdout, prior, **how)
             if lost := record.pop("lost"):
                 damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
             done.append(record)
@@ -401,22 +454,23 @@ def _bring_back(
     to_stdout: BinaryIO | None,
     model: Prior | None,
     *,
+    chosen: tuple[int, int | None] | None,
     partial: bool,
     force: bool,
 ) -> dict[str, Any]:
     """Write the data of one compressed file; return what was written where, and what of it is lost."""
     source = Source(file, path)
     form = opened(source)
-    if form == ARCHIVE:
+    if form == ARCHIVE and chosen is None:
         if to_stdout is not None:
             raise checks.an_archive(path)
         archive = Archive(file if path == STANDARD else path, model=model)
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
-        return written(terminal, source, form, to_stdout, model, partial=partial)
+        return written(terminal, source, form, to_stdout, model, chosen=chosen, partial=partial)
     target = outputs.check_file_output(output or without_suffix(path), force)
     with replacing(target, force=force) as whole:
-        record = written(terminal, source, form, whole, model, partial=partial)
+        record = written(terminal, source, form, whole, model, chosen=chosen, partial=partial)
     return {"output": str(target), **record}
 
 
@@ -427,6 +481,7 @@ def written(
     file: BinaryIO | None,
     model: Prior | None,
     *,
+    chosen: tuple[int, int | None] | None = None,
     partial: bool = False,
 ) -> dict[str, Any]:
     """Decode a compressed file, whose first bytes are taken, and write the data.
@@ -443,6 +498,8 @@ def written(
         Where to; None checks only.
     model : Prior or None
         What a person named as the model that it needs.
+    chosen : tuple of (int, int or None), optional
+        Rows of a table to be written alone: the first one, and the one behind the last.
     partial : bool, default=False
         Whether what is sound of a damaged one is written.
 
@@ -452,9 +509,11 @@ def written(
         ``source``, ``bytes`` of data, ``seconds``, ``lost``.
     """
     lost = []
-    found: Iterator[bytes | Lost] = (
-        salvage(source, model) if partial and form == STREAM else data_of(source, form, model)
-    )
+    found: Iterator[bytes | Lost]
+    if chosen is not None:
+        found = chosen_rows(source, form, *chosen, model)
+    else:
+        found = salvage(source, model) if partial and form == STREAM else data_of(source, form, model)
     with metered(terminal, None) as meter:
         for piece in found:
             if isinstance(piece, Lost):
@@ -465,6 +524,14 @@ def written(
                 file.write(piece)
                 file.flush()
     return {"source": source.name, "bytes": meter.data, "seconds": meter.seconds, "lost": lost}
+
+
+def _chosen(rows: str) -> tuple[int, int | None]:
+    """Return the rows that a person wants: the first one, and the one behind the last, None where that is the end."""
+    found = ROWS.fullmatch(rows)
+    if not found or (found[2] and int(found[1] or 0) >= int(found[2])):
+        raise checks.rows_flag(rows)
+    return int(found[1] or 0), int(found[2]) if found[2] else None
 
 
 def without_suffix(path: str) -> str:

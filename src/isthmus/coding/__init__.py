@@ -20,11 +20,13 @@ from isthmus.coding import contents
 from isthmus.coding.archive import Archive
 from isthmus.coding.arrays.content import ArrayContent
 from isthmus.coding.codec import Codec, Model, prior_in
+from isthmus.coding.container import Source, opened
 from isthmus.coding.prior import Prior
+from isthmus.coding.selection import chosen_rows
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed"]
+__all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed", "read_rows"]
 
 
 def compress(
@@ -120,6 +122,42 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
         More than ``limit`` bytes would come out.
     """
     return decompressed(data, limit=limit, model=prior_in("decompress", model))
+
+
+def read_rows(
+    file: str | os.PathLike[str] | BinaryIO, start: int = 0, stop: int | None = None, *, model: Model = None
+) -> bytes:
+    """Return the file of some rows of a compressed table, for which only the groups that hold them are decoded.
+
+    Parameters
+    ----------
+    file : path or binary file
+        A compressed table; the file must be one that can be searched.
+    start, stop : int, default=0, None
+        The rows, counted from 0 below the names of columns; ``stop`` is the one behind the last, None all that follow.
+    model : Codec or path, optional
+        The model that it was compressed with.
+
+    Returns
+    -------
+    bytes
+        Of a CSV file, its lines before the first row, such as the names of columns, and the rows; of a Parquet file
+        one with the same schema.
+
+    Raises
+    ------
+    ArtifactError, FormatNumberError
+        It is no compressed table, it is damaged, or a later version of isthmus wrote it.
+    ParameterError
+        It has not so many rows.
+    """
+    known = prior_in("read_rows", model)
+    with contextlib.ExitStack() as stack:
+        if isinstance(file, str | os.PathLike):
+            source = Source(stack.enter_context(open(file, "rb")), os.fspath(file))
+        else:
+            source = Source(file, "the data")
+        return b"".join(chosen_rows(source, opened(source), start, stop, known))
 
 
 def open_compressed(

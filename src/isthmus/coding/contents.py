@@ -16,8 +16,22 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar, runtime_checkab
 from isthmus import checks
 from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
 from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
+from isthmus.errors import FormatNumberError
 
-__all__ = ["ARRAY", "PICTURE", "TABLE", "Array", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
+__all__ = [
+    "ARRAY",
+    "PICTURE",
+    "TABLE",
+    "Array",
+    "Chosen",
+    "Content",
+    "Described",
+    "Piece",
+    "Work",
+    "decoded",
+    "side_by_side",
+    "write",
+]
 
 TABLE, ARRAY, PICTURE = 1, 2, 3
 MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays.content", PICTURE: "isthmus.coding.pictures"}
@@ -36,15 +50,22 @@ class Piece(NamedTuple):
         What a reader gets, and what is checked.
     payload : bytes or None
         What stands in the file; None where the data themselves do.
+    why_bytes : str or None
+        Why they are coded as bytes, where that is not what the content is, as a clause about them.
     """
 
     units: int
     data: bytes
     payload: bytes | None
+    why_bytes: str | None = None
 
 
 class Work(Protocol):
     """Makes a piece; called in any thread."""
+
+    @property
+    def bytes(self) -> int:
+        """Of its data, about."""
 
     def __call__(self) -> Piece:
         """Return the piece."""
@@ -61,11 +82,41 @@ class Content(Protocol):
     def fingerprint(self) -> bytes | None:
         """Of the model that it is coded with."""
 
+    @property
+    def at_once(self) -> int:
+        """How many pieces may be worked on at a time, at most: one where a piece itself keeps all threads busy."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the file comes back byte for byte: the data of pieces are its bytes."""
+
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces, in order."""
+
+
+class Chosen(NamedTuple):
+    """Some rows of a piece, for which all of it was decoded.
+
+    Parameters
+    ----------
+    units : int
+        Rows of the piece.
+    payload : bytes or None
+        Its payload; None where it is stored.
+    data : bytes
+        Its data.
+    start, stop : int
+        The rows, from 0 within the piece.
+    """
+
+    units: int
+    payload: bytes | None
+    data: bytes
+    start: int
+    stop: int
 
 
 class Described(Protocol):
@@ -74,8 +125,9 @@ class Described(Protocol):
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
 
-    kind: str  # "table", "array" or "picture"
-    unit: str  # what pieces consist of, in the singular
+    kind: str  # such as "table", "array" or "picture"
+    unit: str  # of which pieces have some: "row", "item", "pixel"
+    at_once: int  # pieces that may be decoded at a time, at most
 
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
@@ -154,13 +206,13 @@ def write(
 
     def made(work: Work) -> Piece:
         piece = work()
-        if reader and piece.payload is not None and reader.data(piece.units, piece.payload) != piece.data:
+        if reader and piece.payload is not None and decoded(reader, piece.units, piece.payload) != piece.data:
             raise checks.unlike_its_source(label)
         return piece
 
     written = file.write(fields.to_bytes(STREAM))
     totals = Totals()
-    for piece in side_by_side(content.work(), made, threads):
+    for piece in side_by_side(content.work(), made, min(threads, content.at_once)):
         stored = piece.payload is None or len(piece.payload) >= len(piece.data)
         payload = piece.data if stored or piece.payload is None else piece.payload
         head = Head(DATA | AFRESH | (STORED if stored else 0), piece.units, len(payload), check_of(piece.data))
@@ -170,6 +222,16 @@ def write(
         if done:
             done(piece, written - position)
     return written + file.write(totals.to_bytes())
+
+
+def decoded(described: Described, units: int, payload: bytes) -> bytes | None:
+    """Return the data of a piece; None where its payload is that of none."""
+    try:
+        return described.data(units, payload)
+    except FormatNumberError:
+        raise
+    except ValueError:
+        return None
 
 
 def reader_of(content: bytes, name: str, model: Any = None) -> Described:

@@ -1,21 +1,40 @@
-"""Bytes within a piece of a table, an array or a picture: behind their lengths, coded where that makes them smaller."""
+"""Bytes within a piece of a table, an array or a picture: behind their length, coded where that makes them smaller."""
 
 from __future__ import annotations
 
+from isthmus import checks
 from isthmus.coding.coder import Coder, table_bits
-from isthmus.coding.container import Source, coded, decoded, varint
+from isthmus.coding.container import SMALL_LIMIT, Source, coded, decoded, varint
+from isthmus.coding.prior import shipped
 
 __all__ = ["packed", "unpacked"]
 
+STORED, PREDICTED, WITH_PRIOR = range(3)  # ways, by the number that names them
+WAYS = 3
 
-def packed(data: bytes) -> bytes:
-    """Return some bytes behind their length and how many stand here, those of a coder of their own if these are fewer.
 
-    The coder has speed 1, the tables of ``table_bits(length)`` and no prior.
+def packed(data: bytes, *, prior: bool = False) -> bytes:
+    """Return some bytes behind their length, by the way that takes fewest: stored, or of a coder of their own.
+
+    The coder has speed 1 and the tables of ``table_bits(length)``. It begins with nothing; or with the prior that the
+    package carries, where ``prior`` says that this may be and the first 65,535 bytes become smaller by it. That is the
+    first prior of the package, and another one would be another way.
     """
-    payload = coded(Coder(table_bits(len(data))), data) if data else None
-    content = data if payload is None else payload
-    return varint(len(data)) + varint(len(content)) + content
+    way = _likelier_way(data) if prior and data and shipped() else PREDICTED
+    payload = coded(_coder(way, len(data)), data) if data else None
+    if payload is None:
+        return varint(WAYS * len(data) + STORED) + data
+    return varint(WAYS * len(data) + way) + varint(len(payload)) + payload
+
+
+def _likelier_way(data: bytes) -> int:
+    """Return the way that makes the beginning of data smallest."""
+    start = data[:SMALL_LIMIT]
+    return min((PREDICTED, WITH_PRIOR), key=lambda way: len(_coder(way, len(data)).encode(start)))
+
+
+def _coder(way: int, length: int) -> Coder:
+    return Coder(table_bits(length), prior=shipped() if way == WITH_PRIOR else None)
 
 
 def unpacked(source: Source, limit: int) -> bytes:
@@ -25,12 +44,20 @@ def unpacked(source: Source, limit: int) -> bytes:
     ------
     ArtifactError
         It is none, or longer.
+    FormatNumberError
+        It needs a prior that this version does not carry.
     """
-    length, size = source.varint(), source.varint()
-    if length > limit or size > length:
+    length, way = divmod(source.varint(), WAYS)
+    if length > limit:
         raise source.damaged(f"a part of it would have {length:,} bytes")
-    content = source.take(size)
-    data = content if size == length else decoded(Coder(table_bits(length)), content, length)
+    if way == STORED:
+        return source.take(length)
+    if way == WITH_PRIOR and shipped() is None:
+        raise checks.later_form(source.name, f"way {way} of a part")
+    size = source.varint()
+    if size >= length:
+        raise source.damaged(f"a part of it would have {length:,} bytes")
+    data = decoded(_coder(way, length), source.take(size), length)
     if data is None:
         raise source.damaged("a part of it is not as it was written")
     return data

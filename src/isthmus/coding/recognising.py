@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from isthmus.coding import contents
 from isthmus.coding.arrays.content import ArrayContent, NoArray
-from isthmus.coding.contents import Content
-from isthmus.coding.tables import NoTable, TextTable, sniffed
+from isthmus.coding.container import SMALL_LIMIT
+from isthmus.coding.contents import THREADS, Content, Piece
+from isthmus.coding.stream import compressed
+from isthmus.coding.tables import NoTable, ParquetTable, TextTable, sniffed
 
-__all__ = ["ARRAY", "AUTO", "BYTES", "KINDS", "Recognised", "kind_of", "recognised"]
+__all__ = ["ARRAY", "AUTO", "BYTES", "KINDS", "TABLE", "Recognised", "kind_of", "recognised", "write_recognised"]
 
 AUTO, BYTES, TABLE, ARRAY = "auto", "bytes", "table", "array"
 KINDS = AUTO, BYTES, TABLE, ARRAY
-SUFFIXES = {".csv": TABLE, ".tsv": TABLE, ".tab": TABLE, ".npy": ARRAY}
+SUFFIXES = dict.fromkeys((".csv", ".tsv", ".tab", ".parquet"), TABLE) | {".npy": ARRAY}
+PARQUET = b"PAR1"  # that a Parquet file begins with
 START = 1 << 20  # bytes that are looked at
 
 
@@ -38,24 +44,93 @@ def kind_of(path: str | os.PathLike[str], content: str = AUTO) -> str:
     return SUFFIXES.get(Path(path).suffix.lower(), BYTES) if content == AUTO else content
 
 
-def recognised(file: BinaryIO, kind: str, **bound: Any) -> Recognised:
+def recognised(
+    path: str | os.PathLike[str],
+    file: BinaryIO,
+    kind: str,
+    *,
+    bound: Mapping[str, Any] | None = None,
+    prior: bool = True,
+    threads: int = THREADS,
+) -> Recognised:
     """Return what a file is coded as.
 
     Parameters
     ----------
+    path : path
+        Its name.
     file : binary file
-        From its start; a content reads from it later, or has read it.
+        It, from its start; a content reads from it later, or has read it.
     kind : {"bytes", "table", "array"}
         What it should be.
-    **bound
-        ``max_error``, ``rel_error``, ``fill`` and ``threads`` of an array: see :func:`isthmus.coding.arrays.encode`.
+    bound : mapping, optional
+        ``max_error``, ``rel_error`` and ``fill`` of an array: see :func:`isthmus.coding.arrays.encode`.
+    prior : bool, default=True
+        Whether the prior that the package carries may be used.
+    threads : int, default=2
+        That may be used.
     """
-    if kind == ARRAY:
-        array = ArrayContent.of_file(file, **bound)
-        return Recognised(why_not=array.why) if isinstance(array, NoArray) else Recognised(array, array.why_exact)
-    if kind != TABLE:
+    if kind == BYTES:
         return Recognised()
+    if kind == ARRAY:
+        array = ArrayContent.of_file(file, **(bound or {}), threads=threads)
+        return Recognised(why_not=array.why) if isinstance(array, NoArray) else Recognised(array, array.why_exact)
     start = file.read(START)
     file.seek(0)
-    found = sniffed(start)
-    return Recognised(why_not=found.why) if isinstance(found, NoTable) else Recognised(TextTable(file))
+    found = _parquet(path, start, prior, threads) or sniffed(start)
+    if isinstance(found, NoTable):
+        return Recognised(why_not=found.why)
+    return Recognised(found if isinstance(found, ParquetTable) else TextTable(file, prior=prior, threads=threads))
+
+
+def _parquet(path: str | os.PathLike[str], start: bytes, prior: bool, threads: int) -> ParquetTable | NoTable | None:
+    """Return what a Parquet file is coded as; None where it is none."""
+    if Path(path).suffix.lower() != ".parquet" and not start.startswith(PARQUET):
+        return None
+    return ParquetTable.of(path, prior=prior, threads=threads)
+
+
+def write_recognised(
+    file: BinaryIO,
+    content: Content,
+    source: BinaryIO,
+    *,
+    size: int,
+    name: str | None = None,
+    verify: bool = True,
+    prior: bool = True,
+    threads: int = THREADS,
+    label: str = "the data",
+    done: Callable[[Piece, int], object] | None = None,
+    whatever: bool = False,
+) -> int:
+    """Write what a file was recognised as, and return how many bytes that are: up to 65,535 as bytes if that is less.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    content : Content
+        What it was recognised as, which reads from ``source``.
+    source : binary file
+        The file.
+    size : int
+        Its bytes.
+    name, verify, threads, label, done
+        As :func:`isthmus.coding.contents.write` takes them.
+    prior : bool, default=True
+        Whether the prior that the package carries may be used.
+    whatever : bool, default=False
+        Whether it is never written as bytes.
+    """
+    how: dict[str, Any] = {"name": name, "verify": verify, "threads": threads, "label": label, "done": done}
+    if size > SMALL_LIMIT or whatever or not content.is_exact:
+        written = contents.write(file, content, **how)
+        if not content.is_exact:
+            source.seek(0, io.SEEK_END)  # it was read through another file
+        return written
+    found = io.BytesIO()
+    contents.write(found, content, **how)
+    source.seek(0)
+    as_bytes = compressed(source.read(), verify=verify, prior=prior)
+    return file.write(min(found.getvalue(), as_bytes, key=len))

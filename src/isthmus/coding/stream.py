@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
 from threading import Event
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from isthmus import checks
 from isthmus.coding import contents
@@ -50,6 +50,7 @@ __all__ = [
     "compressed",
     "data_of",
     "decompressed",
+    "end_of",
     "salvage",
 ]
 
@@ -412,12 +413,6 @@ class Decoder:
         """Take note that chunks were passed over."""
         self._is_sound = False
 
-    @classmethod
-    def of(cls, source: Source, model: Prior | None) -> Self:
-        """Return the decoder of a stream, whose first bytes are taken; errors are those of :func:`needed_prior`."""
-        fields = Fields.read(source, STREAM)
-        return cls(fields.coder(prior=fields.found_prior(model, source.name)))
-
 
 Decoded = tuple[int, Head, bytes | None]  # place in the file, head, and data; of the end its payload
 
@@ -481,18 +476,13 @@ def _decoded_in_turn(source: Source, fields: Fields, prior: Prior | None) -> Ite
 
 def _decoded_as(described: contents.Described, source: Source, threads: int) -> Iterator[Decoded]:
     """Yield the chunks of another content, each of which is decoded by itself."""
+    pieces = _Pieces(described)
 
     def decoded(chunk: tuple[int, Head, bytes]) -> Decoded:
         position, head, payload = chunk
-        if head.kind == END or head.stored:
-            return position, head, payload
-        try:
-            data = described.data(head.units, payload)
-        except ValueError:
-            return position, head, None
-        return position, head, data if check_of(data) == head.check else None
+        return position, head, payload if head.kind == END else pieces.data(head, payload)
 
-    return contents.side_by_side(_chunks_of(source, of_bytes=False), decoded, threads)
+    return contents.side_by_side(_chunks_of(source, of_bytes=False), decoded, min(threads, described.at_once))
 
 
 def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
@@ -570,7 +560,7 @@ def _has_lanes(source: Source) -> bool:
     """Tell whether the end of a stream says that it is of segments that can be decoded side by side."""
     if not source.file.seekable():
         return False
-    restarts, length = _end_of(source)
+    restarts, length = end_of(source)
     units = [restart.units for restart in restarts] + [length or 0]
     return len(restarts) > 1 and max(map(int.__sub__, units[1:], units)) <= LANE_LIMIT
 
@@ -700,16 +690,19 @@ class Lost:
         Of its first byte in the data.
     stop : int or None
         Of the byte behind; None where nobody knows how many there were.
+    unit : str, default="byte"
+        What is counted: of another content its rows or items, from 0.
     """
 
     number: int
     start: int
     stop: int | None
+    unit: str = "byte"
 
     def __str__(self) -> str:
         if self.stop is None:
-            return f"all from byte {self.start:,} on (chunk {self.number:,} and later)"
-        return f"bytes {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
+            return f"all from {self.unit} {self.start:,} on (chunk {self.number:,} and later)"
+        return f"{self.unit}s {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
 
 
 def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost]:
@@ -727,17 +720,53 @@ def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost
     ArtifactError
         Its head is damaged, or it needs another model: nothing can be had.
     """
-    decoder = Decoder.of(source, model)
+    fields = Fields.read(source, STREAM)
+    if fields.content is None:
+        yield from _saved(source, Decoder(fields.coder(prior=fields.found_prior(model, source.name))))
+        return
+    described = contents.reader_of(fields.content, source.name, model)
+    lost: list[Lost] = []
+    yield from described.as_file(_sound_pieces(_saved(source, _Pieces(described), described.unit), lost))
+    yield from lost
+
+
+def _sound_pieces(saved: Iterator[bytes | Lost], lost: list[Lost]) -> Iterator[bytes]:
+    """Yield what is sound; what is lost is listed."""
+    for piece in saved:
+        if isinstance(piece, Lost):
+            lost.append(piece)
+        else:
+            yield piece
+
+
+class _Pieces:
+    """Decodes the chunks of another content than bytes, none of which needs those before it."""
+
+    def __init__(self, described: contents.Described) -> None:
+        self._described = described
+
+    def data(self, head: Head, payload: bytes) -> bytes | None:
+        """Return the data of a chunk, None where they are not what was written."""
+        data = payload if head.stored else contents.decoded(self._described, head.units, payload)
+        return data if data is not None and check_of(data) == head.check else None
+
+    def lose(self) -> None:
+        """Take note that chunks were passed over, which is nothing to the next ones."""
+
+
+def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> Iterator[bytes | Lost]:
+    """Yield what a decoder makes of the chunks of a stream, and what is lost between."""
     here = Restart(source.position)
-    restarts, length = _end_of(source)
+    restarts, length = end_of(source)
+    length = length if unit == "byte" else None
     while True:
         try:
-            head = Head.read(source, here.number)
+            head = Head.read(source, here.number, of_bytes=unit == "byte")
             payload = source.take(head.size)
         except ArtifactError:
             following = bisect_right(restarts, here.position, key=lambda restart: restart.position)
             is_last = following == len(restarts)
-            yield Lost(here.number, here.units, length if is_last else restarts[following].units)
+            yield Lost(here.number, here.units, length if is_last else restarts[following].units, unit)
             if is_last:
                 return
             here = restarts[following]
@@ -746,14 +775,14 @@ def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost
             continue
         if head.kind == END:
             if check_of(payload) != head.check:
-                yield Lost(here.number, here.units, None)
+                yield Lost(here.number, here.units, None, unit)
             return
         data = decoder.data(head, payload)
-        yield Lost(here.number, here.units, here.units + head.units) if data is None else data
+        yield Lost(here.number, here.units, here.units + head.units, unit) if data is None else data
         here = Restart(source.position, here.units + head.units, here.number + 1)
 
 
-def _end_of(source: Source) -> tuple[list[Restart], int | None]:
+def end_of(source: Source) -> tuple[list[Restart], int | None]:
     """Return where the coder of a stream begins afresh, and the length of all data, as its end says; go back again."""
     here, file = source.position, source.file
     start = file.tell() - here

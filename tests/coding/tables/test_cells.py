@@ -80,6 +80,8 @@ def test_what_is_no_table(data: bytes, why: str) -> None:
 def test_rows_that_do_not_fit_a_dialect_are_counted_with_the_lines_before_them() -> None:
     found = cut(b"x,y\n1,2\n3\n", Dialect(b",", skipped=1, header=True))
     assert found == NoTable("its rows have different lengths: row 3 has 1 cell, and others have 2")
+    assert isinstance(found, NoTable)
+    assert found.fitting == len(b"x,y\n1,2\n")
 
 
 def test_names_without_rows_are_no_table() -> None:

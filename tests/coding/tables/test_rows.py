@@ -81,13 +81,27 @@ def test_only_the_first_group_has_the_names() -> None:
     assert (first.layout.names, second.layout.names) == ([b"x", b"y"], [])
 
 
-def test_a_group_with_a_row_of_another_length_is_left_as_bytes() -> None:
-    data = b"".join(b"%d,%d\n" % (row, row) for row in range(30_000))
+def test_a_row_of_another_length_is_left_as_bytes() -> None:
+    data = b"x,y\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(30_000))
     data = data.replace(b"\n29000,29000\n", b"\n29000\n")
     found = list(groups(io.BytesIO(data), rows=10_000))
-    assert [isinstance(part, Group) for part in found] == [True, True, False]
-    assert isinstance(found[2], Stretch)
-    assert found[2].why == "its rows have different lengths: row 9,001 has 1 cell, and others have 2"
+    assert [part.layout.n_rows for part in found if isinstance(part, Group)] == [10_000, 10_000, 9_000, 999]
+    assert found[3] == Stretch(b"29000\n", "its rows have different lengths: row 29,002 has 1 cell, and others have 2")
+    assert b"".join(part.to_bytes() for part in found) == data
+
+
+def test_a_last_row_that_is_cut_short_is_left_as_bytes() -> None:
+    data = b"".join(b"%d,%d,z\n" % (row, row) for row in range(1000))[:-4]
+    assert [is_table for is_table, _ in parts(data)] == [True, False]
+
+
+def test_groups_with_many_rows_of_other_lengths_are_left_as_bytes() -> None:
+    data = b"".join(b"%d,%d\n" % (row, row) + b"7\n" * (row % 200 == 199) for row in range(20_000))
+    found = list(groups(io.BytesIO(data), rows=8000))
+    assert [isinstance(part, Group) for part in found] == [True, False] * 16 + [False] * 3
+    assert found[-1] == Stretch(
+        found[-1].to_bytes(), "its rows have different lengths: row 19,296 has 1 cell, and others have 2"
+    )
     assert b"".join(part.to_bytes() for part in found) == data
 
 
@@ -105,7 +119,7 @@ def test_newlines_in_quotes_end_no_group() -> None:
 def test_a_row_that_is_longer_than_a_group_is_left_as_bytes() -> None:
     data = b"1,2\n" * 4 + b"3," + b"4" * 50 + b"\n" + b"5,6\n"
     found = list(groups(io.BytesIO(data), size=20))
-    assert [type(part).__name__ for part in found] == ["Group", "Stretch", "Stretch", "Stretch"]
+    assert [type(part).__name__ for part in found] == ["Group", *["Stretch"] * 3, "Group"]
     assert found[1].to_bytes() == data[16:36]
     assert isinstance(found[1], Stretch)
     assert found[1].why == "it has a row of more than 20 bytes"
@@ -114,6 +128,7 @@ def test_a_row_that_is_longer_than_a_group_is_left_as_bytes() -> None:
 def test_empty_lines_at_the_end_belong_to_the_last_group() -> None:
     assert parts(b"1,2\n3,4\n\n\n", rows=1) == [(True, 4), (True, 6)]
     assert parts(b"1,2\r\n3,4\r\n\r\n", rows=1) == [(True, 5), (True, 7)]
+    assert parts(b"1,2\n3,4\n\n\n", size=9) == [(True, 9), (False, 1)]
 
 
 def test_what_is_no_table_is_cut_all_the_same() -> None:

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
@@ -49,6 +48,8 @@ class ArrayContent:
     """
 
     number, fingerprint = ARRAY, None
+    at_once = 2  # each is decoded again while it is coded
+    is_exact = True
 
     def __init__(self, array: Any, head: bytes = b"", **bound: Any) -> None:
         self._encoder, self._head = Encoder(array, **bound), head
@@ -90,10 +91,24 @@ class ArrayContent:
     def work(self) -> Iterator[Work]:
         """Yield what makes the segments."""
         for number in range(self._encoder.segments):
-            yield partial(self._piece, number)
+            yield SegmentWork(self._encoder, number)
 
-    def _piece(self, number: int) -> Piece:
-        return Piece(*self._encoder.segment(number))
+
+@dataclass(frozen=True, eq=False)
+class SegmentWork:
+    """Makes a piece of a segment."""
+
+    encoder: Encoder
+    number: int
+
+    @property
+    def bytes(self) -> int:
+        """Of its items."""
+        return self.encoder.layout.size * self.encoder.layout.dtype.itemsize // max(1, self.encoder.segments)
+
+    def __call__(self) -> Piece:
+        """Return the piece."""
+        return Piece(*self.encoder.segment(self.number))
 
 
 def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -113,7 +128,7 @@ class DescribedArray:
         Of its description.
     """
 
-    kind, unit = "array", "item"
+    kind, unit, at_once = "array", "item", 2
 
     def __init__(self, source: Source) -> None:
         length = source.varint()

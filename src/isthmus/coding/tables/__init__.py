@@ -2,25 +2,33 @@
 
 :func:`groups` cuts a text table into groups of rows, and each of these into cells (:mod:`.cells`) and columns
 (:mod:`.columns`): planes of whole numbers (:class:`Plane`), text, and a description (:class:`Layout`) that gives the
-bytes back from these. What codes the planes is no part of this.
+bytes back from these. :mod:`.coding` codes the planes, and :mod:`.pieces` puts all into a piece of a stream.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from isthmus import checks
+from isthmus.coding.container import Source
 from isthmus.coding.tables.cells import Table, cut
-from isthmus.coding.tables.coding import TextTable, described
 from isthmus.coding.tables.dialect import Dialect, NoTable
 from isthmus.coding.tables.layout import Group, Layout, analysed
+from isthmus.coding.tables.parquet import PARQUET, DescribedParquet, ParquetTable
 from isthmus.coding.tables.planes import Form, Plane
 from isthmus.coding.tables.rows import Stretch, groups
 from isthmus.coding.tables.sniffing import sniffed
+from isthmus.coding.tables.text import TEXT, DescribedText, TextTable
 
 __all__ = [
+    "DescribedParquet",
+    "DescribedText",
     "Dialect",
     "Form",
     "Group",
     "Layout",
     "NoTable",
+    "ParquetTable",
     "Plane",
     "Stretch",
     "Table",
@@ -31,3 +39,23 @@ __all__ = [
     "groups",
     "sniffed",
 ]
+
+READERS: dict[int, type[DescribedText | DescribedParquet]] = {TEXT: DescribedText, PARQUET: DescribedParquet}
+
+
+def described(source: Source, model: Any = None) -> DescribedText | DescribedParquet:
+    """Return the table that a description in a file tells of.
+
+    Raises
+    ------
+    FormatNumberError
+        A later version wrote it.
+    ArtifactError
+        It is none.
+    """
+    kind = source.varint()
+    if kind not in READERS:
+        raise checks.later_form(source.name, f"a table of kind {kind}")
+    if source.up_to(1):
+        raise source.damaged("more follows the kind of its table")
+    return READERS[kind](source.name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from operator import add
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = ["BOM", "MOST_COLUMNS", "MOST_SPACES", "Table", "cut", "names_in"]
 BOM = b"\xef\xbb\xbf"
 MOST_COLUMNS = 1 << 16
 MOST_SPACES = 255  # before a cell that do not belong to it
+ROWS = 1 << 14  # that are written at a time
 SPACE = b" "
 SPACES = [SPACE * count for count in range(MOST_SPACES + 1)]
 
@@ -54,14 +56,32 @@ class Table:
 
     def to_bytes(self) -> bytes:
         """Return the bytes that were cut."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes that were cut, some rows at a time."""
         columns: list[Iterable[bytes]] = list(self.columns)
         if self.gaps is not None:
             columns = list(map(_with_gaps, columns, self.gaps))
         rows = map(self.dialect.separator.join, zip(*columns, strict=True))
-        return b"".join([self.head, self.dialect.newline.join(rows), self.tail])
+        between = self.head
+        while some := list(islice(rows, ROWS)):
+            yield between
+            yield self.dialect.newline.join(some)
+            between = self.dialect.newline
+        yield self.tail
+
+    def gives(self, data: bytes) -> bool:
+        """Tell whether the bytes that were cut are these."""
+        position = 0
+        for piece in self.pieces():
+            if not data.startswith(piece, position):
+                return False
+            position += len(piece)
+        return position == len(data)
 
 
-def cut(data: bytes, dialect: Dialect) -> Table | NoTable:
+def cut(data: bytes, dialect: Dialect, before: int = 0) -> Table | NoTable:
     """Return the cells of a text table.
 
     Parameters
@@ -70,6 +90,8 @@ def cut(data: bytes, dialect: Dialect) -> Table | NoTable:
         Whole rows.
     dialect : Dialect
         How they are written.
+    before : int, default=0
+        Lines of the text that stand before these, for the sentence that names one.
 
     Returns
     -------
@@ -89,7 +111,9 @@ def cut(data: bytes, dialect: Dialect) -> Table | NoTable:
     misfits = np.flatnonzero(counts != width)
     if len(misfits):
         row = int(misfits[0])
-        return NoTable(checks.table_rows_differ(dialect.skipped + row + 1, int(counts[row]), width))
+        end = int(marks.positions[np.flatnonzero(marks.ends_row)[row - 1]]) + len(dialect.newline)
+        why = checks.table_rows_differ(before + dialect.skipped + row + 1, int(counts[row]), width)
+        return NoTable(why, start + end)
     if width > MOST_COLUMNS:
         return NoTable(checks.table_too_wide(width, MOST_COLUMNS))
     cells, gaps = _cells(body, marks, dialect)
@@ -101,7 +125,7 @@ def cut(data: bytes, dialect: Dialect) -> Table | NoTable:
         data[stop:],
         len(data),
     )
-    return table if table.to_bytes() == data else NoTable(checks.table_unlike_its_bytes())
+    return table if table.gives(data) else NoTable(checks.table_unlike_its_bytes())
 
 
 def names_in(head: bytes, dialect: Dialect) -> list[bytes]:
@@ -136,7 +160,11 @@ def _cells(body: bytes, marks: Marks, dialect: Dialect) -> tuple[list[bytes], ND
     gaps = _gaps(np.frombuffer(body, np.uint8), starts, ends) if dialect.spaced else None
     if gaps is not None:
         starts += gaps
-    return [body[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)], gaps
+    cells: list[bytes] = []
+    for place in range(0, len(ends), ROWS):  # some at a time: as objects, positions take more memory than cells
+        piece = slice(place, place + ROWS)
+        cells += [body[start:end] for start, end in zip(starts[piece].tolist(), ends[piece].tolist(), strict=True)]
+    return cells, gaps
 
 
 def _gaps(text: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,143 +1,32 @@
-"""Groups of rows as pieces of a stream: the description, the texts, and each plane by itself."""
+"""The planes of a group of rows as payloads and back: their order and plans, then each by a coder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import TABLE, THREADS, Piece, Work, side_by_side
+from isthmus.coding.contents import THREADS, side_by_side
 from isthmus.coding.parts import packed, unpacked
-from isthmus.coding.tables.layout import MOST_BYTES, Group, Layout
 from isthmus.coding.tables.order import Ranked, ranked
 from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width, bits_of, scheme_of
 from isthmus.coding.tables.planes import Form, Integers, Plane
-from isthmus.coding.tables.rows import Stretch, groups
 from isthmus.coding.values import ValueCoder
 
-__all__ = ["Described", "TextTable", "described"]
+__all__ = ["DESCRIPTION_LIMIT", "coded_planes", "decoded_planes", "sizes_of_planes"]
 
-BYTES, ROWS = 0, 1  # what a piece is
-UNITS_LIMIT = 1 << 24
 KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
 COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
 DESCRIPTION_LIMIT = 1 << 26
 INSIDE, SPARED = 0.999, 3  # share of steps that fall into a window; bits that it has to spare
 
 Values = NDArray[np.int64]
-
-
-class TextTable:
-    """A table in a text file, such as CSV, as a content of a stream.
-
-    Parameters
-    ----------
-    file : binary file
-        Read from where it stands to its end, group by group.
-    """
-
-    number, fingerprint = TABLE, None
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def description(self) -> bytes:
-        """Return nothing: each piece describes itself."""
-        return b""
-
-    def work(self) -> Iterator[Work]:
-        """Yield what makes the pieces."""
-        for group in groups(self._file):
-            yield partial(piece_of, group)
-
-
-def piece_of(group: Group | Stretch) -> Piece:
-    """Return a group of rows as a piece; bytes that are no table as they are."""
-    data = group.to_bytes()
-    if isinstance(group, Stretch):
-        return Piece(min(data.count(b"\n"), UNITS_LIMIT), data, varint(BYTES) + packed(data))
-    parts = [varint(ROWS), packed(group.layout.to_bytes()), packed(varint_list(map(len, group.texts)))]
-    parts += [packed(b"".join(group.texts)), coded_planes(group.planes)]
-    return Piece(group.layout.n_rows, data, b"".join(parts))
-
-
-def varint_list(numbers: Iterator[int]) -> bytes:
-    """Return numbers one after another."""
-    return b"".join(map(varint, numbers))
-
-
-DESCRIPTION = "description of the columns"
-
-
-class Described:
-    """A text table that is read."""
-
-    kind, unit = "table", "row"
-
-    def costs(self, payload: bytes) -> dict[str, int]:
-        """Return the bytes of a payload by column; what all columns share stands under a name of its own."""
-        source = Source.of(payload, "the table")
-        if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            return {"rows that are no table": len(payload)}
-        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
-        lengths = unpacked(source, 10 * len(layout.columns))
-        before = source.position
-        unpacked(source, MOST_BYTES)
-        sizes = Source.of(lengths, "the table")
-        texts = [sizes.varint() for _ in layout.columns]
-        shared = before, source.position - before
-        found = [shared[1] * text // max(sum(texts), 1) for text in texts]
-        column_of = [number for number, forms in enumerate(layout.forms) for form in forms for _ in _shifts(form)]
-        head = Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table")
-        for step in range(len(column_of)):
-            plane = at_most(head, len(column_of) - 1, "planes")
-            Plan.read(head, step)
-            size = source.varint()
-            source.seek(source.position + size)
-            found[column_of[plane]] += size
-        names = [name.decode("utf-8", "replace") for name in layout.names] or [
-            f"column {k + 1}" for k in range(len(found))
-        ]
-        own = dict[str, int]()
-        for name, size in zip(names, found, strict=True):
-            own[name] = own.get(name, 0) + size
-        return {DESCRIPTION: len(payload) - sum(own.values()), **own}
-
-    def data(self, units: int, payload: bytes) -> bytes:
-        """Return the text of a group of rows."""
-        source = Source.of(payload, "the table")
-        if at_most(source, ROWS, "kinds of pieces") == BYTES:
-            return unpacked(source, MOST_BYTES)
-        layout = Layout.read(Source.of(unpacked(source, DESCRIPTION_LIMIT), "the table"))
-        if layout.n_rows != units:
-            raise source.damaged("a group of rows has another number of them")
-        lengths = Source.of(unpacked(source, 10 * len(layout.columns)), "the table")
-        sizes = [at_most(lengths, MOST_BYTES, "bytes of text") for _ in layout.columns]
-        joined = Source.of(unpacked(source, MOST_BYTES), "the table")
-        texts = [joined.take(size) for size in sizes]
-        planes = decoded_planes(source, layout.forms, units)
-        if source.up_to(1):
-            raise source.damaged("more follows the last of its columns")
-        return layout.restored(planes, texts, "the table")
-
-    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of the file."""
-        return pieces
-
-
-def described(source: Source, model: object = None) -> Described:
-    """Return the table that a description in a file tells of."""
-    return Described()
-
-
-# ---------------------------------------------------------------------- planes
 
 
 @dataclass(frozen=True)
@@ -191,7 +80,7 @@ def _shifts(form: Form) -> list[int]:
     return list(range(0, max(bits_of(form), 1), LONGEST_PIECE))[::-1]
 
 
-def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
+def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> bytes:
     """Return the planes of columns: the order and the plans, then the payload of each."""
     split = Split.of(columns)
     values = split.cut(columns)
@@ -204,7 +93,7 @@ def coded_planes(columns: Sequence[Sequence[Plane]]) -> bytes:
         _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
         for step, (one, plan) in enumerate(zip(order, plans, strict=True))
     ]
-    payloads = side_by_side(coders, _PlaneCoder.encode)
+    payloads = side_by_side(coders, _PlaneCoder.encode, threads)
     return packed(head) + b"".join(varint(len(payload)) + payload for payload in payloads)
 
 
@@ -231,6 +120,20 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
         payloads.append(source.take(source.varint()))
     _decode_as_told(coders, payloads)
     return split.joined(values)
+
+
+def sizes_of_planes(source: Source, columns: Sequence[Sequence[Form]]) -> list[int]:
+    """Return the bytes that the planes of each column take in what :func:`coded_planes` wrote."""
+    column_of = [number for number, forms in enumerate(columns) for form in forms for _ in _shifts(form)]
+    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
+    found = [0] * len(columns)
+    for step in range(len(column_of)):
+        plane = at_most(head, len(column_of) - 1, "planes")
+        Plan.read(head, step)
+        size = source.varint()
+        source.seek(source.position + size)
+        found[column_of[plane]] += size
+    return found
 
 
 def _decode_as_told(coders: Sequence[_PlaneCoder], payloads: Sequence[bytes]) -> None:
@@ -282,7 +185,7 @@ class _PlaneCoder:
     def _prepared(self) -> tuple[Any, ValueCoder | None, list[Values]]:
         """Return which rows have a value, and the coder and sides for them."""
         where = self.form.where
-        rows = slice(None) if where is None else np.flatnonzero(self._values[where])
+        rows = slice(None) if where is None else np.flatnonzero(self._values[where] == 0)
         count = len(self._values[self.plane][rows])
         if self.form.size < 2 or not count:
             return rows, None, []

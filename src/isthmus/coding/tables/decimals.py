@@ -97,8 +97,8 @@ class Decimals:
         numbers = [found.groups() for cell in some if (found := NUMBER.fullmatch(cell)) and (found[3] or found[5])]
         if not numbers:
             return None
-        prefix, suffix = _commonest((before, behind) for before, *_, behind in numbers)
-        if max(len(prefix), len(suffix)) > LONGEST_AFFIX:
+        (prefix, suffix), count = Counter((before, behind) for before, *_, behind in numbers).most_common(1)[0]
+        if 2 * count <= len(some) or max(len(prefix), len(suffix)) > LONGEST_AFFIX:
             return None
         mark = _commonest([mark for _, _, _, mark, _, _ in numbers if mark] or [MARKS[0]])
         zeros = [len(whole) for _, _, whole, *_ in numbers if whole[:1] in (b"", b"0")]

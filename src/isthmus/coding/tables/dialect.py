@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Self
 
@@ -17,14 +17,25 @@ __all__ = ["SEPARATORS", "SKIPPED", "Dialect", "Marks", "NoTable", "end_of_rows"
 SEPARATORS = (b"\t", b";", b"|", b",", b" ")
 NEWLINES = (b"\n", b"\r\n", b"\r")
 QUOTES = (b"", b'"', b"'")
+SPACE = b" "[0]
+PIECE = 1 << 16  # bytes that are looked at together
 SKIPPED = 32  # lines that may stand before the table, at most, and one more with the names of columns
 
 
 @dataclass(frozen=True)
 class NoTable:
-    """Why some bytes are not cut into cells, as a clause about them."""
+    """Why some bytes are not cut into cells.
+
+    Parameters
+    ----------
+    why : str
+        The reason, as a clause about them.
+    fitting : int, default=0
+        Bytes before the first row that has more or fewer cells than those before it.
+    """
 
     why: str
+    fitting: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -101,10 +112,13 @@ class Marks:
     @classmethod
     def of(cls, text: NDArray[np.uint8], dialect: Dialect) -> Self:
         """Return the marks of bytes that begin where a row does."""
-        marks = np.zeros(len(text), bool)
-        ends = row_ends(text, dialect)
-        marks[ends] = True
-        marks[_separators(text, ends, dialect)] = True
+        ends = _newlines(text, dialect.newline)
+        if dialect.separator == b" " and dialect.spaced:
+            ends = _outside(ends, text, dialect.quote)
+            marks = ends | _first_spaces(text, ends, dialect)
+        else:
+            marks = ends if not dialect.separator else ends | (text == dialect.separator[0])
+            marks = _outside(marks, text, dialect.quote)
         positions = np.flatnonzero(marks)
         return cls(positions, text[positions] == dialect.newline[0])
 
@@ -114,13 +128,9 @@ class Marks:
         return np.diff(ends, prepend=-1)
 
 
-def row_ends(text: NDArray[np.uint8], dialect: Dialect, quoted: bool = False) -> NDArray[np.int64]:
-    """Return where newlines outside of quotes begin; ``quoted`` says that the bytes begin inside of them."""
-    ends = text == dialect.newline[0]
-    if len(dialect.newline) == 2:
-        ends[:-1] &= text[1:] == dialect.newline[1]
-        ends[-1:] = False
-    return np.flatnonzero(_outside(ends, text, dialect.quote, quoted))
+def row_ends(text: NDArray[np.uint8], dialect: Dialect) -> NDArray[np.int64]:
+    """Return where newlines outside of quotes begin."""
+    return np.flatnonzero(_outside(_newlines(text, dialect.newline), text, dialect.quote))
 
 
 def end_of_rows(data: bytes, newline: bytes) -> int:
@@ -131,25 +141,34 @@ def end_of_rows(data: bytes, newline: bytes) -> int:
     return end
 
 
-def _outside(
-    marks: NDArray[np.bool_], text: NDArray[np.uint8], quote: bytes, quoted: bool = False
-) -> NDArray[np.bool_]:
-    """Return the marks that an even number of quotes stands before."""
-    if not quote or not (is_quote := text == quote[0]).any():
-        return marks & (not quoted)
-    return marks & (np.logical_xor.accumulate(is_quote) == quoted)
+def _newlines(text: NDArray[np.uint8], newline: bytes) -> NDArray[np.bool_]:
+    """Return where newlines begin."""
+    found = text == newline[0]
+    if len(newline) == 2:
+        found[:-1] &= text[1:] == newline[1]
+        found[-1:] = False
+    return found
 
 
-def _separators(text: NDArray[np.uint8], ends: NDArray[np.int64], dialect: Dialect) -> NDArray[np.int64]:
-    """Return where separators outside of quotes are; of several spaces that are one, the first."""
-    if not dialect.separator:
-        return np.empty(0, np.int64)
-    found = _outside(text == dialect.separator[0], text, dialect.quote)
-    if not (dialect.spaced and dialect.separator == b" "):
-        return np.flatnonzero(found)
-    edges = np.diff(found.astype(np.int8), prepend=0, append=0)
+def _outside(marks: NDArray[np.bool_], text: NDArray[np.uint8], quote: bytes) -> NDArray[np.bool_]:
+    """Leave of marks only those that an even number of quotes stands before."""
+    quoted = False
+    for start in range(0, len(text) if quote else 0, PIECE):  # by pieces, which stay in the processor's cache
+        piece = slice(start, start + PIECE)
+        inside = np.logical_xor.accumulate(text[piece] == quote[0]) ^ quoted
+        marks[piece] &= ~inside
+        quoted = bool(inside[-1])
+    return marks
+
+
+def _first_spaces(text: NDArray[np.uint8], ends: NDArray[np.bool_], dialect: Dialect) -> NDArray[np.bool_]:
+    """Return the first ones of spaces outside of quotes, but not of those that a row begins or ends with."""
+    spaces = _outside(text == SPACE, text, dialect.quote)
+    edges = np.diff(spaces.astype(np.int8), prepend=0, append=0)
     first, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    row_starts = np.concatenate([[0], ends + len(dialect.newline)])
-    row_stops = np.append(ends, len(text))
+    stops = np.flatnonzero(ends)
+    row_starts, row_stops = np.append(0, stops + len(dialect.newline)), np.append(stops, len(text))
     row = np.searchsorted(row_stops, first)
-    return first[(first > row_starts[row]) & (after < row_stops[row])]
+    found = np.zeros(len(text), bool)
+    found[first[(first > row_starts[row]) & (after < row_stops[row])]] = True
+    return found

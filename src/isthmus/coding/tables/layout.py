@@ -1,4 +1,26 @@
-"""Groups of rows of a text table: what is known of one beside its planes and texts, and how its bytes come back."""
+"""Groups of rows of a text table: what is known of one beside its planes and texts, and how its bytes come back.
+
+A description is written in varints (docs/format.md) and strings, which are a varint and so many bytes. A list of cells
+is their number and a string of lines: each cell and a line feed, where ``1B 31`` is ``1B`` and ``1B 32`` a line feed of
+a cell. Numbers with a sign have it in the lowest bit: 0, -1, 1, -2 are 0, 1, 2, 3.
+
+========== =========================================================================================================
+group      rows, bytes, dialect, what stands before the rows (string) and behind them (string), number of columns,
+           columns
+dialect    ((separator * 3 + newline) * 3 + quote) * 2 + spaced, each as its place in a list of :mod:`.dialect`; then
+           2 * lines before the first row + (1 if the last of these is a header)
+column     quotes, where the dialect has some: 2 * rule + (1 if there is a plane); spaces, where the dialect is spaced:
+           rule + 3 * (1 if there is a plane), width, most spaces; then its kind
+kind       0 text. 1 categories, 2 categories that are numbers: a list of cells. From 3 on numbers, 3 + 2 * notation +
+           (1 if exceptions have a plane): notation, scale, exceptions (a list of cells)
+notation   0 dates: a picture (string). 1 decimals: prefix and suffix (strings), digits before the mark, places,
+           (mark * 3 + rule) * 2 + (1 if there is a plane of variants)
+scale      0, lowest number (signed), step, how many; or how many levels, the lowest (signed), and for each other how
+           far it is above the one before, less one
+========== =========================================================================================================
+
+The planes of a column follow from that, in the order of :attr:`Column.forms`.
+"""
 
 from __future__ import annotations
 
@@ -76,25 +98,30 @@ class Layout:
         """
         columns, gaps, size, before = [], [], 0, np.zeros(self.n_rows, np.int64)
         for column, its, text in zip(self.columns, values, texts, strict=True):
-            if not all(fits(form, plane, self.n_rows) for form, plane in zip(column.forms, its, strict=True)):
-                raise checks.damaged(name, "a value of a column is none that it can have")
-            cells = column.cells(its, text, self.n_rows, self.dialect)
-            if cells is None:
-                raise checks.damaged(name, "a column has not as many cells as there are rows")
+            cells = self._cells(column, its, text, name)
             own = lengths(cells)
-            size += int(own.sum())
             if column.spacing is not None:
                 gaps.append(column.spacing.gaps(own, before, its[len(its) - len(column.spacing.forms) :]))
                 size += int(gaps[-1].sum())
-            if size > self.size:
+            size += int(own.sum())
+            if size > self.size:  # before so many are made
                 raise checks.damaged(name, "the cells of a table have more bytes than they should")
             columns.append(spread(cells.cells, cells.codes))
             before = own
-        written = gaps if self.dialect.spaced else None
-        found = Table(self.dialect, columns, written, self.head, self.tail, self.size).to_bytes()
+        spaces = gaps if self.dialect.spaced else None
+        found = Table(self.dialect, columns, spaces, self.head, self.tail, self.size).to_bytes()
         if len(found) != self.size:
             raise checks.damaged(name, "a table has fewer bytes than it should")
         return found
+
+    def _cells(self, column: Column, values: Sequence[Integers], text: bytes, name: str) -> Distinct:
+        """Return the cells of a column as they are written."""
+        if not all(fits(form, plane, self.n_rows) for form, plane in zip(column.forms, values, strict=True)):
+            raise checks.damaged(name, "a value of a column is none that it can have")
+        cells = column.cells(values, text, self.n_rows, self.dialect)
+        if cells is None:
+            raise checks.damaged(name, "a column has not as many cells as there are rows")
+        return cells
 
     def to_bytes(self) -> bytes:
         """Return the description."""

@@ -20,11 +20,11 @@ class Form:
     Parameters
     ----------
     size : int
-        Values are in [0, size), which is at most 2^63 - 1.
+        Values are in [0, size), at most 2^63. With 1, all are 0 and need not be coded.
     ordered : bool
         Whether values that are near each other mean similar things; otherwise they only name something.
-    name : str
-        What the values are, in one word.
+    name : {"value", "rank", "category", "exception", "variant", "quotes", "spaces", "null", "lower"}
+        What the values are.
     where : int or None, default=None
         Of which plane of the same column, an earlier one, the value decides whether this one has one: where that is
         not 0, the value here is 0 and need not be coded.

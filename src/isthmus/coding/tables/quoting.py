@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import add
 from typing import Self
 
 import numpy as np
@@ -66,7 +65,7 @@ class Quoting:
         quote = dialect.quote
         if not quote or not any(cell.startswith(quote) for cell in column.cells):
             return cls(), column, []
-        inner = [_unquoted(cell, quote) for cell in column.cells]
+        inner = [unquoted(cell, quote) for cell in column.cells]
         contents = [cell if found is None else found for cell, found in zip(column.cells, inner, strict=True)]
         quoted = np.array([found is not None for found in inner])
         exceptions = [np.not_equal(judge(dialect)(contents), quoted) for judge in RULES]
@@ -104,10 +103,12 @@ class Quoting:
         return cls(number >> 1, bool(number & 1))
 
 
-def _unquoted(cell: bytes, quote: bytes) -> bytes | None:
+def unquoted(cell: bytes, quote: bytes) -> bytes | None:
     """Return what stands in the quotes of a cell; None where the quotes are a part of it."""
-    inner = cell[1:-1]
-    if len(cell) < 2 or add(cell[:1], cell[-1:]) != 2 * quote:
+    if len(cell) < 2 or not (cell.startswith(quote) and cell.endswith(quote)):
         return None
+    inner = cell[1:-1]
+    if quote not in inner:
+        return inner
     content = inner.replace(2 * quote, quote)
     return content if content.replace(quote, 2 * quote) == inner else None

@@ -14,9 +14,10 @@ from isthmus.coding.tables.dialect import Dialect, NoTable, end_of_rows, row_end
 from isthmus.coding.tables.layout import MOST_BYTES, MOST_CELLS, MOST_ROWS, Group, analysed
 from isthmus.coding.tables.sniffing import first_rows, sniffed
 
-__all__ = ["Stretch", "groups"]
+__all__ = ["Rows", "Stretch", "groups", "rows_of_groups"]
 
 PIECE = 1 << 20  # bytes that are read at a time
+SPLITS = 32  # rows of other lengths at which the groups of a file are ended, so that all else stays a table
 BLANK = 1 << 16  # bytes of empty lines that may follow the last row
 
 
@@ -40,13 +41,42 @@ class Stretch:
         return self.data
 
 
+class Rows:
+    """Rows that become a group, which is made when it is asked for, since it takes long and much memory.
+
+    Parameters
+    ----------
+    data : bytes
+        Theirs.
+    table : Table or NoTable
+        Their cells; or why they are left as bytes.
+    """
+
+    def __init__(self, data: bytes, table: Table | NoTable) -> None:
+        self.data = data
+        self._tables = [table]  # given away, so that the memory of cells is free once they are planes
+
+    def group(self) -> Group | Stretch:
+        """Return them as a group, once."""
+        table = self._tables.pop()
+        return Stretch(self.data, table.why) if isinstance(table, NoTable) else analysed(table)
+
+
 def groups(
     file: BinaryIO, *, cells: int = MOST_CELLS, rows: int = MOST_ROWS, size: int = MOST_BYTES
 ) -> Iterator[Group | Stretch]:
+    """Yield the groups of rows that :func:`rows_of_groups` finds; a stretch is what is no table."""
+    for found in rows_of_groups(file, cells=cells, rows=rows, size=size):
+        yield found.group()
+
+
+def rows_of_groups(
+    file: BinaryIO, *, cells: int = MOST_CELLS, rows: int = MOST_ROWS, size: int = MOST_BYTES
+) -> Iterator[Rows]:
     """Yield the groups of rows of a text table, whose bytes make up the file.
 
-    The first rows tell how the table is written. Each group is described by itself; one that is written otherwise is
-    left as bytes.
+    The first rows tell how the table is written. Each group is described by itself. A row that has more or fewer cells
+    than the others is left as bytes; where there are many such, the groups that they are in are.
 
     Parameters
     ----------
@@ -57,8 +87,8 @@ def groups(
 
     Yields
     ------
-    Group or Stretch
-        The latter for what is no table: all of the file, or a group with rows that are longer or shorter than others.
+    Rows
+        That make a group, or a stretch of what is no table.
     """
     ahead = _Ahead(file)
     ahead.fill(size)
@@ -66,25 +96,36 @@ def groups(
     dialect = sniffed(start)
     if isinstance(dialect, NoTable):
         while data := ahead.take(size):
-            yield Stretch(data, dialect.why)
+            yield Rows(data, dialect)
         return
     first = first_rows(start, dialect)
-    most = rows if isinstance(first, NoTable) else max(1, min(rows, cells // len(first.columns)))
+    width = 1 if isinstance(first, NoTable) else len(first.columns)
+    most, before, splits = max(1, min(rows, cells // width)), 0, SPLITS
+    del start, first
     while ahead.fill(1):
         data = ahead.rows(dialect, most + dialect.skipped, size)
-        if data:
-            table = _cut(data, dialect)
-            yield Stretch(data, table.why) if isinstance(table, NoTable) else analysed(table)
-        else:
-            yield Stretch(ahead.take(size), checks.table_with_long_row(size))
+        if not data:
+            yield Rows(ahead.take(size), NoTable(checks.table_with_long_row(size)))
+            continue
+        table = _table(data, dialect, before)
+        if isinstance(table, NoTable) and table.fitting and splits:
+            ahead.give_back(data[table.fitting :])
+            data, splits = data[: table.fitting], splits - 1
+            table = _table(data, dialect, before)
+        before += data.count(dialect.newline) if isinstance(table, NoTable) else dialect.skipped + table.n_rows
+        if isinstance(table, Table) and len(table.columns) != width:
+            table = NoTable(checks.table_rows_differ(before, len(table.columns), width))
+        found = Rows(data, table)
+        del data, table  # so that nothing but what is yielded keeps them
+        yield found
         dialect = dialect.within()
 
 
-def _cut(data: bytes, dialect: Dialect) -> Table | NoTable:
+def _table(data: bytes, dialect: Dialect, before: int) -> Table | NoTable:
     """Return the cells of rows; where quotes in them are none that cells stand in, as if there were no quotes."""
-    table = cut(data, dialect)
+    table = cut(data, dialect, before)
     if isinstance(table, NoTable) and dialect.quote:
-        plain = cut(data, replace(dialect, quote=b""))
+        plain = cut(data, replace(dialect, quote=b""), before)
         return table if isinstance(plain, NoTable) else plain
     return table
 
@@ -117,10 +158,12 @@ class _Ahead:
 
     def lines(self) -> bytes:
         """Return what is held, as far as its lines are known to be whole."""
-        if not self._ended:
-            end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
-            return self.held[:end] if end > 0 else self.held
-        return self.held
+        end = max(self.held.rfind(b"\n"), self.held.rfind(b"\r"))
+        return self.held if self._ended or end <= 0 else self.held[:end]
+
+    def give_back(self, data: bytes) -> None:
+        """Hold bytes again that were taken last."""
+        self.held = data + self.held
 
     def take(self, count: int) -> bytes:
         """Return the next bytes, so many or all."""
@@ -146,10 +189,11 @@ class _Ahead:
         ends = ends[ends <= window]
         if not len(ends):
             return b""
-        return self.take(int(ends[-1])) + self._blank(dialect.newline)
+        found = self.take(int(ends[-1]))
+        return found + self._blank(dialect.newline, min(BLANK, size - len(found)))
 
-    def _blank(self, newline: bytes) -> bytes:
-        """Return what follows if that is nothing but a few empty lines, at the end of the file."""
-        self.fill(BLANK)
-        only_newlines = len(self.held) < BLANK and end_of_rows(self.held, newline) == 0
-        return self.take(BLANK) if only_newlines else b""
+    def _blank(self, newline: bytes, most: int) -> bytes:
+        """Return what follows if that is nothing but empty lines of at most so many bytes, at the end of the file."""
+        self.fill(most + 1)
+        only_newlines = len(self.held) <= most and end_of_rows(self.held, newline) == 0
+        return self.take(most) if only_newlines else b""

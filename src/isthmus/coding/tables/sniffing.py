@@ -20,6 +20,7 @@ SAMPLE = 1 << 18  # bytes that are looked at
 VALUE = re.compile(rb"[-+]?[\d.:/TZ-]*\d[\d.:/TZ%-]*(?:e[-+]?\d+)?|na|n/a|nan|null|none|-?inf|\?|", re.IGNORECASE)
 LONGEST_VALUE = 64  # bytes
 MOSTLY = 0.9
+RARELY = 100  # rows for each that may have more or fewer cells than the others
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,17 @@ class Guess:
         With the lines to skip.
     misfit : tuple of int, or None
         The number of the first row that has more or fewer cells than most, how many it has, and how many most have;
-        None where all rows fit.
-    share : float
-        Of rows that fit.
+        None where such rows are rare.
+    misfits : int
+        How many of them there are.
     """
 
     dialect: Dialect
     misfit: tuple[int, int, int] | None = None
-    share: float = 1.0
+    misfits: int = 0
+
+    def __lt__(self, other: Guess) -> bool:
+        return (self.misfits, self.dialect.skipped) < (other.misfits, other.dialect.skipped)
 
 
 def sniffed(data: bytes) -> Dialect | NoTable:
@@ -63,18 +67,19 @@ def sniffed(data: bytes) -> Dialect | NoTable:
     if not body:
         return NoTable(checks.table_without_rows())
     guesses = [guess for quote in _quotes(body[:SAMPLE]) for guess in _guesses(body, Dialect(b"", newline, quote))]
-    fitting = [guess.dialect for guess in guesses if guess.misfit is None]
-    if fitting:
-        return _finished(body, min(fitting, key=lambda dialect: dialect.skipped))
-    likeliest = max(guesses, key=lambda guess: guess.share, default=None)
-    if likeliest is None or likeliest.misfit is None:
+    if not guesses:
         return NoTable(checks.table_without_separator())
-    return NoTable(checks.table_rows_differ(*likeliest.misfit))
+    best = min(guesses)
+    if best.misfit:
+        return NoTable(checks.table_rows_differ(*best.misfit))
+    return _finished(body, best.dialect)
 
 
 def first_rows(data: bytes, dialect: Dialect) -> Table | NoTable:
-    """Return the cells of the first rows of a text table."""
-    return cut(_sample(data, dialect), dialect)
+    """Return the cells of the first rows of a text table, up to the first that has more or fewer than those before."""
+    sample = _sample(data, dialect)
+    table = cut(sample, dialect)
+    return cut(sample[: table.fitting], dialect) if isinstance(table, NoTable) and table.fitting else table
 
 
 def _newline(sample: bytes) -> bytes:
@@ -122,20 +127,20 @@ def _guesses(body: bytes, plain: Dialect) -> Iterator[Guess]:
 
 
 def _guess(sample: bytes, dialect: Dialect) -> Iterator[Guess]:
-    """Yield the guess that a separator leads to, if most rows have it."""
+    """Yield the guess that a separator leads to, if most rows have as many of it."""
     text = np.frombuffer(sample, np.uint8)
     counts = Marks.of(text, dialect).cells_by_row()
     usual = int(np.bincount(counts).argmax())
     misfits = np.flatnonzero(counts != usual)
-    skipped = int(misfits[-1]) + 1 if len(misfits) else 0
+    most = min(SKIPPED, len(counts) // 2)
+    skipped = int(misfits[misfits < most].max(initial=-1)) + 1
+    misfits = misfits[misfits >= most]
     one_line_of_words = dialect.separator == b" " and len(counts) - skipped == 1
-    if usual == 1 or one_line_of_words:
+    if usual == 1 or one_line_of_words or 2 * len(misfits) >= len(counts):
         return
-    if skipped <= min(SKIPPED, len(counts) // 2):
-        yield Guess(replace(dialect, skipped=skipped))
-    else:
-        first = int(misfits[0])
-        yield Guess(dialect, (first + 1, int(counts[first]), usual), 1 - len(misfits) / len(counts))
+    row = int(misfits[0]) if len(misfits) else 0
+    misfit = (row + 1, int(counts[row]), usual) if len(misfits) * RARELY > len(counts) else None
+    yield Guess(replace(dialect, skipped=skipped), misfit, len(misfits))
 
 
 def _is_value(cell: bytes) -> bool:
@@ -163,11 +168,13 @@ def _with_header(body: bytes, dialect: Dialect) -> Dialect:
 def _has_names(table: Table) -> bool:
     """Tell whether the first row of a table holds no values, nothing twice, and nothing that its columns hold again.
 
-    Of two rows of texts the first is as good as the second.
+    The first column may have no name, as row names of R and of pandas. Names stand twice only above values. Of two rows
+    of texts the first is as good as the second.
     """
     names = [column[0].strip(table.dialect.quote) for column in table.columns]
-    if len(set(names)) < len(names) or any(map(_is_value, names)):
+    if any(map(_is_value, names[1:] if len(names) > 1 and not names[0] else names)):
         return False
-    if table.n_rows == 2 and not any(_is_value(column[1]) for column in table.columns):
+    below = [_is_value(column[1].strip(table.dialect.quote)) for column in table.columns]
+    if (table.n_rows == 2 and not any(below)) or (len(set(names)) < len(names) and not all(below)):
         return False
     return not any(column[0] in column[1:] for column in table.columns)
