@@ -302,6 +302,7 @@ def changed_by_csv(table: pa.Table) -> list[str]:
     """
     import pyarrow as pa
 
+    lonely = [name for name, column in zip(table.column_names, table.columns, strict=True) if column.null_count]
     conventions = Conventions(quotes_are_text=any(not _is_text(c) and c.null_count < len(c) for c in table.columns))
     texts, durations, zoned = [], [], []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -319,6 +320,11 @@ def changed_by_csv(table: pa.Table) -> list[str]:
         (texts, "text that looks like numbers, dates or missing cells; read it with as_text= (--as-text), or"),
         (durations, "durations, which are written as whole numbers; to keep them"),
         (zoned, "times of a zone, which come back as universal time; to keep it"),
+        (
+            lonely if len(table.columns) == 1 else [],
+            "the only cells of their rows, and missing ones are empty lines, which pandas and pyarrow pass over;"
+            " for them",
+        ),
     )
     return [f"columns {_some(names)} hold {what} write .parquet." for names, what in says if names]
 

@@ -15,7 +15,7 @@ import isthmus
 from isthmus.coding import contents, values
 from isthmus.coding.chunks import Head
 from isthmus.coding.container import STREAM, VALUES, Fields, Source, opened
-from isthmus.coding.recognising import recognised, write_recognised
+from isthmus.coding.recognising import kind_of, recognised, write_recognised
 from isthmus.coding.stream import Lost, Reader, salvage
 from isthmus.coding.tables import ParquetTable, TextTable, described, text
 from isthmus.coding.tables import parquet as parquets
@@ -199,7 +199,7 @@ def test_what_is_no_table_of_plain_columns_stays_bytes(tmp_path: Path, table: pa
     else:
         parquet.write_table(table, path)
     with open(path, "rb") as file:
-        found = recognised(path, file)
+        found = recognised(path, file, kind_of(path))
     assert found.content is None
     assert why in str(found.why_not)
 
