@@ -6,7 +6,7 @@ must be the one that this machine has.
 
 It needs Debian, root for ``dpkg --add-architecture``, and
 
-    apt-get install qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu
+    apt-get install qemu-user gcc-{aarch64,s390x}-linux-gnu libc6-dev-{arm64,s390x}-cross
     dpkg --add-architecture arm64; dpkg --add-architecture s390x; apt-get update
 
 The packages of the other machines are unpacked into a temporary folder, not installed.
