@@ -87,8 +87,8 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
         Of the segment.
     coded : Coded
     exact : bool
-        Whether all digits are kept. What is smooth has equations that are nearly singular; where the digits are
-        rounded away they need more on their diagonal.
+        Whether all digits are kept, most of which nothing predicts: fewer contexts then do as well. What is smooth has
+        equations that are nearly singular; where digits are rounded away they need more on their diagonal.
     """
     known, strides = _Features(), _strides(shape)
     lags = regressors(shape)
@@ -109,10 +109,10 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
     contexts = [
         Context((), near=predicted),
         Context((Term(across, COARSE), Term(along, COARSE)), near=predicted),
-        Context((Term(apart, FINE),), near=predicted),
+        *([] if exact else [Context((Term(apart, FINE),), near=predicted)]),
         Context((Term(change, FINE),), near=predicted),
         Context((Term(first, COARSE), Term(second, COARSE)), near=predicted),
-        *(Context((Term(along, FINE),), near=other) for other in simple[:4]),
+        *(Context((Term(along, FINE),), near=other) for other in simple[: 2 if exact else 4]),
     ]
     return known.scheme(coded, contexts, around=predicted)
 
@@ -137,7 +137,6 @@ def records(shape: Sequence[int], bits: int) -> Scheme:
     contexts = [
         Context((column,)),
         *(Context((column, term)) for term in before),
-        Context((column, before[0], before[1])),
         Context((column,), near=known.sum(width)),
         Context((column,), near=zero),
         Context((column, coarse[0]), near=zero),

@@ -218,7 +218,8 @@ def _coded(
     """Return numbers as a payload, and what it decodes to; None where too many would have to be listed."""
     places, classes = places_of(x, plan)
     rest = None if plan.scale.left(places) is None else plan.scale.rest(x, places)
-    left_out = ~tolerance.is_kept(x, plan.scale.numbers(places, rest, x.dtype))
+    found = plan.scale.numbers(places, rest, x.dtype)
+    left_out = ~tolerance.is_kept(x, found)
     if classes is not None:
         left_out |= classes > 0
     if left_out.any():
@@ -226,14 +227,15 @@ def _coded(
         rest = None if rest is None else np.where(left_out, np.uint64(0), rest)
     wanted, scheme = places.copy(), plan.schemes[number]
     payload = ValueCoder(scheme, plan.is_columned).encode(places, plan.sides(shape))
-    wanted = np.where(left_out, places, wanted) if plan.is_exact else places
-    found = plan.scale.numbers(wanted, rest, x.dtype)
-    said = _sized(payload)
+    said, listed = _sized(payload), left_out
     if plan.is_exact:
         said += _beside(scheme, wanted - places, ~left_out) + _packed_rest(plan, wanted, rest, ~left_out)
-    listed = (left_out if plan.is_exact else False) | ~tolerance.is_kept(x, found)
+        places = np.where(left_out, places, wanted) if left_out.any() else wanted
+    if left_out.any() or not plan.is_exact:
+        found = plan.scale.numbers(places, rest, x.dtype)
+        listed = (left_out if plan.is_exact else False) | ~tolerance.is_kept(x, found)
     if classes is not None:
-        listed &= classes == 0
+        listed = listed & (classes == 0)
     if np.count_nonzero(listed) * LIST_SHARE > len(x):
         return None
     head = bytes([CODED | APART * (classes is not None) | LISTED * bool(listed.any())])
