@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from isthmus.coding.scheme import Context, Feature, Scheme, Selector, Tap, Term, logarithmic
+from isthmus.coding.scheme import SHIFT_LIMIT, Context, Feature, Scheme, Selector, Tap, Term, logarithmic
 
 __all__ = ["Coded", "discrete", "learned", "records", "regressors", "unrelated"]
 
@@ -121,7 +121,7 @@ def unrelated(shape: Sequence[int], coded: Coded) -> Scheme:
     """Return the scheme for numbers that say nothing of each other but how large they are, in columns or not."""
     known, width = _Features(), shape[-1]
     column, zero = known.column(), known.add(Feature.sum())
-    scale = coded.raw + 1
+    scale = min(coded.raw + 1, SHIFT_LIMIT)
     before = [Term(known.sum(lag), scale) for lag in (1, 2, width)]
     contexts = [Context((), near=zero), Context((Term(column),), near=zero)]
     contexts += [Context((Term(column), other), near=zero) for other in before]

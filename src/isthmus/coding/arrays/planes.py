@@ -94,12 +94,14 @@ class Plan:
         flags, code = source.take(2)
         if flags > MOVED + COLUMNED + APPROXIMATE or (of_palette and (flags or code == Palette.code)):
             raise source.damaged("a plane is coded in no known way")
-        scale = _read_palette(source, leaf) if code == Palette.code else scales.read(source, code, leaf.dtype)
+        scale = _read_palette(source, leaf) if code == Palette.code else scales.read(source, code)
         known = range(_count(source, SPECIALS_LIMIT))
         specials = tuple(int.from_bytes(source.take(leaf.size), "little") for _ in known)
         apart = Scheme.read(source, 0) if specials else None
         columned = bool(flags & COLUMNED)
         schemes = tuple(Scheme.read(source, columned) for _ in range(_count(source, SCHEMES_LIMIT)))
+        if schemes and leaf.kind not in scale.kinds:
+            raise source.damaged("a plane has a scale for other numbers")
         return cls(scale, schemes, specials, apart, bool(flags & MOVED), columned, not flags & APPROXIMATE)
 
     def laid_out(self, numbers: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
@@ -167,10 +169,10 @@ class Tolerance:
             word = f"u{x.itemsize}"
             return x.view(word) == found.view(word)
         if x.dtype.kind != "f":
-            return np.abs(x.astype(np.int64) - found.astype(np.int64)) <= self.most
+            apart = (np.maximum(x, found) - np.minimum(x, found)).view(f"u{x.itemsize}")  # which wraps round to fit
+            return apart <= min(int(self.most), np.iinfo(apart.dtype).max)
         # A difference that was rounded down to the bound is not within it.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.abs(x.astype(np.float64) - found.astype(np.float64)) <= self.most * (1 - 2.0**-52)
+        return np.abs(x.astype(np.float64) - found.astype(np.float64)) <= self.most * (1 - 2.0**-52)
 
 
 # ---------------------------------------------------------------------- encoding
@@ -187,6 +189,7 @@ def places_of(x: NDArray[Any], plan: Plan) -> tuple[Values, NDArray[np.uint8] | 
     return places, classes if classes.any() else None
 
 
+@np.errstate(all="ignore")
 def encoded(
     x: NDArray[Any], shape: Sequence[int], plan: Plan, number: int, tolerance: Tolerance
 ) -> tuple[bytes, NDArray[Any]]:
@@ -303,6 +306,7 @@ def fill_in(places: Values, missing: NDArray[np.bool_], shape: Sequence[int]) ->
 # ---------------------------------------------------------------------- decoding
 
 
+@np.errstate(all="ignore")
 def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the numbers of a segment in the order of memory: (n,).
 

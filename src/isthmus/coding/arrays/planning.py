@@ -64,7 +64,8 @@ FEW_BITS = 2  # in which nothing is near anything
 FEW_UNLIKE = 1000  # one number in so many may not fit a scale
 REPEATED = 0.7  # share of numbers that are different, up to which they may be few
 REPEATS = 16  # times that each of a few numbers is there, so that it may be taken for a name
-APART_MATTERS = 50  # one number in so many that stands apart, from which on no plain bits are spent on them
+APART_MATTERS, MOST_LEFT_OUT = 50, 20  # one number in so many that stands apart, from which on no plain bits are
+# spent on them; how many bits a step can leave out instead
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Planned(NamedTuple):
     why_exact: str | None = None
 
 
+@np.errstate(all="ignore")
 def planned(plane: Plane, bound: Bound, threads: int = 1) -> Planned:
     """Return how a plane is to be coded; so many threads may look for it."""
     survey = Survey.of(plane, bound.fill)
@@ -247,7 +249,7 @@ class Planner:
         """Return about how many bits a number takes on a scale."""
         off = np.concatenate([self._off_on(scale, block) for block in self.blocks])
         left = scale.left(scale.places(self.sample))
-        return float(np.log2(1 + 2 * off).mean()) + (0.0 if left is None else float(left.mean()))
+        return float(np.log2(1 + 2 * off).mean()) + (float(left.mean()) if left is not None and len(left) else 0.0)
 
     def _floating(self) -> Iterator[Scale]:
         """Yield scales of floating-point numbers, even up to some exponent."""
@@ -364,10 +366,11 @@ class Draft:
         raw = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
         raw += max(0, _window(off / (1 << raw)) - MOST_BITS)
         coded = Coded(_window(off / (1 << raw)), 1, raw)
-        if raw > 1 and apart * APART_MATTERS > len(places):
+        if 1 < raw <= MOST_LEFT_OUT and apart * APART_MATTERS > len(places):
             coded = replace(coded, step=(1 << raw) - 1, raw=0)
         return coded
 
+    @np.errstate(all="ignore")
     def cost(self, blocks: Sequence[Block], size: int, tolerance: Tolerance) -> float:
         """Return about how many bytes a plane of a size takes, of which some blocks are coded."""
         taken = 0
@@ -381,11 +384,14 @@ class Draft:
 
 def _filled(plan: Plan, block: Block) -> tuple[Values, int]:
     """Return the places of a block, made up where numbers stand apart, and how many do."""
-    places, classes = places_of(plan.laid_out(block.x, block.shape), plan)
-    if classes is None:
-        return places, 0
-    fill_in(places, classes > 0, plan.coded_shape(block.shape))
-    return places, int(np.count_nonzero(classes))
+    x = plan.laid_out(block.x, block.shape)
+    places, classes = places_of(x, plan)
+    apart = np.zeros(len(x), bool) if classes is None else classes > 0
+    if x.dtype.kind == "f":
+        apart |= ~np.isfinite(x)
+    if apart.any():
+        fill_in(places, apart, plan.coded_shape(block.shape))
+    return places, int(np.count_nonzero(apart))
 
 
 def _window(steps: NDArray[np.float64]) -> int:
