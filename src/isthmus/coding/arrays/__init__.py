@@ -151,8 +151,7 @@ def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, th
     if source.up_to(1):
         raise source.damaged("more bytes follow its description")
     layout = found.layout
-    wanted = [last - first for first, last in layout.segments()]
-    if sum(items for items, _, _ in pieces) != sum(wanted):
+    if sum(items for items, _, _ in pieces) != (layout.size if layout.dtype.itemsize else 0):
         raise source.damaged("it has other segments than its shape")
 
     def made(piece: tuple[int, bytes, bytes]) -> bytes:
@@ -162,8 +161,11 @@ def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, th
             raise source.damaged("a segment does not fit its check")
         return data
 
-    data = b"".join(side_by_side(pieces, made, threads))
-    return layout.array(np.frombuffer(bytearray(data), np.uint8))
+    whole, position = np.empty(layout.size * layout.dtype.itemsize, np.uint8), 0
+    for data in side_by_side(pieces, made, threads):
+        whole[position : position + len(data)] = np.frombuffer(data, np.uint8)
+        position += len(data)
+    return layout.array(whole)
 
 
 # ---------------------------------------------------------------------- descriptions
@@ -208,7 +210,7 @@ class Description:
         return found
 
     def data(self, items: int, payload: bytes) -> bytes:
-        """Return the bytes of the items of a segment; ValueError where there are none with this payload."""
+        """Return the bytes of the items of a segment; ArtifactError where there are none with this payload."""
         source, shape = Source.of(payload, "a segment"), self.layout.shape_of(items)
         if shape is None:
             raise source.damaged("it has no shape")
@@ -216,7 +218,10 @@ class Description:
         for number, (leaf, plan) in enumerate(zip(leaves, self.plans, strict=True)):
             last = number == len(leaves) - 1
             own = source.up_to(len(payload)) if last else source.take(source.varint())
-            numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
+            try:
+                numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
+            except ValueError as error:
+                raise source.damaged("a segment has a payload of no such numbers") from error
             leaf.put(found, numbers.reshape(items, leaf.count))
         return found.tobytes()
 

@@ -320,7 +320,10 @@ def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[An
     if kind == CONSTANT:
         found = np.repeat(_words(source, 1, dtype), count).view(dtype)
     elif kind == PLAIN:
-        found = _words(source, count, dtype).view(dtype)
+        words = _words(source, count, dtype)
+        if (words == words[0]).all():
+            raise source.damaged("a segment is longer than it needs to be")
+        found = words.view(dtype)
     elif kind & ~(APART | LISTED) == CODED and plan.schemes:
         found = plan.put_back(_decoded(source, kind, shape, plan, dtype), shape)
     else:
