@@ -85,10 +85,10 @@ def _numbers(*numbers: int) -> bytes:
 
 
 def _fields_to_bytes(dtype: np.dtype[Any]) -> bytes:
-    assert dtype.names is not None and dtype.fields is not None
-    said = _numbers(dtype.itemsize, dtype.isalignedstruct, len(dtype.names))
-    for name in dtype.names:
-        inner, offset, *title = dtype.fields[name]
+    names, fields = dtype.names or (), dtype.fields or {}
+    said = _numbers(dtype.itemsize, dtype.isalignedstruct, len(names))
+    for name in names:
+        inner, offset, *title = fields[name]
         if title and not isinstance(title[0], str):
             raise checks.items_of_no_size(dtype)
         said += _text(name) + (b"\1" + _text(title[0]) if title else b"\0") + varint(offset) + to_bytes(inner)

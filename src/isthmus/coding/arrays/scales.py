@@ -185,7 +185,7 @@ class Floating(Scale):
         np.minimum(places, FARTHEST, out=places)
         return np.where(np.signbit(x), -places, places)
 
-    def left(self, places: Values) -> NDArray[np.uint8] | None:
+    def left(self, places: Values) -> NDArray[np.uint8]:
         """Return how many bits of each number its place leaves open: those that even places do not show."""
         lengths = np.frexp(np.minimum(np.abs(places), (1 << self.kept) - 1).astype(np.float64))[1]
         return np.where(lengths > 0, self.precision - np.minimum(lengths, self.kept), 0).astype(np.uint8)
@@ -193,14 +193,11 @@ class Floating(Scale):
     def rest(self, x: NDArray[Any], places: Values) -> Words:
         """Return these bits."""
         whole = _floored(np.ldexp(_parts(x)[0], self.precision)).astype(np.uint64)
-        left = self.left(places)
-        assert left is not None
-        return whole & ((np.uint64(1) << left.astype(np.uint64)) - np.uint64(1))
+        return whole & ((np.uint64(1) << self.left(places).astype(np.uint64)) - np.uint64(1))
 
     def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, with the bits that are left."""
         size, left = np.abs(places), self.left(places)
-        assert left is not None
         doublings = np.maximum((size >> (self.kept - 1)) - 1, 0)
         whole = (size - (doublings << (self.kept - 1))).astype(np.uint64) << left.astype(np.uint64)
         if rest is not None:
