@@ -7,7 +7,7 @@ their own. Bytes between the fields of a structure belong to none, and become ze
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -85,7 +85,8 @@ def _numbers(*numbers: int) -> bytes:
 
 
 def _fields_to_bytes(dtype: np.dtype[Any]) -> bytes:
-    names, fields = dtype.names or (), dtype.fields or {}
+    names: tuple[str, ...] = dtype.names or ()
+    fields: Mapping[str, Any] = dtype.fields or {}
     said = _numbers(dtype.itemsize, dtype.isalignedstruct, len(names))
     for name in names:
         inner, offset, *title = fields[name]
