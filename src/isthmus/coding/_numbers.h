@@ -20,9 +20,12 @@ typedef int64_t i64;
 #else
 #define VECTORISED
 #endif
+/* What such a loop calls for each bit is part of it, so that it is compiled for the same processor. */
 #if defined(__GNUC__)
+#define INLINED static inline __attribute__((always_inline))
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
+#define INLINED static inline
 #define PREFETCH(address)
 #endif
 

@@ -124,7 +124,7 @@ static inline i64 within(i64 value) { return value > LARGEST ? LARGEST : value <
 
 /* ------------------------------------------------------------------ least squares */
 
-static i64 predict_regression(Regression *r, const i64 *neighbours)
+INLINED i64 predict_regression(Regression *r, const i64 *neighbours)
 {
     double total = 0.0;
     r->origin = r->centred ? (double)neighbours[0] : 0.0;
@@ -138,21 +138,19 @@ static i64 predict_regression(Regression *r, const i64 *neighbours)
     return (i64)floor(total + 0.5);
 }
 
-VECTORISED
-static void add_scaled(double *restrict sums, double keep, const double *restrict x, double by, int n)
+INLINED void add_scaled(double *restrict sums, double keep, const double *restrict x, double by, int n)
 {
     for (int i = 0; i < n; i++)
         sums[i] = sums[i] * keep + x[i] * by;
 }
 
-VECTORISED
-static void subtract_scaled(double *restrict from, const double *restrict x, double by, int n)
+INLINED void subtract_scaled(double *restrict from, const double *restrict x, double by, int n)
 {
     for (int i = 0; i < n; i++)
         from[i] -= by * x[i];
 }
 
-static void solve(Regression *r)
+INLINED void solve(Regression *r)
 {
     static const size_t width = TAPS + 1;
     double upper[TAPS + 1][TAPS + 1], z[TAPS + 1], w[TAPS + 1], trace = 0.0;
@@ -186,7 +184,7 @@ static void solve(Regression *r)
     memcpy(r->coefficients, w, (size_t)n * sizeof(double));
 }
 
-static void learn_regression(Regression *r, i64 value)
+INLINED void learn_regression(Regression *r, i64 value)
 {
     double target = (double)value - r->origin;
     for (int i = 0; i < r->n; i++)
@@ -206,7 +204,7 @@ static inline i64 tap(const Values *m, const Tap *t, i64 place)
     return at >= 0 && at < m->length ? m->sources[t->source][at] : 0;
 }
 
-static i64 feature(const Values *m, const Feature *f, i64 place)
+INLINED i64 feature(const Values *m, const Feature *f, i64 place)
 {
     i64 total = 0, neighbours[TAPS];
     switch (f->kind) {
@@ -237,7 +235,7 @@ static i64 feature(const Values *m, const Feature *f, i64 place)
     return (total + ((i64)1 << f->shift >> 1)) >> f->shift;
 }
 
-static void begin(Values *m, i64 place)
+INLINED void begin(Values *m, i64 place)
 {
     for (int i = 0; i < m->features; i++)
         m->known[i] = within(feature(m, m->feature + i, place));
@@ -280,7 +278,7 @@ static Slot *find_slot(const Values *m, u64 key)
     return least;
 }
 
-static Cell *find_near(const Values *m, u64 key)
+INLINED Cell *find_near(const Values *m, u64 key)
 {
     u32 check = check_of(key);
     size_t place = key >> (64 - m->table - NEAR_MORE);
@@ -297,7 +295,7 @@ static Cell *find_near(const Values *m, u64 key)
     return &least->cell;
 }
 
-static inline i64 distance(const Values *m, i64 gap)
+INLINED i64 distance(const Values *m, i64 gap)
 {
     int fine = m->step > 1 || m->raw ? QUARTERS : 0;
     i64 most = m->k >= 3 ? NEAR_STEPS : NEAR_PLAIN;
@@ -309,14 +307,19 @@ static inline i64 distance(const Values *m, i64 gap)
     return gap < -most ? -most - logarithm(-gap - most, 1) : gap;
 }
 
-static void find_cells(Values *m, i64 threshold)
+INLINED void find_cells(Values *m, i64 threshold)
 {
     u64 keys[CONTEXTS];
     int place = (m->bits - 1 - m->k) % GROUP, inside = (1 << place) - 1, cell = inside + (int)(m->node & (u32)inside);
+    int last = -1;
+    u64 away = 0; /* of the last feature: contexts near the same one stand together */
     for (int i = 0; i < m->contexts; i++) {
         int near = m->context[i].near;
         if (near >= 0) {
-            keys[i] = mix(m->hashes[i], (u64)(distance(m, threshold - m->known[near]) * 32 + m->k));
+            if (near != last)
+                away = (u64)(distance(m, threshold - m->known[near]) * 32 + m->k);
+            last = near;
+            keys[i] = mix(m->hashes[i], away);
             PREFETCH(m->near + (keys[i] >> (64 - m->table - NEAR_MORE)));
         } else if (!place) {
             keys[i] = mix(m->hashes[i], m->node);
@@ -334,7 +337,7 @@ static void find_cells(Values *m, i64 threshold)
     }
 }
 
-static inline void read_context(Values *m, int i)
+INLINED void read_context(Values *m, int i)
 {
     Cell cell = *m->cells[i];
     int count = count_of(cell), seen = cell & 255, p = p_of(cell);
@@ -359,8 +362,7 @@ static inline int on_curve(u16 *curve, int odds, u16 **nearest)
     return (curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP;
 }
 
-VECTORISED
-static int predict(Values *m, i64 threshold)
+INLINED int predict(Values *m, i64 threshold)
 {
     find_cells(m, threshold);
     for (int i = 0; i < m->contexts; i++)
@@ -378,7 +380,10 @@ static int predict(Values *m, i64 threshold)
     m->final_rows[1] = m->rows[m->sets > 2 ? 2 : 1] % FINAL_ROWS;
     int both = 0;
     for (int f = 0; f < 2; f++) {
-        i32 out = dot(m->outputs, m->final_weights[f] + m->final_rows[f] * OUTPUTS, OUTPUTS) >> 8;
+        i32 out = 0, *w = m->final_weights[f] + m->final_rows[f] * OUTPUTS;
+        for (int s = 0; s < m->sets && s < SETS; s++) /* too few for a vector, which would wait for all of them */
+            out += m->outputs[s] * w[s] >> 8;
+        out >>= 8;
         m->final_probabilities[f] = squash(out);
         both += clamp(out, LIMIT);
     }
@@ -391,8 +396,7 @@ static int predict(Values *m, i64 threshold)
     return p < 1 ? 1 : p > 65535 ? 65535 : p;
 }
 
-VECTORISED
-static void update(Values *m, int bit)
+INLINED void update(Values *m, int bit)
 {
     int target = bit ? 65535 : 0;
     int rate = LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(m->count < FADING_MOST ? m->count : FADING_MOST));
@@ -400,8 +404,9 @@ static void update(Values *m, int bit)
         learn_weights(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
                       ((bit << 16) - m->probabilities[s]) * rate >> 8);
     for (int f = 0; f < 2; f++)
-        learn_weights(m->final_weights[f] + m->final_rows[f] * OUTPUTS, m->outputs, OUTPUTS,
-                      ((bit << 16) - m->final_probabilities[f]) >> 3);
+        for (int s = 0; s < m->sets && s < SETS; s++)
+            learn_weights(m->final_weights[f] + m->final_rows[f] * OUTPUTS + s, m->outputs + s, 1,
+                          ((bit << 16) - m->final_probabilities[f]) >> 3);
     for (int c = 0; c < 2; c++)
         *m->nearest[c] = (u16)(*m->nearest[c] + (target - *m->nearest[c]) / 48);
     for (int i = 0; i < m->contexts; i++) {
@@ -439,7 +444,7 @@ static u64 code_plain(Stream *stream, u64 number, int bits)
     return found;
 }
 
-static i64 code_bits(Values *m, Stream *stream, i64 value, i64 origin)
+INLINED i64 code_bits(Values *m, Stream *stream, i64 value, i64 origin)
 {
     i64 low = 0;
     m->node = 1;
@@ -468,7 +473,7 @@ static i64 code_plainly(Stream *stream, i64 number)
     return folded % 2 ? (i64)(folded >> 1) : -(i64)(folded >> 1);
 }
 
-static i64 code_around(Values *m, Stream *stream, i64 value, i64 centre)
+INLINED i64 code_around(Values *m, Stream *stream, i64 value, i64 centre)
 {
     i64 unit = m->step * ((i64)1 << m->raw), half = (i64)1 << (m->bits - 1), escape = 2 * half - 1;
     i64 steps = 0, low = 0, coded = 0;
@@ -486,6 +491,7 @@ static i64 code_around(Values *m, Stream *stream, i64 value, i64 centre)
     return within(centre + steps * unit + low);
 }
 
+VECTORISED
 static void code_piece(Values *m, Stream *stream, i64 *values, i64 from, i64 to)
 {
     for (i64 place = from; place < to && !stream->broken; place++) {

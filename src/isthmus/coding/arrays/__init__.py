@@ -6,17 +6,20 @@ by a plan of its own. An array is cut into segments that know nothing of each ot
 
 from __future__ import annotations
 
+import io
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.lib.format import dtype_to_descr, write_array_header_1_0, write_array_header_2_0
 from numpy.typing import NDArray
 
 from isthmus import checks
+from isthmus.coding import contents
 from isthmus.coding.arrays.dtypes import Leaf
 from isthmus.coding.arrays.layout import Layout
 from isthmus.coding.arrays.planes import Plan, Tolerance, decoded, encoded
@@ -27,7 +30,7 @@ from isthmus.coding.container import Source, check_of, coded, varint
 from isthmus.coding.container import decoded as data_of
 from isthmus.coding.contents import side_by_side
 
-__all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "encode"]
+__all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "described", "encode"]
 
 THREADS = 2
 DESCRIPTION_LIMIT = 60_000  # bytes of one, so that it has room among the fields of a stream
@@ -120,14 +123,13 @@ def encode(
     encoder = Encoder(array, max_error=max_error, rel_error=rel_error, fill=fill, threads=threads)
     description = Description(encoder.layout, encoder.plans)
 
-    def made(number: int) -> Piece:
-        items, data, payload = encoder.segment(number)
-        if verify and description.data(items, payload) != data:
+    def made(work: contents.Work) -> Piece:
+        items, data, payload = work()
+        if payload is None or (verify and description.data(items, payload) != data):
             raise checks.unlike_its_source("the array")
         return Piece(items, check_of(data), payload)
 
-    pieces = list(side_by_side(range(encoder.segments), made, threads))
-    return Encoded(encoder.description, pieces, encoder.why_exact)
+    return Encoded(encoder.description(), list(side_by_side(encoder.work(), made, threads)), encoder.why_exact)
 
 
 def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, threads: int = THREADS) -> NDArray[Any]:
@@ -151,8 +153,7 @@ def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, th
     if source.up_to(1):
         raise source.damaged("more bytes follow its description")
     layout = found.layout
-    wanted = [last - first for first, last in layout.segments()]
-    if sum(items for items, _, _ in pieces) != sum(wanted):
+    if sum(items for items, _, _ in pieces) != (layout.size if layout.dtype.itemsize else 0):
         raise source.damaged("it has other segments than its shape")
 
     def made(piece: tuple[int, bytes, bytes]) -> bytes:
@@ -162,8 +163,11 @@ def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, th
             raise source.damaged("a segment does not fit its check")
         return data
 
-    data = b"".join(side_by_side(pieces, made, threads))
-    return layout.array(np.frombuffer(bytearray(data), np.uint8))
+    whole, position = np.empty(layout.size * layout.dtype.itemsize, np.uint8), 0
+    for data in side_by_side(pieces, made, threads):
+        whole[position : position + len(data)] = np.frombuffer(data, np.uint8)
+        position += len(data)
+    return layout.array(whole)
 
 
 # ---------------------------------------------------------------------- descriptions
@@ -208,7 +212,7 @@ class Description:
         return found
 
     def data(self, items: int, payload: bytes) -> bytes:
-        """Return the bytes of the items of a segment; ValueError where there are none with this payload."""
+        """Return the bytes of the items of a segment; ArtifactError where there are none with this payload."""
         source, shape = Source.of(payload, "a segment"), self.layout.shape_of(items)
         if shape is None:
             raise source.damaged("it has no shape")
@@ -216,9 +220,26 @@ class Description:
         for number, (leaf, plan) in enumerate(zip(leaves, self.plans, strict=True)):
             last = number == len(leaves) - 1
             own = source.up_to(len(payload)) if last else source.take(source.varint())
-            numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
+            try:
+                numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
+            except ValueError as error:
+                raise source.damaged("a segment has a payload of no such numbers") from error
             leaf.put(found, numbers.reshape(items, leaf.count))
         return found.tobytes()
+
+    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of an NPY file with the items of all segments."""
+        head = io.BytesIO()
+        shape, order = self.layout.shape, self.layout.is_fortran
+        said = {"descr": dtype_to_descr(self.layout.dtype), "fortran_order": order, "shape": shape}
+        (write_array_header_1_0 if self.layout.dtype.names is None else write_array_header_2_0)(head, said)
+        yield head.getvalue()
+        yield from pieces
+
+
+def described(source: Source, model: object = None) -> Description:
+    """Return the array that a description in a stream says; no array needs a model."""
+    return Description.read(source)
 
 
 def _with_count(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -226,7 +247,10 @@ def _with_count(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 
 class Encoder:
-    """Makes segments of an array; parameters are those of :func:`encode`."""
+    """An array as the content of a stream; parameters are those of :func:`encode`."""
+
+    number = contents.ARRAY
+    fingerprint: bytes | None = None  # of a model: none is needed
 
     def __init__(
         self,
@@ -246,12 +270,6 @@ class Encoder:
         self._planned = self._plan(bound, threads) if self._ends else self._unplanned()
         reasons = (one.why_exact for one in self._planned if one.why_exact)
         self.why_exact = self.why_exact or next(reasons, None)
-        self.description = self._description()
-
-    @property
-    def segments(self) -> int:
-        """How many there are."""
-        return len(self._ends)
 
     @property
     def plans(self) -> list[Plan]:
@@ -273,9 +291,9 @@ class Encoder:
         return leaf.taken(self._items[first:last]).reshape(-1)
 
     def _unplanned(self) -> list[Planned]:
-        return [Planned(STORED, [0] * self.segments, Tolerance()) for _ in self.layout.leaves]
+        return [Planned(STORED, [0] * len(self._ends), Tolerance()) for _ in self.layout.leaves]
 
-    def _description(self) -> bytes:
+    def description(self) -> bytes:
         """Return what a decoder needs; the longest plans are taken back while it is too long."""
         leaves = self.layout.leaves
         while len(said := Description(self.layout, self.plans).to_bytes()) > DESCRIPTION_LIMIT:
@@ -284,11 +302,12 @@ class Encoder:
             self._planned[longest] = self._unplanned()[longest]
         return said
 
-    def segment(self, number: int) -> tuple[int, bytes, bytes]:
-        """Return how many items a segment has, their bytes as they are decoded, and its payload.
+    def work(self) -> Iterator[contents.Work]:
+        """Yield what makes the segments, in order."""
+        return (partial(self._segment, number) for number in range(len(self._ends)))
 
-        Called in any thread.
-        """
+    def _segment(self, number: int) -> contents.Piece:
+        """Return a segment; called in any thread."""
         shape = self._shapes[number]
         items, leaves, payload = math.prod(shape), self.layout.leaves, b""
         found = np.zeros((items, self.layout.dtype.itemsize), np.uint8)
@@ -297,7 +316,7 @@ class Encoder:
             own, decoded_to = encoded(numbers, _with_count(shape, leaf.count), plan, schemes[number], tolerance)
             payload += own if leaf is leaves[-1] else varint(len(own)) + own
             leaf.put(found, decoded_to.reshape(items, leaf.count))
-        return items, found.tobytes(), payload
+        return contents.Piece(items, found.tobytes(), payload)
 
 
 def _plain(array: Any) -> NDArray[Any]:

@@ -7,7 +7,7 @@ their own. Bytes between the fields of a structure belong to none, and become ze
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -85,10 +85,11 @@ def _numbers(*numbers: int) -> bytes:
 
 
 def _fields_to_bytes(dtype: np.dtype[Any]) -> bytes:
-    assert dtype.names is not None and dtype.fields is not None
-    said = _numbers(dtype.itemsize, dtype.isalignedstruct, len(dtype.names))
-    for name in dtype.names:
-        inner, offset, *title = dtype.fields[name]
+    names: tuple[str, ...] = dtype.names or ()
+    fields: Mapping[str, Any] = dtype.fields or {}
+    said = _numbers(dtype.itemsize, dtype.isalignedstruct, len(names))
+    for name in names:
+        inner, offset, *title = fields[name]
         if title and not isinstance(title[0], str):
             raise checks.items_of_no_size(dtype)
         said += _text(name) + (b"\1" + _text(title[0]) if title else b"\0") + varint(offset) + to_bytes(inner)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from isthmus.coding.scheme import Context, Feature, Scheme, Selector, Tap, Term, logarithmic
+from isthmus.coding.scheme import SHIFT_LIMIT, Context, Feature, Scheme, Selector, Tap, Term, logarithmic
 
 __all__ = ["Coded", "discrete", "learned", "records", "regressors", "unrelated"]
 
@@ -87,8 +87,8 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
         Of the segment.
     coded : Coded
     exact : bool
-        Whether all digits are kept. What is smooth has equations that are nearly singular; where the digits are
-        rounded away they need more on their diagonal.
+        Whether all digits are kept, most of which nothing predicts: fewer contexts then do as well. What is smooth has
+        equations that are nearly singular; where digits are rounded away they need more on their diagonal.
     """
     known, strides = _Features(), _strides(shape)
     lags = regressors(shape)
@@ -109,10 +109,10 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
     contexts = [
         Context((), near=predicted),
         Context((Term(across, COARSE), Term(along, COARSE)), near=predicted),
-        Context((Term(apart, FINE),), near=predicted),
+        *([] if exact else [Context((Term(apart, FINE),), near=predicted)]),
         Context((Term(change, FINE),), near=predicted),
         Context((Term(first, COARSE), Term(second, COARSE)), near=predicted),
-        *(Context((Term(along, FINE),), near=other) for other in simple[:4]),
+        *(Context((Term(along, FINE),), near=other) for other in simple[: 2 if exact else 4]),
     ]
     return known.scheme(coded, contexts, around=predicted)
 
@@ -121,7 +121,7 @@ def unrelated(shape: Sequence[int], coded: Coded) -> Scheme:
     """Return the scheme for numbers that say nothing of each other but how large they are, in columns or not."""
     known, width = _Features(), shape[-1]
     column, zero = known.column(), known.add(Feature.sum())
-    scale = coded.raw + 1
+    scale = min(coded.raw + 1, SHIFT_LIMIT)
     before = [Term(known.sum(lag), scale) for lag in (1, 2, width)]
     contexts = [Context((), near=zero), Context((Term(column),), near=zero)]
     contexts += [Context((Term(column), other), near=zero) for other in before]
@@ -137,7 +137,6 @@ def records(shape: Sequence[int], bits: int) -> Scheme:
     contexts = [
         Context((column,)),
         *(Context((column, term)) for term in before),
-        Context((column, before[0], before[1])),
         Context((column,), near=known.sum(width)),
         Context((column,), near=zero),
         Context((column, coarse[0]), near=zero),

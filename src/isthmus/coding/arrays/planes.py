@@ -94,12 +94,14 @@ class Plan:
         flags, code = source.take(2)
         if flags > MOVED + COLUMNED + APPROXIMATE or (of_palette and (flags or code == Palette.code)):
             raise source.damaged("a plane is coded in no known way")
-        scale = _read_palette(source, leaf) if code == Palette.code else scales.read(source, code, leaf.dtype)
+        scale = _read_palette(source, leaf) if code == Palette.code else scales.read(source, code)
         known = range(_count(source, SPECIALS_LIMIT))
         specials = tuple(int.from_bytes(source.take(leaf.size), "little") for _ in known)
         apart = Scheme.read(source, 0) if specials else None
         columned = bool(flags & COLUMNED)
         schemes = tuple(Scheme.read(source, columned) for _ in range(_count(source, SCHEMES_LIMIT)))
+        if schemes and leaf.kind not in scale.kinds:
+            raise source.damaged("a plane has a scale for other numbers")
         return cls(scale, schemes, specials, apart, bool(flags & MOVED), columned, not flags & APPROXIMATE)
 
     def laid_out(self, numbers: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
@@ -167,10 +169,10 @@ class Tolerance:
             word = f"u{x.itemsize}"
             return x.view(word) == found.view(word)
         if x.dtype.kind != "f":
-            return np.abs(x.astype(np.int64) - found.astype(np.int64)) <= self.most
+            apart = (np.maximum(x, found) - np.minimum(x, found)).view(f"u{x.itemsize}")  # which wraps round to fit
+            return apart <= min(int(self.most), np.iinfo(apart.dtype).max)
         # A difference that was rounded down to the bound is not within it.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.abs(x.astype(np.float64) - found.astype(np.float64)) <= self.most * (1 - 2.0**-52)
+        return np.abs(x.astype(np.float64) - found.astype(np.float64)) <= self.most * (1 - 2.0**-52)
 
 
 # ---------------------------------------------------------------------- encoding
@@ -187,6 +189,7 @@ def places_of(x: NDArray[Any], plan: Plan) -> tuple[Values, NDArray[np.uint8] | 
     return places, classes if classes.any() else None
 
 
+@np.errstate(all="ignore")
 def encoded(
     x: NDArray[Any], shape: Sequence[int], plan: Plan, number: int, tolerance: Tolerance
 ) -> tuple[bytes, NDArray[Any]]:
@@ -218,7 +221,8 @@ def _coded(
     """Return numbers as a payload, and what it decodes to; None where too many would have to be listed."""
     places, classes = places_of(x, plan)
     rest = None if plan.scale.left(places) is None else plan.scale.rest(x, places)
-    left_out = ~tolerance.is_kept(x, plan.scale.numbers(places, rest, x.dtype))
+    found = plan.scale.numbers(places, rest, x.dtype)
+    left_out = ~tolerance.is_kept(x, found)
     if classes is not None:
         left_out |= classes > 0
     if left_out.any():
@@ -226,14 +230,15 @@ def _coded(
         rest = None if rest is None else np.where(left_out, np.uint64(0), rest)
     wanted, scheme = places.copy(), plan.schemes[number]
     payload = ValueCoder(scheme, plan.is_columned).encode(places, plan.sides(shape))
-    wanted = np.where(left_out, places, wanted) if plan.is_exact else places
-    found = plan.scale.numbers(wanted, rest, x.dtype)
-    said = _sized(payload)
+    said, listed = _sized(payload), left_out
     if plan.is_exact:
         said += _beside(scheme, wanted - places, ~left_out) + _packed_rest(plan, wanted, rest, ~left_out)
-    listed = (left_out if plan.is_exact else False) | ~tolerance.is_kept(x, found)
+        places = np.where(left_out, places, wanted) if left_out.any() else wanted
+    if left_out.any() or not plan.is_exact:
+        found = plan.scale.numbers(places, rest, x.dtype)
+        listed = (left_out if plan.is_exact else False) | ~tolerance.is_kept(x, found)
     if classes is not None:
-        listed &= classes == 0
+        listed = listed & (classes == 0)
     if np.count_nonzero(listed) * LIST_SHARE > len(x):
         return None
     head = bytes([CODED | APART * (classes is not None) | LISTED * bool(listed.any())])
@@ -301,6 +306,7 @@ def fill_in(places: Values, missing: NDArray[np.bool_], shape: Sequence[int]) ->
 # ---------------------------------------------------------------------- decoding
 
 
+@np.errstate(all="ignore")
 def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the numbers of a segment in the order of memory: (n,).
 
@@ -314,7 +320,10 @@ def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[An
     if kind == CONSTANT:
         found = np.repeat(_words(source, 1, dtype), count).view(dtype)
     elif kind == PLAIN:
-        found = _words(source, count, dtype).view(dtype)
+        words = _words(source, count, dtype)
+        if (words == words[0]).all():
+            raise source.damaged("a segment is longer than it needs to be")
+        found = words.view(dtype)
     elif kind & ~(APART | LISTED) == CODED and plan.schemes:
         found = plan.put_back(_decoded(source, kind, shape, plan, dtype), shape)
     else:

@@ -54,7 +54,7 @@ STEP = 63  # places that a step has where numbers are approximate: finer places 
 WINDOW = range(2, 13)  # bits of steps
 BEYOND_COSTS, BEYOND_SHARE = 20, 0.01  # bits of a number of steps beyond the window; their share of all bits
 FINEST = 64  # steps that a prediction is off from which on it does not matter what steps leave out of neighbours
-SHARPEST, MOST_BITS = 1, 8  # where all digits are kept: log2 of the steps that half of all are within; bits of steps
+SHARPEST, MOST_BITS = 1, 7  # where all digits are kept: log2 of the steps that half of all are within; bits of steps
 EQUATIONS = 1 << 12  # by which least squares are judged
 DIGITS, BINARY_DIGITS = range(18), range(-40, 80, 4)  # behind the point
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)  # of exponents, up to which a scale may be even
@@ -63,7 +63,9 @@ ROUGH = 4  # times as far apart as from what is predicted: then neighbours matte
 FEW_BITS = 2  # in which nothing is near anything
 FEW_UNLIKE = 1000  # one number in so many may not fit a scale
 REPEATED = 0.7  # share of numbers that are different, up to which they may be few
-APART_MATTERS = 50  # one number in so many that stands apart, from which on no plain bits are spent on them
+REPEATS = 16  # times that each of a few numbers is there, so that it may be taken for a name
+APART_MATTERS, MOST_LEFT_OUT = 50, 20  # one number in so many that stands apart, from which on no plain bits are
+# spent on them; how many bits a step can leave out instead
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Planned(NamedTuple):
     why_exact: str | None = None
 
 
+@np.errstate(all="ignore")
 def planned(plane: Plane, bound: Bound, threads: int = 1) -> Planned:
     """Return how a plane is to be coded; so many threads may look for it."""
     survey = Survey.of(plane, bound.fill)
@@ -188,17 +191,18 @@ class Planner:
 
     def exact(self) -> Iterator[Draft]:
         """Yield ways to code a plane bit for bit."""
-        scale = self._best_scale()
-        bits = PLACE_BITS
+        scale, bits = self._best_scale(), PLACE_BITS
         if isinstance(scale, Whole):
             bits = max(1, ((self.survey.most - self.survey.least) // self.survey.divisor).bit_length())
-        if bits > FEW_BITS:
-            yield from self._near(scale)
-        if bits <= DISCRETE_BITS and not self.survey.specials:
-            yield from self._by_bits(scale, bits)
         known = self._palette() if bits > FEW_BITS else None
-        if known is not None and (len(known) - 1).bit_length() < bits:
-            yield from self._by_bits(_with_plan(known, self.plane), max(1, (len(known) - 1).bit_length()))
+        few = max(1, (len(known) - 1).bit_length()) if known is not None else PLACE_BITS
+        are_names = known is not None and len(known) * REPEATS < self.plane.size and self._is_rough(scale)
+        if bits > FEW_BITS and not are_names:
+            yield from self._near(scale)
+        if bits <= min(DISCRETE_BITS, few) and not self.survey.specials:
+            yield from self._by_bits(scale, bits)
+        elif known is not None:
+            yield from self._by_bits(_with_plan(known, self.plane), few)
 
     def _near(self, scale: Scale, step: int = 1) -> Iterator[Draft]:
         """Yield ways to code places near what is predicted."""
@@ -208,7 +212,7 @@ class Planner:
         if 1 < self.width <= SHORT:
             yield Draft(self.survey, scale, "learned", step=step, is_moved=True)
 
-    def _is_rough(self, scale: Scale, step: int) -> bool:
+    def _is_rough(self, scale: Scale, step: int = 1) -> bool:
         """Return whether numbers are about as far from what neighbours predict as from each other."""
         off = np.concatenate([self._off_on(scale, block, step) for block in self.blocks])
         places = scale.places(self.sample)
@@ -235,7 +239,7 @@ class Planner:
         if self.plane.leaf.kind != "f":
             reach = (self.survey.most - self.survey.least) // self.survey.divisor
             return Whole(self.survey.least, self.survey.divisor, max(0, reach.bit_length() - PLACE_BITS))
-        bits = {scale: self._bits_on(scale) for scale in (*self._floating(), *self._shares())}
+        bits = {scale: self._bits_on(scale) for scale in (*self._shares(), *self._floating())}
         best = min(bits.values()) + AS_GOOD
         good = [scale for scale in bits if bits[scale] <= best]  # of these the most even one
         others = sorted(set(bits) - set(good), key=lambda scale: bits[scale])
@@ -245,7 +249,7 @@ class Planner:
         """Return about how many bits a number takes on a scale."""
         off = np.concatenate([self._off_on(scale, block) for block in self.blocks])
         left = scale.left(scale.places(self.sample))
-        return float(np.log2(1 + 2 * off).mean()) + (0.0 if left is None else float(left.mean()))
+        return float(np.log2(1 + 2 * off).mean()) + (float(left.mean()) if left is not None and len(left) else 0.0)
 
     def _floating(self) -> Iterator[Scale]:
         """Yield scales of floating-point numbers, even up to some exponent."""
@@ -362,10 +366,11 @@ class Draft:
         raw = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
         raw += max(0, _window(off / (1 << raw)) - MOST_BITS)
         coded = Coded(_window(off / (1 << raw)), 1, raw)
-        if raw > 1 and apart * APART_MATTERS > len(places):
+        if 1 < raw <= MOST_LEFT_OUT and apart * APART_MATTERS > len(places):
             coded = replace(coded, step=(1 << raw) - 1, raw=0)
         return coded
 
+    @np.errstate(all="ignore")
     def cost(self, blocks: Sequence[Block], size: int, tolerance: Tolerance) -> float:
         """Return about how many bytes a plane of a size takes, of which some blocks are coded."""
         taken = 0
@@ -379,11 +384,14 @@ class Draft:
 
 def _filled(plan: Plan, block: Block) -> tuple[Values, int]:
     """Return the places of a block, made up where numbers stand apart, and how many do."""
-    places, classes = places_of(plan.laid_out(block.x, block.shape), plan)
-    if classes is None:
-        return places, 0
-    fill_in(places, classes > 0, plan.coded_shape(block.shape))
-    return places, int(np.count_nonzero(classes))
+    x = plan.laid_out(block.x, block.shape)
+    places, classes = places_of(x, plan)
+    apart = np.zeros(len(x), bool) if classes is None else classes > 0
+    if x.dtype.kind == "f":
+        apart |= ~np.isfinite(x)
+    if apart.any():
+        fill_in(places, apart, plan.coded_shape(block.shape))
+    return places, int(np.count_nonzero(apart))
 
 
 def _window(steps: NDArray[np.float64]) -> int:

@@ -4,7 +4,8 @@ A scale gives each number a place, so that a number that is larger has none that
 places is left to plain bits (`left`, `rest`). What a scale does not give back bit for bit is somebody else's affair: a
 plane lists it.
 
-Everything that a decoder computes is of whole numbers or of doubles, each operation of which IEEE 754 defines.
+Everything that a decoder computes is of whole numbers or of doubles, each operation of which IEEE 754 defines. Numbers
+may be of any bits, also such as no operation has a result for: whoever calls tells NumPy to say nothing of it.
 """
 
 from __future__ import annotations
@@ -31,9 +32,18 @@ DECIMAL, BINARY = 10, 2
 
 
 class Scale:
-    """How numbers become places, and again numbers."""
+    """How numbers become places, and again numbers.
+
+    Parameters
+    ----------
+    code : int
+        Which one it is.
+    kinds : tuple of str
+        Of numbers that it is for.
+    """
 
     code: ClassVar[int]
+    kinds: ClassVar[tuple[str, ...]]
 
     def places(self, x: NDArray[Any]) -> Values:
         """Return the place of each number; any place of one that has none."""
@@ -78,8 +88,7 @@ def _within(source: Source, least: int, most: int) -> int:
 
 def _rounded(x: NDArray[np.float64]) -> Values:
     """Return the nearest whole numbers, within reach; 0 of what is no number."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.nan_to_num(np.clip(np.rint(x), -FARTHEST, FARTHEST), copy=False).astype(np.int64)
+    return np.nan_to_num(np.clip(np.rint(x), -FARTHEST, FARTHEST), copy=False).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Whole(Scale):
     Parameters
     ----------
     base : int
-        The least number.
+        The least number, modulo 2^64.
     step : int, default=1
         What all differences from it are multiples of.
     shift : int, default=0
@@ -97,6 +106,7 @@ class Whole(Scale):
     """
 
     code: ClassVar[int] = 0
+    kinds: ClassVar[tuple[str, ...]] = ("u", "i")
 
     base: int
     step: int = 1
@@ -120,10 +130,7 @@ class Whole(Scale):
         return self._steps(x) & np.uint64((1 << self.shift) - 1)
 
     def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return the numbers at places; where a place lies beyond what the type holds, the last that it holds."""
-        if not self.shift and self.step < 1 << 20:
-            low, high = (np.iinfo(dtype).min - self.base) // self.step, (np.iinfo(dtype).max - self.base) // self.step
-            places = np.clip(places, max(low, -2 * FARTHEST), min(high, 2 * FARTHEST))
+        """Return the numbers at places, modulo 2^64."""
         steps = places.astype(np.uint64) << np.uint64(self.shift)
         if rest is not None:
             steps |= rest
@@ -131,12 +138,13 @@ class Whole(Scale):
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
-        return _signed(self.base) + varint(self.step) + varint(self.shift)
+        half = 1 << 63
+        return _signed((self.base + half) % (2 * half) - half) + varint(self.step) + varint(self.shift)
 
     @classmethod
     def read(cls, source: Source) -> Self:
         """Return what a file says."""
-        base, step, shift = _within(source, -1 << 63, (1 << 64) - 1), source.varint(), source.varint()
+        base, step, shift = _within(source, -1 << 63, (1 << 63) - 1), source.varint(), source.varint()
         if not step or shift > 63:
             raise source.damaged("a scale has no such numbers")
         return cls(base, step, shift)
@@ -162,6 +170,7 @@ class Floating(Scale):
     """
 
     code: ClassVar[int] = 1
+    kinds: ClassVar[tuple[str, ...]] = ("f",)
 
     least: int
     kept: int
@@ -169,39 +178,33 @@ class Floating(Scale):
 
     def places(self, x: NDArray[Any]) -> Values:
         """Return the place of each number."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            fraction, exponent = np.frexp(np.abs(x, dtype=np.float64))
-            doublings = np.where(fraction > 0, exponent - self.least, 0)
-            size = _floored(np.ldexp(fraction, np.maximum(self.kept + np.minimum(doublings, 0), -1)))
+        fraction, exponent = _parts(x)
+        doublings = np.where(fraction > 0, exponent - self.least, 0)
+        size = _floored(np.ldexp(fraction, np.maximum(self.kept + np.minimum(doublings, 0), -1)))
         places = size + (np.maximum(doublings, 0).astype(np.int64) << (self.kept - 1))
         np.minimum(places, FARTHEST, out=places)
         return np.where(np.signbit(x), -places, places)
 
-    def left(self, places: Values) -> NDArray[np.uint8] | None:
+    def left(self, places: Values) -> NDArray[np.uint8]:
         """Return how many bits of each number its place leaves open: those that even places do not show."""
         lengths = np.frexp(np.minimum(np.abs(places), (1 << self.kept) - 1).astype(np.float64))[1]
         return np.where(lengths > 0, self.precision - np.minimum(lengths, self.kept), 0).astype(np.uint8)
 
     def rest(self, x: NDArray[Any], places: Values) -> Words:
         """Return these bits."""
-        fraction = np.frexp(np.abs(x, dtype=np.float64))[0]
-        whole = _floored(np.ldexp(fraction, self.precision)).astype(np.uint64)
-        left = self.left(places)
-        assert left is not None
-        return whole & ((np.uint64(1) << left.astype(np.uint64)) - np.uint64(1))
+        whole = _floored(np.ldexp(_parts(x)[0], self.precision)).astype(np.uint64)
+        return whole & ((np.uint64(1) << self.left(places).astype(np.uint64)) - np.uint64(1))
 
     def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, with the bits that are left."""
         size, left = np.abs(places), self.left(places)
-        assert left is not None
         doublings = np.maximum((size >> (self.kept - 1)) - 1, 0)
         whole = (size - (doublings << (self.kept - 1))).astype(np.uint64) << left.astype(np.uint64)
         if rest is not None:
             whole |= rest
         exponents = np.clip(doublings + (self.least - self.kept) - left, -2000, 2000).astype(np.int32)
-        with np.errstate(over="ignore", under="ignore"):
-            found = np.ldexp(whole.astype(np.float64), exponents)
-            return np.where(places < 0, -found, found).astype(dtype)
+        found = np.ldexp(whole.astype(np.float64), exponents)
+        return np.where(places < 0, -found, found).astype(dtype)
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
@@ -214,6 +217,11 @@ class Floating(Scale):
         if not 1 <= kept <= min(precision, PLACE_BITS) or precision > PRECISION[8]:
             raise source.damaged("a scale has no such numbers")
         return cls(least, kept, precision)
+
+
+def _parts(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return sizes as fractions, from 1/2 to 1, and exponents."""
+    return np.frexp(np.abs(x, dtype=np.float64))
 
 
 def _floored(x: NDArray[np.float64]) -> Values:
@@ -235,6 +243,7 @@ class Shares(Scale):
     """
 
     code: ClassVar[int] = 2
+    kinds: ClassVar[tuple[str, ...]] = ("f",)
 
     radix: int
     digits: int
@@ -242,10 +251,9 @@ class Shares(Scale):
     base: int = 0
 
     def _wholes(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self.radix == BINARY:
-                return np.ldexp(x.astype(np.float64), self.digits)
-            return np.rint(x.astype(np.float64) * 10.0**self.digits)
+        if self.radix == BINARY:
+            return np.ldexp(x.astype(np.float64), self.digits)
+        return np.rint(x.astype(np.float64) * 10.0**self.digits)
 
     def places(self, x: NDArray[Any]) -> Values:
         """Return the place of each number."""
@@ -253,10 +261,10 @@ class Shares(Scale):
 
     def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places."""
-        wholes = (places * self.step + self.base).astype(np.float64)
-        with np.errstate(over="ignore", under="ignore"):
-            found = np.ldexp(wholes, -self.digits) if self.radix == BINARY else wholes / 10.0**self.digits
-            return found.astype(dtype)
+        wholes = places.view(np.uint64) * np.uint64(self.step) + np.uint64(self.base % (1 << 64))  # modulo 2^64
+        signed = wholes.view(np.int64).astype(np.float64)
+        found = np.ldexp(signed, -self.digits) if self.radix == BINARY else signed / 10.0**self.digits
+        return found.astype(dtype)
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
@@ -269,7 +277,7 @@ class Shares(Scale):
         most = POWERS_LIMIT.get(radix, -1)
         digits, step = _within(source, -most if radix == BINARY else 0, most), source.varint()
         base = _within(source, -1 << 62, 1 << 62)
-        if not 0 < step * FARTHEST * 2 + abs(base) < 1 << 62:
+        if not 0 < step < 1 << 62:
             raise source.damaged("a scale has no such numbers")
         return cls(radix, digits, step, base)
 
@@ -284,19 +292,18 @@ class Even(Scale):
     """
 
     code: ClassVar[int] = 3
+    kinds: ClassVar[tuple[str, ...]] = ("u", "i", "f")
 
     base: float
     unit: float
 
     def places(self, x: NDArray[Any]) -> Values:
         """Return the nearest place of each number."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return _rounded((x.astype(np.float64) - self.base) / self.unit)
+        return _rounded((x.astype(np.float64) - self.base) / self.unit)
 
     def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, of whole ones the nearest; beyond what the type holds, the last it holds."""
-        with np.errstate(over="ignore"):
-            found = self.base + self.unit * places
+        found = self.base + self.unit * places
         if dtype.kind == "f":
             most = float(np.finfo(dtype).max)
             return np.clip(found, -most, most).astype(dtype)
@@ -337,6 +344,7 @@ class Palette(Scale):
     """
 
     code: ClassVar[int] = 4
+    kinds: ClassVar[tuple[str, ...]] = ("u", "i", "f")
 
     known: NDArray[Any]
     coded: bytes = b""
@@ -362,10 +370,8 @@ SCALES: dict[int, type[Whole] | type[Floating] | type[Shares] | type[Even]] = {
 }
 
 
-def read(source: Source, code: int, dtype: np.dtype[Any]) -> Scale:
-    """Return the scale of a code but that of a palette; ArtifactError where there is none for such numbers."""
-    if code not in SCALES or (code == Whole.code and dtype.kind == "f"):
-        raise source.damaged("a plane has a scale that it cannot have")
-    if code in (Floating.code, Shares.code) and dtype.kind != "f":
-        raise source.damaged("a plane has a scale that it cannot have")
+def read(source: Source, code: int) -> Scale:
+    """Return the scale of a code, but not a palette; ArtifactError where there is none."""
+    if code not in SCALES:
+        raise source.damaged("a plane has a scale that is not known")
     return SCALES[code].read(source)

@@ -114,10 +114,10 @@ class Survey:
 
 
 def normal(x: NDArray[Any], specials: Sequence[int]) -> NDArray[Any]:
-    """Return the numbers that do not stand apart."""
-    if not specials:
-        return x
-    return x[~np.isin(x.view(f"u{x.itemsize}"), np.array(specials, f"u{x.itemsize}"))]
+    """Return the numbers that do not stand apart, and are finite: of others there may be more than specials."""
+    if specials:
+        x = x[~np.isin(x.view(f"u{x.itemsize}"), np.array(specials, f"u{x.itemsize}"))]
+    return x if x.dtype.kind != "f" or np.isfinite(x).all() else x[np.isfinite(x)]
 
 
 class _Measured(NamedTuple):
