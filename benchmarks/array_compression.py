@@ -94,13 +94,13 @@ def reach(array: np.ndarray) -> float:
 def ours(bound: float) -> Codec:
     """Return isthmus, within an absolute bound, or bit for bit where it is 0: whole streams."""
     from isthmus.coding import contents
-    from isthmus.coding.arrays import Encoder
+    from isthmus.coding.arrays.content import ArrayContent
     from isthmus.coding.container import Source, opened
     from isthmus.coding.stream import data_of
 
     def pack(array: np.ndarray) -> bytes:
         file = io.BytesIO()
-        contents.write(file, Encoder(array, max_error=bound or None), verify=False)
+        contents.write(file, ArrayContent(array, max_error=bound or None), verify=False)
         return file.getvalue()
 
     def unpack(data: bytes, _: np.ndarray) -> np.ndarray:

@@ -6,20 +6,17 @@ by a plan of its own. An array is cut into segments that know nothing of each ot
 
 from __future__ import annotations
 
-import io
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.lib.format import dtype_to_descr, write_array_header_1_0, write_array_header_2_0
 from numpy.typing import NDArray
 
 from isthmus import checks
-from isthmus.coding import contents
 from isthmus.coding.arrays.dtypes import Leaf
 from isthmus.coding.arrays.layout import Layout
 from isthmus.coding.arrays.planes import Plan, Tolerance, decoded, encoded
@@ -30,7 +27,7 @@ from isthmus.coding.container import Source, check_of, coded, varint
 from isthmus.coding.container import decoded as data_of
 from isthmus.coding.contents import side_by_side
 
-__all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "described", "encode"]
+__all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "encode"]
 
 THREADS = 2
 DESCRIPTION_LIMIT = 60_000  # bytes of one, so that it has room among the fields of a stream
@@ -123,13 +120,14 @@ def encode(
     encoder = Encoder(array, max_error=max_error, rel_error=rel_error, fill=fill, threads=threads)
     description = Description(encoder.layout, encoder.plans)
 
-    def made(work: contents.Work) -> Piece:
-        items, data, payload = work()
-        if payload is None or (verify and description.data(items, payload) != data):
+    def made(number: int) -> Piece:
+        items, data, payload = encoder.segment(number)
+        if verify and description.data(items, payload) != data:
             raise checks.unlike_its_source("the array")
         return Piece(items, check_of(data), payload)
 
-    return Encoded(encoder.description(), list(side_by_side(encoder.work(), made, threads)), encoder.why_exact)
+    pieces = list(side_by_side(range(encoder.segments), made, threads))
+    return Encoded(encoder.description(), pieces, encoder.why_exact)
 
 
 def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, threads: int = THREADS) -> NDArray[Any]:
@@ -227,30 +225,13 @@ class Description:
             leaf.put(found, numbers.reshape(items, leaf.count))
         return found.tobytes()
 
-    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of an NPY file with the items of all segments."""
-        head = io.BytesIO()
-        shape, order = self.layout.shape, self.layout.is_fortran
-        said = {"descr": dtype_to_descr(self.layout.dtype), "fortran_order": order, "shape": shape}
-        (write_array_header_1_0 if self.layout.dtype.names is None else write_array_header_2_0)(head, said)
-        yield head.getvalue()
-        yield from pieces
-
-
-def described(source: Source, model: object = None) -> Description:
-    """Return the array that a description in a stream says; no array needs a model."""
-    return Description.read(source)
-
 
 def _with_count(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     return (*shape, count) if count > 1 else shape
 
 
 class Encoder:
-    """An array as the content of a stream; parameters are those of :func:`encode`."""
-
-    number = contents.ARRAY
-    fingerprint: bytes | None = None  # of a model: none is needed
+    """Makes segments of an array; parameters are those of :func:`encode`."""
 
     def __init__(
         self,
@@ -302,12 +283,16 @@ class Encoder:
             self._planned[longest] = self._unplanned()[longest]
         return said
 
-    def work(self) -> Iterator[contents.Work]:
-        """Yield what makes the segments, in order."""
-        return (partial(self._segment, number) for number in range(len(self._ends)))
+    @property
+    def segments(self) -> int:
+        """How many there are."""
+        return len(self._ends)
 
-    def _segment(self, number: int) -> contents.Piece:
-        """Return a segment; called in any thread."""
+    def segment(self, number: int) -> tuple[int, bytes, bytes]:
+        """Return how many items a segment has, their bytes as they are decoded, and its payload.
+
+        Called in any thread.
+        """
         shape = self._shapes[number]
         items, leaves, payload = math.prod(shape), self.layout.leaves, b""
         found = np.zeros((items, self.layout.dtype.itemsize), np.uint8)
@@ -316,7 +301,7 @@ class Encoder:
             own, decoded_to = encoded(numbers, _with_count(shape, leaf.count), plan, schemes[number], tolerance)
             payload += own if leaf is leaves[-1] else varint(len(own)) + own
             leaf.put(found, decoded_to.reshape(items, leaf.count))
-        return contents.Piece(items, found.tobytes(), payload)
+        return items, found.tobytes(), payload
 
 
 def _plain(array: Any) -> NDArray[Any]:

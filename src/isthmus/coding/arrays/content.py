@@ -86,7 +86,7 @@ class ArrayContent:
 
     def description(self) -> bytes:
         """Return the head of the file and what a decoder needs."""
-        return varint(len(self._head)) + self._head + self._encoder.description
+        return varint(len(self._head)) + self._head + self._encoder.description()
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the segments."""
@@ -170,7 +170,8 @@ class DescribedArray:
             "shape": layout.shape,
         }
         into = io.BytesIO()
-        np.lib.format.write_array_header_2_0(into, said)
+        plain = layout.dtype.names is None  # which is what NumPy writes in a version that every reader knows
+        (np.lib.format.write_array_header_1_0 if plain else np.lib.format.write_array_header_2_0)(into, said)
         return into.getvalue()
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ensure_ndarray, ndarray_copy
 
 from isthmus.coding import contents
-from isthmus.coding.arrays import Encoder
-from isthmus.coding.container import Source, opened
-from isthmus.coding.stream import data_of
+from isthmus.coding.arrays.content import ArrayContent
+from isthmus.coding.stream import decompressed
 
 __all__ = ["Isthmus"]
 
@@ -39,12 +37,10 @@ class Isthmus(Codec):
     def encode(self, buf: Any) -> bytes:
         """Return a chunk as a compressed file."""
         file = io.BytesIO()
-        made = Encoder(ensure_ndarray(buf), max_error=self.max_error, rel_error=self.rel_error, fill=self.fill)
-        contents.write(file, made, verify=False, label="the chunk")
+        bound = {"max_error": self.max_error, "rel_error": self.rel_error, "fill": self.fill}
+        contents.write(file, ArrayContent(ensure_ndarray(buf), **bound), verify=False, label="the chunk")
         return file.getvalue()
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Return the chunk of a compressed file, in the type, shape and order that it had; or fill in an array."""
-        source = Source.of(ensure_bytes(buf), "the chunk")
-        file = io.BytesIO(b"".join(data_of(source, opened(source))))
-        return ndarray_copy(np.lib.format.read_array(file, allow_pickle=False), out)
+        return ndarray_copy(decompressed(ensure_bytes(buf)), out)
