@@ -169,7 +169,7 @@ def _openzl() -> Codec:
             numbers, known = _numbers(one)
             parts.append(column(numbers))
             texts.append(b"\n".join(known))
-        parts.append(zstandard.ZstdCompressor(level=19).compress(b"\n\n".join(texts)))
+        parts.append(zstandard.ZstdCompressor(level=19).compress(b"\0".join(texts)))
         return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
 
     def unpack(packed: bytes) -> bytes:
@@ -178,7 +178,7 @@ def _openzl() -> Codec:
             size = int.from_bytes(packed[at : at + 4], "little")
             parts.append(packed[at + 4 : at + 4 + size])
             at += 4 + size
-        texts = zstandard.ZstdDecompressor().decompress(parts.pop()).split(b"\n\n")
+        texts = zstandard.ZstdDecompressor().decompress(parts.pop()).split(b"\0")
         columns = []
         for part, text in zip(parts, texts, strict=True):
             found, known = zl.DCtx().decompress(part)[0].content.as_bytes(), text.split(b"\n")

@@ -1117,6 +1117,29 @@ def bytes_go_to_one_place(tmp: Path) -> None:
     run("compress", tmp / "x", "-o", tmp / "y", "--json")
 
 
+@advises("checks.coding.content_with")
+@advises("checks.coding.content_of_archive")
+@advises("checks.coding.table_not_byte_for_byte")
+@advises("cli.compress.decompress")
+def tables_that_are_compressed(tmp: Path) -> None:
+    table, form = tmp / "a.csv", tmp / "a.parquet"
+    frame = pd.DataFrame({"a": range(90), "b": range(0, 180, 2)})
+    frame.to_csv(table, index=False)
+    frame.to_parquet(form)
+    assert main(["compress", str(table), "--content", "table", "--speed", "fast"]) == 2
+    run("compress", table, "--speed", "fast")
+    run("compress", table, "--content", "table", "--force")
+    assert main(["compress", str(table), str(form), "--content", "table", "-o", str(tmp / "x")]) == 2
+    run("compress", table, form, "-o", tmp / "x")
+    run("compress", table, form, "--content", "table", "--force")
+    run("compress", form, "--content", "bytes", "--force")
+    run("decompress", tmp / "a.parquet.isth", "-o", tmp / "b.parquet")
+    assert (tmp / "b.parquet").read_bytes() == form.read_bytes()
+    assert main(["decompress", str(tmp / "a.parquet.isth"), "--rows", "1:2", "-o", str(tmp / "c")]) == 4
+    assert main(["decompress", str(tmp / "a.csv.isth"), "--rows", "1:2", "--partial", "-o", str(tmp / "c")]) == 2
+    run("decompress", tmp / "a.csv.isth", "--rows", "1:2", "-o", tmp / "c")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
