@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -376,16 +377,16 @@ def test_a_full_disk_leaves_nothing(run: Run, tmp_path: Path, largest_file: Call
 
 @pytest.mark.filterwarnings("always::isthmus.errors.IsthmusWarning")
 def test_a_file_that_changes_while_it_is_read(run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = isthmus.coding.sources.pieces
+    before = isthmus.coding.sources.pieces_of
 
-    def read(path: str, size: int) -> object:
-        for number, piece in enumerate(before(path, 100)):
+    def read(source: BinaryIO, size: int) -> object:
+        for number, piece in enumerate(before(source, 100)):
             if number == 1:
-                with open(path, "ab") as file:
+                with open("notes.txt", "ab") as file:
                     file.write(b"more")
             yield piece
 
-    monkeypatch.setattr(verbs, "pieces", read)
+    monkeypatch.setattr(verbs, "pieces_of", read)
     ran = run("compress", "notes.txt")
     assert ran.code == 0
     assert ran.err == (

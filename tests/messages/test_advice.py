@@ -1109,6 +1109,27 @@ def what_a_codec_learns_from(tmp: Path) -> None:
         codec.fit(good).compress(b"x")
 
 
+@advises("checks.coding.items_of_no_size")
+@advises("checks.coding.masked_array")
+@advises("checks.coding.bound_of_fields")
+@advises("checks.coding.bound_without_array")
+def arrays_that_are_compressed(tmp: Path) -> None:
+    with told("convert them with astype"):
+        isthmus.compress(np.array(["a", None], object))
+    isthmus.compress(np.array(["a", None], object).astype("U4"))
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    with told(r"pass .filled(value), and that value as fill"):
+        isthmus.compress(masked)
+    isthmus.compress(masked.filled(-9.0), fill=-9.0)
+    fields = np.array([(1.0, 2.0)], [("a", "f4"), ("b", "f4")])
+    with told("leave the bound out, or compress each field as an array of its own"):
+        isthmus.compress(fields, max_error=0.1)
+    isthmus.compress(fields["a"], max_error=0.1)
+    with told("leave it out, or give an array (in a file, .npy)"):
+        isthmus.compress(b"bytes", max_error=0.1)
+    isthmus.compress(b"bytes")
+
+
 @advises("cli.pipes.standard_output", 2)
 def bytes_go_to_one_place(tmp: Path) -> None:
     (tmp / "x").write_bytes(b"data")
@@ -1117,11 +1138,35 @@ def bytes_go_to_one_place(tmp: Path) -> None:
     run("compress", tmp / "x", "-o", tmp / "y", "--json")
 
 
+@advises("checks.coding.content_with")
+@advises("checks.coding.content_of_archive")
+@advises("checks.coding.table_not_byte_for_byte")
+@advises("cli.compress.decompress")
+def tables_that_are_compressed(tmp: Path) -> None:
+    table, form = tmp / "a.csv", tmp / "a.parquet"
+    frame = pd.DataFrame({"a": range(90), "b": range(0, 180, 2)})
+    frame.to_csv(table, index=False)
+    frame.to_parquet(form)
+    assert main(["compress", str(table), "--content", "table", "--speed", "fast"]) == 2
+    run("compress", table, "--speed", "fast")
+    run("compress", table, "--content", "table", "--force")
+    assert main(["compress", str(table), str(form), "--content", "table", "-o", str(tmp / "x")]) == 2
+    run("compress", table, form, "-o", tmp / "x")
+    run("compress", table, form, "--content", "table", "--force")
+    run("compress", form, "--content", "bytes", "--force")
+    run("decompress", tmp / "a.parquet.isth", "-o", tmp / "b.parquet")
+    assert (tmp / "b.parquet").read_bytes() == form.read_bytes()
+    assert main(["decompress", str(tmp / "a.parquet.isth"), "--rows", "1:2", "-o", str(tmp / "c")]) == 4
+    assert main(["decompress", str(tmp / "a.csv.isth"), "--rows", "1:2", "--partial", "-o", str(tmp / "c")]) == 2
+    run("decompress", tmp / "a.csv.isth", "--rows", "1:2", "-o", tmp / "c")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
+    "checks.coding.foreign_items": "it asks for another kind of processor",
     "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",
     "checks.coding.learning_needs_compiled": "it is for machines without a C compiler",

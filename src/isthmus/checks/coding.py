@@ -402,8 +402,9 @@ def compressed_as_bytes(path: object, why: str) -> str:
 def rows_as_bytes(path: object, found: Sequence[tuple[int, int, str]]) -> str:
     """Return what is said of groups of rows that are compressed as bytes; rows are counted from 0 below the header."""
     start, stop, why = found[0]
+    rows = f"rows {start:,} to {stop - 1:,}" if stop - start > 1 else f"row {start:,}"
     more = f", and {len(found) - 1:,} more groups like it," if len(found) > 1 else ""
-    return f"rows {start:,} to {max(start, stop - 1):,} of {path}{more} are compressed as bytes, since in them {why}"
+    return f"{rows} of {path}{more} {'are' if more or stop - start > 1 else 'is'} compressed as bytes, since {why}"
 
 
 def content_with(content: str, flag: str) -> ParameterError:

@@ -85,7 +85,7 @@ def compress(
         The file of the model is none, is damaged, or a later version of isthmus wrote it.
     """
     bound = {"max_error": max_error, "rel_error": rel_error, "fill": fill}
-    if type(data) is np.ndarray and speed == "normal" and model is None:
+    if isinstance(data, np.ndarray) and speed == "normal" and model is None:
         return _compressed_array(data, verify, bound)
     if any(value is not None for value in bound.values()):
         raise checks.bound_without_array("the data", next(name for name, value in bound.items() if value is not None))

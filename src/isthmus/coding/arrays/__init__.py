@@ -308,7 +308,10 @@ def _plain(array: Any) -> NDArray[Any]:
     """Return an array as it is, whatever class of NumPy's it has."""
     if isinstance(array, np.ma.MaskedArray):
         raise checks.masked_array()
-    return np.asarray(array)
+    plain = np.asarray(array)
+    if plain.dtype.hasobject:
+        raise checks.items_of_no_size(plain.dtype)
+    return plain
 
 
 def _bound(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Condition
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = ["DESCRIPTION_LIMIT", "coded_planes", "decoded_planes", "sizes_of_plan
 KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
 COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
 DESCRIPTION_LIMIT = 1 << 26
+SECTIONS, LEAST_ROWS = 4, 1 << 14  # of a group, and its rows from which on it has more than one
 INSIDE, SPARED = 0.999, 3  # share of steps that fall into a window; bits that it has to spare
 
 Values = NDArray[np.int64]
@@ -81,7 +83,7 @@ def _shifts(form: Form) -> list[int]:
 
 
 def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> bytes:
-    """Return the planes of columns: the order and the plans, then the payload of each."""
+    """Return the planes of columns: the order and the plans, then the payloads of each."""
     split = Split.of(columns)
     values = split.cut(columns)
     # What says where another has values keeps its place; the others are ranked alone.
@@ -93,8 +95,7 @@ def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> 
         _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
         for step, (one, plan) in enumerate(zip(order, plans, strict=True))
     ]
-    payloads = side_by_side(coders, _PlaneCoder.encode, threads)
-    return packed(head) + b"".join(varint(len(payload)) + payload for payload in payloads)
+    return packed(head) + b"".join(side_by_side(coders, _PlaneCoder.encode, threads))
 
 
 def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int) -> list[list[Integers]]:
@@ -110,6 +111,8 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
             raise source.damaged("a column stands twice in its order")
         order.append(plane)
         plans.append(Plan.read(head, step))
+    if head.up_to(1):
+        raise source.damaged("more follows its plans")
     values = [np.zeros(rows, np.int64) for _ in range(count)]
     coders, payloads = [], []
     for step, plan in enumerate(plans):
@@ -117,12 +120,18 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
         if where is not None and where not in order[:step]:
             raise source.damaged("a column of it comes before the one that says where it has values")
         coders.append(_PlaneCoder(split.forms, order[:step], values, order[step], plan))
-        payloads.append(source.take(source.varint()))
-    _decode_as_told(coders, payloads)
+        payloads.append([source.take(source.varint()) for _ in sections(rows)])
+    _Decoding(coders, payloads).run()
     return split.joined(values)
 
 
-def sizes_of_planes(source: Source, columns: Sequence[Sequence[Form]]) -> list[int]:
+def sections(rows: int) -> list[slice]:
+    """Return the rows of a group in sections: a plane's next one is decoded while another plane's last one is."""
+    count = SECTIONS if rows >= LEAST_ROWS else 1
+    return [slice(rows * k // count, rows * (k + 1) // count) for k in range(count)]
+
+
+def sizes_of_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int) -> list[int]:
     """Return the bytes that the planes of each column take in what :func:`coded_planes` wrote."""
     column_of = [number for number, forms in enumerate(columns) for form in forms for _ in _shifts(form)]
     head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
@@ -130,27 +139,78 @@ def sizes_of_planes(source: Source, columns: Sequence[Sequence[Form]]) -> list[i
     for step in range(len(column_of)):
         plane = at_most(head, len(column_of) - 1, "planes")
         Plan.read(head, step)
-        size = source.varint()
-        source.seek(source.position + size)
-        found[column_of[plane]] += size
+        for _ in sections(rows):
+            size = source.varint()
+            source.seek(source.position + size)
+            found[column_of[plane]] += size
     return found
 
 
-def _decode_as_told(coders: Sequence[_PlaneCoder], payloads: Sequence[bytes]) -> None:
-    """Decode planes, side by side where one does not need the other."""
-    done: dict[int, Future[None]] = {}
+class _Decoding:
+    """Decodes the sections of planes in threads, each as soon as what it needs is known.
 
-    def decoded(coder: _PlaneCoder, payload: bytes) -> None:
-        for plane in coder.needed:
-            done[plane].result()
-        coder.decode(payload)
+    Parameters
+    ----------
+    coders : sequence of _PlaneCoder
+        In their order.
+    payloads : sequence of sequence of bytes
+        Of each, by section.
+    """
 
-    # A plane waits only for some that were begun before it, so there is always one that goes on.
-    with ThreadPoolExecutor(THREADS) as pool:
-        for coder, payload in zip(coders, payloads, strict=True):
-            done[coder.plane] = pool.submit(decoded, coder, payload)
-    for waited in done.values():
-        waited.result()
+    def __init__(self, coders: Sequence[_PlaneCoder], payloads: Sequence[Sequence[bytes]]) -> None:
+        self._coders, self._payloads = coders, payloads
+        self._step = {coder.plane: step for step, coder in enumerate(coders)}
+        # Along diagonals, so that few planes, which have much memory each, are begun and not ended.
+        tasks = ((step, section) for step, parts in enumerate(payloads) for section in range(len(parts)))
+        self._waiting = sorted(tasks, key=lambda task: (sum(task), task))
+        self._done: set[tuple[int, int]] = set()
+        self._changed = Condition()
+
+    def run(self) -> None:
+        """Decode all; what is wrong with one ends it."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            workers = [pool.submit(self._work) for _ in range(THREADS)]
+            try:
+                for worker in workers:
+                    worker.result()
+            except BaseException:
+                self._leave()
+                raise
+
+    def _work(self) -> None:
+        """Decode sections until none waits."""
+        while task := self._next():
+            step, section = task
+            try:
+                self._coders[step].decode(section, self._payloads[step][section])
+            except BaseException:
+                self._leave()
+                raise
+            with self._changed:
+                self._done.add(task)
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[int, int] | None:
+        """Return a section that can be decoded, once there is one; None where all are done, or will be."""
+        with self._changed:
+            while self._waiting:
+                ready = next(filter(self._is_ready, self._waiting), None)
+                if ready:
+                    self._waiting.remove(ready)
+                    return ready
+                self._changed.wait()
+        return None
+
+    def _is_ready(self, task: tuple[int, int]) -> bool:
+        step, section = task
+        needed = [(self._step[plane], section) for plane in self._coders[step].needed]
+        return self._done.issuperset(needed) and (section == 0 or (step, section - 1) in self._done)
+
+    def _leave(self) -> None:
+        """Begin nothing further."""
+        with self._changed:
+            self._waiting.clear()
+            self._changed.notify_all()
 
 
 class _PlaneCoder:
@@ -159,39 +219,53 @@ class _PlaneCoder:
     def __init__(
         self, forms: Sequence[Form], earlier: Sequence[int], values: Sequence[Values], plane: int, plan: Plan
     ) -> None:
-        self.plane, self.form, self._values = plane, forms[plane], values
+        self.plane, self._form, self._values = plane, forms[plane], values
         self._plan, self._forms = plan, [forms[k] for k in earlier]
         self._sides = [earlier[k] for k in plan.planes]
+        self._sections = sections(len(values[plane]))
+        self._coder: ValueCoder | None = None
 
     @property
     def needed(self) -> list[int]:
         """The planes that have to be known before."""
-        return self._sides if self.form.where is None else [*self._sides, self.form.where]
+        return self._sides if self._form.where is None else [*self._sides, self._form.where]
 
     def encode(self) -> bytes:
-        """Return the payload; none where the plane can have one value only, or no row has one."""
-        rows, coder, sides = self._prepared()
-        return coder.encode(np.array(self._values[self.plane][rows]), sides) if coder else b""
+        """Return the payload of each section behind its size; of one in which nothing has to be said an empty one."""
+        coder, found = self._made(), []
+        for rows in map(self._rows, self._sections):
+            values = np.array(self._values[self.plane][rows])
+            payload = coder.encode(values, self._sides_at(rows)) if coder and len(values) else b""
+            found.append(varint(len(payload)) + payload)
+        return b"".join(found)
 
-    def decode(self, payload: bytes) -> None:
-        """Fill in the values."""
-        rows, coder, sides = self._prepared()
-        if coder:
-            values = self._values[self.plane]
-            values[rows] = coder.decode(payload, len(values[rows]), sides)
+    def decode(self, section: int, payload: bytes) -> None:
+        """Fill in the values of a section; those before it are there."""
+        if section == 0:
+            self._coder = self._made()
+        rows, values = self._rows(self._sections[section]), self._values[self.plane]
+        count = len(values[rows])
+        if self._coder and count:
+            values[rows] = self._coder.decode(payload, count, self._sides_at(rows))
         elif payload:
             raise ValueError("a payload of a plane that has none")
+        if section == len(self._sections) - 1:
+            self._coder = None  # it has much memory
 
-    def _prepared(self) -> tuple[Any, ValueCoder | None, list[Values]]:
-        """Return which rows have a value, and the coder and sides for them."""
-        where = self.form.where
-        rows = slice(None) if where is None else np.flatnonzero(self._values[where] == 0)
-        count = len(self._values[self.plane][rows])
-        if self.form.size < 2 or not count:
-            return rows, None, []
-        scheme = scheme_of(self._plan, self.form, self._forms, count)
-        sides = [np.ascontiguousarray(self._values[k][rows]) for k in self._sides]
-        return rows, ValueCoder(scheme, len(sides)), sides
+    def _made(self) -> ValueCoder | None:
+        """Return a new coder; None where the plane can have one value only."""
+        if self._form.size < 2:
+            return None
+        scheme = scheme_of(self._plan, self._form, self._forms, len(self._values[self.plane]))
+        return ValueCoder(scheme, len(self._sides))
+
+    def _rows(self, section: slice) -> Any:
+        """Return the rows of a section that have a value."""
+        where = self._form.where
+        return section if where is None else section.start + np.flatnonzero(self._values[where][section] == 0)
+
+    def _sides_at(self, rows: Any) -> list[Values]:
+        return [np.ascontiguousarray(self._values[k][rows]) for k in self._sides]
 
 
 def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:

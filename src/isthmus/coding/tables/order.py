@@ -27,6 +27,7 @@ PAIRED = 12  # planes of which pairs are tried, at most: those that tell most al
 ORDERED = 64  # planes up to which another order than that of the columns is looked for
 TRIES = 2048  # planes or pairs that are tried for all planes together, about: of many, each has its neighbours tried
 KEPT = 1024  # combinations of planes that are kept to be counted again
+MANY = 1 << 17  # combinations from which on those that occur are sorted, and not looked up
 PRIOR = 2.0  # rows that the distribution without context weighs as much as
 
 Term = tuple[int, int]
@@ -194,9 +195,8 @@ class _Sample:
     def _count(self, plane: int, terms: tuple[Term, ...]) -> float:
         target, targets = self._joint(((plane, self.shift(plane, FINE)),))
         context, contexts = self._joint(terms)
-        counts = np.bincount(context * len(targets) + target)
-        cells = np.flatnonzero(counts)
-        count, alone = counts[cells], targets[cells % len(targets)] / self.rows
+        cells, count = _counted(context * len(targets) + target, len(contexts) * len(targets))
+        alone = targets[cells % len(targets)] / self.rows
         others = contexts[cells // len(targets)] - 1
         told = (count - 1 + PRIOR * alone) / (others + PRIOR)
         return float((count * np.log2(told / alone)).sum()) / max(self.rows, 1)
@@ -213,6 +213,15 @@ class _Sample:
                 codes = _dense(codes * size + values, (int(codes.max(initial=0)) + 1) * size)
             self._coded[terms] = codes, np.bincount(codes)
         return self._coded[terms]
+
+
+def _counted(values: Integers, size: int) -> tuple[Integers, Integers]:
+    """Return which values below a size occur, rising, and how often each does."""
+    if size > MANY:
+        return np.unique(values, return_counts=True)
+    counts = np.bincount(values)
+    cells = np.flatnonzero(counts)
+    return cells, counts[cells]
 
 
 def _dense(values: Integers, size: int) -> Integers:

@@ -102,7 +102,7 @@ class Parts(Generic[Known]):
     def sizes_by_column(self) -> list[int]:
         """Return the bytes of the payload that each column takes; texts that are coded together by their lengths."""
         texts = [self.text_size * size // max(len(self.text), 1) for size in self.sizes]
-        planes = sizes_of_planes(self._source, self.layout.forms)
+        planes = sizes_of_planes(self._source, self.layout.forms, self.layout.n_rows)
         return [sum(both) for both in zip(texts, planes, strict=True)]
 
 

@@ -97,7 +97,7 @@ def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> Schem
     forms : sequence of Form
         Of the earlier planes, in their order.
     rows : int
-        That have a value.
+        Of the group.
     """
     return _Builder(plan, form, forms).scheme(rows)
 
