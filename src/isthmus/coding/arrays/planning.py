@@ -165,9 +165,14 @@ class Planner:
             return Tolerance(), None
         if self.plane.leaf.kind != "f":
             return Tolerance(float(np.floor(most))), "the bound is below 1" if most < 1 else None
+        if most > self._step_of_type(0.95):
+            return Tolerance(most), None
+        return Tolerance(), "the bound is below the type's step"
+
+    def _step_of_type(self, share: float) -> float:
+        """Return how far numbers of the type are apart at most where such a share of the sample is."""
         sizes = np.abs(self.sample)
-        step = float(np.spacing(np.quantile(sizes, 0.95, method="lower"))) if len(sizes) else 0.0
-        return (Tolerance(most), None) if most > step else (Tolerance(), "the bound is below the type's step")
+        return float(np.spacing(np.quantile(sizes, share, method="lower"))) if len(sizes) else 0.0
 
     def approximate(self, tolerance: Tolerance) -> Iterator[Draft]:
         """Yield ways to code a plane within a bound.
@@ -177,9 +182,7 @@ class Planner:
         """
         reach = tolerance.most + 0.5
         if self.plane.leaf.kind == "f":
-            largest = max(abs(self.survey.least), abs(self.survey.most))
-            half = float(np.spacing(np.array(largest, self.plane.leaf.dtype))) / 2  # that a cast may add
-            reach = tolerance.most - min(half, tolerance.most / 8)
+            reach = tolerance.most - min(self._step_of_type(0.999) / 2, tolerance.most / 8)  # which a cast may add
         unit, base = 2 * reach * (1 - 2.0**-40), float(np.median(self.sample)) if len(self.sample) else 0.0
         fine = Even(base, unit / STEP)
         off = np.concatenate([self._off_on(fine, block, STEP) for block in self.blocks])
