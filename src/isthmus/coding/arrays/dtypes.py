@@ -35,7 +35,7 @@ SIZES = {
 UNITS = ("generic", "Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as")
 BIG = 1 << 7  # added to the form where the highest byte comes first
 SIZE_LIMIT, FIELDS_LIMIT, DEPTH_LIMIT, AXES_LIMIT = 1 << 25, 1 << 12, 16, 32
-LEAVES_LIMIT, COUNT_LIMIT = 1 << 12, 1 << 22
+LEAVES_LIMIT, COUNT_LIMIT, COUNT_OF_UNIT = 1 << 12, 1 << 22, (1 << 31) - 1
 LONG_SIZES = {LONG: np.dtype(np.longdouble).itemsize, LONG_COMPLEX: np.dtype(np.clongdouble).itemsize}
 
 
@@ -133,7 +133,7 @@ def _read_plain(source: Source, form: int, order: str) -> np.dtype[Any]:
     if form not in LETTERS or size not in SIZES.get(form, (size,)) or (form == TEXT and size % 4):
         raise source.damaged("it has items of no type")
     if form in (MOMENT, SPAN):
-        unit, count = UNITS[source.take(1)[0] % len(UNITS)], _within(source, SIZE_LIMIT)
+        unit, count = UNITS[_within(source, len(UNITS) - 1)], _within(source, COUNT_OF_UNIT)
         kind = LETTERS[form] + "8"
         return np.dtype(order + kind + ("" if unit == "generic" else f"[{count}{unit}]"))
     if form == BOOL:

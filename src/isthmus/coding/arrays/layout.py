@@ -58,14 +58,16 @@ class Layout:
     @classmethod
     def read(cls, source: Source) -> Self:
         """Return what a file says; ArtifactError where that is no layout."""
-        dtype, axes = dtypes.read(source), source.varint()
+        source.note()
+        dtype = dtypes.read(source)
+        if dtype.subdtype is not None or dtypes.to_bytes(dtype) != source.noted():
+            raise source.damaged("its items are of no type")
+        axes = source.varint()
         if axes > 2 * AXES_LIMIT + 1:
             raise source.damaged(f"an array would have {axes // 2:,} axes")
         shape = tuple(source.varint() for _ in range(axes // 2))
         if math.prod(length or 1 for length in shape) * max(1, dtype.itemsize) > LENGTH_LIMIT:
             raise source.damaged("an array would have more bytes than any memory")
-        if dtype.subdtype is not None:
-            raise source.damaged("its items are rows")
         return cls(dtype, shape, bool(axes % 2))
 
     @property

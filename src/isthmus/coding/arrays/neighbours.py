@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from isthmus.coding.scheme import SHIFT_LIMIT, Context, Feature, Scheme, Selector, Tap, Term, logarithmic
 
-__all__ = ["Coded", "discrete", "learned", "records", "regressors", "unrelated"]
+__all__ = ["Coded", "discrete", "grains", "learned", "records", "regressors", "unrelated"]
 
 Offset = tuple[int, ...]
 
@@ -167,6 +167,14 @@ def discrete(shape: Sequence[int], bits: int) -> Scheme:
     contexts += [Context((), near=predicted), Context((Term(across, FINE),), near=predicted)]
     contexts += [Context((), near=term.feature) for term in (left, *contexts[3].terms[:1])]
     return known.scheme(Coded(bits), contexts, [Selector(Term(across, FINE), 24)])
+
+
+def grains(shape: Sequence[int], bits: int) -> Scheme:
+    """Return the scheme for how many bits numbers have behind a point: about as many as their neighbours."""
+    known, (x, *others) = _Features(), _strides(shape)
+    left = Term(known.sum(x))
+    before = Term(known.sum(others[0] if others else 2 * x))
+    return known.scheme(Coded(bits), [Context((left,)), Context((before,)), Context((left, before))])
 
 
 def _extrapolations(strides: Sequence[int]) -> list[tuple[int, ...]]:

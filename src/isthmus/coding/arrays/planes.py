@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from isthmus.coding.arrays import plainbits, scales
 from isthmus.coding.arrays.dtypes import Leaf
-from isthmus.coding.arrays.scales import Even, Palette, Scale, ordinals
+from isthmus.coding.arrays.scales import GRAINS_LIMIT, Even, Palette, Rest, Scale, ordinals
 from isthmus.coding.container import FLUSHED, Source, check_of, varint
 from isthmus.coding.scheme import Scheme
 from isthmus.coding.values import ValueCoder, Values
@@ -57,8 +57,8 @@ class Plan:
         How places are predicted: each segment names one.
     specials : tuple of int
         Words of the numbers that stand apart, and are given back bit for bit.
-    apart : Scheme, optional
-        How it is predicted where they are.
+    apart, grains : Scheme, optional
+        How it is predicted where they are, and how many bits places leave open, where numbers say that themselves.
     is_moved : bool
         Whether the last axis is taken for the slowest one.
     is_columned : bool
@@ -71,6 +71,7 @@ class Plan:
     schemes: tuple[Scheme, ...]
     specials: tuple[int, ...] = ()
     apart: Scheme | None = None
+    grains: Scheme | None = None
     is_moved: bool = False
     is_columned: bool = False
     is_exact: bool = True
@@ -85,7 +86,7 @@ class Plan:
         flags = MOVED * self.is_moved | COLUMNED * self.is_columned | APPROXIMATE * (not self.is_exact)
         said = bytes([flags, self.scale.code]) + self.scale.to_bytes() + varint(len(self.specials))
         said += b"".join(word.to_bytes(leaf.size, "little") for word in self.specials)
-        said += b"" if self.apart is None else self.apart.to_bytes()
+        said += b"".join(scheme.to_bytes() for scheme in (self.apart, self.grains) if scheme)
         return said + varint(len(self.schemes)) + b"".join(scheme.to_bytes() for scheme in self.schemes)
 
     @classmethod
@@ -98,11 +99,12 @@ class Plan:
         known = range(_count(source, SPECIALS_LIMIT))
         specials = tuple(int.from_bytes(source.take(leaf.size), "little") for _ in known)
         apart = Scheme.read(source, 0) if specials else None
+        grains = Scheme.read(source, 0) if scale.is_grained else None
         columned = bool(flags & COLUMNED)
         schemes = tuple(Scheme.read(source, columned) for _ in range(_count(source, SCHEMES_LIMIT)))
         if schemes and leaf.kind not in scale.kinds:
             raise source.damaged("a plane has a scale for other numbers")
-        return cls(scale, schemes, specials, apart, bool(flags & MOVED), columned, not flags & APPROXIMATE)
+        return cls(scale, schemes, specials, apart, grains, bool(flags & MOVED), columned, not flags & APPROXIMATE)
 
     def laid_out(self, numbers: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
         """Return numbers in the order in which they are coded: (n,)."""
@@ -220,20 +222,22 @@ def _coded(
 ) -> tuple[bytes, NDArray[Any]] | None:
     """Return numbers as a payload, and what it decodes to; None where too many would have to be listed."""
     places, classes = places_of(x, plan)
-    rest = None if plan.scale.left(places) is None else plan.scale.rest(x, places)
+    rest = plan.scale.rest(x, places)
     found = plan.scale.numbers(places, rest, x.dtype)
     left_out = ~tolerance.is_kept(x, found)
     if classes is not None:
         left_out |= classes > 0
     if left_out.any():
         fill_in(places, left_out, plan.coded_shape(shape))
-        rest = None if rest is None else np.where(left_out, np.uint64(0), rest)
+        rest = None if rest is None else _without(rest, left_out, plan, plan.coded_shape(shape))
     wanted, scheme = places.copy(), plan.schemes[number]
     payload = ValueCoder(scheme, plan.is_columned).encode(places, plan.sides(shape))
     said, listed = _sized(payload), left_out
     if plan.is_exact:
-        said += _beside(scheme, wanted - places, ~left_out) + _packed_rest(plan, wanted, rest, ~left_out)
+        said += _beside(scheme, wanted - places, ~left_out)
         places = np.where(left_out, places, wanted) if left_out.any() else wanted
+    if rest is not None:
+        said += _rest_to_bytes(rest, ~left_out, plan)
     if left_out.any() or not plan.is_exact:
         found = plan.scale.numbers(places, rest, x.dtype)
         listed = (left_out if plan.is_exact else False) | ~tolerance.is_kept(x, found)
@@ -278,9 +282,22 @@ def _bits_of_step(scheme: Scheme) -> int:
     return (scheme.step - 1).bit_length()
 
 
-def _packed_rest(plan: Plan, places: Values, rest: NDArray[np.uint64] | None, kept: NDArray[np.bool_]) -> bytes:
-    left = plan.scale.left(places)
-    return b"" if left is None or rest is None else plainbits.packed(rest[kept], left[kept])
+def _without(rest: Rest, left_out: NDArray[np.bool_], plan: Plan, shape: Sequence[int]) -> Rest:
+    """Return what places leave open, without what some do."""
+    if plan.grains is None:
+        return Rest(rest.lengths, np.where(left_out, np.uint64(0), rest.bits))
+    lengths = rest.lengths.astype(np.int64)
+    fill_in(lengths, left_out, shape)
+    return Rest(lengths.astype(np.uint8), np.where(left_out, (lengths > 0).astype(np.uint64), rest.bits))
+
+
+def _rest_to_bytes(rest: Rest, kept: NDArray[np.bool_], plan: Plan) -> bytes:
+    """Return what places leave open: bits of lengths that are known, or lengths, and bits whose last is 1."""
+    if plan.grains is None:
+        return plainbits.packed(rest.bits[kept], rest.lengths[kept])
+    said = _sized(ValueCoder(plan.grains).encode(rest.lengths.astype(np.int64)))
+    plain = rest.lengths[kept]
+    return said + plainbits.packed(rest.bits[kept] >> np.uint64(1), plain - (plain > 0))
 
 
 def fill_in(places: Values, missing: NDArray[np.bool_], shape: Sequence[int]) -> None:
@@ -406,9 +423,18 @@ def _left_out(source: Source, scheme: Scheme, count: int) -> Values:
     return found - scheme.step // 2
 
 
-def _read_rest(source: Source, plan: Plan, places: Values, known: NDArray[np.bool_]) -> NDArray[np.uint64] | None:
+def _read_rest(source: Source, plan: Plan, places: Values, known: NDArray[np.bool_]) -> Rest | None:
+    """Return what places leave open; of those that are not known, nothing."""
+    if plan.grains is not None:
+        lengths = _values(source, plan.grains, len(places))
+        if not 0 <= int(lengths.min()) <= int(lengths.max()) <= GRAINS_LIMIT:
+            raise source.damaged("a number has more bits than it can have")
+        last = lengths > 0
+        plain = np.where(known & last, lengths - 1, 0).astype(np.uint8)
+        bits = plainbits.unpacked(source.take(plainbits.size(plain)), plain)
+        return Rest(lengths.astype(np.uint8), bits << np.uint64(1) | last.astype(np.uint64))
     left = plan.scale.left(places)
     if left is None:
         return None
-    lengths = np.where(known, left, 0).astype(np.uint8)
-    return plainbits.unpacked(source.take(plainbits.size(lengths)), lengths)
+    plain = np.where(known, left, 0).astype(np.uint8)
+    return Rest(plain, plainbits.unpacked(source.take(plainbits.size(plain)), plain))

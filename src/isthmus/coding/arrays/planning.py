@@ -29,9 +29,12 @@ from isthmus.coding.arrays.scales import (
     BINARY,
     DECIMAL,
     FARTHEST,
+    GRAINS_LIMIT,
     PLACE_BITS,
+    PRECISION,
     Even,
     Floating,
+    Grained,
     Palette,
     Scale,
     Shares,
@@ -47,7 +50,7 @@ __all__ = ["STORED", "Bound", "Planned", "planned"]
 STORED = Plan(Whole(0), ())  # all numbers as they are
 
 TRIAL_SHARE = 16  # one number in so many is coded to see how long they get
-LEAST_TRIAL, MOST_TRIAL = 1 << 11, 1 << 13  # in a segment
+LEAST_TRIAL, MOST_TRIAL = 1 << 11, 1 << 12  # in a segment
 DISCRETE_BITS = 16
 NARROW, SHORT = 64, 8  # places on an axis that are columns, and on one that may be moved
 STEP = 63  # places that a step has where numbers are approximate: finer places predict no better
@@ -60,6 +63,8 @@ DIGITS, BINARY_DIGITS = range(18), range(-40, 80, 4)  # behind the point
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)  # of exponents, up to which a scale may be even
 AS_GOOD = 0.1  # bits that do not matter
 ROUGH = 4  # times as far apart as from what is predicted: then neighbours matter
+MANY_ZEROS = 2.0  # that significands end in, in the mean, where it is worth while to say in how many
+BINARY_FINE = 36  # bits of the finest places on which numbers are looked at
 FEW_BITS = 2  # in which nothing is near anything
 FEW_UNLIKE = 1000  # one number in so many may not fit a scale
 REPEATED = 0.7  # share of numbers that are different, up to which they may be few
@@ -160,9 +165,14 @@ class Planner:
             return Tolerance(), None
         if self.plane.leaf.kind != "f":
             return Tolerance(float(np.floor(most))), "the bound is below 1" if most < 1 else None
+        if most > self._step_of_type(0.95):
+            return Tolerance(most), None
+        return Tolerance(), "the bound is below the type's step"
+
+    def _step_of_type(self, share: float) -> float:
+        """Return how far numbers of the type are apart at most where such a share of the sample is."""
         sizes = np.abs(self.sample)
-        step = float(np.spacing(np.quantile(sizes, 0.95, method="lower"))) if len(sizes) else 0.0
-        return (Tolerance(most), None) if most > step else (Tolerance(), "the bound is below the type's step")
+        return float(np.spacing(np.quantile(sizes, share, method="lower"))) if len(sizes) else 0.0
 
     def approximate(self, tolerance: Tolerance) -> Iterator[Draft]:
         """Yield ways to code a plane within a bound.
@@ -172,9 +182,7 @@ class Planner:
         """
         reach = tolerance.most + 0.5
         if self.plane.leaf.kind == "f":
-            largest = max(abs(self.survey.least), abs(self.survey.most))
-            half = float(np.spacing(np.array(largest, self.plane.leaf.dtype))) / 2  # that a cast may add
-            reach = tolerance.most - min(half, tolerance.most / 8)
+            reach = tolerance.most - min(self._step_of_type(0.999) / 2, tolerance.most / 8)  # which a cast may add
         unit, base = 2 * reach * (1 - 2.0**-40), float(np.median(self.sample)) if len(self.sample) else 0.0
         fine = Even(base, unit / STEP)
         off = np.concatenate([self._off_on(fine, block, STEP) for block in self.blocks])
@@ -199,10 +207,21 @@ class Planner:
         are_names = known is not None and len(known) * REPEATS < self.plane.size and self._is_rough(scale)
         if bits > FEW_BITS and not are_names:
             yield from self._near(scale)
+            yield from self._grained()
         if bits <= min(DISCRETE_BITS, few) and not self.survey.specials:
             yield from self._by_bits(scale, bits)
         elif known is not None:
             yield from self._by_bits(_with_plan(known, self.plane), few)
+
+    def _grained(self) -> Iterator[Draft]:
+        """Yield a way to code numbers that end in more zeros than such as are measured."""
+        if self.plane.leaf.kind != "f" or not len(self.sample) or _zeros(self.sample) < MANY_ZEROS:
+            return
+        fine = BINARY_FINE - int(np.frexp(float(np.abs(self.sample).max()))[1])
+        off = np.concatenate([self._off_on(Shares(BINARY, fine), block) for block in self.blocks])
+        coarse = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
+        coarse += max(0, _window(off / (1 << coarse)) - MOST_BITS)
+        yield Draft(self.survey, Grained(fine - coarse), "learned")
 
     def _near(self, scale: Scale, step: int = 1) -> Iterator[Draft]:
         """Yield ways to code places near what is predicted."""
@@ -285,6 +304,14 @@ class Planner:
         return replace(scale, base=base, step=max(1, step))
 
 
+def _zeros(x: NDArray[Any]) -> float:
+    """Return in how many zeros the significands of numbers end, in the mean: in 1, if their digits are noise."""
+    bits = PRECISION[x.itemsize] - 1
+    words = x.view(f"u{x.itemsize}").astype(np.uint64) | np.uint64(1 << bits)
+    ends = np.frexp((words & (~words + np.uint64(1))).astype(np.float64))[1] - 1
+    return float(np.minimum(ends, bits).mean())
+
+
 def _fits(scale: Scale, x: NDArray[Any]) -> int:
     """Return how many numbers a scale gives back."""
     word = f"u{x.itemsize}"
@@ -332,9 +359,11 @@ class Draft:
     def plan(self, schemes: Sequence[Scheme], shape: Sequence[int]) -> Plan:
         """Return the plan with some schemes."""
         specials = self.survey.specials if self.is_apart else ()
-        made = Plan(self.scale, tuple(schemes), specials, None, self.is_moved, self.is_columned, self.step == 1)
-        apart = neighbours.discrete(made.coded_shape(shape), len(specials).bit_length()) if specials else None
-        return replace(made, apart=apart)
+        made = Plan(self.scale, tuple(schemes), specials, None, None, self.is_moved, self.is_columned, self.step == 1)
+        coded = made.coded_shape(shape)
+        apart = neighbours.discrete(coded, len(specials).bit_length()) if specials else None
+        grains = neighbours.grains(coded, GRAINS_LIMIT.bit_length()) if self.scale.is_grained else None
+        return replace(made, apart=apart, grains=grains)
 
     def planned(self, plane: Plane) -> tuple[Plan, list[int]]:
         """Return the plan for a plane, and the number of the scheme for each segment."""
@@ -363,6 +392,8 @@ class Draft:
             off = _off(places, plan.coded_shape(block.shape), self.step)
         if self.step > 1:
             return Coded(_window(off / self.step), self.step)
+        if self.scale.is_grained:
+            return Coded(_window(off))
         raw = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
         raw += max(0, _window(off / (1 << raw)) - MOST_BITS)
         coded = Coded(_window(off / (1 << raw)), 1, raw)

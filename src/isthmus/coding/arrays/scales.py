@@ -12,14 +12,28 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
 
-__all__ = ["FARTHEST", "PRECISION", "Even", "Floating", "Palette", "Scale", "Shares", "Whole", "ordinals", "read"]
+__all__ = [
+    "FARTHEST",
+    "GRAINS_LIMIT",
+    "PRECISION",
+    "Even",
+    "Floating",
+    "Grained",
+    "Palette",
+    "Rest",
+    "Scale",
+    "Shares",
+    "Whole",
+    "ordinals",
+    "read",
+]
 
 Values = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -29,6 +43,20 @@ PLACE_BITS = 39
 PRECISION = {2: 11, 4: 24, 8: 53}  # bits of the significand of floating-point numbers, by their bytes
 POWERS_LIMIT = {2: 1074, 10: 22}  # powers of ten up to 10^22 are doubles
 DECIMAL, BINARY = 10, 2
+GRAINS_LIMIT = 23  # bits behind a place: with those of places they are still whole numbers of 64 bits
+
+
+class Rest(NamedTuple):
+    """What places leave open: of each number so many bits.
+
+    Parameters
+    ----------
+    lengths : ndarray of uint8, shape (n,)
+    bits : ndarray of uint64, shape (n,)
+    """
+
+    lengths: NDArray[np.uint8]
+    bits: Words
 
 
 class Scale:
@@ -40,24 +68,27 @@ class Scale:
         Which one it is.
     kinds : tuple of str
         Of numbers that it is for.
+    is_grained : bool
+        Whether numbers say for themselves how many bits their places leave open.
     """
 
     code: ClassVar[int]
     kinds: ClassVar[tuple[str, ...]]
+    is_grained: ClassVar[bool] = False
 
     def places(self, x: NDArray[Any]) -> Values:
         """Return the place of each number; any place of one that has none."""
         raise NotImplementedError
 
     def left(self, places: Values) -> NDArray[np.uint8] | None:
-        """Return how many bits of each number its place leaves open; None where no place leaves any."""
+        """Return how many bits of each number its place leaves open; None where that does not hang on the place."""
         return None
 
-    def rest(self, x: NDArray[Any], places: Values) -> Words:
-        """Return these bits."""
-        return np.zeros(len(x), np.uint64)
+    def rest(self, x: NDArray[Any], places: Values) -> Rest | None:
+        """Return these bits; None where no place leaves any open."""
+        return None
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, with the bits that are left; ValueError where there is no such place."""
         raise NotImplementedError
 
@@ -125,15 +156,16 @@ class Whole(Scale):
         """Return how many bits of each number its place leaves open."""
         return np.full(len(places), self.shift, np.uint8) if self.shift else None
 
-    def rest(self, x: NDArray[Any], places: Values) -> Words:
+    def rest(self, x: NDArray[Any], places: Values) -> Rest | None:
         """Return these bits."""
-        return self._steps(x) & np.uint64((1 << self.shift) - 1)
+        lengths = self.left(places)
+        return None if lengths is None else Rest(lengths, self._steps(x) & np.uint64((1 << self.shift) - 1))
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, modulo 2^64."""
         steps = places.astype(np.uint64) << np.uint64(self.shift)
         if rest is not None:
-            steps |= rest
+            steps |= rest.bits
         return (steps * np.uint64(self.step) + np.uint64(self.base % (1 << 64))).astype(dtype)
 
     def to_bytes(self) -> bytes:
@@ -190,18 +222,18 @@ class Floating(Scale):
         lengths = np.frexp(np.minimum(np.abs(places), (1 << self.kept) - 1).astype(np.float64))[1]
         return np.where(lengths > 0, self.precision - np.minimum(lengths, self.kept), 0).astype(np.uint8)
 
-    def rest(self, x: NDArray[Any], places: Values) -> Words:
+    def rest(self, x: NDArray[Any], places: Values) -> Rest:
         """Return these bits."""
-        whole = _floored(np.ldexp(_parts(x)[0], self.precision)).astype(np.uint64)
-        return whole & ((np.uint64(1) << self.left(places).astype(np.uint64)) - np.uint64(1))
+        whole, lengths = _floored(np.ldexp(_parts(x)[0], self.precision)).astype(np.uint64), self.left(places)
+        return Rest(lengths, whole & ((np.uint64(1) << lengths.astype(np.uint64)) - np.uint64(1)))
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, with the bits that are left."""
-        size, left = np.abs(places), self.left(places)
+        size, left = np.abs(places), self.left(places)  # not what a rest says: of made up places there is none
         doublings = np.maximum((size >> (self.kept - 1)) - 1, 0)
         whole = (size - (doublings << (self.kept - 1))).astype(np.uint64) << left.astype(np.uint64)
         if rest is not None:
-            whole |= rest
+            whole |= rest.bits
         exponents = np.clip(doublings + (self.least - self.kept) - left, -2000, 2000).astype(np.int32)
         found = np.ldexp(whole.astype(np.float64), exponents)
         return np.where(places < 0, -found, found).astype(dtype)
@@ -259,7 +291,7 @@ class Shares(Scale):
         """Return the place of each number."""
         return _rounded((self._wholes(x) - self.base) / self.step)
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places."""
         wholes = places.view(np.uint64) * np.uint64(self.step) + np.uint64(self.base % (1 << 64))  # modulo 2^64
         signed = wholes.view(np.int64).astype(np.float64)
@@ -283,6 +315,52 @@ class Shares(Scale):
 
 
 @dataclass(frozen=True)
+class Grained(Scale):
+    """Numbers that end in zeros, some sooner than others: (place + rest) / 2^digits, with as many bits as the rest has.
+
+    What comes out of a difference ends where the larger of the two numbers did.
+
+    Parameters
+    ----------
+    digits : int
+    """
+
+    code: ClassVar[int] = 5
+    kinds: ClassVar[tuple[str, ...]] = ("f",)
+    is_grained: ClassVar[bool] = True
+
+    digits: int
+
+    def places(self, x: NDArray[Any]) -> Values:
+        """Return the place of each number, which is not above it."""
+        found = np.floor(np.ldexp(x.astype(np.float64), self.digits))
+        return np.nan_to_num(np.clip(found, -FARTHEST, FARTHEST), copy=False).astype(np.int64)
+
+    def rest(self, x: NDArray[Any], places: Values) -> Rest:
+        """Return what is behind the point, to its last bit that is 1; of what is longer than can be, nothing."""
+        wide = np.ldexp(np.ldexp(x.astype(np.float64), self.digits) - places, GRAINS_LIMIT)
+        bits = _floored(np.where(wide < 1 << GRAINS_LIMIT, wide, 0.0)).astype(np.uint64)
+        ends = np.frexp((bits & (~bits + np.uint64(1))).astype(np.float64))[1] - 1  # -1 where there is no bit
+        lengths = np.where(ends < 0, 0, GRAINS_LIMIT - ends)
+        return Rest(lengths.astype(np.uint8), bits >> np.maximum(ends, 0).astype(np.uint64))
+
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the numbers at places, with the bits that are left."""
+        lengths, bits = (places * 0, places * 0) if rest is None else (rest.lengths, rest.bits)
+        wholes = (places << lengths.astype(np.int64)) | bits.astype(np.int64)
+        return np.ldexp(wholes.astype(np.float64), -self.digits - lengths.astype(np.int32)).astype(dtype)
+
+    def to_bytes(self) -> bytes:
+        """Return it as it stands in a file."""
+        return _signed(self.digits)
+
+    @classmethod
+    def read(cls, source: Source) -> Self:
+        """Return what a file says."""
+        return cls(_within(source, -POWERS_LIMIT[BINARY], POWERS_LIMIT[BINARY]))
+
+
+@dataclass(frozen=True)
 class Even(Scale):
     """Places at even distances, to which numbers are rounded: base + unit * place.
 
@@ -301,7 +379,7 @@ class Even(Scale):
         """Return the nearest place of each number."""
         return _rounded((x.astype(np.float64) - self.base) / self.unit)
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers at places, of whole ones the nearest; beyond what the type holds, the last it holds."""
         found = self.base + self.unit * places
         if dtype.kind == "f":
@@ -354,7 +432,7 @@ class Palette(Scale):
         found = np.searchsorted(ordinals(self.known), ordinals(x))
         return np.minimum(found, len(self.known) - 1).astype(np.int64)
 
-    def numbers(self, places: Values, rest: Words | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the numbers of ranks; ValueError where there is no such rank."""
         if len(places) and not 0 <= int(places.min()) <= int(places.max()) < len(self.known):
             raise ValueError("no such rank")
@@ -365,8 +443,8 @@ class Palette(Scale):
         return self.coded
 
 
-SCALES: dict[int, type[Whole] | type[Floating] | type[Shares] | type[Even]] = {
-    scale.code: scale for scale in (Whole, Floating, Shares, Even)
+SCALES: dict[int, type[Whole] | type[Floating] | type[Shares] | type[Even] | type[Grained]] = {
+    scale.code: scale for scale in (Whole, Floating, Shares, Even, Grained)
 }
 
 
