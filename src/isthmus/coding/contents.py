@@ -17,10 +17,15 @@ from isthmus import checks
 from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
 from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
 
-__all__ = ["ARRAY", "PICTURE", "TABLE", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
+__all__ = ["ARRAY", "CODES", "PICTURE", "TABLE", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
 
-TABLE, ARRAY, PICTURE = 1, 2, 3
-MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays", PICTURE: "isthmus.coding.pictures"}
+TABLE, ARRAY, PICTURE, CODES = 1, 2, 3, 4
+MODULES = {
+    TABLE: "isthmus.coding.tables",
+    ARRAY: "isthmus.coding.arrays",
+    PICTURE: "isthmus.coding.pictures",
+    CODES: "isthmus.coding.codes",
+}
 THREADS = 2
 AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
 
@@ -55,7 +60,7 @@ class Content(Protocol):
 
     @property
     def number(self) -> int:
-        """TABLE, ARRAY or PICTURE."""
+        """TABLE, ARRAY, PICTURE or CODES."""
 
     @property
     def fingerprint(self) -> bytes | None:
@@ -74,7 +79,7 @@ class Described(Protocol):
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
 
-    kind: str  # "table", "array" or "picture"
+    kind: str  # "table", "array", "picture" or "codes"
 
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
