@@ -50,6 +50,7 @@ __all__ = [
     "compressed",
     "data_of",
     "decompressed",
+    "pieces",
     "salvage",
 ]
 
@@ -446,6 +447,25 @@ def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> 
     prior = fields.found_prior(model, source.name)
     decode = _decoded_side_by_side if threads > 1 and _has_lanes(source) else _decoded_in_turn
     return _sound(source, decode(source, fields, prior))
+
+
+def pieces(source: Source, described: contents.Described, threads: int = LANES) -> Iterator[tuple[int, bytes]]:
+    """Yield units and data of the pieces of another content than bytes, behind the head; at last the end is checked.
+
+    Raises
+    ------
+    ArtifactError
+        Something is not as it was written, and what came before is sound.
+    """
+    units: deque[int] = deque()
+
+    def noted() -> Iterator[Decoded]:
+        for decoded in _decoded_as(described, source, threads):
+            units.append(decoded[1].units)
+            yield decoded
+
+    for data in _sound(source, noted()):
+        yield units.popleft(), data
 
 
 def _sound(source: Source, decoded: Iterator[Decoded]) -> Iterator[bytes]:

@@ -152,7 +152,9 @@ class _Group:
 
     def coded(self) -> bytes:
         """Return the spans and the numbers, the smaller way."""
-        spans = packed(b"".join(signed(int(low)) + varint(bits) for low, bits in zip(self.lows, self.bits, strict=True)))
+        spans = packed(
+            b"".join(signed(int(low)) + varint(bits) for low, bits in zip(self.lows, self.bits, strict=True))
+        )
         found = varint(APART) + self._apart()
         if self.values.size <= FEW:
             found = min(found, varint(TOGETHER) + self._together(), key=len)
@@ -250,9 +252,7 @@ class _Group:
         if not max(self.bits, default=0):
             return None, []
         places = self.height * self.width
-        scheme = schemes.together(
-            bits, self.width, places, self.units, self.values.size, ordered=self.lattice.ordered
-        )
+        scheme = schemes.together(bits, self.width, places, self.units, self.values.size, ordered=self.lattice.ordered)
         middle = max(self._middle(unit) for unit in range(self.units))
         each = [np.arange(self.units), np.array(self.bits), np.full(self.units, middle)]
         return ValueCoder(scheme, 3), [np.tile(np.repeat(side, places), self.n) for side in each]

@@ -2,7 +2,7 @@
 
 A unit is a number of a code or, where codes are maps, a channel. A number q of unit j stands for the code::
 
-    z = 2^((fineness + 32 exponent_j) / 256) (q + centre_j / 8)
+    z = step_j (q + centre_j / 2^depth),   step_j = 2^((fineness + 32 exponent_j) / 256)
 
 so that the rate is one number, ``fineness``; what a unit matters for the records is in its exponent, and its centre is
 that of the codes, so that coarse steps leave them there and not at zero.
@@ -26,11 +26,13 @@ __all__ = ["Lattice"]
 NUMBERS, INDICES = 0, 1  # what a code is made of
 OCTAVE = 256  # fineness by which steps double
 WEIGHT = 32  # of it, an exponent
-PART = 8  # of a step, that a centre is given in
+SHALLOWEST, DEEPEST = 3, 24  # log2 of the parts of a step that centres are given in
+CLOSE = 8  # parts of the spread of a unit that its centre is found in
 UNITS_LIMIT = 1 << 20
 LARGEST = 1 << 22  # numbers lie between its negative and it
-FINENESS_LIMIT = 1 << 14  # 2^64
-WEIGHTS_LIMIT = 1 << 11
+FINENESS_LIMIT = 1 << 14  # steps of 2^64
+EXPONENTS_LIMIT = 1 << 11
+CENTRES_LIMIT = 1 << 40
 
 Floats = NDArray[np.float64]
 Values = NDArray[np.int64]
@@ -51,7 +53,9 @@ class Lattice:
     exponents : tuple of int, default=()
         8 for each doubling of a unit's step.
     centres : tuple of int, default=()
-        Eighths of a step.
+        Parts of a step.
+    depth : int, default=3
+        Log2 of how many parts a step has.
     size : int, default=0
         Entries of a codebook, where the numbers are indices, which have no order and no steps; else 0.
     """
@@ -61,24 +65,29 @@ class Lattice:
     fineness: int = 0
     exponents: tuple[int, ...] = ()
     centres: tuple[int, ...] = ()
+    depth: int = SHALLOWEST
     size: int = 0
 
     @classmethod
-    def around(cls, centres: Floats, steps: Floats, fineness: int, records: int) -> Self:
+    def around(cls, centres: Floats, spreads: Floats, steps: Floats, fineness: int, records: int) -> Self:
         """Return the lattice with steps that have a proportion, and centres near those given.
 
         Parameters
         ----------
-        centres, steps : ndarray of float64, shape (units,)
-            The latter positive; only their proportion matters.
+        centres, spreads : ndarray of float64, shape (units,)
+            Means and deviations of the codes.
+        steps : ndarray of float64, shape (units,)
+            Positive; only their proportion matters.
         fineness : int
         records : int
         """
         proportion = np.log2(steps) - np.log2(steps).min()
-        exponents = np.minimum((OCTAVE // WEIGHT * proportion).round(), WEIGHTS_LIMIT).astype(int)
+        exponents = np.minimum((OCTAVE // WEIGHT * proportion).round(), EXPONENTS_LIMIT).astype(int)
         bare = cls(records, len(steps), fineness, tuple(exponents.tolist()))
-        places = np.clip((PART * centres / bare.steps).round(), -PART * LARGEST, PART * LARGEST).astype(np.int64)
-        return replace(bare, centres=tuple(places.tolist()))
+        parts = (CLOSE * bare.steps / np.maximum(spreads, 1e-12)).max()
+        depth = int(np.clip(np.ceil(np.log2(parts)), SHALLOWEST, DEEPEST))
+        places = np.clip(np.rint(2.0**depth * centres / bare.steps), -CENTRES_LIMIT, CENTRES_LIMIT)
+        return replace(bare, centres=tuple(places.astype(np.int64).tolist()), depth=depth)
 
     @property
     def ordered(self) -> bool:
@@ -93,7 +102,7 @@ class Lattice:
     def _laid_out(self, axes: int) -> tuple[Floats, Floats]:
         """Return steps and centres as they go with codes of so many axes behind the first."""
         shape = (self.units, *(1 for _ in range(axes - 1)))
-        return self.steps.reshape(shape), np.array(self.centres, np.float64).reshape(shape) / PART
+        return self.steps.reshape(shape), np.array(self.centres, np.float64).reshape(shape) / 2.0**self.depth
 
     def quantised(self, codes: NDArray[Any]) -> Values:
         """Return the nearest whole numbers: (n, units, ...) -> (n, units, ...)."""
@@ -111,7 +120,7 @@ class Lattice:
         head = varint(self.records) + varint(self.units) + varint(self.size)
         if not self.ordered:
             return head
-        return head + signed(self.fineness) + _packed(self.exponents) + _packed(self.centres)
+        return head + signed(self.fineness) + varint(self.depth) + _packed(self.exponents) + _packed(self.centres)
 
     @classmethod
     def read(cls, source: Source) -> Self:
@@ -130,8 +139,9 @@ class Lattice:
         fineness = read_signed(source)
         if abs(fineness) > FINENESS_LIMIT or not units:
             raise source.damaged("its steps are none")
-        exponents, centres = (_read(source, units, limit) for limit in (WEIGHTS_LIMIT, PART * LARGEST))
-        return cls(records, units, fineness, exponents, centres)
+        depth = at_most(source, DEEPEST, "bits of a part")
+        exponents, centres = (_read(source, units, limit) for limit in (EXPONENTS_LIMIT, CENTRES_LIMIT))
+        return cls(records, units, fineness, exponents, centres, depth)
 
 
 def _packed(numbers: Sequence[int]) -> bytes:
