@@ -278,8 +278,8 @@ def one_target(given: Sequence[str]) -> ParameterError:
     found = " and ".join(given) if given else "none"
     return ParameterError(
         f"compress: what a model of records compresses comes back with a loss, and exactly one of psnr, bpp and size "
-        f"has to say which; got {found}. Give one (--psnr 35, --bpp 0.5, --size 200000), or leave out the model to lose "
-        f"nothing."
+        f"has to say which; got {found}. Give one (--psnr 35, --bpp 0.5, --size 200000), or leave out the model to "
+        f"lose nothing."
     )
 
 
@@ -291,8 +291,10 @@ def target_without_model(names: Sequence[str]) -> ParameterError:
     )
 
 
-def target_unreachable(target: str, wanted: float, nearest: Mapping[str, Any]) -> ParameterError:
-    """Return the error for a target that a model does not reach."""
+def target_unreachable(
+    target: str, wanted: float, nearest: Mapping[str, Any], *, varies: bool = True
+) -> ParameterError:
+    """Return the error for a target that a model does not reach; codes of a codebook have one rate, which is said."""
     psnr, bpp, size = nearest["psnr"], nearest["bpp"], nearest["compressed_bytes"]
     said = f"{wanted:,.0f}" if target == "size" else f"{wanted:g}"
     if target == "psnr":
@@ -301,14 +303,16 @@ def target_unreachable(target: str, wanted: float, nearest: Mapping[str, Any]) -
     else:
         reached = f"the smallest file of this model takes {size:,} bytes, {bpp:.3g} bits a pixel, at {psnr:.1f} dB"
         repair = f"give {size:,} bytes or more (--size), or fit a model with fewer latent dimensions"
+    if not varies:
+        reached += "; its codes are indices of a codebook, and have one rate"
     return ParameterError(f"compress: --{target} {said} ({target}=) cannot be met: {reached}; {repair}.")
 
 
 def code_too_large(name: str, limit: int) -> DataError:
     """Return the error for a record with more numbers in its code than a piece of a file holds."""
     return DataError(
-        f"compress_records: a code of this {name} has more than the {limit:,} numbers that a piece of a file holds; cut "
-        f"the pictures into smaller ones."
+        f"compress_records: a code of this {name} has more than the {limit:,} numbers that a piece of a file holds; "
+        f"cut the pictures into smaller ones."
     )
 
 

@@ -460,9 +460,9 @@ def pieces(source: Source, described: contents.Described, threads: int = LANES) 
     units: deque[int] = deque()
 
     def noted() -> Iterator[Decoded]:
-        for decoded in _decoded_as(described, source, threads):
-            units.append(decoded[1].units)
-            yield decoded
+        for chunk in _decoded_as(described, source, threads):
+            units.append(chunk[1].units)
+            yield chunk
 
     for data in _sound(source, noted()):
         yield units.popleft(), data

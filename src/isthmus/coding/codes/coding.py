@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.codes import schemes
-from isthmus.coding.codes.batch import LIMIT, NAMES_LIMIT, Batch
+from isthmus.coding.codes.batch import NAMES_LIMIT, Batch
 from isthmus.coding.codes.lattice import LARGEST, Lattice
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import CODES, Piece, Work

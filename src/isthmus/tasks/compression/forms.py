@@ -118,15 +118,15 @@ class Numbers:
     def __init__(self, model: Any) -> None:
         self._model = model
         units, *sides = model.code_shape_
-        self._shape = None if None in sides else (units, *([1, 1] + [side or 1 for side in sides])[-2:])
+        self._shape = None if None in sides else (units, *[1, 1, *(side or 1 for side in sides)][-2:])
 
-    def of(self, records: Data) -> list[NDArray[Any]]:  # noqa: D102
+    def of(self, records: Data) -> list[NDArray[Any]]:
         codes = self._model.transform(records)
         if self._shape is None:
             return [np.asarray(code)[np.newaxis] for code in codes]
         return [np.asarray(codes).reshape(len(codes), *self._shape)]
 
-    def lattices(self, codes: Sequence[NDArray[Any]], sizes: Sizes) -> Lattices:  # noqa: D102
+    def lattices(self, codes: Sequence[NDArray[Any]], sizes: Sizes) -> Lattices:
         units, records = codes[0].shape[1], sum(map(len, codes))
         rows = np.concatenate([part.transpose(0, 2, 3, 1).reshape(-1, units) for part in codes]).astype(np.float64)
         centres, spreads = rows.mean(0), np.maximum(rows.std(0), 1e-12)
@@ -157,10 +157,10 @@ class Numbers:
             np.asarray(one, np.float64) for one in self._model.decoded(_joined(codes, self._shape), sizes=some).values
         ]
 
-    def flat(self, values: Sequence[NDArray[Any]], lattice: Lattice) -> Any:  # noqa: D102
+    def flat(self, values: Sequence[NDArray[Any]], lattice: Lattice) -> Any:
         return self.exactly([lattice.codes(part) for part in values])
 
-    def exactly(self, codes: Sequence[NDArray[Any]]) -> Any:  # noqa: D102
+    def exactly(self, codes: Sequence[NDArray[Any]]) -> Any:
         return _joined(codes, self._shape)
 
 
@@ -179,18 +179,18 @@ class Indices:
         self._sides = tuple(side or 1 for side in sides) if sides and None not in sides else None
         self._varies = None in sides
 
-    def of(self, records: Data) -> list[NDArray[Any]]:  # noqa: D102
+    def of(self, records: Data) -> list[NDArray[Any]]:
         found = self._model.code_indices(records)
         if self._varies:
             sides = [np.asarray(code).shape[1:] for code in self._model.transform(records)]
             return [_as_maps(one[np.newaxis], its) for one, its in zip(found, sides, strict=True)]
         return [_as_maps(found, self._sides)]
 
-    def lattices(self, codes: Sequence[NDArray[Any]], sizes: Sizes) -> Lattices:  # noqa: D102
+    def lattices(self, codes: Sequence[NDArray[Any]], sizes: Sizes) -> Lattices:
         entries = int(self._model.module_.quantiser.codebook_size)
         return Only(Lattice(sum(map(len, codes)), codes[0].shape[1], size=entries))
 
-    def flat(self, values: Sequence[NDArray[Any]], lattice: Lattice) -> Any:  # noqa: D102
+    def flat(self, values: Sequence[NDArray[Any]], lattice: Lattice) -> Any:
         if self._varies:
             maps = [(*part.shape[2:], part[0].reshape(len(part[0]), -1).T) for part in values]
             return self._model.look_up(maps)
@@ -199,7 +199,7 @@ class Indices:
             return self._model.look_up(part.reshape(len(part), -1, self._depth))
         return self._model.look_up(part.reshape(*part.shape[:2], -1).transpose(0, 2, 1))
 
-    def exactly(self, codes: Sequence[NDArray[Any]]) -> Any:  # noqa: D102
+    def exactly(self, codes: Sequence[NDArray[Any]]) -> Any:
         return self.flat(codes, Lattice(0, 1, size=1))
 
     @property
@@ -211,7 +211,7 @@ def _as_maps(indices: NDArray[Any], sides: tuple[int, ...] | None) -> NDArray[An
     """Return indices (n, tokens, depth) as maps (n, depth, height, width), or as units where there are no places."""
     if sides is None:
         return indices.reshape(len(indices), -1, 1, 1)
-    height, width = ([1, 1] + list(sides))[-2:]
+    height, width = [1, 1, *sides][-2:]
     return indices.transpose(0, 2, 1).reshape(len(indices), -1, height, width)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +19,7 @@ from isthmus.coding.codes import PIECE, Batch, Codes, Lattice
 from isthmus.data import Data
 from isthmus.tasks.compression.forms import Form, Lattices, form_of
 
-__all__ = ["LOUDEST", "Records", "peak_of"]
+__all__ = ["LOUDEST", "Cut", "Records", "peak_of"]
 
 LOUDEST = 120.0  # decibels that records which come back exactly are said to have
 BLOCK = 16 << 20  # bytes of records that are compared at once
@@ -60,6 +62,12 @@ class Records:
         rows = np.linspace(0, len(self.data) - 1, count).round().astype(np.int64)
         return Records(self.model, self.data.subset(rows), self.form)
 
+    def with_codes(self, codes: list[NDArray[Any]]) -> Records:
+        """Return the records with other codes, for the same lattices."""
+        found = copy.copy(self)
+        found.codes, found.lattices = codes, self.lattices
+        return found
+
     @cached_property
     def lattices(self) -> Lattices:
         """The lattices that their codes can be written on."""
@@ -98,12 +106,9 @@ class Records:
         return self.model.decoded(codes, sizes=sizes).block()
 
     def _with_values(self, lattice: Lattice | None) -> Iterator[tuple[Data, list[NDArray[Any]]]]:
-        parts = iter(self.codes if lattice is None else self.values(lattice))
+        cut = Cut(self.codes if lattice is None else self.values(lattice))
         for block in self._blocks():
-            taken: list[NDArray[Any]] = []
-            while sum(map(len, taken)) < len(block):
-                taken.append(next(parts))
-            yield block, taken
+            yield block, cut.next(len(block))
 
     # ------------------------------------------------------------------ how many bytes
 
@@ -136,13 +141,30 @@ class Records:
         return contents.write(io.BytesIO(), self.content(lattice, bytes(32)), name=name, verify=False)
 
 
+class Cut:
+    """Arrays one after another, of whose rows so many are taken at a time as somebody needs."""
+
+    def __init__(self, parts: Iterable[NDArray[Any]]) -> None:
+        self._parts = iter(parts)
+
+    def next(self, count: int) -> list[NDArray[Any]]:
+        """Return the next so many rows."""
+        taken: list[NDArray[Any]] = []
+        while (missing := count - sum(map(len, taken))) > 0:
+            part = next(self._parts)
+            if len(part) > missing:
+                self._parts = itertools.chain([part[missing:]], self._parts)
+            taken.append(part[:missing])
+        return taken
+
+
 def psnr_of(error: float, peak: float) -> float:
     """Return the PSNR of a mean squared error, in decibels."""
     return min(LOUDEST, 10 * math.log10(peak**2 / error)) if error > 0 else LOUDEST
 
 
 def peak_of(data: Data) -> float:
-    """Return the largest difference that two numbers of records can have: of floats beyond [0, 1], the largest there is.
+    """Return the largest difference that two numbers can have; of floats beyond [0, 1], the largest that there is.
 
     As :func:`isthmus.metrics.peak_value`, which asks for it where it is not known.
     """

@@ -7,7 +7,8 @@ from collections.abc import Callable
 __all__ = ["last_good"]
 
 FIRST_STRIDE = 24
-TRIES = 16
+TRIES = 24
+NEAREST = 0.03  # share of what lies between two ends that is kept from each
 
 
 def last_good(
@@ -15,7 +16,8 @@ def last_good(
 ) -> int | None:
     """Return the largest number found with a margin that is not negative; None if ``low`` has none.
 
-    Regula falsi between ends that are sought by growing strides: a margin costs a pass over all data.
+    Regula falsi between ends that are sought by growing strides, for a margin costs a pass over all data. The margin of
+    an end that stays is halved each time (Dowell and Jarratt's Illinois method, BIT 1971), so that both ends move.
 
     Parameters
     ----------
@@ -36,29 +38,27 @@ def last_good(
     for _ in range(TRIES):
         found = margin(here)
         if found >= 0:
-            good = (here, found) if good is None or here > good[0] else good
+            good, bad = (here, found), bad and (bad[0], bad[1] / 2)
             if found <= tolerance or here == high:
-                break
+                return here
         else:
-            bad = here, found
+            good, bad = good and (good[0], good[1] / 2), (here, found)
             if here == low:
                 return None
         if good and bad:
             if bad[0] - good[0] <= 1:
                 break
             here = _between(good, bad)
-            continue
-        leap = round(abs(found) / slope)
-        here += max(1, min(leap + 1, 4 * stride)) if found >= 0 else -max(stride, leap + 1)
-        here, stride = min(max(here, low), high), 2 * stride
-    if good is None:
-        good = (low, margin(low))
-        return low if good[1] >= 0 else None
-    return good[0]
+        else:
+            leap = max(stride, round(abs(found) / slope))
+            here, stride = min(max(here + (leap if found >= 0 else -leap), low), high), 2 * stride
+    if good is None and margin(low) >= 0:
+        return low
+    return None if good is None else good[0]
 
 
 def _between(good: tuple[int, float], bad: tuple[int, float]) -> int:
     """Return where a line through both is zero, inside and not too near an end."""
     reach = bad[0] - good[0]
     share = good[1] / max(good[1] - bad[1], 1e-12)
-    return good[0] + min(max(round(min(max(share, 0.05), 0.95) * reach), 1), reach - 1)
+    return good[0] + min(max(round(min(max(share, NEAREST), 1 - NEAREST) * reach), 1), reach - 1)
