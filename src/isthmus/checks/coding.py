@@ -59,6 +59,7 @@ __all__ = [
     "one_target",
     "output_is_a_terminal",
     "partly_lost",
+    "records_alone",
     "skipped_in_folder",
     "skipped_when_learning",
     "still_there",
@@ -288,6 +289,14 @@ def target_without_model(names: Sequence[str]) -> ParameterError:
     return ParameterError(
         f"compress: {', '.join(names)} asks for a loss, and without a model of such records there is none; give one "
         f"with -m, as isthmus fit writes it, or leave {'it' if len(names) == 1 else 'them'} out."
+    )
+
+
+def records_alone() -> ParameterError:
+    """Return the error for a way of working that there is only for bytes."""
+    return ParameterError(
+        "compress: with a model of records there is no standard input or output, no --dry-run (use --compare), and one "
+        "output for each path; leave out -o to have each beside its source."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
-from isthmus.cli import outputs
+from isthmus.cli import lossy, outputs
+from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
@@ -19,6 +21,7 @@ from isthmus.coding import Archive, contents, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
+from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.prior import Prior
 from isthmus.coding.recognising import AUTO, BYTES, KINDS, Recognised, recognised
@@ -47,6 +50,10 @@ def compress(
     no_verify: bool = False,
     dry_run: bool = False,
     compare: bool = False,
+    psnr: float | None = None,
+    bpp: float | None = None,
+    size: int | None = None,
+    effort: int = 0,
     threads: int | None = None,
     force: bool = False,
 ) -> Result:
@@ -59,6 +66,9 @@ def compress(
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
 
+    With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
+    --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
+
     There is no encryption.
 
     Parameters
@@ -70,7 +80,7 @@ def compress(
     stdout : bool
         Write to the standard output.
     model : str
-        What isthmus fit --model codec learned from data like these; decompress needs it, too.
+        What isthmus fit --model codec learned from data like these, or a model of such records; decompress needs it.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
     content : {"auto", "bytes", "table"}
@@ -84,7 +94,15 @@ def compress(
         Estimate the size from a sample, and write nothing.
     compare : bool
         Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
-        speeds, and write nothing.
+        speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG and WebP.
+    psnr : float
+        With a model of records: decibels that these have at least when they come back.
+    bpp : float
+        With a model of records: bits for each pixel, or number, that the file has at most.
+    size : int
+        With a model of records: bytes that the file has at most.
+    effort : int
+        With a model of records: steps in which the code of each is made better; 20 save about a tenth.
     threads : int
         Processor threads to use; by default 2. Each more takes its own memory, and makes archives faster.
 
@@ -94,7 +112,18 @@ def compress(
     isthmus compress logs/ -o logs.isth
     tail -f app.log | isthmus compress - > app.isth
     isthmus compress app.log -m logs.safetensors
+    isthmus compress scans/ -m scans.safetensors --psnr 38
     """
+    targets = {"psnr": psnr, "bpp": bpp, "size": size}
+    if model is not None and is_of_records(model):
+        if compare:
+            return lossy.compare(terminal, _records_alone(paths, dry_run, ""), model)
+        alone = _records_alone(paths, dry_run or stdout, output)
+        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        how = {**targets, "effort": effort}
+        return lossy.compress_records(terminal, alone, into, model, how, verify=not no_verify, force=force)
+    if given := [f"--{name}" for name, value in targets.items() if value is not None]:
+        raise checks.target_without_model(given)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     checks.choice("compress", "--content", content, KINDS)
@@ -158,6 +187,13 @@ class _Job:
     def files(self) -> list[Path]:
         """Return the files to be read."""
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
+
+
+def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) -> Sequence[str]:
+    """Refuse what records are not compressed to or from; several go to files beside them, and to none that is named."""
+    if elsewhere or output == STANDARD or STANDARD in paths or (output is not None and len(paths) > 1):
+        raise checks.records_alone()
+    return paths
 
 
 def read_model(path: str | None) -> Prior | None:
@@ -316,7 +352,8 @@ def decompress(
 ) -> Result:
     """Bring compressed files back; archives become folders. The compressed files are kept.
 
-    FILE.isth becomes FILE beside it. Nothing takes its name before all of it was decoded and checked.
+    FILE.isth becomes FILE beside it. Nothing takes its name before all of it was decoded and checked. What a model of
+    records compressed becomes a folder of pictures, or a file of the format that the name of the output says.
 
     Parameters
     ----------
@@ -336,17 +373,23 @@ def decompress(
     isthmus decompress notes.txt.isth
     isthmus decompress app.isth -c | grep ERROR
     isthmus decompress damaged.isth --partial -o sound.txt
+    isthmus decompress scans.isth -m scans.safetensors -o scans-again
     """
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
     _say_if_slow(terminal)
-    prior = read_model(model)
+    prior = functools.cache(lambda: read_model(model))  # read once, if there is something that needs it
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
         for path in paths:
             with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
-                record = _bring_back(terminal, path, file, output, to_stdout, prior, partial=partial, force=force)
+                coded = None if to_stdout is not None else opened_codes(Source(file, path))
+                if coded is not None:
+                    its = output or without_suffix(path)
+                    record = lossy.decompress_records(terminal, coded, its, model, force=force)
+                else:
+                    record = _bring_back(terminal, path, file, output, to_stdout, prior(), partial=partial, force=force)
             if lost := record.pop("lost"):
                 damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
             done.append(record)

@@ -9,5 +9,16 @@ from __future__ import annotations
 from isthmus.coding.codes.batch import Batch
 from isthmus.coding.codes.coding import PIECE, Codes, Described, described, payload_of
 from isthmus.coding.codes.lattice import Lattice
+from isthmus.coding.codes.reading import CodedRecords, opened_codes
 
-__all__ = ["PIECE", "Batch", "Codes", "Described", "Lattice", "described", "payload_of"]
+__all__ = [
+    "PIECE",
+    "Batch",
+    "CodedRecords",
+    "Codes",
+    "Described",
+    "Lattice",
+    "described",
+    "opened_codes",
+    "payload_of",
+]

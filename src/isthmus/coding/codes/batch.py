@@ -77,11 +77,12 @@ class Batch:
         """
         source = Source.of(head, name)
         if at_most(source, 1, "kinds of sizes"):
-            sizes = [(*(at_most(source, SIDE_LIMIT, "pixels") for _ in range(4)),) for _ in range(records)]
-            places = [(1, size[2], size[3]) for size in sizes]
+            sizes: list[Size] | None = [_read_size(source) for _ in range(records)]
+            places = [(1, size[2], size[3]) for size in sizes or ()]
         else:
             sizes = None
-            places = [(records, *(at_most(source, SIDE_LIMIT, "numbers in a row") for _ in range(2)))]
+            height, width = (at_most(source, SIDE_LIMIT, "numbers in a row") for _ in range(2))
+            places = [(records, height, width)]
         count = sum(units * n * height * width for n, height, width in places)
         if not records or not 0 < count <= LIMIT or min(map(min, places)) < 1:
             raise source.damaged("a piece of it is of no size that it can have")
@@ -106,3 +107,8 @@ class Batch:
         if source.up_to(1):
             raise source.damaged("more follows the last of its numbers")
         return found
+
+
+def _read_size(source: Source) -> Size:
+    height, width, *of_code = (at_most(source, SIDE_LIMIT, "pixels in a row") for _ in range(4))
+    return height, width, of_code[0], of_code[1]

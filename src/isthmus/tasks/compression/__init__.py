@@ -7,17 +7,22 @@ from isthmus.tasks.compression.compress import (
     compress_records,
     compressible,
     decompress_records,
-    decompressed_blocks,
-    opened_codes,
+    fingerprint_of,
+    one_target_of,
     rate_distortion,
+    records_of,
 )
+from isthmus.tasks.compression.records import peak_of, psnr_of
 
 __all__ = [
     "Compression",
     "compress_records",
     "compressible",
     "decompress_records",
-    "decompressed_blocks",
-    "opened_codes",
+    "fingerprint_of",
+    "one_target_of",
+    "peak_of",
+    "psnr_of",
     "rate_distortion",
+    "records_of",
 ]

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from isthmus import artifact, checks, telling
 from isthmus.capabilities import Decodes, Encodes
 from isthmus.coding import contents
-from isthmus.coding.codes import Batch, Described, Lattice
-from isthmus.coding.container import FINGERPRINT, STREAM, Fields, Source, opened, varint
-from isthmus.coding.stream import pieces
+from isthmus.coding.codes import Batch, CodedRecords, Lattice, opened_codes
+from isthmus.coding.container import Source
 from isthmus.errors import ParameterError
 from isthmus.files import replacing
 from isthmus.tasks.compression.forms import OCTAVE, form_of
@@ -34,15 +33,14 @@ from isthmus.tasks.compression.refining import can_be_refined, refined
 from isthmus.tasks.compression.search import last_good
 
 __all__ = [
-    "CodedRecords",
     "Compression",
     "compress_records",
     "compressible",
     "decompress_records",
-    "decompressed_blocks",
     "fingerprint_of",
-    "opened_codes",
+    "one_target_of",
     "rate_distortion",
+    "records_of",
 ]
 
 SAMPLE = 256  # records that a rate is estimated on
@@ -174,7 +172,7 @@ def compress_records(
     (1797, 8, 8)
     """
     compressible(model)
-    target, wanted = _target(psnr=psnr, bpp=bpp, size=size)
+    target, wanted = one_target_of(psnr=psnr, bpp=bpp, size=size)
     checks.integer("compress_records", "effort", effort, low=0)
     checks.output_absent(Path(path), force)
     records = Records(model, model.opened(X))
@@ -188,7 +186,8 @@ def compress_records(
     return search.told(made, written)
 
 
-def _target(**targets: float | None) -> tuple[str, float]:
+def one_target_of(**targets: float | None) -> tuple[str, float]:
+    """Return the one target that is given, and its value; refuse none, several, and one that is not above zero."""
     given = {name: value for name, value in targets.items() if value is not None}
     if len(given) != 1:
         raise checks.one_target(list(given))
@@ -346,56 +345,6 @@ def rate_distortion(model: Any, X: Any, points: int = 8) -> list[Compression]:
 # ------------------------------------------------------------------ back again
 
 
-@dataclass(frozen=True)
-class CodedRecords:
-    """A compressed file of codes that is read.
-
-    Parameters
-    ----------
-    source : Source
-        The file, of which the head is taken.
-    fields : Fields
-        What its head says.
-    described : Described
-        Its content.
-    """
-
-    source: Source
-    fields: Fields
-    described: Described
-
-    def __len__(self) -> int:
-        """Return the number of records."""
-        return self.described.lattice.records
-
-    def check_model(self, fingerprint: bytes | None) -> None:
-        """Refuse another model than that of the file, by its fingerprint, or none."""
-        needed = self.fields.prior or b""
-        if fingerprint is None or fingerprint[:FINGERPRINT] != needed:
-            raise checks.needs_model(self.source.name, needed.hex(), None if fingerprint is None else fingerprint.hex())
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the whole numbers, each piece checked."""
-        count = 0
-        for units, data in pieces(self.source, self.described):
-            count += units
-            yield self.described.batch(units, data)
-        if count != len(self):
-            raise self.source.damaged("it holds another number of records than it says")
-
-
-def opened_codes(source: Source) -> CodedRecords | None:
-    """Return the codes of a file, None where it holds something else; the file is then where it was."""
-    here = source.position
-    if opened(source) == STREAM:
-        fields = Fields.read(source, STREAM)
-        if fields.content is not None and fields.content.startswith(varint(contents.CODES)):
-            described = contents.reader_of(fields.content, source.name)
-            return CodedRecords(source, fields, cast(Described, described))
-    source.seek(here)
-    return None
-
-
 def decompress_records(model: Any, path: str | os.PathLike[str]) -> Any:
     """Return the records of a compressed file.
 
@@ -428,12 +377,10 @@ def decompress_records(model: Any, path: str | os.PathLike[str]) -> Any:
     return model.inverse_transform(codes, sizes=_sizes(batches))
 
 
-def decompressed_blocks(model: Any, coded: CodedRecords) -> Iterator[tuple[Any, Sequence[str] | None]]:
-    """Yield the records of a file as blocks, and their names, piece by piece."""
-    form = form_of(model)
-    for batch in coded.batches():
-        codes = form.flat(batch.values, coded.described.lattice)
-        yield model.decoded(codes, sizes=_sizes([batch])).block(), batch.names
+def records_of(model: Any, batch: Batch, coded: CodedRecords) -> Any:
+    """Return the records of one batch of a file, as a block."""
+    codes = form_of(model).flat(batch.values, coded.described.lattice)
+    return model.decoded(codes, sizes=_sizes([batch])).block()
 
 
 def _sizes(batches: Sequence[Batch]) -> list[tuple[int, ...]] | None:

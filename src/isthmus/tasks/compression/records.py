@@ -19,7 +19,7 @@ from isthmus.coding.codes import PIECE, Batch, Codes, Lattice
 from isthmus.data import Data
 from isthmus.tasks.compression.forms import Form, Lattices, form_of
 
-__all__ = ["LOUDEST", "Cut", "Records", "peak_of"]
+__all__ = ["LOUDEST", "Cut", "Records", "peak_of", "psnr_of"]
 
 LOUDEST = 120.0  # decibels that records which come back exactly are said to have
 BLOCK = 16 << 20  # bytes of records that are compared at once
