@@ -114,15 +114,15 @@ def compress(
     isthmus compress app.log -m logs.safetensors
     isthmus compress scans/ -m scans.safetensors --psnr 38
     """
-    targets = {"psnr": psnr, "bpp": bpp, "size": size}
+    losses = {"psnr": psnr, "bpp": bpp, "size": size}
     if model is not None and is_of_records(model):
         if compare:
             return lossy.compare(terminal, _records_alone(paths, dry_run, ""), model)
         alone = _records_alone(paths, dry_run or stdout, output)
         into = [output] if output is not None else [_beside(path, force) for path in paths]
-        how = {**targets, "effort": effort}
+        how = {**losses, "effort": effort}
         return lossy.compress_records(terminal, alone, into, model, how, verify=not no_verify, force=force)
-    if given := [f"--{name}" for name, value in targets.items() if value is not None]:
+    if given := [f"--{name}" for name, value in losses.items() if value is not None]:
         raise checks.target_without_model(given)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
