@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_coarser_steps_take_less_and_lose_more(fitted: dict[str, Any]) -> None:
     curve = rate_distortion(model_named("vae", fitted), DIGITS)
     sizes, psnr = [one.compressed_bytes for one in curve], [one.psnr for one in curve]
     assert sizes == sorted(sizes, reverse=True)
-    assert all(after < before + 0.05 for before, after in zip(psnr, psnr[1:], strict=False))
+    assert all(after < before + 0.05 for before, after in pairwise(psnr))
     assert psnr[-1] < psnr[0] - 0.5
 
 

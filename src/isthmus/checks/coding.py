@@ -166,8 +166,7 @@ def needs_model(name: str, needed: str, given: str | None) -> ArtifactError:
 def no_codec(path: object, name: str) -> ArtifactError:
     """Return the error for the file of something else where a model of compression was expected."""
     return ArtifactError(
-        f"{path} holds {_with_article(name)}, with which nothing can be compressed; make a model that can with "
-        f"isthmus fit --model codec."
+        f"{path} holds {_with_article(name)}, which is no model of bytes; make one with isthmus fit --model codec."
     )
 
 

@@ -378,10 +378,11 @@ def decompress(
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
     _say_if_slow(terminal)
-    prior = functools.cache(lambda: read_model(model))  # read once, if there is something that needs it
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
+        # Read once, if there is something that needs it. Of codes no bytes are made, which their own reader says.
+        prior = functools.cache(lambda: None if to_stdout and is_of_records(model) else read_model(model))
         for path in paths:
             with opened_input("decompress", path, searchable=partial or to_stdout is None) as file:
                 coded = None if to_stdout is not None else opened_codes(Source(file, path))
