@@ -1089,17 +1089,16 @@ def models_of_compression(tmp: Path) -> None:
     isthmus.Archive(path).add({"b": b"x"})
     isthmus.Archive.create(tmp / "new.isth", {"b": b"x"}, model=model).close()
     Autoencoder(latent_dim=2, **COMMON).fit(rows()).save(tmp / "rows.safetensors")
-    with told("make a model that can with isthmus fit --model codec"):
+    with told("make one with isthmus fit --model codec"):
         isthmus.compress(b"x", model=tmp / "rows.safetensors")
 
 
 @advises("checks.coding.codes_need_their_model")
 @advises("checks.coding.no_codes")
 @advises("checks.coding.compresses_nothing")
-@advises("checks.coding.compresses_no_kind")
 @advises("checks.coding.one_target")
 @advises("checks.coding.target_without_model")
-@advises("checks.coding.target_unreachable", 3)
+@advises("checks.coding.target_unreachable", 2)
 @advises("checks.coding.records_alone")
 def compression_with_a_loss(tmp: Path) -> None:
     X = np.random.default_rng(0).integers(0, 17, (40, 4, 4)).astype(np.uint8)
@@ -1117,11 +1116,11 @@ def compression_with_a_loss(tmp: Path) -> None:
         tasks.compress_records(model, X, path)
     assert main(["compress", str(tmp / "x.npy"), "--bpp", "1"]) == 2  # give one with -m
     assert main(["compress", str(tmp / "x.npy"), "-m", str(saved), "--bpp", "1", "-c"]) == 2  # leave out -o
-    run("compress", tmp / "x.npy", "-m", saved, "--bpp", "1")
+    run("compress", tmp / "x.npy", "-m", saved, "--bpp", "2")
     run("compress", tmp / "x.npy", "-m", saved, "--compare")
     for target, word in (({"psnr": 90.0}, " or less"), ({"size": 1}, " bytes")):
         with pytest.raises(IsthmusError) as caught:
-            tasks.compress_records(model, X, path, **target)
+            tasks.compress_records(model, X, path, force=True, **target)
         nearest = float(str(caught.value).partition("give ")[2].partition(word)[0].replace(",", ""))
         tasks.compress_records(model, X, path, force=True, **{name: type(was)(nearest) for name, was in target.items()})
     with told("use isthmus decompress -m, or isthmus.tasks.decompress_records"):

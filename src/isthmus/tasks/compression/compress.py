@@ -26,7 +26,6 @@ from isthmus.coding import contents
 from isthmus.coding.codes import Batch, CodedRecords, Lattice, opened_codes
 from isthmus.coding.container import Source
 from isthmus.errors import ParameterError
-from isthmus.files import replacing
 from isthmus.tasks.compression.forms import OCTAVE, form_of
 from isthmus.tasks.compression.records import LOUDEST, Records, peak_of
 from isthmus.tasks.compression.refining import can_be_refined, refined
@@ -180,7 +179,7 @@ def compress_records(
     if effort and can_be_refined(records, search.lattice(search.finest)):
         search = search.refined(search.near(target, wanted), effort)
     made = search.psnr(wanted) if target == "psnr" else search.size(target, wanted)
-    with replacing(path, force=force) as file:
+    with artifact.replacing(path, force=force) as file:
         content = search.records.content(made.lattice, fingerprint_of(model))
         written = contents.write(file, content, name=name, verify=verify, label=os.fspath(path))
     return search.told(made, written)
