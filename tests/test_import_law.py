@@ -64,7 +64,7 @@ LAW: dict[str, set[str]] = {
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
-    "tasks": _BELOW_MODELS | {"documents", "description", "fitting", "gradients", "graph", "layout"},
+    "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
     "cli": _BELOW_MODELS | {"bar", "coding", "files", "models", "tasks", "report", "__init__"},

@@ -832,7 +832,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def state(self) -> documents.State:
         """Return the JSON document and the arrays that a file of this model holds."""
         self._is_fitted()
-        state, arrays = self.preprocessor_.state()
+        state, _ = self.preprocessor_.state()
         document = {
             "parameters": {name: parameter_to_json(name, value) for name, value in self.get_params(deep=False).items()},
             "schema": self.schema_.to_dict(),
@@ -843,11 +843,16 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             "scores": self.scores_,
             "classes": [self.classes_.tolist(), self.class_counts_.tolist()] if self.learns_classes else [],
         }
-        tensors = training.to_arrays(self.module_.state_dict(), "module.")
-        tensors |= documents.prefixed("preprocessing", arrays)
+        tensors = self.tensors()
         if self._some_codes is not None or self._density is not None:
             tensors |= documents.prefixed("density", self._density_of_codes().state()[1])
         return document, tensors
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the arrays that what it computes hangs on, weights and preprocessing, by their names in its file."""
+        self._is_fitted()
+        arrays = documents.prefixed("preprocessing", self.preprocessor_.state()[1])
+        return training.to_arrays(self.module_.state_dict(), "module.") | arrays
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:

@@ -20,6 +20,7 @@ __all__ = [
     "HasEncoder",
     "HasLevels",
     "HasPosterior",
+    "LooksUp",
     "Quantises",
     "Reconstructs",
     "RemembersRecords",
@@ -96,6 +97,13 @@ class Quantises(Protocol):
 
     def code_indices(self, X: Any) -> Any:
         """Return the indices of the entries."""
+
+
+class LooksUp(Quantises, Protocol):
+    """Makes codes of codebook entries again from their indices."""
+
+    def look_up(self, indices: Any) -> Any:
+        """Return the codes that indices stand for."""
 
 
 class DrawsMissing(Protocol):

@@ -226,7 +226,7 @@ def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.Mo
 
 def test_the_file_of_something_else(tmp_path: Path) -> None:
     artifact.write(tmp_path / "a.safetensors", "Autoencoder", {}, {"x": np.zeros(3)})
-    with pytest.raises(ArtifactError, match="holds an Autoencoder, with which nothing can be compressed; make a model"):
+    with pytest.raises(ArtifactError, match="holds an Autoencoder, which is no model of bytes; make one"):
         isthmus.compress(b"x", model=tmp_path / "a.safetensors")
     (tmp_path / "x.isth").write_bytes(isthmus.compress(b"x"))
     with pytest.raises(ArtifactError, match=r"x\.isth is no model file"):

@@ -1089,8 +1089,58 @@ def models_of_compression(tmp: Path) -> None:
     isthmus.Archive(path).add({"b": b"x"})
     isthmus.Archive.create(tmp / "new.isth", {"b": b"x"}, model=model).close()
     Autoencoder(latent_dim=2, **COMMON).fit(rows()).save(tmp / "rows.safetensors")
-    with told("make a model that can with isthmus fit --model codec"):
+    with told("make one with isthmus fit --model codec"):
         isthmus.compress(b"x", model=tmp / "rows.safetensors")
+
+
+@advises("checks.coding.codes_need_their_model")
+@advises("checks.coding.no_codes")
+@advises("checks.coding.compresses_nothing")
+@advises("checks.coding.one_target")
+@advises("checks.coding.target_without_model")
+@advises("checks.coding.target_unreachable", 2)
+@advises("checks.coding.records_alone")
+def compression_with_a_loss(tmp: Path) -> None:
+    X = np.random.default_rng(0).integers(0, 17, (40, 4, 4)).astype(np.uint8)
+    path, saved = tmp / "x.isth", tmp / "m.safetensors"
+    np.save(tmp / "x.npy", X)
+    model = Autoencoder(latent_dim=3, **COMMON).fit(X)
+    model.save(saved)
+    texts = Autoencoder(latent_dim=3, **COMMON).fit(["some text"] * 30)
+    with told("compress texts without a model"):
+        tasks.compress_records(texts, ["some text"], path, bpp=1)
+    assert isthmus.decompress(isthmus.compress(b"some text")) == b"some text"
+    with told("is no model of isthmus; use one of these"):
+        tasks.compress_records(_Foreign(), X, path, bpp=1)
+    with told("Give one (--psnr 35, --bpp 0.5, --size 200000)"):
+        tasks.compress_records(model, X, path)
+    assert main(["compress", str(tmp / "x.npy"), "--bpp", "1"]) == 2  # give one with -m
+    assert main(["compress", str(tmp / "x.npy"), "-m", str(saved), "--bpp", "1", "-c"]) == 2  # leave out -o
+    run("compress", tmp / "x.npy", "-m", saved, "--bpp", "2")
+    run("compress", tmp / "x.npy", "-m", saved, "--compare")
+    for target, word in (({"psnr": 90.0}, " or less"), ({"size": 1}, " bytes")):
+        with pytest.raises(IsthmusError) as caught:
+            tasks.compress_records(model, X, path, force=True, **target)
+        nearest = float(str(caught.value).partition("give ")[2].partition(word)[0].replace(",", ""))
+        tasks.compress_records(model, X, path, force=True, **{name: type(was)(nearest) for name, was in target.items()})
+    with told("use isthmus decompress -m, or isthmus.tasks.decompress_records"):
+        isthmus.decompress(path.read_bytes())
+    run("decompress", path, "-m", saved, "-o", tmp / "y.npy")
+    assert tasks.decompress_records(model, path).shape == X.shape
+    path.write_bytes(isthmus.compress(b"bytes"))
+    with told("use isthmus.decompress, or isthmus.Archive"):
+        tasks.decompress_records(model, path)
+    assert isthmus.decompress(path.read_bytes()) == b"bytes"
+
+
+class _Foreign:
+    schema_ = None
+
+    def transform(self, X: Any) -> Any:
+        return X
+
+    def inverse_transform(self, Z: Any) -> Any:
+        return Z
 
 
 @advises("checks.coding.codec_not_fitted")
@@ -1166,6 +1216,7 @@ def tables_that_are_compressed(tmp: Path) -> None:
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
+    "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
     "checks.coding.foreign_items": "it asks for another kind of processor",
     "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",

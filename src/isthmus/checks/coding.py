@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from isthmus.checks.parameters import nearest
@@ -25,13 +26,17 @@ __all__ = [
     "bound_without_array",
     "bytes_only",
     "changed_while_read",
+    "code_too_large",
     "codec_elsewhere",
     "codec_not_fitted",
     "codec_or_path",
     "codec_too_large",
+    "codes_need_their_model",
     "compressed_already",
     "compressed_as_bytes",
     "compressed_mode",
+    "compresses_no_kind",
+    "compresses_nothing",
     "content_of_archive",
     "content_with",
     "cut_short",
@@ -54,14 +59,17 @@ __all__ = [
     "no_archive",
     "no_bytes",
     "no_codec",
+    "no_codes",
     "no_flag_of_codec",
     "no_rows_in",
     "not_compressed",
     "nothing_like_texts",
     "nothing_to_compress",
     "nothing_to_learn",
+    "one_target",
     "output_is_a_terminal",
     "partly_lost",
+    "records_alone",
     "rows_as_bytes",
     "rows_beyond",
     "rows_flag",
@@ -80,6 +88,8 @@ __all__ = [
     "table_with_open_quote",
     "table_without_rows",
     "table_without_separator",
+    "target_unreachable",
+    "target_without_model",
     "text_or_file",
     "too_long",
     "unlike_its_source",
@@ -179,8 +189,7 @@ def needs_model(name: str, needed: str, given: str | None) -> ArtifactError:
 def no_codec(path: object, name: str) -> ArtifactError:
     """Return the error for the file of something else where a model of compression was expected."""
     return ArtifactError(
-        f"{path} holds {_with_article(name)}, with which nothing can be compressed; make a model that can with "
-        f"isthmus fit --model codec."
+        f"{path} holds {_with_article(name)}, which is no model of bytes; make one with isthmus fit --model codec."
     )
 
 
@@ -256,6 +265,86 @@ def skipped_when_learning(skipped: Sequence[str]) -> str:
 
 def _with_article(name: str) -> str:
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+
+
+# --- codes of a model of records --------------------------------------------------------------------------------------
+
+
+def codes_need_their_model(name: str) -> ArtifactError:
+    """Return the error for codes whose records are asked for where only bytes are made."""
+    return ArtifactError(
+        f"{name} holds codes of a model of records, which that model alone decodes; use isthmus decompress -m, or "
+        f"isthmus.tasks.decompress_records."
+    )
+
+
+def no_codes(path: object) -> ArtifactError:
+    """Return the error for a compressed file of something else, where codes of a model were expected."""
+    return ArtifactError(f"{path} holds no codes of a model of records; use isthmus.decompress, or isthmus.Archive.")
+
+
+def compresses_nothing(name: str) -> ParameterError:
+    """Return the error for a model that cannot be named in a file."""
+    return ParameterError(f"compress_records: {name} is no model of isthmus; use one of these.")
+
+
+def compresses_no_kind(name: str, kind: str) -> ParameterError:
+    """Return the error for a model of records that are neither pictures nor rows of numbers."""
+    return ParameterError(
+        f"compress_records: {_with_article(name)} of {kind}s is no codec: with loss there are pictures and rows of "
+        f"numbers only; compress {kind}s without a model, which gives them back exactly."
+    )
+
+
+def one_target(given: Sequence[str]) -> ParameterError:
+    """Return the error for no statement of how much may be lost, or for several."""
+    found = " and ".join(given) if given else "none"
+    return ParameterError(
+        f"compress: what a model of records compresses comes back with a loss, and exactly one of psnr, bpp and size "
+        f"has to say which; got {found}. Give one (--psnr 35, --bpp 0.5, --size 200000), or leave out the model to "
+        f"lose nothing."
+    )
+
+
+def target_without_model(names: Sequence[str]) -> ParameterError:
+    """Return the error for a loss that is asked for without a model of the records."""
+    return ParameterError(
+        f"compress: {', '.join(names)} asks for a loss, and without a model of such records there is none; give one "
+        f"with -m, as isthmus fit writes it, or leave {'it' if len(names) == 1 else 'them'} out."
+    )
+
+
+def records_alone() -> ParameterError:
+    """Return the error for a way of working that there is only for bytes."""
+    return ParameterError(
+        "compress: with a model of records there is no standard input or output, no --dry-run (use --compare), and one "
+        "output for each path; leave out -o to have each beside its source."
+    )
+
+
+def target_unreachable(
+    target: str, wanted: float, nearest: Mapping[str, Any], *, varies: bool = True
+) -> ParameterError:
+    """Return the error for a target that a model does not reach; codes of a codebook have one rate, which is said."""
+    psnr, bpp, size = nearest["psnr"], nearest["bpp"], nearest["compressed_bytes"]
+    said = f"{wanted:,.0f}" if target == "size" else f"{wanted:g}"
+    if target == "psnr":
+        reached = f"this model reaches {psnr:.1f} dB at most on these records, with {bpp:.3g} bits a pixel"
+        repair = f"give {math.floor(10 * psnr) / 10:.1f} or less, or fit a model with more latent dimensions"
+    else:
+        reached = f"the smallest file of this model takes {size:,} bytes, {bpp:.3g} bits a pixel, at {psnr:.1f} dB"
+        repair = f"give {size:,} bytes or more (--size), or fit a model with fewer latent dimensions"
+    if not varies:
+        reached += "; its codes are indices of a codebook, and have one rate"
+    return ParameterError(f"compress: --{target} {said} ({target}=) cannot be met: {reached}; {repair}.")
+
+
+def code_too_large(name: str, limit: int) -> DataError:
+    """Return the error for a record with more numbers in its code than a piece of a file holds."""
+    return DataError(
+        f"compress_records: a code of this {name} has more than the {limit:,} numbers that a piece of a file holds; "
+        f"cut the pictures into smaller ones."
+    )
 
 
 # --- what is to be compressed ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
-from isthmus.cli import outputs
+from isthmus.cli import lossy, outputs
+from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
 from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
@@ -20,6 +22,7 @@ from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
+from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import Piece
 from isthmus.coding.prior import Prior
@@ -54,6 +57,10 @@ def compress(
     no_verify: bool = False,
     dry_run: bool = False,
     compare: bool = False,
+    psnr: float | None = None,
+    bpp: float | None = None,
+    size: int | None = None,
+    effort: int = 0,
     threads: int | None = None,
     force: bool = False,
 ) -> Result:
@@ -66,6 +73,9 @@ def compress(
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
 
+    With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
+    --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
+
     There is no encryption.
 
     Parameters
@@ -77,7 +87,7 @@ def compress(
     stdout : bool
         Write to the standard output.
     model : str
-        What isthmus fit --model codec learned from data like these; decompress needs it, too.
+        What isthmus fit --model codec learned from data like these, or a model of such records; decompress needs it.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
     content : {"auto", "bytes", "table", "array"}
@@ -97,7 +107,15 @@ def compress(
         Estimate the size from a sample, and write nothing.
     compare : bool
         Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
-        speeds, and write nothing.
+        speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG and WebP.
+    psnr : float
+        With a model of records: decibels that these have at least when they come back.
+    bpp : float
+        With a model of records: bits for each pixel, or number, that the file has at most.
+    size : int
+        With a model of records: bytes that the file has at most.
+    effort : int
+        With a model of records: steps in which the code of each is made better; 20 save about a tenth.
     threads : int
         Processor threads to use; by default 2. Each more takes its own memory, and makes archives faster.
 
@@ -107,7 +125,18 @@ def compress(
     isthmus compress logs/ -o logs.isth
     tail -f app.log | isthmus compress - > app.isth
     isthmus compress app.log -m logs.safetensors
+    isthmus compress scans/ -m scans.safetensors --psnr 38
     """
+    losses = {"psnr": psnr, "bpp": bpp, "size": size}
+    if model is not None and is_of_records(model):
+        if compare:
+            return lossy.compare(terminal, _records_alone(paths, dry_run, ""), model)
+        alone = _records_alone(paths, dry_run or stdout, output)
+        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        targets = {**losses, "effort": effort}
+        return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
+    if given := [f"--{name}" for name, value in losses.items() if value is not None]:
+        raise checks.target_without_model(given)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
     checks.choice("compress", "--content", content, KINDS)
@@ -134,9 +163,9 @@ def compress(
             return Result({})
         wanted = [(paths, output)] if output is not None else [([path], _beside(path, force)) for path in paths]
         jobs = [_Job.of(*one, how) for one in wanted]  # before locks of the outputs lie in the folders
-        targets = [outputs.check_file_output(target, force) for _, target in wanted]
+        files = [outputs.check_file_output(target, force) for _, target in wanted]
         done = []
-        for job, target in zip(jobs, targets, strict=True):
+        for job, target in zip(jobs, files, strict=True):
             with replacing(target, force=force) as file:
                 meter = _compress_job(terminal, job, file, str(target), settings)
             done.append(_record(job.paths, str(target), meter))
@@ -203,6 +232,13 @@ class _Job:
     def files(self) -> list[Path]:
         """Return the files to be read."""
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
+
+
+def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) -> Sequence[str]:
+    """Refuse what records are not compressed to or from; several go to files beside them, and to none that is named."""
+    if elsewhere or output == STANDARD or STANDARD in paths or (output is not None and len(paths) > 1):
+        raise checks.records_alone()
+    return paths
 
 
 def read_model(path: str | None) -> Prior | None:
@@ -397,7 +433,8 @@ def decompress(
 ) -> Result:
     """Bring compressed files back; archives become folders. The compressed files are kept.
 
-    FILE.isth becomes FILE beside it. Nothing takes its name before all of it was decoded and checked.
+    FILE.isth becomes FILE beside it. Nothing takes its name before all of it was decoded and checked. What a model of
+    records compressed becomes a folder of pictures, or a file of the format that the name of the output says.
 
     Parameters
     ----------
@@ -420,6 +457,7 @@ def decompress(
     isthmus decompress survey.csv.isth --rows 1000:2000 -o some.csv
     isthmus decompress app.isth -c | grep ERROR
     isthmus decompress damaged.isth --partial -o sound.txt
+    isthmus decompress scans.isth -m scans.safetensors -o scans-again
     """
     if output not in (None, STANDARD) and len(paths) > 1:
         raise ParameterError("decompress: -o names one output; leave it out, or name one file at a time.")
@@ -427,15 +465,21 @@ def decompress(
         raise ParameterError("decompress: --rows and --partial do not go together; leave one of them out.")
     chosen = None if rows is None else _chosen(rows)
     _say_if_slow(terminal)
-    prior = read_model(model)
     done: list[dict[str, Any]] = []
     damage: list[ArtifactError] = []
     with standard_output(terminal, "decompress", output, stdout or (output is None and STANDARD in paths)) as to_stdout:
+        # Read once, if there is something that needs it. Of codes no bytes are made, which their own reader says.
+        prior = functools.cache(lambda: None if to_stdout and is_of_records(model) else read_model(model))
         for path in paths:
             searchable = partial or chosen is not None or to_stdout is None
             with opened_input("decompress", path, searchable=searchable) as file:
-                how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
-                record = _bring_back(terminal, path, file, output, to_stdout, prior, **how)
+                coded = None if to_stdout is not None else opened_codes(Source(file, path))
+                if coded is not None:
+                    its = output or without_suffix(path)
+                    record = lossy.decompress_records(terminal, coded, its, model, force=force)
+                else:
+                    how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
+                    record = _bring_back(terminal, path, file, output, to_stdout, prior(), **how)
             if lost := record.pop("lost"):
                 damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
             done.append(record)

@@ -9,11 +9,14 @@ from isthmus.cli.compress import read_model, written
 from isthmus.cli.meter import metered
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import Archive, container
+from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, Source, opened
 from isthmus.coding.describing import describe
 
 __all__ = ["info", "is_compressed", "verify"]
 
+CODES = "codes"  # the content whose bytes stand for records
+SHOWN = 16  # units of codes that are named
 BAR = 24  # characters of the longest bar
 PARTS = {
     "head": "head and its check",
@@ -41,7 +44,9 @@ def info(path: str) -> Result:
     share = f", {100 * size / data:.1f} % ({8 * size / data:.3f} bits a byte)" if data else ""
     lines = [
         f"{path}: compressed by isthmus, format {container.FORMAT_NUMBER}, {found['form']}",
-        f"{data:,} bytes in {size:,}{share}",
+        f"{counted(found['units'], 'record')} in {size:,} bytes ({8 * size / max(found['units'], 1):.1f} bits each)"
+        if found.get("content") == CODES
+        else f"{data:,} bytes in {size:,}{share}",
         *_about_coding(found),
         "",
         *_table_of_parts(found),
@@ -58,7 +63,7 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
         lines += [f"members: {found['members']:,}"]
-    if "content" in found:
+    if "content" in found and found["content"] != CODES:
         lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
@@ -100,6 +105,9 @@ def _table_of_columns(found: dict[str, Any]) -> list[str]:
     costs, rows, size = found.get("columns"), found.get("units"), found["compressed_bytes"]
     if not costs or not rows:
         return []
+    what = "column of table"
+    if found["content"] == CODES:
+        what, costs = "unit of the codes", _dearest(costs)
     most = max(costs.values())
     lines = [
         (
@@ -111,7 +119,14 @@ def _table_of_columns(found: dict[str, Any]) -> list[str]:
         )
         for name, cost in costs.items()
     ]
-    return ["", *columns((f"column of {found['content']}", "bytes", "share", f"bits a {found['unit']}", ""), lines)]
+    return ["", *columns((what, "bytes", "share", f"bits a {found['unit']}", ""), lines)]
+
+
+def _dearest(costs: dict[str, int]) -> dict[str, int]:
+    """Return the units that take most, the first of all, and the others together."""
+    ranked = sorted(costs.items(), key=lambda one: -one[1])
+    rest = sum(cost for _, cost in ranked[SHOWN:])
+    return dict(ranked[:SHOWN]) | ({f"{len(ranked) - SHOWN:,} others": rest} if rest else {})
 
 
 def _rate(compressed: int, data: int) -> str:
@@ -130,8 +145,12 @@ def _about_prior(fingerprint: str | None, *, is_carried: bool) -> list[str]:
 
 def verify(terminal: Terminal, path: str, model: str | None) -> Result:
     """Decode a compressed file, which raises where anything is not as it was written."""
-    prior = read_model(model)
     with open(path, "rb") as file:
+        coded = opened_codes(Source(file, path))
+        if coded is not None:
+            count = sum(map(len, coded.batches()))
+            return _verified(path, f"codes of {counted(count, 'record')} decoded, every check fits")
+        prior = read_model(model)
         source = Source(file, path)
         form = opened(source)
         if form != ARCHIVE:
@@ -146,4 +165,8 @@ def verify(terminal: Terminal, path: str, model: str | None) -> Result:
                 for block, data in zip(member.blocks, archive.blocks(member.name), strict=True):
                     meter(len(data), block.size)
         checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
+    return _verified(path, checked)
+
+
+def _verified(path: str, checked: str) -> Result:
     return Result({"path": path, "passed": True, "decodes": checked}, [f"decodes   {checked}", f"{path}: ok"])

@@ -20,6 +20,7 @@ from isthmus.errors import FormatNumberError
 
 __all__ = [
     "ARRAY",
+    "CODES",
     "PICTURE",
     "TABLE",
     "Array",
@@ -33,8 +34,13 @@ __all__ = [
     "write",
 ]
 
-TABLE, ARRAY, PICTURE = 1, 2, 3
-MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays.content", PICTURE: "isthmus.coding.pictures"}
+TABLE, ARRAY, PICTURE, CODES = 1, 2, 3, 4
+MODULES = {
+    TABLE: "isthmus.coding.tables",
+    ARRAY: "isthmus.coding.arrays.content",
+    PICTURE: "isthmus.coding.pictures",
+    CODES: "isthmus.coding.codes",
+}
 THREADS = 2
 AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
 
@@ -76,7 +82,7 @@ class Content(Protocol):
 
     @property
     def number(self) -> int:
-        """TABLE, ARRAY or PICTURE."""
+        """TABLE, ARRAY, PICTURE or CODES."""
 
     @property
     def fingerprint(self) -> bytes | None:
@@ -125,8 +131,8 @@ class Described(Protocol):
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the data of a piece; ValueError where there is none. Called in any thread."""
 
-    kind: str  # such as "table", "array" or "picture"
-    unit: str  # of which pieces have some: "row", "item", "pixel"
+    kind: str  # "table", "array", "picture" or "codes"
+    unit: str  # of which pieces have some: "row", "item", "pixel", "record"
     at_once: int  # pieces that may be decoded at a time, at most
 
     def costs(self, payload: bytes) -> dict[str, int]:

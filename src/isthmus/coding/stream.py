@@ -51,6 +51,7 @@ __all__ = [
     "data_of",
     "decompressed",
     "end_of",
+    "pieces",
     "salvage",
 ]
 
@@ -449,6 +450,25 @@ def _described(
     """Return what a stream of another content than bytes holds, and its pieces; at last its end is checked."""
     described = contents.reader_of(content, source.name, model)
     return described, _sound(source, _decoded_as(described, source, threads))
+
+
+def pieces(source: Source, described: contents.Described, threads: int = LANES) -> Iterator[tuple[int, bytes]]:
+    """Yield units and data of the pieces of another content than bytes, behind the head; at last the end is checked.
+
+    Raises
+    ------
+    ArtifactError
+        Something is not as it was written, and what came before is sound.
+    """
+    units: deque[int] = deque()
+
+    def noted() -> Iterator[Decoded]:
+        for chunk in _decoded_as(described, source, threads):
+            units.append(chunk[1].units)
+            yield chunk
+
+    for data in _sound(source, noted()):
+        yield units.popleft(), data
 
 
 def _sound(source: Source, decoded: Iterator[Decoded]) -> Iterator[bytes]:

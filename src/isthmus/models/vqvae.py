@@ -209,6 +209,28 @@ class VQVAE(Model):
             [indices for block in blocks for indices in block] if None in self.code_shape_ else np.concatenate(blocks)
         )
 
+    def look_up(self, indices: Any) -> Any:
+        """Return the codes that codebook indices stand for, as :meth:`transform` does.
+
+        Parameters
+        ----------
+        indices : array of int, shape (n, tokens, n_quantizers), or list of (int, int, array) of several sizes
+            As :meth:`code_indices` returns them; of pictures of several sizes behind the height and width of the map.
+        """
+        self._is_fitted()
+        core = self.module_
+        device = core.log_factor.device
+
+        def codes(rows: Any, sides: tuple[int, ...]) -> Tensor:
+            found = torch.as_tensor(np.asarray(rows, np.int64), device=device)
+            joined: Tensor = core.joined(core.quantiser.look_up(found), sides)
+            return joined
+
+        with torch.inference_mode():
+            if None in self.code_shape_:
+                return [codes(rows[None], (height, width))[0].cpu().numpy() for height, width, rows in indices]
+            return self._flat(codes(indices, tuple(side or 1 for side in self.code_shape_[1:])))
+
     def log_likelihood(self, x: Tensor) -> Tensor:
         """Return log p(x | k) + log p(k) of scaled records at their own code, a bound on log p(x): (b, ...) -> (b,)."""
         core = self.module_

@@ -3,6 +3,7 @@
 from isthmus.tasks.blending import ColumnFit
 from isthmus.tasks.classify import Classification, Classifier
 from isthmus.tasks.cluster import Clusterer, Evidence
+from isthmus.tasks.compression import Compression, compress_records, decompress_records, rate_distortion
 from isthmus.tasks.detect import Detector, Reason
 from isthmus.tasks.diagnose.diagnosis import Diagnosis, Finding, diagnose, examine
 from isthmus.tasks.estimator import TaskEstimator
@@ -18,6 +19,7 @@ __all__ = [
     "Classifier",
     "Clusterer",
     "ColumnFit",
+    "Compression",
     "Detector",
     "Diagnosis",
     "Evidence",
@@ -30,6 +32,8 @@ __all__ = [
     "Tuner",
     "attribute",
     "augment",
+    "compress_records",
+    "decompress_records",
     "denoise",
     "diagnose",
     "examine",
@@ -42,6 +46,7 @@ __all__ = [
     "most_activating",
     "path_between",
     "probe",
+    "rate_distortion",
     "sample_where",
     "traverse",
 ]

@@ -1,0 +1,159 @@
+"""compress and decompress with a model of records as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import isthmus
+
+from .conftest import Run
+
+DIGITS = load_digits().images.astype("uint8")[:60]
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    folder = tmp_path / "scans"
+    (folder / "more").mkdir(parents=True)
+    for number, picture in enumerate(DIGITS):
+        Image.fromarray(picture).save(folder / ("more" if number % 2 else ".") / f"scan {number:02d}.png")
+    return folder
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    found = {str(path.relative_to(folder)): np.asarray(Image.open(path)) for path in folder.rglob("*.png")}
+    return dict(sorted(found.items()))
+
+
+def test_a_folder_and_back(run: Run, scans: Path, model_file: Path) -> None:
+    ran = run("compress", "scans/", "-m", model_file, "-o", "scans.isth", "--psnr", "35.2")
+    assert ran.code == 0, ran.err
+    size = Path("scans.isth").stat().st_size
+    assert ran.out.startswith(
+        f"scans.isth: 60 pictures in {size:,} bytes, {8 * size / (60 * 64):.3f} bits a pixel, PSNR"
+    )
+    ran = run("decompress", "scans.isth", "-m", model_file, "-o", "again")
+    assert ran.code == 0, ran.err
+    before, after = pictures(scans), pictures(Path("again"))
+    assert list(after) == list(before)
+    error = np.mean([np.square(np.subtract(before[name], after[name], dtype=float)).mean() for name in before])
+    assert 10 * np.log10(255**2 / error) >= 35.195
+
+
+def test_without_an_output_it_lies_beside(run: Run, scans: Path, model_file: Path) -> None:
+    assert run("compress", "scans", "-m", model_file, "--size", "400").code == 0
+    assert Path("scans.isth").stat().st_size <= 400
+    ran = run("decompress", "scans.isth", "-m", model_file)
+    assert ran.code == 2
+    assert "scans' exists already" in ran.err
+    scans.rename("before")
+    assert run("decompress", "scans.isth", "-m", model_file).code == 0
+    assert list(pictures(scans)) == list(pictures(Path("before")))
+
+
+def test_arrays_come_back_as_the_name_says(run: Run, model_file: Path) -> None:
+    np.save("x.npy", DIGITS)
+    ran = run("compress", "x.npy", "-m", model_file, "--bpp", "0.5", "--json", "--effort", "3")
+    [found] = json.loads(ran.out)["files"]
+    assert found["records"] == 60
+    assert found["compressed_bytes"] == Path("x.npy.isth").stat().st_size <= 0.5 * DIGITS.size / 8
+    assert run("decompress", "x.npy.isth", "-m", model_file, "-o", "y.npy").code == 0
+    back = np.load("y.npy")
+    assert (back.shape, back.dtype) == (DIGITS.shape, DIGITS.dtype)
+    assert run("decompress", "x.npy.isth", "-m", model_file, "-o", "folder").code == 0
+    assert all((one == two).all() for one, two in zip(pictures(Path("folder")).values(), back, strict=True))
+    assert run("decompress", "x.npy.isth", "-m", model_file, "-o", "y.txt").code == 2
+
+
+def test_info_and_verify(run: Run, scans: Path, model_file: Path) -> None:
+    run("compress", "scans", "-m", model_file, "--bpp", "0.4")
+    ran = run("info", "scans.isth")
+    assert "60 records in " in ran.out
+    assert "needs the model " in ran.out
+    assert "unit 3 " in ran.out
+    found = json.loads(run("info", "scans.isth", "--json").out)
+    assert (found["content"], found["units"]) == ("codes", 60)
+    ran = run("verify", "scans.isth")
+    assert ran.code == 0
+    assert "codes of 60 records decoded, every check fits" in ran.out
+    content = bytearray(Path("scans.isth").read_bytes())
+    content[len(content) // 2] ^= 4
+    Path("scans.isth").write_bytes(content)
+    assert run("verify", "scans.isth").code == 4
+    assert run("decompress", "scans.isth", "-m", model_file, "-o", "again").code == 4
+    assert not Path("again").exists()
+
+
+def test_another_model_or_none(run: Run, scans: Path, model_file: Path, tmp_path: Path) -> None:
+    run("compress", "scans", "-m", model_file, "--bpp", "0.4")
+    ran = run("decompress", "scans.isth", "-o", "again")
+    assert ran.code == 4
+    assert "which was not given" in ran.err
+    assert run("fit", "scans", "-o", "other.safetensors", "--max-epochs", "1", "--latent-dim", "3", "-q").code == 0
+    ran = run("decompress", "scans.isth", "-m", "other.safetensors", "-o", "again")
+    assert ran.code == 4
+    assert "and the one given is" in ran.err
+    isthmus.Codec().fit([b"some bytes"]).save("bytes.safetensors")
+    assert run("decompress", "scans.isth", "-m", "bytes.safetensors", "-o", "again").code == 4
+    ran = run("decompress", "scans.isth", "-m", model_file, "-c")
+    assert ran.code == 4
+    assert "use isthmus decompress -m" in ran.err
+
+
+def test_a_target_that_cannot_be_met(run: Run, scans: Path, model_file: Path) -> None:
+    ran = run("compress", "scans", "-m", model_file, "--psnr", "80")
+    assert ran.code == 2
+    assert "--psnr 80" in ran.err
+    assert "dB at most" in ran.err
+    assert not Path("scans.isth").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--psnr", "30", "--bpp", "1"), ("--psnr", "-3")])
+def test_targets_that_say_nothing(flags: tuple[str, ...], run: Run, scans: Path, model_file: Path) -> None:
+    assert run("compress", "scans", "-m", model_file, *flags).code == 2
+
+
+def test_a_loss_is_not_had_without_a_model(run: Run, scans: Path) -> None:
+    ran = run("compress", "scans", "--psnr", "30")
+    assert ran.code == 2
+    assert "--psnr asks for a loss" in ran.err
+
+
+@pytest.mark.parametrize("flags", [("--dry-run",), ("-c",), ("-o", "-")])
+def test_records_go_to_files(flags: tuple[str, ...], run: Run, scans: Path, model_file: Path) -> None:
+    ran = run("compress", "scans", "-m", model_file, "--bpp", "1", *flags)
+    assert ran.code == 2
+    assert "no standard input or output" in ran.err
+
+
+def test_each_path_is_a_file(run: Run, scans: Path, model_file: Path) -> None:
+    np.save("x.npy", DIGITS)
+    ran = run("compress", "scans", "x.npy", "-m", model_file, "--bpp", "0.5")
+    assert ran.code == 0
+    assert Path("scans.isth").exists()
+    assert Path("x.npy.isth").exists()
+    assert run("compress", "scans", "x.npy", "-m", model_file, "--bpp", "0.5", "-o", "both.isth").code == 2
+
+
+def test_records_of_another_kind(run: Run, model_file: Path) -> None:
+    np.save("x.npy", np.zeros((3, 9, 9), np.uint8))
+    ran = run("compress", "x.npy", "-m", model_file, "--bpp", "1")
+    assert ran.code == 3
+    assert "is expecting 8 x 8" in ran.err
+
+
+def test_compare(run: Run, scans: Path, model_file: Path) -> None:
+    ran = run("compress", "scans", "-m", model_file, "--compare", "--json")
+    found = json.loads(ran.out)
+    tools = {one["tool"] for one in found["curve"]}
+    assert tools > {"JPEG, a file each", "JPEG, one sheet", "WebP, one sheet"}
+    jpeg = [one for one in found["curve"] if one["tool"] == "JPEG, one sheet"]
+    assert [one["compressed_bytes"] for one in jpeg] == sorted(one["compressed_bytes"] for one in jpeg)
+    assert not Path("scans.isth").exists()
+    assert "JPEG, a file each" in run("compress", "scans", "-m", model_file, "--compare").out
