@@ -81,7 +81,7 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
 
 
 def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
-    """Return a table of all kinds of columns; one that is none; one of many rows; and a Parquet file."""
+    """Return a table of all kinds of columns; one that is none; and a Parquet file."""
     rng = random.Random(18)
     rows = [
         f"{n},2024-01-{n % 28 + 1:02d} 12:{n * 7 % 60:02d}:00,{rng.choice(['north', 'south'])},"
@@ -90,11 +90,9 @@ def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         for n in range(24)
     ]
     text = ("id,when,where,price,code,note\n" + "".join(rows)).encode()
-    many = "".join(f"{'ab'[n * n % 7 > 3]}\n" for n in range(1 << 14)).encode()
     return {
         "2-table": (_table(text), text),
         "2-table-bytes": (_table(b"a,b\n1,2\n3\n" * 9), b"a,b\n1,2\n3\n" * 9),
-        "2-table-sections": (_table(b"letter\n" + many), b"letter\n" + many),
         **_parquet(),
     }
 
