@@ -11,20 +11,22 @@ import io
 import json
 import random
 import sys
+import tempfile
 from pathlib import Path
 from unittest import mock
 
 from isthmus import coding
 from isthmus.coding import archive as archives
-from isthmus.coding import reference
+from isthmus.coding import contents, reference, tables
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import extreme_prior
 from isthmus.coding.prior import Prior
 
-from . import by_the_norm
+from . import by_the_norm, tables_by_the_norm
 
 FOLDER = Path(__file__).with_name("golden")
 DIGESTS = FOLDER / "digests.json"
+PARQUET = b"\1\1"  # field 2 of such a file
 TEXT = b"A canal was cut through the isthmus; the isthmus had been 6,000 m wide, and the canal was 21 m wide.\n"
 
 
@@ -37,12 +39,16 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
     def coder(bits: int, *, speed: int = 1, prior: Prior | None = None) -> reference.Coder:
         return reference.Coder(bits, speed, prior and prior.tensors)
 
+    if tables_by_the_norm.is_table(content):
+        return tables_by_the_norm.table(content)
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
         return decode(content, extreme_prior())
 
 
 def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
+    if content[2] & 15 == by_the_norm.STREAM and by_the_norm.fields(content)[0].get(2) == PARQUET:
+        return _pieces(content)  # a Parquet file has other bytes with each version of Arrow
     if content[2] & 15 != by_the_norm.ARCHIVE:
         return coding.decompress(content, model=extreme_prior())
     archive = coding.Archive(io.BytesIO(content), model=extreme_prior())
@@ -70,7 +76,50 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         "1-stream-model": (_stream(TEXT + noise, "normal", model=extreme_prior()), TEXT + noise),
         "1-archive-prior": (_archive(members, "normal", prior=True), members),
         "1-archive-model": (_archive(members, "normal", model=extreme_prior()), members),
+        **_tables(),
     }
+
+
+def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    """Return a table of all kinds of columns; one that is none; and a Parquet file."""
+    rng = random.Random(18)
+    rows = [
+        f"{n},2024-01-{n % 28 + 1:02d} 12:{n * 7 % 60:02d}:00,{rng.choice(['north', 'south'])},"
+        f"{rng.randrange(900) / 100},{'n/a' if n % 6 == 5 else rng.randrange(10**12)},"
+        f'"a note, the {n}th, on {rng.choice(["canals", "locks"])} number {rng.randrange(1000)}"\n'
+        for n in range(24)
+    ]
+    text = ("id,when,where,price,code,note\n" + "".join(rows)).encode()
+    return {
+        "2-table": (_table(text), text),
+        "2-table-bytes": (_table(b"a,b\n1,2\n3\n" * 9), b"a,b\n1,2\n3\n" * 9),
+        **_parquet(),
+    }
+
+
+def _table(data: bytes) -> bytes:
+    file = io.BytesIO()
+    contents.write(file, tables.TextTable(io.BytesIO(data)), name="canal.csv")
+    return file.getvalue()
+
+
+def _parquet() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {"a": [1, None, 3] * 9, "b": [0.5, 2.25, float("nan")] * 9, "c": ["lock", "canal", None] * 9}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "canal.parquet"
+        parquet.write_table(pa.table(columns), path)
+        content, file = tables.ParquetTable.of(path), io.BytesIO()
+        contents.write(file, content, name="canal.parquet")
+    return {"2-table-parquet": (file.getvalue(), _pieces(file.getvalue()))}
+
+
+def _pieces(content: bytes) -> bytes:
+    """Return the data of the pieces of a Parquet file."""
+    with mock.patch.object(tables.DescribedParquet, "as_file", lambda self, pieces: pieces):
+        return coding.decompress(content)
 
 
 def _stream(data: bytes, speed: str, *, prior: bool = False, model: Prior | None = None) -> bytes:

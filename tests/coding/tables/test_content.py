@@ -17,9 +17,11 @@ from isthmus.coding.chunks import Head
 from isthmus.coding.container import STREAM, VALUES, Fields, Source, opened
 from isthmus.coding.recognising import kind_of, recognised, write_recognised
 from isthmus.coding.stream import Lost, Reader, salvage
-from isthmus.coding.tables import ParquetTable, TextTable, described, text
+from isthmus.coding.tables import ParquetTable, TextTable, coding, described, text
 from isthmus.coding.tables import parquet as parquets
 from isthmus.errors import ArtifactError, DataError, FormatNumberError, IsthmusError, ParameterError
+
+from .. import tables_by_the_norm
 
 HEADER = b"number,name,square\n"
 LINES = [f"{n},{'abc'[n % 3]},{n * n}\n".encode() for n in range(90)]
@@ -202,6 +204,29 @@ def test_what_is_no_table_of_plain_columns_stays_bytes(tmp_path: Path, table: pa
         found = recognised(path, file, kind_of(path))
     assert found.content is None
     assert why in str(found.why_not)
+
+
+def test_planes_of_many_rows_stand_in_sections_as_the_format_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    numbers = np.cumsum(rng.integers(-3, 4, 1 << 14)) + 10_000
+    lines = [f"{n},{n % 5},{'-' if n % 3 else rng.integers(10**9)}\n" for n in numbers]
+    data = ("a,b,c\n" + "".join(lines)).encode()
+    monkeypatch.setattr(tables_by_the_norm, "ValueCoder", Fast)
+    content = compressed(data)
+    assert tables_by_the_norm.table(content) == data == Reader(io.BytesIO(content)).readall()
+    assert coding.sections(1 << 14)[1] == slice(1 << 12, 1 << 13)
+    assert coding.sections((1 << 14) - 1) == [slice(0, (1 << 14) - 1)]
+
+
+class Fast:
+    """The compiled coder with the calls of the norm."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme, self._coder = scheme, None
+
+    def decode(self, payload: bytes, into: values.Values, sides: list[values.Values]) -> None:
+        self._coder = self._coder or values.ValueCoder(self._scheme, len(sides))
+        into[:] = self._coder.decode(payload, len(into), sides)
 
 
 # ------------------------------------------------------------------ which form a file takes
