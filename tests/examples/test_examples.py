@@ -155,6 +155,14 @@ def image_clustering_claim(rows: Table) -> None:
     assert best[0] > 90
 
 
+def image_compression_claim(rows: Table) -> None:
+    size, _, quality = rows["model, refined"]
+    for form in ("JPEG", "WebP"):
+        of_format = [figures for name, figures in rows.items() if name.startswith(form)]
+        assert min(its[0] for its in of_format if its[2] >= quality) > 2.5 * size
+        assert max(its[2] for its in of_format) > max(its[2] for name, its in rows.items() if "model" in name) + 10
+
+
 def text_claim(rows: Table) -> None:
     sizes = [rows[name][0] for name in ("isthmus", "isthmus, fast", "bzip2", "xz -9e", "gzip -9", "single characters")]
     assert sizes == sorted(sizes)
@@ -171,6 +179,7 @@ CLAIMS: dict[str, Callable[[Table], None]] = {
     "dense_squared_error": squared_error_claim,
     "gan": gan_claim,
     "image_clustering": image_clustering_claim,
+    "image_compression": image_compression_claim,
     "noise_control": noise_claim,
     "own_modules": own_modules_claim,
     "pca_against_autoencoder": pca_claim,
