@@ -16,6 +16,7 @@ from isthmus.coding import contents, values
 from isthmus.coding.chunks import Head
 from isthmus.coding.container import STREAM, VALUES, Fields, Source, opened
 from isthmus.coding.recognising import kind_of, recognised, write_recognised
+from isthmus.coding.scheme import Scheme
 from isthmus.coding.stream import Lost, Reader, salvage
 from isthmus.coding.tables import ParquetTable, TextTable, coding, described, text
 from isthmus.coding.tables import parquet as parquets
