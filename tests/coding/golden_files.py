@@ -15,9 +15,11 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
+
 from isthmus import coding
 from isthmus.coding import archive as archives
-from isthmus.coding import contents, reference, tables
+from isthmus.coding import contents, reference, tables, values
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import extreme_prior
 from isthmus.coding.prior import Prior
@@ -41,12 +43,23 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
 
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
+    if is_array(content):
+        with mock.patch.object(values, "_native", lambda: None):
+            return streams.Reader(io.BytesIO(content)).readall()
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
         return decode(content, extreme_prior())
 
 
+def is_array(content: bytes) -> bool:
+    """Tell whether a file holds an array."""
+    is_stream = content[2] & 15 == by_the_norm.STREAM
+    return is_stream and by_the_norm.fields(content)[0].get(2, b"")[:1] == bytes([contents.ARRAY])
+
+
 def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
+    if is_array(content):
+        return streams.Reader(io.BytesIO(content)).readall()  # an NPY file
     if content[2] & 15 == by_the_norm.STREAM and by_the_norm.fields(content)[0].get(2) == PARQUET:
         return _pieces(content)  # a Parquet file has other bytes with each version of Arrow
     if content[2] & 15 != by_the_norm.ARCHIVE:
@@ -77,6 +90,7 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         "1-archive-prior": (_archive(members, "normal", prior=True), members),
         "1-archive-model": (_archive(members, "normal", model=extreme_prior()), members),
         **_tables(),
+        **_arrays(),
     }
 
 
@@ -95,6 +109,26 @@ def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         "2-table-bytes": (_table(b"a,b\n1,2\n3\n" * 9), b"a,b\n1,2\n3\n" * 9),
         **_parquet(),
     }
+
+
+def _arrays() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    """Return fields without loss and within a bound, decimals, and items of several fields."""
+    y, x = np.mgrid[:24, :30]
+    field = ((x - 7) ** 2 * 3 + y * 40 + (x * y * 7) % 11).astype("<f4") / 16
+    holes = field.copy()
+    holes[2, 3], holes[5], holes[9, 9] = np.nan, 1e20, -0.0
+    items = np.zeros(40, [("n", ">i2"), ("name", "S3"), ("price", "<f8")])
+    items["n"], items["name"], items["price"] = np.arange(40) * 7, [b"abc", b"d"] * 20, np.arange(40) * 0.07
+    arrays = {
+        "2-array": (field, {}),
+        "2-array-bounded": (np.asfortranarray(holes), {"max_error": 0.5}),
+        "2-array-fields": (items, {}),
+    }
+    found: dict[str, tuple[bytes, bytes | dict[str, bytes]]] = {}
+    for name, (array, bound) in arrays.items():
+        content = coding.compress(array, **bound)
+        found[name] = content, streams.Reader(io.BytesIO(content)).readall()
+    return found
 
 
 def _table(data: bytes) -> bytes:
