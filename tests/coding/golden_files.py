@@ -44,7 +44,7 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
     if is_array(content):
-        with mock.patch.object(values, "_native", lambda: None):
+        with mock.patch.object(values, "_native", return_value=None):
             return streams.Reader(io.BytesIO(content)).readall()
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
