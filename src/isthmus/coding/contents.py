@@ -138,6 +138,9 @@ class Described(Protocol):
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
 
+    def instead(self, start: int, stop: int | None) -> bytes:
+        """Return what stands in a file for lost units, from one on and before another, or to the end."""
+
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file that the content came from, or of one that means the same."""
 

@@ -746,15 +746,18 @@ def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost
         return
     described = contents.reader_of(fields.content, source.name, model)
     lost: list[Lost] = []
-    yield from described.as_file(_sound_pieces(_saved(source, _Pieces(described), described.unit), lost))
+    saved = _saved(source, _Pieces(described), described.unit)
+    yield from described.as_file(_sound_pieces(saved, described, lost))
     yield from lost
 
 
-def _sound_pieces(saved: Iterator[bytes | Lost], lost: list[Lost]) -> Iterator[bytes]:
-    """Yield what is sound; what is lost is listed."""
+def _sound_pieces(saved: Iterator[bytes | Lost], described: contents.Described, lost: list[Lost]) -> Iterator[bytes]:
+    """Yield what is sound, and what stands for what is lost, which is listed."""
     for piece in saved:
         if isinstance(piece, Lost):
             lost.append(piece)
+            if instead := described.instead(piece.start, piece.stop):
+                yield instead
         else:
             yield piece
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 import isthmus
 from isthmus.coding import contents
 from isthmus.coding.arrays.content import ArrayContent, NoArray
+from isthmus.coding.container import Source, opened
 from isthmus.coding.describing import describe
-from isthmus.coding.stream import Reader
+from isthmus.coding.stream import Lost, Reader, salvage
 from isthmus.errors import ArtifactError, DataError, IsthmusWarning, ParameterError
 
 FIELD = np.cumsum(np.cumsum(np.random.default_rng(0).normal(size=(40, 50)), 0), 1).astype("f4")
@@ -102,6 +103,21 @@ def test_no_altered_byte_gives_another_array() -> None:
         with pytest.raises((ArtifactError, IsthmusWarning, Exception)) as raised:
             isthmus.decompress(bytes(altered))
         assert isinstance(raised.value, isthmus.errors.IsthmusError)
+
+
+def test_what_is_sound_of_a_damaged_array_keeps_its_place(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(400, 500))
+    content = bytearray(isthmus.compress(array))
+    content[2000] ^= 1  # in the first segment of two
+    source = Source.of(bytes(content), "it")
+    opened(source)
+    found = list(salvage(source))
+    lost = [piece for piece in found if isinstance(piece, Lost)]
+    read = np.load(io.BytesIO(b"".join(piece for piece in found if isinstance(piece, bytes))))
+    assert [(one.start, one.unit) for one in lost] == [(0, "item")]
+    assert lost[0].stop is not None
+    assert not read.ravel()[: lost[0].stop].any()
+    assert np.array_equal(read.ravel()[lost[0].stop :], array.ravel()[lost[0].stop :])
 
 
 @pytest.mark.parametrize(

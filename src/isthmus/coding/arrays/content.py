@@ -147,6 +147,11 @@ class DescribedArray:
         """Return the bytes of a payload, which is all there is to say of an array."""
         return {}
 
+    def instead(self, start: int, stop: int | None) -> bytes:
+        """Return zeros for items that are lost, so that the others keep their places."""
+        layout = self._description.layout
+        return bytes(((layout.size if stop is None else stop) - start) * layout.dtype.itemsize)
+
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a ``.npy`` file."""
         yield self._head or self._own_head()

@@ -135,6 +135,10 @@ class Described:
                 found[f"unit {unit}"] = found.get(f"unit {unit}", 0) + size
         return {"names, sizes and spans": len(payload) - sum(found.values()), **found}
 
+    def instead(self, start: int, stop: int | None) -> bytes:
+        """Return nothing for records that are lost."""
+        return b""
+
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Refuse: what the codes stand for, only their model knows."""
         raise checks.codes_need_their_model(self._name)

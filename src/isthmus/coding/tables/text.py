@@ -122,6 +122,10 @@ class DescribedText:
             self._names = _shown_names(parts.layout)
         return costs_of(payload, parts.sizes_by_column(), self._names)
 
+    def instead(self, start: int, stop: int | None) -> bytes:
+        """Return nothing for rows that are lost."""
+        return b""
+
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file."""
         return pieces
