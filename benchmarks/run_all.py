@@ -46,6 +46,7 @@ WITH_PEERS = (
     ("clustering", ["--data", "fashion-mnist"]),
     ("synthetic_table", []),
     ("text_compression", []),
+    ("table_compression", []),
     ("codec_model", []),
     ("text_autoencoder", []),
     ("vae_time_to_bound", []),

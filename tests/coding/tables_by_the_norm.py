@@ -122,7 +122,8 @@ def of_group(place: Bytes, layout: Layout | ArrowLayout) -> tuple[list[bytes], P
     for plane, plan in plans:
         order = list(found)
         sides = [order[k] for k in plan.planes]
-        scheme = scheme_of(plan, forms[plane], [forms[k] for k in order], rows) if forms[plane].size > 1 else None
+        known = {place: forms[order[place]] for place in plan.planes}
+        scheme = scheme_of(plan, forms[plane], known, rows) if forms[plane].size > 1 else None
         found[plane] = of_plane(place, rows, scheme and ValueCoder(scheme), forms[plane].where, sides, found)
     assert place.at == len(place.content)
     values: Planes = [[np.zeros(rows, np.int64) for _ in forms] for forms in layout.forms]

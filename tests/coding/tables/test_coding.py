@@ -149,7 +149,8 @@ def test_any_plan_gives_a_sound_scheme() -> None:
         plan = Plan(tuple(told), rng.choice((0, 1, 8, 22)))
         read = Plan.read(Source.of(plan.to_bytes(), "it"), 64)
         assert read == plan
-        assert scheme_of(plan, forms[64], forms[:64], rng.choice((1, 1 << 20))).why_refused(len(plan.planes)) is None
+        scheme = scheme_of(plan, forms[64], dict(enumerate(forms[:64])), rng.choice((1, 1 << 20)))
+        assert scheme.why_refused(len(plan.planes)) is None
 
 
 # ---------------------------------------------------------------------- damage

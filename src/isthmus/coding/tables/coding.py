@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Condition
@@ -89,11 +89,12 @@ def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> 
     # What says where another has values keeps its place; the others are ranked alone.
     planes = [replace(form, where=None).filled(v) for form, v in zip(split.forms, values, strict=True)]
     order = _following(ranked([[plane] for plane in planes]), split.forms)
-    plans = [_plan(one, order, split.forms, values[one.plane]) for one in order]
+    places = {one.plane: place for place, one in enumerate(order)}
+    plans = [_plan(one, places, split.forms, values[one.plane]) for one in order]
     head = b"".join(varint(one.plane) + plan.to_bytes() for one, plan in zip(order, plans, strict=True))
+    planned = list(places)
     coders = [
-        _PlaneCoder(split.forms, [r.plane for r in order[:step]], values, one.plane, plan)
-        for step, (one, plan) in enumerate(zip(order, plans, strict=True))
+        _PlaneCoder(split.forms, planned, values, one.plane, plan) for one, plan in zip(order, plans, strict=True)
     ]
     return packed(head) + b"".join(side_by_side(coders, _PlaneCoder.encode, threads))
 
@@ -103,24 +104,21 @@ def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int)
     split = Split.of(columns)
     count = len(split.forms)
     head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
-    order: list[int] = []
-    plans = []
+    plans: dict[int, Plan] = {}
     for step in range(count):
         plane = at_most(head, count - 1, "planes")
-        if plane in order:
+        if plane in plans:
             raise source.damaged("a column stands twice in its order")
-        order.append(plane)
-        plans.append(Plan.read(head, step))
+        where = split.forms[plane].where
+        if where is not None and where not in plans:
+            raise source.damaged("a column of it comes before the one that says where it has values")
+        plans[plane] = Plan.read(head, step)
     if head.up_to(1):
         raise source.damaged("more follows its plans")
     values = [np.zeros(rows, np.int64) for _ in range(count)]
-    coders, payloads = [], []
-    for step, plan in enumerate(plans):
-        where = split.forms[order[step]].where
-        if where is not None and where not in order[:step]:
-            raise source.damaged("a column of it comes before the one that says where it has values")
-        coders.append(_PlaneCoder(split.forms, order[:step], values, order[step], plan))
-        payloads.append([source.take(source.varint()) for _ in sections(rows)])
+    order = list(plans)
+    coders = [_PlaneCoder(split.forms, order, values, plane, plan) for plane, plan in plans.items()]
+    payloads = [[source.take(source.varint()) for _ in sections(rows)] for _ in coders]
     _Decoding(coders, payloads).run()
     return split.joined(values)
 
@@ -217,11 +215,11 @@ class _PlaneCoder:
     """One plane with those that came before it."""
 
     def __init__(
-        self, forms: Sequence[Form], earlier: Sequence[int], values: Sequence[Values], plane: int, plan: Plan
+        self, forms: Sequence[Form], order: Sequence[int], values: Sequence[Values], plane: int, plan: Plan
     ) -> None:
-        self.plane, self._form, self._values = plane, forms[plane], values
-        self._plan, self._forms = plan, [forms[k] for k in earlier]
-        self._sides = [earlier[k] for k in plan.planes]
+        self.plane, self._form, self._values, self._plan = plane, forms[plane], values, plan
+        self._sides = [order[place] for place in plan.planes]
+        self._forms = {place: forms[order[place]] for place in plan.planes}
         self._sections = sections(len(values[plane]))
         self._coder: ValueCoder | None = None
 
@@ -270,19 +268,20 @@ class _PlaneCoder:
 
 def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:
     """Return an order in which a plane follows the one that says where it has values."""
-    found: list[Ranked] = []
-    waiting = list(order)
-    while waiting:
-        done = {one.plane for one in found}
-        ready = next(one for one in waiting if forms[one.plane].where in (None, *done))
-        waiting.remove(ready)
-        found.append(ready)
-    return found
+    found: dict[int, Ranked] = {}
+    waiting: dict[int, list[Ranked]] = {}  # by the plane that has to come first
+    for one in order:
+        where = forms[one.plane].where
+        if where is None or where in found:
+            found[one.plane] = one
+            found |= {other.plane: other for other in waiting.pop(one.plane, [])}
+        else:
+            waiting.setdefault(where, []).append(one)
+    return list(found.values())
 
 
-def _plan(one: Ranked, order: Sequence[Ranked], forms: Sequence[Form], values: Values) -> Plan:
-    """Return the contexts of a plane that are worth naming, at most some of the same planes."""
-    places = {other.plane: place for place, other in enumerate(order)}
+def _plan(one: Ranked, places: Mapping[int, int], forms: Sequence[Form], values: Values) -> Plan:
+    """Return the contexts of a plane that are worth naming, by places in the order; at most some of the same planes."""
     kept: list[tuple[Width, ...]] = []
     alike: dict[tuple[int, ...], int] = {}
     for context in one.contexts:

@@ -92,7 +92,8 @@ def ranked(columns: Sequence[Sequence[Plane]]) -> list[Ranked]:
 
 def _in_order(sample: _Sample, order: Sequence[int], place: int) -> Ranked:
     """Return a plane with its contexts."""
-    return Ranked(order[place], tuple(_contexts(sample, order[place], order[:place])))
+    first = 0 if len(order) <= ORDERED else max(0, place - sample.reach)  # beyond, order is that of the columns
+    return Ranked(order[place], tuple(_contexts(sample, order[place], order[first:place])))
 
 
 def _told_early(sample: _Sample) -> list[int]:
@@ -175,10 +176,11 @@ class _Sample:
 
     def __post_init__(self) -> None:
         self.rows = len(self.values[0]) if self.values else 0
+        self.reach = max(1, TRIES // max(1, len(self.forms)))
 
     def near(self, plane: int, other: int) -> bool:
         """Tell whether two planes stand so close to each other that one is tried for the other."""
-        return abs(plane - other) <= max(1, TRIES // len(self.forms))
+        return abs(plane - other) <= self.reach
 
     def shift(self, plane: int, bits: int) -> int:
         """Return how many bits of an ordered plane have to be left out so that no more than so many are left."""

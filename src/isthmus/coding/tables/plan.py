@@ -7,7 +7,7 @@ part of the format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -85,7 +85,7 @@ def bits_of(form: Form) -> int:
     return (form.size - 1).bit_length()
 
 
-def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> Scheme:
+def scheme_of(plan: Plan, form: Form, forms: Mapping[int, Form], rows: int) -> Scheme:
     """Return how a plane is predicted; its sides are the planes of the plan.
 
     Parameters
@@ -94,8 +94,8 @@ def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> Schem
         What was chosen for it.
     form : Form
         Its own.
-    forms : sequence of Form
-        Of the earlier planes, in their order.
+    forms : mapping of int to Form
+        Of the planes that the plan names, by their place in the order.
     rows : int
         Of the group.
     """
@@ -105,7 +105,7 @@ def scheme_of(plan: Plan, form: Form, forms: Sequence[Form], rows: int) -> Schem
 class _Builder:
     """Features and contexts as they come together."""
 
-    def __init__(self, plan: Plan, form: Form, forms: Sequence[Form]) -> None:
+    def __init__(self, plan: Plan, form: Form, forms: Mapping[int, Form]) -> None:
         self.plan, self.form, self.forms = plan, form, forms
         self.sides = {plane: number for number, plane in enumerate(plan.planes, 1)}
         self.features: dict[Feature, int] = {}
