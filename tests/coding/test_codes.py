@@ -121,6 +121,47 @@ def test_coarse_steps_leave_codes_near_their_centres() -> None:
     assert np.allclose(lattice.codes(np.zeros((1, 2), np.int64)), [[5.0, -300.0]], atol=0.1)
 
 
+# ------------------------------------------------------------------ for ever
+
+
+def by_arithmetic(n: int, units: int, height: int, width: int) -> NDArray[np.int64]:
+    i, j, k, column = np.indices((n, units, height, width))
+    return (i * i * 7 + j * 13 + k * (i + 3) + column * 5) % (11 + 4 * j) - 5
+
+
+WRITTEN_ONCE = [  # units, maps, and indices of a codebook
+    (
+        by_arithmetic(9, 3, 1, 1),
+        "c169182b010178020f04090300990104090002040900091304030200000610000102030405060708090a0b0c0d0e0fce3d00"
+        "1910092f0d3cb53260b9af0114ff036667d50b9f4fb761752769f73874f6a09f7b1304f6c22c910010fb472fd46dd363a8f8"
+        "9b3556b2e3ce2507010ae6e2c4446ca0a7010d3cb5320133000013000000",
+    ),
+    (
+        np.cumsum(by_arithmetic(3, 2, 6, 7) // 4, 3),
+        "c1691829010178020d0403020099010406000206000904030200000610000102030405060708090a0b0c0d0e0f396c369910"
+        "03629b2d03643e8c430dff02e241b16ad84544d381866b0d03f6c645004cc6b70c117e42c4bcb10bdb98c73ebb183de0fb4c"
+        "604a926aa04074b1371c65f9fd532cdb69ff0c601ba9b00bd9645968b42368f829bd3e8e0a2c06cf8737043fc1b5365b861d"
+        "338ee7d3f73c07010a0c6338f7003c87089b2d03640131000013000000",
+    ),
+    (
+        np.abs(by_arithmetic(9, 3, 1, 1)),
+        "c169182001017802040409032004030200000610000102030405060708090a0b0c0d0e0f98d5d38310091a3d3fdf39cb920d"
+        "03ff036a1304fd769cad000db7d164b0acdbe3e6862f0b5f200701091f548980d236713d3fdf390128000012000000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("numbers", "content"), WRITTEN_ONCE)
+def test_a_file_that_was_written_once_decodes_for_ever(
+    numbers: NDArray[np.int64], content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for is_compiled in (True, False):
+        if not is_compiled:
+            monkeypatch.setattr(values, "_native", lambda: None)
+        [batch] = decompressed(bytes.fromhex(content))
+        assert (batch.values[0] == numbers).all()
+
+
 # ------------------------------------------------------------------ how small
 
 

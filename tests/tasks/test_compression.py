@@ -20,6 +20,7 @@ from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import Source
 from isthmus.tasks import compress_records, decompress_records, rate_distortion
 from isthmus.tasks.compression import fingerprint_of
+from isthmus.tasks.compression import records as records_module
 from isthmus.tasks.compression.forms import form_of
 from isthmus.tasks.compression.records import Records
 from isthmus.tasks.compression.search import last_good
@@ -144,6 +145,21 @@ def test_effort_pays(name: str, fitted: dict[str, Any], tmp_path: Path) -> None:
     made = compress_records(model, DIGITS, tmp_path / "b.isth", psnr=wanted.psnr, effort=20)
     assert made.compressed_bytes < plain.compressed_bytes
     assert pooled_psnr(DIGITS, decompress_records(model, tmp_path / "b.isth")) >= wanted.psnr - 0.005
+
+
+@pytest.mark.parametrize("name", ["vae", "vq"])
+def test_pieces_and_blocks_change_nothing_but_the_size(
+    name: str, fitted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_named(name, fitted)
+    whole = compress_records(model, DIGITS[:100], tmp_path / "a", size=10**6, effort=3)
+    monkeypatch.setattr(records_module, "PIECE", 8 * 15)
+    monkeypatch.setattr(records_module, "BLOCK", 64 * 7)
+    cut = compress_records(model, DIGITS[:100], tmp_path / "b", size=10**6, effort=3)
+    assert cut.compressed_bytes > whole.compressed_bytes
+    assert cut.psnr == pytest.approx(whole.psnr, abs=0.1)
+    assert len(numbers_in(tmp_path / "b")) > 4
+    assert decompress_records(model, tmp_path / "b").shape == (100, 8, 8)
 
 
 def test_the_same_file_each_time(fitted: dict[str, Any], tmp_path: Path) -> None:

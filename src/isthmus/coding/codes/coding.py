@@ -24,7 +24,6 @@ PIECE = 1 << 20  # whole numbers in a piece that is written, about
 TOGETHER, APART = 0, 1
 FEW = 1 << 17  # whole numbers up to which both ways are tried
 TELLING = 24.0  # of a unit that is worth looking at: records times squared correlation
-SPREADS = 32  # classes of spreads
 
 Values = NDArray[np.int64]
 
@@ -219,8 +218,7 @@ class _Group:
     def _coder(self, unit: int, sides: Sequence[int]) -> ValueCoder:
         count = self.n * self.height * self.width
         told = [self.bits[side] for side in sides]
-        ordered = self.lattice.ordered
-        scheme = schemes.apart(self.bits[unit], self.width, count, told, ordered=ordered, middle=self._middle(unit))
+        scheme = schemes.apart(self.bits[unit], self.width, count, told, ordered=self.lattice.ordered)
         return ValueCoder(scheme, len(sides))
 
     def _middle(self, unit: int) -> int:

@@ -17,7 +17,7 @@ SIDES = 16  # earlier units that one is predicted from, at most
 COARSE = 3  # highest bits of a number that a context sees
 
 
-def apart(bits: int, width: int, count: int, sides: Sequence[int], *, ordered: bool, middle: int) -> Scheme:
+def apart(bits: int, width: int, count: int, sides: Sequence[int], *, ordered: bool) -> Scheme:
     """Return how one unit is predicted from earlier ones, its sides.
 
     Parameters
@@ -32,16 +32,14 @@ def apart(bits: int, width: int, count: int, sides: Sequence[int], *, ordered: b
         Bits of each earlier unit.
     ordered : bool
         Whether numbers near each other mean the like.
-    middle : int
-        About which the numbers lie.
     """
-    return _Builder(bits, count, ordered=ordered).apart(width, sides, middle)
+    return _Builder(bits, count, ordered=ordered).apart(width, sides)
 
 
 def together(bits: int, width: int, places: int, units: int, count: int, *, ordered: bool) -> Scheme:
     """Return how all units are predicted as one sequence.
 
-    Sides are the number of the unit, its spread (:func:`isthmus.coding.codes.coding.spreads`), and its middle.
+    Sides are, for each number, its unit, the bits of that, and the number that stands for zero.
 
     Parameters
     ----------
@@ -66,7 +64,7 @@ class _Builder:
         self.features: dict[Feature, int] = {}
         self.contexts: dict[Context, None] = {}
 
-    def apart(self, width: int, sides: Sequence[int], middle: int) -> Scheme:
+    def apart(self, width: int, sides: Sequence[int]) -> Scheme:
         own = self._of_map(width)
         self._add()
         for number, bits in enumerate(sides[:4], 1):
@@ -79,8 +77,8 @@ class _Builder:
             self._add(*pair)
         if self.ordered:
             taps = [Tap(0, lag) for lag in _lags(width)] + [Tap(k, 0) for k in range(1, len(sides) + 1)]
-            self._add_near(own, taps, centred=False)
-        return self._scheme(self._energy(own, len(sides)))
+            self._add_near(own, taps)
+        return self._scheme(self._energy(own))
 
     def together(self, width: int, places: int, units: int) -> Scheme:
         unit, spread, middle = (self._sum(Tap(side, 0)) for side in (1, 2, 3))
@@ -114,19 +112,19 @@ class _Builder:
         self._add(Term(found[1]))
         return [*found, self._feature(Feature.median(left, above, corner))] if self.ordered else found
 
-    def _add_near(self, own: Sequence[int], taps: Sequence[Tap], *, centred: bool) -> None:
+    def _add_near(self, own: Sequence[int], taps: Sequence[Tap]) -> None:
         for feature in own:
             self._add(near=feature)
         zero = self._feature(Feature.sum())
         self._add(near=zero)
         if len(taps) > 1:
-            line = self._feature(Feature.regression(*taps, horizon=20_000, interval=4, ridge=14, centred=centred))
+            line = self._feature(Feature.regression(*taps, horizon=20_000, interval=4, ridge=14, centred=False))
             self._add(near=line)
-            quick = self._feature(Feature.regression(*taps, horizon=800, interval=4, ridge=7, centred=centred))
+            quick = self._feature(Feature.regression(*taps, horizon=800, interval=4, ridge=7, centred=False))
             self._add(near=quick)
             self._add(Term(quick, max(0, self.bits - COARSE)), near=line)
 
-    def _energy(self, own: Sequence[int], sides: int) -> Selector | None:
+    def _energy(self, own: Sequence[int]) -> Selector | None:
         """Return weights by how far neighbours are from each other, where there are any."""
         if not (self.ordered and len(own) > 1):
             return None
