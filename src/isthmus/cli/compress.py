@@ -24,7 +24,7 @@ from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
-from isthmus.coding.contents import Piece
+from isthmus.coding.contents import TABLE, Piece
 from isthmus.coding.prior import Prior
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
@@ -90,9 +90,10 @@ def compress(
         What isthmus fit --model codec learned from data like these, or a model of such records; decompress needs it.
     speed : {"normal", "fast"}
         fast takes a fraction of the time, and files are larger.
-    content : {"auto", "bytes", "table", "array"}
-        What a file is coded as: auto takes .csv, .tsv, .tab and .parquet for tables and .npy for arrays. They come back
-        byte for byte, but Parquet with the same values; what cannot be read as one is coded as bytes.
+    content : {"auto", "bytes", "table", "array", "picture"}
+        What a file is coded as: auto takes .csv, .tsv, .tab and .parquet for tables, .npy for arrays and .png for
+        pictures. They come back byte for byte, but Parquet, and some PNG files, with the same values, which is said;
+        what cannot be read as one is coded as bytes.
     max_error : float
         How far a number of an array may be off when it comes back; NaN, infinities and fill values are exact.
     rel_error : float
@@ -304,7 +305,8 @@ def _compress_file(
             terminal.say(f"note: {path}: {checks.bound_not_used(found.why_not)}.")
         if found.content:
             if not found.content.is_exact:
-                terminal.say(f"note: {checks.table_not_byte_for_byte(path)}")
+                say = checks.table_not_byte_for_byte if found.content.number == TABLE else checks.png_not_byte_for_byte
+                terminal.say(f"note: {say(path)}")
             told = _Told(meter)
             written = write_recognised(
                 file,

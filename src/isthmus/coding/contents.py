@@ -11,6 +11,7 @@ import importlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from isthmus import checks
@@ -27,6 +28,7 @@ __all__ = [
     "Chosen",
     "Content",
     "Described",
+    "Making",
     "Piece",
     "Work",
     "decoded",
@@ -75,6 +77,26 @@ class Work(Protocol):
 
     def __call__(self) -> Piece:
         """Return the piece."""
+
+
+@dataclass(frozen=True, eq=False)
+class Making:
+    """Work that a function does.
+
+    Parameters
+    ----------
+    bytes : int
+        Of the data, about.
+    made : callable
+        Returns the piece.
+    """
+
+    bytes: int
+    made: Callable[[], Piece]
+
+    def __call__(self) -> Piece:
+        """Return the piece."""
+        return self.made()
 
 
 class Content(Protocol):

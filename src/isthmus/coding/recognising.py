@@ -1,4 +1,4 @@
-"""What is in a file, and so what it is best coded as: a table, an array, or bytes."""
+"""What is in a file, and so what it is best coded as: a table, an array, a picture, or bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from isthmus.coding import contents
 from isthmus.coding.arrays.content import ArrayContent, NoArray
 from isthmus.coding.container import SMALL_LIMIT
 from isthmus.coding.contents import THREADS, Content, Piece
+from isthmus.coding.pictures import NoPixelsError, PngPicture
 from isthmus.coding.stream import compressed
 from isthmus.coding.tables import NoTable, ParquetTable, TextTable, sniffed
 
 __all__ = ["ARRAY", "AUTO", "BYTES", "KINDS", "TABLE", "Recognised", "kind_of", "recognised", "write_recognised"]
 
-AUTO, BYTES, TABLE, ARRAY = "auto", "bytes", "table", "array"
-KINDS = AUTO, BYTES, TABLE, ARRAY
-SUFFIXES = dict.fromkeys((".csv", ".tsv", ".tab", ".parquet"), TABLE) | {".npy": ARRAY}
+AUTO, BYTES, TABLE, ARRAY, PICTURE = "auto", "bytes", "table", "array", "picture"
+KINDS = AUTO, BYTES, TABLE, ARRAY, PICTURE
+SUFFIXES = dict.fromkeys((".csv", ".tsv", ".tab", ".parquet"), TABLE) | {".npy": ARRAY, ".png": PICTURE}
 PARQUET = b"PAR1"  # that a Parquet file begins with
 START = 1 << 20  # bytes that are looked at
 
@@ -61,7 +62,7 @@ def recognised(
         Its name.
     file : binary file
         It, from its start; a content reads from it later, or has read it.
-    kind : {"bytes", "table", "array"}
+    kind : {"bytes", "table", "array", "picture"}
         What it should be.
     bound : mapping, optional
         ``max_error``, ``rel_error`` and ``fill`` of an array: see :func:`isthmus.coding.arrays.encode`.
@@ -75,6 +76,13 @@ def recognised(
     if kind == ARRAY:
         array = ArrayContent.of_file(file, **(bound or {}), threads=threads)
         return Recognised(why_not=array.why) if isinstance(array, NoArray) else Recognised(array, array.why_exact)
+    if kind == PICTURE:
+        try:
+            return Recognised(PngPicture(file))
+        except NoPixelsError as error:
+            return Recognised(why_not=f"it {error}")
+        finally:
+            file.seek(0)
     start = file.read(START)
     file.seek(0)
     found = _parquet(path, start, prior, threads) or sniffed(start)
@@ -126,8 +134,7 @@ def write_recognised(
     how: dict[str, Any] = {"name": name, "verify": verify, "threads": threads, "label": label, "done": done}
     if size > SMALL_LIMIT or whatever or not content.is_exact:
         written = contents.write(file, content, **how)
-        if not content.is_exact:
-            source.seek(0, io.SEEK_END)  # it was read through another file
+        source.seek(0, io.SEEK_END)  # wherever the content has left it
         return written
     found = io.BytesIO()
     contents.write(found, content, **how)

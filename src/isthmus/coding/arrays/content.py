@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from isthmus.coding.arrays import Description, Encoder
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import ARRAY, Piece, Work
+from isthmus.coding.contents import ARRAY, Making, Piece, Work
 
 __all__ = ["ArrayContent", "DescribedArray", "NoArray", "described"]
 
@@ -90,25 +91,12 @@ class ArrayContent:
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the segments."""
-        for number in range(self._encoder.segments):
-            yield SegmentWork(self._encoder, number)
+        layout, count = self._encoder.layout, self._encoder.segments
+        for number in range(count):
+            yield Making(layout.size * layout.dtype.itemsize // count, partial(self._piece, number))
 
-
-@dataclass(frozen=True, eq=False)
-class SegmentWork:
-    """Makes a piece of a segment."""
-
-    encoder: Encoder
-    number: int
-
-    @property
-    def bytes(self) -> int:
-        """Of its items."""
-        return self.encoder.layout.size * self.encoder.layout.dtype.itemsize // max(1, self.encoder.segments)
-
-    def __call__(self) -> Piece:
-        """Return the piece."""
-        return Piece(*self.encoder.segment(self.number))
+    def _piece(self, number: int) -> Piece:
+        return Piece(*self._encoder.segment(number))
 
 
 def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from isthmus.coding.codes import schemes
 from isthmus.coding.codes.batch import NAMES_LIMIT, Batch
 from isthmus.coding.codes.lattice import LARGEST, Lattice
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import CODES, THREADS, Piece, Work
+from isthmus.coding.contents import CODES, THREADS, Making, Piece, Work
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.tables.packing import at_most, read_signed, signed
 from isthmus.coding.values import ValueCoder
@@ -52,24 +52,12 @@ class Codes:
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces."""
         for batch in self._batches():
-            yield BatchWork(batch, self._lattice)
+            yield Making(sum(part.nbytes for part in batch.values), partial(piece_of, batch, self._lattice))
 
 
-@dataclass(frozen=True, eq=False)
-class BatchWork:
-    """Makes a piece of a batch."""
-
-    batch: Batch
-    lattice: Lattice
-
-    @property
-    def bytes(self) -> int:
-        """Of the numbers."""
-        return sum(part.nbytes for part in self.batch.values)
-
-    def __call__(self) -> Piece:
-        """Return the piece."""
-        return Piece(len(self.batch), self.batch.to_bytes(), payload_of(self.batch, self.lattice))
+def piece_of(batch: Batch, lattice: Lattice) -> Piece:
+    """Return a batch as a piece."""
+    return Piece(len(batch), batch.to_bytes(), payload_of(batch, lattice))
 
 
 def payload_of(batch: Batch, lattice: Lattice) -> bytes:
