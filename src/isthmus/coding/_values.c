@@ -610,8 +610,8 @@ static int read_scheme(Values *m, Numbers n, i64 sides)
 
 static int make_room_to_learn(Values *m)
 {
-    int whole = (m->slots = calloc((size_t)1 << m->table, sizeof(Slot))) != NULL;
-    whole = whole && (m->near = calloc((size_t)1 << (m->table + NEAR_MORE), sizeof(Near)));
+    int whole = (m->slots = cleared_table(sizeof(Slot) << m->table)) != NULL;
+    whole = whole && (m->near = cleared_table(sizeof(Near) << (m->table + NEAR_MORE)));
     whole = whole && (m->maps = malloc((size_t)m->contexts * sizeof(Maps)));
     for (int s = 0; s < m->sets; s++)
         whole = whole && (m->weights[s] = calloc(rows_of(m, s) * (size_t)m->padded, sizeof(i32)));
