@@ -402,7 +402,7 @@ static void update(Values *m, int bit)
     for (int i = 0; i < m->contexts; i++) {
         Cell cell = *m->cells[i];
         int p = p_of(cell), count = count_of(cell);
-        if (count) {
+        if (m->history[i] >= 0) { /* the count may be that of another context, which shares the cell, by now */
             adapt(m->maps[i].by_history + m->history[i], bit, MAP_MOST);
             adapt(m->maps[i].by_level + m->level[i], bit, MAP_MOST);
         }

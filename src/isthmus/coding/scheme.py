@@ -134,8 +134,10 @@ class Context(NamedTuple):
 
 
 class Selector(NamedTuple):
-    """Which row of a set of weights is used: a term, clipped to ``rows`` numbers (from 0; on both sides of 0 where
-    the scale is logarithmic)."""
+    """Which of ``rows`` rows of weights is used: that of a term, clipped; 0 is the first, or in the middle if signed.
+
+    It is signed where its scale is logarithmic.
+    """
 
     term: Term
     rows: int

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.coding.coder import Bytes
+from isthmus.coding.reference.arithmetic import Bytes
 from isthmus.coding.reference.values import ValueCoder as Norm
 from isthmus.coding.scheme import LARGEST, Context, Feature, Scheme, Selector, Tap, Term, logarithmic
 
@@ -52,7 +52,7 @@ class ValueCoder:
             raise ValueError(f"a scheme {why}")
         self.scheme = scheme
         native = _native()
-        self._back: Back = Compiled(native, scheme, sides) if native else Norm(scheme)
+        self._back: Back = Norm(scheme) if native is None else Compiled(native, scheme, sides)
 
     def encode(self, values: Values, sides: Sequence[Values] = ()) -> bytes:
         """Return the payload of values.

@@ -23,18 +23,16 @@ class BitEncoder:
     def __init__(self) -> None:
         self._low, self._high, self._out = 0, 0xFFFFFFFF, bytearray()
 
-    def bit(self, p: int, bit: int | None) -> int:
+    def bit(self, p: int, bit: int) -> int:
         """Code a bit that is one with probability p / 65536, and return it."""
-        assert bit is not None
         self._low, self._high = _narrow(self._low, self._high, p, bit)
         while self._low >> 24 == self._high >> 24:
             self._out.append(self._high >> 24)
             self._low, self._high = _shift(self._low), _shift(self._high) | 255
         return bit
 
-    def plain(self, number: int | None, bits: int) -> int:
+    def plain(self, number: int, bits: int) -> int:
         """Code the bits of a number as they are, the highest first, and return it."""
-        assert number is not None
         for k in range(bits - 1, -1, -1):
             self.bit(EVEN, number >> k & 1)
         return number
@@ -45,7 +43,10 @@ class BitEncoder:
 
 
 class BitDecoder:
-    """A payload to bits; after its end come zeros."""
+    """A payload to bits; after its end come zeros.
+
+    It has the methods of an encoder, and looks at no bit that it is given, so that one way of coding serves both.
+    """
 
     def __init__(self, payload: Bytes) -> None:
         self._payload, self._at = payload, 4
@@ -57,7 +58,7 @@ class BitDecoder:
         """Whether more zeros were needed than a payload may leave out."""
         return self._at - 4 > len(self._payload)
 
-    def bit(self, p: int, _: int | None = None) -> int:
+    def bit(self, p: int, _: int = 0) -> int:
         """Return the next bit, which is one with probability p / 65536."""
         bit = int(self._window <= _middle(self._low, self._high, p))
         self._low, self._high = _narrow(self._low, self._high, p, bit)
@@ -68,15 +69,15 @@ class BitDecoder:
             self._at += 1
         return bit
 
-    def plain(self, _: int | None, bits: int) -> int:
+    def plain(self, _: int, bits: int) -> int:
         """Return a number whose bits were coded as they are."""
         number = 0
         for _k in range(bits):
             number = number << 1 | self.bit(EVEN)
         return number
 
-    def end(self) -> None:
-        """Check that the payload ends as an encoder would have ended it.
+    def end(self, what: str) -> None:
+        """Check that the payload ends as an encoder would have ended it; ``what`` it stands for is said if not.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class BitDecoder:
             It does not.
         """
         if self.is_beyond_end or self._payload[self._at - 4 :] != _last_bytes(self._low, self._high):
-            raise ValueError("not the payload of so many")
+            raise ValueError(f"not the payload of so many {what}")
 
 
 class Coder:
@@ -141,7 +142,7 @@ class Coder:
             out.append(byte)
             if decoder.is_beyond_end:
                 break
-        decoder.end()
+        decoder.end("bytes")
         return bytes(out)
 
     def learn(self, data: Bytes) -> None:

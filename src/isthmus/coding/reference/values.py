@@ -11,15 +11,16 @@ each operation of which is rounded as IEEE 754 says, in an order that is fixed h
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.coding.reference.arithmetic import BitDecoder, BitEncoder
+from isthmus.coding.reference.arithmetic import BitDecoder, BitEncoder, Bytes
 from isthmus.coding.reference.numbers import MASK, RATES, Adaptive, Curves, clip, dot, learn, mix, squash, stretch
-from isthmus.coding.scheme import COMBINATION, LARGEST, MEDIAN, REGRESSION, SPREAD, SUM, Feature, Scheme, Tap
+from isthmus.coding.scheme import LARGEST, MEDIAN, REGRESSION, SPREAD, SUM, Feature, Scheme, Tap
 
 __all__ = ["ValueCoder", "logarithm"]
 
@@ -68,6 +69,10 @@ class Cell:
     """What bits followed in one context at one place: a probability, how many, and the last eight."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing."""
         self.p, self.count, self.seen = 32768, 0, 0
 
     def adapt(self, bit: int) -> None:
@@ -80,9 +85,18 @@ class Cell:
 class Slot:
     """The 15 cells of four bits of one context, or the one cell near a feature."""
 
-    def __init__(self, check: int, cells: int) -> None:
-        self.check = check
+    def __init__(self, cells: int) -> None:
+        self.check = 0
         self.cells = [Cell() for _ in range(cells)]
+
+    def give_to(self, check: int) -> None:
+        """Forget one context for another one.
+
+        Whoever still uses it, because two contexts of this value fall on it, goes on with the new one.
+        """
+        self.check = check
+        for cell in self.cells:
+            cell.forget()
 
 
 class Table:
@@ -97,19 +111,19 @@ class Table:
     """
 
     def __init__(self, bits: int, cells: int) -> None:
-        self.bits, self.cells = bits, cells
-        self.slots: dict[int, Slot] = {}
+        self.bits = bits
+        self.slots: dict[int, Slot] = defaultdict(lambda: Slot(cells))
 
     def find(self, key: int) -> Slot:
         """Return the slot of a context."""
         check, place = key & 0xFFFF or 1, key >> 64 - self.bits
-        near = [place ^ k for k in range(3)]
-        for k in near:
-            if k in self.slots and self.slots[k].check == check:
-                return self.slots[k]
-        least = min(near, key=lambda k: self.slots[k].cells[0].count if k in self.slots else 0)
-        self.slots[least] = Slot(check, self.cells)
-        return self.slots[least]
+        near = [self.slots[place ^ k] for k in range(3)]
+        for slot in near:
+            if slot.check == check:
+                return slot
+        least = min(near, key=lambda slot: slot.cells[0].count)
+        least.give_to(check)
+        return least
 
 
 class Maps:
@@ -238,7 +252,7 @@ class ValueCoder:
             values[place] = self._code(encoder, int(values[place]))
         return encoder.end()
 
-    def decode(self, payload: bytes, values: Values, sides: Sequence[Values]) -> None:
+    def decode(self, payload: Bytes, values: Values, sides: Sequence[Values]) -> None:
         """Fill in the values of a payload.
 
         Raises
@@ -249,10 +263,10 @@ class ValueCoder:
         decoder = BitDecoder(payload)
         for place in range(len(values)):
             self._begin(place, values, sides)
-            values[place] = self._code(decoder, None)
+            values[place] = self._code(decoder, 0)
             if decoder.is_beyond_end:
                 break
-        decoder.end()
+        decoder.end("values")
 
     def learn(self, values: Values, sides: Sequence[Values]) -> None:
         """See values without coding them."""
@@ -297,15 +311,14 @@ class ValueCoder:
         shift = feature.settings[0]
         if feature.kind == SPREAD:
             return sum(tap.factor * abs(known[tap.source] - known[tap.lag]) for tap in taps) >> shift
-        assert feature.kind in (SUM, COMBINATION)
-        summed = feature.kind == SUM
+        summed = feature.kind == SUM  # else it is a COMBINATION
         total = sum(tap.factor * (at(tap) if summed else known[tap.source]) for tap in taps)
         return total + (1 << shift >> 1) >> shift
 
     # ------------------------------------------------------------------ a value
 
-    def _code(self, coder: BitEncoder | BitDecoder, value: int | None) -> int:
-        """Code a value, or decode one where it is None; return it as a decoder has it."""
+    def _code(self, coder: BitEncoder | BitDecoder, value: int) -> int:
+        """Code a value, and return it as a decoder has it; a decoder looks at none that it is given."""
         scheme = self.scheme
         if scheme.around is None:
             found = self._code_bits(coder, value, 0)
@@ -316,29 +329,26 @@ class ValueCoder:
         self.count += 1
         return found
 
-    def _code_around(self, coder: BitEncoder | BitDecoder, value: int | None, centre: int) -> int:
+    def _code_around(self, coder: BitEncoder | BitDecoder, value: int, centre: int) -> int:
         """Code how far a value is from a feature."""
         scheme = self.scheme
-        half = 1 << scheme.bits - 1
-        escape, steps, low = 2 * half - 1, None, None
-        if value is not None:
-            steps = over(value - centre, scheme.step) if scheme.step > 1 else value - centre >> scheme.raw
-            low = value - centre & (1 << scheme.raw) - 1
-        inside = steps is not None and -half <= steps < half - 1
-        coded = None if steps is None else steps + half if inside else escape
-        coded = self._code_bits(coder, coded, centre - (half * scheme.step << scheme.raw))
+        half, unit = 1 << scheme.bits - 1, scheme.step << scheme.raw
+        escape = 2 * half - 1
+        steps = over(value - centre, scheme.step) if scheme.step > 1 else value - centre >> scheme.raw
+        coded = steps + half if -half <= steps < half - 1 else escape
+        coded = self._code_bits(coder, coded, centre - half * unit)
         steps = coded - half if coded != escape else _code_plainly(coder, steps)
-        low = coder.plain(low, scheme.raw)
-        return max(-LARGEST, min(LARGEST, centre + (steps * scheme.step << scheme.raw) + low))
+        low = coder.plain(value - centre & (1 << scheme.raw) - 1, scheme.raw)
+        return max(-LARGEST, min(LARGEST, centre + steps * unit + low))
 
-    def _code_bits(self, coder: BitEncoder | BitDecoder, value: int | None, origin: int) -> int:
+    def _code_bits(self, coder: BitEncoder | BitDecoder, value: int, origin: int) -> int:
         """Code the bits of a number from the highest; ``origin`` is the value that 0 stands for."""
         self.node, low = 1, 0
         for k in range(self.scheme.bits - 1, -1, -1):
             self.k = k
             middle = low + (1 << k)
             p = self._predict(origin + (middle * self.scheme.step << self.scheme.raw))
-            bit = coder.bit(p, None if value is None else value >> k & 1)
+            bit = coder.bit(p, value >> k & 1)
             self._update(bit)
             low = middle if bit else low
             self.node = self.node << 1 | bit
@@ -429,12 +439,11 @@ def _chosen(value: int, scale: int, rows: int) -> int:
     return max(0, min(rows - 1, value + (rows // 2 if scale < 0 else 0)))
 
 
-def _code_plainly(coder: BitEncoder | BitDecoder, number: int | None) -> int:
+def _code_plainly(coder: BitEncoder | BitDecoder, number: int) -> int:
     """Code a whole number with its sign: how many bits it has, and the bits (Elias' gamma code)."""
-    folded = None if number is None else (2 * number if number >= 0 else -2 * number - 1) + 1
-    length = coder.plain(None if folded is None else folded.bit_length(), 6)
+    folded = (2 * number if number >= 0 else -2 * number - 1) + 1
+    length = coder.plain(folded.bit_length(), 6)
     if not 0 < length <= LONGEST:
         raise ValueError("a number that no value needs")
-    folded = coder.plain(None if folded is None else folded & (1 << (length - 1)) - 1, (length - 1))
-    folded |= 1 << (length - 1)
-    return -(folded >> 1) if not folded % 2 else folded >> 1
+    folded = coder.plain(folded & (1 << length - 1) - 1, length - 1) | 1 << length - 1
+    return folded >> 1 if folded % 2 else -(folded >> 1)
