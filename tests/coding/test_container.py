@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import isthmus
 from isthmus.coding import container
+from isthmus.coding.chunks import CHUNK_LIMIT, Head, Totals
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import STREAM, Fields, Source, check_of, first_bytes, varint
-from isthmus.coding.stream import CHUNK_LIMIT, Head, Totals
 from isthmus.errors import ArtifactError, DataError, DataTypeError, FormatNumberError, IsthmusError, ParameterError
 
 from . import by_the_norm, samples
@@ -183,7 +183,7 @@ CODED = bytes([1, 1, table_bits(0)])
         (b"\xc1\x69\xf0", "format 15"),
         (b"\xc1\x69\x14", "form 4"),
         (head({4: CODED, 8: b""}), "field 8"),
-        (head({2: b"\x01", 4: CODED}), "field 2"),
+        (head({2: b"\x01", 4: CODED}), "method 1 for such a content"),
         (head({4: bytes([2, 1, 12])}), "method 2, speed 1"),
         (head({4: bytes([1, 3, 12])}), "method 1, speed 3"),
         (head({4: bytes([1, 1, 60])}), "a table of 2^60"),

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import isthmus
 from isthmus.coding import stream as streams
+from isthmus.coding.chunks import END, Head, Totals
 from isthmus.coding.container import STREAM, Fields, Source, opened
 from isthmus.coding.describing import describe
-from isthmus.coding.stream import END, Head, Lost, Reader, Totals, Writer, salvage
+from isthmus.coding.stream import Lost, Reader, Writer, salvage
 from isthmus.errors import ArtifactError, OutputExistsError, ParameterError
 
 from . import by_the_norm, samples

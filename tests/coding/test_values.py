@@ -28,7 +28,6 @@ from isthmus.coding.scheme import (
     Selector,
     Tap,
     Term,
-    logarithmic,
 )
 from isthmus.coding.values import ValueCoder
 from isthmus.errors import ArtifactError

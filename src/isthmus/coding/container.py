@@ -25,6 +25,7 @@ __all__ = [
     "SMALL_LIMIT",
     "SPEEDS",
     "STREAM",
+    "VALUES",
     "Fields",
     "Source",
     "as_bytes",
@@ -49,7 +50,7 @@ SMALL_HEAD = 8  # bytes before them
 FIELDS_LIMIT = 65_535  # bytes of fields
 VARINT_LIMIT = 10  # bytes of one
 SPEEDS = {"normal": 1, "fast": 2}
-STORED, PREDICTED = 0, 1  # methods
+STORED, PREDICTED, VALUES = 0, 1, 2  # methods
 SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small file, and a prior in the others
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
@@ -71,6 +72,11 @@ class Source:
         self.file, self.name = file, name
         self.position = 0
         self._noted: bytearray | None = None
+
+    @classmethod
+    def of(cls, content: bytes, name: str) -> Self:
+        """Return the source of bytes that are at hand."""
+        return cls(io.BytesIO(content), name)
 
     def take(self, count: int) -> bytes:
         """Return exactly so many bytes.
@@ -295,7 +301,7 @@ class Fields:
     Parameters
     ----------
     method : int
-        0 is stored, 1 predicted.
+        0 is stored, 1 predicted, 2 by the coder of values.
     speed : int
         Of the coder.
     bits : int
@@ -304,6 +310,8 @@ class Fields:
         Of what was compressed.
     prior : bytes, optional
         The 16 first bytes of the fingerprint of the prior that the coder begins with.
+    content : bytes, optional
+        What is in the stream where it is not bytes: its number, and what it says of itself.
     """
 
     method: int
@@ -311,6 +319,7 @@ class Fields:
     bits: int = 0
     name: str | None = None
     prior: bytes | None = None
+    content: bytes | None = None
 
     @classmethod
     def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
@@ -322,6 +331,8 @@ class Fields:
         fields = {4: bytes([self.method, self.speed, self.bits])}
         if self.name is not None:
             fields[1] = self.name.encode()
+        if self.content is not None:
+            fields[2] = self.content
         if self.prior is not None:
             fields[6] = self.prior
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
@@ -343,23 +354,26 @@ class Fields:
     @classmethod
     def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
         """Return what fields mean, each of which is what it should be, or was written by a later version."""
-        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (4, 6)]
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6)]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
         coder = fields.get(4, b"")
         if len(coder) != 3:
             raise source.damaged("its head does not say how it is coded")
         method, speed, bits = coder
-        if method > PREDICTED or speed not in (SPEEDS.values() if method == PREDICTED else (0,)):
+        content = fields.get(2)
+        if method > VALUES or (method == VALUES) != (content is not None):
+            raise checks.later_form(source.name, f"method {method} for such a content")
+        if speed not in (SPEEDS.values() if method == PREDICTED else (0,)):
             raise checks.later_form(source.name, f"method {method}, speed {speed}")
         if not (table_bits(0, speed) <= bits <= table_bits(None, speed) if method == PREDICTED else bits == 0):
             raise checks.later_form(source.name, f"a table of 2^{bits}")
         prior = fields.get(6)
         if prior is not None and len(prior) != FINGERPRINT:
             raise source.damaged("its head does not say which prior it needs")
-        if prior is not None and (method, speed) != (PREDICTED, NORMAL):
+        if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)):
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
-        return cls(method, speed, bits, _name(fields.get(1), source), prior)
+        return cls(method, speed, bits, _name(fields.get(1), source), prior, content)
 
     def found_prior(self, model: Prior | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""
@@ -367,7 +381,7 @@ class Fields:
 
     def coder(self, length: int | None = None, *, prior: Prior | None = None) -> Coder | None:
         """Return a new coder, for as few bytes as ``length`` if that is given; None where all is stored."""
-        if self.method == STORED:
+        if self.method != PREDICTED:
             return None
         bits = self.bits if length is None else min(self.bits, table_bits(length, self.speed))
         return Coder(bits, speed=self.speed, prior=prior)

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from isthmus.coding.archive import Archive
+from isthmus.coding.chunks import END, END_SIZE, Head
 from isthmus.coding.container import (
     ARCHIVE,
     FINGERPRINT,
@@ -20,7 +21,6 @@ from isthmus.coding.container import (
     opened,
 )
 from isthmus.coding.prior import shipped
-from isthmus.coding.stream import END, END_SIZE, Head
 
 __all__ = ["describe"]
 
@@ -84,7 +84,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
     number = length = stored = restarts = 0
     while True:
         start = source.position
-        head = Head.read(source, number)
+        head = Head.read(source, number, of_bytes=fields.content is None)
         if head.kind == END:
             break
         parts["chunk heads"] += source.position - start

@@ -15,28 +15,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, Self
 
 from isthmus import checks
+from isthmus.coding import contents
 from isthmus.coding.choosing import Choice
+from isthmus.coding.chunks import DATA, END, END_SIZE, Chunk, Head, Restart, Totals
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
-    EMPTY,
     SMALL_LIMIT,
     SPEEDS,
     STREAM,
     Fields,
     Source,
     as_bytes,
-    believable,
     check_of,
-    coded,
     decoded,
     opened,
     small,
     small_data,
-    varint,
 )
 from isthmus.coding.prior import Prior
 from isthmus.errors import ArtifactError
@@ -55,132 +53,10 @@ __all__ = [
 ]
 
 CHUNK = 1 << 18  # bytes of data in one that is written, at most
-CHUNK_LIMIT = 1 << 20  # bytes of data, or of payload, in one that is read
 RESTART = 64 << 20  # bytes of data after which the coder begins afresh
 LANES = 2  # segments that are coded at a time
 LANE_LIMIT = 16 << 20  # bytes of data in one
 LEAST = 1 << 17  # bytes of data that are cut in two: texts as long lose 1 % by it
-DATA, END = 0, 7  # kinds of chunks
-KIND, STORED, AFRESH = 0b111, 0b1000, 0b10000
-END_SIZE = 4  # bytes behind the end chunk that say how long it is
-
-
-@dataclass(frozen=True)
-class Head:
-    """What stands before the payload of a chunk.
-
-    Parameters
-    ----------
-    flags : int
-        Kind, whether it is stored, and whether the coder begins afresh.
-    units : int
-        Bytes of data; of the end, the number of chunks.
-    size : int
-        Bytes of payload.
-    check : bytes
-        Of the data; of the end, of the payload.
-    """
-
-    flags: int
-    units: int
-    size: int
-    check: bytes
-
-    @property
-    def kind(self) -> int:
-        """What the chunk holds."""
-        return self.flags & KIND
-
-    @property
-    def stored(self) -> bool:
-        """Whether the payload is the data."""
-        return bool(self.flags & STORED)
-
-    @property
-    def afresh(self) -> bool:
-        """Whether the coder begins afresh."""
-        return bool(self.flags & AFRESH)
-
-    def to_bytes(self, number: int) -> bytes:
-        """Return it as it stands before the chunk of a number."""
-        own = bytes([self.flags]) + varint(self.units) + varint(self.size) + self.check
-        return own + _check_of_head(number, own)
-
-    @classmethod
-    def read(cls, source: Source, number: int | None) -> Self:
-        """Return the head of the chunk of a number, of which no more than makes sense has to be allocated.
-
-        Without a number it must be the end, which says its own.
-        """
-        source.note()
-        flags = source.take(1)[0]
-        head = cls(flags, source.varint(), source.varint(), source.take(4))
-        number = head.units if number is None else number
-        if _check_of_head(number, source.noted()) != source.take(2):
-            raise source.damaged(f"the head of chunk {number:,} does not fit its check")
-        if flags & ~(KIND | STORED | AFRESH) or head.kind not in (DATA, END):
-            raise checks.later_form(source.name, f"chunk {number:,} of kind {flags}")
-        if head.size > CHUNK_LIMIT or not head._makes_sense(number):
-            raise source.damaged(f"chunk {number:,} is of no size that it can have")
-        return head
-
-    def _makes_sense(self, number: int) -> bool:
-        if self.kind == END:
-            return self.flags == END and self.units == number
-        if self.units > CHUNK_LIMIT or self.afresh < (number == 0):
-            return False
-        return self.size == self.units > 0 if self.stored else believable(self.size, self.units)
-
-
-def _check_of_head(number: int, own: bytes) -> bytes:
-    return check_of(number.to_bytes(8, "little") + own, 2)
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Where a coder begins afresh.
-
-    Parameters
-    ----------
-    position : int
-        Of the chunk in the file.
-    units : int
-        Bytes of data before it.
-    number : int
-        Of the chunk.
-    """
-
-    position: int = 0
-    units: int = 0
-    number: int = 0
-
-
-class Totals:
-    """What the end of a stream says of all of it, gathered on the way."""
-
-    def __init__(self) -> None:
-        self.chunks = self.length = 0
-        self.check = EMPTY
-        self.restarts: list[Restart] = []
-
-    def add(self, head: Head, data: bytes | memoryview, position: int) -> None:
-        """Count a chunk that stands at a position."""
-        if head.afresh:
-            self.restarts.append(Restart(position, self.length, self.chunks))
-        self.check = int.from_bytes(check_of(data, start=self.check), "little")
-        self.chunks += 1
-        self.length += len(data)
-
-    def to_bytes(self) -> bytes:
-        """Return the end of a stream."""
-        packed = varint(self.length) + self.check.to_bytes(4, "little") + varint(len(self.restarts))
-        before = Restart()
-        for restart in self.restarts:
-            packed += varint(restart.position - before.position)
-            packed += varint(restart.units - before.units) + varint(restart.number - before.number)
-            before = restart
-        end = Head(END, self.chunks, len(packed), check_of(packed)).to_bytes(self.chunks) + packed
-        return end + len(end).to_bytes(END_SIZE, "little")
 
 
 # ------------------------------------------------------------------ writing
@@ -382,22 +258,6 @@ class Writer(io.BufferedIOBase):
         self.written += len(content)
 
 
-class Chunk(NamedTuple):
-    """A chunk that is to be written: its head, what stands behind it, and the data."""
-
-    head: Head
-    content: bytes
-    data: bytes
-
-    @classmethod
-    def coded(cls, coder: Coder | None, data: bytes, afresh: bool) -> Self:
-        """Return data as a chunk."""
-        payload = coded(coder, data)
-        content = data if payload is None else payload
-        flags = DATA | (AFRESH if afresh else 0) | (STORED if payload is None else 0)
-        return cls(Head(flags, len(data), len(content), check_of(data)), content, data)
-
-
 class Lanes:
     """Codes segments of data, each afresh, in threads of their own, and gives their chunks in order.
 
@@ -543,6 +403,9 @@ class Decoder:
         return cls(fields.coder(prior=fields.found_prior(model, source.name)))
 
 
+Decoded = tuple[int, Head, bytes | None]  # place in the file, head, and data; of the end its payload
+
+
 def _whole(content: bytes, prior: Prior | None) -> bytes | None:
     """Return the data of a small file, None of one that is not sound."""
     source = Source(io.BytesIO(content), "the data")
@@ -553,17 +416,26 @@ def _whole(content: bytes, prior: Prior | None) -> bytes | None:
 
 
 def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> Iterator[bytes]:
-    """Yield the data of a stream, whose first bytes are taken, chunk by chunk, and check its end.
+    """Return the data of a stream, whose first bytes are taken, chunk by chunk; at last its end is checked.
 
     Raises
     ------
     ArtifactError
         It needs another model; or something in it is not as it was written, and what came before is sound.
     """
-    fields, totals = Fields.read(source, STREAM), Totals()
+    fields = Fields.read(source, STREAM)
+    if fields.content is not None:
+        described = contents.reader_of(fields.content, source.name, model)
+        return described.as_file(_sound(source, _decoded_as(described, source, threads)))
     prior = fields.found_prior(model, source.name)
     decode = _decoded_side_by_side if threads > 1 and _has_lanes(source) else _decoded_in_turn
-    for position, head, data in decode(source, fields, prior):
+    return _sound(source, decode(source, fields, prior))
+
+
+def _sound(source: Source, decoded: Iterator[Decoded]) -> Iterator[bytes]:
+    """Yield the data of chunks, and check the end."""
+    totals = Totals()
+    for position, head, data in decoded:
         if head.kind == END:
             break
         if data is None:
@@ -576,14 +448,27 @@ def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> 
         raise source.damaged("more bytes follow its end")
 
 
-Decoded = tuple[int, Head, bytes | None]  # place in the file, head, and data; of the end its payload
-
-
 def _decoded_in_turn(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
     """Yield chunks as they come."""
     decoder = Decoder(fields.coder(prior=prior))
     for position, head, payload in _chunks_of(source):
         yield position, head, payload if head.kind == END else decoder.data(head, payload)
+
+
+def _decoded_as(described: contents.Described, source: Source, threads: int) -> Iterator[Decoded]:
+    """Yield the chunks of another content, each of which is decoded by itself."""
+
+    def decoded(chunk: tuple[int, Head, bytes]) -> Decoded:
+        position, head, payload = chunk
+        if head.kind == END or head.stored:
+            return position, head, payload
+        try:
+            data = described.data(head.units, payload)
+        except ValueError:
+            return position, head, None
+        return position, head, data if check_of(data) == head.check else None
+
+    return contents.side_by_side(_chunks_of(source, of_bytes=False), decoded, threads)
 
 
 def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -> Iterator[Decoded]:
@@ -626,11 +511,11 @@ def _decoded_side_by_side(source: Source, fields: Fields, prior: Prior | None) -
         pool.shutdown(cancel_futures=True)
 
 
-def _chunks_of(source: Source) -> Iterator[tuple[int, Head, bytes]]:
+def _chunks_of(source: Source, *, of_bytes: bool = True) -> Iterator[tuple[int, Head, bytes]]:
     """Yield place, head and payload of each chunk, the end as the last."""
     for number in count():
         position = source.position
-        head = Head.read(source, number)
+        head = Head.read(source, number, of_bytes=of_bytes)
         yield position, head, source.take(head.size)
         if head.kind == END:
             return

@@ -1,0 +1,175 @@
+"""What a stream can hold besides bytes: tables, arrays and pictures, each chunk of which can be had alone.
+
+A content is cut into pieces, whole rows of a table or a part of an array, that know nothing of each other. Each becomes
+a chunk of a stream (docs/format.md), which is coded, checked and decoded by itself, so that pieces are worked on side
+by side, and one is had without the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar
+
+from isthmus import checks
+from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
+from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
+
+__all__ = ["ARRAY", "PICTURE", "TABLE", "Content", "Described", "Piece", "Work", "side_by_side", "write"]
+
+TABLE, ARRAY, PICTURE = 1, 2, 3
+MODULES = {TABLE: "isthmus.coding.tables", ARRAY: "isthmus.coding.arrays", PICTURE: "isthmus.coding.pictures"}
+THREADS = 2
+AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
+
+
+class Piece(NamedTuple):
+    """A part of a content that becomes a chunk.
+
+    Parameters
+    ----------
+    units : int
+        Rows of a table, items of an array, pixels of a picture; at most 2^24.
+    data : bytes
+        What a reader gets, and what is checked.
+    payload : bytes or None
+        What stands in the file; None where the data themselves do.
+    """
+
+    units: int
+    data: bytes
+    payload: bytes | None
+
+
+class Work(Protocol):
+    """Makes a piece; called in any thread."""
+
+    def __call__(self) -> Piece:
+        """Return the piece."""
+
+
+class Content(Protocol):
+    """What is to be written."""
+
+    number: int  # TABLE, ARRAY or PICTURE
+    fingerprint: bytes | None  # of the model that it is coded with
+
+    def description(self) -> bytes:
+        """Return what a reader needs before the first piece."""
+
+    def work(self) -> Iterator[Work]:
+        """Yield what makes the pieces, in order."""
+
+
+class Described(Protocol):
+    """A content that is read: each module of MODULES has a function `described` that makes it of a description."""
+
+    def data(self, units: int, payload: bytes) -> bytes:
+        """Return the data of a piece; ValueError where there is none. Called in any thread."""
+
+    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of the file that the content came from, or of one that means the same."""
+
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def side_by_side(items: Iterable[Item], made: Callable[[Item], Found], threads: int = THREADS) -> Iterator[Found]:
+    """Yield what is made of items, in order, while threads work on the next ones."""
+    if threads < 2:
+        yield from map(made, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[Found]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(made, item))
+                if len(pending) > threads + AHEAD:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for waiting in pending:
+                waiting.cancel()
+
+
+def write(
+    file: BinaryIO,
+    content: Content,
+    *,
+    name: str | None = None,
+    verify: bool = True,
+    threads: int = THREADS,
+    label: str = "the data",
+    done: Callable[[Piece], object] | None = None,
+) -> int:
+    """Write a content as a stream, and return how many bytes that are.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    content : Content
+    name : str, optional
+        Of what is compressed.
+    verify : bool, default=True
+        Whether each piece is decoded again and compared.
+    threads : int, default=2
+        That may be used. No byte hangs on it.
+    label : str, default="the data"
+        What sentences call it.
+    done : callable, optional
+        Is told each piece that was written.
+    """
+    described = content.description()
+    prior = None if content.fingerprint is None else content.fingerprint[:FINGERPRINT]
+    fields = Fields(VALUES, name=name, prior=prior, content=varint(content.number) + described)
+    reader = reader_of(fields.content or b"", label, content) if verify else None
+
+    def made(work: Work) -> Piece:
+        piece = work()
+        if reader and piece.payload is not None and reader.data(piece.units, piece.payload) != piece.data:
+            raise checks.unlike_its_source(label)
+        return piece
+
+    written = file.write(fields.to_bytes(STREAM))
+    totals = Totals()
+    for piece in side_by_side(content.work(), made, threads):
+        stored = piece.payload is None or len(piece.payload) >= len(piece.data)
+        payload = piece.data if stored or piece.payload is None else piece.payload
+        head = Head(DATA | AFRESH | (STORED if stored else 0), piece.units, len(payload), check_of(piece.data))
+        position = written
+        written += file.write(head.to_bytes(totals.chunks) + payload)
+        totals.add(head, piece.data, position)
+        if done:
+            done(piece)
+    return written + file.write(totals.to_bytes())
+
+
+def reader_of(content: bytes, name: str, model: Any = None) -> Described:
+    """Return what reads a content, as field 2 describes it.
+
+    Parameters
+    ----------
+    content : bytes
+        Its number and what it says of itself.
+    name : str
+        Of the file, for sentences.
+    model : object, optional
+        What it was coded with.
+
+    Raises
+    ------
+    FormatNumberError
+        Nobody knows such a content yet.
+    ArtifactError
+        The description is none.
+    """
+    source = Source.of(content, name)
+    number = source.varint()
+    if number not in MODULES:
+        raise checks.later_form(name, f"content {number}")
+    return importlib.import_module(MODULES[number]).described(source, model)
