@@ -7,6 +7,9 @@
 #include "_numbers.h"
 #include <float.h>
 #include <math.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 enum {
     FEATURES = 120, CONTEXTS = 64, SELECTORS = 4, TERMS = 8, TAPS = 40, SIDES = 255, SOURCES = SIDES + 1,
@@ -85,9 +88,11 @@ static void make_maps(void)
     }
     for (int j = 0; j < LEVELS; j++)
         new_maps.by_level[j] = start_at(squash(j / 16 * 88 + 44 - 2816));
-    for (int n = 0; n < 256; n++)
+    for (int n = 0; n < 256; n++) {
+        sureness[n] = 0;
         for (int j = 0; j < 15; j++)
             sureness[n] += n >= bounds[j];
+    }
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -497,6 +502,35 @@ static void code_piece(Values *m, Stream *stream, i64 *values, i64 from, i64 to)
 
 /* ------------------------------------------------------------------ making and forgetting */
 
+/* Zeros. Large tables are looked up all over, which is quicker in pages of 2 MB, where the system has them. */
+enum { LARGE = 1 << 21 };
+
+static void *zeros(size_t size)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (size >= LARGE) {
+        void *found = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (found == MAP_FAILED)
+            return NULL;
+        madvise(found, size, MADV_HUGEPAGE);
+        return found;
+    }
+#endif
+    return calloc(size, 1);
+}
+
+static void free_zeros(void *found, size_t size)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (found && size >= LARGE) {
+        munmap(found, size);
+        return;
+    }
+#endif
+    (void)size;
+    free(found);
+}
+
 static size_t rows_of(const Values *m, int set)
 {
     if (set == 0)
@@ -516,8 +550,8 @@ static void destroy(Values *m)
         free(m->final_weights[f]);
         free(m->curves[f]);
     }
-    free(m->slots);
-    free(m->near);
+    free_zeros(m->slots, sizeof(Slot) << m->table);
+    free_zeros(m->near, sizeof(Near) << (m->table + NEAR_MORE));
     free(m->maps);
     free(m);
 }
@@ -610,8 +644,8 @@ static int read_scheme(Values *m, Numbers n, i64 sides)
 
 static int make_room_to_learn(Values *m)
 {
-    int whole = (m->slots = cleared_table(sizeof(Slot) << m->table)) != NULL;
-    whole = whole && (m->near = cleared_table(sizeof(Near) << (m->table + NEAR_MORE)));
+    int whole = (m->slots = zeros(sizeof(Slot) << m->table)) != NULL;
+    whole = whole && (m->near = zeros(sizeof(Near) << (m->table + NEAR_MORE)));
     whole = whole && (m->maps = malloc((size_t)m->contexts * sizeof(Maps)));
     for (int s = 0; s < m->sets; s++)
         whole = whole && (m->weights[s] = calloc(rows_of(m, s) * (size_t)m->padded, sizeof(i32)));
