@@ -6,9 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -28,23 +25,6 @@ typedef int64_t i64;
 #else
 #define PREFETCH(address)
 #endif
-
-/* Cleared memory for a table that is looked up at random: a slot lies in one line of the cache, and on Linux the table
-   in few large pages, which halves the time of a look-up. */
-static inline void *cleared_table(size_t size)
-{
-#if defined(__linux__)
-    const size_t line = 64, large = (size_t)1 << 21;
-    void *table = NULL;
-    if (posix_memalign(&table, size < large ? line : large, size))
-        return NULL;
-    if (size >= large)
-        madvise(table, size, MADV_HUGEPAGE); /* a wish: without it all is the same, and slower */
-    return memset(table, 0, size);
-#else
-    return calloc(1, size);
-#endif
-}
 
 /* ------------------------------------------------------------------ logistic tables */
 
