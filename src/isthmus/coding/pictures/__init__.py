@@ -1,0 +1,44 @@
+"""Pictures made smaller, pixel for pixel: by themselves, as PNG files, and in stacks. See docs/format.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus import checks
+from isthmus.coding.container import Source
+from isthmus.coding.contents import Described
+from isthmus.coding.pictures.picture import ARRAY, Encoded, Picture, Pixels, Strip, decode, encode
+from isthmus.coding.pictures.png import NoPixelsError
+from isthmus.coding.pictures.png_picture import PNG, PngPicture, PngPixels
+from isthmus.coding.pictures.strips import Coding
+
+__all__ = ["Encoded", "NoPixelsError", "Picture", "PngPicture", "Strip", "decode", "described", "encode"]
+
+
+def described(source: Source, model: Any = None) -> Described:
+    """Return what reads the pieces of a picture.
+
+    Parameters
+    ----------
+    source : Source
+        Of its description.
+    model : object, optional
+        What it was coded with; not looked at where it was coded without one.
+
+    Raises
+    ------
+    FormatNumberError
+        A later version wrote it.
+    ArtifactError
+        It is no description.
+    """
+    form = source.varint()
+    if form == ARRAY:
+        found: Described = Pixels(Coding.read(source))
+    elif form == PNG:
+        found = PngPixels.read(source)
+    else:
+        raise checks.later_form(source.name, f"a picture of form {form}")
+    if source.up_to(1):
+        raise source.damaged("more bytes follow its description")
+    return found

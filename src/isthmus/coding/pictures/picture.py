@@ -1,0 +1,224 @@
+"""Pictures made smaller, pixel for pixel: as arrays, which are cut into strips that know nothing of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import checks
+from isthmus.coding.container import SPEEDS, Source, check_of, varint
+from isthmus.coding.contents import PICTURE, THREADS, Piece, Work, side_by_side
+from isthmus.coding.pictures.choosing import chosen, sampled
+from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
+from isthmus.coding.pictures.strips import Coding
+
+__all__ = ["Encoded", "Picture", "Pixels", "Strip", "decode", "encode"]
+
+ARRAY = 0  # form of the description of a picture that is an array
+
+
+class Strip(NamedTuple):
+    """Rows of a picture.
+
+    Parameters
+    ----------
+    pixels : int
+        That they have.
+    check : bytes
+        CRC-32 of their samples as they lie in the array.
+    payload : bytes
+    """
+
+    pixels: int
+    check: bytes
+    payload: bytes
+
+
+class Encoded(NamedTuple):
+    """A picture made smaller.
+
+    Parameters
+    ----------
+    description : bytes
+        What a decoder needs before the first strip.
+    strips : list of Strip
+    """
+
+    description: bytes
+    strips: list[Strip]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.description) + sum(len(strip.payload) for strip in self.strips)
+
+
+def encode(array: Any, *, speed: str = "normal", verify: bool = True, threads: int = THREADS) -> Encoded:
+    """Return a picture in fewer bytes, which :func:`decode` gives back with its type, shape and samples.
+
+    Parameters
+    ----------
+    array : array, shape (height, width) or (height, width, channels)
+        Truth values, whole numbers or floats of up to 64 bits; at most 64 channels. What is hidden under alpha is kept.
+    speed : {"normal", "fast"}, default="normal"
+        "fast" takes a sixth of the time for photographs, which become 6 % larger than with "normal".
+    verify : bool, default=True
+        Whether what was coded is decoded again and compared, which takes as long again.
+    threads : int, default=2
+        That may be used. No byte hangs on it.
+
+    Raises
+    ------
+    DataTypeError
+        Samples are of another type.
+    ShapeError
+        The array is no picture, has more channels, or rows of more than 16 MiB.
+    """
+    picture = Picture(array, speed=speed)
+    pixels = Pixels(picture.coding)
+
+    def made(work: Work) -> Strip:
+        piece = work()
+        payload = piece.payload or b""
+        if verify and pixels.data(piece.units, payload) != piece.data:
+            raise checks.unlike_its_source("the picture")
+        return Strip(piece.units, check_of(piece.data), payload)
+
+    return Encoded(picture.description(), list(side_by_side(picture.work(), made, threads)))
+
+
+def decode(description: bytes, strips: Sequence[tuple[int, bytes, bytes]], *, threads: int = THREADS) -> NDArray[Any]:
+    """Return the picture of a description and its strips.
+
+    Parameters
+    ----------
+    description : bytes
+    strips : sequence of Strip
+    threads : int, default=2
+        That may be used.
+
+    Raises
+    ------
+    ArtifactError
+        Something is not as it was written.
+    FormatNumberError
+        A later version wrote it.
+    """
+    source = Source.of(description, "the picture")
+    if source.varint() != ARRAY:
+        raise source.damaged("it is no array")
+    coding = Coding.read(source)
+    if source.up_to(1):
+        raise source.damaged("more bytes follow its description")
+    pixels, layout = Pixels(coding), coding.layout
+    if sum(strip[0] for strip in strips) != layout.height * layout.width:
+        raise source.damaged("it has more pixels than its shape, or fewer")
+
+    def made(strip: tuple[int, bytes, bytes]) -> bytes:
+        count, check, payload = strip
+        try:
+            data = pixels.data(count, payload)
+        except ValueError as error:
+            raise source.damaged("a strip has a payload that none has") from error
+        if check_of(data) != check:
+            raise source.damaged("a strip does not fit its check")
+        return data
+
+    data = bytearray(b"".join(side_by_side(strips, made, threads)))
+    return np.frombuffer(data, layout.dtype).reshape(layout.shape)
+
+
+class Picture:
+    """A picture that is to be written: an array.
+
+    Parameters
+    ----------
+    array : array, shape (height, width) or (height, width, channels)
+        May be larger than memory where it is mapped into it.
+    speed : {"normal", "fast"}, default="normal"
+
+    Attributes
+    ----------
+    coding : Coding
+        How it is coded.
+    """
+
+    number = PICTURE
+    fingerprint: bytes | None = None
+
+    def __init__(self, array: Any, *, speed: str = "normal") -> None:
+        checks.choice("picture", "speed", speed, tuple(SPEEDS))
+        self._pixels = as_picture(array)
+        self.coding = _coding(self._pixels, speed)
+
+    def description(self) -> bytes:
+        """Return what a reader needs before the first strip."""
+        return varint(ARRAY) + self.coding.to_bytes()
+
+    def work(self) -> Iterator[Work]:
+        """Yield what makes the strips, in order."""
+        if not self._pixels.size:
+            return
+        for start in range(0, len(self._pixels), self.coding.rows):
+            yield partial(strip_of, self.coding, self._pixels[start : start + self.coding.rows])
+
+
+def strip_of(coding: Coding, rows: NDArray[Any]) -> Piece:
+    """Return a strip as a piece of a content."""
+    rows = np.ascontiguousarray(rows)
+    return Piece(rows.shape[0] * rows.shape[1], rows.tobytes(), coding.payload(rows))
+
+
+class Pixels:
+    """What gives the pixels of strips.
+
+    Parameters
+    ----------
+    coding : Coding
+    """
+
+    def __init__(self, coding: Coding) -> None:
+        self.coding = coding
+
+    def data(self, units: int, payload: bytes) -> bytes:
+        """Return the samples of a strip as they lie in the array; ValueError where there are none."""
+        return self.coding.pixels(payload, units).tobytes()
+
+    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of a .npy file."""
+        layout, head = self.coding.layout, BytesIO()
+        shape = {"descr": layout.dtype.str, "fortran_order": False, "shape": layout.shape}
+        np.lib.format.write_array_header_1_0(head, shape)
+        yield head.getvalue()
+        yield from pieces
+
+
+def as_picture(array: Any) -> NDArray[Any]:
+    """Return an array that can be a picture, as it is.
+
+    Raises
+    ------
+    ShapeError
+        It has not two or three axes, no channels, or rows that are too long.
+    """
+    found = np.asarray(array)
+    if found.ndim not in (2, 3) or (found.ndim == 3 and not found.shape[2]):
+        raise checks.no_picture(found.shape)
+    if found.size and found[0].nbytes > ROW_LIMIT:
+        raise checks.rows_too_long(found[0].nbytes, ROW_LIMIT)
+    return found
+
+
+def _coding(pixels: NDArray[Any], speed: str) -> Coding:
+    survey = Survey(pixels.dtype, pixels.shape[2] if pixels.ndim == 3 else 0)
+    height, width = pixels.shape[:2]
+    at_once = max(1, ROW_LIMIT // max(1, pixels[:1].nbytes))
+    for start in range(0, height if width else 0, at_once):
+        survey.add(pixels[start : start + at_once])
+    layouts: list[Layout] = survey.layouts(height, width)
+    return chosen(layouts, pixels[sampled(height, width)], fast=speed == "fast")
