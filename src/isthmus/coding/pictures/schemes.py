@@ -66,6 +66,7 @@ SAME: tuple[tuple[Place, ...], ...] = (
     *((), (W,), (N,), (W, N), (W, N, NW), (W, N, NE), (W, N, NW, NE)),
     *((W, NE, NEE), (W, N, NW, NE, WW, NN)),
 )
+NEAR_SAME = (W, N, NW, NE, WW, NN, NNE, NNW, NEE, NWW, WWW, NNN)
 FAR_SAME = (
     *(W, N, NW, NE, WW, NN, NNE, NNW, NEE, NWW, WWW, Place(0, -4), Place(1, -3), Place(1, 3)),
     *(NNWW, NNEE, Place(3, -1), NNN, Place(3, 1), Place(0, -5)),
@@ -211,15 +212,13 @@ def _drawing(draft: Draft, sides: Sequence[int]) -> None:
     exact = {place: Term(draft.pixel(place)) for place in (W, N, NW, NE, WW, NN, NEE)}
     for places in SAME:
         draft.context(*(exact[place] for place in places), *here)
-    near = (W, N, NW, NE, WW, NN, NNE, NNW, NEE, NWW, WWW, NNN)
-    rows: list[Sequence[Place]] = [
-        near,
-        FAR_SAME,
+    rows = [
         [Place(0, -k) for k in range(1, 7)],
         [Place(k, 0) for k in range(1, 7)],
+        [Place(1, k) for k in range(-3, 5)],
     ]
-    for places in (*rows, [Place(1, k) for k in range(-3, 5)]):
-        draft.context(Term(draft.hashed(product_of(places, (0,)), FACTORS)), *here)
+    for surroundings in (NEAR_SAME, FAR_SAME, *rows):
+        draft.context(Term(draft.hashed(product_of(surroundings, (0,)), FACTORS)), *here)
     _as_neighbours_are(draft)
     _as_beside(draft, sides, exact)
     pairs = ((W, NW), (N, NW), (N, NE), (W, WW))
