@@ -39,6 +39,7 @@ from isthmus import (
     tasks,
 )
 from isthmus.cli import main
+from isthmus.coding.pictures import Picture
 from isthmus.errors import IsthmusError
 
 SOURCES = Path(isthmus.__file__).parent
@@ -1180,6 +1181,17 @@ def arrays_that_are_compressed(tmp: Path) -> None:
     isthmus.compress(b"bytes")
 
 
+@advises("checks.pictures.no_samples")
+@advises("checks.pictures.too_many_channels")
+def pictures_that_are_compressed(tmp: Path) -> None:
+    with told("convert them"):
+        Picture(np.zeros((4, 4), complex))
+    Picture(np.zeros((4, 4), complex).real)
+    with told("compress it as an array (.npy) instead"):
+        Picture(np.zeros((4, 4, 99), "u1"))
+    isthmus.compress(np.zeros((4, 4, 99), "u1"))
+
+
 @advises("cli.pipes.standard_output", 2)
 def bytes_go_to_one_place(tmp: Path) -> None:
     (tmp / "x").write_bytes(b"data")
@@ -1217,6 +1229,7 @@ OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
+    "checks.pictures.rows_too_long": "rows of more than 16 MiB",
     "checks.coding.foreign_items": "it asks for another kind of processor",
     "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",

@@ -92,7 +92,7 @@ END = chunk(b"IEND", b"")
         (HEAD + chunk(b"IHDR", SIZE) + chunk(b"acTL", bytes(8)) + PIXELS + END, "is animated"),
         (HEAD + chunk(b"IHDR", SIZE) + PIXELS[:-1] + b"x" + END, "damaged"),
         (HEAD + chunk(b"IHDR", SIZE) + chunk(b"IDAT", zlib.compress(b"\0abcd" * 3)) + END, "fewer pixels"),
-        (HEAD + chunk(b"IHDR", SIZE) + chunk(b"IDAT", zlib.compress(b"\0abcd" * 5)) + END, "fewer pixels"),
+        (HEAD + chunk(b"IHDR", SIZE) + chunk(b"IDAT", zlib.compress(b"\0abcd" * 5)) + END, "more pixels"),
         (HEAD + chunk(b"IHDR", SIZE) + chunk(b"IDAT", zlib.compress(b"\7abcd" * 4)) + END, "filtered"),
         (FILES["colour"][:-30], ""),
     ],
