@@ -1182,7 +1182,6 @@ def arrays_that_are_compressed(tmp: Path) -> None:
 
 
 @advises("checks.pictures.no_samples")
-@advises("checks.pictures.too_many_channels")
 def pictures_that_are_compressed(tmp: Path) -> None:
     with told("convert them"):
         Picture(np.zeros((4, 4), complex))
@@ -1229,7 +1228,6 @@ OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
-    "checks.pictures.rows_too_long": "rows of more than 16 MiB",
     "checks.coding.foreign_items": "it asks for another kind of processor",
     "checks.coding.later_codec": "it installs a later version",
     "checks.coding.later_form": "it installs a later version",
