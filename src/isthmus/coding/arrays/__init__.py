@@ -118,6 +118,7 @@ def encode(
         Both bounds are given, one is none, or the items have several fields.
     """
     encoder = Encoder(array, max_error=max_error, rel_error=rel_error, fill=fill, threads=threads)
+    said = encoder.description()  # which settles the plans
     description = Description(encoder.layout, encoder.plans)
 
     def made(number: int) -> Piece:
@@ -127,7 +128,7 @@ def encode(
         return Piece(items, check_of(data), payload)
 
     pieces = list(side_by_side(range(encoder.segments), made, threads))
-    return Encoded(encoder.description(), pieces, encoder.why_exact)
+    return Encoded(said, pieces, encoder.why_exact)
 
 
 def decode(description: bytes, pieces: Sequence[tuple[int, bytes, bytes]], *, threads: int = THREADS) -> NDArray[Any]:
