@@ -56,7 +56,7 @@ def test_no_byte_hangs_on_the_threads() -> None:
     assert content == written(2) == written(5, verify=False)
     source = Source(io.BytesIO(content), "it")
     assert opened(source) == STREAM
-    assert len(streams._end_of(source)[0]) == -(-len(DATA) // 300)
+    assert len(streams.end_of(source)[0]) == -(-len(DATA) // 300)
     assert by_the_norm.decoded(content, extreme_prior()) == DATA
 
 

@@ -42,6 +42,8 @@ OF_METHOD = {  # the model that a method of a task needs, where not any will do
     "vade": models.VAE,
 }
 
+NOT_IMPORTED = "isthmus.__main__", "isthmus.coding.arrays.zarr"  # the latter needs numcodecs
+
 pytestmark = pytest.mark.filterwarnings("ignore:Clusterer. 1 clusters were found")  # no model here is trained for long
 
 
@@ -55,7 +57,7 @@ def stateful_classes() -> dict[str, type]:
     """Return every class of the package that has a state and comes back from it, by name; abstract ones have none."""
     found = {}
     for info in pkgutil.walk_packages(isthmus.__path__, "isthmus."):
-        if info.name != "isthmus.__main__":
+        if info.name not in NOT_IMPORTED:
             own = [cls for cls in vars(importlib.import_module(info.name)).values() if is_stateful(cls)]
             found |= {cls.__qualname__: cls for cls in own if cls.__module__ == info.name}
     return found
