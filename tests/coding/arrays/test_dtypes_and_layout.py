@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from isthmus.coding.arrays import dtypes
@@ -94,7 +94,14 @@ def test_the_leaves_of_a_structure_are_its_fields() -> None:
     array = any_bits([("a", "u1"), ("c", ">c8"), ("b", "<f4", (2, 3)), ("m", "<M8[s]"), ("t", "<U2")], (50,))
     items = np.frombuffer(array.tobytes(), np.uint8).reshape(50, -1)
     found = [leaf.taken(items) for leaf in leaves(array.dtype)]
-    wanted = [array["a"], array["c"].real, array["c"].imag, array["b"], array["m"].view("i8"), array["t"].view("u4")]
+    wanted = [
+        array["a"],
+        array["c"].real,
+        array["c"].imag,
+        array["b"],
+        array["m"].view("i8"),
+        array["t"].copy().view("u4"),
+    ]
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         assert one.dtype.isnative
@@ -129,12 +136,12 @@ def test_a_leaf_of_too_many_numbers_is_several() -> None:
 LENGTHS = st.lists(st.integers(1, 9) | st.sampled_from([1000, 60_000, 5_000_000]), min_size=0, max_size=4)
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.sampled_from(["u1", "<f4", "<f8", "V300", ("<f4", 7), "V20000000"]), st.booleans())
 def test_segments_cover_an_array_and_are_of_a_size_that_can_be_read(shape: Any, dtype: Any, is_fortran: bool) -> None:
     made = np.dtype([("a", dtype)]) if isinstance(dtype, tuple) else np.dtype(dtype)
     layout = Layout(made, tuple(shape), is_fortran)
-    if layout.size > 1 << 27:
-        return
+    assume(layout.size * made.itemsize < 1 << 33)
     position = 0
     for first, last in layout.segments():
         assert first == position

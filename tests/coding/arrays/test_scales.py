@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from isthmus.coding.arrays import plainbits, scales
@@ -31,6 +31,7 @@ def words(x: np.ndarray[Any, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
+@settings(deadline=None)
 @given(data=st.data())
 def test_ordinals_are_in_the_order_of_numbers(size: int, data: st.DataObject) -> None:
     x = np.array(data.draw(FINITE[size]), f"f{size}")
@@ -42,6 +43,7 @@ def test_ordinals_are_in_the_order_of_numbers(size: int, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
+@settings(deadline=None)
 @given(data=st.data(), least=st.integers(-140, 140), kept=st.integers(1, 53))
 def test_floating_point_numbers_come_back_from_any_even_scale(size: int, data: Any, least: int, kept: int) -> None:
     x = np.array(data.draw(FINITE[size]), f"f{size}")
@@ -60,6 +62,7 @@ def test_floating_point_numbers_come_back_from_any_even_scale(size: int, data: A
     assert (np.abs(x[~shown].astype(np.float64)) < np.ldexp(1.0, least - kept + 1)).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, min_value=2.0**-126, max_value=2.0**20), min_size=2))
 def test_a_scale_that_is_even_nowhere_numbers_floats_as_they_are_spaced(numbers: list[float]) -> None:
     x = np.array(numbers, "f4")
@@ -68,6 +71,7 @@ def test_a_scale_that_is_even_nowhere_numbers_floats_as_they_are_spaced(numbers:
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u4", "i4", "i8", "u8"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_whole_numbers_come_back(dtype: str, data: st.DataObject) -> None:
     info = np.iinfo(dtype)
@@ -78,6 +82,7 @@ def test_whole_numbers_come_back(dtype: str, data: st.DataObject) -> None:
     assert Whole.read(Source.of(scale.to_bytes(), "a test")).to_bytes() == scale.to_bytes()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**7), 10**7), min_size=1), st.integers(0, 12), st.sampled_from(["f4", "f8"]))
 def test_decimals_come_back_from_their_digits(whole: list[int], digits: int, dtype: str) -> None:
     written = [Decimal(k).scaleb(-digits) for k in whole]
@@ -87,6 +92,7 @@ def test_decimals_come_back_from_their_digits(whole: list[int], digits: int, dty
     assert Shares(10, digits).places(np.array([float(text) for text in written])).tolist() == whole
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.integers(-30, 60), st.integers(1, 99))
 def test_binary_shares_are_those_of_fractions(whole: list[int], digits: int, step: int) -> None:
     x = np.array([float(Fraction(5 + k * step) / Fraction(2) ** digits) for k in whole])
@@ -96,6 +102,7 @@ def test_binary_shares_are_those_of_fractions(whole: list[int], digits: int, ste
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
+@settings(deadline=None)
 @given(data=st.data(), digits=st.integers(-20, 20))
 def test_grains_are_the_bits_behind_the_point(size: int, data: st.DataObject, digits: int) -> None:
     x = np.array(data.draw(FINITE[size]), f"f{size}")
@@ -112,6 +119,7 @@ def test_grains_are_the_bits_behind_the_point(size: int, data: st.DataObject, di
             assert found[k] == x[k]
 
 
+@settings(deadline=None)
 @given(st.floats(-1e3, 1e3), st.floats(1e-6, 1e3), st.lists(st.floats(-1e4, 1e4), min_size=1))
 def test_even_places_are_at_most_half_a_unit_off(base: float, unit: float, numbers: list[float]) -> None:
     x = np.array(numbers)
@@ -165,6 +173,7 @@ def test_what_is_no_scale_is_refused(code: int, said: bytes) -> None:
 # ---------------------------------------------------------------------- plain bits
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, (1 << 64) - 1), st.integers(0, 64)), max_size=200))
 def test_plain_bits_are_those_of_each_length_in_turn(numbers: list[tuple[int, int]]) -> None:
     lengths = np.array([length for _, length in numbers], np.uint8)
