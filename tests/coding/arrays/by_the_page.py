@@ -235,7 +235,8 @@ class Plan:
 
     def _nearest(self, x: float) -> bytes:
         info = np.iinfo(f"{self.kind}{self.size}")
-        return min(max(round(x), info.min), info.max).to_bytes(self.size, "little", signed=self.kind == "i")
+        most = info.max if self.size < 8 else int(np.nextafter(float(info.max), 0))
+        return min(max(round(x), info.min), most).to_bytes(self.size, "little", signed=self.kind == "i")
 
 
 def decoded(description: bytes, pieces: Any) -> np.ndarray[Any, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.coding.arrays import neighbours, planes
@@ -21,6 +21,7 @@ from isthmus.errors import ArtifactError
 SHAPES = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(SHAPES, st.integers(1, 12), st.integers(0, 39), st.booleans())
 def test_schemes_of_any_shape_are_such_as_a_file_may_say(shape: list[int], bits: int, raw: int, exact: bool) -> None:
     coded = Coded(bits, 1, raw)
@@ -169,6 +170,7 @@ def test_a_difference_that_is_rounded_to_the_bound_is_beyond_it() -> None:
     assert Tolerance(0.1).is_kept(x, np.array([0.9000001]))[0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.floats(1, 1e19))
 def test_whole_numbers_are_compared_without_wrapping_round(one: int, other: int, most: float) -> None:
     kept = Tolerance(float(int(most))).is_kept(np.array([one], "u8"), np.array([other], "u8"))[0]

@@ -26,6 +26,7 @@ from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import Source, check_of, coded, varint
 from isthmus.coding.container import decoded as data_of
 from isthmus.coding.contents import side_by_side
+from isthmus.errors import ArtifactError
 
 __all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "encode"]
 
@@ -221,6 +222,8 @@ class Description:
             own = source.up_to(len(payload)) if last else source.take(source.varint())
             try:
                 numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
+            except ArtifactError:
+                raise
             except ValueError as error:
                 raise source.damaged("a segment has a payload of no such numbers") from error
             leaf.put(found, numbers.reshape(items, leaf.count))

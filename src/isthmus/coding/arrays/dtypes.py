@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.container import Source, varint
+from isthmus.errors import ArtifactError
 
 __all__ = ["Leaf", "leaves", "read", "to_bytes"]
 
@@ -120,7 +121,9 @@ def read(source: Source, depth: int = 0) -> np.dtype[Any]:
         if code == STRUCT:
             return _of_fair_size(_read_fields(source, depth), source)
         return _read_plain(source, form, order)
-    except (ValueError, TypeError, OverflowError) as error:  # also what NumPy says of offsets that make no sense
+    except ArtifactError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:  # what NumPy says of offsets that make no sense
         raise source.damaged("it has items of no type") from error
 
 

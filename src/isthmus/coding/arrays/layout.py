@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -80,12 +81,12 @@ class Layout:
         """Lengths of the axes as they lie in memory, slowest first; at least one."""
         return (self.shape[::-1] if self.is_fortran else self.shape) or (1,)
 
-    @property
+    @cached_property
     def leaves(self) -> list[Leaf]:
         """Of which numbers an item consists."""
         return dtypes.leaves(self.dtype)
 
-    @property
+    @cached_property
     def cut_axis(self) -> int:
         """The axis that is cut."""
         for axis in range(len(self.axes) - 1):
@@ -97,7 +98,7 @@ class Layout:
         """Return the items from one place on an axis to the next."""
         return math.prod(self.axes[axis + 1 :])
 
-    @property
+    @cached_property
     def most(self) -> int:
         """Items that a segment can have."""
         numbers = max((leaf.count for leaf in self.leaves), default=1)

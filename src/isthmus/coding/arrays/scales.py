@@ -380,13 +380,14 @@ class Even(Scale):
         return _rounded((x.astype(np.float64) - self.base) / self.unit)
 
     def numbers(self, places: Values, rest: Rest | None, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return the numbers at places, of whole ones the nearest; beyond what the type holds, the last it holds."""
+        """Return the numbers at places, of whole ones the nearest; none beyond the last doubles that the type holds."""
         found = self.base + self.unit * places
         if dtype.kind == "f":
             most = float(np.finfo(dtype).max)
             return np.clip(found, -most, most).astype(dtype)
         low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-        return np.clip(np.rint(found), low, min(high, np.nextafter(2.0 ** (8 * dtype.itemsize), 0))).astype(dtype)
+        high = high if int(high) <= np.iinfo(dtype).max else float(np.nextafter(high, 0))
+        return np.clip(np.rint(found), low, high).astype(dtype)
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
