@@ -171,7 +171,7 @@ def _words_not_finite(x: NDArray[Any]) -> list[int]:
 def _far_above(plane: Plane) -> list[int]:
     """Return the words of numbers that are larger than all others by a factor of `FILL_GAP`."""
     levels = sorted({size for x in plane.parts() for size in _largest(x)}, reverse=True)[:LEVELS]
-    for number in reversed(range(len(levels) - 1)):  # the last gap: there may be several fill values, far from each other
+    for number in reversed(range(len(levels) - 1)):  # from the last gap: fill values may be far from each other
         if levels[number] >= FILL_GAP * levels[number + 1] > 0:
             sizes = np.array(levels[: number + 1], plane.leaf.dtype)
             there = {
