@@ -97,7 +97,7 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
         Feature.regression(
             *(Tap(0, lag) for lag in (lags if len(lags) > 1 else [1, 2])),
             horizon=1000 if plain else 500,
-            interval=8,
+            interval=16 if exact else 8,
             ridge=22 if exact else 14,
         )
     )
@@ -109,8 +109,7 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
     contexts = [
         Context((), near=predicted),
         Context((Term(across, COARSE), Term(along, COARSE)), near=predicted),
-        *([] if exact else [Context((Term(apart, FINE),), near=predicted)]),
-        Context((Term(change, FINE),), near=predicted),
+        *([] if exact else [Context((Term(term, FINE),), near=predicted) for term in (apart, change)]),
         Context((Term(first, COARSE), Term(second, COARSE)), near=predicted),
         *(Context((Term(along, FINE),), near=other) for other in simple[: 2 if exact else 4]),
     ]
@@ -132,15 +131,12 @@ def records(shape: Sequence[int], bits: int) -> Scheme:
     """Return the scheme for the rows of a table, each column of which is a thing of its own."""
     known, width = _Features(), shape[-1]
     column, zero = Term(known.column()), known.add(Feature.sum())
-    before = [Term(known.sum(lag)) for lag in range(1, 5)]
-    coarse = [Term(term.feature, 3) for term in before]
+    before = [Term(known.sum(lag)) for lag in (1, 2, 4)]
     contexts = [
-        Context((column,)),
         *(Context((column, term)) for term in before),
         Context((column,), near=known.sum(width)),
         Context((column,), near=zero),
-        Context((column, coarse[0]), near=zero),
-        Context((column, coarse[1]), near=zero),
+        Context((column, Term(before[0].feature, 3)), near=zero),
     ]
     return known.scheme(Coded(bits), contexts, [Selector(column, width)])
 

@@ -63,7 +63,10 @@ DIGITS, BINARY_DIGITS = range(18), range(-40, 80, 4)  # behind the point
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)  # of exponents, up to which a scale may be even
 AS_GOOD = 0.1  # bits that do not matter
 ROUGH = 4  # times as far apart as from what is predicted: then neighbours matter
-MANY_ZEROS = 2.0  # that significands end in, in the mean, where it is worth while to say in how many
+MANY_ZEROS, CLEAR_ZEROS = (
+    2,
+    4,
+)  # that significands end in, in the mean, where it may pay to say in how many; where it does
 BINARY_FINE = 36  # bits of the finest places on which numbers are looked at
 FEW_BITS = 2  # in which nothing is near anything
 FEW_UNLIKE = 1000  # one number in so many may not fit a scale
@@ -206,22 +209,23 @@ class Planner:
         few = max(1, (len(known) - 1).bit_length()) if known is not None else PLACE_BITS
         are_names = known is not None and len(known) * REPEATS < self.plane.size and self._is_rough(scale)
         if bits > FEW_BITS and not are_names:
-            yield from self._near(scale)
-            yield from self._grained()
+            zeros = _zeros(self.sample) if self.plane.leaf.kind == "f" and len(self.sample) else 0.0
+            if zeros < CLEAR_ZEROS:
+                yield from self._near(scale)
+            if zeros >= MANY_ZEROS:
+                yield self._grained()
         if bits <= min(DISCRETE_BITS, few) and not self.survey.specials:
             yield from self._by_bits(scale, bits)
         elif known is not None:
             yield from self._by_bits(_with_plan(known, self.plane), few)
 
-    def _grained(self) -> Iterator[Draft]:
-        """Yield a way to code numbers that end in more zeros than such as are measured."""
-        if self.plane.leaf.kind != "f" or not len(self.sample) or _zeros(self.sample) < MANY_ZEROS:
-            return
+    def _grained(self) -> Draft:
+        """Return a way to code numbers that end in more zeros than such as are measured."""
         fine = BINARY_FINE - int(np.frexp(float(np.abs(self.sample).max()))[1])
         off = np.concatenate([self._off_on(Shares(BINARY, fine), block) for block in self.blocks])
         coarse = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
         coarse += max(0, _window(off / (1 << coarse)) - MOST_BITS)
-        yield Draft(self.survey, Grained(fine - coarse), "learned")
+        return Draft(self.survey, Grained(fine - coarse), "learned")
 
     def _near(self, scale: Scale, step: int = 1) -> Iterator[Draft]:
         """Yield ways to code places near what is predicted."""
