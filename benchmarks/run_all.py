@@ -47,6 +47,7 @@ WITH_PEERS = (
     ("synthetic_table", []),
     ("text_compression", []),
     ("table_compression", []),
+    ("array_compression", []),
     ("codec_model", []),
     ("text_autoencoder", []),
     ("vae_time_to_bound", []),

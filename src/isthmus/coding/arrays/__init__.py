@@ -21,12 +21,12 @@ from isthmus.coding.arrays.dtypes import Leaf
 from isthmus.coding.arrays.layout import Layout
 from isthmus.coding.arrays.planes import Plan, Tolerance, decoded, encoded
 from isthmus.coding.arrays.planning import STORED, Bound, Planned, planned
+from isthmus.coding.arrays.scales import Palette
 from isthmus.coding.arrays.survey import Plane
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import Source, check_of, coded, varint
 from isthmus.coding.container import decoded as data_of
 from isthmus.coding.contents import side_by_side
-from isthmus.errors import ArtifactError
 
 __all__ = ["Description", "Encoded", "Encoder", "Piece", "decode", "encode"]
 
@@ -188,11 +188,12 @@ class Description:
         self.layout, self.plans = layout, list(plans)
 
     def to_bytes(self) -> bytes:
-        """Return it as it stands in a file."""
+        """Return it as it stands in a file: coded, but where most of it are palettes, which are so already."""
         leaves = self.layout.leaves
         said = self.layout.to_bytes()
         said += b"".join(plan.to_bytes(leaf) for plan, leaf in zip(self.plans, leaves, strict=True))
-        payload = coded(Coder(table_bits(len(said))), said)
+        palettes = sum(len(plan.scale.coded) for plan in self.plans if isinstance(plan.scale, Palette))
+        payload = None if 2 * palettes > len(said) else coded(Coder(table_bits(len(said))), said)
         return varint(len(said)) + (varint(0) + said if payload is None else varint(len(payload)) + payload)
 
     @classmethod
@@ -220,12 +221,7 @@ class Description:
         for number, (leaf, plan) in enumerate(zip(leaves, self.plans, strict=True)):
             last = number == len(leaves) - 1
             own = source.up_to(len(payload)) if last else source.take(source.varint())
-            try:
-                numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
-            except ArtifactError:
-                raise
-            except ValueError as error:
-                raise source.damaged("a segment has a payload of no such numbers") from error
+            numbers = decoded(own, _with_count(shape, leaf.count), plan, leaf.dtype)
             leaf.put(found, numbers.reshape(items, leaf.count))
         return found.tobytes()
 

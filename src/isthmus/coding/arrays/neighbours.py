@@ -97,7 +97,7 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
         Feature.regression(
             *(Tap(0, lag) for lag in (lags if len(lags) > 1 else [1, 2])),
             horizon=1000 if plain else 500,
-            interval=8,
+            interval=16 if exact else 8,
             ridge=22 if exact else 14,
         )
     )
@@ -109,8 +109,7 @@ def learned(shape: Sequence[int], coded: Coded, *, exact: bool) -> Scheme:
     contexts = [
         Context((), near=predicted),
         Context((Term(across, COARSE), Term(along, COARSE)), near=predicted),
-        *([] if exact else [Context((Term(apart, FINE),), near=predicted)]),
-        Context((Term(change, FINE),), near=predicted),
+        *([] if exact else [Context((Term(term, FINE),), near=predicted) for term in (apart, change)]),
         Context((Term(first, COARSE), Term(second, COARSE)), near=predicted),
         *(Context((Term(along, FINE),), near=other) for other in simple[: 2 if exact else 4]),
     ]
@@ -132,15 +131,12 @@ def records(shape: Sequence[int], bits: int) -> Scheme:
     """Return the scheme for the rows of a table, each column of which is a thing of its own."""
     known, width = _Features(), shape[-1]
     column, zero = Term(known.column()), known.add(Feature.sum())
-    before = [Term(known.sum(lag)) for lag in range(1, 5)]
-    coarse = [Term(term.feature, 3) for term in before]
+    before = [Term(known.sum(lag)) for lag in (1, 2, 4)]
     contexts = [
-        Context((column,)),
         *(Context((column, term)) for term in before),
         Context((column,), near=known.sum(width)),
         Context((column,), near=zero),
-        Context((column, coarse[0]), near=zero),
-        Context((column, coarse[1]), near=zero),
+        Context((column, Term(before[0].feature, 3)), near=zero),
     ]
     return known.scheme(Coded(bits), contexts, [Selector(column, width)])
 
@@ -148,6 +144,8 @@ def records(shape: Sequence[int], bits: int) -> Scheme:
 def discrete(shape: Sequence[int], bits: int) -> Scheme:
     """Return the scheme for a few different numbers: what stood where neighbours were the same."""
     known, strides = _Features(), _strides(shape)
+    if bits < 3:
+        return known.scheme(Coded(bits), _of_many(known, strides))
     x, *others = strides
     left, before = Term(known.sum(x)), Term(known.sum(2 * x))
     contexts = [Context(), Context((left,)), Context((left, before))]
@@ -158,8 +156,6 @@ def discrete(shape: Sequence[int], bits: int) -> Scheme:
     if len(others) > 1:
         behind = Term(known.sum(others[1]))
         contexts += [Context((behind,)), Context((behind, left)), Context((behind, left, contexts[3].terms[0]))]
-    if bits < 3:
-        return known.scheme(Coded(bits), contexts)
     predicted = known.add(
         Feature.regression(*(Tap(0, lag) for lag in dict.fromkeys((*regressors(shape)[:8], x, 2 * x))), interval=8)
     )
@@ -167,6 +163,24 @@ def discrete(shape: Sequence[int], bits: int) -> Scheme:
     contexts += [Context((), near=predicted), Context((Term(across, FINE),), near=predicted)]
     contexts += [Context((), near=term.feature) for term in (left, *contexts[3].terms[:1])]
     return known.scheme(Coded(bits), contexts, [Selector(Term(across, FINE), 24)])
+
+
+def _of_many(known: _Features, strides: Sequence[int]) -> list[Context]:
+    """Return contexts of many neighbours each, for numbers of which there are at most four."""
+    x, *others = strides
+
+    def at(*lags: int) -> tuple[Term, ...]:
+        return tuple(Term(known.sum(max(1, lag))) for lag in lags)
+
+    if not others:
+        return [Context(at(x)), Context(at(x, 2 * x, 3 * x)), Context(at(*(k * x for k in range(1, 7))))]
+    y = others[0]
+    near, beyond = at(x, y, x + y, y - x), at(2 * x, 2 * y)
+    if len(others) == 1:
+        return [Context(near), Context(near + beyond)]
+    z = others[1]
+    behind = at(z, z - x, z - y, 2 * z)
+    return [Context(near + beyond), Context(near + behind), Context((*near[:2], behind[0]))]
 
 
 def grains(shape: Sequence[int], bits: int) -> Scheme:

@@ -22,6 +22,7 @@ from isthmus.coding.arrays.scales import GRAINS_LIMIT, Even, Palette, Rest, Scal
 from isthmus.coding.container import FLUSHED, Source, check_of, varint
 from isthmus.coding.scheme import Scheme
 from isthmus.coding.values import ValueCoder, Values
+from isthmus.errors import ArtifactError
 
 __all__ = [
     "PALETTE_LIMIT",
@@ -329,7 +330,7 @@ def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[An
 
     Raises
     ------
-    ValueError
+    ArtifactError
         There are none with this payload.
     """
     source, count = Source.of(payload, "a segment"), math.prod(shape)
@@ -342,7 +343,12 @@ def decoded(payload: bytes, shape: Sequence[int], plan: Plan, dtype: np.dtype[An
             raise source.damaged("a segment is longer than it needs to be")
         found = words.view(dtype)
     elif kind & ~(APART | LISTED) == CODED and plan.schemes:
-        found = plan.put_back(_decoded(source, kind, shape, plan, dtype), shape)
+        try:
+            found = plan.put_back(_decoded(source, kind, shape, plan, dtype), shape)
+        except ArtifactError:
+            raise
+        except ValueError as error:
+            raise source.damaged("a payload is that of no such numbers") from error
     else:
         raise source.damaged("a segment is of no known kind")
     if source.up_to(1):

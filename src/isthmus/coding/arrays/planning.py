@@ -63,7 +63,11 @@ DIGITS, BINARY_DIGITS = range(18), range(-40, 80, 4)  # behind the point
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)  # of exponents, up to which a scale may be even
 AS_GOOD = 0.1  # bits that do not matter
 ROUGH = 4  # times as far apart as from what is predicted: then neighbours matter
-MANY_ZEROS = 2.0  # that significands end in, in the mean, where it is worth while to say in how many
+MANY_ZEROS, CLEAR_ZEROS = (
+    2,
+    4,
+)  # that significands end in, in the mean, where it may pay to say in how many; where it does
+NOISY = 16  # bits that a number takes where digits are noise
 BINARY_FINE = 36  # bits of the finest places on which numbers are looked at
 FEW_BITS = 2  # in which nothing is near anything
 FEW_UNLIKE = 1000  # one number in so many may not fit a scale
@@ -120,8 +124,8 @@ def planned(plane: Plane, bound: Bound, threads: int = 1) -> Planned:
     tolerance, why_exact = planner.tolerance(bound)
     drafts = [*planner.exact()]
     if tolerance.most:
-        few = [draft for draft in drafts if isinstance(draft.scale, Palette)]
-        drafts = [*planner.approximate(tolerance), *few]
+        written = [draft for draft in drafts if isinstance(draft.scale, Palette | Shares)]  # with few digits, all kept
+        drafts = [*planner.approximate(tolerance), *written]
     draft = drafts[0] if len(drafts) == 1 else planner.best(drafts, tolerance, threads)
     plan, numbers = draft.planned(plane)
     return Planned(plan, numbers, tolerance if plan.is_lossy else Tolerance(), why_exact)
@@ -206,22 +210,29 @@ class Planner:
         few = max(1, (len(known) - 1).bit_length()) if known is not None else PLACE_BITS
         are_names = known is not None and len(known) * REPEATS < self.plane.size and self._is_rough(scale)
         if bits > FEW_BITS and not are_names:
-            yield from self._near(scale)
-            yield from self._grained()
+            zeros = self._needless_zeros(scale)
+            if zeros < CLEAR_ZEROS:
+                yield from self._near(scale)
+            if zeros >= MANY_ZEROS:
+                yield self._grained()
         if bits <= min(DISCRETE_BITS, few) and not self.survey.specials:
             yield from self._by_bits(scale, bits)
         elif known is not None:
             yield from self._by_bits(_with_plan(known, self.plane), few)
 
-    def _grained(self) -> Iterator[Draft]:
-        """Yield a way to code numbers that end in more zeros than such as are measured."""
-        if self.plane.leaf.kind != "f" or not len(self.sample) or _zeros(self.sample) < MANY_ZEROS:
-            return
+    def _needless_zeros(self, scale: Scale) -> float:
+        """Return in how many zeros numbers end, in the mean, that cost bits on a scale."""
+        if self.plane.leaf.kind != "f" or not len(self.sample) or self._bits_on(scale) < NOISY:
+            return 0.0
+        return _zeros(self.sample)
+
+    def _grained(self) -> Draft:
+        """Return a way to code numbers that end in more zeros than such as are measured."""
         fine = BINARY_FINE - int(np.frexp(float(np.abs(self.sample).max()))[1])
         off = np.concatenate([self._off_on(Shares(BINARY, fine), block) for block in self.blocks])
         coarse = max(0, int(np.log2(np.median(off) + 1)) - SHARPEST)
         coarse += max(0, _window(off / (1 << coarse)) - MOST_BITS)
-        yield Draft(self.survey, Grained(fine - coarse), "learned")
+        return Draft(self.survey, Grained(fine - coarse), "learned")
 
     def _near(self, scale: Scale, step: int = 1) -> Iterator[Draft]:
         """Yield ways to code places near what is predicted."""
@@ -313,9 +324,8 @@ def _zeros(x: NDArray[Any]) -> float:
 
 
 def _fits(scale: Scale, x: NDArray[Any]) -> int:
-    """Return how many numbers a scale gives back."""
-    word = f"u{x.itemsize}"
-    return int(np.count_nonzero(scale.numbers(scale.places(x), None, x.dtype).view(word) == x.view(word)))
+    """Return how many numbers a scale gives back, but for the sign of zeros, of which a plane lists some."""
+    return int(np.count_nonzero(scale.numbers(scale.places(x), None, x.dtype) == x))
 
 
 def _with_plan(known: NDArray[Any], plane: Plane) -> Palette:

@@ -171,14 +171,12 @@ def _words_not_finite(x: NDArray[Any]) -> list[int]:
 def _far_above(plane: Plane) -> list[int]:
     """Return the words of numbers that are larger than all others by a factor of `FILL_GAP`."""
     levels = sorted({size for x in plane.parts() for size in _largest(x)}, reverse=True)[:LEVELS]
-    for number in reversed(range(len(levels) - 1)):  # from the last gap: fill values may be far from each other
-        if levels[number] >= FILL_GAP * levels[number + 1] > 0:
-            sizes = np.array(levels[: number + 1], plane.leaf.dtype)
-            there = {
-                int(w) for x in plane.parts() for w in np.unique(x[np.isin(np.abs(x), sizes)].view(plane.leaf.word))
-            }
-            return sorted(there)
-    return []
+    gaps = [k + 1 for k in range(len(levels) - 1) if levels[k] >= FILL_GAP * levels[k + 1] > 0]
+    if not gaps:
+        return []
+    sizes = np.array(levels[: gaps[-1]], plane.leaf.dtype)  # there may be several, far from each other
+    far = (np.unique(x[np.isin(np.abs(x), sizes)].view(plane.leaf.word)) for x in plane.parts())
+    return sorted({int(word) for words in far for word in words})
 
 
 def _largest(x: NDArray[Any]) -> list[float]:
