@@ -82,6 +82,13 @@ class Levels:
             raise source.damaged("the levels of a plane are in no order")
         return cls((count - 1).bit_length(), tuple(accumulate(steps, initial=first)))
 
+    def holds(self, other: Self) -> bool:
+        """Return whether every number of another plane, of which these are the levels, is one of its own."""
+        if not self.listed:
+            most = other.listed[-1] if other.listed else (1 << other.bits) - 1
+            return most >> self.bits == 0
+        return bool(other.listed) and set(other.listed) <= set(self.listed)
+
     def numbers(self, words: NDArray[np.uint16]) -> Values:
         """Return words as the numbers of their levels."""
         if not self.listed:
