@@ -245,7 +245,7 @@ class Survey:
         levels = tuple(Levels.of(self._seen[channel * words + k]) for channel in order for k in range(words))
         none = np.empty((0, max(self.channels, 1)), self.dtype)
         found = [Layout(self.dtype, height, width, self.channels, none, levels)]
-        if self._colours is not None and sum(one.bits > 0 for one in levels) > 1:
+        if self._colours is not None and len(self._colours) and sum(one.bits > 0 for one in levels) > 1:
             colours = _in_order_of_light(self._colours, self.dtype, self.channels)
             of_colours = (Levels((len(colours) - 1).bit_length()),)
             found.insert(0, Layout(self.dtype, height, width, self.channels, colours, of_colours))
