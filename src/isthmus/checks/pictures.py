@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.errors import DataTypeError, ShapeError
+from isthmus.errors import ArtifactError, DataError, DataTypeError, ShapeError
 
 __all__ = [
     "no_picture",
+    "no_picture_codec",
+    "no_pictures_to_learn",
     "no_samples",
+    "no_stack",
+    "pictures_of_another_size",
+    "pictures_of_another_type",
+    "pictures_too_large",
     "png_compressed_anew",
-    "png_not_byte_for_byte",
     "rows_too_long",
     "too_many_channels",
+    "unseen_samples",
 ]
 
 
@@ -51,3 +57,48 @@ def png_compressed_anew(version: str) -> str:
 def png_not_byte_for_byte(path: str) -> str:
     """Return what is said of a PNG file whose bytes zlib, as it is here, does not make again."""
     return f"{path} comes back with the same pixels and chunks, and not byte for byte; --content bytes keeps its bytes."
+
+
+# --- stacks, and models of them --------------------------------------------------------------------------------------
+
+
+def no_stack(shape: tuple[int, ...]) -> ShapeError:
+    """Return the error for an array that is no stack of pictures."""
+    return ShapeError(f"stack: the shape must be (n, height, width) or (n, height, width, channels), got {shape}.")
+
+
+def pictures_too_large(shape: tuple[int, ...], most: int) -> ShapeError:
+    """Return the error for pictures of a stack that have too many pixels."""
+    return ShapeError(
+        f"stack: pictures of {shape[0]:,} x {shape[1]:,} pixels, of at most {most:,} in all; compress each by itself."
+    )
+
+
+def no_pictures_to_learn() -> DataError:
+    """Return the error for a stack without pictures."""
+    return DataError("PictureCodec.fit: there are no pictures to learn from; give one at least.")
+
+
+def pictures_of_another_size(shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
+    """Return the error for pictures that are not as large as those of a model."""
+    return ShapeError(f"stack: the pictures have the shape {shape}, and the model is for {known}; fit another one.")
+
+
+def pictures_of_another_type(dtype: Any, known: Any) -> DataTypeError:
+    """Return the error for pictures with other samples than those of a model."""
+    return DataTypeError(f"stack: the samples are {dtype}, and the model is for {known}; convert them if none is lost.")
+
+
+def unseen_samples() -> DataError:
+    """Return the error for samples that no picture had from which a model learned."""
+    return DataError(
+        "stack: there are samples that none of the pictures had from which the model learned, so that it cannot code "
+        "them; leave out the model, or fit one with such pictures."
+    )
+
+
+def no_picture_codec(path: object, name: str) -> ArtifactError:
+    """Return the error for the file of something else where a model of pictures was expected."""
+    return ArtifactError(
+        f"{path} holds a {name}, which is no model of pictures; fit one with isthmus fit --model codec."
+    )

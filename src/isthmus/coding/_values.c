@@ -969,6 +969,9 @@ static PyObject *py_take(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "not the state of such a coder");
         return NULL;
     }
+    for (int i = 0; i < handle->values->features; i++)
+        if (handle->values->feature[i].regression)
+            handle->values->feature[i].regression->since = 0;
     Py_RETURN_NONE;
 }
 

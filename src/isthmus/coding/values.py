@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.coding.learned import Start, from_native, from_norm, into_norm
 from isthmus.coding.reference.arithmetic import Bytes
 from isthmus.coding.reference.values import ValueCoder as Norm
 from isthmus.coding.scheme import LARGEST, Context, Feature, Scheme, Selector, Tap, Term, logarithmic
@@ -52,7 +53,7 @@ class ValueCoder:
             raise ValueError(f"a scheme {why}")
         self.scheme = scheme
         native = _native()
-        self._back: Back = Norm(scheme) if native is None else Compiled(native, scheme, sides)
+        self._back: Back = Plain(scheme) if native is None else Compiled(native, scheme, sides)
 
     def encode(self, values: Values, sides: Sequence[Values] = ()) -> bytes:
         """Return the payload of values.
@@ -82,6 +83,16 @@ class ValueCoder:
         """See values without coding them; they may be changed as by :meth:`encode`."""
         self._back.learn(*self._checked(values, sides))
 
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return what it has learned: see :func:`isthmus.coding.learned.shapes`."""
+        return self._back.learned()
+
+    def begin(self, start: Start) -> None:
+        """Know what another coder of the same scheme had learned, and nothing else."""
+        if start.scheme != self.scheme:
+            raise ValueError("what a coder of another scheme learned")
+        self._back.begin(start)
+
     def stop(self) -> None:
         """Interrupt what another thread has begun with it; it raises RuntimeError there, and cannot be used again."""
         self._back.stop()
@@ -106,15 +117,33 @@ class Back(Protocol):
     def learn(self, values: Values, sides: Sequence[Values]) -> None:
         """See values without coding them."""
 
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return what it has learned."""
+
+    def begin(self, start: Start) -> None:
+        """Know what another one had learned."""
+
     def stop(self) -> None:
         """Interrupt what another thread has begun."""
+
+
+class Plain(Norm):
+    """The norm."""
+
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return what it has learned."""
+        return from_norm(self)
+
+    def begin(self, start: Start) -> None:
+        """Know what another one had learned."""
+        into_norm(self, start.learned)
 
 
 class Compiled:
     """The coder of ``_values.c``."""
 
     def __init__(self, native: ModuleType, scheme: Scheme, sides: int) -> None:
-        self._native = native
+        self._native, self._scheme = native, scheme
         self._state = native.create(np.array(scheme.program(), np.int64), sides)
 
     def encode(self, values: Values, sides: Sequence[Values]) -> bytes:
@@ -128,6 +157,14 @@ class Compiled:
     def learn(self, values: Values, sides: Sequence[Values]) -> None:
         """See values without coding them."""
         self._native.learn(self._state, values, tuple(sides))
+
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return what it has learned."""
+        return from_native(self._scheme, self._native.state(self._state))
+
+    def begin(self, start: Start) -> None:
+        """Know what another one had learned."""
+        self._native.take(self._state, start.native)
 
     def stop(self) -> None:
         """Interrupt what another thread has begun."""

@@ -7,12 +7,35 @@ from typing import Any
 from isthmus import checks
 from isthmus.coding.container import Source
 from isthmus.coding.contents import Described
-from isthmus.coding.pictures.picture import ARRAY, Encoded, Picture, Pixels, Strip, decode, encode
+from isthmus.coding.pictures.model import PictureCodec
+from isthmus.coding.pictures.picture import (
+    ARRAY,
+    Encoded,
+    Picture,
+    Pixels,
+    Stack,
+    Strip,
+    decode,
+    encode,
+    encode_stack,
+)
 from isthmus.coding.pictures.png import NoPixelsError
 from isthmus.coding.pictures.png_picture import PNG, PngPicture, PngPixels
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["Encoded", "NoPixelsError", "Picture", "PngPicture", "Strip", "decode", "described", "encode"]
+__all__ = [
+    "Encoded",
+    "NoPixelsError",
+    "Picture",
+    "PictureCodec",
+    "PngPicture",
+    "Stack",
+    "Strip",
+    "decode",
+    "described",
+    "encode",
+    "encode_stack",
+]
 
 
 def described(source: Source, model: Any = None) -> Described:
@@ -22,7 +45,7 @@ def described(source: Source, model: Any = None) -> Described:
     ----------
     source : Source
         Of its description.
-    model : object, optional
+    model : PictureCodec, optional
         What it was coded with; not looked at where it was coded without one.
 
     Raises
@@ -34,7 +57,7 @@ def described(source: Source, model: Any = None) -> Described:
     """
     form = source.varint()
     if form == ARRAY:
-        found: Described = Pixels(Coding.read(source))
+        found: Described = Pixels(Coding.read(source, model))
     elif form == PNG:
         found = PngPixels.read(source)
     else:

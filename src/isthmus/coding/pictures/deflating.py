@@ -68,7 +68,7 @@ def _candidates(head: bytes) -> Iterator[Deflation]:
         for tried in sorted({window, 15} & set(WINDOWS)):  # libpng notes a smaller one than it uses
             yield Deflation(head, level, strategy, memory, tried)
     if head[1] >> 6 == 0:  # strategies without a search note the least
-        for level, strategy, memory in product(range(2, 10), (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE), MEMORIES):
+        for level, strategy, memory in product(range(2, 10), STRATEGIES[2:], MEMORIES):
             yield Deflation(head, level, strategy, memory, max(window, WINDOWS[0]))
 
 

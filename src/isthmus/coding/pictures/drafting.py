@@ -79,6 +79,22 @@ class Draft:
         pairs = zip(places, factors, strict=False)
         return self._feature(Feature.sum(*(self._tap(place, plane, factor) for (place, plane), factor in pairs)))
 
+    def mean(self, places: Iterable[Place], shift: int) -> int:
+        """Return the sum of neighbours of the plane, divided by a power of two."""
+        return self._feature(Feature.sum(*(self._tap(place, 0) for place in places), shift=shift))
+
+    def packed(self, places: Iterable[Place]) -> int:
+        """Return the bits of neighbours, at most 14, as one number."""
+        return self._feature(Feature.sum(*(self._tap(place, 0, 1 << k) for k, place in enumerate(places))))
+
+    def numbered(self, place: tuple[int, int], columns: int) -> int:
+        """Return the number of a place, which is the features of its row and column."""
+        return self._feature(Feature.combination((place[0], columns), (place[1], 1)))
+
+    def added(self, one: int, other: int) -> int:
+        """Return the sum of two features."""
+        return self._feature(Feature.combination((one, 1), (other, 1)))
+
     def difference(self, one: int, other: int) -> int:
         """Return by how much a feature is larger than another."""
         return self._feature(Feature.combination((one, 1), (other, -1)))

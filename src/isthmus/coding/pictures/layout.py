@@ -82,6 +82,13 @@ class Levels:
             raise source.damaged("the levels of a plane are in no order")
         return cls((count - 1).bit_length(), tuple(accumulate(steps, initial=first)))
 
+    def holds(self, other: Self) -> bool:
+        """Return whether every number of another plane, of which these are the levels, is one of its own."""
+        if not self.listed:
+            most = other.listed[-1] if other.listed else (1 << other.bits) - 1
+            return most >> self.bits == 0
+        return bool(other.listed) and set(other.listed) <= set(self.listed)
+
     def numbers(self, words: NDArray[np.uint16]) -> Values:
         """Return words as the numbers of their levels."""
         if not self.listed:
@@ -238,7 +245,7 @@ class Survey:
         levels = tuple(Levels.of(self._seen[channel * words + k]) for channel in order for k in range(words))
         none = np.empty((0, max(self.channels, 1)), self.dtype)
         found = [Layout(self.dtype, height, width, self.channels, none, levels)]
-        if self._colours is not None and sum(one.bits > 0 for one in levels) > 1:
+        if self._colours is not None and len(self._colours) and sum(one.bits > 0 for one in levels) > 1:
             colours = _in_order_of_light(self._colours, self.dtype, self.channels)
             of_colours = (Levels((len(colours) - 1).bit_length()),)
             found.insert(0, Layout(self.dtype, height, width, self.channels, colours, of_colours))

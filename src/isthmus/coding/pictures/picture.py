@@ -15,9 +15,10 @@ from isthmus.coding.container import SPEEDS, Source, check_of, varint
 from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, side_by_side
 from isthmus.coding.pictures.choosing import chosen, sampled
 from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
-from isthmus.coding.pictures.strips import Coding
+from isthmus.coding.pictures.stack import as_stack, coding_of_stack
+from isthmus.coding.pictures.strips import Coding, Model
 
-__all__ = ["Encoded", "Picture", "Pixels", "Strip", "decode", "encode"]
+__all__ = ["ARRAY", "Encoded", "Picture", "Pixels", "Stack", "Strip", "decode", "encode", "encode_stack"]
 
 ARRAY = 0  # form of the description of a picture that is an array
 
@@ -79,7 +80,42 @@ def encode(array: Any, *, speed: str = "normal", verify: bool = True, threads: i
     ShapeError
         The array is no picture, has more channels, or rows of more than 16 MiB.
     """
-    picture = Picture(array, speed=speed)
+    return encoded(Picture(array, speed=speed), verify=verify, threads=threads)
+
+
+def encode_stack(
+    array: Any,
+    *,
+    model: Model | None = None,
+    pictures: int | None = None,
+    verify: bool = True,
+    threads: int = THREADS,
+) -> Encoded:
+    """Return pictures of one kind in fewer bytes, which :func:`decode` gives back with their type, shape and samples.
+
+    Parameters
+    ----------
+    array : array, shape (n, height, width) or (n, height, width, channels)
+        As for :func:`encode`.
+    model : PictureCodec, optional
+        What was learned from pictures like these. Whoever decodes them needs it too.
+    pictures : int, optional
+        In a strip, which can be had without the others: 1 for each alone. As many as fit where it is not given.
+    verify, threads
+        As for :func:`encode`.
+
+    Raises
+    ------
+    DataTypeError, ShapeError
+        The array is no stack of pictures, or the model is for others.
+    DataError
+        The pictures have samples that the model has not seen.
+    """
+    return encoded(Stack(array, model=model, pictures=pictures), verify=verify, threads=threads)
+
+
+def encoded(picture: Picture, *, verify: bool, threads: int) -> Encoded:
+    """Return a picture or a stack in fewer bytes."""
     pixels = Pixels(picture.coding)
 
     def made(work: Work) -> Strip:
@@ -92,27 +128,35 @@ def encode(array: Any, *, speed: str = "normal", verify: bool = True, threads: i
     return Encoded(picture.description(), list(side_by_side(picture.work(), made, threads)))
 
 
-def decode(description: bytes, strips: Sequence[tuple[int, bytes, bytes]], *, threads: int = THREADS) -> NDArray[Any]:
-    """Return the picture of a description and its strips.
+def decode(
+    description: bytes,
+    strips: Sequence[tuple[int, bytes, bytes]],
+    *,
+    model: Model | None = None,
+    threads: int = THREADS,
+) -> NDArray[Any]:
+    """Return the picture, or the stack, of a description and its strips.
 
     Parameters
     ----------
     description : bytes
     strips : sequence of Strip
+    model : PictureCodec, optional
+        What it was coded with, if it was.
     threads : int, default=2
         That may be used.
 
     Raises
     ------
     ArtifactError
-        Something is not as it was written.
+        Something is not as it was written, or needs a model that was not given.
     FormatNumberError
         A later version wrote it.
     """
     source = Source.of(description, "the picture")
     if source.varint() != ARRAY:
         raise source.damaged("it is no array")
-    coding = Coding.read(source)
+    coding = Coding.read(source, model)
     if source.up_to(1):
         raise source.damaged("more bytes follow its description")
     pixels, layout = Pixels(coding), coding.layout
@@ -130,7 +174,7 @@ def decode(description: bytes, strips: Sequence[tuple[int, bytes, bytes]], *, th
         return data
 
     data = bytearray(b"".join(side_by_side(strips, made, threads)))
-    return np.frombuffer(data, layout.dtype).reshape(layout.shape)
+    return np.frombuffer(data, layout.dtype).reshape(coding.shape)
 
 
 class Picture:
@@ -169,6 +213,25 @@ class Picture:
             yield Making(rows.nbytes, partial(strip_of, self.coding, rows))
 
 
+class Stack(Picture):
+    """Pictures of one kind that are to be written.
+
+    Parameters
+    ----------
+    array : array, shape (n, height, width) or (n, height, width, channels)
+    model : PictureCodec, optional
+    pictures : int, optional
+        In a strip.
+    """
+
+    def __init__(self, array: Any, *, model: Model | None = None, pictures: int | None = None) -> None:
+        stack = as_stack(array)
+        checks.integer("picture", "pictures", pictures, low=1, optional=True)
+        self.coding = coding_of_stack(stack, model, pictures)
+        self.fingerprint = None if model is None else model.fingerprint
+        self._pixels = stack.reshape(-1, *stack.shape[2:])
+
+
 def strip_of(coding: Coding, rows: NDArray[Any]) -> Piece:
     """Return a strip as a piece of a content."""
     rows = np.ascontiguousarray(rows)
@@ -205,7 +268,7 @@ class Pixels:
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a .npy file."""
         layout, head = self.coding.layout, BytesIO()
-        shape = {"descr": layout.dtype.str, "fortran_order": False, "shape": layout.shape}
+        shape = {"descr": layout.dtype.str, "fortran_order": False, "shape": self.coding.shape}
         np.lib.format.write_array_header_1_0(head, shape)
         yield head.getvalue()
         yield from pieces

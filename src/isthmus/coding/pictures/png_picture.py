@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import checks
-from isthmus.coding.coder import Coder, table_bits
-from isthmus.coding.container import SPEEDS, Source, coded, decoded, varint
+from isthmus.coding.container import SPEEDS, Source, varint
 from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work
+from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.pictures.choosing import chosen, sampled
 from isthmus.coding.pictures.deflating import found_deflation
 from isthmus.coding.pictures.frame import Frame
@@ -25,7 +25,7 @@ __all__ = ["PNG", "PngPicture", "PngPixels"]
 
 PNG = 1  # form of the description of a PNG file
 IN_MEMORY = 1 << 27  # bytes of samples that are kept between two looks at them
-FRAME_LIMIT = 1 << 28  # bytes of a frame, at most
+FRAME_LIMIT = 1 << 26  # bytes of a frame, at most
 
 
 class PngPicture:
@@ -129,13 +129,9 @@ class PngPixels(Pixels):
         if units:
             return super().data(units, payload)
         source = Source.of(payload, "the frame of a PNG file")
-        length = source.varint()
-        if length > FRAME_LIMIT:
-            raise source.damaged(f"it would have {length:,} bytes")
-        own = source.up_to(len(payload))
-        found = decoded(Coder(table_bits(length)), own, length)
-        if found is None:
-            raise source.damaged("it is no frame")
+        found = unpacked(source, FRAME_LIMIT)
+        if source.up_to(1):
+            raise source.damaged("more bytes follow it")
         return found
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -166,6 +162,5 @@ def _dtype(header: Header) -> np.dtype[Any]:
 
 
 def _piece_of_frame(content: bytes) -> Piece:
-    payload = coded(Coder(table_bits(len(content))), content)
-    sized = None if payload is None else varint(len(content)) + payload
-    return Piece(0, content, sized if sized is not None and len(sized) < len(content) else None)
+    payload = packed(content, prior=True)
+    return Piece(0, content, payload if len(payload) < len(content) else None)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import checks
-from isthmus.coding.container import Source, varint
-from isthmus.coding.pictures.layout import Layout
+from isthmus.coding.container import SMALL_FINGERPRINT, Source, varint
+from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.samples import words_of
-from isthmus.coding.pictures.schemes import DRAWING, KINDS, SIDES, VERSION, built
+from isthmus.coding.pictures.schemes import DRAWING, KINDS, PLACES, SIDES, STACK, VERSION, built
 from isthmus.coding.values import ValueCoder
 
-__all__ = ["Coding", "rows_of_strip"]
+__all__ = ["UNITS_LIMIT", "Coding", "Model", "rows_of_strip", "sides_of"]
 
 CUT = 1 << 17  # pixels of a picture that is cut in two, so that two threads have work
 PIXELS, NUMBERS = 1 << 20, 1 << 22  # of a strip, at most, if it has more than a row
@@ -37,30 +39,59 @@ def rows_of_strip(height: int, width: int, planes: int, kind: int) -> int:
     return max(1, -(-height // strips))
 
 
+class Model(Protocol):
+    """What was learned from pictures like those that are coded."""
+
+    layout: Layout
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What names it."""
+
+    def coder(self, place: int) -> AbstractContextManager[ValueCoder]:
+        """Return a coder for a plane, which begins with what was learned; it is lent for the block."""
+
+
 @dataclass(frozen=True)
 class Coding:
-    """How a picture is coded.
+    """How a picture, or a stack of pictures one below the other, is coded.
 
     Parameters
     ----------
     layout : Layout
         How pixels become planes.
     kind : int
-        Of the schemes: PHOTOGRAPH, QUICK or DRAWING.
+        Of the schemes: PHOTOGRAPH, QUICK, DRAWING or STACK.
     rows : int
         Of a strip; the last has those that are left.
+    period : int, default=0
+        Rows of each picture of a stack.
+    model : Model, optional
+        With what coders of a stack begin.
     """
 
     layout: Layout
     kind: int
     rows: int
+    period: int = 0
+    model: Model | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the picture or the stack."""
+        height, *others = self.layout.shape
+        return (height // self.period, self.period, *others) if self.period else self.layout.shape
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
-        return varint(VERSION) + varint(self.kind) + varint(self.rows) + self.layout.to_bytes()
+        said = varint(VERSION) + varint(self.kind) + varint(self.rows) + self.layout.to_bytes()
+        if self.kind != STACK:
+            return said
+        named = b"" if self.model is None else self.model.fingerprint[:SMALL_FINGERPRINT]
+        return said + varint(self.period) + varint(len(named)) + named
 
     @classmethod
-    def read(cls, source: Source) -> Self:
+    def read(cls, source: Source, model: Model | None = None) -> Self:
         """Return what a file says.
 
         Raises
@@ -68,22 +99,41 @@ class Coding:
         FormatNumberError
             Its schemes are built as this version does not know.
         ArtifactError
-            It is no coding of a picture.
+            It is no coding of a picture, or needs another model.
         """
         version, kind, rows = (source.varint() for _ in range(3))
         if version != VERSION or kind not in KINDS.values():
             raise checks.later_form(source.name, f"scheme {kind} of builder {version}")
         layout = Layout.read(source)
-        if not 0 < rows <= max(layout.height, 1) or rows * max(layout.width, 1) > UNITS_LIMIT:
+        period, named = 0, b""
+        if kind == STACK:
+            period, named = source.varint(), source.take(min(source.varint(), SMALL_FINGERPRINT))
+            if not period or layout.height % period or rows % period:
+                raise source.damaged("its pictures have a height that none has")
+        if not 0 < rows <= max(layout.height, period, 1) or rows * max(layout.width, 1) > UNITS_LIMIT:
             raise source.damaged("its strips have a size that none has")
-        return cls(layout, kind, rows)
+        return cls(layout, kind, rows, period, cls._needed(source, model, named, layout) if named else None)
+
+    @staticmethod
+    def _needed(source: Source, model: Model | None, named: bytes, layout: Layout) -> Model:
+        """Return the model that is named."""
+        if model is None or not model.fingerprint.startswith(named):
+            raise checks.needs_model(source.name, named.hex(), None if model is None else model.fingerprint.hex())
+        if (layout.width, layout.channels, layout.levels) != (
+            model.layout.width,
+            model.layout.channels,
+            model.layout.levels,
+        ):
+            raise source.damaged("its model is for other pictures")
+        return model
 
     def payload(self, rows: NDArray[Any]) -> bytes:
         """Return the payload of rows (n, width[, channels]): that of each plane, all but the last behind its size."""
         planes, coded = self.layout.planes(rows), []
         for place, sides in self._coded():
-            coder = self._coder(place, len(sides), len(planes[place]))
-            coded.append(coder.encode(planes[place], [planes[side] for side in sides]))
+            beside = [planes[side] for side in sides] + self._places(len(planes[place]))
+            with self._coder(place, len(sides), len(planes[place])) as coder:
+                coded.append(coder.encode(planes[place], beside))
         return b"".join(varint(len(own)) + own for own in coded[:-1]) + b"".join(coded[-1:])
 
     def pixels(self, payload: bytes, count: int) -> NDArray[Any]:
@@ -100,7 +150,9 @@ class Coding:
         order = self._coded()
         for place, sides in order:
             own = source.up_to(len(payload)) if place == order[-1][0] else source.take(source.varint())
-            planes[place] = self._coder(place, len(sides), count).decode(own, count, [planes[side] for side in sides])
+            beside = [planes[side] for side in sides] + self._places(count)
+            with self._coder(place, len(sides), count) as coder:
+                planes[place] = coder.decode(own, count, beside)
         if source.position < len(payload):
             raise source.damaged("more bytes follow its planes")
         return self.layout.rows(planes)
@@ -108,7 +160,7 @@ class Coding:
     def _check_size(self, count: int, size: int, source: Source) -> None:
         """Refuse a number of pixels that no strip has, before there is room for them."""
         width = self.layout.width
-        if not 0 < count <= self.rows * width or count % width:
+        if not 0 < count <= self.rows * width or count % (width * max(self.period, 1)):
             raise source.damaged(f"{count:,} pixels are no rows")
         bits = count * sum(levels.bits for levels in self.layout.levels)
         if bits > DENSEST * (size + FLUSHED * len(self.layout.levels)):
@@ -117,17 +169,35 @@ class Coding:
     def _coded(self) -> list[tuple[int, list[int]]]:
         """Return the planes that are coded, in order, each with those that stand beside it."""
         levels = self.layout.levels
-        return [(place, self._sides(place)) for place in range(len(levels)) if levels[place].bits]
+        return [(place, sides_of(self.layout, place)) for place in range(len(levels)) if levels[place].bits]
 
-    def _sides(self, place: int) -> list[int]:
-        """Return the planes beside one: the same word of channels before it, alpha if need be, and the word above."""
-        words = words_of(self.layout.dtype)[0]
-        before = [other for other in range(place % words, place, words) if self.layout.levels[other].bits]
-        if self.layout.channels == ALPHA and len(before) > 1 and before[0] < words:
-            del before[0]
-        above = [place - 1] if place % words and self.layout.levels[place - 1].bits else []
-        return (before + above)[-SIDES:]
+    def _places(self, count: int) -> list[Values]:
+        """Return row and column of each pixel of a stack, as far as they are told apart."""
+        if not self.period:
+            return []
+        rows, columns = places_of(self.period, self.layout.width)
+        return [np.tile(rows, count // len(rows)), np.tile(columns, count // len(columns))]
 
-    def _coder(self, place: int, sides: int, count: int) -> ValueCoder:
-        bits = self.layout.levels[place].bits
-        return ValueCoder(built(self.kind, self.layout.width, bits, sides, count), sides)
+    def _coder(self, place: int, sides: int, count: int) -> AbstractContextManager[ValueCoder]:
+        if self.model is not None:
+            return self.model.coder(place)
+        scheme = built(self.kind, self.layout.width, self.layout.levels[place].bits, sides, count)
+        return nullcontext(ValueCoder(scheme, sides + (2 if self.period else 0)))
+
+
+def sides_of(layout: Layout, place: int) -> list[int]:
+    """Return the planes beside one: the same word of channels before it, alpha if need be, and the word above."""
+    words = words_of(layout.dtype)[0]
+    before = [other for other in range(place % words, place, words) if layout.levels[other].bits]
+    if layout.channels == ALPHA and len(before) > 1 and before[0] < words:
+        del before[0]
+    above = [place - 1] if place % words and layout.levels[place - 1].bits else []
+    return (before + above)[-SIDES:]
+
+
+@functools.cache
+def places_of(height: int, width: int) -> tuple[Values, Values]:
+    """Return row and column of the pixels of a picture, halved until there are at most 32 of either."""
+    halved = max(0, (max(height, width) - 1).bit_length() - (PLACES - 1).bit_length())
+    rows, columns = np.divmod(np.arange(height * width), width)
+    return rows >> halved, columns >> halved
