@@ -16,6 +16,7 @@ __all__ = [
     "pictures_of_another_type",
     "pictures_too_large",
     "png_compressed_anew",
+    "png_not_byte_for_byte",
     "rows_too_long",
     "too_many_channels",
     "unseen_samples",
