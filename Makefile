@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test minimum seeds processors lint format docs pictures bench clean
+.PHONY: help demo test test-long minimum seeds processors lint format docs pictures bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -16,8 +16,13 @@ help: ## Show this list
 demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table and the path of an HTML report
 	$(BIN)/isthmus demo
 
-test: $(VENV)/.installed-test ## Install with what the tests need, and run them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+test: $(VENV)/.installed-test ## Install with what the tests need, and run them, but for the long ones
+	$(PYTEST) -m "not long" $(ARGS)
+
+test-long: $(VENV)/.installed-test ## Run the long ones: those that train for some seconds, examples, pages of the documentation
+	$(PYTEST) -m long $(ARGS)
 
 minimum: $(BIN)/python ## Run the tests with the lowest version of every dependency that is allowed (own environment in .venv-minimum)
 	$(BIN)/python benchmarks/minimum.py $(ARGS)

@@ -195,6 +195,7 @@ def test_every_room_has_its_law() -> None:
     assert _rooms(PACKAGE) <= set(LAW)
 
 
+@pytest.mark.long
 def test_no_import_goes_upward() -> None:
     assert upward_imports(PACKAGE) == []
 

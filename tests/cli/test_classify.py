@@ -42,6 +42,7 @@ def birds(folder: Path, run: Run) -> Path:
     return folder / "birds.safetensors"
 
 
+@pytest.mark.long
 def test_predict_writes_classes_and_probabilities(run: Run, birds: Path, folder: Path) -> None:
     ran = run("classify", "predict", folder / "birds.csv", "-m", birds, "-o", "classes.csv", "--json")
     assert ran.code == 0

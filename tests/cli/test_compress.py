@@ -181,6 +181,7 @@ def test_a_stream_and_back(tmp_path: Path) -> None:
     assert piped(TEXT, "compress", "-", "-o", "x.isth", folder=tmp_path).returncode == 2
 
 
+@pytest.mark.long
 def test_a_reader_that_goes_away(tmp_path: Path, notes: Path) -> None:
     (tmp_path / "x.isth").write_bytes(isthmus.compress(bytes(600_000), verify=False))
     script = f"{sys.executable} -m isthmus decompress x.isth -c | head -c 5 | wc -c"

@@ -197,6 +197,7 @@ def test_a_full_disk_leaves_nothing(run: Run, tmp_path: Path, largest_file: Call
     assert [one.name for one in tmp_path.iterdir()] == ["noise.csv"]
 
 
+@pytest.mark.long
 def test_an_interrupted_table_leaves_nothing(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 10**9, (400_000, 3))
     pd.DataFrame(noise).to_csv(tmp_path / "noise.csv", index=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.csv
+import pytest
 
 import isthmus
 from isthmus import artifact, data
@@ -65,6 +66,7 @@ def test_compare_takes_several_models(run: Run, model_file: Path) -> None:
     assert ran.out.count("PCA, ") == 2
 
 
+@pytest.mark.long
 def test_report_writes_a_page_and_its_figures(run: Run, model_file: Path) -> None:
     ran = run("report", "digits", "-m", model_file, "-o", "about/digits.html")
     assert ran.code == 0
@@ -79,6 +81,7 @@ def test_report_writes_a_page_and_its_figures(run: Run, model_file: Path) -> Non
     assert run("report", "digits", "-m", model_file, "-o", "about/digits.html", "--force").code == 0
 
 
+@pytest.mark.long
 def test_report_draws_new_records_unless_told_not_to(run: Run, model_file: Path) -> None:
     assert run("report", "digits", "-m", model_file, "-o", "new.html").code == 0
     found = json.loads(Path("new.json").read_text())["generation"]

@@ -146,6 +146,7 @@ def test_bytes_behind_the_end(sample: samples.Sample) -> None:
         assert samples.outcome(sample.content + more, sample).kind == "refused"
 
 
+@pytest.mark.long
 @each_sample
 @pytest.mark.parametrize("signed", [False, True], ids=["altered", "forged"])
 def test_altered_files_are_refused_in_a_sentence(sample: samples.Sample, signed: bool) -> None:

@@ -294,6 +294,7 @@ def test_sound_files_are_read_and_used(path, sources, capsys):
             assert main(["info", str(path)]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_forged_files_end_in_one_sentence_or_work(path, sources):
     for number in range(390):
         source = sources[number % len(sources)]

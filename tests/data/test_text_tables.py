@@ -320,6 +320,7 @@ def test_what_names_had_is_said(tmp_path: Path) -> None:
     assert len(csv(tmp_path, "a,b\n", header=False)) == 1
 
 
+@pytest.mark.long
 def test_fifty_rows_of_twenty_thousand_columns(tmp_path: Path) -> None:
     names = ",".join(f"gene_{i:05d}_of_the_experiment" for i in range(20_000))
     rows = "\n".join(",".join(["0.25", "3"] * 10_000) for _ in range(50))

@@ -94,6 +94,7 @@ def run_shell(where: str, code: str, folder: Path) -> None:
 WITH_EXAMPLES = [page for page in PAGES if examples_of(page.read_text(encoding="utf-8"))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = examples_of(page.read_text(encoding="utf-8"))

@@ -194,6 +194,7 @@ def test_there_are_examples_and_every_claim_has_one() -> None:
     assert set(CLAIMS) <= set(SCRIPTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_an_example_prints_its_figures_and_writes_its_picture(
     name: str, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -223,6 +224,7 @@ def test_an_example_says_what_it_shows_and_what_to_type(name: str) -> None:
     assert f"`{name}.py`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_an_example_runs_from_anywhere_and_takes_digits_where_mnist_is_not_at_hand(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-W", "error", SCRIPTS["deep"], "--epochs", "1", "--output", tmp_path / "new" / "folder"],

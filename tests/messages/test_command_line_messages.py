@@ -140,6 +140,7 @@ def test_a_disk_that_fills_up_names_the_file_and_leaves_nothing(said: Said, outp
 # ------------------------------------------------------------------ data
 
 
+@pytest.mark.long
 def test_a_command_that_ends_at_once_after_reading_a_table_ends_in_good_order(tmp_path: Path) -> None:
     """Threads that have read the table must not abort a process that ends while they do."""
     (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n3,4\n" * 20)

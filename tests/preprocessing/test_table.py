@@ -108,6 +108,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame({**columns, "anchor": np.arange(n) % 3 * 1.5 + 0.25})
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(frame=frames(), scaling=st.sampled_from(preprocessing.TablePreprocessor.scalings))
 def test_random_tables_come_back(stored: Any, frame: pd.DataFrame, scaling: str) -> None:

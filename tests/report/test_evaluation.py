@@ -282,6 +282,7 @@ def test_the_call_that_makes_the_same_model(image_model: Any, images: tuple[np.n
     assert found == "isthmus.LinearModel(latent_dim=8).fit(X)"
 
 
+@pytest.mark.long
 def test_records_of_the_fit_are_not_called_held_out(
     monkeypatch: pytest.MonkeyPatch, image_model: Any, images: tuple[np.ndarray, ...]
 ) -> None:

@@ -352,6 +352,7 @@ def test_texts_are_shown_as_they_are(drawing_model: Callable[..., Any], texts: t
     assert "&lt;i&gt;new 9" in report.to_html()
 
 
+@pytest.mark.long
 def test_large_pictures_stay_small_on_the_page(drawing_model: Callable[..., Any]) -> None:
     photographs = np.random.default_rng(0).integers(0, 256, (8, 130, 160, 3), dtype=np.uint8)
     model = drawing_model(latent_dim=6).fit(photographs)
@@ -361,6 +362,7 @@ def test_large_pictures_stay_small_on_the_page(drawing_model: Callable[..., Any]
     assert len(report.to_html().encode()) - len(without.to_html().encode()) < 2_000_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Autoencoder", "VAE", "ConditionalVAE", "LadderVAE", "VQVAE", "GAN", "VAEGAN"])
 def test_models_of_every_family(name: str, digits: np.ndarray, digit_labels: np.ndarray) -> None:
     train = isthmus.data.open(digits[:300], labels=digit_labels[:300])

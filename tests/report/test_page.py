@@ -138,6 +138,7 @@ def test_a_notebook_gets_a_frame(image_model: Any, images: tuple[np.ndarray, ...
     assert shown.startswith('<iframe srcdoc="&lt;!DOCTYPE html&gt;')
 
 
+@pytest.mark.long
 def test_large_images_stay_small_on_the_page(linear_model: Any) -> None:
     rng = np.random.default_rng(0)
     photographs = rng.integers(0, 256, (6, 230, 300, 3), dtype=np.uint8)

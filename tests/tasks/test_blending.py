@@ -147,6 +147,7 @@ def filled():
     return whole, holes, marked, impute(None, holes, random_state=0)
 
 
+@pytest.mark.long
 def test_each_column_says_what_filled_it_and_how_far_off_that_is(filled):
     whole, _, marked, found = filled
     assert [fit.name for fit in found.columns] == list(whole.columns)
@@ -213,6 +214,7 @@ def test_a_column_of_which_little_is_known_and_a_row_alone_are_filled_by_the_mod
     assert impute(model, alone).columns == ()
 
 
+@pytest.mark.long
 def test_small_whole_numbers_do_not_wrap_around():
     rng = np.random.default_rng(0)
     base = rng.integers(0, 256, 300)

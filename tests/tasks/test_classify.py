@@ -67,6 +67,7 @@ def test_labels_that_are_left_out_tell_which_method_is_better(best):
     assert asked.method_ == "probe"
 
 
+@pytest.mark.long
 def test_every_method_learns_from_some_labels(learned, digits, digit_labels, tmp_path):
     chances = learned.predict_proba(digits[1200:])
     assert chances.shape == (597, 10)
@@ -90,6 +91,7 @@ def test_a_row_does_not_depend_on_the_others(learned, digits):
     assert np.array_equal(reversed_, chances)
 
 
+@pytest.mark.long
 def test_the_probe_is_logistic_regression_on_codes(model, digits, digit_labels):
     made = Classifier(model=model, method="probe", calibrate=False).fit(digits[:1200], digit_labels[:1200])
     reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
@@ -146,6 +148,7 @@ def test_an_unfitted_model_becomes_the_trained_one(method, digits, digit_labels)
         assert error < 0.7 * digits.astype(float).var(axis=0).mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["head", "joint"])
 def test_the_trained_model_says_of_itself_what_is_true(method, digits, digit_labels, tmp_path):
     labels = digit_labels[:600].copy()
@@ -208,6 +211,7 @@ def test_the_kl_term_of_a_joint_run_weighs_what_it_does_in_a_plain_fit(digits, d
     assert joint == pytest.approx(plain, rel=1e-5)
 
 
+@pytest.mark.long
 def test_reconstruction_helps_where_few_have_a_label(digits, digit_labels):
     labels = np.full(1200, -1)
     labels[:40] = digit_labels[:40]
@@ -243,6 +247,7 @@ def test_the_choice_and_its_reason(digits, digit_labels):
     assert choose(5000, 30, isthmus.ConditionalVAE()) == ("own", "own, because ConditionalVAE learns classes itself")
 
 
+@pytest.mark.long
 def test_a_network_of_ones_own(digits, digit_labels):
     own = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Tanh()), nn.Linear(12, 64)
     for method in ("probe", "spreading", "head", "joint", "fine-tuned", "m1m2"):
@@ -319,6 +324,7 @@ def clone_fit(made, X, y):
     return clone(made).fit(X, y)
 
 
+@pytest.mark.long
 def test_missing_labels_of_a_frame(frame):
     labels = np.array(frame[1], dtype=object)
     labels[::2] = None
@@ -377,6 +383,7 @@ def test_an_unknown_method_names_the_nearest(digits, digit_labels):
         Classifier(method="prob").fit(digits, digit_labels)
 
 
+@pytest.mark.long
 def test_features_need_pictures(digits, digit_labels):
     rows = digits.reshape(len(digits), -1)
     with pytest.raises(DataError, match="feature_network: the data must be pictures of one size"):

@@ -55,6 +55,7 @@ def test_every_method_finds_groups_that_are_plain_to_see(plain, method):
     assert clustering_accuracy(truth, clusterer.predict(X + 0.01)) > 0.98
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_vade_finds_them_with_a_model_of_its_own(precision):
     X, truth = groups()
@@ -78,6 +79,7 @@ def test_vade_starts_with_the_mixture_that_posteriors_add_up_to():
         assert prior.log_vars[group].exp().detach().numpy() == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.long
 def test_vade_keeps_the_mixture_it_started_from_where_training_loses_clusters():
     """A rate that throws the networks anywhere leaves what was found before."""
     X, _ = groups()
@@ -176,6 +178,7 @@ UNEVEN = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", UNEVEN)
 def test_groups_of_any_size_form_and_density_are_found_with_and_without_their_number(name):
     X, truth = UNEVEN[name](0)
@@ -190,6 +193,7 @@ def test_a_frame_is_clustered_like_its_numbers():
     assert adjusted_rand_score(truth, found.labels_) > 0.95
 
 
+@pytest.mark.long
 def test_a_wrong_division_is_not_stable():
     X = np.random.default_rng(0).normal(size=(500, 5))
     halves = Clusterer(n_clusters=2, random_state=0).fit(X)
@@ -286,6 +290,7 @@ def test_stability_is_the_agreement_of_the_runs(plain):
     assert several.stability_ < 0.9
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_clusters():
     X, _ = groups()
     X = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32) * 2
@@ -318,6 +323,7 @@ def test_other_libraries_transformers_give_codes():
     assert clustering_accuracy(truth, clusterer.predict(X)) > 0.98
 
 
+@pytest.mark.long
 def test_tables_are_clustered_and_bring_their_own_model():
     X, truth = groups(3)
     table = pd.DataFrame(X, columns=list("abcde"))
@@ -345,6 +351,7 @@ def digits() -> tuple[np.ndarray, np.ndarray, Clusterer]:
     return X, classes, Clusterer(n_clusters=10, random_state=0).fit(X)
 
 
+@pytest.mark.long
 def test_pictures_are_seen_as_gradients_by_a_model_of_its_own(digits):
     X, classes, clusterer = digits
     assert clusterer.features_ == "gradients"
@@ -363,6 +370,7 @@ def test_a_file_of_clusters_of_gradients_takes_pictures(digits, tmp_path):
     assert np.array_equal(again.predict_proba(X[:50]), clusterer.predict_proba(X[:50]))
 
 
+@pytest.mark.long
 def test_a_given_model_sees_pictures_as_they_are_unless_told_otherwise(digits):
     X, _, _ = digits
     model = Autoencoder(latent_dim=4, **SMALL | {"max_epochs": 1})
@@ -390,6 +398,7 @@ def test_texts_are_clustered():
     assert adjusted_rand_score(np.arange(40) % 2, clusterer.labels_) == pytest.approx(1.0)
 
 
+@pytest.mark.long
 def test_labels_are_not_looked_at(plain):
     X, truth, model = plain
     shuffled = np.random.default_rng(0).permutation(truth)
@@ -428,6 +437,7 @@ def test_evidence_and_runs_share_the_groups_of_one_seed():
     assert view.groups(2, 1) is not view.groups(2, 2)
 
 
+@pytest.mark.long
 def test_evidence_and_stability_are_in_the_file(tmp_path):
     X, _ = groups()
     fitted = Clusterer(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(X)

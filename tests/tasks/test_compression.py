@@ -64,6 +64,7 @@ def numbers_in(path: Path) -> list[np.ndarray]:
 # ------------------------------------------------------------------ what is promised
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MADE)
 def test_records_come_back_as_the_model_decodes_the_whole_numbers(
     name: str, fitted: dict[str, Any], tmp_path: Path
@@ -90,6 +91,7 @@ def test_with_room_they_are_what_the_model_reconstructs(name: str, fitted: dict[
     assert made.psnr == pytest.approx(pooled_psnr(DIGITS[:200], model.reconstruct(DIGITS[:200])), abs=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["autoencoder", "vae", "ladder"])
 def test_targets_are_met(name: str, fitted: dict[str, Any], tmp_path: Path) -> None:
     model, path = model_named(name, fitted), tmp_path / "x.isth"
@@ -289,6 +291,7 @@ def test_records_of_another_kind(fitted: dict[str, Any], tmp_path: Path) -> None
         compress_records(model_named("autoencoder", fitted), np.zeros((3, 9, 9), np.uint8), tmp_path / "x", bpp=1)
 
 
+@pytest.mark.long
 def test_another_model_and_another_file(fitted: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "x.isth"
     model, other = model_named("vae", fitted), model_named("autoencoder", fitted)

@@ -117,6 +117,7 @@ def test_a_forest_is_that_of_scikit_learn(n, d):
     assert np.allclose(Forest.grow(x, 3).anomaly_score(x), -theirs.score_samples(x.astype(np.float32)), atol=1e-12)
 
 
+@pytest.mark.long
 def test_rows_of_numbers_are_also_compared_by_themselves(fitted, digits):
     assert list(fitted.scorers_) == ["linear", "isolation", "neighbours"]
     assert list(fitted.score_distributions_) == ["reconstruction", "distance", "linear", "isolation", "neighbours"]
@@ -265,6 +266,7 @@ def test_a_fitted_model_on_other_records_keeps_some_of_them_back():
     assert detector.notes_ == []
 
 
+@pytest.mark.long
 def test_a_fitted_model_on_its_own_records_uses_those_it_held_out():
     X = numbers()
     model = Autoencoder(latent_dim=3, **SMALL).fit(X)
@@ -323,6 +325,7 @@ def test_an_empty_cell_where_there_were_none_is_no_error(of_people):
     assert np.isfinite(of_people.score_samples(rows)).all()
 
 
+@pytest.mark.long
 def test_reasons_of_pictures_are_pixels(digits):
     detector = Detector(model=Autoencoder(latent_dim=8, **SMALL), random_state=0).fit(digits)
     picture = digits[:1].copy()
@@ -404,6 +407,7 @@ def test_a_file_gives_p_values_and_reasons_back(of_people, tmp_path):
     assert again.reasons(people()[:5]) == of_people.reasons(people()[:5])
 
 
+@pytest.mark.long
 def test_a_second_fit_forgets_the_first(fitted):
     detector = Detector(model=Autoencoder(latent_dim=2, **SMALL), random_state=0).fit(numbers())
     assert detector.fit(numbers()[:, :5]).score_samples(numbers(3)[:, :5]).shape == (3,)

@@ -194,6 +194,7 @@ BROKEN: list[tuple[str, Callable[[], Run]]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "make"), BROKEN, ids=[kind for kind, _ in BROKEN])
 def test_a_broken_run_is_named_first(kind: str, make: Callable[[], Run]) -> None:
     run = make()
@@ -241,6 +242,7 @@ HEALTHY: dict[str, Callable[[], Run]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", HEALTHY.values(), ids=HEALTHY)
 def test_no_healthy_run_is_accused(make: Callable[[], Run]) -> None:
     run = make()
@@ -452,6 +454,7 @@ def another_class(run: Run) -> Run:
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make", [HEALTHY["conditional"], HEALTHY["conditional gan"]], ids=["conditional vae", "conditional gan"]
 )
@@ -555,6 +558,7 @@ class Shuffled(VAE):
         return drawn.replaced(np.random.default_rng(0).permuted(drawn.array, axis=0))
 
 
+@pytest.mark.long
 def test_shares_and_values_that_a_density_loses_are_found() -> None:
     X = shops()[["code", "gain", "age", "turnover"]].to_numpy(float)
     run = fit(VAE(likelihood="gaussian", scaling="standard", max_epochs=30, random_state=0), X)
@@ -570,6 +574,7 @@ def test_shares_and_values_that_a_density_loses_are_found() -> None:
     assert of_columns(fit(run.model, X)) == []
 
 
+@pytest.mark.long
 def test_columns_that_are_drawn_one_by_one_are_found() -> None:
     (finding,) = of_columns(fit(Shuffled(max_epochs=30, random_state=0), shops()))
     assert finding.kind == "dependence-lost"
@@ -578,6 +583,7 @@ def test_columns_that_are_drawn_one_by_one_are_found() -> None:
     assert abs(finding.evidence["drawn"]) < 0.3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_columns_of_sound_models_are_not_accused(seed: int) -> None:
     assert of_columns(fit(VAE(max_epochs=60, random_state=seed), shops(seed=seed))) == []

@@ -31,6 +31,7 @@ def network(halves: tuple[np.ndarray, ...], folder: Path) -> FeatureNetwork:
     return feature_network(halves[0], halves[1], name="digits", cache=folder)
 
 
+@pytest.mark.long
 def test_it_knows_digits_that_it_has_not_seen(network: FeatureNetwork, halves: tuple[np.ndarray, ...]) -> None:
     assert (network.predict(halves[2]) == halves[3]).mean() > 0.94
     assert network.accuracy is not None

@@ -50,6 +50,7 @@ def test_traversal_changes_one_unit_at_a_time(model, digits):
     assert np.abs(records[1 * 3 + 2].astype(int) - expected).max() <= 1
 
 
+@pytest.mark.long
 def test_augmentation_draws_each_class_from_its_own_codes(digits, digit_labels):
     model = Autoencoder(latent_dim=6, max_epochs=10, random_state=0).fit(digits)
     new, labels = tasks.augment(model, digits, 20, digit_labels)
@@ -109,6 +110,7 @@ def people_model(people):
     return VAE(latent_dim=3, max_epochs=60, random_state=0).fit(people)
 
 
+@pytest.mark.long
 def test_rows_with_given_values_have_them_and_keep_their_types(people, people_model):
     rows = tasks.sample_where(people_model, 50, {"town": "Bonn", "age": (30, 50)}, random_state=0)
     assert len(rows) == 50
@@ -126,6 +128,7 @@ def test_rows_with_given_values_are_those_of_the_joint_distribution(people, peop
     assert rows["pay"].mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / 2000**0.5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("where", "sentence"),
     [

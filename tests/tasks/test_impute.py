@@ -35,6 +35,7 @@ def law_of(model):
     return bias, weights @ weights.T + np.diag(noise)
 
 
+@pytest.mark.long
 def test_draws_have_the_conditional_mean_and_spread_of_a_linear_gaussian_model(linear):
     model, X = linear
     mean, covariance = law_of(model)
@@ -62,6 +63,7 @@ def test_intervals_of_a_linear_model_hold_their_share(linear):
     assert (found.records <= found.high)[marked].all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["VAE", "Autoencoder"])
 def test_better_than_the_mean_on_a_real_table_and_intervals_that_hold(name):
     X = load_breast_cancer().data
@@ -101,6 +103,7 @@ def table_model(request):
     return getattr(isthmus, request.param)(**QUICK).fit(people())
 
 
+@pytest.mark.long
 def test_types_and_categories_of_a_table_come_back_exactly(table_model):
     whole = people()
     marked = np.random.default_rng(0).random(whole.shape) < 0.15
@@ -120,6 +123,7 @@ def test_types_and_categories_of_a_table_come_back_exactly(table_model):
     assert np.isnan(found.chance[~marked]).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["VAE", "Autoencoder"])
 def test_a_table_that_had_empty_cells_in_training_is_never_filled_with_nothing(family):
     holes = people().mask(np.random.default_rng(0).random((400, 5)) < 0.15)
@@ -130,6 +134,7 @@ def test_a_table_that_had_empty_cells_in_training_is_never_filled_with_nothing(f
     assert not found.records.isna().any().any()
 
 
+@pytest.mark.long
 def test_pixels(digits):
     model = isthmus.Autoencoder(latent_dim=16, network="dense", **QUICK).fit(digits[:1500])
     hole = np.zeros((8, 8), bool)
@@ -153,6 +158,7 @@ def test_colour_pictures_with_a_mask_each():
     assert found.marked.shape == X.shape
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["LadderVAE", "ConditionalVAE", "VAEGAN", "VQVAE"])
 def test_other_models(name, digits, digit_labels):
     model = getattr(isthmus, name)(latent_dim=4, max_epochs=1, random_state=0).fit(digits[:200], digit_labels[:200])
@@ -162,6 +168,7 @@ def test_other_models(name, digits, digit_labels):
     assert np.array_equal(found.records[:, ~hole], digits[:20][:, ~hole])
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_draws(linear):
     model, X = linear
     holes = X[:50].copy()
@@ -209,6 +216,7 @@ def test_a_lost_column_is_refused_by_name(table_model):
         impute(table_model, holes.drop(columns="income"))
 
 
+@pytest.mark.long
 def test_every_column_can_be_empty_in_some_row():
     X = load_wine().data
     model = isthmus.VAE(max_epochs=5, random_state=0).fit(X)
@@ -225,6 +233,7 @@ def test_dates_stay_dates(table_model):
     assert isinstance(born.iloc[0], datetime.datetime)
 
 
+@pytest.mark.long
 def test_what_a_masked_array_hides_is_filled() -> None:
     rng = np.random.default_rng(0)
     first = rng.normal(size=200)
@@ -243,6 +252,7 @@ def correlated(n: int = 300) -> pd.DataFrame:
     return pd.DataFrame(X, columns=list("abcde")).assign(job=pd.Series(rng.choice(["x", "y"], n), dtype="str"))
 
 
+@pytest.mark.long
 def test_a_column_that_is_missing_everywhere_is_filled_without_an_interval_and_that_is_said() -> None:
     full = correlated()
     model = VAE(max_epochs=5, random_state=0, device="cpu").fit(full)
@@ -265,6 +275,7 @@ def test_a_column_that_is_missing_everywhere_is_filled_without_an_interval_and_t
     assert np.isnan(found.high[:, 2]).all()
 
 
+@pytest.mark.long
 def test_what_nothing_can_fill_stays_empty_and_is_not_counted() -> None:
     holes = correlated(200).assign(q=np.nan)
     holes.loc[:99, "a"] = np.nan

@@ -42,6 +42,7 @@ def error(a: np.ndarray, b: np.ndarray) -> float:
 # ------------------------------------------------------------------ denoise
 
 
+@pytest.mark.long
 def test_denoise_brings_noisy_records_nearer_to_the_clean_ones(digits: np.ndarray) -> None:
     model = DenoisingAutoencoder(max_epochs=15, **SMALL).fit(digits[:1500])
     clean = digits[1500:]
@@ -60,6 +61,7 @@ def test_denoise_needs_a_model_that_reconstructs() -> None:
 # ------------------------------------------------------------------ inpaint: numbers and pictures
 
 
+@pytest.mark.long
 def test_known_pixels_come_back_exactly_and_holes_are_filled_well(
     digit_model: Autoencoder, digits: np.ndarray, hole: np.ndarray
 ) -> None:
@@ -202,6 +204,7 @@ def people_model(people: pd.DataFrame) -> Autoencoder:
     return Autoencoder(latent_dim=4, hidden=(64,), max_epochs=40, optimizer="adamw", random_state=0).fit(people)
 
 
+@pytest.mark.long
 def test_empty_cells_of_a_frame_are_filled_in_its_own_types(people: pd.DataFrame, people_model: Autoencoder) -> None:
     full = inpaint(people_model, people)
     assert (full.dtypes == people.dtypes).all()

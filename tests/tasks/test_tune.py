@@ -158,6 +158,7 @@ def test_accuracy_of_a_probe_needs_labels_and_divides_classes_in_proportion(digi
 # ---------------------------------------------------------------------- the journal
 
 
+@pytest.mark.long
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(blobs, tmp_path):
     def tried(n_trials, storage):
         findings = Tuner(**QUICK, n_trials=n_trials, storage=storage).fit(blobs).findings_
@@ -269,6 +270,7 @@ def test_time_ends_a_search(blobs):
         Tuner(**QUICK, max_seconds=1e-6).fit(blobs)
 
 
+@pytest.mark.long
 def test_several_processes_find_as_many_trials(blobs):
     tuner = Tuner(**QUICK, n_trials=2, n_jobs=2).fit(blobs)
     alone = Tuner(**QUICK, n_trials=1).fit(blobs)
@@ -323,6 +325,7 @@ def test_where_every_trial_fails_the_reason_is_told(blobs):
         Tuner(**QUICK, objective=broken, n_trials=2).fit(blobs)
 
 
+@pytest.mark.long
 def test_what_fails_is_not_suggested_again_and_again(blobs):
     def brittle(model, X, y):
         if model.activation == "gelu":

@@ -56,6 +56,7 @@ WORK: dict[str, Callable[[pd.DataFrame, Detector], Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WORK)
 def test_time_grows_with_the_columns(fitted, name):
     few, many = (spent(lambda columns=columns: WORK[name](*fitted[columns])) for columns in (FEW, MANY))

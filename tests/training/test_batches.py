@@ -92,6 +92,7 @@ def test_a_network_normalised_over_batches_is_fitted_on_any_number_of_records(n)
     assert np.isfinite([record["train_loss"] for record in model.history_]).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [1.0, 0.3])
 def test_one_record_more_changes_little_of_a_ladder_network(share):
     rng = np.random.default_rng(0)

@@ -150,6 +150,7 @@ def test_the_average_begins_with_the_last_moves_and_remembers_more_and_more():
     assert start < 1e-3
 
 
+@pytest.mark.long
 def test_separate_pieces_are_drawn_as_often_as_they_occur():
     """Four points far apart: nearly all draws lie at one of them, and at each of them lies a share of its size."""
     corners = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]]) * 3
@@ -160,6 +161,7 @@ def test_separate_pieces_are_drawn_as_often_as_they_occur():
     assert (np.bincount(distance.argmin(1), minlength=4) > 50).all()  # a hundred, and fifty are six deviations fewer
 
 
+@pytest.mark.long
 def test_codes_of_an_adversarial_autoencoder_lie_as_the_prior_does(gaussian_table):
     model = AdversarialAutoencoder(latent_dim=2, max_epochs=60, random_state=0).fit(gaussian_table)
     plain = AdversarialAutoencoder(latent_dim=2, max_epochs=60, penalty=0, random_state=0).fit(gaussian_table)

@@ -94,6 +94,7 @@ def deep() -> tuple[Clusterer, np.ndarray]:
     return Clusterer(model=model, n_clusters=2, method="vade", random_state=0).fit(X), X
 
 
+@pytest.mark.long
 def test_the_bound_of_vade_lies_below_the_integral_by_the_divergence_of_the_posterior(deep):
     clusterer, X = deep
     model = clusterer.fitted_method_.model
@@ -212,6 +213,7 @@ def test_a_merging_joins_the_two_groups_whose_union_is_worth_most(worth):
         assert merging.cuts[len(merging.pairs) - k] == pytest.approx(w[sides[0], sides[1]])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("worth", WORTHS)
 def test_annealing_finds_the_best_division_of_few_groups(worth):
     graph = random_graph(24)

@@ -50,6 +50,7 @@ def test_ladder_codes_lead_back_to_the_same_theta(ladder, gaussian_table):
         torch.testing.assert_close(ladder.module_.decode(descent.code), descent.theta)
 
 
+@pytest.mark.long
 def test_ladder_weights_average_to_the_likelihood_of_a_tiny_model(ladder, gaussian_table):
     """E_q[w] = E_p[p(x | z)] = p(x), whatever q: two estimates of one number."""
     x = _scaled(ladder, gaussian_table[:5])

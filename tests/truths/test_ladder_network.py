@@ -122,6 +122,7 @@ def test_few_without_a_label_are_not_looked_at_by_themselves(ladder):
         assert torch.equal(one, other)
 
 
+@pytest.mark.long
 def test_nine_of_ten_labels_are_as_good_as_all(digits, digit_labels):
     labels = digit_labels[:1400].copy()
     labels[::10] = -1
@@ -144,6 +145,7 @@ def test_objective_is_the_weighted_sum(digits, digit_labels):
     assert float(terms["class"]) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)))
 
 
+@pytest.mark.long
 def test_few_labels_and_many_records_beat_the_few_alone(digits, digit_labels):
     rows = np.concatenate([np.flatnonzero(digit_labels == c)[:5] for c in range(10)])
     labels = np.full(len(digits), -1)

@@ -212,6 +212,7 @@ def drawn(digits):
     return isthmus.Map(hidden=(32,), max_epochs=8, random_state=0).fit(digits[:1400])
 
 
+@pytest.mark.long
 def test_new_records_land_among_their_own(drawn, digits, digit_labels):
     known, new = drawn.transform(digits[:1400]), drawn.transform(digits[1400:])
     X = digits.reshape(len(digits), -1).astype(float)
@@ -272,6 +273,7 @@ def test_records_beyond_the_layout_only_train_nothing(digits, monkeypatch):
     assert np.isfinite(model.transform(digits[:200])).all()
 
 
+@pytest.mark.long
 def test_an_encoder_of_ones_own_learns_the_layout(digits):
     own = (
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2)),

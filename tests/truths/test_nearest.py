@@ -119,6 +119,7 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 """
 
 
+@pytest.mark.long
 def test_memory_grows_with_the_rows():
     kilobytes = [
         json.loads(subprocess.run([sys.executable, "-c", MEMORY.format(n=n)], capture_output=True, check=True).stdout)

@@ -98,6 +98,7 @@ def test_use_is_counted_and_not_remembered():
     assert quantiser.use() == {"perplexity": pytest.approx(2.0), "used_entries": 2, "dead_entries": 62}
 
 
+@pytest.mark.long
 def test_token_prior_sums_to_one_and_draws_what_it_says():
     prior = networks.TokenPrior(3, 3, _rng())
     with torch.no_grad():
@@ -138,6 +139,7 @@ def test_held_out_records_judge_the_prior_too(digits):
     assert 0 < last["validation_prior_code"] < 2 * np.log(16) + 1  # two tokens
 
 
+@pytest.mark.long
 def test_own_networks_that_end_in_maps_have_one_token_a_place(digits):
     own = (
         nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 6, 3, 1, 1)),

@@ -157,23 +157,27 @@ def fitted() -> isthmus.Autoencoder:
     return isthmus.Autoencoder(latent_dim=16, max_epochs=60, random_state=0).fit(CORPUS * 16, validation=0)
 
 
+@pytest.mark.long
 def test_texts_take_these_networks_by_default(fitted: isthmus.Autoencoder) -> None:
     assert fitted.likelihood_reason_ == "autoregressive, because the data are texts"
     assert isinstance(fitted.module_.encoder, SequenceEncoder)
     assert isinstance(fitted.module_.decoder, SequenceDecoder)
 
 
+@pytest.mark.long
 def test_a_tiny_corpus_is_reconstructed(fitted: isthmus.Autoencoder) -> None:
     assert fitted.reconstruct(CORPUS) == CORPUS
     assert fitted.inverse_transform(fitted.transform(CORPUS)) == CORPUS
 
 
+@pytest.mark.long
 def test_a_longer_text_is_cut_and_that_is_said(fitted: isthmus.Autoencoder) -> None:
     with pytest.warns(IsthmusWarning, match="1 text is longer than those of the fit, and is cut"):
         codes = fitted.transform(["two birds fly away"])
     assert np.array_equal(codes, fitted.transform(["two birds fly"]))
 
 
+@pytest.mark.long
 def test_records_do_not_depend_on_each_other(fitted: isthmus.Autoencoder) -> None:
     together, scores = fitted.transform(CORPUS), fitted.score_samples(CORPUS)
     for i, text in enumerate(CORPUS):
@@ -182,6 +186,7 @@ def test_records_do_not_depend_on_each_other(fitted: isthmus.Autoencoder) -> Non
         assert fitted.reconstruct([text]) == [text]
 
 
+@pytest.mark.long
 def test_a_file_gives_the_same(fitted: isthmus.Autoencoder, tmp_path: Path) -> None:
     fitted.save(tmp_path / "texts.safetensors")
     again = isthmus.load(tmp_path / "texts.safetensors")
@@ -190,6 +195,7 @@ def test_a_file_gives_the_same(fitted: isthmus.Autoencoder, tmp_path: Path) -> N
     assert again.sample(5, random_state=3) == fitted.sample(5, random_state=3)
 
 
+@pytest.mark.long
 def test_a_denoising_autoencoder_of_texts_restores_replaced_letters() -> None:
     model = isthmus.DenoisingAutoencoder(latent_dim=16, max_epochs=60, random_state=0).fit(CORPUS * 16, validation=0)
     assert model.corruption_ == "replacement"
@@ -198,6 +204,7 @@ def test_a_denoising_autoencoder_of_texts_restores_replaced_letters() -> None:
     assert found["after"] < found["before"]
 
 
+@pytest.mark.long
 def test_the_code_of_a_vae_is_used() -> None:
     model = isthmus.VAE(latent_dim=8, max_epochs=60, random_state=0).fit(CORPUS * 16, validation=0)
     assert sum(map(str.__eq__, model.reconstruct(CORPUS), CORPUS)) >= 6

@@ -64,6 +64,7 @@ def test_labelled_and_unlabelled_records_of_a_batch_add_up(model, digits, digit_
     assert low - 5 < float(mixed["reconstruction"]) < high + 5
 
 
+@pytest.mark.long
 def test_unlabelled_records_help(digits, digit_labels):
     rows = np.concatenate([np.flatnonzero(digit_labels[:1200] == c)[:3] for c in range(10)])
     labels = np.full(1200, -1)

@@ -65,6 +65,7 @@ def _priors():
     return [networks.StandardNormal(), mixture, vamp, flow]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prior", _priors(), ids=lambda prior: type(prior).__name__)
 def test_priors_integrate_to_one_and_draw_what_they_say(prior):
     z, cell = _grid(2)
@@ -157,6 +158,7 @@ class _Decoder(nn.Module):
         return self.layer(z)
 
 
+@pytest.mark.long
 def test_importance_bound_rises_to_the_exact_likelihood():
     model = LinearGaussian()
     x = torch.randn(200, 2, generator=_rng(2)) @ model.w.T + model.m + model.s * torch.randn(200, 4, generator=_rng(3))
@@ -185,6 +187,7 @@ def test_both_forms_of_the_kl_agree():
 # ---------------------------------------------------------------------- the model
 
 
+@pytest.mark.long
 def test_a_linear_vae_reaches_the_likelihood_of_probabilistic_pca(gaussian_table):
     """Lucas et al., "Don't Blame the ELBO!" (NeurIPS 2019): the linear VAE's optimum is probabilistic PCA's."""
     from sklearn.decomposition import PCA
