@@ -12,19 +12,21 @@ import pytest
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import Coder, extreme_prior
 from isthmus.coding.container import STREAM, Source, opened
+from isthmus.coding.prior import shipped
 from isthmus.coding.stream import Reader, Writer, lane_of
 from isthmus.errors import ArtifactError, IsthmusError
 
 from . import by_the_norm
 from .samples import NOISE, TEXT
 
+KNOWN = streams.KNOWN
 DATA = TEXT * 3 + NOISE + TEXT * 3
 
 
 @pytest.fixture(autouse=True)
 def small_lanes():
     """Let little data be cut as much is."""
-    with mock.patch.multiple(streams, LEAST=200, LANE_LIMIT=300, CHUNK=100, SMALL_LIMIT=20):
+    with mock.patch.multiple(streams, LEAST=200, LANE_LIMIT=300, CHUNK=100, SMALL_LIMIT=20, KNOWN=9):
         yield
 
 
@@ -45,10 +47,33 @@ def pipe(content: bytes) -> io.RawIOBase:
 def test_where_data_are_cut() -> None:
     with mock.patch.multiple(streams, LEAST=1 << 17, LANE_LIMIT=16 << 20):
         prior = extreme_prior()
-        assert lane_of(None, prior) is lane_of((1 << 17) - 1, prior) is lane_of(1 << 30, None) is None
-        assert lane_of(1 << 17, prior) == 1 << 16
-        assert lane_of(150_001, prior) == 75_001
-        assert lane_of(1 << 40, prior) == 16 << 20
+        assert lane_of(None, prior, TEXT) is lane_of((1 << 17) - 1, prior, TEXT) is lane_of(1 << 30, None, TEXT) is None
+        assert lane_of(1 << 17, prior, TEXT) == 1 << 16
+        assert lane_of(150_001, prior, TEXT) == 75_001
+        assert lane_of(1 << 40, prior, TEXT) == 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cut"),
+    [
+        (
+            "The old house stood on a hill above the river, and nobody had lived there for as long as he could say.",
+            True,
+        ),
+        (
+            "def load(path):\n    with open(path) as file:\n        return json.load(file)\n\n\nclass Reader: ...\n",
+            True,
+        ),
+        (
+            "Das alte Haus lag auf einem Hügel über dem Fluss, und niemand hatte darin gewohnt, solange er dachte.",
+            False,
+        ),
+        ("Старый дом стоял на холме над рекой, и никто не жил в нём с давних пор.", False),  # noqa: RUF001
+    ],
+)
+def test_only_what_the_prior_knows_is_cut(text: str, is_cut: bool) -> None:
+    with mock.patch.object(streams, "KNOWN", KNOWN):
+        assert (lane_of(1 << 20, shipped(), text.encode()) is not None) == is_cut
 
 
 def test_no_byte_hangs_on_the_threads() -> None:

@@ -60,20 +60,28 @@ RESTART = 64 << 20  # bytes of data after which the coder begins afresh
 LANES = 2  # segments that are coded at a time
 LANE_LIMIT = 16 << 20  # bytes of data in one
 LEAST = 1 << 17  # bytes of data that are cut in two: texts as long lose 1 % by it
+LOOKED_AT = 1 << 12  # bytes by which it is judged whether a prior knows what data are like
+KNOWN = 0.75  # of their size without it: .55 to .7 of English, source code and logs, .83 to .96 of other languages
 
 
 # ------------------------------------------------------------------ writing
 
 
-def lane_of(size: int | None, prior: Prior | None) -> int | None:
+def lane_of(size: int | None, prior: Prior | None, start: bytes) -> int | None:
     """Return the bytes after which the coder begins afresh, so that two segments can be coded at a time.
 
-    It is None where the size of the data is not known, and where a fresh start costs too much: without a prior a
-    coder has to learn again what the data are like, which makes a text of 600 kB larger by 4 %.
+    It is None where the size of the data is not known, and where a fresh start costs too much: a coder has to learn
+    again what the data are like, unless a prior knows it beforehand. Without one a text of 600 kB becomes larger by
+    4 %; with one that knows only English, a German text of 200 kB by 9 %.
     """
-    if size is None or prior is None or size < LEAST:
+    if size is None or prior is None or size < LEAST or not _knows(prior, start[:LOOKED_AT]):
         return None
     return min(-(-size // LANES), LANE_LIMIT)
+
+
+def _knows(prior: Prior, data: bytes) -> bool:
+    """Return whether a prior knows beforehand what data are like."""
+    return len(small(data, prior)) <= KNOWN * len(small(data))
 
 
 class Writer(io.BufferedIOBase):
@@ -239,7 +247,7 @@ class Writer(io.BufferedIOBase):
         """Write the head of the file for its first data, and make ready the coders that it says."""
         self._has_begun = True
         speed, prior = self._choice.speed, self._choice.for_data(data)
-        lane = lane_of(self._size, prior)
+        lane = lane_of(self._size, prior, data)
         fields = Fields.predicted(speed, table_bits(lane or self._size, speed), prior, self._name)
         self._put(fields.to_bytes(STREAM))
         if lane:
