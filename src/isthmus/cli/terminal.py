@@ -250,6 +250,11 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
+def per(unit: str) -> str:
+    """Return a unit of which something is counted, as in "bits a byte" and "bits an item"."""
+    return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit}"
+
+
 def drop_output() -> None:
     """Let Python's own flush at its end succeed, where whoever read the output has gone away."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
