@@ -17,7 +17,7 @@ from isthmus.cli import lossy, outputs, pages
 from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
-from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
+from isthmus.cli.terminal import Result, Terminal, counted, signals_at_the_end
 from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
@@ -498,13 +498,16 @@ def decompress(
             with opened_input("decompress", path, searchable=searchable) as file:
                 coded = None if to_stdout is not None else opened_codes(Source(file, path))
                 if coded is not None:
+                    if chosen is not None:
+                        raise checks.no_rows_in(path)
                     its = output or without_suffix(path)
-                    record = lossy.decompress_records(terminal, coded, its, model, force=force)
+                    record = lossy.decompress_records(terminal, coded, its, model, partial=partial, force=force)
                 else:
                     how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
                     record = _bring_back(terminal, path, file, output, to_stdout, prior(), **how)
             if lost := record.pop("lost"):
-                damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
+                saved = counted(record["records"], "record") if "records" in record else f"{record['bytes']:,} bytes"
+                damage.append(checks.partly_lost(path, saved, lost))
             done.append(record)
     if damage:
         terminal.say(*map(str, damage[:-1]))

@@ -19,6 +19,7 @@ from isthmus.coding.codec import Codec
 from isthmus.coding.codes import CodedRecords, opened_codes
 from isthmus.coding.container import Source
 from isthmus.coding.describing import describe
+from isthmus.coding.stream import Lost
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def compare(
     document = {"records": len(data), "curve": found, "missing": missing}
     shown: list[Shown] = []
     if for_page:
-        about = {"kind": "records", "source": [path], "tool": name, "unit": _what(fitted.schema_.kind)}
+        about: dict[str, Any] = {"kind": "records", "source": [path], "tool": name, "unit": _what(fitted.schema_.kind)}
         about |= {"pixels": pixels, "model": model, "model_bytes": os.path.getsize(model), "left_out": {}}
         best = max(one.psnr for one in curve)
         size = min(one.compressed_bytes for one in curve if one.psnr >= best - NEAR)
@@ -154,7 +155,7 @@ def _at_size(
         seconds = coded - started, time.perf_counter() - coded
         found = describe(file)
     count = sum(np.asarray(picture).nbytes for picture in pictures) or data.nbytes
-    rows = [_speeds(_point(name, "", made.compressed_bytes, made.psnr, made.pixels), seconds, count, __version__)]
+    rows = [_speeds(_point(name, "-", made.compressed_bytes, made.psnr, made.pixels), seconds, count, __version__)]
     chosen = _crops(pictures)
     shown = [Shown("original", "", chosen), _shown(rows[0], _crops(again))] if pictures else []
     for setting in peers.fairest(peers.settings_of(pictures)):
@@ -197,30 +198,50 @@ def _shown(row: dict[str, Any], pictures: Sequence[Any]) -> Shown:
     from isthmus.report.compression import Shown
 
     figures = f"{row['compressed_bytes']:,} bytes, {row['bpp']:.3g} bits a pixel, {row['psnr']:.1f} dB"
-    return Shown(row["tool"], figures, pictures)
+    return Shown(row["tool"], figures + (", its lowest quality" if row["setting"] == "1" else ""), pictures)
 
 
 # ------------------------------------------------------------------ back again
 
 
 def decompress_records(
-    terminal: Terminal, coded: CodedRecords, output: str, model: str | None, *, force: bool
+    terminal: Terminal, coded: CodedRecords, output: str, model: str | None, *, partial: bool, force: bool
 ) -> dict[str, Any]:
-    """Write the records of a file of codes in the format that the name of the output says."""
+    """Write the records of a file of codes in the format that the name of the output says.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        For what is told.
+    coded : CodedRecords
+        The file.
+    output : str
+        Where to.
+    model : str or None
+        What a person named as the model that it needs.
+    partial : bool
+        Whether what is sound of a damaged file is written.
+    force : bool
+        Whether what is there may be replaced.
+    """
     if model is None:
         coded.check_model(None)
     fitted = _needed(coded, str(model))
     started = time.perf_counter()
     path = outputs.check_records_output(output, force, fitted.schema_)
-    batches = list(coded.batches())
+    pieces = list(coded.sound() if partial else coded.batches())
+    lost = [str(piece) for piece in pieces if isinstance(piece, Lost)]
+    batches = [piece for piece in pieces if not isinstance(piece, Lost)]
+    if not batches:
+        raise coded.source.damaged("nothing in it is sound")
     found = [name for batch in batches for name in batch.names or ()]
     from isthmus.tasks.compression import records_of
 
-    blocks = (records_of(fitted, batch, coded) for batch in batches)
-    outputs.write_records(path, len(coded), blocks, fitted.schema_, found or None, force=force)
+    count, blocks = sum(map(len, batches)), (records_of(fitted, batch, coded) for batch in batches)
+    outputs.write_records(path, count, blocks, fitted.schema_, found or None, force=force)
     seconds = time.perf_counter() - started
-    record = {"source": coded.source.name, "output": str(path), "records": len(coded), "seconds": seconds}
-    return {**record, "bytes": _bytes_of(path), "lost": []}
+    record = {"source": coded.source.name, "output": str(path), "records": count, "seconds": seconds}
+    return {**record, "bytes": _bytes_of(path), "lost": lost}
 
 
 def _needed(coded: CodedRecords, model: str) -> Any:

@@ -245,8 +245,8 @@ def _format(format: str, plugin: str = "", needs: str = "", **how: Any) -> Coder
     return Coder(encode, decode)
 
 
-JXL = {"format": "JXL", "plugin": "pillow_jxl"}
-WEBP = {"format": "WEBP", "needs": "webp", "method": 6}
+JXL: dict[str, Any] = {"format": "JXL", "plugin": "pillow_jxl"}
+WEBP: dict[str, Any] = {"format": "WEBP", "needs": "webp", "method": 6}
 
 PEERS: tuple[Codec, ...] = (
     Codec("gzip -9", BYTES, None, _gzip),

@@ -83,12 +83,12 @@ def measured(codec: Codec, samples: Sequence[Sample]) -> Measured:
         again, decoding = timed(lambda: [coder.decode(one, sample) for one, sample in pairs])
     except FAILURES as error:
         raise LeftOut(f"does not take these data ({_first_line(error)})") from error
-    error = max((_error(*both) for both in zip(forms, again, strict=True)), default=0.0)
-    if codec.does == EXACT and error:
+    most = max((_error(*both) for both in zip(forms, again, strict=True)), default=0.0)
+    if codec.does == EXACT and most:
         raise LeftOut("gave back other data than it was given")
-    if error == math.inf:
+    if most == math.inf:
         raise LeftOut("gave back other values that are not finite")
-    return Measured(codec.name, sum(map(len, packed)), encoding, decoding, error, codec.version)
+    return Measured(codec.name, sum(map(len, packed)), encoding, decoding, most, codec.version)
 
 
 def timed(work: Callable[[], Found]) -> tuple[Found, float]:

@@ -175,9 +175,7 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
     others, unit = [row for row in document["tools"] if not row["is_own"]], document["unit"]
     found = [
         _card("size", _percent(own["share"]), f"{own['compressed_bytes']:,} of {document['bytes']:,} bytes"),
-        _card(
-            f"bits a {document['unit']}", _short(own["bits_per_unit"]), _counted(document["units"], document["unit"])
-        ),
+        _card(f"bits {_per(unit)}", _short(own["bits_per_unit"]), _counted(document["units"], unit)),
     ]
     if others and others[0]["compressed_bytes"]:
         change = own["compressed_bytes"] / others[0]["compressed_bytes"] - 1

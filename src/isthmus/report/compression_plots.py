@@ -35,7 +35,7 @@ def sizes_and_speeds(tools: Sequence[Mapping[str, Any]]) -> Figure:
         shares = [100 * tool["share"] for tool in tools]
         sizes.barh(places, shares, 0.62, color=colours)
         for place, share in zip(places, shares, strict=True):
-            sizes.text(share, place, f" {share:.1f} %", va="center", fontsize=8.5)
+            _beside(sizes, share, place, f"{share:.1f} %")
         sizes.set_yticks(list(places), [tidy(tool["tool"], 34) for tool in tools])
         sizes.set(xlim=(0, 1.17 * max(*shares, 1e-9)), ylim=(len(tools) - 0.4, -0.6), xticks=[])
         sizes.set_title("size, as a share of the source")
@@ -51,9 +51,8 @@ def _speeds(axes: Axes, tools: Sequence[Mapping[str, Any]], colours: Sequence[st
         axes.plot([encode, decode], [place, place], color=colour, linewidth=1, alpha=0.6, zorder=1)
         axes.plot(encode, place, "o", color=colour, markerfacecolor="white", markersize=6)
         axes.plot(decode, place, "o", color=colour, markersize=6)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    if any(tool["compress_mb_per_s"] for tool in tools):  # none where the source is empty
+        _in_powers_of_ten(axes)
     axes.set_title("speed, MB of the source a second")
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
@@ -81,11 +80,22 @@ def where_bytes_went(costs: Mapping[str, int], total: int) -> Figure:
         places = range(len(costs))
         axes.barh(places, list(costs.values()), 0.62, color=OWN)
         for place, count in zip(places, costs.values(), strict=True):
-            axes.text(count, place, f" {count:,} bytes, {100 * count / max(total, 1):.1f} %", va="center", fontsize=8.5)
+            _beside(axes, count, place, f"{count:,} bytes, {100 * count / max(total, 1):.1f} %")
         axes.set_yticks(list(places), [tidy(name, 40) for name in costs])
         axes.set(xlim=(0, 1.25 * max([*costs.values(), 1])), ylim=(len(costs) - 0.4, -0.6), xticks=[])
         _bare(axes)
     return figure
+
+
+def _in_powers_of_ten(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _beside(axes: Axes, x: float, y: float, text: str) -> None:
+    """Write a figure behind the end of a bar."""
+    axes.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8.5)
 
 
 def _bare(axes: Axes) -> None:
@@ -122,12 +132,9 @@ def rate_distortion(curve: Sequence[Mapping[str, Any]], own: str, unit: str, mar
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=tidy(tool, 34), **look)
         if marked:
             axes.axvline(marked, color=INK, linewidth=0.8, alpha=0.55, linestyle=(0, (2, 2)))
-            axes.annotate(
-                " the pictures below", (marked, 0.01), xycoords=("data", "axes fraction"), fontsize=8.5, rotation=90
-            )
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+            place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (4, 0), "textcoords": "offset points"}
+            axes.annotate("the pictures below", (marked, 0.02), fontsize=8.5, rotation=90, **place)
+        _in_powers_of_ten(axes)
         axes.set(xlabel=f"bits a {unit}", ylabel="PSNR, dB")
         axes.grid()
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
