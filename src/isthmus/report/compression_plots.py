@@ -36,7 +36,7 @@ def sizes_and_speeds(tools: Sequence[Mapping[str, Any]]) -> Figure:
         sizes.barh(places, shares, 0.62, color=colours)
         for place, share in zip(places, shares, strict=True):
             _beside(sizes, share, place, f"{share:.1f} %")
-        sizes.set_yticks(list(places), [tidy(tool["tool"], 34) for tool in tools])
+        sizes.set_yticks(list(places), [tidy(tool["tool"], 44) for tool in tools])
         sizes.set(xlim=(0, 1.17 * max(*shares, 1e-9)), ylim=(len(tools) - 0.4, -0.6), xticks=[])
         sizes.set_title("size, as a share of the source")
         _bare(sizes)
@@ -49,7 +49,7 @@ def _speeds(axes: Axes, tools: Sequence[Mapping[str, Any]], colours: Sequence[st
     for place, (tool, colour) in enumerate(zip(tools, colours, strict=True)):
         encode, decode = tool["compress_mb_per_s"], tool["decompress_mb_per_s"]
         axes.plot([encode, decode], [place, place], color=colour, linewidth=1, alpha=0.6, zorder=1)
-        axes.plot(encode, place, "o", color=colour, markerfacecolor="white", markersize=6)
+        axes.plot(encode, place, "o", color=colour, markerfacecolor="none", markersize=6)
         axes.plot(decode, place, "o", color=colour, markersize=6)
     if any(tool["compress_mb_per_s"] for tool in tools):  # none where the source is empty
         _in_powers_of_ten(axes)
@@ -58,7 +58,7 @@ def _speeds(axes: Axes, tools: Sequence[Mapping[str, Any]], colours: Sequence[st
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     marks = [
-        Line2D([], [], marker="o", linestyle="", color=INK, markerfacecolor="white", label="encode"),
+        Line2D([], [], marker="o", linestyle="", color=INK, markerfacecolor="none", label="encode"),
         Line2D([], [], marker="o", linestyle="", color=INK, label="decode"),
     ]
     axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0, -0.12 - 0.35 / len(tools)), ncols=2)
