@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import subprocess
 import sys
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -147,7 +149,25 @@ def test_members_of_a_folder_are_bytes_and_files_are_what_they_are(run: Run, fil
     assert (found["kind"], found["files"], found["units"]) == ("table", 2, 400)
     assert len(found["largest"]) == 2
     found = json.loads(run("compress", "survey.csv", "field.npy", "--compare", "--json").out)
-    assert (found["kind"], found["files"]) == ("bytes", 2)
+    assert (found["kind"], found["files"], found["unit"]) == ("bytes", 2, "byte")
+    assert found["units"] == sum(Path(name).stat().st_size for name in ("survey.csv", "field.npy"))
+
+
+def test_pictures_that_come_back_with_other_bytes_are_compared_pixel_by_pixel(run: Run, files: Path) -> None:
+    rows = RNG.integers(0, 65536, (9, 7, 3)).astype(">u2")
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    squeezed = zlib.compressobj(6, zlib.DEFLATED, 15, 8, zlib.Z_FIXED)  # as no writer does it that isthmus knows
+    head = struct.pack(">IIBBBBB", 7, 9, 16, 2, 0, 0, 0)
+    chunks = {b"IHDR": head, b"IDAT": squeezed.compress(raw[:99]) + squeezed.flush(zlib.Z_FULL_FLUSH)}
+    chunks[b"IDAT"] += squeezed.compress(raw[99:]) + squeezed.flush()
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in {**chunks, b"IEND": b""}.items():
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    (files / "deep.png").write_bytes(content)
+    assert "will come back" in run("compress", "deep.png").err
+    found = json.loads(run("compress", "deep.png", "--compare", "--json").out)
+    assert [row["tool"] for row in found["tools"]] == ["isthmus (as a picture)"]
+    assert "does not take these data" in found["left_out"]["PNG, optimised"]
 
 
 def test_what_is_not_here_is_named_with_what_pip_installs(

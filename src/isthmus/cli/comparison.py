@@ -24,7 +24,7 @@ from isthmus.coding.recognising import ARRAY, BYTES, PICTURE, TABLE, Recognised,
 from isthmus.coding.sources import opened_file
 from isthmus.coding.stream import compressed, data_of
 from isthmus.errors import IsthmusError
-from isthmus.peers import Codec, LeftOut, Measured, Sample, measured, missing, peers_for
+from isthmus.peers import PIXELS, Codec, LeftOut, Measured, Sample, measured, missing, peers_for
 from isthmus.peers.codecs import EXACT, WITHIN, Coder
 from isthmus.version import __version__
 
@@ -65,22 +65,24 @@ class Asked:
         return any(self.bound.get(name) is not None for name in ("max_error", "rel_error"))
 
 
-def compare(terminal: Terminal, paths: Sequence[Path], asked: Asked) -> Result:
+def compare(terminal: Terminal, named: Sequence[str], paths: Sequence[Path], asked: Asked) -> Result:
     """Compress files with isthmus and with the codecs for their kind, each file alone, and compare what comes back.
 
     Parameters
     ----------
     terminal : Terminal
         Where progress is shown.
+    named : sequence of str
+        Files and folders, as a person named them.
     paths : sequence of Path
-        Files.
+        All files.
     asked : Asked
         How isthmus compresses them.
 
     Returns
     -------
     Result
-        Its document is what the page is made of; see :func:`write_page`.
+        Its document is what the page is made of.
     """
     samples, kinds = _samples(terminal, paths, asked)
     kind = kinds[0] if len(set(kinds)) == 1 else BYTES
@@ -102,7 +104,7 @@ def compare(terminal: Terminal, paths: Sequence[Path], asked: Asked) -> Result:
         raise IsthmusError(f"isthmus {left_out[own.codec.name]}; report that to its makers.")
     whole = sum(path.stat().st_size for path in paths)
     document = {
-        "source": [str(path) for path in paths],
+        "source": list(named),
         "kind": kind,
         "bytes": total,
         "whole_bytes": whole,
@@ -183,8 +185,9 @@ def _samples(terminal: Terminal, paths: Sequence[Path], asked: Asked) -> tuple[l
                 terminal.say(f"note: {why or checks.compressed_as_bytes(path, seen.why_not)}")
         kinds.append(BYTES if seen.content is None else KIND_OF[seen.content.number])
         as_bytes = seen.content is None or (seen.content.is_exact and not asked.has_bound)
+        form = BYTES if as_bytes else PIXELS if kinds[-1] == PICTURE else kinds[-1]
         bound = _absolute(np.load(io.BytesIO(data)), asked.bound) if kinds[-1] == ARRAY and asked.has_bound else None
-        found.append(Sample(path, data, BYTES if as_bytes else kinds[-1], bound))
+        found.append(Sample(path, data, form, bound))
         room -= len(data)
         if room <= 0:
             break
@@ -198,8 +201,10 @@ def _absolute(array: NDArray[Any], bound: Mapping[str, float | None]) -> float:
     sizes = np.unique(np.abs(array[np.isfinite(array) & (array != bound.get("fill"))]))
     while len(sizes) > 1 and sizes[-1] >= APART * sizes[-2]:
         sizes = sizes[:-1]
-    usual = array[np.abs(array) <= sizes[-1]] if len(sizes) else array[:0]
-    return float(bound["rel_error"] or 0) * float(np.ptp(usual)) if usual.size else 0.0
+    usual = array[np.abs(array) <= sizes[-1]] if len(sizes) else array.ravel()[:0]
+    parts = [usual.real, usual.imag] if usual.dtype.kind == "c" else [usual]
+    reach = max(float(np.ptp(part.astype(np.float64))) for part in parts) if usual.size else 0.0
+    return float(bound["rel_error"] or 0) * reach
 
 
 # ------------------------------------------------------------------ isthmus
@@ -266,19 +271,17 @@ def _is_all(file: BinaryIO, sample: Sample) -> bool:
 
 def _described(packed: Mapping[Path, bytes], total: int) -> dict[str, Any]:
     """Return where the bytes of compressed files went: parts, columns of one table, or the files that take most."""
-    parts, units, unit, costs = Counter[str](), 0, "byte", dict[str, int]()
-    for content in packed.values():
-        found = _one_described(content)
-        parts.update(found["parts"])
-        if "unit" in found:
-            units, unit, costs = units + found["units"], found["unit"], found["columns"]
+    found = [_one_described(content) for content in packed.values()]
+    parts = sum((Counter(one["parts"]) for one in found), Counter[str]())
+    units = {one.get("unit") for one in found}  # one, where all files are of a kind
+    has_units = len(units) == 1 and units != {None}
     sizes = {str(path): len(content) for path, content in packed.items()}
     largest = dict(sorted(sizes.items(), key=lambda one: -one[1])[:LARGEST])
     return {
-        "unit": unit,
-        "units": units or total,
+        "unit": units.pop() if has_units else "byte",
+        "units": sum(one["units"] for one in found) if has_units else total,
         "parts": dict(parts),
-        "columns": costs if len(packed) == 1 else {},
+        "columns": found[0].get("columns", {}) if len(found) == 1 else {},
         "largest": largest if len(packed) > 1 else {},
     }
 

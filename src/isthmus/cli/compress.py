@@ -268,15 +268,11 @@ def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, how: _A
     from isthmus.cli import comparison
 
     is_archive = any(os.path.isdir(path) for path in paths)  # of which members are bytes
-    its = _As(BYTES) if is_archive else how
+    its = _As(BYTES, how.bound) if is_archive else how
     settings = {"speed": choice.name, "model": choice.model, "prior": choice.carried, "threads": 1}
-    return comparison.compare(
-        terminal,
-        job.files(),
-        comparison.Asked(
-            choice, lambda path, file: its.recognised(path, file, settings), its.bound, whatever=its.content != AUTO
-        ),
-    )
+    recognise = functools.partial(its.recognised, settings=settings)
+    asked = comparison.Asked(choice, recognise, its.bound, whatever=its.content != AUTO)
+    return comparison.compare(terminal, paths, job.files(), asked)
 
 
 def _say_if_slow(terminal: Terminal) -> None:

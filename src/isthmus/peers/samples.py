@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.coding.recognising import ARRAY, BYTES, TABLE
+from isthmus.coding.pictures.png import Png
+from isthmus.coding.recognising import BYTES
 from isthmus.coding.tables import NoTable, sniffed
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
-__all__ = ["Sample", "differs"]
+__all__ = ["PIXELS", "Sample", "differs"]
 
+PIXELS = "pixels"  # the form in which pictures of all depths are compared
 MAGIC = b"PAR1"  # that a Parquet file begins with
 START = 1 << 20  # bytes of a text in which its separator is looked for
 DEEP = 16  # bits of a sample
@@ -37,7 +39,7 @@ class Sample:
         Its name.
     data : bytes
         What is in it.
-    kind : {"bytes", "table", "array", "picture"}, default="bytes"
+    kind : {"bytes", "table", "array", "pixels"}, default="bytes"
         The form in which isthmus gives it back the same: bytes, where these come back.
     bound : float, optional
         How far a number of an array may be off.
@@ -49,10 +51,8 @@ class Sample:
     bound: float | None = None
 
     def form(self, takes: str) -> Any:
-        """Return it as "bytes", "table", "array" or "picture"; ValueError where it is none that Python can read."""
-        if takes == BYTES:
-            return self.data
-        return self.table if takes == TABLE else self.array if takes == ARRAY else self.picture
+        """Return it as "bytes", "table", "array", "picture" or "pixels"; ValueError where it cannot be read as that."""
+        return self.data if takes == BYTES else getattr(self, takes)
 
     @cached_property
     def table(self) -> pa.Table:
@@ -73,6 +73,12 @@ class Sample:
     def array(self) -> NDArray[Any]:
         """The array in a ``.npy`` file."""
         return np.load(io.BytesIO(self.data), allow_pickle=False)
+
+    @cached_property
+    def pixels(self) -> bytes:
+        """Head and samples of a PNG file, of any depth."""
+        png = Png(io.BytesIO(self.data))
+        return png.header.to_bytes() + b"".join(rows.tobytes() for rows in png.rows())
 
     @cached_property
     def image(self) -> Image:
