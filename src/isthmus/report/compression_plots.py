@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["rate_distortion", "sizes_and_speeds", "where_bytes_went"]
 
 OWN, OTHERS = COLOURS[0], "#8a93a3"  # isthmus, and what stands beside it
 ACROSS = 9.4  # inches
+ROOM = 1.6  # that an axis goes on beyond the values, as a factor
 EACH = "a file each"  # how the name of a format ends that has a file for each picture
 
 
@@ -51,8 +53,9 @@ def _speeds(axes: Axes, tools: Sequence[Mapping[str, Any]], colours: Sequence[st
         axes.plot([encode, decode], [place, place], color=colour, linewidth=1, alpha=0.6, zorder=1)
         axes.plot(encode, place, "o", color=colour, markerfacecolor="none", markersize=6)
         axes.plot(decode, place, "o", color=colour, markersize=6)
-    if any(tool["compress_mb_per_s"] for tool in tools):  # none where the source is empty
-        _in_powers_of_ten(axes)
+    values = [tool[way] for tool in tools for way in ("compress_mb_per_s", "decompress_mb_per_s")]
+    if all(values):  # none where the source is empty
+        _in_powers_of_ten(axes, values)
     axes.set_title("speed, MB of the source a second")
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
@@ -87,8 +90,9 @@ def where_bytes_went(costs: Mapping[str, int], total: int) -> Figure:
     return figure
 
 
-def _in_powers_of_ten(axes: Axes) -> None:
+def _in_powers_of_ten(axes: Axes, values: Sequence[float]) -> None:
     axes.set_xscale("log")
+    axes.set_xlim(min(values) / ROOM, max(values) * ROOM)  # also around one value
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -120,7 +124,7 @@ def rate_distortion(curve: Sequence[Mapping[str, Any]], own: str, unit: str, mar
     with style():
         figure = Figure(figsize=(ACROSS, 4.6), layout="constrained")
         axes = figure.subplots()
-        hues = iter(COLOURS[1:])
+        hues = itertools.cycle(COLOURS[1:])
         by_format: dict[str, str] = {}
         for tool in dict.fromkeys(point["tool"] for point in curve):
             points = sorted((point["bpp"], point["psnr"]) for point in curve if point["tool"] == tool)
@@ -134,7 +138,7 @@ def rate_distortion(curve: Sequence[Mapping[str, Any]], own: str, unit: str, mar
             axes.axvline(marked, color=INK, linewidth=0.8, alpha=0.55, linestyle=(0, (2, 2)))
             place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (4, 0), "textcoords": "offset points"}
             axes.annotate("the pictures below", (marked, 0.02), fontsize=8.5, rotation=90, **place)
-        _in_powers_of_ten(axes)
+        _in_powers_of_ten(axes, [point["bpp"] for point in curve])
         axes.set(xlabel=f"bits a {unit}", ylabel="PSNR, dB")
         axes.grid()
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
