@@ -225,6 +225,7 @@ def test_an_empty_file_has_a_page(run: Run, files: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("notes.txt", "--report", "x.html"), 2, "nothing is compared; add --compare"),
+        (("notes.txt", "--dry-run", "--compare", "--report", "x.html"), 2, "without --dry-run"),
         (("notes.txt", "--compare", "--report", "survey.csv"), 2, "--report must be a name that ends in .html"),
         (("no.txt", "--compare", "--report", "x.html"), 3, "no.txt"),
         (("-", "--compare", "--report", "x.html"), 2, "the standard input (-) goes alone"),

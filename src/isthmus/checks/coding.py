@@ -326,7 +326,9 @@ def records_alone() -> ParameterError:
 
 def report_of_comparison() -> ParameterError:
     """Return the error for a page about a comparison that is not made."""
-    return ParameterError("compress: --report writes the page of a comparison, and nothing is compared; add --compare.")
+    return ParameterError(
+        "compress: --report writes the page of a comparison, and nothing is compared; add --compare, without --dry-run."
+    )
 
 
 def peers_missing(missing: Mapping[str, str]) -> str:

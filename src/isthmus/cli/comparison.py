@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.cli.meter import metered
-from isthmus.cli.terminal import Result, Terminal, columns, per
+from isthmus.cli.terminal import Result, Terminal, columns
 from isthmus.coding import contents
 from isthmus.coding.choosing import Choice
 from isthmus.coding.container import Source, opened
@@ -26,6 +26,7 @@ from isthmus.coding.stream import compressed, data_of
 from isthmus.errors import IsthmusError
 from isthmus.peers import PIXELS, Codec, LeftOut, Measured, Sample, measured, missing, peers_for
 from isthmus.peers.codecs import EXACT, WITHIN, Coder
+from isthmus.report.formatting import per
 from isthmus.version import __version__
 
 __all__ = ["Asked", "compare", "remarks"]

@@ -133,7 +133,7 @@ def compress(
     isthmus compress scans/ -m scans.safetensors --psnr 38
     isthmus compress survey.csv --compare --report sizes.html
     """
-    if report is not None and not compare:
+    if report is not None and (dry_run or not compare):
         raise checks.report_of_comparison()
     page = None if report is None else outputs.check_page_output(report, force, "--report")
     losses = {"psnr": psnr, "bpp": bpp, "size": size}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from isthmus.report import compression_plots, formatting
 from isthmus.report.contact_sheet import shown_as_bytes, side_by_side
 from isthmus.report.document import written
+from isthmus.report.formatting import counted, per
 from isthmus.report.page import environment, inline_svg
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def figures(document: Mapping[str, Any]) -> dict[str, Figure]:
 def rendered(document: Mapping[str, Any], shown: Sequence[Shown] = ()) -> str:
     """Return the page, without a reference to anything outside itself."""
     ours = environment()
-    ours.filters |= {"number": formatting.number, "percent": formatting.percent, "short": _short, "per": _per}
+    ours.filters |= {"number": formatting.number, "percent": formatting.percent, "short": _short, "per": per}
     is_lossy = document["kind"] == RECORDS
     return ours.get_template("compression.html").render(
         report=document,
@@ -175,7 +176,7 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
     others, unit = [row for row in document["tools"] if not row["is_own"]], document["unit"]
     found = [
         _card("size", _percent(own["share"]), f"{own['compressed_bytes']:,} of {document['bytes']:,} bytes"),
-        _card(f"bits {_per(unit)}", _short(own["bits_per_unit"]), _counted(document["units"], unit)),
+        _card(f"bits {per(unit)}", _short(own["bits_per_unit"]), counted(document["units"], unit)),
     ]
     if others and others[0]["compressed_bytes"]:
         change = own["compressed_bytes"] / others[0]["compressed_bytes"] - 1
@@ -210,21 +211,13 @@ def _cards_of_records(document: Mapping[str, Any]) -> list[dict[str, str]]:
     found = [
         _card("best PSNR, dB", f"{best['psnr']:.2f}", f"with {best['bpp']:.3g} bits a {unit}"),
         _card(f"fewest bits a {unit}", f"{least['bpp']:.3g}", f"at {least['psnr']:.2f} dB"),
-        _card("records", formatting.number(document["records"]), f"{_counted(document['pixels'], unit)} in all"),
+        _card("records", formatting.number(document["records"]), f"{counted(document['pixels'], unit)} in all"),
         _card("the model's file", f"{document['model_bytes'] / 1000:,.0f} kB", "not counted"),
     ]
     for row in document["at_size"][:1]:
         found.append(_card("encodes, MB/s", _short(row["compress_mb_per_s"]), "with its search for a size"))
         found.append(_card("decodes, MB/s", _short(row["decompress_mb_per_s"]), ""))
     return found
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _per(unit: str) -> str:
-    return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit}"
 
 
 def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str]:
