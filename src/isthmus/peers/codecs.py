@@ -245,7 +245,7 @@ def _format(format: str, plugin: str = "", needs: str = "", **how: Any) -> Coder
     return Coder(encode, decode)
 
 
-JXL: dict[str, Any] = {"format": "JXL", "plugin": "pillow_jxl"}
+JXL: dict[str, Any] = {"format": "JXL", "plugin": "pillow_jxl", "num_threads": 1}
 WEBP: dict[str, Any] = {"format": "WEBP", "needs": "webp", "method": 6}
 
 PEERS: tuple[Codec, ...] = (
