@@ -6,7 +6,7 @@ import io
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,13 +23,12 @@ from isthmus.coding.describing import describe
 from isthmus.coding.recognising import ARRAY, BYTES, PICTURE, TABLE, Recognised, write_recognised
 from isthmus.coding.sources import opened_file
 from isthmus.coding.stream import compressed, data_of
-from isthmus.errors import IsthmusError
 from isthmus.peers import PIXELS, Codec, LeftOut, Measured, Sample, measured, missing, peers_for
 from isthmus.peers.codecs import EXACT, WITHIN, Coder
 from isthmus.report.formatting import per
 from isthmus.version import __version__
 
-__all__ = ["Asked", "compare", "remarks"]
+__all__ = ["Asked", "compare"]
 
 COMPARED = 256 << 20  # bytes that a comparison takes into memory
 APART = 1e15  # a fill value is so many times as large as all other numbers
@@ -87,28 +86,17 @@ def compare(terminal: Terminal, named: Sequence[str], paths: Sequence[Path], ask
     """
     samples, kinds = _samples(terminal, paths, asked)
     kind = kinds[0] if len(set(kinds)) == 1 else BYTES
-    own = _Own(kind, asked)
-    peers = peers_for(kind, within=asked.has_bound and kind == ARRAY)
+    own, peers = _Own(kind, asked), peers_for(kind, within=asked.has_bound and kind == ARRAY)
     absent = missing(peers)
-    found, left_out = list[Measured](), dict[str, str]()
-    total = sum(len(sample.data) for sample in samples)
-    here = [own.codec, *(peer for peer in peers if peer.name not in absent)]
-    with metered(terminal, total * len(here)) as meter:
-        for codec in here:
-            try:
-                its = measured(codec, samples)
-                found.append(replace(its, version=f"{OWN} {__version__}") if codec is own.codec else its)
-            except LeftOut as why:
-                left_out[codec.name] = str(why)
-            meter(total, 0)
+    found, left_out = _tried(terminal, [own.codec, *(peer for peer in peers if peer.name not in absent)], samples)
     if own.codec.name in left_out:
-        raise IsthmusError(f"isthmus {left_out[own.codec.name]}; report that to its makers.")
-    whole = sum(path.stat().st_size for path in paths)
+        raise checks.unlike_its_source(", ".join(named))
+    total = sum(len(sample.data) for sample in samples)
     document = {
         "source": list(named),
         "kind": kind,
         "bytes": total,
-        "whole_bytes": whole,
+        "whole_bytes": sum(path.stat().st_size for path in paths),
         "files": len(samples),
         "bound": max((sample.bound or 0 for sample in samples), default=0) or None,
         **_described(own.packed, total),
@@ -119,11 +107,27 @@ def compare(terminal: Terminal, named: Sequence[str], paths: Sequence[Path], ask
     return Result(document, _lines(document))
 
 
+def _tried(
+    terminal: Terminal, codecs: Sequence[Codec], samples: Sequence[Sample]
+) -> tuple[list[Measured], dict[str, str]]:
+    """Return what codecs make of files, and why some of them make nothing."""
+    found, left_out = list[Measured](), dict[str, str]()
+    total = sum(len(sample.data) for sample in samples)
+    with metered(terminal, total * len(codecs)) as meter:
+        for codec in codecs:
+            try:
+                found.append(measured(codec, samples))
+            except LeftOut as why:
+                left_out[codec.name] = str(why)
+            meter(total, 0)
+    return found, left_out
+
+
 def _row(one: Measured, document: Mapping[str, Any]) -> dict[str, Any]:
-    total, size = document["bytes"], one.compressed_bytes
+    total, size, is_own = document["bytes"], one.compressed_bytes, one.tool.startswith(OWN)
     return {
         "tool": one.tool,
-        "is_own": one.tool.startswith(OWN),
+        "is_own": is_own,
         "compressed_bytes": size,
         "share": size / max(total, 1),
         "bits_per_byte": 8 * size / max(total, 1),
@@ -131,7 +135,7 @@ def _row(one: Measured, document: Mapping[str, Any]) -> dict[str, Any]:
         "compress_mb_per_s": total / 1e6 / max(one.encode_seconds, 1e-9),
         "decompress_mb_per_s": total / 1e6 / max(one.decode_seconds, 1e-9),
         "max_error": one.max_error,
-        "version": one.version,
+        "version": f"{OWN} {__version__}" if is_own else one.version,
     }
 
 
@@ -156,11 +160,11 @@ def _lines(document: Mapping[str, Any]) -> list[str]:
         f"{what}, each file alone, one thread, medians of up to three runs; the files stay as they are",
         *columns([*head, *(["largest error"] if bound else [])], rows),
         *([f"bound of the error: {bound:.6g}"] if bound else []),
-        *remarks(document),
+        *_remarks(document),
     ]
 
 
-def remarks(document: Mapping[str, Any]) -> list[str]:
+def _remarks(document: Mapping[str, Any]) -> list[str]:
     """Return what is said below a comparison: which codecs are not in it, and the versions of those that are."""
     said = [f"{tool} {why}" for tool, why in document["left_out"].items()]
     if document["missing"]:
