@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import isthmus
+from isthmus.peers import rates
 from isthmus.tasks.compression import records
 
 from .conftest import Run
@@ -227,6 +228,18 @@ def test_a_page_about_rows_of_numbers_has_no_pictures(run: Run, model_file: Path
     found = json.loads(Path("out.json").read_text())
     assert (found["unit"], len(found["at_size"])) == ("number", 1)
     page_of("out.html")
+
+
+def test_records_of_the_fit_are_said(run: Run, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "QUALITIES", (50,))
+    np.save("x.npy", DIGITS)
+    assert run("fit", "x.npy", "-o", "own.safetensors", "--max-epochs", "1", "--latent-dim", "2", "-q").code == 0
+    ran = run("compress", "x.npy", "-m", "own.safetensors", "--compare", "--json")
+    assert "note: the model was fitted on these records" in ran.err
+    assert json.loads(ran.out)["of_fit"] is True
+    ran = run("compress", "x.npy", "-m", model_file, "--compare", "--json")
+    assert "fitted on these records" not in ran.err
+    assert json.loads(ran.out)["of_fit"] is False
 
 
 def test_a_page_about_records_of_another_kind(run: Run, model_file: Path) -> None:

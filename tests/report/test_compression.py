@@ -91,11 +91,12 @@ def test_pictures_are_shown_side_by_side() -> None:
     speeds = {"compress_mb_per_s": 1.0, "decompress_mb_per_s": 2.0, "version": "isthmus 1"}
     jpeg = {"tool": "JPEG, one sheet", "setting": "1", "compressed_bytes": 200, "bpp": 1.1, "psnr": 18.0}
     found = document(
-        kind="records", tool="isthmus, VAE", unit="pixel", records=3, pixels=1440, model="m.safetensors",
+        kind="records", tool="isthmus, VAE", unit="pixel", records=3, pixels=1440, model="m.safetensors", of_fit=True,
         model_bytes=5000, curve=points, at_size=[{**one, **speeds} for one in (*points, jpeg)],
     )  # fmt: skip
     pictures = [np.full((8, 8), 9 * n, np.uint8) for n in range(3)]
     page = compression.rendered(found, [Shown("original", "", pictures), Shown("<b>", "90 bytes", pictures)])
     assert page.count("data:image/png;base64,") == 2
+    assert "The model was fitted on these records" in page
     assert "<b></b>" not in page
     assert "With 0.5 bits a pixel, isthmus, VAE reaches 20.0 dB; the other formats cannot go that low." in page

@@ -32,6 +32,7 @@ __all__ = [
     "codec_or_path",
     "codec_too_large",
     "codes_need_their_model",
+    "compared_on_its_own",
     "compressed_already",
     "compressed_as_bytes",
     "compressed_mode",
@@ -329,6 +330,11 @@ def report_of_comparison() -> ParameterError:
     return ParameterError(
         "compress: --report writes the page of a comparison, and nothing is compared; add --compare, without --dry-run."
     )
+
+
+def compared_on_its_own() -> str:
+    """Return what is said where a model is set beside other codecs on the records that it was fitted on."""
+    return "the model was fitted on these records, or on most of them: on others it is not as good"
 
 
 def peers_missing(missing: Mapping[str, str]) -> str:

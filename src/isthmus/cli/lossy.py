@@ -112,7 +112,9 @@ def compare(
     for rate in peers.rates_of_formats(pictures, lambda error: psnr_of(error, peak)):
         found.append(_point(rate.tool, f"{rate.quality}", rate.compressed_bytes, rate.psnr, pixels))
     missing = peers.missing(peers.lossy_formats()) if is_pictures else {}
-    document = {"records": len(data), "curve": found, "missing": missing}
+    document = {"records": len(data), "curve": found, "missing": missing, "of_fit": _is_of_fit(fitted, data)}
+    if document["of_fit"]:
+        terminal.say(f"note: {checks.compared_on_its_own()}")
     shown: list[Shown] = []
     if for_page:
         about: dict[str, Any] = {"kind": "records", "source": [path], "tool": name, "unit": _what(fitted.schema_.kind)}
@@ -122,6 +124,13 @@ def compare(
         its, shown = _at_size(fitted, data, name, pictures, size, lambda error: psnr_of(error, peak))
         document |= {**about, **its}
     return Result(document, _table(document, fitted.schema_.kind, os.path.getsize(model))), shown
+
+
+def _is_of_fit(fitted: Any, data: Any) -> bool:
+    """Tell whether records are those that a model was fitted on, or that were divided for it."""
+    from isthmus.tasks.held_out import is_divided
+
+    return is_divided(fitted, data) or fitted.fingerprint(data) == fitted.provenance_.get("fingerprint")
 
 
 def _table(document: dict[str, Any], kind: str, model_bytes: int) -> list[str]:
