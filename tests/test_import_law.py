@@ -41,6 +41,7 @@ LAW: dict[str, set[str]] = {
     "documents": {"errors"},
     "artifact": {"errors", "checks", "files", "version"},
     "coding": {"artifact", "errors", "checks", "documents", "files", "plain"},
+    "peers": {"coding"},
     "density": {"errors", "checks", "documents"},
     "search": {"errors", "documents"},
     "data": {"errors", "checks", "documents", "files", "plain"},
@@ -67,7 +68,7 @@ LAW: dict[str, set[str]] = {
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
-    "cli": _BELOW_MODELS | {"bar", "coding", "files", "models", "tasks", "report", "__init__"},
+    "cli": _BELOW_MODELS | {"bar", "coding", "files", "models", "peers", "tasks", "report", "version", "__init__"},
     "__main__": {"cli"},
     "__init__": {"coding", "loading", "models", "report", "version"},
 }

@@ -197,6 +197,16 @@ USES = {
         drawings.compressed,
         ("isthmus compress help.txt --compare --json > sizes.json",),
     ),
+    "rates": Use(
+        "compression.md",
+        "compress",
+        inputs.scans,
+        drawings.rates,
+        (
+            "isthmus fit scans/ --latent-dim 16 --max-epochs 60 --seed 0 -o scans.safetensors",
+            "isthmus compress scans/ -m scans.safetensors --compare --report scans.html",
+        ),
+    ),
     "doctor": Use(
         "doctor.md",
         "doctor",

@@ -296,6 +296,29 @@ def compressed(theme: Theme) -> Figure:
     return canvas.figure
 
 
+def rates(theme: Theme) -> Figure:
+    """Draw digits, and the quality that a model and picture formats reach with so many bits."""
+    found = json.loads(Path("scans.json").read_text())
+    canvas = Canvas(theme, 2.15)
+    canvas.sheet(canvas.bare((0.01, 0.03, 0.40, 0.84), "100 of 300 scans"), data.load("digits").array[:100], 10)
+    canvas.arrow(0.445, 0.45)
+    axes = canvas.panel((0.56, 0.17, 0.42, 0.70), "quality, dB")
+    own = found["tool"]
+    hues = dict(zip(("JPEG", "WebP", "AVIF", "JPEG XL"), (HUES[7], HUES[2], HUES[5], HUES[3]), strict=True))
+    for tool in dict.fromkeys(point["tool"] for point in found["curve"]):
+        points = sorted((point["bpp"], point["psnr"]) for point in found["curve"] if point["tool"] == tool)
+        name, _, how = tool.partition(", ")
+        if tool == own:
+            axes.plot(*zip(*points, strict=True), color=theme.accent, lw=2.2, label="isthmus")
+        elif how == "one sheet":
+            axes.plot(*zip(*points, strict=True), color=hues[name], lw=1.2, label=name)
+    axes.set(xscale="log", xticks=(0.1, 0.3, 1, 3), xticklabels=("0.1", "0.3", "1", "3"))
+    axes.minorticks_off()
+    axes.legend(fontsize=6.5, labelcolor=theme.muted, frameon=False, loc="upper left", borderpad=0)
+    canvas.names(axes, "bits a pixel")
+    return canvas.figure
+
+
 def diagnosed(theme: Theme) -> Figure:
     """Draw reconstructions of the model that is wrong, and of the one that the advice gives."""
     true, before, after = data.load("digits").array, np.load("before.npy"), np.load("after.npy")

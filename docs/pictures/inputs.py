@@ -8,8 +8,9 @@ from pydoc_data.topics import topics
 import numpy as np
 import pyarrow as pa
 from isthmus import data
+from PIL import Image
 from pyarrow import csv
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_digits, load_iris, load_wine
 
 PLANTED = {17: (158, 98), 203: (188, 51), 411: (151, 79)}
 """Rows of people who are short and heavy, or tall and light, with their height and weight."""
@@ -51,6 +52,13 @@ def few_labels() -> None:
     lines = np.full(len(labels), "", object)
     lines[known] = labels[known].astype(str)
     Path("few.csv").write_text("\n".join(["digit", *lines]) + "\n", encoding="utf-8")
+
+
+def scans() -> None:
+    """Write 300 digits as a folder of pictures."""
+    Path("scans").mkdir()
+    for number, picture in enumerate(load_digits().images[:300]):
+        Image.fromarray(picture.astype("uint8") * 15).save(f"scans/{number:03d}.png")
 
 
 def wines() -> None:

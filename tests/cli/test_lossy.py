@@ -11,8 +11,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import isthmus
+from isthmus.peers import rates
+from isthmus.tasks.compression import records
 
 from .conftest import Run
+from .test_compare import page_of
 
 DIGITS = load_digits().images.astype("uint8")[:60]
 
@@ -148,6 +151,44 @@ def test_records_of_another_kind(run: Run, model_file: Path) -> None:
     assert "is expecting 8 x 8" in ran.err
 
 
+def test_partly_damaged_codes(run: Run, scans: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "PIECE", 80)  # numbers, 4 of each record: 3 pieces of 20 records
+    assert run("compress", "scans", "-m", model_file, "--psnr", "35").code == 0
+    assert json.loads(run("info", "scans.isth", "--json").out)["chunks"] == 3
+    assert run("decompress", "scans.isth", "-m", model_file, "-o", "whole", "--partial").code == 0
+    content = bytearray(Path("scans.isth").read_bytes())
+    content[len(content) // 2] ^= 4
+    Path("scans.isth").write_bytes(content)
+    assert run("decompress", "scans.isth", "-m", model_file, "-o", "some").code == 4
+    assert not Path("some").exists()
+    ran = run("decompress", "scans.isth", "-m", model_file, "-o", "some", "--partial")
+    assert (ran.code, ran.out) == (4, "")
+    assert "40 records saved; lost: records 20 to 39 (chunk 1)" in ran.err
+    some, whole = pictures(Path("some")), pictures(Path("whole"))
+    names = list(pictures(scans))
+    kept = {name for index, name in enumerate(names) if not 20 <= index < 40}
+    assert set(some) == kept
+    assert all((some[name] == whole[name]).all() for name in some)
+
+
+def test_codes_of_which_nothing_is_sound(run: Run, scans: Path, model_file: Path) -> None:
+    run("compress", "scans", "-m", model_file, "--bpp", "0.4")
+    content = bytearray(Path("scans.isth").read_bytes())
+    content[len(content) // 2] ^= 4
+    Path("scans.isth").write_bytes(content)
+    ran = run("decompress", "scans.isth", "-m", model_file, "-o", "some", "--partial")
+    assert ran.code == 4
+    assert "nothing in it is sound" in ran.err
+    assert not Path("some").exists()
+
+
+def test_rows_of_codes_are_refused(run: Run, scans: Path, model_file: Path) -> None:
+    run("compress", "scans", "-m", model_file, "--bpp", "0.4")
+    ran = run("decompress", "scans.isth", "-m", model_file, "-o", "some", "--rows", "0:5")
+    assert ran.code == 4
+    assert "no rows can be had" in ran.err
+
+
 def test_compare(run: Run, scans: Path, model_file: Path) -> None:
     ran = run("compress", "scans", "-m", model_file, "--compare", "--json")
     found = json.loads(ran.out)
@@ -157,3 +198,53 @@ def test_compare(run: Run, scans: Path, model_file: Path) -> None:
     assert [one["compressed_bytes"] for one in jpeg] == sorted(one["compressed_bytes"] for one in jpeg)
     assert not Path("scans.isth").exists()
     assert "JPEG, a file each" in run("compress", "scans", "-m", model_file, "--compare").out
+
+
+def test_a_page_has_the_curve_and_pictures_at_one_size(run: Run, scans: Path, model_file: Path) -> None:
+    ran = run("compress", "scans", "-m", model_file, "--compare", "--report", "out.html")
+    assert ran.code == 0, ran.err
+    page, found = page_of("out.html"), json.loads(Path("out.json").read_text())
+    own, *others = found["at_size"]
+    assert own["tool"] == "isthmus, Autoencoder"
+    assert {one["tool"] for one in others} >= {"JPEG, one sheet", "WebP, one sheet"}
+    assert all(one["compressed_bytes"] <= own["compressed_bytes"] or one["setting"] == "1" for one in others)
+    best = max(one["psnr"] for one in found["curve"] if one["tool"] == own["tool"])
+    assert best - 1.01 <= own["psnr"] <= best + 0.01
+    assert page.references.count("data:image/png;base64,") == 0
+    assert sum(value.startswith("data:image/png;base64,") for value in page.references) == 2 + len(others)
+    assert f"{own['psnr']:.2f}" in page.text
+    assert sum(found["parts"].values()) == own["compressed_bytes"]
+    run("compress", "scans", "-m", model_file, "--size", own["compressed_bytes"], "-o", "same.isth")
+    # The name that compress keeps takes some bytes, so that its steps may be a little wider.
+    [line] = [row for row in run("info", "same.isth").out.splitlines() if "60 records in" in row]
+    assert int(line.split(" in ")[1].split(" bytes")[0]) <= own["compressed_bytes"]
+
+
+def test_a_page_about_rows_of_numbers_has_no_pictures(run: Run, model_file: Path) -> None:
+    np.save("rows.npy", np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32))
+    assert run("fit", "rows.npy", "-o", "rows.safetensors", "--max-epochs", "1", "--latent-dim", "2", "-q").code == 0
+    ran = run("compress", "rows.npy", "-m", "rows.safetensors", "--compare", "--report", "out.html")
+    assert ran.code == 0, ran.err
+    found = json.loads(Path("out.json").read_text())
+    assert (found["unit"], len(found["at_size"])) == ("number", 1)
+    page_of("out.html")
+
+
+def test_records_of_the_fit_are_said(run: Run, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "QUALITIES", (50,))
+    np.save("x.npy", DIGITS)
+    assert run("fit", "x.npy", "-o", "own.safetensors", "--max-epochs", "1", "--latent-dim", "2", "-q").code == 0
+    ran = run("compress", "x.npy", "-m", "own.safetensors", "--compare", "--json")
+    assert "note: the model was fitted on these records" in ran.err
+    assert json.loads(ran.out)["of_fit"] is True
+    ran = run("compress", "x.npy", "-m", model_file, "--compare", "--json")
+    assert "fitted on these records" not in ran.err
+    assert json.loads(ran.out)["of_fit"] is False
+
+
+def test_a_page_about_records_of_another_kind(run: Run, model_file: Path) -> None:
+    np.save("x.npy", np.zeros((3, 9, 9), np.uint8))
+    ran = run("compress", "x.npy", "-m", model_file, "--compare", "--report", "out.html")
+    assert ran.code == 3
+    assert "is expecting 8 x 8" in ran.err
+    assert not Path("out.html").exists()

@@ -1134,6 +1134,15 @@ def compression_with_a_loss(tmp: Path) -> None:
     assert isthmus.decompress(path.read_bytes()) == b"bytes"
 
 
+@advises("checks.coding.report_of_comparison")
+def a_page_of_a_comparison(tmp: Path) -> None:
+    (tmp / "x.txt").write_text("She sells sea shells. " * 9)
+    page = tmp / "x.html"
+    assert main(["compress", str(tmp / "x.txt"), "--report", str(page)]) == 2  # add --compare
+    run("compress", tmp / "x.txt", "--compare", "--report", page)
+    assert page.exists()
+
+
 class _Foreign:
     schema_ = None
 
@@ -1235,6 +1244,7 @@ WITHOUT = {
     "checks.coding.unlike_its_source": "it asks for a report of a bug",
     "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",
     "checks.coding.input_is_a_terminal": "tests of compress send something, and name files",
+    "checks.coding.peers_missing": "it installs packages",
     "checks.data.public_set_absent": "it downloads",
     "checks.data.public_set_altered": "it downloads",
     "checks.tune.no_optuna": "it installs a package",

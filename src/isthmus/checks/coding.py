@@ -32,6 +32,7 @@ __all__ = [
     "codec_or_path",
     "codec_too_large",
     "codes_need_their_model",
+    "compared_on_its_own",
     "compressed_already",
     "compressed_as_bytes",
     "compressed_mode",
@@ -69,7 +70,9 @@ __all__ = [
     "one_target",
     "output_is_a_terminal",
     "partly_lost",
+    "peers_missing",
     "records_alone",
+    "report_of_comparison",
     "rows_as_bytes",
     "rows_beyond",
     "rows_flag",
@@ -320,6 +323,24 @@ def records_alone() -> ParameterError:
         "compress: with a model of records there is no standard input or output, no --dry-run (use --compare), and one "
         "output for each path; leave out -o to have each beside its source."
     )
+
+
+def report_of_comparison() -> ParameterError:
+    """Return the error for a page about a comparison that is not made."""
+    return ParameterError(
+        "compress: --report writes the page of a comparison, and nothing is compared; add --compare, without --dry-run."
+    )
+
+
+def compared_on_its_own() -> str:
+    """Return what is said where a model is set beside other codecs on the records that it was fitted on."""
+    return "the model was fitted on these records, or on most of them: on others it is not as good"
+
+
+def peers_missing(missing: Mapping[str, str]) -> str:
+    """Return what is said of codecs that are not installed, given what pip installs for each."""
+    packages = " ".join(dict.fromkeys(missing.values()))
+    return f"not installed, and so not compared: {', '.join(missing)}; install them with: pip install {packages}"
 
 
 def target_unreachable(

@@ -33,6 +33,7 @@ METAVARS = {
     "pictures": "FOLDER",
     "provenance": "COLUMN",
     **dict.fromkeys(("reference", "train"), "DATA"),
+    "report": "PATH",
     "rows": "N,N",
     "where": "COLUMN=VALUE,...",
 }

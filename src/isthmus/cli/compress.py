@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
-from isthmus.cli import lossy, outputs
+from isthmus.cli import lossy, outputs, pages
 from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
-from isthmus.cli.terminal import Result, Terminal, signals_at_the_end
+from isthmus.cli.terminal import Result, Terminal, counted, signals_at_the_end
 from isthmus.coding import Archive, names
 from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
@@ -57,6 +57,7 @@ def compress(
     no_verify: bool = False,
     dry_run: bool = False,
     compare: bool = False,
+    report: str | None = None,
     psnr: float | None = None,
     bpp: float | None = None,
     size: int | None = None,
@@ -107,8 +108,11 @@ def compress(
     dry_run : bool
         Estimate the size from a sample, and write nothing.
     compare : bool
-        Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
-        speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG and WebP.
+        Compress in memory, also with the codecs of others for such data (gzip, xz, zstd, Parquet, PNG, ...), decode
+        again, show sizes and speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG, WebP
+        and others.
+    report : str
+        With --compare: write what was measured as a page, too; a name that ends in .html, or a folder.
     psnr : float
         With a model of records: decibels that these have at least when they come back.
     bpp : float
@@ -127,11 +131,16 @@ def compress(
     tail -f app.log | isthmus compress - > app.isth
     isthmus compress app.log -m logs.safetensors
     isthmus compress scans/ -m scans.safetensors --psnr 38
+    isthmus compress survey.csv --compare --report sizes.html
     """
+    if report is not None and (dry_run or not compare):
+        raise checks.report_of_comparison()
+    page = None if report is None else outputs.check_page_output(report, force, "--report")
     losses = {"psnr": psnr, "bpp": bpp, "size": size}
     if model is not None and is_of_records(model):
         if compare:
-            return lossy.compare(terminal, _records_alone(paths, dry_run, ""), model)
+            told, shown = lossy.compare(terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None)
+            return told if page is None else pages.with_page(terminal, told, page, shown, force=force)
         alone = _records_alone(paths, dry_run or stdout, output)
         into = [output] if output is not None else [_beside(path, force) for path in paths]
         targets = {**losses, "effort": effort}
@@ -157,7 +166,8 @@ def compress(
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
-        return _only_told(terminal, paths, choice, how, dry_run=dry_run)
+        result = _only_told(terminal, paths, choice, how, dry_run=dry_run)
+        return result if page is None else pages.with_page(terminal, result, page, force=force)
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
             _compress_job(terminal, _Job.of(paths, None, how), to_stdout, "the standard output", settings)
@@ -248,14 +258,21 @@ def read_model(path: str | None) -> Prior | None:
 
 
 def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, how: _As, *, dry_run: bool) -> Result:
-    from isthmus.cli import estimates
-
     job = _Job.of(paths, None, how)
     _tell_skipped(terminal, job)
-    if not dry_run:
-        return estimates.compare(terminal, job.files(), choice, how.content)
-    kind = how.content if job.members is None else BYTES
-    return estimates.estimate(terminal, job.files(), choice, kind, how.bound)
+    if dry_run:
+        from isthmus.cli import estimates
+
+        kind = how.content if job.members is None else BYTES
+        return estimates.estimate(terminal, job.files(), choice, kind, how.bound)
+    from isthmus.cli import comparison
+
+    is_archive = any(os.path.isdir(path) for path in paths)  # of which members are bytes
+    its = _As(BYTES, how.bound) if is_archive else how
+    settings = {"speed": choice.name, "model": choice.model, "prior": choice.carried, "threads": 1}
+    recognise = functools.partial(its.recognised, settings=settings)
+    asked = comparison.Asked(choice, recognise, its.bound, whatever=its.content != AUTO)
+    return comparison.compare(terminal, paths, job.files(), asked)
 
 
 def _say_if_slow(terminal: Terminal) -> None:
@@ -477,13 +494,16 @@ def decompress(
             with opened_input("decompress", path, searchable=searchable) as file:
                 coded = None if to_stdout is not None else opened_codes(Source(file, path))
                 if coded is not None:
+                    if chosen is not None:
+                        raise checks.no_rows_in(path)
                     its = output or without_suffix(path)
-                    record = lossy.decompress_records(terminal, coded, its, model, force=force)
+                    record = lossy.decompress_records(terminal, coded, its, model, partial=partial, force=force)
                 else:
                     how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
                     record = _bring_back(terminal, path, file, output, to_stdout, prior(), **how)
             if lost := record.pop("lost"):
-                damage.append(checks.partly_lost(path, f"{record['bytes']:,} bytes", lost))
+                saved = counted(record["records"], "record") if "records" in record else f"{record['bytes']:,} bytes"
+                damage.append(checks.partly_lost(path, saved, lost))
             done.append(record)
     if damage:
         terminal.say(*map(str, damage[:-1]))

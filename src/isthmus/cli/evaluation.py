@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import inputs, outputs, scoring
 from isthmus.cli.terminal import Result, Terminal, columns
-from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
     from isthmus.report import Report
@@ -132,12 +130,7 @@ def report(
     isthmus report digits
     isthmus report photos/ -m model.safetensors -o photos.html
     """
-    page = Path(output)
-    if page.is_file() and page.suffix.lower() not in (".html", ".htm"):
-        raise ParameterError(f"--output must be a name that ends in .html, or a folder; {output!r} is another file.")
-    page = page if page.suffix.lower() in (".html", ".htm") else page / "report.html"
-    outputs.check_file_output(str(page), force)
-    outputs.check_file_output(str(page.with_suffix(".json")), force)
+    page = outputs.check_page_output(output, force)
     found = _evaluate(terminal, data, model, rows, seed, device, opening, samples=not no_samples)
     page = found.write(page, force=force)
     figures = page.with_suffix(".json")

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus import artifact
+from isthmus import artifact, checks
 from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import names
 from isthmus.coding.codec import Codec
-from isthmus.coding.codes import CodedRecords
+from isthmus.coding.codes import CodedRecords, opened_codes
+from isthmus.coding.container import Source
+from isthmus.coding.describing import describe
+from isthmus.coding.stream import Lost
+from isthmus.version import __version__
 
 if TYPE_CHECKING:
-    pass
+    from isthmus.report.compression import Shown
 
 __all__ = ["compare", "compress_records", "decompress_records", "is_of_records"]
 
 POINTS = 8  # of a curve
+NEAR = 1.0  # decibels below its best, within which a model is compared with formats at one size
+MOST = 12  # pictures that are shown
+CROP, ACROSS = 192, 560  # pixels of a side of each, at most, and of all side by side
 
 
 def is_of_records(path: str | None) -> bool:
@@ -70,10 +78,26 @@ def _what(kind: str) -> str:
     return "pixel" if kind == "image" else "number"
 
 
-def compare(terminal: Terminal, paths: Sequence[str], model: str) -> Result:
-    """Set sizes and qualities that a model reaches beside those of picture formats; nothing is written."""
-    from isthmus import tasks
-    from isthmus.report.codecs import rates_of_formats
+# ------------------------------------------------------------------ compare
+
+
+def compare(
+    terminal: Terminal, paths: Sequence[str], model: str, *, for_page: bool = False
+) -> tuple[Result, list[Shown]]:
+    """Set sizes and qualities that a model reaches beside those of picture formats; nothing is written.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        For what is told.
+    paths : sequence of str
+        The one that has the records.
+    model : str
+        The file of their model.
+    for_page : bool, default=False
+        Whether a page is made of it: then records are compressed at one size, too, and pictures of them returned.
+    """
+    from isthmus import peers, tasks
     from isthmus.tasks.compression import peak_of, psnr_of
 
     fitted = inputs.load_model(model, None)
@@ -83,18 +107,40 @@ def compare(terminal: Terminal, paths: Sequence[str], model: str) -> Result:
     peak, found = peak_of(data), list[dict[str, Any]]()
     name = f"isthmus, {type(fitted).__name__}"
     found += [_point(name, f"{2**one.octaves:,.0f}", one.compressed_bytes, one.psnr, one.pixels) for one in curve]
-    if fitted.schema_.kind == "image":
-        pictures = data.take(np.arange(len(data)))
-        for rate in rates_of_formats(pictures, lambda error: psnr_of(error, peak)):
-            found.append(_point(rate.tool, f"{rate.quality}", rate.compressed_bytes, rate.psnr, curve[0].pixels))
+    pixels, is_pictures = curve[0].pixels, fitted.schema_.kind == "image"
+    pictures = list(data.take(np.arange(len(data)))) if is_pictures else []
+    for rate in peers.rates_of_formats(pictures, lambda error: psnr_of(error, peak)):
+        found.append(_point(rate.tool, f"{rate.quality}", rate.compressed_bytes, rate.psnr, pixels))
+    missing = peers.missing(peers.lossy_formats()) if is_pictures else {}
+    document = {"records": len(data), "curve": found, "missing": missing, "of_fit": _is_of_fit(fitted, data)}
+    if document["of_fit"]:
+        terminal.say(f"note: {checks.compared_on_its_own()}")
+    shown: list[Shown] = []
+    if for_page:
+        about: dict[str, Any] = {"kind": "records", "source": [path], "tool": name, "unit": _what(fitted.schema_.kind)}
+        about |= {"pixels": pixels, "model": model, "model_bytes": os.path.getsize(model), "left_out": {}}
+        best = max(one.psnr for one in curve)
+        size = min(one.compressed_bytes for one in curve if one.psnr >= best - NEAR)
+        its, shown = _at_size(fitted, data, name, pictures, size, lambda error: psnr_of(error, peak))
+        document |= {**about, **its}
+    return Result(document, _table(document, fitted.schema_.kind, os.path.getsize(model))), shown
+
+
+def _is_of_fit(fitted: Any, data: Any) -> bool:
+    """Tell whether records are those that a model was fitted on, or that were divided for it."""
+    from isthmus.tasks.held_out import is_divided
+
+    return is_divided(fitted, data) or fitted.fingerprint(data) == fitted.provenance_.get("fingerprint")
+
+
+def _table(document: dict[str, Any], kind: str, model_bytes: int) -> list[str]:
     rows = [
         (one["tool"], one["setting"], f"{one['compressed_bytes']:,}", f"{one['bpp']:.3f}", f"{one['psnr']:.2f}")
-        for one in found
+        for one in document["curve"]
     ]
-    kind = _what(fitted.schema_.kind)
-    table = columns(("tool", "step or quality", "bytes", f"bits a {kind}", "PSNR"), rows)
-    head = f"{counted(len(data), 'record')}; the model's own file ({os.path.getsize(model):,} bytes) is not counted"
-    return Result({"records": len(data), "curve": found}, [head, *table])
+    table = columns(("tool", "step or quality", "bytes", f"bits a {_what(kind)}", "PSNR"), rows)
+    head = f"{counted(document['records'], 'record')}; the model's own file ({model_bytes:,} bytes) is not counted"
+    return [head, *table, *([checks.peers_missing(document["missing"])] if document["missing"] else [])]
 
 
 def _point(tool: str, setting: str, size: int, psnr: float, pixels: int) -> dict[str, Any]:
@@ -102,24 +148,109 @@ def _point(tool: str, setting: str, size: int, psnr: float, pixels: int) -> dict
     return {"tool": tool, "setting": setting, "compressed_bytes": size, "bpp": bpp, "psnr": psnr}
 
 
+def _at_size(
+    fitted: Any, data: Any, name: str, pictures: Sequence[Any], size: int, psnr_of: Callable[[float], float]
+) -> tuple[dict[str, Any], list[Shown]]:
+    """Return what a model and each format make of records in so many bytes, and some pictures as they come back."""
+    from isthmus import peers, tasks
+    from isthmus.report.compression import Shown
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "records.isth"
+        started = time.perf_counter()
+        made = tasks.compress_records(fitted, data, file, size=size, verify=False)
+        coded = time.perf_counter()
+        again = _decoded(fitted, file)
+        seconds = coded - started, time.perf_counter() - coded
+        found = describe(file)
+    count = sum(np.asarray(picture).nbytes for picture in pictures) or data.nbytes
+    rows = [_speeds(_point(name, "-", made.compressed_bytes, made.psnr, made.pixels), seconds, count, __version__)]
+    chosen = _crops(pictures)
+    shown = [Shown("original", "", chosen), _shown(rows[0], _crops(again))] if pictures else []
+    for setting in peers.fairest(peers.settings_of(pictures)):
+        its = peers.at_size(setting, size, psnr_of, len(chosen))
+        point = _point(setting.tool, f"{its.rate.quality}", its.rate.compressed_bytes, its.rate.psnr, made.pixels)
+        rows.append(_speeds(point, (its.encode_seconds, its.decode_seconds), count, setting.codec.version))
+        shown.append(_shown(rows[-1], _crops(its.pictures)))
+    return {"at_size": rows, "parts": found["parts"], "columns": found["columns"]}, shown
+
+
+def _decoded(fitted: Any, file: Path) -> list[Any]:
+    """Return the records of a compressed file."""
+    from isthmus.tasks.compression import records_of
+
+    with open(file, "rb") as opened:
+        coded = opened_codes(Source(opened, str(file)))
+        if coded is None:
+            raise checks.no_codes(file)
+        return [record for batch in coded.batches() for record in records_of(fitted, batch, coded)]
+
+
+def _speeds(point: dict[str, Any], seconds: tuple[float, float], count: int, version: str) -> dict[str, Any]:
+    encode, decode = (count / 1e6 / max(one, 1e-9) for one in seconds)
+    version = f"isthmus {version}" if version == __version__ else version
+    return {**point, "compress_mb_per_s": encode, "decompress_mb_per_s": decode, "version": version}
+
+
+def _crops(pictures: Sequence[Any]) -> list[Any]:
+    """Return the first pictures, or the middle of each where they are large: so many as fit side by side."""
+    found = []
+    for picture in pictures[:MOST]:
+        array = np.asarray(picture)
+        top, left = (max(0, (side - CROP) // 2) for side in array.shape[:2])
+        found.append(array[top : top + CROP, left : left + CROP])
+    alike = [one for one in found if one.shape == found[0].shape]
+    return alike[: max(1, ACROSS // alike[0].shape[1])] if alike else []
+
+
+def _shown(row: dict[str, Any], pictures: Sequence[Any]) -> Shown:
+    from isthmus.report.compression import Shown
+
+    figures = f"{row['compressed_bytes']:,} bytes, {row['bpp']:.3g} bits a pixel, {row['psnr']:.1f} dB"
+    return Shown(row["tool"], figures + (", its lowest quality" if row["setting"] == "1" else ""), pictures)
+
+
+# ------------------------------------------------------------------ back again
+
+
 def decompress_records(
-    terminal: Terminal, coded: CodedRecords, output: str, model: str | None, *, force: bool
+    terminal: Terminal, coded: CodedRecords, output: str, model: str | None, *, partial: bool, force: bool
 ) -> dict[str, Any]:
-    """Write the records of a file of codes in the format that the name of the output says."""
+    """Write the records of a file of codes in the format that the name of the output says.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        For what is told.
+    coded : CodedRecords
+        The file.
+    output : str
+        Where to.
+    model : str or None
+        What a person named as the model that it needs.
+    partial : bool
+        Whether what is sound of a damaged file is written.
+    force : bool
+        Whether what is there may be replaced.
+    """
     if model is None:
         coded.check_model(None)
     fitted = _needed(coded, str(model))
     started = time.perf_counter()
     path = outputs.check_records_output(output, force, fitted.schema_)
-    batches = list(coded.batches())
+    pieces = list(coded.sound() if partial else coded.batches())
+    lost = [str(piece) for piece in pieces if isinstance(piece, Lost)]
+    batches = [piece for piece in pieces if not isinstance(piece, Lost)]
+    if not batches:
+        raise coded.source.damaged("nothing in it is sound")
     found = [name for batch in batches for name in batch.names or ()]
     from isthmus.tasks.compression import records_of
 
-    blocks = (records_of(fitted, batch, coded) for batch in batches)
-    outputs.write_records(path, len(coded), blocks, fitted.schema_, found or None, force=force)
+    count, blocks = sum(map(len, batches)), (records_of(fitted, batch, coded) for batch in batches)
+    outputs.write_records(path, count, blocks, fitted.schema_, found or None, force=force)
     seconds = time.perf_counter() - started
-    record = {"source": coded.source.name, "output": str(path), "records": len(coded), "seconds": seconds}
-    return {**record, "bytes": _bytes_of(path), "lost": []}
+    record = {"source": coded.source.name, "output": str(path), "records": count, "seconds": seconds}
+    return {**record, "bytes": _bytes_of(path), "lost": lost}
 
 
 def _needed(coded: CodedRecords, model: str) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "TABLES",
     "check_file_output",
     "check_output",
+    "check_page_output",
     "check_records_output",
     "write_codes",
     "write_columns",
@@ -38,6 +39,7 @@ __all__ = [
 
 MATRICES = (".npy", ".csv", ".tsv", ".parquet")
 TABLES = MATRICES[1:]
+PAGES = (".html", ".htm")
 DRAWINGS = (".png", ".svg", ".pdf")
 GUARD_FORMULAS: ContextVar[bool] = ContextVar("GUARD_FORMULAS", default=False)  # of text tables, as a flag says
 
@@ -88,6 +90,28 @@ def check_file_output(path: str, force: bool, *, hold: bool = True) -> Path:
     if Path(path).is_dir():
         raise ParameterError(f"--output must name a file; {path!r} is a folder.")
     return check_output(path, force, hold=hold)
+
+
+def check_page_output(path: str, force: bool, flag: str = "--output") -> Path:
+    """Refuse an output of a page and its figures, before any work, and return the page: in a folder, report.html.
+
+    Parameters
+    ----------
+    path : str
+        A name that ends in ``.html``, or a folder.
+    force : bool
+        Whether what is there may be replaced.
+    flag : str, default="--output"
+        Which names it.
+    """
+    page = Path(path)
+    is_page = page.suffix.lower() in PAGES
+    if page.is_file() and not is_page:
+        raise ParameterError(f"{flag} must be a name that ends in .html, or a folder; {path!r} is another file.")
+    page = page if is_page else page / "report.html"
+    for target in (page, page.with_suffix(".json")):
+        check_output(str(target), force, flag=flag)
+    return page
 
 
 def check_records_output(path: str, force: bool, schema: Schema) -> Path:

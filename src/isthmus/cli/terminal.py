@@ -16,6 +16,7 @@ from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
 from isthmus import plain
+from isthmus.report.formatting import counted
 
 __all__ = [
     "Interrupted",
@@ -243,11 +244,6 @@ def wrapped(text: str, *, first: str = "", others: str | None = None) -> list[st
 def shape_words(sides: Sequence[int | None]) -> str:
     """Return a shape as a person writes it; a side that differs is "any"."""
     return " x ".join("any" if side is None else str(side) for side in sides)
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things, as in "1 epoch" and "2 epochs"."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def drop_output() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from isthmus import checks
 from isthmus.coding.coder import NORMAL
-from isthmus.coding.container import as_bytes
+from isthmus.coding.container import SPEEDS, as_bytes
 from isthmus.coding.prior import Prior, shipped
 from isthmus.coding.sources import opened_file
 
@@ -54,6 +54,11 @@ class Choice:
     speed: int
     model: Prior | None = None
     carried: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of the speed."""
+        return next(name for name, number in SPEEDS.items() if number == self.speed)
 
     def __post_init__(self) -> None:
         """Refuse a model that would not be used."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
 from threading import Event
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from isthmus import checks
 from isthmus.coding import contents
@@ -750,16 +750,36 @@ def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost
     """
     fields = Fields.read(source, STREAM)
     if fields.content is None:
-        yield from _saved(source, Decoder(fields.coder(prior=fields.found_prior(model, source.name))))
+        saved = _saved(source, Decoder(fields.coder(prior=fields.found_prior(model, source.name))))
+        yield from (piece if isinstance(piece, Lost) else piece.data for piece in saved)
         return
     described = contents.reader_of(fields.content, source.name, model)
     lost: list[Lost] = []
-    saved = _saved(source, _Pieces(described), described.unit)
-    yield from described.as_file(_sound_pieces(saved, described, lost))
+    yield from described.as_file(_sound_pieces(sound_pieces(source, described), described, lost))
     yield from lost
 
 
-def _sound_pieces(saved: Iterator[bytes | Lost], described: contents.Described, lost: list[Lost]) -> Iterator[bytes]:
+class Sound(NamedTuple):
+    """Data of a damaged stream that are as they were written.
+
+    Parameters
+    ----------
+    units : int
+        Bytes, rows, items or records.
+    data : bytes
+        What a reader makes these of.
+    """
+
+    units: int
+    data: bytes
+
+
+def sound_pieces(source: Source, described: contents.Described) -> Iterator[Sound | Lost]:
+    """Yield the pieces of another content than bytes, behind the head, that are sound, and what is lost between."""
+    return _saved(source, _Pieces(described), described.unit)
+
+
+def _sound_pieces(saved: Iterator[Sound | Lost], described: contents.Described, lost: list[Lost]) -> Iterator[bytes]:
     """Yield what is sound, and what stands for what is lost, which is listed."""
     for piece in saved:
         if isinstance(piece, Lost):
@@ -767,7 +787,7 @@ def _sound_pieces(saved: Iterator[bytes | Lost], described: contents.Described, 
             if instead := described.instead(piece.start, piece.stop):
                 yield instead
         else:
-            yield piece
+            yield piece.data
 
 
 class _Pieces:
@@ -785,7 +805,7 @@ class _Pieces:
         """Take note that chunks were passed over, which is nothing to the next ones."""
 
 
-def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> Iterator[bytes | Lost]:
+def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> Iterator[Sound | Lost]:
     """Yield what a decoder makes of the chunks of a stream, and what is lost between."""
     here = Restart(source.position)
     restarts, length = end_of(source)
@@ -809,7 +829,8 @@ def _saved(source: Source, decoder: Decoder | _Pieces, unit: str = "byte") -> It
                 yield Lost(here.number, here.units, None, unit)
             return
         data = decoder.data(head, payload)
-        yield Lost(here.number, here.units, here.units + head.units, unit) if data is None else data
+        stop = here.units + head.units
+        yield Lost(here.number, here.units, stop, unit) if data is None else Sound(head.units, data)
         here = Restart(source.position, here.units + head.units, here.number + 1)
 
 

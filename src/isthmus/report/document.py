@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from isthmus.report.generation import Generation
     from isthmus.report.sample import Sample
 
-__all__ = ["FORMAT", "FORMAT_NUMBER", "Report"]
+__all__ = ["FORMAT", "FORMAT_NUMBER", "Report", "written"]
 
 FORMAT = "isthmus-report"
 FORMAT_NUMBER = 1
@@ -104,14 +105,33 @@ class Report:
         OSError
             The disk is full or the folder cannot be written; no half-written file stays behind.
         """
-        page = Path(path)
-        if page.suffix.lower() not in (".html", ".htm"):
-            page = page / "report.html"
-        figures = page.with_suffix(".json")
-        page.parent.mkdir(parents=True, exist_ok=True)
-        # Both names are claimed before anything is drawn, and before either file appears.
-        with replacing(figures, force=force) as json_file, replacing(page, force=force) as html_file:
-            html_file.write(self.to_html().encode())
-            figures_as_text = json.dumps(self.document, indent=2, allow_nan=False, ensure_ascii=False)
-            json_file.write(plain.escaped(figures_as_text, lines=True).encode() + b"\n")
-        return page
+        return written(path, self.to_html, self.document, force=force)
+
+
+def written(
+    path: str | os.PathLike[str], to_html: Callable[[], str], document: dict[str, Any], *, force: bool = False
+) -> Path:
+    """Write a page and, beside it, its figures as JSON: see :meth:`Report.write`.
+
+    Parameters
+    ----------
+    path : path
+        The page, or a folder.
+    to_html : callable
+        Returns the page.
+    document : dict
+        The figures.
+    force : bool, default=False
+        Whether files of these names may be replaced.
+    """
+    page = Path(path)
+    if page.suffix.lower() not in (".html", ".htm"):
+        page = page / "report.html"
+    figures = page.with_suffix(".json")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    # Both names are claimed before anything is drawn, and before either file appears.
+    with replacing(figures, force=force) as json_file, replacing(page, force=force) as html_file:
+        html_file.write(to_html().encode())
+        figures_as_text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+        json_file.write(plain.escaped(figures_as_text, lines=True).encode() + b"\n")
+    return page

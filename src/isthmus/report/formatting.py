@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["duration", "interval", "number", "percent", "shape"]
+__all__ = ["counted", "duration", "interval", "number", "per", "percent", "shape"]
 
 ABSENT = "–"
 
@@ -81,3 +81,13 @@ def shape(sides: list[int | None]) -> str:
     ('28 × 28', 'any × any × 3')
     """
     return " × ".join("any" if side is None else str(side) for side in sides)
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things, as in "1 epoch" and "2 epochs"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def per(unit: str) -> str:
+    """Return a unit of which something is counted, as in "bits a byte" and "bits an item"."""
+    return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit}"

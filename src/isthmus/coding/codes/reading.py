@@ -11,7 +11,7 @@ from isthmus.coding import contents
 from isthmus.coding.codes.batch import Batch
 from isthmus.coding.codes.coding import Described
 from isthmus.coding.container import FINGERPRINT, STREAM, Fields, Source, opened, varint
-from isthmus.coding.stream import pieces
+from isthmus.coding.stream import Lost, pieces, sound_pieces
 
 __all__ = ["CodedRecords", "opened_codes"]
 
@@ -52,6 +52,11 @@ class CodedRecords:
             yield self.described.batch(units, data)
         if count != len(self):
             raise self.source.damaged("it holds another number of records than it says")
+
+    def sound(self) -> Iterator[Batch | Lost]:
+        """Yield what is sound of a damaged file, and what is lost between."""
+        for piece in sound_pieces(self.source, self.described):
+            yield piece if isinstance(piece, Lost) else self.described.batch(piece.units, piece.data)
 
 
 def opened_codes(source: Source) -> CodedRecords | None:
