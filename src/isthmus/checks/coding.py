@@ -221,7 +221,9 @@ def model_of_others(content: str, given: str) -> ParameterError:
 
 def model_with_files_only(content: str, other: str) -> ParameterError:
     """Return the error for what cannot be had with a model of something else than bytes."""
-    return ParameterError(f"compress: with a model of {content} there is no {other}; name files, and an output.")
+    return ParameterError(
+        f"compress: with a model of {content} there is no {other}; name files, of which each becomes one."
+    )
 
 
 def learned_as(content: str) -> str:

@@ -26,6 +26,7 @@ from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import TABLE, Piece
 from isthmus.coding.kinds import AnyCodec, Known, fitted_in
+from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
@@ -136,11 +137,15 @@ def compress(
         into = [output] if output is not None else [_beside(path, force) for path in paths]
         targets = {**losses, "effort": effort}
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
-    if given := [f"--{name}" for name, value in losses.items() if value is not None]:
-        raise checks.target_without_model(given)
-    checks.choice("compress", "--speed", speed, ("normal", "fast"))
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
+    if given := {name: value for name, value in losses.items() if value is not None}:
+        if not isinstance(codec, PictureCodec):
+            raise checks.target_without_model([f"--{name}" for name in given])
+        alone = _records_alone(paths, dry_run or compare or stdout, output)
+        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        return lossy.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
+    checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
     checks.choice("compress", "--content", content, KINDS)
     if content not in (AUTO, BYTES) and (speed != "normal" or known):
@@ -234,6 +239,8 @@ class _Job:
             return cls(paths, None, how)
         if how.content not in (AUTO, BYTES):
             raise checks.content_of_archive(how.content)
+        if how.codec:
+            raise checks.model_with_files_only(how.codec.content, "archive")
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))

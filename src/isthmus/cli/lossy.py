@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus import checks
 from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import kinds, names
 from isthmus.coding.codes import CodedRecords
+from isthmus.coding.sources import watched_file
+from isthmus.files import replacing
 
 if TYPE_CHECKING:
-    pass
+    from isthmus.coding.pictures import PictureCodec
 
-__all__ = ["compare", "compress_records", "decompress_records", "is_of_records"]
+__all__ = ["compare", "compress_pictures", "compress_records", "decompress_records", "is_of_records"]
 
 POINTS = 8  # of a curve
 
@@ -56,12 +59,47 @@ def compress_records(
     return Result({"files": done}, [_line(one, fitted.schema_.kind) for one in done])
 
 
+def compress_pictures(
+    terminal: Terminal,
+    paths: Sequence[str],
+    targets: Sequence[str],
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> Result:
+    """Compress files of pictures with a loss, each to its target, by a model that codes samples exactly."""
+    done = []
+    for path, target in zip(paths, [outputs.check_file_output(target, force) for target in targets], strict=True):
+        started = time.perf_counter()
+        with watched_file(path) as file:
+            made = codec.rounding_in(path, file).within(wanted, verify=verify)
+            file.seek(0, os.SEEK_END)  # all of it was read, in whatever order
+        with replacing(target, force=force) as into:
+            into.write(made.data)
+        if made.step > 1:
+            terminal.say(f"note: {checks.coded_without_model(str(target))}")
+        one = {"source": path, "output": str(target), "records": made.pictures, "compressed_bytes": len(made.data)}
+        seconds = time.perf_counter() - started
+        psnr = made.psnr if made.step > 1 else None
+        done.append({**one, "bpp": made.bpp, "psnr": psnr, "step": made.step, "seconds": seconds})
+    return Result({"files": done}, [_line(one, "image") for one in done])
+
+
 def _line(one: dict[str, Any], kind: str) -> str:
     return (
         f"{one['output']}: {counted(one['records'], 'picture' if kind == 'image' else 'row')} in "
-        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, PSNR {one['psnr']:.2f} dB, "
+        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, {_quality(one)}, "
         f"{one['seconds']:.1f} s"
     )
+
+
+def _quality(one: dict[str, Any]) -> str:
+    if one["psnr"] is None:
+        return "nothing is lost"
+    step = f" (samples rounded to steps of {one['step']})" if "step" in one else ""
+    return f"PSNR {one['psnr']:.2f} dB{step}"
 
 
 def _what(kind: str) -> str:

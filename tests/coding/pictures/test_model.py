@@ -118,7 +118,7 @@ def test_a_stack_in_a_file_is_an_array_in_python(model: PictureCodec) -> None:
 
 
 def test_what_was_learned_makes_pictures_of_the_kind_smaller(model: PictureCodec) -> None:
-    for new, share in ((NEW, 0.8), (NEW[:1], 0.6)):
+    for new, share in ((NEW, 0.9), (NEW[:1], 1)):
         alone, learned = encode_stack(new), encode_stack(new, model=model)
         assert sum(len(strip.payload) for strip in learned.strips) < share * sum(len(s.payload) for s in alone.strips)
 
