@@ -131,6 +131,16 @@ def test_no_byte_hangs_on_threads_or_on_what_was_coded_before(model: PictureCode
     assert model.compress(NEW) == first
 
 
+def test_samples_that_are_new_are_coded_unless_pictures_of_the_kind_have_few() -> None:
+    dim = PictureCodec().fit(SEEN // 3)
+    assert np.array_equal(dim.decompress(dim.compress(NEW)), NEW)
+    deep = PictureCodec().fit(noise((2, 9, 9), "u2") >> 4)
+    new = noise((1, 9, 9), "u2", seed=1)
+    assert np.array_equal(deep.decompress(deep.compress(new >> 4)), new >> 4)
+    with pytest.raises(DataError, match="samples that none of the pictures had"):
+        deep.compress(new)
+
+
 # ------------------------------------------------------------------ the file of a model
 
 

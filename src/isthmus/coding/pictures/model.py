@@ -24,6 +24,7 @@ from isthmus.coding.pictures.picture import Stack
 from isthmus.coding.pictures.png import NoPixelsError
 from isthmus.coding.pictures.png_picture import PngPicture
 from isthmus.coding.pictures.rounding import Rounding
+from isthmus.coding.pictures.samples import words_of
 from isthmus.coding.pictures.schemes import STACK, VERSION, built
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack, surveyed
 from isthmus.coding.pictures.stored import content_of, holds_pictures, read_stacks
@@ -91,7 +92,8 @@ class PictureCodec(kinds.AnyCodec):
             raise checks.no_pictures_to_learn()
         layout = surveyed(stack)
         height = stack.shape[1]
-        self._set_layout(Layout(layout.dtype, height, layout.width, layout.channels, layout.colours, layout.levels))
+        levels = tuple(own.for_others(words_of(layout.dtype)[1]) for own in layout.levels)
+        self._set_layout(Layout(layout.dtype, height, layout.width, layout.channels, layout.colours, levels))
         coders = {place: ValueCoder(scheme, sides + 2) for place, (scheme, sides) in self._schemes().items()}
         at_once = max(1, AT_ONCE // (height * layout.width))
         for start in range(0, len(stack), at_once):
