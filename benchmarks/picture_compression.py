@@ -4,9 +4,9 @@
 files as they come, WebP (method 6) and JPEG XL (effort 9).
 
 ``digits`` and ``clothes``: the test sets of MNIST and Fashion-MNIST, 10,000 pictures of 28 x 28, in bits for each
-pixel, with a model of the first pictures of the training set. ``binarised``: MNIST of black and white, once drawn (a pixel is
-white with the probability of its brightness, as in "On the quantitative analysis of deep belief networks",
-Salakhutdinov and Murray, 2008; the generator is NumPy's ``default_rng``, 0 for the test set and 1 for the training
+pixel, with a model of the first pictures of the training set. ``binarised``: MNIST of black and white, once drawn (a
+pixel is white with the probability of its brightness, as in Salakhutdinov and Murray, "On the quantitative analysis of
+deep belief networks", ICML 2008; the generator is NumPy's ``default_rng``, 0 for the test set and 1 for the training
 set), once by threshold (above 127). The file of the model is not counted, as it is not of the coders that bits back
 ones are; what it takes is given. Beside them zpaq -m5 of the raw samples, in one row.
 
