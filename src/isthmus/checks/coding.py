@@ -54,6 +54,8 @@ __all__ = [
     "masked_array",
     "member_exists",
     "member_in_the_way",
+    "members_as_bytes",
+    "members_not_byte_for_byte",
     "model_at_speed",
     "model_of_others",
     "model_with_files_only",
@@ -242,6 +244,17 @@ def only_bytes_from_standard_input(content: str) -> ParameterError:
     return ParameterError(
         f"fit --model codec: the standard input (-) is learned from as bytes, not as {content}; name files."
     )
+
+
+def members_as_bytes(why: Sequence[str]) -> str:
+    """Return what is said of members that are coded as bytes, given why each is."""
+    more = f" (and {len(why) - 1:,} more)" if len(why) > 1 else ""
+    return f"coded as bytes, since the model is not for them: {why[0]}{more}"
+
+
+def members_not_byte_for_byte(found: Sequence[str]) -> str:
+    """Return what is said of PNG files in an archive whose bytes zlib, as it is here, does not make again."""
+    return f"{_listed(found)}: come back with the same pixels and chunks, and not byte for byte"
 
 
 def archive_without_model(name: str) -> ParameterError:

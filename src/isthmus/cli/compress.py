@@ -155,7 +155,7 @@ def compress(
     how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill}, codec)
     settings = {
         "speed": speed,
-        "model": choice.model,
+        "model": known,
         "prior": choice.carried,
         "verify": not no_verify,
         "threads": threads or THREADS,
@@ -239,8 +239,6 @@ class _Job:
             return cls(paths, None, how)
         if how.content not in (AUTO, BYTES):
             raise checks.content_of_archive(how.content)
-        if how.codec:
-            raise checks.model_with_files_only(how.codec.content, "archive")
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))

@@ -131,13 +131,15 @@ def _of_archive(path: str | os.PathLike[str], size: int) -> dict[str, Any]:
     with Archive(path) as archive:
         members, fields = archive.members, archive.fields
     blocks = [block for member in members for block in member.blocks]
-    parts = {"head": len(fields.to_bytes(ARCHIVE)), **_of_payloads(blocks)}
+    payloads = {"coded": sum(block.size for block in blocks), "stored": 0} if fields.files else _of_payloads(blocks)
+    parts = {"head": len(fields.to_bytes(ARCHIVE)), **payloads}
     return {
         **_of_fields(fields),
         "bytes": sum(member.length for member in members),
         "members": len(members),
         "chunks": len(blocks),
-        "stored": sum(block.stored for block in blocks),
+        "stored": 0 if fields.files else sum(block.stored for block in blocks),
+        "files": fields.files,
         "parts": {**parts, "directory": size - sum(parts.values())},
         "largest": [
             {"name": member.name, "bytes": member.length, "compressed_bytes": member.size}
