@@ -246,10 +246,9 @@ def only_bytes_from_standard_input(content: str) -> ParameterError:
     )
 
 
-def members_as_bytes(why: Sequence[str]) -> str:
-    """Return what is said of members that are coded as bytes, given why each is."""
-    more = f" (and {len(why) - 1:,} more)" if len(why) > 1 else ""
-    return f"coded as bytes, since the model is not for them: {why[0]}{more}"
+def members_as_bytes(found: Sequence[str]) -> str:
+    """Return what is said of members that a model is not for."""
+    return f"{_listed(found)}: coded as bytes, since the model is not for them"
 
 
 def members_not_byte_for_byte(found: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "png_compressed_anew",
     "png_not_byte_for_byte",
     "rows_too_long",
+    "size_of_several",
     "too_many_channels",
     "unseen_samples",
 ]
@@ -117,6 +118,13 @@ def not_to_be_rounded(name: str, what: Any) -> DataTypeError:
 def one_target_of_pictures(given: Sequence[str]) -> ParameterError:
     """Return the error for several statements of how much may be lost."""
     return ParameterError(f"compress: exactly one of psnr, bpp and size says how much may be lost; got {given}.")
+
+
+def size_of_several() -> ParameterError:
+    """Return the error for a size that the pictures of a folder should have together."""
+    return ParameterError(
+        "compress: --size is of one file, and each picture of a folder is compressed alone; give --psnr or --bpp."
+    )
 
 
 def pictures_not_so_small(target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:

@@ -74,6 +74,9 @@ def compress(
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
 
+    With -m and a model of pictures of one kind (isthmus fit --model codec), PNG files and stacks (.npy, IDX) become
+    smaller, and come back byte for byte; with --psnr, --bpp or --size near to it.
+
     With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
     --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
 
@@ -111,11 +114,11 @@ def compress(
         Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
         speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG and WebP.
     psnr : float
-        With a model of records: decibels that these have at least when they come back.
+        With a model of records or pictures: decibels that these have at least when they come back.
     bpp : float
-        With a model of records: bits for each pixel, or number, that the file has at most.
+        With a model of records or pictures: bits for each pixel, or number, that the file has at most.
     size : int
-        With a model of records: bytes that the file has at most.
+        With a model of records or pictures: bytes that the file has at most.
     effort : int
         With a model of records: steps in which the code of each is made better; 20 save about a tenth.
     threads : int

@@ -41,7 +41,7 @@ from isthmus.coding.container import (
     varint,
 )
 from isthmus.coding.kinds import AnyCodec, Model, fitted_in
-from isthmus.coding.members import CodedMember, coded_member, data_of_member
+from isthmus.coding.members import CodedMember, ContentIn, coded_member, data_of_member
 from isthmus.coding.prior import Prior
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
@@ -471,6 +471,7 @@ def write_archive(
     progress: Progress | None = None,
     model: Prior | AnyCodec | None = None,
     prior: bool = True,
+    content_in: ContentIn | None = None,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -488,6 +489,8 @@ def write_archive(
         What members are coded with; those that one of pictures is not for are coded as bytes.
     prior : bool, default=True
         As :meth:`Archive.create` takes it.
+    content_in : callable, optional
+        Returns what a member is coded as with a model of something else than bytes, in place of its own method.
 
     Returns
     -------
@@ -510,7 +513,7 @@ def write_archive(
     else:
         known = Choice(number, model, prior).for_members(contents)
         fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
-    writer = _ArchiveWriter(file, fields, known, label, progress)
+    writer = _ArchiveWriter(file, fields, known, label, progress, content_in)
     writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
@@ -518,7 +521,16 @@ def write_archive(
 class _ArchiveWriter:
     """Writes the parts of an archive in their order."""
 
-    def __init__(self, file: BinaryIO, fields: Fields, prior: Any, label: str, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        fields: Fields,
+        prior: Any,
+        label: str,
+        progress: Progress | None,
+        content_in: ContentIn | None = None,
+    ) -> None:
+        self._content_in = content_in
         self._file, self._fields, self._prior, self._label, self._progress = file, fields, prior, label, progress
         self._members: list[Member] = []
         self._size = 0
@@ -534,7 +546,7 @@ class _ArchiveWriter:
 
     def add(self, contents: Given, *, verify: bool, threads: int) -> None:
         """Code members, several at a time, or several groups of blocks."""
-        if self._fields.files:
+        if self._fields.files and contents:
             self._add_files(contents, verify=verify, threads=threads)
             return
         found: dict[str, list[Block]] = {name: [] for name in contents}
@@ -558,7 +570,7 @@ class _ArchiveWriter:
     def _add_files(self, contents: Given, *, verify: bool, threads: int) -> None:
         """Code members as compressed files of their own; warn of those that are not as others are."""
         as_bytes, not_exact = list[str](), list[str]()
-        work = partial(_coded_file, self._prior, verify=verify)
+        work = partial(_coded_file, self._content_in or self._prior.content_in, verify=verify)
         for member in _in_order(work, contents.items(), threads):
             blocks = []
             for piece in _cut(memoryview(member.data)):
@@ -566,8 +578,8 @@ class _ArchiveWriter:
                 blocks.append(Block(len(piece), len(piece), True, check_of(piece, _check_size(len(piece)))))
             self._members.append(Member(member.name, member.size, tuple(blocks)))
             if member.why_bytes:
-                as_bytes.append(member.why_bytes)
-            elif not member.is_exact:
+                as_bytes.append(member.name)
+            elif not member.is_exact and self._content_in is None:
                 not_exact.append(member.name)
             if self._progress:
                 self._progress(member.size, len(member.data))
@@ -605,10 +617,10 @@ def _groups_of(contents: Given) -> Iterator[tuple[str, list[bytes]]]:
             yield name, group
 
 
-def _coded_file(codec: AnyCodec, item: tuple[str, Any], *, verify: bool) -> CodedMember:
+def _coded_file(content_in: ContentIn, item: tuple[str, Any], *, verify: bool) -> CodedMember:
     name, content = item
     given = content if isinstance(content, str | os.PathLike) else bytes(as_bytes("archive", content))
-    return coded_member(codec, name, given, verify=verify)
+    return coded_member(content_in, name, given, verify=verify)
 
 
 def _cut(data: memoryview) -> Iterator[bytes]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
 
 from isthmus.coding import contents
 from isthmus.coding.container import Source, opened
-from isthmus.coding.kinds import AnyCodec, Known
+from isthmus.coding.kinds import Known
 from isthmus.coding.sources import opened_file, pieces_of
 from isthmus.coding.stream import CHUNK, Writer, data_of
 from isthmus.errors import IsthmusError
 
-__all__ = ["CodedMember", "coded_member", "data_of_member"]
+__all__ = ["CodedMember", "ContentIn", "coded_member", "data_of_member"]
+
+
+ContentIn = Callable[[str, BinaryIO], contents.Content | None]
 
 
 class CodedMember(NamedTuple):
@@ -40,12 +43,15 @@ class CodedMember(NamedTuple):
     why_bytes: str | None = None
 
 
-def coded_member(codec: AnyCodec, name: str, content: bytes | str | os.PathLike[str], *, verify: bool) -> CodedMember:
+def coded_member(
+    content_in: ContentIn, name: str, content: bytes | str | os.PathLike[str], *, verify: bool
+) -> CodedMember:
     """Return a member, bytes or the file that has them, coded with a model; as bytes where it is not for it.
 
     Parameters
     ----------
-    codec : AnyCodec
+    content_in : callable
+        Returns what it is coded as, given its name and an open file: :meth:`AnyCodec.content_in`.
     name : str
     content : bytes or path
     verify : bool
@@ -56,7 +62,7 @@ def coded_member(codec: AnyCodec, name: str, content: bytes | str | os.PathLike[
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
-            found = codec.content_in(name, file)
+            found = content_in(name, file)
         except IsthmusError as error:
             found, why = None, str(error)
             file.seek(0)

@@ -79,7 +79,7 @@ class Rounding:
     ) -> None:
         if samples.dtype.kind not in "iu" or samples.dtype.itemsize > BYTES:
             raise checks.not_to_be_rounded(name, samples.dtype)
-        self._samples, self._pictures, self._pixels, self._made = samples, pictures, pixels, made
+        self._samples, self.pictures, self.pixels, self._made = samples, pictures, pixels, made
         self._most = span_of(samples.dtype) + 1  # the step with which one level is left
 
     @classmethod
@@ -127,15 +127,24 @@ class Rounding:
         ParameterError
             There is not exactly one, or no step meets it; then the nearest that can be had is said.
         """
+        step = self.step_within(targets)
+        data = self._file(step, verify)
+        return Rounded(data, step, self.psnr(step), 8 * len(data) / max(self.pixels, 1), self.pictures)
+
+    def step_within(self, targets: Mapping[str, float | None]) -> int:
+        """Return the step that :meth:`within` takes."""
         given = {name: value for name, value in targets.items() if value is not None}
         if len(given) != 1:
             raise checks.one_target_of_pictures(list(given))
         [(name, value)] = given.items()
         checks.number("compress", f"--{name}", value, low=0, above=True)
         if name == "psnr":
-            step = _last(lambda step: self.psnr(step) >= value, self._most)
-            return self._rounded(step, self._file(step, verify))
-        return self._of_size(name, value, verify)
+            return _last(lambda step: self.psnr(step) >= value, self._most)
+        return self._step_of_size(name, value)
+
+    def content(self, step: int) -> Content:
+        """Return the pictures, rounded to a step, as a content of a stream."""
+        return self._made(step)
 
     def psnr(self, step: int) -> float:
         """Return the PSNR of samples that are rounded to a step, in decibels."""
@@ -150,14 +159,14 @@ class Rounding:
         values, counts = np.unique(self._samples, return_counts=True)
         return values, counts.astype(np.int64)
 
-    def _of_size(self, target: str, wanted: float, verify: bool) -> Rounded:
-        most = int(wanted if target == "size" else wanted * self._pixels / 8)
-        smallest = self._rounded(self._most, self._file(self._most, verify=False))
-        if len(smallest.data) > most:
-            raise checks.pictures_not_so_small(target, wanted, len(smallest.data), smallest.bpp, smallest.psnr)
+    def _step_of_size(self, target: str, wanted: float) -> int:
+        most = int(wanted if target == "size" else wanted * self.pixels / 8)
+        smallest = len(self._file(self._most, verify=False))
+        if smallest > most:
+            bpp = 8 * smallest / max(self.pixels, 1)
+            raise checks.pictures_not_so_small(target, wanted, smallest, bpp, self.psnr(self._most))
         too_large = partial(self._is_larger, most)
-        step = _last(too_large, self._most) + 1 if too_large(1) else 1
-        return self._rounded(step, self._file(step, verify))
+        return _last(too_large, self._most) + 1 if too_large(1) else 1
 
     def _is_larger(self, size: int, step: int) -> bool:
         return len(self._file(step, verify=False)) > size
@@ -166,9 +175,6 @@ class Rounding:
         into = io.BytesIO()
         contents.write(into, self._made(step), verify=verify)
         return into.getvalue()
-
-    def _rounded(self, step: int, data: bytes) -> Rounded:
-        return Rounded(data, step, self.psnr(step), 8 * len(data) / max(self._pixels, 1), self._pictures)
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int:
