@@ -12,7 +12,7 @@ from isthmus.coding.container import Source, opened
 from isthmus.coding.kinds import Known
 from isthmus.coding.sources import opened_file, pieces_of
 from isthmus.coding.stream import CHUNK, Writer, data_of
-from isthmus.errors import IsthmusError
+from isthmus.errors import DataError
 
 __all__ = ["CodedMember", "ContentIn", "coded_member", "data_of_member"]
 
@@ -63,7 +63,7 @@ def coded_member(
         file.seek(0)
         try:
             found = content_in(name, file)
-        except IsthmusError as error:
+        except DataError as error:
             found, why = None, str(error)
             file.seek(0)
         if found is not None:
