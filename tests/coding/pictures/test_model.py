@@ -143,6 +143,11 @@ def test_samples_that_are_new_are_coded_unless_pictures_of_the_kind_have_few() -
         deep.compress(new)
 
 
+@pytest.mark.parametrize(("stack", "bits"), [(SEEN > 99, 1), (SEEN // 128, 1), (SEEN // 128 * 255, 1), (SEEN // 16, 4)])
+def test_few_levels_are_coded_in_few_bits(stack: np.ndarray, bits: int) -> None:
+    assert [levels.bits for levels in PictureCodec().fit(stack).layout.levels] == [bits]
+
+
 # ------------------------------------------------------------------ the file of a model
 
 
