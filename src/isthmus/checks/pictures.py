@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from isthmus.errors import ArtifactError, DataError, DataTypeError, ShapeError
+from isthmus.errors import DataError, DataTypeError, ParameterError, ShapeError
 
 __all__ = [
+    "coded_without_model",
+    "lossy_name",
     "no_picture",
-    "no_picture_codec",
+    "no_picture_of_model",
+    "no_pictures_in",
+    "no_pictures_of_model_in",
     "no_pictures_to_learn",
     "no_samples",
     "no_stack",
+    "not_to_be_rounded",
+    "one_target_of_pictures",
+    "pictures_not_so_small",
     "pictures_of_another_size",
     "pictures_of_another_type",
     "pictures_too_large",
+    "pictures_unlike_the_first",
     "png_compressed_anew",
     "png_not_byte_for_byte",
     "rows_too_long",
+    "size_of_several",
     "too_many_channels",
     "unseen_samples",
 ]
@@ -80,26 +90,88 @@ def no_pictures_to_learn() -> DataError:
     return DataError("PictureCodec.fit: there are no pictures to learn from; give one at least.")
 
 
-def pictures_of_another_size(shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
-    """Return the error for pictures that are not as large as those of a model."""
-    return ShapeError(f"stack: the pictures have the shape {shape}, and the model is for {known}; fit another one.")
-
-
-def pictures_of_another_type(dtype: Any, known: Any) -> DataTypeError:
-    """Return the error for pictures with other samples than those of a model."""
-    return DataTypeError(f"stack: the samples are {dtype}, and the model is for {known}; convert them if none is lost.")
-
-
-def unseen_samples() -> DataError:
-    """Return the error for samples that no picture had from which a model learned."""
+def no_pictures_in(path: object, why: str) -> DataError:
+    """Return the error for a file of which no pictures can be learned from."""
     return DataError(
-        "stack: there are samples that none of the pictures had from which the model learned, so that it cannot code "
-        "them; leave out the model, or fit one with such pictures."
+        f"{path} {why}; a model of pictures learns from PNG files, and from stacks in .npy and IDX files: leave it out."
     )
 
 
-def no_picture_codec(path: object, name: str) -> ArtifactError:
-    """Return the error for the file of something else where a model of pictures was expected."""
-    return ArtifactError(
-        f"{path} holds a {name}, which is no model of pictures; fit one with isthmus fit --model codec."
+def no_picture_of_model(path: object, why: str) -> DataError:
+    """Return the error for a file without pictures that is to be compressed with a model of pictures."""
+    return DataError(
+        f"{path} {why}, and the model is one of pictures (PNG files, stacks in .npy and IDX files); leave it out."
+    )
+
+
+def coded_without_model(path: str) -> str:
+    """Return what is said of pictures with a loss, for which a model of exact samples was not used."""
+    return f"{path} needs no model: the model knows exact samples, and these are rounded."
+
+
+def no_pictures_of_model_in(path: object) -> DataError:
+    """Return the error for a folder in which there is no picture that a model is for."""
+    return DataError(f"{path} holds no pictures such as the model is for; leave the model and the target out.")
+
+
+def not_to_be_rounded(name: str, what: Any) -> DataTypeError:
+    """Return the error for samples of which no step can be found that keeps a target."""
+    return DataTypeError(
+        f"{name}: with a loss, samples must be whole numbers of 8 to 32 bits, got {what}; leave out the target to lose "
+        f"nothing."
+    )
+
+
+def one_target_of_pictures(given: Sequence[str]) -> ParameterError:
+    """Return the error for several statements of how much may be lost."""
+    return ParameterError(f"compress: exactly one of psnr, bpp and size says how much may be lost; got {given}.")
+
+
+def size_of_several() -> ParameterError:
+    """Return the error for a size that the pictures of a folder should have together."""
+    return ParameterError(
+        "compress: --size is of one file, and each picture of a folder is compressed alone; give --psnr or --bpp."
+    )
+
+
+def lossy_name(path: str, output: str) -> ParameterError:
+    """Return the error for a picture that would be written under the name of a format that loses something."""
+    return ParameterError(
+        f"decompress: {path} holds its pixels in full, and {output} names a format that would not keep them; give the "
+        f"ending that the file had, such as .png or .npy."
+    )
+
+
+def pictures_not_so_small(name: str, target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:
+    """Return the error for a size that no step of the samples gives."""
+    said = f"{wanted:,.0f}" if target == "size" else f"{wanted:g}"
+    return ParameterError(
+        f"compress: {name}: --{target} {said} ({target}=) cannot be met: the smallest file takes {size:,} bytes, "
+        f"{bpp:.3g} bits a pixel, at {psnr:.1f} dB; give {size:,} bytes or more (--size)."
+    )
+
+
+def pictures_unlike_the_first(path: object, own: str, first: object, known: str) -> DataError:
+    """Return the error for a file of pictures that are not as large as those of the first, or have other samples."""
+    return DataError(
+        f"{path} holds pictures of {own}, and {first} of {known}; a model is for one size and type: leave out the "
+        f"others."
+    )
+
+
+def pictures_of_another_size(name: str, shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
+    """Return the error for pictures that are not as large as those of a model."""
+    return ShapeError(f"{name}: pictures have the shape {shape}, and the model is for {known}; fit another one.")
+
+
+def pictures_of_another_type(name: str, dtype: Any, known: Any) -> DataTypeError:
+    """Return the error for pictures with other samples than those of a model."""
+    return DataTypeError(f"{name}: samples are {dtype}, and the model is for {known}; convert them if none is lost.")
+
+
+def unseen_samples(name: str) -> DataError:
+    """Return the error for samples that no picture had from which a model learned."""
+    return DataError(
+        f"{name}: there are samples that none of the pictures had from which the model learned, so that it cannot code "
+        "them; leave out the model, or fit one with such pictures."
     )

@@ -23,9 +23,10 @@ from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
-from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
-from isthmus.coding.contents import TABLE, Piece
-from isthmus.coding.prior import Prior
+from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Fields, Source, opened
+from isthmus.coding.contents import PICTURE, TABLE, Piece
+from isthmus.coding.kinds import AnyCodec, Known, fitted_in
+from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
@@ -38,6 +39,7 @@ __all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "read_mod
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
 ROWS = re.compile(r"(\d{0,15}):(\d{0,15})")
+LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".heic")  # endings of pictures of which something is lost
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -73,6 +75,9 @@ def compress(
 
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
+
+    With -m and a model of pictures of one kind (isthmus fit --model codec), PNG files and stacks (.npy, IDX) become
+    smaller, and come back byte for byte; with --psnr, --bpp or --size near to it.
 
     With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
     --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
@@ -114,11 +119,11 @@ def compress(
     report : str
         With --compare: write what was measured as a page, too; a name that ends in .html, or a folder.
     psnr : float
-        With a model of records: decibels that these have at least when they come back.
+        With a model of records or pictures: decibels that these have at least when they come back.
     bpp : float
-        With a model of records: bits for each pixel, or number, that the file has at most.
+        With a model of records or pictures: bits for each pixel, or number, that the file has at most.
     size : int
-        With a model of records: bytes that the file has at most.
+        With a model of records or pictures: bytes that the file has at most.
     effort : int
         With a model of records: steps in which the code of each is made better; 20 save about a tenth.
     threads : int
@@ -145,17 +150,28 @@ def compress(
         into = [output] if output is not None else [_beside(path, force) for path in paths]
         targets = {**losses, "effort": effort}
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
-    if given := [f"--{name}" for name, value in losses.items() if value is not None]:
-        raise checks.target_without_model(given)
+    known = read_model(model)
+    codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
+    bound = {"max_error": max_error, "rel_error": rel_error, "fill": fill}
+    if codec and (bounds := [name for name, value in bound.items() if value is not None]):
+        raise checks.bound_with_codec(f"--{bounds[0].replace('_', '-')}", codec.content)
+    if given := {name: value for name, value in losses.items() if value is not None}:
+        if not isinstance(codec, PictureCodec):
+            raise checks.target_without_model([f"--{name}" for name in given])
+        alone = _records_alone(paths, dry_run or compare or stdout, output)
+        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        return lossy.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
-    choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
+    choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
     checks.choice("compress", "--content", content, KINDS)
-    if content not in (AUTO, BYTES) and (speed != "normal" or choice.model):
-        raise checks.content_with(content, "-m" if choice.model else "--speed fast")
-    how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill})
+    if content not in (AUTO, BYTES) and (speed != "normal" or known):
+        raise checks.content_with(content, "-m" if known else "--speed fast")
+    if codec and (not_with := _not_with(codec, paths, speed, content, told=dry_run or compare)):
+        raise not_with
+    how = _As(content, bound, codec)
     settings = {
         "speed": speed,
-        "model": choice.model,
+        "model": known,
         "prior": choice.carried,
         "verify": not no_verify,
         "threads": threads or THREADS,
@@ -193,13 +209,18 @@ class _As:
         What a person said that it is.
     bound : mapping
         How far the numbers of an array may be off.
+    codec : AnyCodec, optional
+        The model of something else than bytes with which it is coded.
     """
 
     content: str = AUTO
     bound: Mapping[str, float | None] = field(default_factory=dict)
+    codec: AnyCodec | None = None
 
     def recognised(self, path: str, file: BinaryIO, settings: Mapping[str, Any]) -> Recognised:
-        """Return what a file is coded as; only at normal speed and without a model it is anything but bytes."""
+        """Return what a file is coded as; at another speed than normal, and with a model of bytes, it is bytes."""
+        if self.codec:
+            return Recognised(self.codec.content_in(path, file))
         kind = kind_of(path, self.content)
         bound = {name: value for name, value in self.bound.items() if value is not None}
         if bound and kind != ARRAY:
@@ -245,6 +266,17 @@ class _Job:
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
 
 
+def _not_with(codec: AnyCodec, paths: Sequence[str], speed: str, content: str, *, told: bool) -> ParameterError | None:
+    """Return the error for what does not go with a model of something else than bytes."""
+    if speed != "normal":
+        return checks.model_at_speed()
+    if content == BYTES:
+        return checks.content_with(content, "-m")
+    if STANDARD in paths or told:
+        return checks.model_with_files_only(codec.content, "standard input" if STANDARD in paths else "estimate")
+    return None
+
+
 def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) -> Sequence[str]:
     """Refuse what records are not compressed to or from; several go to files beside them, and to none that is named."""
     if elsewhere or output == STANDARD or STANDARD in paths or (output is not None and len(paths) > 1):
@@ -252,9 +284,9 @@ def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) ->
     return paths
 
 
-def read_model(path: str | None) -> Prior | None:
-    """Return what is in the file of a model, where one is named."""
-    return None if path is None else Prior.read(path)
+def read_model(path: str | None) -> Any:
+    """Return what coders take of the model in a file, where one is named."""
+    return fitted_in("compress", path)
 
 
 def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, how: _As, *, dry_run: bool) -> Result:
@@ -336,7 +368,7 @@ def _compress_file(
                 threads=settings["threads"],
                 label=label,
                 done=told,
-                whatever=how.content != AUTO,
+                whatever=how.content != AUTO or how.codec is not None,
             )
             meter.data = size  # whatever stands for it
             if told.as_bytes:
@@ -518,7 +550,7 @@ def _bring_back(
     file: BinaryIO,
     output: str | None,
     to_stdout: BinaryIO | None,
-    model: Prior | None,
+    model: Known | None,
     *,
     chosen: tuple[int, int | None] | None,
     partial: bool,
@@ -534,10 +566,23 @@ def _bring_back(
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
         return written(terminal, source, form, to_stdout, model, chosen=chosen, partial=partial)
+    if output is not None:
+        _refuse_lossy_name(source, form, output)
     target = outputs.check_file_output(output or without_suffix(path), force)
     with replacing(target, force=force) as whole:
         record = written(terminal, source, form, whole, model, chosen=chosen, partial=partial)
     return {"output": str(target), **record}
+
+
+def _refuse_lossy_name(source: Source, form: int, output: str) -> None:
+    """Refuse to write a picture, of which nothing was lost, under the name of a format that would lose something."""
+    if form != STREAM or Path(output).suffix.lower() not in LOSSY:
+        return
+    here = source.position
+    content = Fields.read(source, STREAM).content
+    source.seek(here)
+    if content and content[0] == PICTURE:
+        raise checks.lossy_name(source.name, output)
 
 
 def written(
@@ -545,7 +590,7 @@ def written(
     source: Source,
     form: int,
     file: BinaryIO | None,
-    model: Prior | None,
+    model: Known | None,
     *,
     chosen: tuple[int, int | None] | None = None,
     partial: bool = False,
@@ -562,7 +607,7 @@ def written(
         Small or stream.
     file : binary file or None
         Where to; None checks only.
-    model : Prior or None
+    model : Known or None
         What a person named as the model that it needs.
     chosen : tuple of (int, int or None), optional
         Rows of a table to be written alone: the first one, and the one behind the last.

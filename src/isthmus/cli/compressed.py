@@ -66,6 +66,8 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
     if "content" in found and found["content"] != CODES:
         lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
+    if found.get("files"):
+        return [*lines, "each member is a compressed file of its own"]
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
     return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
 
@@ -161,9 +163,9 @@ def verify(terminal: Terminal, path: str, model: str | None) -> Result:
             Archive(path, model=prior) as archive,
             metered(terminal, sum(one.length for one in archive.members)) as meter,
         ):
-            for member in archive.members:
-                for block, data in zip(member.blocks, archive.blocks(member.name), strict=True):
-                    meter(len(data), block.size)
+            for name in archive.names:
+                for data, size in archive.metered(name):
+                    meter(len(data), size)
         checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
     return _verified(path, checked)
 

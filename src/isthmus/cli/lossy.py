@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from isthmus import artifact, checks
+from isthmus import checks
 from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
-from isthmus.coding import names
-from isthmus.coding.codec import Codec
+from isthmus.coding import kinds, names
+from isthmus.coding.archive import write_archive
 from isthmus.coding.codes import CodedRecords, opened_codes
 from isthmus.coding.container import Source
+from isthmus.coding.contents import Content
 from isthmus.coding.describing import describe
+from isthmus.coding.sources import gathered, watched_file
 from isthmus.coding.stream import Lost
+from isthmus.files import replacing
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
+    from isthmus.coding.pictures import PictureCodec
     from isthmus.report.compression import Shown
 
-__all__ = ["compare", "compress_records", "decompress_records", "is_of_records"]
+__all__ = ["compare", "compress_pictures", "compress_records", "decompress_records", "is_of_records"]
 
 POINTS = 8  # of a curve
 NEAR = 1.0  # decibels below its best, within which a model is compared with formats at one size
@@ -34,8 +39,8 @@ CROP, ACROSS = 192, 560  # pixels of a side of each, at most, and of all side by
 
 
 def is_of_records(path: str | None) -> bool:
-    """Tell whether the file of a model holds one of records, and not one of bytes."""
-    return path is not None and artifact.describe(path)["class"] != Codec.__name__
+    """Tell whether the file of a model holds one of records, and not one that makes data smaller without a loss."""
+    return path is not None and not kinds.is_codec(path)
 
 
 def compress_records(
@@ -66,12 +71,112 @@ def compress_records(
     return Result({"files": done}, [_line(one, fitted.schema_.kind) for one in done])
 
 
+def compress_pictures(
+    terminal: Terminal,
+    paths: Sequence[str],
+    targets: Sequence[str],
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> Result:
+    """Compress files of pictures with a loss, each to its target, by a model that codes samples exactly."""
+    done = []
+    for path, target in zip(paths, [outputs.check_file_output(target, force) for target in targets], strict=True):
+        started = time.perf_counter()
+        if os.path.isdir(path):
+            one = _folder_of_pictures(terminal, path, target, codec, wanted, verify=verify, force=force)
+        else:
+            one = _file_of_pictures(terminal, path, target, codec, wanted, verify=verify, force=force)
+        done.append({"source": path, "output": str(target), **one, "seconds": time.perf_counter() - started})
+    return Result({"files": done}, [_line(one, "image") for one in done])
+
+
+def _file_of_pictures(
+    terminal: Terminal,
+    path: str,
+    target: Path,
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Compress one file of pictures with a loss."""
+    with watched_file(path) as file:
+        made = codec.rounding_in(path, file).within(wanted, verify=verify)
+        file.seek(0, os.SEEK_END)  # all of it was read, in whatever order
+    with replacing(target, force=force) as into:
+        into.write(made.data)
+    if made.step > 1:
+        terminal.say(f"note: {checks.coded_without_model(str(target))}")
+    found = {"records": made.pictures, "compressed_bytes": len(made.data), "bpp": made.bpp}
+    return {**found, "psnr": made.psnr if made.step > 1 else None, "steps": [made.step]}
+
+
+def _folder_of_pictures(
+    terminal: Terminal,
+    path: str,
+    target: Path,
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Compress a folder as an archive, each of whose members keeps a target."""
+    if "size" in wanted:
+        raise checks.size_of_several()
+    found: list[_Member] = []
+
+    def content_in(name: str, file: BinaryIO) -> Content:
+        rounding = codec.rounding_in(name, file)
+        step = rounding.step_within(wanted)
+        found.append(_Member(rounding.pictures, rounding.pixels, step, rounding.psnr(step)))
+        return rounding.content(step)
+
+    members = gathered([path], but=target)
+    if members.skipped:
+        terminal.say(f"note: {checks.skipped_in_folder(members.skipped)}")
+    if not members.files:
+        raise checks.nothing_to_compress(path)
+    with replacing(target, force=force) as into:
+        size = write_archive(into, members.files, model=codec, verify=verify, content_in=content_in)
+        if not found:
+            raise checks.no_pictures_of_model_in(path)
+    pixels = sum(one.pixels for one in found)
+    errors = sum(one.pixels * 10 ** (-one.psnr / 10) for one in found)
+    psnr = 10 * math.log10(pixels / errors) if errors else None
+    bpp, steps = 8 * size / max(pixels, 1), sorted({one.step for one in found})
+    count = sum(one.pictures for one in found)
+    return {"records": count, "compressed_bytes": size, "bpp": bpp, "psnr": psnr, "steps": steps}
+
+
+class _Member(NamedTuple):
+    """What became of one member of an archive."""
+
+    pictures: int
+    pixels: int
+    step: int
+    psnr: float
+
+
 def _line(one: dict[str, Any], kind: str) -> str:
     return (
         f"{one['output']}: {counted(one['records'], 'picture' if kind == 'image' else 'row')} in "
-        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, PSNR {one['psnr']:.2f} dB, "
+        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, {_quality(one)}, "
         f"{one['seconds']:.1f} s"
     )
+
+
+def _quality(one: dict[str, Any]) -> str:
+    if one["psnr"] is None:
+        return "nothing is lost"
+    steps = one.get("steps", [])
+    span = f"{steps[0]} to {steps[-1]}" if len(steps) > 1 else "".join(map(str, steps))
+    step = f" (samples rounded to steps of {span})" if span else ""
+    return f"PSNR {one['psnr']:.2f} dB{step}"
 
 
 def _what(kind: str) -> str:
@@ -258,7 +363,7 @@ def _needed(coded: CodedRecords, model: str) -> Any:
     from isthmus.tasks.compression import compressible, fingerprint_of
 
     if not is_of_records(model):
-        coded.check_model(Codec.load(model).prior_.fingerprint)
+        coded.check_model(kinds.load(model).fitted().fingerprint)
     fitted = inputs.load_model(model, None)
     compressible(fitted)
     coded.check_model(fingerprint_of(fitted))

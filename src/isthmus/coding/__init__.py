@@ -19,14 +19,16 @@ from isthmus import checks, files
 from isthmus.coding import contents
 from isthmus.coding.archive import Archive
 from isthmus.coding.arrays.content import ArrayContent
-from isthmus.coding.codec import Codec, Model, prior_in
+from isthmus.coding.codec import Codec
 from isthmus.coding.container import Source, opened
+from isthmus.coding.kinds import AnyCodec, Model, fitted_in
+from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.prior import Prior
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed", "read_rows"]
+__all__ = ["Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"]
 
 
 def compress(
@@ -47,13 +49,14 @@ def compress(
     Parameters
     ----------
     data : ndarray, bytes or another object with the buffer protocol
-        An array of NumPy's, which comes back as one, with its type, shape and order; or any bytes.
+        An array of NumPy's, which comes back as one, with its type, shape and order; or any bytes. With a model of
+        pictures, a stack of these: (n, height, width) or (n, height, width, channels).
     speed : {"normal", "fast"}, default="normal"
         "fast" takes a fraction of the time and gives larger files: it does without a prior. Up to 65,535 bytes that is
         all the difference.
     verify : bool, default=True
         Whether what was coded is decoded again and compared, which takes as long again.
-    model : Codec or path, optional
+    model : Codec, PictureCodec or path, optional
         What was learned from data like these. Whoever decompresses them needs it too.
     prior : bool, default=True
         Whether, without a model, the coder may begin with the prior that isthmus carries: for data that look like text.
@@ -75,7 +78,10 @@ def compress(
     DataTypeError
         ``data`` are no bytes.
     ParameterError
-        There is a model, and the speed is "fast"; or a bound, and the data are no array, or have no numbers.
+        There is a model, and the speed is "fast", or the data are not of its kind; or a bound, and the data are no
+        array, or have no numbers.
+    ShapeError, DataTypeError, DataError
+        The model is for pictures of another size or type, or has not seen their samples.
 
     Warns
     -----
@@ -89,7 +95,12 @@ def compress(
         return _compressed_array(data, verify, bound)
     if any(value is not None for value in bound.values()):
         raise checks.bound_without_array("the data", next(name for name, value in bound.items() if value is not None))
-    return compressed(data, speed=speed, verify=verify, model=prior_in("compress", model), prior=prior)
+    needed = fitted_in("compress", model)
+    if not isinstance(needed, AnyCodec):
+        return compressed(data, speed=speed, verify=verify, model=needed, prior=prior)
+    if speed != "normal":
+        raise checks.model_at_speed()
+    return needed.compress(data, verify=verify)
 
 
 def _compressed_array(array: NDArray[Any], verify: bool, bound: dict[str, Any]) -> bytes:
@@ -109,7 +120,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
         A whole compressed file.
     limit : int, optional
         Bytes that may come out: a few bytes from a stranger can stand for gigabytes.
-    model : Codec or path, optional
+    model : Codec, PictureCodec or path, optional
         The model that they were compressed with. Where they were without one, it is not looked at.
 
     Raises
@@ -121,7 +132,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
     DataError
         More than ``limit`` bytes would come out.
     """
-    return decompressed(data, limit=limit, model=prior_in("decompress", model))
+    return decompressed(data, limit=limit, model=fitted_in("decompress", model))
 
 
 def read_rows(
@@ -151,13 +162,13 @@ def read_rows(
     ParameterError
         It has not so many rows.
     """
-    known = prior_in("read_rows", model)
+    needed = fitted_in("read_rows", model)
     with contextlib.ExitStack() as stack:
         if isinstance(file, str | os.PathLike):
             source = Source(stack.enter_context(open(file, "rb")), os.fspath(file))
         else:
             source = Source(file, "the data")
-        return b"".join(chosen_rows(source, opened(source), start, stop, known))
+        return b"".join(chosen_rows(source, opened(source), start, stop, needed))
 
 
 def open_compressed(
@@ -219,9 +230,9 @@ def open_compressed(
     action, kind = mode[:1], mode[1:] or "b"
     if action not in ("r", "w", "x") or kind not in ("b", "t"):
         raise checks.compressed_mode(mode)
-    known = prior_in("open_compressed", model)
-    how = {"speed": speed, "verify": verify, "model": known, "prior": prior}
-    binary: Any = _reader(file, known) if action == "r" else _writer(file, action == "w", how)
+    needed = fitted_in("open_compressed", model)
+    how = {"speed": speed, "verify": verify, "model": needed, "prior": prior}
+    binary: Any = _reader(file, needed) if action == "r" else _writer(file, action == "w", how)
     if kind == "b":
         return binary
     return _Text(binary, encoding or "utf-8", errors, newline)

@@ -13,7 +13,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO, Self, TypeVar
@@ -21,12 +22,13 @@ from typing import Any, BinaryIO, Self, TypeVar
 from isthmus import checks, files
 from isthmus.coding import names
 from isthmus.coding.choosing import Choice, Given
-from isthmus.coding.codec import Model, prior_in
-from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.coder import NORMAL, Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
+    FINGERPRINT,
     SMALL_LIMIT,
     SPEEDS,
+    STORED,
     Fields,
     Source,
     as_bytes,
@@ -34,9 +36,12 @@ from isthmus.coding.container import (
     check_of,
     coded,
     decoded,
+    needed_model,
     opened,
     varint,
 )
+from isthmus.coding.kinds import AnyCodec, Model, fitted_in
+from isthmus.coding.members import CodedMember, ContentIn, coded_member, data_of_member
 from isthmus.coding.prior import Prior
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
@@ -115,7 +120,7 @@ class Archive:
     ----------
     file : path or binary file
         Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
-    model : Codec or path, optional
+    model : Codec, PictureCodec or path, optional
         The model that it was compressed with, where it was with one. Names and lengths can be had without it.
 
     Raises
@@ -137,7 +142,7 @@ class Archive:
     """
 
     def __init__(self, file: str | os.PathLike[str] | BinaryIO, *, model: Model = None) -> None:
-        self._model = prior_in("Archive", model)
+        self._model = fitted_in("Archive", model)
         self._path = Path(file) if isinstance(file, str | os.PathLike) else None
         self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
         self.label = str(self._path or "the archive")
@@ -177,7 +182,7 @@ class Archive:
             Blocks that are coded at a time.
         force : bool, default=False
             Whether a file of that name may be replaced.
-        model : Codec or path, optional
+        model : Codec, PictureCodec or path, optional
             What was learned from data like these; whoever reads members needs it too.
         prior : bool, default=True
             Whether, without a model, the prior that isthmus carries may be used, where most bytes look like text.
@@ -197,8 +202,8 @@ class Archive:
             Links and special files of a folder were left out, or a file changed while it was read.
         """
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
-        known = prior_in("Archive", model)
-        how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": known, "prior": prior}
+        needed = fitted_in("Archive", model)
+        how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": needed, "prior": prior}
         with files.replacing(path, force=force) as file:
             write_archive(file, given, label=os.fspath(path), **how)
         return cls(path, model=model)
@@ -214,8 +219,10 @@ class Archive:
         return list(self._members.values())
 
     @property
-    def prior(self) -> Prior | None:
+    def prior(self) -> Any:
         """What members are coded with; ArtifactError where that is a model and another one was given, or none."""
+        if self.fields.files:
+            return needed_model(self.fields.prior, self._model, self.label)
         return self.fields.found_prior(self._model, self.label)
 
     def read(self, name: str) -> bytes:
@@ -231,7 +238,7 @@ class Archive:
         return b"".join(self.blocks(name))
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """Yield the content of a member in pieces of 256 KiB, the last one shorter.
+        """Yield the content of a member in pieces: of 256 KiB, the last one shorter, where it is coded as bytes.
 
         Raises
         ------
@@ -241,7 +248,22 @@ class Archive:
             It is damaged, and what came before is sound; or the archive needs another model.
         """
         checks.known_members(self.label, [name], self._members)
-        source, prior = Source(self._file, self.label), self.prior
+        prior = self.prior
+        if not self.fields.files:
+            yield from self._blocks(name, prior)
+            return
+        yield from data_of_member(b"".join(self._blocks(name, None)), f"member {name!r} of {self.label}", prior)
+
+    def metered(self, name: str) -> Iterator[tuple[bytes, int]]:
+        """Yield the pieces of a member as :meth:`blocks` does, each with the bytes that were read for it."""
+        blocks = self._members[name].blocks
+        sizes = [sum(block.size for block in blocks)] if self.fields.files else [block.size for block in blocks]
+        for number, data in enumerate(self.blocks(name)):
+            yield data, sizes[number] if number < len(sizes) else 0
+
+    def _blocks(self, name: str, prior: Prior | None) -> Iterator[bytes]:
+        """Yield the data of the blocks of a member."""
+        source = Source(self._file, self.label)
         blocks = self._members[name].blocks
         for start in range(0, len(blocks), GROUP):
             decoder = _Decoder(self.fields, prior, blocks[start : start + GROUP])
@@ -316,10 +338,10 @@ class Archive:
         return [folder.joinpath(*name.split("/")) for name in wanted]
 
     def _write(self, name: str, file: BinaryIO, progress: Progress | None) -> None:
-        for block, data in zip(self._members[name].blocks, self.blocks(name), strict=True):
+        for data, size in self.metered(name):
             file.write(data)
             if progress:
-                progress(len(data), block.size)
+                progress(len(data), size)
 
     def add(
         self,
@@ -447,8 +469,9 @@ def write_archive(
     threads: int = 1,
     label: str = "the archive",
     progress: Progress | None = None,
-    model: Prior | None = None,
+    model: Prior | AnyCodec | None = None,
     prior: bool = True,
+    content_in: ContentIn | None = None,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -462,22 +485,35 @@ def write_archive(
         As :meth:`Archive.create` and :meth:`Archive.add` take them.
     label : str, default="the archive"
         What sentences call it.
-    model : Prior, optional
-        What members are coded with.
+    model : Prior or AnyCodec, optional
+        What members are coded with; those that one of pictures is not for are coded as bytes.
     prior : bool, default=True
         As :meth:`Archive.create` takes it.
+    content_in : callable, optional
+        Returns what a member is coded as with a model of something else than bytes, in place of its own method.
 
     Returns
     -------
     int
         Bytes that were written.
+
+    Warns
+    -----
+    IsthmusWarning
+        The model is not for some members, or some come back with the same pixels and not byte for byte.
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
     number = SPEEDS[speed]
-    known = Choice(number, model, prior).for_members(contents)
-    fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
-    writer = _ArchiveWriter(file, fields, known, label, progress)
+    if isinstance(model, AnyCodec):  # of something else than bytes: each member becomes a compressed file
+        if number != NORMAL:
+            raise checks.model_at_speed()
+        known: Any = model
+        fields = Fields(STORED, prior=model.fitted().fingerprint[:FINGERPRINT], files=True)
+    else:
+        known = Choice(number, model, prior).for_members(contents)
+        fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
+    writer = _ArchiveWriter(file, fields, known, label, progress, content_in)
     writer.add(contents, verify=verify, threads=threads)
     return writer.end()
 
@@ -486,8 +522,15 @@ class _ArchiveWriter:
     """Writes the parts of an archive in their order."""
 
     def __init__(
-        self, file: BinaryIO, fields: Fields, prior: Prior | None, label: str, progress: Progress | None
+        self,
+        file: BinaryIO,
+        fields: Fields,
+        prior: Any,
+        label: str,
+        progress: Progress | None,
+        content_in: ContentIn | None = None,
     ) -> None:
+        self._content_in = content_in
         self._file, self._fields, self._prior, self._label, self._progress = file, fields, prior, label, progress
         self._members: list[Member] = []
         self._size = 0
@@ -502,7 +545,10 @@ class _ArchiveWriter:
         self._members.append(member)
 
     def add(self, contents: Given, *, verify: bool, threads: int) -> None:
-        """Code members, several groups of blocks at a time."""
+        """Code members, several at a time, or several groups of blocks."""
+        if self._fields.files and contents:
+            self._add_files(contents, verify=verify, threads=threads)
+            return
         found: dict[str, list[Block]] = {name: [] for name in contents}
         stopped = Event()  # else threads would work on at what nobody waits for
 
@@ -521,9 +567,30 @@ class _ArchiveWriter:
         for name, blocks in found.items():
             self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
 
+    def _add_files(self, contents: Given, *, verify: bool, threads: int) -> None:
+        """Code members as compressed files of their own; warn of those that are not as others are."""
+        as_bytes, not_exact = list[str](), list[str]()
+        work = partial(_coded_file, self._content_in or self._prior.content_in, verify=verify)
+        for member in _in_order(work, contents.items(), threads):
+            blocks = []
+            for piece in _cut(memoryview(member.data)):
+                self._put(piece)
+                blocks.append(Block(len(piece), len(piece), True, check_of(piece, _check_size(len(piece)))))
+            self._members.append(Member(member.name, member.size, tuple(blocks)))
+            if member.why_bytes:
+                as_bytes.append(member.name)
+            elif not member.is_exact and self._content_in is None:
+                not_exact.append(member.name)
+            if self._progress:
+                self._progress(member.size, len(member.data))
+        if as_bytes:
+            warnings.warn(IsthmusWarning(checks.members_as_bytes(as_bytes)), stacklevel=4)
+        if not_exact:
+            warnings.warn(IsthmusWarning(checks.members_not_byte_for_byte(not_exact)), stacklevel=4)
+
     def end(self) -> int:
         """Write the directory and the footer; return the bytes of the whole."""
-        directory = _packed(self._members)
+        directory = _packed(self._members, files=self._fields.files)
         blocks = sum(len(member.blocks) for member in self._members)
         if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
             raise checks.archive_too_large(self._label)
@@ -548,6 +615,12 @@ def _groups_of(contents: Given) -> Iterator[tuple[str, list[bytes]]]:
         )
         while group := list(itertools.islice(blocks, GROUP)):
             yield name, group
+
+
+def _coded_file(content_in: ContentIn, item: tuple[str, Any], *, verify: bool) -> CodedMember:
+    name, content = item
+    given = content if isinstance(content, str | os.PathLike) else bytes(as_bytes("archive", content))
+    return coded_member(content_in, name, given, verify=verify)
 
 
 def _cut(data: memoryview) -> Iterator[bytes]:
@@ -606,16 +679,18 @@ def _check_size(length: int) -> int:
     return SHORT_CHECK if length <= SMALL_LIMIT else LONG_CHECK
 
 
-def _packed(members: Sequence[Member]) -> bytes:
-    """Return the directory of members."""
+def _packed(members: Sequence[Member], *, files: bool = False) -> bytes:
+    """Return the directory of members; of those that are compressed files it has the lengths of these as well."""
     blocks = [block for member in members for block in member.blocks]
+    lengths = [sum(block.length for block in member.blocks) if files else member.length for member in members]
     return b"".join(
         (
             varint(len(members)),
             *(member.name.encode() + b"\0" for member in members),
-            *(varint(member.length) for member in members),
+            *map(varint, lengths),
             *(varint(2 * block.size + block.stored) for block in blocks),
             *(block.check for block in blocks),
+            *(varint(member.length) for member in members if files),
         )
     )
 
@@ -681,7 +756,7 @@ def _opened(file: BinaryIO, label: str) -> tuple[Fields, list[Member]]:
         file.seek(end - (copy + 1) * size)
         directory = _directory(source.take(size), length)
         if directory is not None and check_of(directory) == footer[8:12]:
-            return fields, _members(directory, start, end - copies * size, label)
+            return fields, _members(directory, start, end - copies * size, label, files=fields.files)
     raise source.damaged("its directory does not fit its check, or its end is missing")
 
 
@@ -689,11 +764,13 @@ def _directory(payload: bytes, length: int) -> bytes | None:
     return payload if len(payload) == length else decoded(_directory_coder(length), payload, length)
 
 
-def _members(directory: bytes, start: int, end: int, label: str) -> list[Member]:
+def _members(directory: bytes, start: int, end: int, label: str, *, files: bool = False) -> list[Member]:
     """Return the members that a directory lists, whose payloads fill the file from ``start`` to ``end``."""
     source = Source(io.BytesIO(directory), label)
     try:
         found = list(_listed(source, directory, start))
+        if files:
+            found = [replace(member, length=source.varint()) for member in found]
     except (ArtifactError, UnicodeDecodeError):
         raise source.damaged("its directory makes no sense") from None
     last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)

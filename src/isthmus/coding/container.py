@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 from isthmus import checks
 from isthmus.coding import names
 from isthmus.coding.coder import NORMAL, Coder, table_bits
+from isthmus.coding.kinds import Known
 from isthmus.coding.prior import Prior, shipped
 from isthmus.errors import ArtifactError
 
@@ -34,6 +35,7 @@ __all__ = [
     "coded",
     "decoded",
     "is_compressed",
+    "needed_model",
     "needed_prior",
     "opened",
     "small",
@@ -242,7 +244,7 @@ def _form_with(prior: Prior | None) -> tuple[int, bytes]:
     return SMALL_WITH_MODEL, prior.fingerprint[:SMALL_FINGERPRINT]
 
 
-def small_data(source: Source, form: int, model: Prior | None = None) -> bytes:
+def small_data(source: Source, form: int, model: Known | None = None) -> bytes:
     """Return the data of a small file, whose first bytes are taken; ``model`` is the one that a person named."""
     size = source.take(2)
     check, length = source.take(3), int.from_bytes(size, "little")
@@ -257,7 +259,7 @@ def small_data(source: Source, form: int, model: Prior | None = None) -> bytes:
     return data
 
 
-def _prior_of(form: int, named: bytes, model: Prior | None, source: Source) -> Prior | None:
+def _prior_of(form: int, named: bytes, model: Known | None, source: Source) -> Prior | None:
     """Return the prior that a small file is predicted with."""
     if form == SMALL_PREDICTED:
         return None
@@ -268,14 +270,14 @@ def _prior_of(form: int, named: bytes, model: Prior | None, source: Source) -> P
     return shipped()
 
 
-def needed_prior(fingerprint: bytes, model: Prior | None, name: str) -> Prior:
+def needed_prior(fingerprint: bytes, model: Known | None, name: str) -> Prior:
     """Return the prior whose fingerprint begins so: that of the package, or the model that a person named.
 
     Parameters
     ----------
     fingerprint : bytes
         Its beginning.
-    model : Prior or None
+    model : Known or None
         What was named.
     name : str
         Of the file that needs it, for sentences.
@@ -286,9 +288,17 @@ def needed_prior(fingerprint: bytes, model: Prior | None, name: str) -> Prior:
         It is another, or none was named.
     """
     for prior in (model, shipped()):
-        if prior is not None and prior.fingerprint.startswith(fingerprint):
+        if isinstance(prior, Prior) and prior.fingerprint.startswith(fingerprint):
             return prior
     raise checks.needs_model(name, fingerprint.hex(), None if model is None else model.fingerprint.hex())
+
+
+def needed_model(fingerprint: bytes | None, model: Known | None, name: str) -> Known:
+    """Return the model that a person named, whose fingerprint begins so; errors are those of :func:`needed_prior`."""
+    if fingerprint is None or model is None or not model.fingerprint.startswith(fingerprint):
+        needed = (fingerprint or b"").hex()
+        raise checks.needs_model(name, needed, None if model is None else model.fingerprint.hex())
+    return model
 
 
 # ------------------------------------------------------------------ fields of a stream or an archive
@@ -312,6 +322,8 @@ class Fields:
         The 16 first bytes of the fingerprint of the prior that the coder begins with.
     content : bytes, optional
         What is in the stream where it is not bytes: its number, and what it says of itself.
+    files : bool, default=False
+        Of an archive: whether its members are compressed files of their own.
     """
 
     method: int
@@ -320,6 +332,7 @@ class Fields:
     name: str | None = None
     prior: bytes | None = None
     content: bytes | None = None
+    files: bool = False
 
     @classmethod
     def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
@@ -335,6 +348,8 @@ class Fields:
             fields[2] = self.content
         if self.prior is not None:
             fields[6] = self.prior
+        if self.files:
+            fields[8] = b""
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
         first = first_bytes(form) + varint(len(packed)) + packed
         return first + check_of(first[2:])
@@ -349,12 +364,15 @@ class Fields:
         packed = source.take(size)
         if check_of(first_bytes(form)[2:] + source.noted()) != source.take(4):
             raise source.damaged("its head does not fit its check")
-        return cls._understood(_by_tag(packed, source), source)
+        found = cls._understood(_by_tag(packed, source), source)
+        if found.files and (form != ARCHIVE or found.method != STORED):
+            raise checks.later_form(source.name, "field 8 of such a file")
+        return found
 
     @classmethod
     def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
         """Return what fields mean, each of which is what it should be, or was written by a later version."""
-        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6)]
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6, 8)]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
         coder = fields.get(4, b"")
@@ -371,11 +389,14 @@ class Fields:
         prior = fields.get(6)
         if prior is not None and len(prior) != FINGERPRINT:
             raise source.damaged("its head does not say which prior it needs")
-        if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)):
+        if fields.get(8):
+            raise checks.later_form(source.name, "a value of field 8")
+        files = 8 in fields
+        if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)) and not files:
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
-        return cls(method, speed, bits, _name(fields.get(1), source), prior, content)
+        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, files)
 
-    def found_prior(self, model: Prior | None, name: str) -> Prior | None:
+    def found_prior(self, model: Known | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""
         return None if self.prior is None else needed_prior(self.prior, model, name)
 

@@ -23,6 +23,7 @@ from isthmus.coding.container import (
     Source,
     opened,
 )
+from isthmus.coding.kinds import ANY
 from isthmus.coding.prior import shipped
 
 __all__ = ["describe"]
@@ -91,7 +92,7 @@ def _of_fields(fields: Fields) -> dict[str, Any]:
 
 def _of_stream(source: Source) -> dict[str, Any]:
     fields = Fields.read(source, STREAM)
-    content = None if fields.content is None else contents.reader_of(fields.content, source.name)
+    content = None if fields.content is None else contents.reader_of(fields.content, source.name, ANY)
     columns = dict[str, int]()
     parts = {"head": source.position, "coded": 0, "stored": 0, "chunk heads": 0, "end": 0}
     number = units = stored = restarts = 0
@@ -130,13 +131,15 @@ def _of_archive(path: str | os.PathLike[str], size: int) -> dict[str, Any]:
     with Archive(path) as archive:
         members, fields = archive.members, archive.fields
     blocks = [block for member in members for block in member.blocks]
-    parts = {"head": len(fields.to_bytes(ARCHIVE)), **_of_payloads(blocks)}
+    payloads = {"coded": sum(block.size for block in blocks), "stored": 0} if fields.files else _of_payloads(blocks)
+    parts = {"head": len(fields.to_bytes(ARCHIVE)), **payloads}
     return {
         **_of_fields(fields),
         "bytes": sum(member.length for member in members),
         "members": len(members),
         "chunks": len(blocks),
-        "stored": sum(block.stored for block in blocks),
+        "stored": 0 if fields.files else sum(block.stored for block in blocks),
+        "files": fields.files,
         "parts": {**parts, "directory": size - sum(parts.values())},
         "largest": [
             {"name": member.name, "bytes": member.length, "compressed_bytes": member.size}

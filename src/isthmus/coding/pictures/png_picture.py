@@ -19,9 +19,12 @@ from isthmus.coding.pictures.frame import Frame
 from isthmus.coding.pictures.layout import Survey
 from isthmus.coding.pictures.picture import Pixels, strip_of
 from isthmus.coding.pictures.png import Header, Png, Samples, packed_rows, samples_of
-from isthmus.coding.pictures.strips import Coding
+from isthmus.coding.pictures.samples import rounded
+from isthmus.coding.pictures.schemes import STACK
+from isthmus.coding.pictures.stack import as_the_model
+from isthmus.coding.pictures.strips import Coding, Model
 
-__all__ = ["PNG", "PngPicture", "PngPixels"]
+__all__ = ["PNG", "PngPicture", "PngPixels", "pixels_of"]
 
 PNG = 1  # form of the description of a PNG file
 IN_MEMORY = 1 << 27  # bytes of samples that are kept between two looks at them
@@ -36,6 +39,12 @@ class PngPicture:
     file : binary file
         Can be searched; stays open, and has to be there until all pieces are made.
     speed : {"normal", "fast"}, default="normal"
+    model : PictureCodec, optional
+        What was learned from pictures like it.
+    name : str, default="picture"
+        What sentences call it.
+    step : int, default=1
+        To which samples are rounded; only with 1 nothing is lost.
 
     Attributes
     ----------
@@ -48,19 +57,30 @@ class PngPicture:
     ------
     NoPixelsError
         It is no PNG file, is damaged, or is one whose pixels would not be kept in full: to be kept as bytes.
+    ShapeError, DataTypeError, DataError
+        The model is for other pictures.
     """
 
     number, at_once = PICTURE, THREADS
-    fingerprint: bytes | None = None
 
-    def __init__(self, file: BinaryIO, *, speed: str = "normal") -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        speed: str = "normal",
+        model: Model | None = None,
+        name: str = "picture",
+        step: int = 1,
+    ) -> None:
         checks.choice("picture", "speed", speed, tuple(SPEEDS))
+        self.model, self._name, self._step = model, name, step
+        self.fingerprint = None if model is None else model.fingerprint
         self._png = Png(file)
         header = self._png.header
         size = header.height * header.width * header.channels * _dtype(header).itemsize
         self._kept: list[Samples] | None = [] if size <= IN_MEMORY else None
         self.coding, repeatable = self._surveyed(speed)
-        deflation = found_deflation(self._png) if repeatable else None
+        deflation = found_deflation(self._png) if repeatable and step == 1 else None
         self._frame = Frame.of(self._png, deflation)
         self.is_exact = deflation is not None
 
@@ -81,7 +101,7 @@ class PngPicture:
         if self._kept is not None:
             yield from self._kept
         else:
-            yield from (samples_of(rows, self._png.header) for rows in self._png.rows())
+            yield from (rounded(samples_of(rows, self._png.header), self._step) for rows in self._png.rows())
 
     def _surveyed(self, speed: str) -> tuple[Coding, bool]:
         """Return how the pixels are coded; with it whether rows have no spare bits but zeros."""
@@ -89,7 +109,7 @@ class PngPicture:
         survey = Survey(_dtype(header), header.channels if header.channels > 1 else 0)
         middle, at, sample, repeatable = sampled(header.height, header.width), 0, [], True
         for rows in self._png.rows():
-            samples = samples_of(rows, header)
+            samples = rounded(samples_of(rows, header), self._step)
             repeatable = repeatable and (header.depth >= 8 or np.array_equal(packed_rows(samples, header), rows))
             survey.add(samples)
             sample.append(samples[max(0, middle.start - at) : max(0, middle.stop - at)])
@@ -97,7 +117,10 @@ class PngPicture:
             if self._kept is not None:
                 self._kept.append(samples)
         layouts = survey.layouts(header.height, header.width)
-        return chosen(layouts, np.concatenate(sample), fast=speed == "fast"), repeatable
+        if self.model is None:
+            return chosen(layouts, np.concatenate(sample), fast=speed == "fast"), repeatable
+        layout = as_the_model(layouts[-1], header.height, self.model, self._name)
+        return Coding(layout, STACK, header.height, header.height, self.model), repeatable
 
 
 class PngPixels(Pixels):
@@ -114,10 +137,10 @@ class PngPixels(Pixels):
         self.header = header
 
     @classmethod
-    def read(cls, source: Source) -> Self:
+    def read(cls, source: Source, model: object = None) -> Self:
         """Return what a description says; ArtifactError where it is none."""
         depth, colour = source.take(2)
-        coding = Coding.read(source)
+        coding = Coding.read(source, model)
         layout = coding.layout
         header = Header(layout.width, layout.height, depth, colour)
         if header.why_refused() or layout.dtype != _dtype(header) or max(layout.channels, 1) != header.channels:
@@ -140,6 +163,13 @@ class PngPixels(Pixels):
         shape = -1, self.header.width, self.header.channels
         strips = (np.frombuffer(piece, self.coding.layout.dtype).reshape(shape) for piece in pieces)
         yield from frame.as_file(self.header, strips)
+
+
+def pixels_of(png: Png) -> Samples:
+    """Return the samples of a PNG file: (height, width), or (height, width, channels) where there are several."""
+    header = png.header
+    pixels = np.concatenate([samples_of(rows, header) for rows in png.rows()])
+    return pixels[:, :, 0] if header.channels == 1 else pixels
 
 
 def blocks_of(blocks: Iterator[Any], count: int) -> Iterator[NDArray[Any]]:
