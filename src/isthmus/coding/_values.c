@@ -64,9 +64,10 @@ typedef struct {
     Slot *first[CONTEXTS];
     /* of the bit */
     u32 node;
-    int k;
+    int k, bit, rate; /* the bit is -1 when it was learned from */
+    u64 keys[CONTEXTS];
     Cell *cells[CONTEXTS];
-    int history[CONTEXTS], level[CONTEXTS]; /* places in the maps; -1 where nothing is known */
+    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused[2 * CONTEXTS]; /* where nothing is known, the latter */
     i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
     u16 *nearest[2];
@@ -74,6 +75,7 @@ typedef struct {
 
 static Maps new_maps;
 static u8 sureness[256];
+static u16 oldest[256], seen_mask[256]; /* of a count: the one above the bits that were seen, which are those below */
 
 static void make_maps(void)
 {
@@ -92,6 +94,8 @@ static void make_maps(void)
         sureness[n] = 0;
         for (int j = 0; j < 15; j++)
             sureness[n] += n >= bounds[j];
+        oldest[n] = (u16)(1 << (n < 8 ? n : 8));
+        seen_mask[n] = oldest[n] - 1;
     }
 }
 
@@ -307,11 +311,10 @@ INLINED i64 distance(const Values *m, i64 gap)
     return gap < -most ? -most - logarithm(-gap - most, 1) : gap;
 }
 
-INLINED void find_cells(Values *m, i64 threshold)
+/* Where the next bit is looked up; what is done before that is gives memory time to bring it. */
+INLINED void locate(Values *m, i64 threshold)
 {
-    u64 keys[CONTEXTS];
-    int place = (m->bits - 1 - m->k) % GROUP, inside = (1 << place) - 1, cell = inside + (int)(m->node & (u32)inside);
-    int last = -1;
+    int last = -1, begins = (m->bits - 1 - m->k) % GROUP == 0;
     u64 away = 0; /* of the last feature: contexts near the same one stand together */
     for (int i = 0; i < m->contexts; i++) {
         int near = m->context[i].near;
@@ -319,20 +322,25 @@ INLINED void find_cells(Values *m, i64 threshold)
             if (near != last)
                 away = (u64)(distance(m, threshold - m->known[near]) * 32 + m->k);
             last = near;
-            keys[i] = mix(m->hashes[i], away);
-            PREFETCH(m->near + (keys[i] >> (64 - m->table - NEAR_MORE)));
-        } else if (!place) {
-            keys[i] = mix(m->hashes[i], m->node);
-            PREFETCH(m->slots + (keys[i] >> (64 - m->table)));
+            m->keys[i] = mix(m->hashes[i], away);
+            PREFETCH(m->near + (m->keys[i] >> (64 - m->table - NEAR_MORE)));
+        } else if (begins) {
+            m->keys[i] = mix(m->hashes[i], m->node);
+            PREFETCH(m->slots + (m->keys[i] >> (64 - m->table)));
         }
     }
+}
+
+INLINED void find_cells(Values *m)
+{
+    int place = (m->bits - 1 - m->k) % GROUP, inside = (1 << place) - 1, cell = inside + (int)(m->node & (u32)inside);
     for (int i = 0; i < m->contexts; i++) {
         if (m->context[i].near >= 0) {
-            m->cells[i] = find_near(m, keys[i]);
+            m->cells[i] = find_near(m, m->keys[i]);
             continue;
         }
         if (!place)
-            m->first[i] = find_slot(m, keys[i]);
+            m->first[i] = find_slot(m, m->keys[i]);
         m->cells[i] = m->first[i]->cells + cell;
     }
 }
@@ -340,18 +348,15 @@ INLINED void find_cells(Values *m, i64 threshold)
 INLINED void read_context(Values *m, int i)
 {
     Cell cell = *m->cells[i];
-    int count = count_of(cell), seen = cell & 255, p = p_of(cell);
+    int count = count_of(cell), seen = cell & 255, p = p_of(cell), known = -(count > 0);
     i32 *x = m->inputs + i * PER_CONTEXT;
-    if (!count) {
-        m->history[i] = m->level[i] = -1;
-        x[0] = x[1] = 0;
-        return;
-    }
-    int history = m->history[i] = count < 8 ? 1 << count | (seen & ((1 << count) - 1)) : 256 + seen;
-    int level = m->level[i] = levels[p >> 4] + sureness[count];
-    const Maps *maps = m->maps + i;
-    x[0] = (stretch(probability(maps->by_history[history])) + stretch(probability(maps->by_level[level]))) >> 1;
-    x[1] = stretch(p);
+    Maps *maps = m->maps + i;
+    Adaptive *by_history = maps->by_history + (oldest[count] | (seen & seen_mask[count]));
+    Adaptive *by_level = maps->by_level + levels[p >> 4] + sureness[count];
+    m->by_history[i] = known ? by_history : m->unused + 2 * i;
+    m->by_level[i] = known ? by_level : m->unused + 2 * i + 1;
+    x[0] = (stretch(probability(*by_history)) + stretch(probability(*by_level))) >> 1 & known;
+    x[1] = stretch(p) & known;
 }
 
 static inline int on_curve(u16 *curve, int odds, u16 **nearest)
@@ -362,9 +367,9 @@ static inline int on_curve(u16 *curve, int odds, u16 **nearest)
     return (curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP;
 }
 
-INLINED int predict(Values *m, i64 threshold)
+INLINED int predict(Values *m)
 {
-    find_cells(m, threshold);
+    find_cells(m);
     for (int i = 0; i < m->contexts; i++)
         read_context(m, i);
     m->rows[0] = m->bits <= 10 ? (int)m->node : m->k;
@@ -396,10 +401,18 @@ INLINED int predict(Values *m, i64 threshold)
     return p < 1 ? 1 : p > 65535 ? 65535 : p;
 }
 
-INLINED void update(Values *m, int bit)
+static int rate_of(i64 count)
 {
-    int target = bit ? 65535 : 0;
-    int rate = LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(m->count < FADING_MOST ? m->count : FADING_MOST));
+    return LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(count < FADING_MOST ? count : FADING_MOST));
+}
+
+/* Learn from the bit that was coded last, once: when the next one is located, or there is none. */
+INLINED void learn_bit(Values *m)
+{
+    int bit = m->bit, target = bit ? 65535 : 0, rate = m->rate;
+    if (bit < 0)
+        return;
+    m->bit = -1;
     for (int s = 0; s < m->sets; s++)
         learn_weights(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
                       ((bit << 16) - m->probabilities[s]) * rate >> 8);
@@ -412,10 +425,8 @@ INLINED void update(Values *m, int bit)
     for (int i = 0; i < m->contexts; i++) {
         Cell cell = *m->cells[i];
         int p = p_of(cell), count = count_of(cell);
-        if (m->history[i] >= 0) { /* the count may be that of another context, which shares the cell, by now */
-            adapt(m->maps[i].by_history + m->history[i], bit, MAP_MOST);
-            adapt(m->maps[i].by_level + m->level[i], bit, MAP_MOST);
-        }
+        adapt(m->by_history[i], bit, MAP_MOST);
+        adapt(m->by_level[i], bit, MAP_MOST);
         p += (target - p) * rates[count] >> 16;
         *m->cells[i] = (Cell)p << 16 | (Cell)(count + (count < SEEN_MOST)) << 8 | ((cell << 1 | (Cell)bit) & 255);
     }
@@ -444,18 +455,23 @@ static u64 code_plain(Stream *stream, u64 number, int bits)
     return found;
 }
 
+INLINED i64 threshold(const Values *m, i64 low, i64 origin)
+{
+    return origin + (low + ((i64)1 << m->k)) * m->step * ((i64)1 << m->raw);
+}
+
 INLINED i64 code_bits(Values *m, Stream *stream, i64 value, i64 origin)
 {
     i64 low = 0;
+    int rate = rate_of(m->count);
     m->node = 1;
     for (m->k = m->bits - 1; m->k >= 0; m->k--) {
-        i64 middle = low + ((i64)1 << m->k);
-        int p = predict(m, origin + middle * m->step * ((i64)1 << m->raw));
-        int bit = code_bit(stream, p, (int)(value >> m->k & 1));
-        update(m, bit);
-        if (bit)
-            low = middle;
-        m->node = m->node << 1 | (u32)bit;
+        locate(m, threshold(m, low, origin));
+        learn_bit(m);
+        m->rate = rate;
+        m->bit = code_bit(stream, predict(m), (int)(value >> m->k & 1));
+        low += (i64)m->bit << m->k;
+        m->node = m->node << 1 | (u32)m->bit;
     }
     return low;
 }
@@ -504,6 +520,7 @@ static void code_piece(Values *m, Stream *stream, i64 *values, i64 from, i64 to)
                 learn_regression(m->feature[i].regression, value);
         m->count++;
     }
+    learn_bit(m);
 }
 
 /* ------------------------------------------------------------------ making and forgetting */
@@ -678,6 +695,7 @@ static void begin_to_learn(Values *m)
             m->curves[f][i] = (u16)squash((i % APM_KNOTS - 16) * APM_STEP);
     }
     m->inputs[m->contexts * PER_CONTEXT] = 256;
+    m->bit = -1;
 }
 
 /* ------------------------------------------------------------------ for Python */
