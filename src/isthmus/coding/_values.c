@@ -10,6 +10,11 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
+#endif
 
 enum {
     FEATURES = 120, CONTEXTS = 64, SELECTORS = 4, TERMS = 8, TAPS = 40, SIDES = 255, SOURCES = SIDES + 1,
@@ -68,7 +73,7 @@ typedef struct {
     u64 keys[CONTEXTS];
     Cell *cells[CONTEXTS];
     Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused[2 * CONTEXTS]; /* where nothing is known, the latter */
-    i32 inputs[INPUTS], outputs[OUTPUTS];
+    ALIGNED i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
     u16 *nearest[2];
 } Values;
@@ -525,8 +530,9 @@ static void code_piece(Values *m, Stream *stream, i64 *values, i64 from, i64 to)
 
 /* ------------------------------------------------------------------ making and forgetting */
 
-/* Zeros. Large tables are looked up all over, which is quicker in pages of 2 MB, where the system has them. */
-enum { LARGE = 1 << 21 };
+/* Zeros that begin a line of the cache, so that no slot and no vector lies in two. Large tables are looked up all over,
+   which is quicker in pages of 2 MB, where the system has them. */
+enum { LARGE = 1 << 21, LINE = 64 };
 
 static void *zeros(size_t size)
 {
@@ -539,19 +545,27 @@ static void *zeros(size_t size)
         return found;
     }
 #endif
-    return calloc(size, 1);
+    u8 *found = calloc(size + LINE, 1);
+    if (!found)
+        return NULL;
+    size_t before = LINE - (uintptr_t)found % LINE;
+    found[before - 1] = (u8)before;
+    return found + before;
 }
 
 static void free_zeros(void *found, size_t size)
 {
+    u8 *at = found;
+    if (!at)
+        return;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (found && size >= LARGE) {
-        munmap(found, size);
+    if (size >= LARGE) {
+        munmap(at, size);
         return;
     }
 #endif
     (void)size;
-    free(found);
+    free(at - at[-1]);
 }
 
 static size_t rows_of(const Values *m, int set)
@@ -567,8 +581,8 @@ static void destroy(Values *m)
         return;
     for (int i = 0; i < m->features; i++)
         free(m->feature[i].regression);
-    for (int s = 0; s < SETS; s++)
-        free(m->weights[s]);
+    for (int s = 0; s < m->sets; s++)
+        free_zeros(m->weights[s], rows_of(m, s) * (size_t)m->padded * sizeof(i32));
     for (int f = 0; f < 2; f++) {
         free(m->final_weights[f]);
         free(m->curves[f]);
@@ -576,7 +590,7 @@ static void destroy(Values *m)
     free_zeros(m->slots, sizeof(Slot) << m->table);
     free_zeros(m->near, sizeof(Near) << (m->table + NEAR_MORE));
     free(m->maps);
-    free(m);
+    free_zeros(m, sizeof *m);
 }
 
 /* Read a scheme: 0 where it is none that the norm lets through, so that whoever calls cannot reach outside of memory. */
@@ -671,7 +685,7 @@ static int make_room_to_learn(Values *m)
     whole = whole && (m->near = zeros(sizeof(Near) << (m->table + NEAR_MORE)));
     whole = whole && (m->maps = malloc((size_t)m->contexts * sizeof(Maps)));
     for (int s = 0; s < m->sets; s++)
-        whole = whole && (m->weights[s] = calloc(rows_of(m, s) * (size_t)m->padded, sizeof(i32)));
+        whole = whole && (m->weights[s] = zeros(rows_of(m, s) * (size_t)m->padded * sizeof(i32)));
     for (int f = 0; f < 2; f++) {
         whole = whole && (m->final_weights[f] = calloc((size_t)FINAL_ROWS * OUTPUTS, sizeof(i32)));
         whole = whole && (m->curves[f] = malloc((size_t)(f ? CONTEXT_CURVES : NODE_CURVES) * APM_KNOTS * sizeof(u16)));
@@ -722,7 +736,7 @@ static PyObject *py_create(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*i", &program, &sides))
         return NULL;
     Handle *handle = calloc(1, sizeof *handle);
-    Values *m = calloc(1, sizeof *m);
+    Values *m = zeros(sizeof *m);
     Numbers numbers = {program.buf, (const i64 *)program.buf + program.len / (Py_ssize_t)sizeof(i64)};
     int sound = m && FLT_EVAL_METHOD == 0 && sides >= 0 && sides <= SIDES && read_scheme(m, numbers, sides);
     int whole = handle && sound && make_room_to_learn(m);
