@@ -22,7 +22,7 @@ enum {
     PER_CONTEXT = 2, INPUTS = CONTEXTS * PER_CONTEXT + 8, SETS = 2 + SELECTORS, OUTPUTS = 8,
     GROUP = 4, SEEN_MOST = 250, MAP_MOST = 255, LEAST_RATE = 20, MORE_RATE = 150, FADING = 256, FADING_MOST = 1000000,
     NEAR_PLAIN = 200, NEAR_STEPS = 48, QUARTERS = 2, NODE_CURVES = 1024, CONTEXT_CURVES = 4096, FINAL_ROWS = 1024,
-    LONGEST = 43, HISTORIES = 512, LEVELS = 1024, NEAR_MORE = 3,
+    LANES = 8, LONGEST = 43, HISTORIES = 512, LEVELS = 1024, NEAR_MORE = 3,
 };
 #define LARGEST ((i64)1 << 40)
 
@@ -47,7 +47,7 @@ typedef struct { Term term; int rows; } Selector;
 
 typedef struct {
     /* the scheme */
-    int bits, table, around, raw, features, contexts, selectors, sets, padded;
+    int bits, table, around, raw, features, contexts, groups, selectors, sets, padded;
     i64 step;
     Feature feature[FEATURES];
     Context context[CONTEXTS];
@@ -72,15 +72,17 @@ typedef struct {
     int k, bit, rate; /* the bit is -1 when it was learned from */
     u64 keys[CONTEXTS];
     Cell *cells[CONTEXTS];
-    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused[2 * CONTEXTS]; /* where nothing is known, the latter */
+    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused[1];
+    ALIGNED u32 told[2][CONTEXTS];
+    ALIGNED i32 rates[2][CONTEXTS]; /* cells; where their maps are, and what these say */
     ALIGNED i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
     u16 *nearest[2];
 } Values;
 
 static Maps new_maps;
-static u8 sureness[256];
-static u16 oldest[256], seen_mask[256]; /* of a count: the one above the bits that were seen, which are those below */
+static u32 of_count[256]; /* which of the bits that were seen tell of it, and how sure it is, in 9 and 4 bits */
+static i32 of_odds[4096]; /* logarithms of the odds, stretched, above 16 bits of the levels in maps */
 
 static void make_maps(void)
 {
@@ -96,12 +98,13 @@ static void make_maps(void)
     for (int j = 0; j < LEVELS; j++)
         new_maps.by_level[j] = start_at(squash(j / 16 * 88 + 44 - 2816));
     for (int n = 0; n < 256; n++) {
-        sureness[n] = 0;
+        of_count[n] = 1u << (n < 8 ? n : 8);
         for (int j = 0; j < 15; j++)
-            sureness[n] += n >= bounds[j];
-        oldest[n] = (u16)(1 << (n < 8 ? n : 8));
-        seen_mask[n] = oldest[n] - 1;
+            of_count[n] += (n >= bounds[j]) << 16;
     }
+    for (int i = 0; i < 4096; i++)
+        of_odds[i] = stretched[i] * 65536 + levels[i];
+
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -331,7 +334,8 @@ INLINED void locate(Values *m, i64 threshold)
             PREFETCH(m->near + (m->keys[i] >> (64 - m->table - NEAR_MORE)));
         } else if (begins) {
             m->keys[i] = mix(m->hashes[i], m->node);
-            PREFETCH(m->slots + (m->keys[i] >> (64 - m->table)));
+            for (size_t k = 0; k < 3; k++)
+                PREFETCH(m->slots + (m->keys[i] >> (64 - m->table) ^ k));
         }
     }
 }
@@ -353,15 +357,20 @@ INLINED void find_cells(Values *m)
 INLINED void read_context(Values *m, int i)
 {
     Cell cell = *m->cells[i];
-    int count = count_of(cell), seen = cell & 255, p = p_of(cell), known = -(count > 0);
+    u32 count = cell >> 8 & 255, facts = of_count[count], first = facts & 511;
+    i32 odds = of_odds[cell >> 20], known = -(i32)(count > 0);
     i32 *x = m->inputs + i * PER_CONTEXT;
     Maps *maps = m->maps + i;
-    Adaptive *by_history = maps->by_history + (oldest[count] | (seen & seen_mask[count]));
-    Adaptive *by_level = maps->by_level + levels[p >> 4] + sureness[count];
-    m->by_history[i] = known ? by_history : m->unused + 2 * i;
-    m->by_level[i] = known ? by_level : m->unused + 2 * i + 1;
-    x[0] = (stretch(probability(*by_history)) + stretch(probability(*by_level))) >> 1 & known;
-    x[1] = stretch(p) & known;
+    Adaptive *by_history = maps->by_history + (first | (cell & (first - 1)));
+    Adaptive *by_level = maps->by_level + (odds & 0xffff) + (facts >> 16);
+    m->by_history[i] = known ? by_history : m->unused;
+    m->by_level[i] = known ? by_level : m->unused;
+    m->told[0][i] = *by_history;
+    m->told[1][i] = *by_level;
+    m->rates[0][i] = rates[*by_history & 1023];
+    m->rates[1][i] = rates[*by_level & 1023];
+    x[0] = ((of_odds[*by_history >> 20] >> 16) + (of_odds[*by_level >> 20] >> 16)) >> 1 & known;
+    x[1] = odds >> 16 & known;
 }
 
 static inline int on_curve(u16 *curve, int odds, u16 **nearest)
@@ -427,11 +436,14 @@ INLINED void learn_bit(Values *m)
                           ((bit << 16) - m->final_probabilities[f]) >> 3);
     for (int c = 0; c < 2; c++)
         *m->nearest[c] = (u16)(*m->nearest[c] + (target - *m->nearest[c]) / 48);
+    for (int j = 0; j < 2; j++)
+        for (int i = 0; i < m->groups * LANES; i++)
+            m->told[j][i] = adapted(m->told[j][i], m->rates[j][i], bit, MAP_MOST);
     for (int i = 0; i < m->contexts; i++) {
+        *m->by_history[i] = m->told[0][i];
+        *m->by_level[i] = m->told[1][i];
         Cell cell = *m->cells[i];
         int p = p_of(cell), count = count_of(cell);
-        adapt(m->by_history[i], bit, MAP_MOST);
-        adapt(m->by_level[i], bit, MAP_MOST);
         p += (target - p) * rates[count] >> 16;
         *m->cells[i] = (Cell)p << 16 | (Cell)(count + (count < SEEN_MOST)) << 8 | ((cell << 1 | (Cell)bit) & 255);
     }
@@ -575,6 +587,9 @@ static size_t rows_of(const Values *m, int set)
     return (size_t)m->bits * (set == 1 ? 1 : (size_t)m->selector[set - 2].rows);
 }
 
+/* Of the maps, and of what is read instead of them where nothing is known. */
+static size_t maps_size(const Values *m) { return (size_t)m->contexts * sizeof(Maps) + 2 * CONTEXTS * sizeof(Adaptive); }
+
 static void destroy(Values *m)
 {
     if (!m)
@@ -589,7 +604,7 @@ static void destroy(Values *m)
     }
     free_zeros(m->slots, sizeof(Slot) << m->table);
     free_zeros(m->near, sizeof(Near) << (m->table + NEAR_MORE));
-    free(m->maps);
+    free_zeros(m->maps, maps_size(m));
     free_zeros(m, sizeof *m);
 }
 
@@ -675,6 +690,7 @@ static int read_scheme(Values *m, Numbers n, i64 sides)
         m->selector[i].rows = (int)next(&n, 1, ROWS_MOST, &sound);
     }
     m->sets = 2 + m->selectors;
+    m->groups = (m->contexts + LANES - 1) / LANES;
     m->padded = (m->contexts * PER_CONTEXT + 1 + 7) / 8 * 8;
     return sound && n.at == n.end;
 }
@@ -683,7 +699,7 @@ static int make_room_to_learn(Values *m)
 {
     int whole = (m->slots = zeros(sizeof(Slot) << m->table)) != NULL;
     whole = whole && (m->near = zeros(sizeof(Near) << (m->table + NEAR_MORE)));
-    whole = whole && (m->maps = malloc((size_t)m->contexts * sizeof(Maps)));
+    whole = whole && (m->maps = zeros(maps_size(m)));
     for (int s = 0; s < m->sets; s++)
         whole = whole && (m->weights[s] = zeros(rows_of(m, s) * (size_t)m->padded * sizeof(i32)));
     for (int f = 0; f < 2; f++) {
