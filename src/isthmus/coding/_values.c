@@ -77,7 +77,7 @@ typedef struct {
     ALIGNED i32 rates[2][CONTEXTS]; /* cells; where their maps are, and what these say */
     ALIGNED i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
-    u16 *nearest[2];
+    u16 *curve[2], *nearest[2];
 } Values;
 
 static Maps new_maps;
@@ -319,6 +319,17 @@ INLINED i64 distance(const Values *m, i64 gap)
     return gap < -most ? -most - logarithm(-gap - most, 1) : gap;
 }
 
+INLINED void locate_curves(Values *m)
+{
+    u64 second = mix(m->hashes[m->contexts > 1 ? 1 : 0], m->node);
+    m->curve[0] = m->curves[0] + m->node % NODE_CURVES * APM_KNOTS;
+    m->curve[1] = m->curves[1] + (second >> 20 & (CONTEXT_CURVES - 1)) * APM_KNOTS;
+    for (int c = 0; c < 2; c++) {
+        PREFETCH(m->curve[c]);
+        PREFETCH(m->curve[c] + APM_KNOTS - 1);
+    }
+}
+
 /* Where the next bit is looked up; what is done before that is gives memory time to bring it. */
 INLINED void locate(Values *m, i64 threshold)
 {
@@ -407,10 +418,9 @@ INLINED int predict(Values *m)
         both += clamp(out, LIMIT);
     }
     int mixed = both >> 1;
-    u64 second = mix(m->hashes[m->contexts > 1 ? 1 : 0], m->node);
     int p = 2 + 2 * squash(mixed);
-    p += on_curve(m->curves[0] + m->node % NODE_CURVES * APM_KNOTS, mixed, m->nearest);
-    p += on_curve(m->curves[1] + (second >> 20 & (CONTEXT_CURVES - 1)) * APM_KNOTS, mixed, m->nearest + 1);
+    for (int c = 0; c < 2; c++)
+        p += on_curve(m->curve[c], mixed, m->nearest + c);
     p >>= 2;
     return p < 1 ? 1 : p > 65535 ? 65535 : p;
 }
@@ -484,6 +494,7 @@ INLINED i64 code_bits(Values *m, Stream *stream, i64 value, i64 origin)
     m->node = 1;
     for (m->k = m->bits - 1; m->k >= 0; m->k--) {
         locate(m, threshold(m, low, origin));
+        locate_curves(m);
         learn_bit(m);
         m->rate = rate;
         m->bit = code_bit(stream, predict(m), (int)(value >> m->k & 1));
