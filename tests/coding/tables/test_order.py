@@ -31,7 +31,7 @@ def places(found: list[Ranked]) -> list[int]:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=40))
 def test_what_a_context_saves_is_counted_row_by_row(rows: list[tuple[int, int, int]]) -> None:
     columns = [[plane(column, size=4)] for column in zip(*rows, strict=True)]
-    saved = _Sample.of(columns).saved(0, [(1, 0), (2, 0)])
+    (saved,) = _Sample.of(columns).saved(0, [[(1, 0), (2, 0)]])
     alone = Counter(row[0] for row in rows)
     expected = 0.0
     for target, *context in rows:
