@@ -290,21 +290,24 @@ static Slot *find_slot(const Values *m, u64 key)
     return least;
 }
 
+/* Without a branch for each of the three: which of them it is, no processor foresees. */
 INLINED Cell *find_near(const Values *m, u64 key)
 {
     u32 check = check_of(key);
     size_t place = key >> (64 - m->table - NEAR_MORE);
-    Near *least = NULL;
-    for (int k = 0; k < 3; k++) {
-        Near *near = m->near + (place ^ (size_t)k);
-        if (near->check == check)
-            return &near->cell;
-        if (!least || count_of(near->cell) < count_of(least->cell))
-            least = near;
-    }
-    least->check = check;
-    least->cell = (Cell)32768 << 16;
-    return &least->cell;
+    Near *first = m->near + place, *second = m->near + (place ^ 1), *third = m->near + (place ^ 2);
+    size_t here = (size_t)(second->check == check) | (size_t)(third->check == check) << 1;
+    if (first->check == check)
+        return &first->cell;
+    if (here)
+        return &(m->near + (place ^ (here & 1 ? 1 : 2)))->cell;
+    int counts[2] = {count_of(first->cell), count_of(second->cell)};
+    size_t least = counts[1] < counts[0];
+    least = count_of(third->cell) < counts[least] ? 2 : least;
+    Near *found = m->near + (place ^ least);
+    found->check = check;
+    found->cell = (Cell)32768 << 16;
+    return &found->cell;
 }
 
 INLINED i64 distance(const Values *m, i64 gap)
@@ -374,13 +377,14 @@ INLINED void read_context(Values *m, int i)
     Maps *maps = m->maps + i;
     Adaptive *by_history = maps->by_history + (first | (cell & (first - 1)));
     Adaptive *by_level = maps->by_level + (odds & 0xffff) + (facts >> 16);
+    Adaptive history = *by_history, level = *by_level;
     m->by_history[i] = known ? by_history : m->unused;
     m->by_level[i] = known ? by_level : m->unused;
-    m->told[0][i] = *by_history;
-    m->told[1][i] = *by_level;
-    m->rates[0][i] = rates[*by_history & 1023];
-    m->rates[1][i] = rates[*by_level & 1023];
-    x[0] = ((of_odds[*by_history >> 20] >> 16) + (of_odds[*by_level >> 20] >> 16)) >> 1 & known;
+    m->told[0][i] = history;
+    m->told[1][i] = level;
+    m->rates[0][i] = rates[history & 1023];
+    m->rates[1][i] = rates[level & 1023];
+    x[0] = ((of_odds[history >> 20] >> 16) + (of_odds[level >> 20] >> 16)) >> 1 & known;
     x[1] = odds >> 16 & known;
 }
 
