@@ -84,7 +84,7 @@ static inline Adaptive start_at(int p) { return (Adaptive)p << 16; }
 static inline Adaptive adapted(Adaptive map, i32 rate, int bit, u32 most)
 {
     u32 n = map & 1023, p = map >> 10;
-    i32 error = (bit ? (1 << 22) - 1 : 0) - (i32)p;
+    i32 error = (-bit & ((1 << 22) - 1)) - (i32)p;
     i32 step = ((error >> 11) * rate + ((error & 2047) * rate >> 11)) >> 5;
     return (p + (u32)step) << 10 | (n + (n < most));
 }

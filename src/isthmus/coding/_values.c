@@ -131,7 +131,14 @@ static inline i64 logarithm(i64 value, int steps)
 }
 
 static inline i64 scaled(i64 value, int scale) { return scale >= 0 ? value >> scale : logarithm(value, -1 - scale); }
-static inline i64 over(i64 value, i64 step) { return value >= 0 ? (value + step / 2) / step : -((-value + step / 2) / step); }
+
+/* A quotient, rounded away from zero; by a mask, since no processor foresees the sign of a value. */
+static inline i64 over(i64 value, i64 step)
+{
+    i64 negative = value >> 63, size = (value ^ negative) - negative;
+    return (((size + step / 2) / step) ^ negative) - negative;
+}
+
 static inline i64 within(i64 value) { return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value; }
 
 /* ------------------------------------------------------------------ least squares */
@@ -437,7 +444,7 @@ static int rate_of(i64 count)
 /* Learn from the bit that was coded last, once: when the next one is located, or there is none. */
 INLINED void learn_bit(Values *m)
 {
-    int bit = m->bit, target = bit ? 65535 : 0, rate = m->rate;
+    int bit = m->bit, target = -bit & 65535, rate = m->rate;
     if (bit < 0)
         return;
     m->bit = -1;
