@@ -206,12 +206,12 @@ class _Sample:
         width = np.int32 if max(size for _, size in joint) * target.size < 1 << 31 else np.int64
         cells = np.empty((len(joint), rows), width)
         for line, (codes, _) in zip(cells, joint, strict=True):
-            np.add(codes.astype(width, copy=False) * width(target.size), target.codes, out=line)
+            np.add(codes.astype(width, copy=False) * target.size, target.codes, out=line)
         cells.sort(axis=1)
         starts = _starts(cells.ravel(), np.arange(len(joint)) * rows)
         counts = np.diff(starts)
         firsts = np.searchsorted(starts, np.arange(len(joint)) * rows)  # of the cells of each combination
-        values, kinds = np.divmod(cells.ravel()[starts[:-1]], width(target.size))
+        values, kinds = np.divmod(cells.ravel()[starts[:-1]], target.size)
         told = np.log2(counts - 1 + target.weights[kinds]) * counts
         inner = _starts(values, firsts)
         others = np.diff(starts[inner]) - 1
