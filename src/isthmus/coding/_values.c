@@ -441,6 +441,13 @@ static int rate_of(i64 count)
     return LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(count < FADING_MOST ? count : FADING_MOST));
 }
 
+/* By an error so small that each product, of numbers up to LIMIT, rounds to zero, nothing is learned. */
+INLINED void learn_row(i32 *weights, const i32 *inputs, int n, i32 error)
+{
+    if (error < -2 || error > 2)
+        learn_weights(weights, inputs, n, error);
+}
+
 /* Learn from the bit that was coded last, once: when the next one is located, or there is none. */
 INLINED void learn_bit(Values *m)
 {
@@ -449,12 +456,11 @@ INLINED void learn_bit(Values *m)
         return;
     m->bit = -1;
     for (int s = 0; s < m->sets; s++)
-        learn_weights(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
-                      ((bit << 16) - m->probabilities[s]) * rate >> 8);
-    for (int f = 0; f < 2; f++)
-        for (int s = 0; s < m->sets && s < SETS; s++)
-            learn_weights(m->final_weights[f] + m->final_rows[f] * OUTPUTS + s, m->outputs + s, 1,
-                          ((bit << 16) - m->final_probabilities[f]) >> 3);
+        learn_row(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
+                  ((bit << 16) - m->probabilities[s]) * rate >> 8);
+    for (int f = 0; f < 2; f++) /* beyond the sets, outputs and weights are zero */
+        learn_row(m->final_weights[f] + m->final_rows[f] * OUTPUTS, m->outputs, OUTPUTS,
+                  ((bit << 16) - m->final_probabilities[f]) >> 3);
     for (int c = 0; c < 2; c++)
         *m->nearest[c] = (u16)(*m->nearest[c] + (target - *m->nearest[c]) / 48);
     for (int j = 0; j < 2; j++)
