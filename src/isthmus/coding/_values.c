@@ -1,8 +1,9 @@
 /* The coder of values, compiled.
 
    isthmus.coding.reference.values is the norm: it says what each step is for, under the same names and in the same
-   order. This file must give the same bytes. Doubles are added and multiplied in the order that stands here: it is
-   built without contraction to fused operations. */
+   order, but for one: a bit is learned from after it is known where the next one is looked up, so that memory brings
+   that meanwhile. This file must give the same bytes. Doubles are added and multiplied in the order that stands here:
+   it is built without contraction to fused operations. */
 
 #include "_numbers.h"
 #include <float.h>
@@ -72,17 +73,17 @@ typedef struct {
     int k, bit, rate; /* the bit is -1 when it was learned from */
     u64 keys[CONTEXTS];
     Cell *cells[CONTEXTS];
-    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused[1];
-    ALIGNED u32 told[2][CONTEXTS];
-    ALIGNED i32 rates[2][CONTEXTS]; /* cells; where their maps are, and what these say */
+    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused; /* the last where nothing is known */
+    ALIGNED Adaptive told[2][CONTEXTS]; /* what the maps say, and by how much they learn */
+    ALIGNED i32 rates[2][CONTEXTS];
     ALIGNED i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
     u16 *curve[2], *nearest[2];
 } Values;
 
 static Maps new_maps;
-static u32 of_count[256]; /* which of the bits that were seen tell of it, and how sure it is, in 9 and 4 bits */
-static i32 of_odds[4096]; /* logarithms of the odds, stretched, above 16 bits of the levels in maps */
+static u32 of_count[256]; /* 2 to the number of bits that were seen, of 8; above 16 bits how sure that makes */
+static i32 of_probability[4096]; /* its place in maps of levels; above 16 bits the logarithm of the odds */
 
 static void make_maps(void)
 {
@@ -103,8 +104,7 @@ static void make_maps(void)
             of_count[n] += (n >= bounds[j]) << 16;
     }
     for (int i = 0; i < 4096; i++)
-        of_odds[i] = stretched[i] * 65536 + levels[i];
-
+        of_probability[i] = stretched[i] * 65536 + levels[i];
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -297,17 +297,17 @@ static Slot *find_slot(const Values *m, u64 key)
     return least;
 }
 
-/* Without a branch for each of the three: which of them it is, no processor foresees. */
+/* With few branches: which of the three it is, no processor foresees. */
 INLINED Cell *find_near(const Values *m, u64 key)
 {
     u32 check = check_of(key);
     size_t place = key >> (64 - m->table - NEAR_MORE);
-    Near *first = m->near + place, *second = m->near + (place ^ 1), *third = m->near + (place ^ 2);
-    size_t here = (size_t)(second->check == check) | (size_t)(third->check == check) << 1;
+    const Near *first = m->near + place, *second = m->near + (place ^ 1), *third = m->near + (place ^ 2);
+    int fit = (second->check == check) | (third->check == check) << 1;
     if (first->check == check)
-        return &first->cell;
-    if (here)
-        return &(m->near + (place ^ (here & 1 ? 1 : 2)))->cell;
+        return &m->near[place].cell;
+    if (fit)
+        return &m->near[place ^ (fit & 1 ? 1 : 2)].cell;
     int counts[2] = {count_of(first->cell), count_of(second->cell)};
     size_t least = counts[1] < counts[0];
     least = count_of(third->cell) < counts[least] ? 2 : least;
@@ -379,19 +379,19 @@ INLINED void read_context(Values *m, int i)
 {
     Cell cell = *m->cells[i];
     u32 count = cell >> 8 & 255, facts = of_count[count], first = facts & 511;
-    i32 odds = of_odds[cell >> 20], known = -(i32)(count > 0);
+    i32 odds = of_probability[cell >> 20], known = -(i32)(count > 0);
     i32 *x = m->inputs + i * PER_CONTEXT;
     Maps *maps = m->maps + i;
     Adaptive *by_history = maps->by_history + (first | (cell & (first - 1)));
     Adaptive *by_level = maps->by_level + (odds & 0xffff) + (facts >> 16);
     Adaptive history = *by_history, level = *by_level;
-    m->by_history[i] = known ? by_history : m->unused;
-    m->by_level[i] = known ? by_level : m->unused;
+    m->by_history[i] = known ? by_history : &m->unused;
+    m->by_level[i] = known ? by_level : &m->unused;
     m->told[0][i] = history;
     m->told[1][i] = level;
     m->rates[0][i] = rates[history & 1023];
     m->rates[1][i] = rates[level & 1023];
-    x[0] = ((of_odds[history >> 20] >> 16) + (of_odds[level >> 20] >> 16)) >> 1 & known;
+    x[0] = ((of_probability[history >> 20] >> 16) + (of_probability[level >> 20] >> 16)) >> 1 & known;
     x[1] = odds >> 16 & known;
 }
 
@@ -615,9 +615,6 @@ static size_t rows_of(const Values *m, int set)
     return (size_t)m->bits * (set == 1 ? 1 : (size_t)m->selector[set - 2].rows);
 }
 
-/* Of the maps, and of what is read instead of them where nothing is known. */
-static size_t maps_size(const Values *m) { return (size_t)m->contexts * sizeof(Maps) + 2 * CONTEXTS * sizeof(Adaptive); }
-
 static void destroy(Values *m)
 {
     if (!m)
@@ -632,7 +629,7 @@ static void destroy(Values *m)
     }
     free_zeros(m->slots, sizeof(Slot) << m->table);
     free_zeros(m->near, sizeof(Near) << (m->table + NEAR_MORE));
-    free_zeros(m->maps, maps_size(m));
+    free_zeros(m->maps, sizeof(Maps) * (size_t)m->contexts);
     free_zeros(m, sizeof *m);
 }
 
@@ -727,7 +724,7 @@ static int make_room_to_learn(Values *m)
 {
     int whole = (m->slots = zeros(sizeof(Slot) << m->table)) != NULL;
     whole = whole && (m->near = zeros(sizeof(Near) << (m->table + NEAR_MORE)));
-    whole = whole && (m->maps = zeros(maps_size(m)));
+    whole = whole && (m->maps = zeros(sizeof(Maps) * (size_t)m->contexts));
     for (int s = 0; s < m->sets; s++)
         whole = whole && (m->weights[s] = zeros(rows_of(m, s) * (size_t)m->padded * sizeof(i32)));
     for (int f = 0; f < 2; f++) {
