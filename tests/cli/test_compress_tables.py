@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,12 +11,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import isthmus
+from isthmus.cli import estimates
+from isthmus.coding.contents import Making, Piece
 from isthmus.coding.tables import text
 
 from .conftest import ENVIRONMENT, Run
@@ -242,6 +246,15 @@ def test_an_estimate_is_near_what_comes_out(run: Run, table: Path, monkeypatch: 
     run("compress", "survey.csv", "--force")
     size = Path("survey.csv.isth").stat().st_size
     assert abs(found["compressed_bytes"] - size) < 0.1 * size
+
+
+@pytest.mark.parametrize("count", [12, 20, 28])
+def test_an_estimate_takes_pieces_from_the_middle_of_each_stretch(count: int) -> None:
+    pieces = [Making(10, lambda place=place: Piece(place, b"", None)) for place in range(count)]
+    content = SimpleNamespace(number=1, fingerprint=None, at_once=1, is_exact=True, work=lambda: iter(pieces))
+    taken = [work().units for work in estimates._SampledContent(content, io.BytesIO(), 10 * count).work()]
+    assert len(taken) == 4
+    assert abs(np.mean(taken) - np.mean(range(count))) <= 0.5
 
 
 def test_a_comparison_of_tables_has_parquet_in_it(run: Run, table: Path) -> None:

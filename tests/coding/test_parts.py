@@ -43,6 +43,15 @@ def test_a_prior_is_taken_where_it_makes_a_text_smaller_alone() -> None:
     assert len(packed(TEXT, prior=True)) < len(packed(TEXT)) - 10
 
 
+@pytest.mark.parametrize("length", [99, 100, 101, 150])
+def test_what_was_tried_is_written_only_where_it_is_all(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = TEXT[:length]
+    whole = packed(data, prior=True)
+    monkeypatch.setattr(parts, "SMALL_LIMIT", 100)
+    assert packed(data, prior=True) == whole
+    assert back(whole) == data
+
+
 @pytest.mark.parametrize(
     "forged",
     [

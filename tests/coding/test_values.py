@@ -168,6 +168,23 @@ def test_the_compiled_coder_gives_what_the_norm_gives(seed: int) -> None:
     assert found[0] == found[1]
 
 
+def test_contexts_that_take_each_other_s_places_learn_what_the_norm_learns() -> None:
+    if not coders.is_compiled():
+        pytest.skip("no compiler")
+    # More contexts than fill the last vector, more values than are coded between two looks at signals, and few slots:
+    # cells are shared and given away within a bit, and the last bit of a call is learned before the state is read.
+    features = tuple(Feature.sum(Tap(0, lag)) for lag in range(1, 5))
+    contexts = [Context((Term(k % 4), Term(k // 4))) for k in range(9)] + [Context((), near=k) for k in range(2)]
+    scheme = Scheme(3, features, tuple(contexts), (), table=6)
+    values = np.random.default_rng(0).integers(0, 8, 530)
+    norm, compiled = coders.Plain(scheme), coders.Compiled(coders._native(), scheme, 0)
+    for some in (values[:520], values[520:]):
+        assert compiled.encode(some.copy(), ()) == norm.encode(some.copy(), ())
+        mine, its = compiled.learned(), norm.learned()
+        assert mine.keys() == its.keys()
+        assert all(np.array_equal(mine[name], its[name]) for name in its)
+
+
 def test_the_compiled_coder_is_used_where_it_was_built() -> None:
     pytest.importorskip("isthmus.coding._values")
     assert coders.is_compiled()

@@ -144,8 +144,8 @@ class _SampledContent:
         return self._content.description()
 
     def work(self) -> Iterator[Work]:
-        """Yield what makes the pieces of the sample."""
-        return islice(self._content.work(), 0, None, self.step)
+        """Yield what makes the pieces of the sample: from the middle, since rows may grow along the file."""
+        return islice(self._content.work(), self.step // 2, None, self.step)
 
 
 def _sample(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:

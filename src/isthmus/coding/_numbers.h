@@ -80,12 +80,16 @@ typedef u32 Adaptive; /* a probability with 22 bits above, and below how often i
 static inline int probability(Adaptive map) { return (int)(map >> 16); }
 static inline Adaptive start_at(int p) { return (Adaptive)p << 16; }
 
-static inline void adapt(Adaptive *map, int bit, u32 most)
+/* What a map becomes; the product of 22 and 16 bits is made of two that fit into 32. */
+static inline Adaptive adapted(Adaptive map, i32 rate, int bit, u32 most)
 {
-    u32 n = *map & 1023, p = *map >> 10;
-    i64 step = ((i64)(bit ? (1 << 22) - 1 : 0) - (i64)p) * rates[n] >> 16;
-    *map = (p + (u32)step) << 10 | (n + (n < most));
+    u32 n = map & 1023, p = map >> 10;
+    i32 error = (-bit & ((1 << 22) - 1)) - (i32)p;
+    i32 step = ((error >> 11) * rate + ((error & 2047) * rate >> 11)) >> 5;
+    return (p + (u32)step) << 10 | (n + (n < most));
 }
+
+static inline void adapt(Adaptive *map, int bit, u32 most) { *map = adapted(*map, rates[*map & 1023], bit, most); }
 
 enum { WEIGHT_LIMIT = 1 << 19 };
 
@@ -124,16 +128,15 @@ static inline u32 split(const Coder *coder, int p)
 
 static inline void encode_bit(Coder *coder, int p, int bit)
 {
-    u32 middle = split(coder, p);
-    if (bit)
-        coder->high = middle;
-    else
-        coder->low = middle + 1;
-    while (!((coder->low ^ coder->high) >> 24)) {
-        coder->bytes[coder->length++] = (u8)(coder->high >> 24);
-        coder->low <<= 8;
-        coder->high = coder->high << 8 | 255;
+    u32 middle = split(coder, p), zero = (u32)bit - 1; /* by masks: which bit it is, no processor foresees */
+    u32 high = (middle & ~zero) | (coder->high & zero), low = (coder->low & ~zero) | ((middle + 1) & zero);
+    while (!((low ^ high) >> 24)) {
+        coder->bytes[coder->length++] = (u8)(high >> 24);
+        low <<= 8;
+        high = high << 8 | 255;
     }
+    coder->low = low;
+    coder->high = high;
 }
 
 static inline u32 next_byte(Coder *coder)

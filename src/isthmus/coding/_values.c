@@ -1,14 +1,20 @@
 /* The coder of values, compiled.
 
    isthmus.coding.reference.values is the norm: it says what each step is for, under the same names and in the same
-   order. This file must give the same bytes. Doubles are added and multiplied in the order that stands here: it is
-   built without contraction to fused operations. */
+   order, but for one: a bit is learned from after it is known where the next one is looked up, so that memory brings
+   that meanwhile. This file must give the same bytes. Doubles are added and multiplied in the order that stands here:
+   it is built without contraction to fused operations. */
 
 #include "_numbers.h"
 #include <float.h>
 #include <math.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#endif
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
 #endif
 
 enum {
@@ -17,7 +23,7 @@ enum {
     PER_CONTEXT = 2, INPUTS = CONTEXTS * PER_CONTEXT + 8, SETS = 2 + SELECTORS, OUTPUTS = 8,
     GROUP = 4, SEEN_MOST = 250, MAP_MOST = 255, LEAST_RATE = 20, MORE_RATE = 150, FADING = 256, FADING_MOST = 1000000,
     NEAR_PLAIN = 200, NEAR_STEPS = 48, QUARTERS = 2, NODE_CURVES = 1024, CONTEXT_CURVES = 4096, FINAL_ROWS = 1024,
-    LONGEST = 43, HISTORIES = 512, LEVELS = 1024, NEAR_MORE = 3,
+    LANES = 8, LONGEST = 43, HISTORIES = 512, LEVELS = 1024, NEAR_MORE = 3,
 };
 #define LARGEST ((i64)1 << 40)
 
@@ -42,7 +48,7 @@ typedef struct { Term term; int rows; } Selector;
 
 typedef struct {
     /* the scheme */
-    int bits, table, around, raw, features, contexts, selectors, sets, padded;
+    int bits, table, around, raw, features, contexts, groups, selectors, sets, padded;
     i64 step;
     Feature feature[FEATURES];
     Context context[CONTEXTS];
@@ -64,16 +70,20 @@ typedef struct {
     Slot *first[CONTEXTS];
     /* of the bit */
     u32 node;
-    int k;
+    int k, bit, rate; /* the bit is -1 when it was learned from */
+    u64 keys[CONTEXTS];
     Cell *cells[CONTEXTS];
-    int history[CONTEXTS], level[CONTEXTS]; /* places in the maps; -1 where nothing is known */
-    i32 inputs[INPUTS], outputs[OUTPUTS];
+    Adaptive *by_history[CONTEXTS], *by_level[CONTEXTS], unused; /* the last where nothing is known */
+    ALIGNED Adaptive told[2][CONTEXTS]; /* what the maps say, and by how much they learn */
+    ALIGNED i32 rates[2][CONTEXTS];
+    ALIGNED i32 inputs[INPUTS], outputs[OUTPUTS];
     int rows[SETS], final_rows[2], probabilities[SETS], final_probabilities[2];
-    u16 *nearest[2];
+    u16 *curve[2], *nearest[2];
 } Values;
 
 static Maps new_maps;
-static u8 sureness[256];
+static u32 of_count[256]; /* 2 to the number of bits that were seen, of 8; above 16 bits how sure that makes */
+static i32 of_probability[4096]; /* its place in maps of levels; above 16 bits the logarithm of the odds */
 
 static void make_maps(void)
 {
@@ -89,10 +99,12 @@ static void make_maps(void)
     for (int j = 0; j < LEVELS; j++)
         new_maps.by_level[j] = start_at(squash(j / 16 * 88 + 44 - 2816));
     for (int n = 0; n < 256; n++) {
-        sureness[n] = 0;
+        of_count[n] = 1u << (n < 8 ? n : 8);
         for (int j = 0; j < 15; j++)
-            sureness[n] += n >= bounds[j];
+            of_count[n] += (n >= bounds[j]) << 16;
     }
+    for (int i = 0; i < 4096; i++)
+        of_probability[i] = stretched[i] * 65536 + levels[i];
 }
 
 /* ------------------------------------------------------------------ numbers */
@@ -119,7 +131,14 @@ static inline i64 logarithm(i64 value, int steps)
 }
 
 static inline i64 scaled(i64 value, int scale) { return scale >= 0 ? value >> scale : logarithm(value, -1 - scale); }
-static inline i64 over(i64 value, i64 step) { return value >= 0 ? (value + step / 2) / step : -((-value + step / 2) / step); }
+
+/* A quotient, rounded away from zero; by a mask, since no processor foresees the sign of a value. */
+static inline i64 over(i64 value, i64 step)
+{
+    i64 negative = value >> 63, size = (value ^ negative) - negative;
+    return (((size + step / 2) / step) ^ negative) - negative;
+}
+
 static inline i64 within(i64 value) { return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value; }
 
 /* ------------------------------------------------------------------ least squares */
@@ -278,21 +297,24 @@ static Slot *find_slot(const Values *m, u64 key)
     return least;
 }
 
+/* With few branches: which of the three it is, no processor foresees. */
 INLINED Cell *find_near(const Values *m, u64 key)
 {
     u32 check = check_of(key);
     size_t place = key >> (64 - m->table - NEAR_MORE);
-    Near *least = NULL;
-    for (int k = 0; k < 3; k++) {
-        Near *near = m->near + (place ^ (size_t)k);
-        if (near->check == check)
-            return &near->cell;
-        if (!least || count_of(near->cell) < count_of(least->cell))
-            least = near;
-    }
-    least->check = check;
-    least->cell = (Cell)32768 << 16;
-    return &least->cell;
+    const Near *first = m->near + place, *second = m->near + (place ^ 1), *third = m->near + (place ^ 2);
+    int fit = (second->check == check) | (third->check == check) << 1;
+    if (first->check == check)
+        return &m->near[place].cell;
+    if (fit)
+        return &m->near[place ^ (fit & 1 ? 1 : 2)].cell;
+    int counts[2] = {count_of(first->cell), count_of(second->cell)};
+    size_t least = counts[1] < counts[0];
+    least = count_of(third->cell) < counts[least] ? 2 : least;
+    Near *found = m->near + (place ^ least);
+    found->check = check;
+    found->cell = (Cell)32768 << 16;
+    return &found->cell;
 }
 
 INLINED i64 distance(const Values *m, i64 gap)
@@ -307,11 +329,21 @@ INLINED i64 distance(const Values *m, i64 gap)
     return gap < -most ? -most - logarithm(-gap - most, 1) : gap;
 }
 
-INLINED void find_cells(Values *m, i64 threshold)
+INLINED void locate_curves(Values *m)
 {
-    u64 keys[CONTEXTS];
-    int place = (m->bits - 1 - m->k) % GROUP, inside = (1 << place) - 1, cell = inside + (int)(m->node & (u32)inside);
-    int last = -1;
+    u64 second = mix(m->hashes[m->contexts > 1 ? 1 : 0], m->node);
+    m->curve[0] = m->curves[0] + m->node % NODE_CURVES * APM_KNOTS;
+    m->curve[1] = m->curves[1] + (second >> 20 & (CONTEXT_CURVES - 1)) * APM_KNOTS;
+    for (int c = 0; c < 2; c++) {
+        PREFETCH(m->curve[c]);
+        PREFETCH(m->curve[c] + APM_KNOTS - 1);
+    }
+}
+
+/* Where the next bit is looked up; what is done before that is gives memory time to bring it. */
+INLINED void locate(Values *m, i64 threshold)
+{
+    int last = -1, begins = (m->bits - 1 - m->k) % GROUP == 0;
     u64 away = 0; /* of the last feature: contexts near the same one stand together */
     for (int i = 0; i < m->contexts; i++) {
         int near = m->context[i].near;
@@ -319,20 +351,26 @@ INLINED void find_cells(Values *m, i64 threshold)
             if (near != last)
                 away = (u64)(distance(m, threshold - m->known[near]) * 32 + m->k);
             last = near;
-            keys[i] = mix(m->hashes[i], away);
-            PREFETCH(m->near + (keys[i] >> (64 - m->table - NEAR_MORE)));
-        } else if (!place) {
-            keys[i] = mix(m->hashes[i], m->node);
-            PREFETCH(m->slots + (keys[i] >> (64 - m->table)));
+            m->keys[i] = mix(m->hashes[i], away);
+            PREFETCH(m->near + (m->keys[i] >> (64 - m->table - NEAR_MORE)));
+        } else if (begins) {
+            m->keys[i] = mix(m->hashes[i], m->node);
+            for (size_t k = 0; k < 3; k++)
+                PREFETCH(m->slots + (m->keys[i] >> (64 - m->table) ^ k));
         }
     }
+}
+
+INLINED void find_cells(Values *m)
+{
+    int place = (m->bits - 1 - m->k) % GROUP, inside = (1 << place) - 1, cell = inside + (int)(m->node & (u32)inside);
     for (int i = 0; i < m->contexts; i++) {
         if (m->context[i].near >= 0) {
-            m->cells[i] = find_near(m, keys[i]);
+            m->cells[i] = find_near(m, m->keys[i]);
             continue;
         }
         if (!place)
-            m->first[i] = find_slot(m, keys[i]);
+            m->first[i] = find_slot(m, m->keys[i]);
         m->cells[i] = m->first[i]->cells + cell;
     }
 }
@@ -340,18 +378,21 @@ INLINED void find_cells(Values *m, i64 threshold)
 INLINED void read_context(Values *m, int i)
 {
     Cell cell = *m->cells[i];
-    int count = count_of(cell), seen = cell & 255, p = p_of(cell);
+    u32 count = cell >> 8 & 255, facts = of_count[count], first = facts & 511;
+    i32 odds = of_probability[cell >> 20], known = -(i32)(count > 0);
     i32 *x = m->inputs + i * PER_CONTEXT;
-    if (!count) {
-        m->history[i] = m->level[i] = -1;
-        x[0] = x[1] = 0;
-        return;
-    }
-    int history = m->history[i] = count < 8 ? 1 << count | (seen & ((1 << count) - 1)) : 256 + seen;
-    int level = m->level[i] = levels[p >> 4] + sureness[count];
-    const Maps *maps = m->maps + i;
-    x[0] = (stretch(probability(maps->by_history[history])) + stretch(probability(maps->by_level[level]))) >> 1;
-    x[1] = stretch(p);
+    Maps *maps = m->maps + i;
+    Adaptive *by_history = maps->by_history + (first | (cell & (first - 1)));
+    Adaptive *by_level = maps->by_level + (odds & 0xffff) + (facts >> 16);
+    Adaptive history = *by_history, level = *by_level;
+    m->by_history[i] = known ? by_history : &m->unused;
+    m->by_level[i] = known ? by_level : &m->unused;
+    m->told[0][i] = history;
+    m->told[1][i] = level;
+    m->rates[0][i] = rates[history & 1023];
+    m->rates[1][i] = rates[level & 1023];
+    x[0] = ((of_probability[history >> 20] >> 16) + (of_probability[level >> 20] >> 16)) >> 1 & known;
+    x[1] = odds >> 16 & known;
 }
 
 static inline int on_curve(u16 *curve, int odds, u16 **nearest)
@@ -362,9 +403,9 @@ static inline int on_curve(u16 *curve, int odds, u16 **nearest)
     return (curve[0] * (APM_STEP - part) + curve[1] * part) / APM_STEP;
 }
 
-INLINED int predict(Values *m, i64 threshold)
+INLINED int predict(Values *m)
 {
-    find_cells(m, threshold);
+    find_cells(m);
     for (int i = 0; i < m->contexts; i++)
         read_context(m, i);
     m->rows[0] = m->bits <= 10 ? (int)m->node : m->k;
@@ -388,34 +429,48 @@ INLINED int predict(Values *m, i64 threshold)
         both += clamp(out, LIMIT);
     }
     int mixed = both >> 1;
-    u64 second = mix(m->hashes[m->contexts > 1 ? 1 : 0], m->node);
     int p = 2 + 2 * squash(mixed);
-    p += on_curve(m->curves[0] + m->node % NODE_CURVES * APM_KNOTS, mixed, m->nearest);
-    p += on_curve(m->curves[1] + (second >> 20 & (CONTEXT_CURVES - 1)) * APM_KNOTS, mixed, m->nearest + 1);
+    for (int c = 0; c < 2; c++)
+        p += on_curve(m->curve[c], mixed, m->nearest + c);
     p >>= 2;
     return p < 1 ? 1 : p > 65535 ? 65535 : p;
 }
 
-INLINED void update(Values *m, int bit)
+static int rate_of(i64 count)
 {
-    int target = bit ? 65535 : 0;
-    int rate = LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(m->count < FADING_MOST ? m->count : FADING_MOST));
+    return LEAST_RATE + MORE_RATE * FADING / (FADING + (int)(count < FADING_MOST ? count : FADING_MOST));
+}
+
+/* By an error so small that each product, of numbers up to LIMIT, rounds to zero, nothing is learned. */
+INLINED void learn_row(i32 *weights, const i32 *inputs, int n, i32 error)
+{
+    if (error < -2 || error > 2)
+        learn_weights(weights, inputs, n, error);
+}
+
+/* Learn from the bit that was coded last, once: when the next one is located, or there is none. */
+INLINED void learn_bit(Values *m)
+{
+    int bit = m->bit, target = -bit & 65535, rate = m->rate;
+    if (bit < 0)
+        return;
+    m->bit = -1;
     for (int s = 0; s < m->sets; s++)
-        learn_weights(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
-                      ((bit << 16) - m->probabilities[s]) * rate >> 8);
-    for (int f = 0; f < 2; f++)
-        for (int s = 0; s < m->sets && s < SETS; s++)
-            learn_weights(m->final_weights[f] + m->final_rows[f] * OUTPUTS + s, m->outputs + s, 1,
-                          ((bit << 16) - m->final_probabilities[f]) >> 3);
+        learn_row(m->weights[s] + (size_t)m->rows[s] * (size_t)m->padded, m->inputs, m->padded,
+                  ((bit << 16) - m->probabilities[s]) * rate >> 8);
+    for (int f = 0; f < 2; f++) /* beyond the sets, outputs and weights are zero */
+        learn_row(m->final_weights[f] + m->final_rows[f] * OUTPUTS, m->outputs, OUTPUTS,
+                  ((bit << 16) - m->final_probabilities[f]) >> 3);
     for (int c = 0; c < 2; c++)
         *m->nearest[c] = (u16)(*m->nearest[c] + (target - *m->nearest[c]) / 48);
+    for (int j = 0; j < 2; j++)
+        for (int i = 0; i < m->groups * LANES; i++)
+            m->told[j][i] = adapted(m->told[j][i], m->rates[j][i], bit, MAP_MOST);
     for (int i = 0; i < m->contexts; i++) {
+        *m->by_history[i] = m->told[0][i];
+        *m->by_level[i] = m->told[1][i];
         Cell cell = *m->cells[i];
         int p = p_of(cell), count = count_of(cell);
-        if (m->history[i] >= 0) { /* the count may be that of another context, which shares the cell, by now */
-            adapt(m->maps[i].by_history + m->history[i], bit, MAP_MOST);
-            adapt(m->maps[i].by_level + m->level[i], bit, MAP_MOST);
-        }
         p += (target - p) * rates[count] >> 16;
         *m->cells[i] = (Cell)p << 16 | (Cell)(count + (count < SEEN_MOST)) << 8 | ((cell << 1 | (Cell)bit) & 255);
     }
@@ -444,18 +499,24 @@ static u64 code_plain(Stream *stream, u64 number, int bits)
     return found;
 }
 
+INLINED i64 threshold(const Values *m, i64 low, i64 origin)
+{
+    return origin + (low + ((i64)1 << m->k)) * m->step * ((i64)1 << m->raw);
+}
+
 INLINED i64 code_bits(Values *m, Stream *stream, i64 value, i64 origin)
 {
     i64 low = 0;
+    int rate = rate_of(m->count);
     m->node = 1;
     for (m->k = m->bits - 1; m->k >= 0; m->k--) {
-        i64 middle = low + ((i64)1 << m->k);
-        int p = predict(m, origin + middle * m->step * ((i64)1 << m->raw));
-        int bit = code_bit(stream, p, (int)(value >> m->k & 1));
-        update(m, bit);
-        if (bit)
-            low = middle;
-        m->node = m->node << 1 | (u32)bit;
+        locate(m, threshold(m, low, origin));
+        locate_curves(m);
+        learn_bit(m);
+        m->rate = rate;
+        m->bit = code_bit(stream, predict(m), (int)(value >> m->k & 1));
+        low += (i64)m->bit << m->k;
+        m->node = m->node << 1 | (u32)m->bit;
     }
     return low;
 }
@@ -504,12 +565,14 @@ static void code_piece(Values *m, Stream *stream, i64 *values, i64 from, i64 to)
                 learn_regression(m->feature[i].regression, value);
         m->count++;
     }
+    learn_bit(m);
 }
 
 /* ------------------------------------------------------------------ making and forgetting */
 
-/* Zeros. Large tables are looked up all over, which is quicker in pages of 2 MB, where the system has them. */
-enum { LARGE = 1 << 21 };
+/* Zeros that begin a line of the cache, so that no slot and no vector lies in two. Large tables are looked up all over,
+   which is quicker in pages of 2 MB, where the system has them. */
+enum { LARGE = 1 << 21, LINE = 64 };
 
 static void *zeros(size_t size)
 {
@@ -522,19 +585,27 @@ static void *zeros(size_t size)
         return found;
     }
 #endif
-    return calloc(size, 1);
+    u8 *found = calloc(size + LINE, 1);
+    if (!found)
+        return NULL;
+    size_t before = LINE - (uintptr_t)found % LINE;
+    found[before - 1] = (u8)before;
+    return found + before;
 }
 
 static void free_zeros(void *found, size_t size)
 {
+    u8 *at = found;
+    if (!at)
+        return;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (found && size >= LARGE) {
-        munmap(found, size);
+    if (size >= LARGE) {
+        munmap(at, size);
         return;
     }
 #endif
     (void)size;
-    free(found);
+    free(at - at[-1]);
 }
 
 static size_t rows_of(const Values *m, int set)
@@ -550,16 +621,16 @@ static void destroy(Values *m)
         return;
     for (int i = 0; i < m->features; i++)
         free(m->feature[i].regression);
-    for (int s = 0; s < SETS; s++)
-        free(m->weights[s]);
+    for (int s = 0; s < m->sets; s++)
+        free_zeros(m->weights[s], rows_of(m, s) * (size_t)m->padded * sizeof(i32));
     for (int f = 0; f < 2; f++) {
         free(m->final_weights[f]);
         free(m->curves[f]);
     }
     free_zeros(m->slots, sizeof(Slot) << m->table);
     free_zeros(m->near, sizeof(Near) << (m->table + NEAR_MORE));
-    free(m->maps);
-    free(m);
+    free_zeros(m->maps, sizeof(Maps) * (size_t)m->contexts);
+    free_zeros(m, sizeof *m);
 }
 
 /* Read a scheme: 0 where it is none that the norm lets through, so that whoever calls cannot reach outside of memory. */
@@ -644,6 +715,7 @@ static int read_scheme(Values *m, Numbers n, i64 sides)
         m->selector[i].rows = (int)next(&n, 1, ROWS_MOST, &sound);
     }
     m->sets = 2 + m->selectors;
+    m->groups = (m->contexts + LANES - 1) / LANES;
     m->padded = (m->contexts * PER_CONTEXT + 1 + 7) / 8 * 8;
     return sound && n.at == n.end;
 }
@@ -652,9 +724,9 @@ static int make_room_to_learn(Values *m)
 {
     int whole = (m->slots = zeros(sizeof(Slot) << m->table)) != NULL;
     whole = whole && (m->near = zeros(sizeof(Near) << (m->table + NEAR_MORE)));
-    whole = whole && (m->maps = malloc((size_t)m->contexts * sizeof(Maps)));
+    whole = whole && (m->maps = zeros(sizeof(Maps) * (size_t)m->contexts));
     for (int s = 0; s < m->sets; s++)
-        whole = whole && (m->weights[s] = calloc(rows_of(m, s) * (size_t)m->padded, sizeof(i32)));
+        whole = whole && (m->weights[s] = zeros(rows_of(m, s) * (size_t)m->padded * sizeof(i32)));
     for (int f = 0; f < 2; f++) {
         whole = whole && (m->final_weights[f] = calloc((size_t)FINAL_ROWS * OUTPUTS, sizeof(i32)));
         whole = whole && (m->curves[f] = malloc((size_t)(f ? CONTEXT_CURVES : NODE_CURVES) * APM_KNOTS * sizeof(u16)));
@@ -678,6 +750,7 @@ static void begin_to_learn(Values *m)
             m->curves[f][i] = (u16)squash((i % APM_KNOTS - 16) * APM_STEP);
     }
     m->inputs[m->contexts * PER_CONTEXT] = 256;
+    m->bit = -1;
 }
 
 /* ------------------------------------------------------------------ for Python */
@@ -704,7 +777,7 @@ static PyObject *py_create(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*i", &program, &sides))
         return NULL;
     Handle *handle = calloc(1, sizeof *handle);
-    Values *m = calloc(1, sizeof *m);
+    Values *m = zeros(sizeof *m);
     Numbers numbers = {program.buf, (const i64 *)program.buf + program.len / (Py_ssize_t)sizeof(i64)};
     int sound = m && FLT_EVAL_METHOD == 0 && sides >= 0 && sides <= SIDES && read_scheme(m, numbers, sides);
     int whole = handle && sound && make_room_to_learn(m);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus import checks
 from isthmus.coding.coder import Coder, table_bits
-from isthmus.coding.container import SMALL_LIMIT, Source, coded, decoded, varint
+from isthmus.coding.container import SMALL_LIMIT, Source, decoded, varint
 from isthmus.coding.prior import shipped
 
 __all__ = ["packed", "unpacked"]
@@ -20,17 +20,20 @@ def packed(data: bytes, *, prior: bool = False) -> bytes:
     package carries, where ``prior`` says that this may be and the first 65,535 bytes become smaller by it. That is the
     first prior of the package, and another one would be another way.
     """
-    way = _likelier_way(data) if prior and data and shipped() else PREDICTED
-    payload = coded(_coder(way, len(data)), data) if data else None
-    if payload is None:
+    way, payload = _likelier_way(data) if prior and data and shipped() else (PREDICTED, None)
+    if data and payload is None:
+        payload = _coder(way, len(data)).encode(data)
+    if payload is None or len(payload) >= len(data):
         return varint(WAYS * len(data) + STORED) + data
     return varint(WAYS * len(data) + way) + varint(len(payload)) + payload
 
 
-def _likelier_way(data: bytes) -> int:
-    """Return the way that makes the beginning of data smallest."""
+def _likelier_way(data: bytes) -> tuple[int, bytes | None]:
+    """Return the way that makes the beginning of data smallest, and the payload where that is all of them."""
     start = data[:SMALL_LIMIT]
-    return min((PREDICTED, WITH_PRIOR), key=lambda way: len(_coder(way, len(data)).encode(start)))
+    tries = {way: _coder(way, len(data)).encode(start) for way in (PREDICTED, WITH_PRIOR)}
+    way = min(tries, key=lambda way: len(tries[way]))
+    return way, tries[way] if len(start) == len(data) else None
 
 
 def _coder(way: int, length: int) -> Coder:

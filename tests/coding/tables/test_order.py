@@ -31,7 +31,7 @@ def places(found: list[Ranked]) -> list[int]:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=40))
 def test_what_a_context_saves_is_counted_row_by_row(rows: list[tuple[int, int, int]]) -> None:
     columns = [[plane(column, size=4)] for column in zip(*rows, strict=True)]
-    saved = _Sample.of(columns).saved(0, [(1, 0), (2, 0)])
+    (saved,) = _Sample.of(columns).saved(0, [[(1, 0), (2, 0)]])
     alone = Counter(row[0] for row in rows)
     expected = 0.0
     for target, *context in rows:
@@ -40,6 +40,16 @@ def test_what_a_context_saves_is_counted_row_by_row(rows: list[tuple[int, int, i
         told = (others.count(target) - 1 + PRIOR * usual) / (len(others) - 1 + PRIOR)
         expected += math.log2(told / usual)
     assert saved == pytest.approx(expected / len(rows))
+
+
+@pytest.mark.parametrize("at_once", [1, 2 * 60, 1 << 17])
+def test_combinations_save_what_they_save_alone(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    columns = [[plane(rng.integers(0, size, 60), size=size)] for size in (3, 50, 1 << 22, 1, 1 << 22)]
+    terms = [[(k, 0)] for k in range(1, 5)] + [[(1, 0), (2, 0)], [(3, 0), (4, 0)], [(1, 0), (2, 0), (4, 2)], [(1, 0)]]
+    alone = [_Sample.of(columns).saved(0, [one])[0] for one in terms]
+    monkeypatch.setattr("isthmus.coding.tables.order.AT_ONCE", at_once)
+    assert _Sample.of(columns).saved(0, terms) == pytest.approx(alone, abs=1e-12)
 
 
 def test_a_function_of_two_planes_is_found() -> None:

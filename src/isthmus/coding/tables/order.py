@@ -13,8 +13,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isthmus.coding.tables.planes import Form, Integers, Plane, distinct_numbers
 
@@ -27,7 +29,8 @@ PAIRED = 12  # planes of which pairs are tried, at most: those that tell most al
 ORDERED = 64  # planes up to which another order than that of the columns is looked for
 TRIES = 2048  # planes or pairs that are tried for all planes together, about: of many, each has its neighbours tried
 KEPT = 1024  # combinations of planes that are kept to be counted again
-MANY = 1 << 17  # combinations from which on those that occur are sorted, and not looked up
+MANY = 1 << 24  # combinations from which on those that occur are numbered
+AT_ONCE = 1 << 17  # rows of all combinations that are counted at once, about
 PRIOR = 2.0  # rows that the distribution without context weighs as much as
 
 Term = tuple[int, int]
@@ -100,11 +103,9 @@ def _told_early(sample: _Sample) -> list[int]:
     """Return planes so that what is told most comes next; the first is the one that tells most of the others."""
     count = len(sample.forms)
     saved = np.zeros((count, count))  # of a row's plane by a column's
-    for plane, other in combinations(range(count), 2):
-        if not sample.near(plane, other):
-            continue
-        saved[plane, other] = sample.saved(plane, [(other, sample.shift(other, FINE))])
-        saved[other, plane] = sample.saved(other, [(plane, sample.shift(plane, FINE))])
+    for plane in range(count):
+        others = [other for other in range(count) if other != plane and sample.near(plane, other)]
+        saved[plane, others] = sample.saved(plane, [[(other, sample.shift(other, FINE))] for other in others])
     gain = saved.sum(0)  # and then of what each plane is told by the best one before it
     order: list[int] = []
     while len(order) < count:
@@ -118,8 +119,8 @@ def _contexts(sample: _Sample, plane: int, earlier: Sequence[int]) -> list[Conte
     """Return the contexts that tell most of a plane, the best first."""
 
     def judged(candidates: Iterable[tuple[Term, ...]], kept: int) -> list[Context]:
-        found = (Context(sample.saved(plane, terms), terms) for terms in dict.fromkeys(candidates))
-        return sorted(found, reverse=True)[:kept]
+        tried = list(dict.fromkeys(candidates))
+        return sorted(map(Context, sample.saved(plane, tried), tried), reverse=True)[:kept]
 
     def terms_of(planes: Iterable[int], bits: int) -> tuple[Term, ...]:
         return tuple((other, sample.shift(other, bits)) for other in sorted(planes))
@@ -158,7 +159,8 @@ class _Sample:
     values: list[Integers]
     follows: list[int | None]
     _saved: dict[tuple[int, tuple[Term, ...]], float] = field(default_factory=dict)
-    _coded: dict[tuple[Term, ...], tuple[Integers, Integers]] = field(default_factory=dict)
+    _coded: dict[tuple[Term, ...], tuple[Integers, int]] = field(default_factory=dict)
+    _told: dict[int, _Target] = field(default_factory=dict)
 
     @classmethod
     def of(cls, columns: Sequence[Sequence[Plane]]) -> _Sample:
@@ -187,45 +189,88 @@ class _Sample:
         form = self.forms[plane]
         return max(0, (form.size - 1).bit_length() - bits) if form.ordered else 0
 
-    def saved(self, plane: int, terms: Sequence[Term]) -> float:
-        """Return the bits a row that some planes save with another one: one row by the others."""
-        key = plane, tuple(terms)
-        if key not in self._saved:
-            self._saved[key] = self._count(*key)
-        return self._saved[key]
+    def saved(self, plane: int, contexts: Iterable[Sequence[Term]]) -> list[float]:
+        """Return the bits a row that combinations of planes save with another one: one row by the others."""
+        keys = [(plane, tuple(terms)) for terms in contexts]
+        new = [key for key in dict.fromkeys(keys) if key not in self._saved]
+        at_once = max(1, AT_ONCE // max(1, self.rows))
+        for start in range(0, len(new) if self.rows else 0, at_once):
+            some = new[start : start + at_once]
+            self._saved |= zip(some, self._counted(plane, [terms for _, terms in some]), strict=True)
+        return [self._saved.get(key, 0.0) for key in keys]
 
-    def _count(self, plane: int, terms: tuple[Term, ...]) -> float:
-        target, targets = self._joint(((plane, self.shift(plane, FINE)),))
-        context, contexts = self._joint(terms)
-        cells, count = _counted(context * len(targets) + target, len(contexts) * len(targets))
-        alone = targets[cells % len(targets)] / self.rows
-        others = contexts[cells // len(targets)] - 1
-        told = (count - 1 + PRIOR * alone) / (others + PRIOR)
-        return float((count * np.log2(told / alone)).sum()) / max(self.rows, 1)
+    def _counted(self, plane: int, contexts: Sequence[tuple[Term, ...]]) -> list[float]:
+        """Return the bits, by counting all combinations at once: their rows stand behind each other, sorted."""
+        target, rows = self._targets(plane), self.rows
+        joint = [self._joint(terms) for terms in contexts]
+        width = np.int32 if max(size for _, size in joint) * target.size < 1 << 31 else np.int64
+        cells = np.empty((len(joint), rows), width)
+        for line, (codes, _) in zip(cells, joint, strict=True):
+            np.add(codes.astype(width, copy=False) * target.size, target.codes, out=line)
+        cells.sort(axis=1)
+        starts = _starts(cells.ravel(), np.arange(len(joint)) * rows)
+        counts = np.diff(starts)
+        firsts = np.searchsorted(starts, np.arange(len(joint)) * rows)  # of the cells of each combination
+        values, kinds = np.divmod(cells.ravel()[starts[:-1]], target.size)
+        told = np.log2(counts - 1 + target.weights[kinds]) * counts
+        inner = _starts(values, firsts)
+        others = np.diff(starts[inner]) - 1
+        alone = np.log2(others + PRIOR) * (others + 1)
+        found = np.add.reduceat(told, firsts) - np.add.reduceat(alone, np.searchsorted(inner, firsts)) - target.bits
+        return (found / rows).tolist()
 
-    def _joint(self, terms: tuple[Term, ...]) -> tuple[Integers, Integers]:
-        """Return which combination of values each row has, and how many rows have each."""
+    def _targets(self, plane: int) -> _Target:
+        """Return a plane as what is told of."""
+        if plane not in self._told:
+            codes, size = self._joint(((plane, self.shift(plane, FINE)),))
+            counts = np.bincount(codes)
+            weights = PRIOR * counts / self.rows
+            self._told[plane] = _Target(codes, size, weights, float(np.log2(counts / self.rows) @ counts))
+        return self._told[plane]
+
+    def _joint(self, terms: tuple[Term, ...]) -> tuple[Integers, int]:
+        """Return which combination of values each row has, and a number that is above all of these."""
         if terms not in self._coded:
             if len(self._coded) >= KEPT:
                 self._coded.clear()
-            codes = np.zeros(self.rows, np.int64)
-            for plane, shift in terms:
-                values = _dense(self.values[plane] >> shift, (self.forms[plane].size - 1 >> shift) + 1)
-                size = int(values.max(initial=0)) + 1
-                codes = _dense(codes * size + values, (int(codes.max(initial=0)) + 1) * size)
-            self._coded[terms] = codes, np.bincount(codes)
+            *before, (plane, shift) = terms
+            if before:
+                codes, count = self._joint(tuple(before))
+                values, size = self._joint(((plane, shift),))
+                codes, size = codes.astype(np.int64) * size + values, count * size
+            else:
+                codes, size = self.values[plane] >> shift, (self.forms[plane].size - 1 >> shift) + 1
+            if not before or size > MANY:
+                occurring, codes = distinct_numbers(codes, size)
+                size = len(occurring)
+            self._coded[terms] = codes.astype(np.int32), size
         return self._coded[terms]
 
 
-def _counted(values: Integers, size: int) -> tuple[Integers, Integers]:
-    """Return which values below a size occur, rising, and how often each does."""
-    if size > MANY:
-        return np.unique(values, return_counts=True)
-    counts = np.bincount(values)
-    cells = np.flatnonzero(counts)
-    return cells, counts[cells]
+class _Target(NamedTuple):
+    """A plane of a sample as what others tell of.
+
+    Parameters
+    ----------
+    codes : NDArray of int
+        Which of its values each row has: (rows,).
+    size : int
+        Different values.
+    weights : NDArray of float
+        What the distribution without context adds to the count of each value.
+    bits : float
+        Those of all rows without context, below zero.
+    """
+
+    codes: Integers
+    size: int
+    weights: NDArray[np.float64]
+    bits: float
 
 
-def _dense(values: Integers, size: int) -> Integers:
-    """Return of each value below a size how many smaller ones occur."""
-    return distinct_numbers(values, size)[1]
+def _starts(values: Integers, firsts: Integers) -> Integers:
+    """Return where another value begins, or one of some parts, and behind these how many values there are."""
+    found = np.ones(len(values) + 1, bool)
+    np.not_equal(values[1:], values[:-1], out=found[1:-1])
+    found[firsts] = True
+    return np.flatnonzero(found)
