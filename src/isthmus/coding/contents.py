@@ -233,7 +233,7 @@ def write(
     described = content.description()
     prior = None if content.fingerprint is None else content.fingerprint[:FINGERPRINT]
     fields = Fields(VALUES, name=name, prior=prior, content=varint(content.number) + described)
-    reader = reader_of(fields.content or b"", label, content) if verify else None
+    reader = reader_of(fields.content or b"", label, getattr(content, "model", content)) if verify else None
 
     def made(work: Work) -> Piece:
         piece = work()

@@ -132,12 +132,16 @@ class DescribedText:
 
     def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen]) -> Iterator[bytes]:
         """Yield what stands before the first row of all, such as the names of columns, and some rows."""
-        parts = self._parts(first) if first else None
-        if parts is not None:
-            yield parts.layout.head
+        layout = self._layout(first) if first else None
+        if layout is not None:
+            yield layout.head
         for one in chosen:
-            parts = self._parts(one.payload) if one.payload else None
-            yield _lines(one, None if parts is None else parts.layout)
+            yield _lines(one, self._layout(one.payload) if one.payload else None)
+
+    def _layout(self, payload: bytes) -> Layout | None:
+        """Return what is known of a group of rows; None of bytes that are no table."""
+        parts = self._parts(payload)
+        return None if parts is None else parts.layout
 
     def _parts(self, payload: bytes) -> Parts[Layout] | None:
         """Return what stands in a payload before the planes; None of bytes that are no table."""
