@@ -15,6 +15,7 @@ from isthmus.version import __version__ as __version__
 if TYPE_CHECKING:
     from isthmus.coding import Archive as Archive
     from isthmus.coding import Codec as Codec
+    from isthmus.coding import PictureCodec as PictureCodec
     from isthmus.coding import compress as compress
     from isthmus.coding import decompress as decompress
     from isthmus.coding import open_compressed as open_compressed
@@ -45,7 +46,9 @@ _MODULES = frozenset(
 _OBJECTS = {
     "evaluate": "isthmus.report",
     "load": "isthmus.loading",
-    **dict.fromkeys(("Archive", "Codec", "compress", "decompress", "open_compressed", "read_rows"), "isthmus.coding"),
+    **dict.fromkeys(
+        ("Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"), "isthmus.coding"
+    ),
 }
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")
 

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from isthmus import artifact
-from isthmus.coding import Codec
+from isthmus.coding import kinds
 from isthmus.errors import ArtifactError
 
 __all__ = ["load"]
@@ -38,8 +38,8 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
             f"{os.fspath(path)} is the checkpoint of a run that did not end, not a model; go on from it with --resume "
             f"(fit(..., resume=path))."
         )
-    if name == Codec.__name__:
-        return Codec.load(path)
+    if kinds.is_codec(path):
+        return kinds.load(path)
     from isthmus.models import REGISTRY as MODELS  # torch, of which a codec needs nothing
     from isthmus.tasks import REGISTRY as TASKS
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import isthmus
@@ -98,6 +99,9 @@ def test_the_output_in_the_folder_is_not_learned_from(run: Run, corpus: Path) ->
         (("void",), 3, "Codec: the data hold no byte to learn from; give other files, or texts."),
         (("pipe",), 3, "pipe is a pipe, where a file is needed;"),
         ((), 2, "Missing argument"),
+        (("corpus", "--content", "words"), 2, "--content must be one of 'auto', 'pictures', 'bytes'; it is 'words'"),
+        (("-", "--content", "pictures"), 2, "the standard input (-) is learned from as bytes, not as pictures; name"),
+        (("app.log", "--content", "pictures"), 3, "app.log starts with 47 45 54 20, which is no IDX file; a model of"),
     ],
 )
 def test_what_fit_refuses(run: Run, corpus: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
@@ -115,6 +119,32 @@ def test_its_help_is_its_own(run: Run) -> None:
     assert "isthmus fit corpus/ --model codec -o logs.safetensors" in said
     assert "--latent-dim" not in said
     assert "--model codec" in " ".join(run("fit", "--help").out.split())
+
+
+def test_pictures_are_learned_from_as_such_unless_it_is_said_otherwise(run: Run, tmp_path: Path) -> None:
+    np.save("a.npy", np.arange(3 * 6 * 5, dtype="u1").reshape(3, 6, 5))
+    Path("a.txt").write_bytes(LOG)
+    fit = ("fit", "--model", "codec", "--force", "-o", "m.safetensors", "a.npy")
+    ran = run(*fit)
+    fingerprint = isthmus.PictureCodec().fit("a.npy").fingerprint_
+    phrase = "learned from 3 pictures of 6 x 5, uint8"
+    assert ran.out.startswith(f"m.safetensors: PictureCodec {fingerprint[:8]}, {phrase} in ")
+    assert ran.err.splitlines() == [
+        "note: all files hold pictures, and are learned from as such; --content bytes takes them as bytes.",
+        "next: isthmus compress FILE -m m.safetensors",
+    ]
+    assert run("info", "m.safetensors").out.splitlines()[1:] == [
+        f"a model for isthmus compress -m; fingerprint {fingerprint[:8]}",
+        phrase,
+        "command: isthmus fit --model codec --force -o m.safetensors a.npy",
+    ]
+    assert "loads     as PictureCodec" in run("verify", "m.safetensors").out
+    ran = run(*fit, "--content", "pictures", "--json")
+    assert (json.loads(ran.out)["content"], ran.err) == ("pictures", "next: isthmus compress FILE -m m.safetensors\n")
+    assert json.loads(run(*fit, "--content", "bytes", "--json").out)["model"] == "Codec"
+    ran = run(*fit, "a.txt", "--json")
+    assert json.loads(ran.out)["content"] == "bytes"
+    assert "note: not all files hold pictures, so all are learned from as bytes; name only those that do" in ran.err
 
 
 # ------------------------------------------------------------------ compress, decompress, verify, info
@@ -210,7 +240,7 @@ def test_a_stream_that_is_compressed_as_it_comes(tmp_path: Path, model: str) -> 
         (
             "digits.safetensors",
             4,
-            "digits.safetensors holds an Autoencoder, which is no model of bytes; make one",
+            "digits.safetensors holds an Autoencoder, which is no codec; make one",
         ),
         ("corpus", 4, "corpus is no model file, but a folder"),
     ],

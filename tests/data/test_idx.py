@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from isthmus import data
-from isthmus.data import idx, stores
+from isthmus.data import stores
 from isthmus.errors import DataError
+from isthmus.idx import is_idx
 
 CODES = {"uint8": 8, "int8": 9, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 
@@ -87,7 +88,7 @@ def test_labels_alone_are_no_records(tmp_path: Path) -> None:
 
 
 def test_magic_numbers() -> None:
-    assert idx.is_idx(b"\0\0\x08\x03")
-    assert not idx.is_idx(b"\0\0\x08\x05")
-    assert not idx.is_idx(b"\x89PNG")
-    assert not idx.is_idx(b"")
+    assert is_idx(b"\0\0\x08\x03")
+    assert not is_idx(b"\0\0\x08\x05")
+    assert not is_idx(b"\x89PNG")
+    assert not is_idx(b"")

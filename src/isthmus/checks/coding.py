@@ -47,12 +47,15 @@ __all__ = [
     "known_members",
     "later_codec",
     "later_form",
+    "learned_as",
+    "learned_as_bytes",
     "learning_needs_compiled",
     "link_in_the_way",
     "masked_array",
     "member_exists",
     "member_in_the_way",
     "model_at_speed",
+    "model_of_others",
     "name_refused",
     "names_collide",
     "needs_model",
@@ -67,6 +70,7 @@ __all__ = [
     "nothing_to_compress",
     "nothing_to_learn",
     "one_target",
+    "only_bytes_from_standard_input",
     "output_is_a_terminal",
     "partly_lost",
     "records_alone",
@@ -186,10 +190,11 @@ def needs_model(name: str, needed: str, given: str | None) -> ArtifactError:
     )
 
 
-def no_codec(path: object, name: str) -> ArtifactError:
-    """Return the error for the file of something else where a model of compression was expected."""
+def no_codec(path: object, name: str, content: str | None = None) -> ArtifactError:
+    """Return the error for the file of something else where a model of compression was expected, of any data or one."""
+    expected = "codec" if content is None else f"model of {content}"
     return ArtifactError(
-        f"{path} holds {_with_article(name)}, which is no model of bytes; make one with isthmus fit --model codec."
+        f"{path} holds {_with_article(name)}, which is no {expected}; make one with isthmus fit --model codec."
     )
 
 
@@ -205,6 +210,32 @@ def model_at_speed() -> ParameterError:
     return ParameterError("compress: a model is used at speed 'normal' only; leave out the model, or the speed.")
 
 
+def model_of_others(content: str, given: str) -> ParameterError:
+    """Return the error for a model that learned from something else than what is to be compressed."""
+    return ParameterError(
+        f"compress: the model is one of {content}, and these are {given}; leave it out, or fit one of {given} "
+        f"(isthmus fit --model codec --content {given})."
+    )
+
+
+def learned_as(content: str) -> str:
+    """Return what is said where files are learned from as something else than bytes."""
+    return f"all files hold {content}, and are learned from as such; --content bytes takes them as bytes."
+
+
+def learned_as_bytes(contents: Sequence[str]) -> str:
+    """Return what is said where only some files could be learned from as something else than bytes."""
+    what = " or ".join(contents)
+    return f"not all files hold {what}, so all are learned from as bytes; name only those that do, or say --content."
+
+
+def only_bytes_from_standard_input(content: str) -> ParameterError:
+    """Return the error for something else than bytes that should come from the standard input."""
+    return ParameterError(
+        f"fit --model codec: the standard input (-) is learned from as bytes, not as {content}; name files."
+    )
+
+
 def archive_without_model(name: str) -> ParameterError:
     """Return the error for a model where members are to be added to an archive that was made without it."""
     return ParameterError(
@@ -213,19 +244,22 @@ def archive_without_model(name: str) -> ParameterError:
     )
 
 
-def codec_not_fitted() -> ParameterError:
+def codec_not_fitted(name: str) -> ParameterError:
     """Return the error for a model that has learned nothing."""
-    return ParameterError("Codec: it must be fitted; call fit(data) first, or isthmus.load a file.")
+    return ParameterError(f"{name}: it must be fitted; call fit(data) first, or isthmus.load a file.")
 
 
 def codec_or_path(owner: str, model: Any) -> ParameterError:
     """Return the error for something that is no model of compression."""
-    return ParameterError(f"{owner}: model must be a Codec or the path of its file; it is a {type(model).__name__}.")
+    return ParameterError(
+        f"{owner}: model must be a codec, such as isthmus.Codec, or the path of its file; it is a "
+        f"{type(model).__name__}."
+    )
 
 
-def codec_elsewhere(path: object) -> ArtifactError:
+def codec_elsewhere(path: object, name: str) -> ArtifactError:
     """Return the error for a model of compression where a model of records was expected."""
-    return ArtifactError(f"{path} holds a Codec, which makes files smaller; give it to isthmus compress -m.")
+    return ArtifactError(f"{path} holds a {name}, which makes files smaller; give it to isthmus compress -m.")
 
 
 def no_flag_of_codec(flag: str, known: Sequence[str]) -> ParameterError:
@@ -235,7 +269,7 @@ def no_flag_of_codec(flag: str, known: Sequence[str]) -> ParameterError:
 
 def codec_too_large(path: object, limit: int) -> ArtifactError:
     """Return the error for the file of a model that is larger than any that isthmus makes."""
-    return ArtifactError(f"{path} is larger than the {limit:,} bytes that the file of a Codec can have.")
+    return ArtifactError(f"{path} is larger than the {limit:,} bytes that the file of a codec can have.")
 
 
 def nothing_to_learn() -> DataError:

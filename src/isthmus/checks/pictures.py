@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.errors import ArtifactError, DataError, DataTypeError, ShapeError
+from isthmus.errors import DataError, DataTypeError, ShapeError
 
 __all__ = [
     "no_picture",
-    "no_picture_codec",
+    "no_pictures_in",
     "no_pictures_to_learn",
     "no_samples",
     "no_stack",
     "pictures_of_another_size",
     "pictures_of_another_type",
     "pictures_too_large",
+    "pictures_unlike_the_first",
     "png_compressed_anew",
     "png_not_byte_for_byte",
     "rows_too_long",
@@ -80,6 +81,21 @@ def no_pictures_to_learn() -> DataError:
     return DataError("PictureCodec.fit: there are no pictures to learn from; give one at least.")
 
 
+def no_pictures_in(path: object, why: str) -> DataError:
+    """Return the error for a file of which no pictures can be learned from."""
+    return DataError(
+        f"{path} {why}; a model of pictures learns from PNG files, and from stacks in .npy and IDX files: leave it out."
+    )
+
+
+def pictures_unlike_the_first(path: object, own: str, first: object, known: str) -> DataError:
+    """Return the error for a file of pictures that are not as large as those of the first, or have other samples."""
+    return DataError(
+        f"{path} holds pictures of {own}, and {first} of {known}; a model is for one size and type: leave out the "
+        f"others."
+    )
+
+
 def pictures_of_another_size(shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
     """Return the error for pictures that are not as large as those of a model."""
     return ShapeError(f"stack: the pictures have the shape {shape}, and the model is for {known}; fit another one.")
@@ -95,11 +111,4 @@ def unseen_samples() -> DataError:
     return DataError(
         "stack: there are samples that none of the pictures had from which the model learned, so that it cannot code "
         "them; leave out the model, or fit one with such pictures."
-    )
-
-
-def no_picture_codec(path: object, name: str) -> ArtifactError:
-    """Return the error for the file of something else where a model of pictures was expected."""
-    return ArtifactError(
-        f"{path} holds a {name}, which is no model of pictures; fit one with isthmus fit --model codec."
     )

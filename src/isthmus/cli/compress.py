@@ -25,7 +25,7 @@ from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import TABLE, Piece
-from isthmus.coding.prior import Prior
+from isthmus.coding.kinds import Known, fitted_in
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
@@ -242,9 +242,9 @@ def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) ->
     return paths
 
 
-def read_model(path: str | None) -> Prior | None:
-    """Return what is in the file of a model, where one is named."""
-    return None if path is None else Prior.read(path)
+def read_model(path: str | None) -> Any:
+    """Return what coders take of the model in a file, where one is named."""
+    return fitted_in("compress", path)
 
 
 def _only_told(terminal: Terminal, paths: Sequence[str], choice: Choice, how: _As, *, dry_run: bool) -> Result:
@@ -498,7 +498,7 @@ def _bring_back(
     file: BinaryIO,
     output: str | None,
     to_stdout: BinaryIO | None,
-    model: Prior | None,
+    model: Known | None,
     *,
     chosen: tuple[int, int | None] | None,
     partial: bool,
@@ -525,7 +525,7 @@ def written(
     source: Source,
     form: int,
     file: BinaryIO | None,
-    model: Prior | None,
+    model: Known | None,
     *,
     chosen: tuple[int, int | None] | None = None,
     partial: bool = False,
@@ -542,7 +542,7 @@ def written(
         Small or stream.
     file : binary file or None
         Where to; None checks only.
-    model : Prior or None
+    model : Known or None
         What a person named as the model that it needs.
     chosen : tuple of (int, int or None), optional
         Rows of a table to be written alone: the first one, and the one behind the last.

@@ -74,8 +74,7 @@ def _about_model(model: str) -> Result:
         f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}"
     )
     with artifact.understanding(model):
-        is_codec = envelope["class"] == "Codec"
-        about = codec.about(document, envelope["sha256"]) if is_codec else _about_learning(document)
+        about = codec.about(envelope) or _about_learning(document)
     return Result({"path": model, "bytes": size, **envelope}, [head, *about])
 
 
@@ -159,14 +158,14 @@ def verify(terminal: Terminal, file: str, *, model: str | None = None) -> Result
 def _verified_model(model: str) -> Result:
     import isthmus
     from isthmus import artifact
-    from isthmus.cli import codec
+    from isthmus.coding.kinds import AnyCodec
 
     artifact.read(model)
     fitted = isthmus.load(model)
     checks = {"digests": "every bit is as it was written", "loads": f"as {type(fitted).__name__}"}
     with artifact.understanding(model):
-        if isinstance(fitted, isthmus.Codec):
-            passed, checks["computes"] = codec.still_computes(fitted)
+        if isinstance(fitted, AnyCodec):
+            passed, checks["computes"] = fitted.still_computes(), "what it codes decodes with it"
         else:
             passed, checks["computes"] = _still_computes(getattr(fitted, "model_", fitted))  # a task's, or the model
     lines = [f"{name:9} {what}" for name, what in checks.items()]

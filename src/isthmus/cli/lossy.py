@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus import artifact
 from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
-from isthmus.coding import names
-from isthmus.coding.codec import Codec
+from isthmus.coding import kinds, names
 from isthmus.coding.codes import CodedRecords
 
 if TYPE_CHECKING:
@@ -26,8 +24,8 @@ POINTS = 8  # of a curve
 
 
 def is_of_records(path: str | None) -> bool:
-    """Tell whether the file of a model holds one of records, and not one of bytes."""
-    return path is not None and artifact.describe(path)["class"] != Codec.__name__
+    """Tell whether the file of a model holds one of records, and not one that makes data smaller without a loss."""
+    return path is not None and not kinds.is_codec(path)
 
 
 def compress_records(
@@ -127,7 +125,7 @@ def _needed(coded: CodedRecords, model: str) -> Any:
     from isthmus.tasks.compression import compressible, fingerprint_of
 
     if not is_of_records(model):
-        coded.check_model(Codec.load(model).prior_.fingerprint)
+        coded.check_model(kinds.load(model).fitted().fingerprint)
     fitted = inputs.load_model(model, None)
     compressible(fitted)
     coded.check_model(fingerprint_of(fitted))

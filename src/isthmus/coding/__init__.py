@@ -19,14 +19,16 @@ from isthmus import checks, files
 from isthmus.coding import contents
 from isthmus.coding.archive import Archive
 from isthmus.coding.arrays.content import ArrayContent
-from isthmus.coding.codec import Codec, Model, prior_in
+from isthmus.coding.codec import Codec
 from isthmus.coding.container import Source, opened
+from isthmus.coding.kinds import Model, fitted_in
+from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.prior import Prior
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Archive", "Codec", "compress", "decompress", "open_compressed", "read_rows"]
+__all__ = ["Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"]
 
 
 def compress(
@@ -89,7 +91,7 @@ def compress(
         return _compressed_array(data, verify, bound)
     if any(value is not None for value in bound.values()):
         raise checks.bound_without_array("the data", next(name for name, value in bound.items() if value is not None))
-    return compressed(data, speed=speed, verify=verify, model=prior_in("compress", model), prior=prior)
+    return compressed(data, speed=speed, verify=verify, model=fitted_in("compress", model), prior=prior)
 
 
 def _compressed_array(array: NDArray[Any], verify: bool, bound: dict[str, Any]) -> bytes:
@@ -121,7 +123,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
     DataError
         More than ``limit`` bytes would come out.
     """
-    return decompressed(data, limit=limit, model=prior_in("decompress", model))
+    return decompressed(data, limit=limit, model=fitted_in("decompress", model))
 
 
 def read_rows(
@@ -151,13 +153,13 @@ def read_rows(
     ParameterError
         It has not so many rows.
     """
-    known = prior_in("read_rows", model)
+    needed = fitted_in("read_rows", model)
     with contextlib.ExitStack() as stack:
         if isinstance(file, str | os.PathLike):
             source = Source(stack.enter_context(open(file, "rb")), os.fspath(file))
         else:
             source = Source(file, "the data")
-        return b"".join(chosen_rows(source, opened(source), start, stop, known))
+        return b"".join(chosen_rows(source, opened(source), start, stop, needed))
 
 
 def open_compressed(
@@ -219,9 +221,9 @@ def open_compressed(
     action, kind = mode[:1], mode[1:] or "b"
     if action not in ("r", "w", "x") or kind not in ("b", "t"):
         raise checks.compressed_mode(mode)
-    known = prior_in("open_compressed", model)
-    how = {"speed": speed, "verify": verify, "model": known, "prior": prior}
-    binary: Any = _reader(file, known) if action == "r" else _writer(file, action == "w", how)
+    needed = fitted_in("open_compressed", model)
+    how = {"speed": speed, "verify": verify, "model": needed, "prior": prior}
+    binary: Any = _reader(file, needed) if action == "r" else _writer(file, action == "w", how)
     if kind == "b":
         return binary
     return _Text(binary, encoding or "utf-8", errors, newline)

@@ -21,7 +21,6 @@ from typing import Any, BinaryIO, Self, TypeVar
 from isthmus import checks, files
 from isthmus.coding import names
 from isthmus.coding.choosing import Choice, Given
-from isthmus.coding.codec import Model, prior_in
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
@@ -37,6 +36,7 @@ from isthmus.coding.container import (
     opened,
     varint,
 )
+from isthmus.coding.kinds import Model, fitted_in
 from isthmus.coding.prior import Prior
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
@@ -137,7 +137,7 @@ class Archive:
     """
 
     def __init__(self, file: str | os.PathLike[str] | BinaryIO, *, model: Model = None) -> None:
-        self._model = prior_in("Archive", model)
+        self._model = fitted_in("Archive", model)
         self._path = Path(file) if isinstance(file, str | os.PathLike) else None
         self._file: BinaryIO = open(file, "rb") if isinstance(file, str | os.PathLike) else file  # noqa: SIM115
         self.label = str(self._path or "the archive")
@@ -197,8 +197,8 @@ class Archive:
             Links and special files of a folder were left out, or a file changed while it was read.
         """
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
-        known = prior_in("Archive", model)
-        how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": known, "prior": prior}
+        needed = fitted_in("Archive", model)
+        how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": needed, "prior": prior}
         with files.replacing(path, force=force) as file:
             write_archive(file, given, label=os.fspath(path), **how)
         return cls(path, model=model)

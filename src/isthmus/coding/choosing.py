@@ -48,7 +48,7 @@ class Choice:
     Raises
     ------
     ParameterError
-        There is a model, and the speed is not normal.
+        There is a model, and the speed is not normal; or it is one of something else than bytes.
     """
 
     speed: int
@@ -57,6 +57,8 @@ class Choice:
 
     def __post_init__(self) -> None:
         """Refuse a model that would not be used."""
+        if self.model is not None and not isinstance(self.model, Prior):
+            raise checks.model_of_others(self.model.content, "bytes")
         if self.model is not None and self.speed != NORMAL:
             raise checks.model_at_speed()
 

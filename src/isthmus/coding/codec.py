@@ -1,27 +1,30 @@
-"""A model of one's own data, with which they become smaller: learned once, needed wherever they are decompressed."""
+"""A model of one's own data, with which their bytes become fewer: learned once, needed where they are decompressed."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 from isthmus import artifact, checks, documents
 from isthmus.coding.container import as_bytes
+from isthmus.coding.kinds import BYTES, AnyCodec
 from isthmus.coding.learning import Learning, learned
 from isthmus.coding.prior import CLASS, PREDICTOR, Prior, opened_prior, shipped
 from isthmus.coding.sources import files_of, pieces
 from isthmus.coding.stream import compressed, decompressed
-from isthmus.errors import IsthmusWarning
+from isthmus.errors import IsthmusError, IsthmusWarning
 
-__all__ = ["Codec", "Model", "prior_in"]
+__all__ = ["Codec"]
 
 PIECE = 1 << 20  # bytes of a file that are learned from at once
 LOOKED_AT = 100  # texts of a list that are looked up as names of files
+PROBE = b"What was coded with a model decodes with it: 0123456789, A to Z, and a line's end.\n"
 
 
-class Codec:
+class Codec(AnyCodec):
     """A model with which data like those of its fit become smaller.
 
     It pays where many short texts are alike (log lines, messages, records), of which each has to be had alone, and so
@@ -46,8 +49,8 @@ class Codec:
     b'GET /health 200 in 7 ms'
     """
 
+    content: ClassVar[str] = BYTES
     prior_: Prior
-    provenance_: dict[str, Any]
 
     def fit(self, data: Any, *, progress: Learning | None = None) -> Self:
         """Learn from texts, or from other data of any kind.
@@ -94,18 +97,13 @@ class Codec:
         self.provenance_ = {**count, "began": None if start is None else start.fingerprint.hex()}
         return self
 
-    @property
-    def fingerprint_(self) -> str:
-        """What names the model in the files that need it."""
-        return self._fitted().fingerprint.hex()
-
     def compress(self, data: Any, *, verify: bool = True) -> bytes:
         """Return data in fewer bytes, as :func:`isthmus.compress` does with this model."""
-        return compressed(data, verify=verify, model=self._fitted())
+        return compressed(data, verify=verify, model=self.fitted())
 
     def decompress(self, data: Any, *, limit: int | None = None) -> bytes:
         """Return the data that :meth:`compress` was given, as :func:`isthmus.decompress` does with this model."""
-        return decompressed(data, limit=limit, model=self._fitted())
+        return decompressed(data, limit=limit, model=self.fitted())
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the model as one safetensors file that ``isthmus.load`` reads.
@@ -121,7 +119,7 @@ class Codec:
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        tensors = dict(self._fitted().tensors)
+        tensors = dict(self.fitted().tensors)
         artifact.write(path, CLASS, {"predictor": PREDICTOR, "provenance": self.provenance_}, tensors, force=force)
 
     @classmethod
@@ -144,35 +142,29 @@ class Codec:
             made.provenance_ = documents.read(dict[str, int | str | None], document.get("provenance"), "provenance")
         return made
 
-    def _fitted(self) -> Prior:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Return True: every file holds bytes."""
+        return True
+
+    @staticmethod
+    def learned_from(provenance: Mapping[str, Any]) -> str:
+        """Return what a model learned from, as a phrase."""
+        pieces = provenance["pieces"]
+        return f"{provenance['bytes']:,} bytes in {pieces:,} piece{'' if pieces == 1 else 's'}"
+
+    def still_computes(self) -> bool:
+        """Return whether what the model codes decodes with it."""
+        try:
+            return self.decompress(self.compress(PROBE, verify=False)) == PROBE
+        except IsthmusError:
+            return False
+
+    def fitted(self) -> Prior:
+        """Return the prior; ParameterError before :meth:`fit`."""
         if not hasattr(self, "prior_"):
-            raise checks.codec_not_fitted()
+            raise checks.codec_not_fitted("Codec")
         return self.prior_
-
-    def __repr__(self) -> str:
-        return "Codec()"
-
-
-Model = Codec | Prior | str | os.PathLike[str] | None  # or the path of its file
-
-
-def prior_in(owner: str, model: Model) -> Prior | None:
-    """Return the prior of a fitted codec, or of the file of one.
-
-    Parameters
-    ----------
-    owner : str
-        For sentences.
-    model : Codec, path, Prior or None
-        The last two are returned as they are.
-    """
-    if model is None or isinstance(model, Prior):
-        return model
-    if isinstance(model, str | os.PathLike):
-        return Prior.read(model)
-    if not isinstance(model, Codec):
-        raise checks.codec_or_path(owner, model)
-    return model._fitted()
 
 
 def _texts(data: Any) -> Iterator[bytes]:

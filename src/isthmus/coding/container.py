@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 from isthmus import checks
 from isthmus.coding import names
 from isthmus.coding.coder import NORMAL, Coder, table_bits
+from isthmus.coding.kinds import Known
 from isthmus.coding.prior import Prior, shipped
 from isthmus.errors import ArtifactError
 
@@ -242,7 +243,7 @@ def _form_with(prior: Prior | None) -> tuple[int, bytes]:
     return SMALL_WITH_MODEL, prior.fingerprint[:SMALL_FINGERPRINT]
 
 
-def small_data(source: Source, form: int, model: Prior | None = None) -> bytes:
+def small_data(source: Source, form: int, model: Known | None = None) -> bytes:
     """Return the data of a small file, whose first bytes are taken; ``model`` is the one that a person named."""
     size = source.take(2)
     check, length = source.take(3), int.from_bytes(size, "little")
@@ -257,7 +258,7 @@ def small_data(source: Source, form: int, model: Prior | None = None) -> bytes:
     return data
 
 
-def _prior_of(form: int, named: bytes, model: Prior | None, source: Source) -> Prior | None:
+def _prior_of(form: int, named: bytes, model: Known | None, source: Source) -> Prior | None:
     """Return the prior that a small file is predicted with."""
     if form == SMALL_PREDICTED:
         return None
@@ -268,14 +269,14 @@ def _prior_of(form: int, named: bytes, model: Prior | None, source: Source) -> P
     return shipped()
 
 
-def needed_prior(fingerprint: bytes, model: Prior | None, name: str) -> Prior:
+def needed_prior(fingerprint: bytes, model: Known | None, name: str) -> Prior:
     """Return the prior whose fingerprint begins so: that of the package, or the model that a person named.
 
     Parameters
     ----------
     fingerprint : bytes
         Its beginning.
-    model : Prior or None
+    model : Known or None
         What was named.
     name : str
         Of the file that needs it, for sentences.
@@ -286,7 +287,7 @@ def needed_prior(fingerprint: bytes, model: Prior | None, name: str) -> Prior:
         It is another, or none was named.
     """
     for prior in (model, shipped()):
-        if prior is not None and prior.fingerprint.startswith(fingerprint):
+        if isinstance(prior, Prior) and prior.fingerprint.startswith(fingerprint):
             return prior
     raise checks.needs_model(name, fingerprint.hex(), None if model is None else model.fingerprint.hex())
 
@@ -375,7 +376,7 @@ class Fields:
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
         return cls(method, speed, bits, _name(fields.get(1), source), prior, content)
 
-    def found_prior(self, model: Prior | None, name: str) -> Prior | None:
+    def found_prior(self, model: Known | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""
         return None if self.prior is None else needed_prior(self.prior, model, name)
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import artifact, checks, documents
+from isthmus.coding import kinds
 from isthmus.coding.reference.network import GRAM_BITS, HIDDEN, WIDTH
 from isthmus.coding.reference.predictor import SELECTIONS, WITH_PRIOR, Context, Matcher, first_weights
 from isthmus.errors import ArtifactError
@@ -48,7 +49,6 @@ SLOT = 64  # bytes of one
 SLOT_BITS = 8, 17  # logarithm of how many a prior has, if it has any
 MAP_LIMIT, COUNT_LIMIT, WEIGHT_LIMIT = 400, 63, 1 << 19
 NETWORK = 26_000  # first weight of a network that is new (65536 is one)
-FILE_LIMIT = 1 << 28  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,7 @@ class Prior:
     """
 
     tensors: Mapping[str, NDArray[Any]]
+    content: ClassVar[str] = kinds.BYTES
 
     def __post_init__(self) -> None:
         """Check the tensors, and let nobody change them."""
@@ -102,12 +103,7 @@ class Prior:
 
 def opened_prior(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Prior]:
     """Return what a file says of a prior, and the prior; errors are those of :meth:`Prior.read`."""
-    name = artifact.describe(path)["class"]
-    if name != CLASS:
-        raise checks.no_codec(path, name)
-    if os.path.getsize(path) > FILE_LIMIT:
-        raise checks.codec_too_large(path, FILE_LIMIT)
-    document, arrays = artifact.read(path, CLASS)
+    document, arrays = kinds.opened(path, CLASS)
     with artifact.understanding(path):
         number = documents.read(int, document.get("predictor"), "predictor")
     if number > PREDICTOR:

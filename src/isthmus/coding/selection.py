@@ -10,14 +10,14 @@ from isthmus.coding import contents
 from isthmus.coding.chunks import END, Head, Restart
 from isthmus.coding.container import STREAM, Fields, Source, check_of
 from isthmus.coding.contents import Chosen
-from isthmus.coding.prior import Prior
+from isthmus.coding.kinds import Known
 from isthmus.coding.stream import end_of
 from isthmus.coding.tables import DescribedParquet, DescribedText
 
 __all__ = ["chosen_rows"]
 
 
-def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: Prior | None = None) -> Iterator[bytes]:
+def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: Known | None = None) -> Iterator[bytes]:
     """Yield the bytes of a file with some rows of a table: of a text what stands before its first row, and these.
 
     Parameters
@@ -28,7 +28,7 @@ def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: 
         Its form.
     start, stop : int
         The rows, from 0; ``stop`` is the one behind the last, and None is all that follow.
-    model : Prior, optional
+    model : Known, optional
         What a person named as the model that it needs.
 
     Raises

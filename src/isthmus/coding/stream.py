@@ -37,6 +37,7 @@ from isthmus.coding.container import (
     small,
     small_data,
 )
+from isthmus.coding.kinds import Known
 from isthmus.coding.prior import Prior
 from isthmus.errors import ArtifactError
 
@@ -427,7 +428,7 @@ def _whole(content: bytes, prior: Prior | None) -> bytes | None:
         return None
 
 
-def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> Iterator[bytes]:
+def chunks(source: Source, model: Known | None = None, threads: int = LANES) -> Iterator[bytes]:
     """Return the data of a stream, whose first bytes are taken, chunk by chunk; at last its end is checked.
 
     Raises
@@ -445,7 +446,7 @@ def chunks(source: Source, model: Prior | None = None, threads: int = LANES) -> 
 
 
 def _described(
-    source: Source, content: bytes, model: Prior | None, threads: int = LANES
+    source: Source, content: bytes, model: Known | None, threads: int = LANES
 ) -> tuple[contents.Described, Iterator[bytes]]:
     """Return what a stream of another content than bytes holds, and its pieces; at last its end is checked."""
     described = contents.reader_of(content, source.name, model)
@@ -585,7 +586,7 @@ def _has_lanes(source: Source) -> bool:
     return len(restarts) > 1 and max(map(int.__sub__, units[1:], units)) <= LANE_LIMIT
 
 
-def data_of(source: Source, form: int, model: Prior | None = None, threads: int = LANES) -> Iterator[bytes]:
+def data_of(source: Source, form: int, model: Known | None = None, threads: int = LANES) -> Iterator[bytes]:
     """Yield the data of a small file or a stream, whose first bytes are taken, piece by piece.
 
     Parameters
@@ -594,7 +595,7 @@ def data_of(source: Source, form: int, model: Prior | None = None, threads: int 
         The file.
     form : int
         Its form.
-    model : Prior, optional
+    model : Known, optional
         What a person named as the model that it needs.
     threads : int, default=2
         With more than one, segments of a stream are decoded side by side where the file can be searched.
@@ -620,12 +621,12 @@ class Reader(io.RawIOBase):
         What sentences call it.
     closing : bool, default=False
         Whether the file is closed with this one.
-    model : Prior, optional
+    model : Known, optional
         What a person named as the model that it needs.
     """
 
     def __init__(
-        self, file: BinaryIO, *, label: str = "the data", closing: bool = False, model: Prior | None = None
+        self, file: BinaryIO, *, label: str = "the data", closing: bool = False, model: Known | None = None
     ) -> None:
         source = Source(file, label)
         self._pieces = data_of(source, opened(source), model)
@@ -677,7 +678,7 @@ def compressed(
     return found.getvalue()
 
 
-def decompressed(data: Any, *, limit: int | None = None, model: Prior | None = None) -> Any:
+def decompressed(data: Any, *, limit: int | None = None, model: Known | None = None) -> Any:
     """Return the data of a compressed file, of which at most ``limit`` bytes may come out; an array as an array."""
     source = Source.of(as_bytes("decompress", data), "the data")
     if opened(source) == STREAM and (content := Fields.read(source, STREAM).content) is not None:
@@ -725,14 +726,14 @@ class Lost:
         return f"{self.unit}s {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
 
 
-def salvage(source: Source, model: Prior | None = None) -> Iterator[bytes | Lost]:
+def salvage(source: Source, model: Known | None = None) -> Iterator[bytes | Lost]:
     """Yield what is sound of a stream, whose first bytes are taken, and what is lost between.
 
     Parameters
     ----------
     source : Source
         Of a file that can be searched.
-    model : Prior, optional
+    model : Known, optional
         What a person named as the model that it needs.
 
     Raises

@@ -1,13 +1,9 @@
-"""IDX files, the format of MNIST: a magic number, the sizes, the values in big-endian order.
-
-Reference: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", the section on file formats.
-"""
+"""IDX files, the format of MNIST: records, with the labels that lie beside them."""
 
 from __future__ import annotations
 
 import gzip
 import math
-import struct
 from pathlib import Path
 from typing import IO, cast
 
@@ -18,23 +14,17 @@ from isthmus.data import stores
 from isthmus.data.arrays import DEFLATE_RATIO, from_array, from_file
 from isthmus.data.reading import PACKED_LIMIT, FileArray, decoding, read_bounded, require_file
 from isthmus.data.records import Data
+from isthmus.idx import MAGIC, is_idx, is_idx_name, read_head
 
 __all__ = ["from_idx", "is_idx", "is_idx_file", "read"]
-
-TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-
-def is_idx(head: bytes) -> bool:
-    """Return whether a file that starts with these bytes is an IDX file."""
-    return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
 
 
 def is_idx_file(path: Path) -> bool:
     """Return whether a file, plain or gzip-packed, is an IDX file or is named as one."""
-    if "-ubyte" in path.name or ".idx" in path.name:
+    if is_idx_name(path.name):
         return True
     with decoding(path), gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-        return is_idx(file.read(4))
+        return is_idx(file.read(MAGIC))
 
 
 def from_idx(path: Path) -> Data:
@@ -102,13 +92,10 @@ def _open(path: Path) -> np.ndarray | FileArray:
 
 def _header(file: IO[bytes], path: Path) -> tuple[np.dtype, tuple[int, ...]]:
     """Read the type of the values and the sizes."""
-    magic = file.read(4)
-    if not is_idx(magic):
-        raise checks.unreadable_file(path, f"it starts with {magic.hex(' ') or 'nothing'}, which is no IDX file")
-    sizes = file.read(4 * magic[3])
-    if len(sizes) < 4 * magic[3]:
-        raise checks.unreadable_file(path, "it is truncated within its header")
-    return np.dtype(TYPES[magic[2]]), struct.unpack(f">{magic[3]}I", sizes)
+    try:
+        return read_head(file)
+    except ValueError as error:
+        raise checks.unreadable_file(path, str(error)) from None
 
 
 def _wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) -> Exception:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO
 
 from isthmus.checks import data as checks
-from isthmus.data import idx, reading, recognition
+from isthmus.data import reading, recognition
+from isthmus.idx import is_idx
 
 try:
     import fcntl
@@ -188,7 +189,7 @@ def suffix_of(head: bytes, *, table: bool = False) -> str:
         with contextlib.suppress(zlib.error):
             return suffix_of(zlib.decompressobj(31).decompress(head, HEAD), table=table) + ".gz"
         return ".gz"
-    if idx.is_idx(head):
+    if is_idx(head):
         return ".idx"
     found = recognition.recognise(head, "stream.json")
     if found is recognition.JSON_LINES:

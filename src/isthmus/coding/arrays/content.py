@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, Literal, Self
+from typing import IO, Any, BinaryIO, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from isthmus.coding.arrays import Description, Encoder
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import ARRAY, Making, Piece, Work
 
-__all__ = ["ArrayContent", "DescribedArray", "NoArray", "described"]
+__all__ = ["ArrayContent", "DescribedArray", "NoArray", "described", "read_head"]
 
 HEAD_LIMIT = 1 << 16  # bytes of the head of a file
 
@@ -60,7 +60,7 @@ class ArrayContent:
         """Return the array of a ``.npy`` file that begins where it stands; it is read as it is coded."""
         start = file.tell()
         try:
-            shape, is_fortran, dtype = _read_head(file)
+            shape, is_fortran, dtype = read_head(file)
         except (ValueError, EOFError):
             return NoArray("it does not begin like a file of NumPy's")
         at = file.tell()
@@ -99,7 +99,7 @@ class ArrayContent:
         return Piece(*self._encoder.segment(number))
 
 
-def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, order and type of the array in a ``.npy`` file, which is left behind its head."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import artifact, checks, documents
+from isthmus.coding import kinds
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import THREADS, side_by_side
 from isthmus.coding.learned import Start, shapes
 from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.schemes import STACK, VERSION, built
-from isthmus.coding.pictures.stack import as_stack, surveyed
+from isthmus.coding.pictures.stack import as_stack, coding_of_stack, surveyed
+from isthmus.coding.pictures.stored import holds_pictures, read_stacks
 from isthmus.coding.pictures.strips import UNITS_LIMIT, places_of, sides_of
 from isthmus.coding.scheme import Scheme
 from isthmus.coding.values import ValueCoder
@@ -29,12 +32,11 @@ CLASS = "PictureCodec"  # that a file says it holds
 LAYOUT = "layout"  # name of the tensor that says which pictures it is for
 PIXELS = 1 << 17  # for which the tables of coders are made: 2^17 slots
 AT_ONCE = 1 << 21  # pixels that are learned from at once
-FILE_LIMIT = 1 << 28  # bytes
 
-Progress = Callable[[int], None]  # is told how many pictures were learned from since it was told last
+Progress = Callable[[int], None]  # is told the bytes that were learned from since it was told last
 
 
-class PictureCodec:
+class PictureCodec(kinds.AnyCodec):
     """A model with which pictures like those of its fit become smaller, each of which can be had alone.
 
     What was compressed with it can be decompressed only with it: keep its file.
@@ -43,12 +45,14 @@ class PictureCodec:
     ----------
     layout : Layout
         Of one picture.
+    fingerprint_ : str
+        Names the model in the files that need it.
     provenance_ : dict
-        ``pictures`` that it learned from.
+        How many ``pictures`` it learned from, and their ``size`` and type of ``samples``.
     """
 
+    content: ClassVar[str] = "pictures"
     layout: Layout
-    provenance_: dict[str, Any]
     _starts: dict[int, Start]
 
     def fit(self, pictures: Any, *, progress: Progress | None = None, threads: int = THREADS) -> Self:
@@ -56,10 +60,11 @@ class PictureCodec:
 
         Parameters
         ----------
-        pictures : array, shape (n, height, width) or (n, height, width, channels)
-            Truth values, whole numbers or floats of up to 64 bits.
+        pictures : array, shape (n, height, width) or (n, height, width, channels), or path, or sequence of paths
+            Truth values, whole numbers or floats of up to 64 bits; or PNG files, stacks in ``.npy`` and IDX files, and
+            folders of these.
         progress : callable, optional
-            Is told how many pictures were learned from since it was told last.
+            Is told the bytes that were learned from since it was told last.
         threads : int, default=2
             That may be used, where there are several channels.
 
@@ -68,9 +73,14 @@ class PictureCodec:
         ShapeError, DataTypeError
             The array is no stack of pictures.
         DataError
-            There are none.
+            There are none, or a file holds none, or others than the first.
+
+        Warns
+        -----
+        IsthmusWarning
+            Links and special files of a folder were left out.
         """
-        stack = as_stack(pictures)
+        stack = as_stack(_read(pictures))
         if not len(stack):
             raise checks.no_pictures_to_learn()
         layout = surveyed(stack)
@@ -82,9 +92,10 @@ class PictureCodec:
             some = np.ascontiguousarray(stack[start : start + at_once])
             self._learn(some, coders, threads)
             if progress:
-                progress(len(some))
+                progress(some.nbytes)
         self._starts = {place: Start(coder.scheme, coder.learned()) for place, coder in coders.items()}
-        self.provenance_ = {"pictures": len(stack)}
+        size = " x ".join(map(str, stack.shape[1:]))
+        self.provenance_ = {"pictures": len(stack), "size": size, "samples": str(stack.dtype)}
         return self
 
     def _set_layout(self, layout: Layout) -> None:
@@ -125,6 +136,31 @@ class PictureCodec:
         yield coder
         self._idle[place].put(coder)
 
+    def fitted(self) -> Self:
+        """Return itself; ParameterError before :meth:`fit`."""
+        if not hasattr(self, "_starts"):
+            raise checks.codec_not_fitted(CLASS)
+        return self
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether a file is a PNG file, or an ``.npy`` or IDX file of what looks like a stack of pictures."""
+        return holds_pictures(path)
+
+    @staticmethod
+    def learned_from(provenance: Mapping[str, Any]) -> str:
+        """Return what a model learned from, as a phrase."""
+        count = provenance["pictures"]
+        return f"{count:,} picture{'' if count == 1 else 's'} of {provenance['size']}, {provenance['samples']}"
+
+    def still_computes(self) -> bool:
+        """Return whether what the model codes decodes with it: of each plane the lowest number that it knows."""
+        layout, pixels = self.layout, self.layout.height * self.layout.width
+        picture = layout.rows([np.zeros(pixels, np.int64) for _ in layout.levels])
+        coding = coding_of_stack(picture.reshape(1, *layout.shape), self)
+        payload = coding.payload(picture.reshape(layout.shape))
+        return bool(np.array_equal(coding.pixels(payload, pixels), picture))
+
     # ------------------------------------------------------------------ as a file
 
     @functools.cached_property
@@ -149,7 +185,8 @@ class PictureCodec:
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        artifact.write(path, CLASS, {"provenance": self.provenance_}, self.tensors, force=force)
+        tensors = self.fitted().tensors
+        artifact.write(path, CLASS, {"provenance": self.provenance_}, tensors, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -164,15 +201,10 @@ class PictureCodec:
         FormatNumberError
             A later version wrote it.
         """
-        name = artifact.describe(path)["class"]
-        if name != CLASS:
-            raise checks.no_picture_codec(path, name)
-        if os.path.getsize(path) > FILE_LIMIT:
-            raise checks.codec_too_large(path, FILE_LIMIT)
-        document, tensors = artifact.read(path, CLASS)
+        document, tensors = kinds.opened(path, CLASS)
         made = cls()
         with artifact.understanding(path):
-            made.provenance_ = documents.read(dict[str, int], document.get("provenance"), "provenance")
+            made.provenance_ = documents.read(dict[str, int | str], document.get("provenance"), "provenance")
             made._take(tensors, os.fspath(path))
         return made
 
@@ -196,3 +228,12 @@ class PictureCodec:
         }
         if set(tensors) != expected or source.up_to(1):
             raise source.damaged("it holds more than a model of pictures does")
+
+
+def _read(pictures: Any) -> Any:
+    """Return pictures that were named by paths as an array, others as they are."""
+    if isinstance(pictures, str | os.PathLike):
+        pictures = [pictures]
+    if isinstance(pictures, Sequence) and pictures and all(isinstance(one, str | os.PathLike) for one in pictures):
+        return read_stacks(pictures)
+    return pictures

@@ -21,7 +21,7 @@ from isthmus.coding.pictures.picture import Pixels, strip_of
 from isthmus.coding.pictures.png import Header, Png, Samples, packed_rows, samples_of
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["PNG", "PngPicture", "PngPixels"]
+__all__ = ["PNG", "PngPicture", "PngPixels", "pixels_of"]
 
 PNG = 1  # form of the description of a PNG file
 IN_MEMORY = 1 << 27  # bytes of samples that are kept between two looks at them
@@ -140,6 +140,13 @@ class PngPixels(Pixels):
         shape = -1, self.header.width, self.header.channels
         strips = (np.frombuffer(piece, self.coding.layout.dtype).reshape(shape) for piece in pieces)
         yield from frame.as_file(self.header, strips)
+
+
+def pixels_of(png: Png) -> Samples:
+    """Return the samples of a PNG file: (height, width), or (height, width, channels) where there are several."""
+    header = png.header
+    pixels = np.concatenate([samples_of(rows, header) for rows in png.rows()])
+    return pixels[:, :, 0] if header.channels == 1 else pixels
 
 
 def blocks_of(blocks: Iterator[Any], count: int) -> Iterator[NDArray[Any]]:
