@@ -8,6 +8,7 @@ from isthmus.errors import DataError
 
 __all__ = [
     "columns_too_many",
+    "no_table_for_model",
     "no_table_to_learn",
     "no_tables_to_learn",
     "rows_left_out",
@@ -25,6 +26,11 @@ def no_tables_to_learn() -> DataError:
 def no_table_to_learn(name: str, why: str) -> DataError:
     """Return the error for something that is no table, where one is to be learned from; ``why`` is a clause of it."""
     return DataError(f"{name} cannot be learned from as a table: {why}; leave it out.")
+
+
+def no_table_for_model(name: object, why: str) -> DataError:
+    """Return the error for something that is no table, and is to be compressed with a model of tables."""
+    return DataError(f"{name} is no table as those of the model: {why}; leave the model out.")
 
 
 def table_of_other_columns(name: str, own: Sequence[str], known: Sequence[str]) -> DataError:

@@ -26,9 +26,10 @@ from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.prior import Prior
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
+from isthmus.coding.tables import TableCodec
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"]
+__all__ = ["Archive", "Codec", "PictureCodec", "TableCodec", "compress", "decompress", "open_compressed", "read_rows"]
 
 
 def compress(

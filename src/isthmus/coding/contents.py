@@ -233,7 +233,8 @@ def write(
     described = content.description()
     prior = None if content.fingerprint is None else content.fingerprint[:FINGERPRINT]
     fields = Fields(VALUES, name=name, prior=prior, content=varint(content.number) + described)
-    reader = reader_of(fields.content or b"", label, getattr(content, "model", content)) if verify else None
+    model = getattr(content, "model", None)  # of those that are coded with one
+    reader = reader_of(fields.content or b"", label, model) if verify else None
 
     def made(work: Work) -> Piece:
         piece = work()

@@ -23,6 +23,7 @@ from isthmus.coding.container import (
     Source,
     opened,
 )
+from isthmus.coding.kinds import ANY
 from isthmus.coding.prior import shipped
 
 __all__ = ["describe"]
@@ -91,7 +92,7 @@ def _of_fields(fields: Fields) -> dict[str, Any]:
 
 def _of_stream(source: Source) -> dict[str, Any]:
     fields = Fields.read(source, STREAM)
-    content = None if fields.content is None else contents.reader_of(fields.content, source.name)
+    content = None if fields.content is None else contents.reader_of(fields.content, source.name, ANY)
     columns = dict[str, int]()
     parts = {"head": source.position, "coded": 0, "stored": 0, "chunk heads": 0, "end": 0}
     number = units = stored = restarts = 0
@@ -113,6 +114,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
     parts["end"] = source.position - start
     return {
         **_of_fields(fields),
+        **(_of_prior(needed) if (needed := getattr(content, "needs", None)) else {}),
         "bytes": length,
         "chunks": number,
         "stored": stored,

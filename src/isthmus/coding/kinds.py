@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 from isthmus import artifact, checks
 
 __all__ = [
+    "ANY",
     "BYTES",
     "KINDS",
     "AnyCodec",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 BYTES = "bytes"
+ANY = object()  # stands for whatever model was used, where nothing is decoded
 FILE_LIMIT = 1 << 28  # bytes
 
 
@@ -127,6 +129,7 @@ KINDS = {
     kind.content: kind
     for kind in (
         Kind("pictures", "PictureCodec", "isthmus.coding.pictures.model"),
+        Kind("tables", "TableCodec", "isthmus.coding.tables.model"),
         Kind(BYTES, "Codec", "isthmus.coding.codec"),  # the last: whatever is nothing else
     )
 }

@@ -15,15 +15,15 @@ from typing import Any, BinaryIO
 from isthmus import checks
 from isthmus.coding.container import as_bytes
 from isthmus.coding.sources import files_of, opened_file, watched_file
-from isthmus.coding.tables.cells import Table, names_in
+from isthmus.coding.tables.cells import Table
 from isthmus.coding.tables.dialect import Dialect, NoTable
 from isthmus.coding.tables.layout import MOST_BYTES, MOST_CELLS, MOST_ROWS
-from isthmus.coding.tables.quoting import unquoted
+from isthmus.coding.tables.pieces import columns_of
 from isthmus.coding.tables.rows import rows_of_groups
 from isthmus.coding.tables.sniffing import sniffed
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Gathered", "columns_of", "gathered"]
+__all__ = ["Gathered", "gathered"]
 
 LOOKED_AT, START = 16, 1 << 20  # tables, and bytes of each, that tell how all are written
 QUOTE = b'"'  # that cells of later tables may stand in, though none does so far
@@ -39,6 +39,8 @@ class Gathered:
         How they are written.
     columns : list of str
         The names of their columns.
+    count : int
+        Of the tables.
     tables : list of Table
         Groups of rows of them.
     is_full : bool
@@ -47,6 +49,7 @@ class Gathered:
 
     dialect: Dialect
     columns: list[str] = field(default_factory=list)
+    count: int = 0
     tables: list[Table] = field(default_factory=list)
     is_full: bool = False
 
@@ -104,16 +107,11 @@ def _gather(found: Gathered, label: str, file: BinaryIO) -> None:
             raise checks.table_of_other_columns(label, columns, found.columns)
         if not found.has_room(table):
             found.is_full = True
-            return
+            break
         found.tables.append(table)
+    found.count += 1
     if not columns:
         raise checks.no_table_to_learn(label, checks.table_without_rows())
-
-
-def columns_of(head: bytes, count: int, dialect: Dialect) -> list[str]:
-    """Return the names of columns, of which there are so many; their places where there is no header."""
-    names = [unquoted(name, dialect.quote) or name for name in names_in(head, dialect)]
-    return [name.decode("utf-8", "replace") for name in names] or [f"column {k}" for k in range(1, count + 1)]
 
 
 def _given(data: Any) -> list[tuple[str, Path | bytes]]:

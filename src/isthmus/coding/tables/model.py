@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import artifact, checks, documents
-from isthmus.coding.container import Source, varint
+from isthmus.coding import contents, kinds
+from isthmus.coding.container import Source, as_bytes, varint
 from isthmus.coding.contents import THREADS
 from isthmus.coding.learned import Start, shapes
+from isthmus.coding.stream import decompressed
 from isthmus.coding.tables.cells import Table
 from isthmus.coding.tables.coding import Split, bytes_of_plans, planned, read_plans
+from isthmus.coding.tables.dialect import NoTable
 from isthmus.coding.tables.distinct import Distinct
-from isthmus.coding.tables.gathering import Gathered, columns_of, gathered
+from isthmus.coding.tables.gathering import Gathered, gathered
 from isthmus.coding.tables.knowing import Columns, LearnedPlanes, Schemes, within
 from isthmus.coding.tables.known import Recorded, opened, recorded
 from isthmus.coding.tables.layout import MOST_ROWS, Layout, column_of, lengths
 from isthmus.coding.tables.packing import at_most
+from isthmus.coding.tables.pieces import columns_of
 from isthmus.errors import IsthmusWarning
 
 __all__ = ["TableCodec"]
@@ -30,13 +36,14 @@ __all__ = ["TableCodec"]
 CLASS = "TableCodec"  # that a file says it holds
 LAYOUT = "layout"  # name of the tensor that says which tables it is for
 VERSION = 1  # of the rules by which schemes follow from columns and plans
-AIM, FILE_LIMIT = 1 << 24, 1 << 28  # bytes of what coders learn: of most models, and of any
+AIM = 1 << 24  # bytes of what coders learn, where columns are not too many
+SUFFIXES = (".csv", ".tsv", ".tab")
 
 Progress = Callable[[int], None]  # is told the bytes that were learned from since it was told last
 
 
-class TableCodec:
-    """A model with which text tables of the same columns as those of its fit become smaller: exports, batches.
+class TableCodec(kinds.AnyCodec):
+    r"""A model with which text tables of the same columns as those of its fit become smaller: exports, batches.
 
     It pays where tables are short, from ten rows to some thousand, so that one alone has too few to learn from. What
     was compressed with it can be decompressed only with it: keep its file.
@@ -45,12 +52,24 @@ class TableCodec:
     ----------
     layout : Layout
         What is known of the columns.
+    fingerprint_ : str
+        Names the model in the files that need it.
     provenance_ : dict
-        How many ``tables`` and ``rows`` it learned from.
+        How many ``tables``, ``rows`` and ``columns`` it learned from.
+
+    Examples
+    --------
+    >>> import isthmus
+    >>> days = [b"day,sold\n" + b"".join(b"%d,%d\n" % (d, 9 + d % 7 + n % 5) for n in range(20)) for d in range(40)]
+    >>> codec = isthmus.TableCodec().fit(days[:-1])
+    >>> codec.columns
+    ['day', 'sold']
+    >>> codec.decompress(codec.compress(days[-1])) == days[-1]
+    True
     """
 
+    content: ClassVar[str] = "tables"
     layout: Layout
-    provenance_: dict[str, Any]
     planes: LearnedPlanes
 
     def fit(self, tables: Any, *, progress: Progress | None = None, threads: int = THREADS) -> Self:
@@ -83,7 +102,7 @@ class TableCodec:
         done = _Shares(progress, found.size)
         schemes = self._planned(before, found.rows)
         self._take(LearnedPlanes(schemes, schemes.learn(_columns(before), threads, done.one_of(len(schemes.of)))))
-        self.provenance_ = {"tables": len(found.tables), "rows": found.rows}
+        self.provenance_ = {"tables": found.count, "rows": found.rows, "columns": len(found.columns)}
         return self
 
     def _planned(self, tables: Sequence[Sequence[Recorded | None]], rows: int) -> Schemes:
@@ -99,7 +118,7 @@ class TableCodec:
             )
         split = Split.of(forms)
         schemes = within(forms, planned(split.forms, split.cut(joined)), rows, AIM)
-        if schemes.size > FILE_LIMIT:
+        if schemes.size > kinds.FILE_LIMIT:
             raise checks.columns_too_many(len(forms))
         return schemes
 
@@ -120,6 +139,65 @@ class TableCodec:
             found.append(recorded(column, table, place, before))
             if table.gaps is not None:
                 before = lengths(Distinct.of(table.columns[place]))
+        return found
+
+    def fitted(self) -> Self:
+        """Return itself; ParameterError before :meth:`fit`."""
+        if not hasattr(self, "planes"):
+            raise checks.codec_not_fitted(CLASS)
+        return self
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether a file is a text table, by its name."""
+        return path.suffix.lower() in SUFFIXES
+
+    @staticmethod
+    def learned_from(provenance: Mapping[str, Any]) -> str:
+        """Return what a model learned from, as a phrase."""
+        rows, tables, columns = (provenance[name] for name in ("rows", "tables", "columns"))
+        return f"{_counted(rows, 'row')} of {_counted(tables, 'table')} with {_counted(columns, 'column')}"
+
+    def still_computes(self) -> bool:
+        """Return whether what the model codes decodes with it: of each plane the lowest number, in two rows."""
+        columns = [[np.zeros(2, np.int64) for _ in forms] for forms in self.layout.forms]
+        source = Source.of(self.fitted().planes.encode(columns, 2), "the model")
+        found = self.planes.decode(source, [True] * len(columns), 2)
+        return not any(plane.any() for column in found for plane in column)
+
+    # ------------------------------------------------------------------ what it is for
+
+    def compress(self, data: Any, *, verify: bool = True) -> bytes:
+        """Return the bytes of a text table in fewer bytes, as :func:`isthmus.compress` does with this model.
+
+        Raises
+        ------
+        DataError
+            They are no table, or one of other columns.
+        """
+        into = io.BytesIO()
+        content = self.content_in("the data", io.BytesIO(as_bytes("compress", data)))
+        contents.write(into, content, verify=verify)
+        return into.getvalue()
+
+    def decompress(self, data: Any, *, limit: int | None = None) -> bytes:
+        """Return the bytes that :meth:`compress` was given, as :func:`isthmus.decompress` does with this model."""
+        found: bytes = decompressed(data, limit=limit, model=self.fitted())
+        return found
+
+    def content_in(self, path: str | os.PathLike[str], file: BinaryIO) -> Any:
+        """Return a text table as a content of a stream.
+
+        Raises
+        ------
+        DataError
+            It is none, or has other columns.
+        """
+        from isthmus.coding.tables.modelled import ModelledTable
+
+        found = ModelledTable.of(file, self.fitted(), os.fspath(path))
+        if isinstance(found, NoTable):
+            raise checks.no_table_for_model(path, found.why)
         return found
 
     # ------------------------------------------------------------------ as a file
@@ -147,7 +225,7 @@ class TableCodec:
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        artifact.write(path, CLASS, {"provenance": self.provenance_}, self.tensors, force=force)
+        artifact.write(path, CLASS, {"provenance": self.provenance_}, self.fitted().tensors, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -162,7 +240,7 @@ class TableCodec:
         FormatNumberError
             A later version wrote it.
         """
-        document, tensors = artifact.read(path, CLASS)
+        document, tensors = kinds.opened(path, CLASS)
         made = cls()
         with artifact.understanding(path):
             made.provenance_ = documents.read(dict[str, int | str], document.get("provenance"), "provenance")
@@ -230,6 +308,10 @@ def _layout_of(found: Gathered) -> Layout:
         described, _, _, before = column_of(distinct, joined, place, before)
         columns.append(opened(described, distinct))
     return Layout(found.dialect, max(found.rows, 2), found.size, first.head, first.tail, tuple(columns))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _columns(tables: Sequence[Sequence[Recorded | None]]) -> list[Columns]:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from isthmus import checks
+from isthmus.coding import kinds
 from isthmus.coding.container import SMALL_FINGERPRINT, Source, varint
 from isthmus.coding.contents import TABLE, THREADS, Making, Piece, Work
 from isthmus.coding.parts import packed, unpacked
@@ -22,17 +23,17 @@ from isthmus.coding.tables.cells import Table
 from isthmus.coding.tables.columns import Column, Texts
 from isthmus.coding.tables.dialect import NEWLINES, Dialect, NoTable
 from isthmus.coding.tables.distinct import Distinct
-from isthmus.coding.tables.gathering import START, columns_of
+from isthmus.coding.tables.gathering import START
 from isthmus.coding.tables.known import cells_of, unknown
 from isthmus.coding.tables.layout import MOST_BYTES, MOST_CELLS, MOST_ROWS, Layout, column_of, fits, lengths
 from isthmus.coding.tables.model import TableCodec
 from isthmus.coding.tables.packing import at_most, lines, read_string, string
 from isthmus.coding.tables.packing import cells_of as cells_in
-from isthmus.coding.tables.pieces import DESCRIPTION, Parts, costs_of, named, payload_of
+from isthmus.coding.tables.pieces import DESCRIPTION, Parts, columns_of, costs_of, named, payload_of
 from isthmus.coding.tables.planes import Integers
 from isthmus.coding.tables.rows import Rows, rows_of_groups
 from isthmus.coding.tables.sniffing import first_rows, newline_of, sniffed
-from isthmus.coding.tables.text import DescribedText, RowsWork, TextTable
+from isthmus.coding.tables.text import DescribedText, TextTable, piece_of
 
 __all__ = ["MODELLED", "DescribedModelled", "ModelledTable"]
 
@@ -103,11 +104,16 @@ class ModelledTable:
     def _piece(self, rows: Rows) -> Piece:
         """Return the piece of some rows: with the model, where they are written as those of its tables."""
         data, table = rows.data, rows.table()
-        plain = None if isinstance(table, NoTable) else table.dialect.within()
-        if isinstance(table, NoTable) or plain != self._dialect.within():
-            return RowsWork(Rows(data, table), self._prior, self._threads)()
+        if isinstance(table, NoTable) or not self._is_alike(table):
+            return piece_of(Rows(data, table), prior=self._prior, threads=self._threads)
         payload = payload_with(self.model, table, prior=self._prior, threads=self._threads)
         return Piece(table.n_rows, data, varint(MODELLED_ROWS) + payload)
+
+
+    def _is_alike(self, table: Table) -> bool:
+        """Tell whether rows are written as those of the tables of the model, in as many columns."""
+        is_written_so = table.dialect.within() == self._dialect.within()
+        return is_written_so and len(table.columns) == len(self.model.layout.columns)
 
 
 def _columns(start: bytes, dialect: Dialect) -> list[str]:
@@ -118,10 +124,10 @@ def _columns(start: bytes, dialect: Dialect) -> list[str]:
 
 def payload_with(model: TableCodec, table: Table, *, prior: bool, threads: int = THREADS) -> bytes:
     """Return a group of rows as it stands in a payload; parameters are those of :class:`ModelledTable`."""
-    known, layout = model.recorded(table), model.layout
+    known, (before, behind) = model.recorded(table), _around(model.layout, table.dialect.newline)
     anew = [place for place, one in enumerate(known) if one is None]
-    head = SAME if table.head == layout.head else OTHER if table.head else NONE
-    how = (NEWLINES.index(table.dialect.newline) * 3 + head) * 2 + (table.tail != layout.tail)
+    head = SAME if table.head == before else OTHER if table.head else NONE
+    how = (NEWLINES.index(table.dialect.newline) * 3 + head) * 2 + (table.tail != behind)
     parts = [varint(how), varint(table.size)]
     parts += [string(table.head)] * (head == OTHER) + [string(table.tail)] * (how % 2)
     parts += [varint(len(anew)), *map(varint, anew)]
@@ -129,6 +135,12 @@ def payload_with(model: TableCodec, table: Table, *, prior: bool, threads: int =
         parts.append(string(_anew(table, anew, prior, threads)))
     parts.append(packed(lines([cell for one in known if one for cell in one.others]), prior=prior))
     return b"".join(parts) + model.planes.encode([one and one.values for one in known], table.n_rows)
+
+
+def _around(layout: Layout, newline: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the rows of most tables of a model, which may have other newlines."""
+    known = layout.dialect.newline
+    return layout.head.replace(known, newline), layout.tail.replace(known, newline)
 
 
 def _anew(table: Table, places: Sequence[int], prior: bool, threads: int) -> bytes:
@@ -176,8 +188,9 @@ class _Frame:
         how, size = at_most(source, HOWS - 1, "as the number of its frame"), at_most(source, MOST_BYTES, "bytes")
         newline, head = divmod(how >> 1, 3)
         dialect = replace(model.layout.dialect, newline=NEWLINES[newline])
-        before = read_string(source, size) if head == OTHER else model.layout.head if head == SAME else b""
-        behind = read_string(source, size) if how & 1 else model.layout.tail
+        before, behind = _around(model.layout, dialect.newline)
+        before = read_string(source, size) if head == OTHER else before if head == SAME else b""
+        behind = read_string(source, size) if how & 1 else behind
         count = len(model.layout.columns)
         places = [at_most(source, count - 1, "columns") for _ in range(at_most(source, count, "columns"))]
         if places != sorted(set(places)):
@@ -195,14 +208,16 @@ class DescribedModelled(DescribedText):
     name : str
         Of the file, for sentences.
     model : TableCodec
-        The model.
+        The model; one that is not fitted where nothing is decoded.
+    needs : bytes, optional
+        What names it, where it is not there.
     """
 
     at_once = THREADS
 
-    def __init__(self, name: str, model: TableCodec) -> None:
+    def __init__(self, name: str, model: TableCodec, needs: bytes | None = None) -> None:
         super().__init__(name)
-        self.model = model
+        self.model, self.needs = model, needs or model.fingerprint
 
     @classmethod
     def read(cls, source: Source, model: Any) -> Self:
@@ -214,11 +229,11 @@ class DescribedModelled(DescribedText):
             It needs another model.
         """
         named = source.take(SMALL_FINGERPRINT)
+        if model is kinds.ANY:
+            return cls(source.name, TableCodec(), named)
         given = getattr(model, "fingerprint", None)
-        if given is None or not given.startswith(named):
+        if given is None or not given.startswith(named) or not isinstance(model, TableCodec):
             raise checks.needs_model(source.name, named.hex(), None if given is None else given.hex())
-        if not isinstance(model, TableCodec):
-            raise source.damaged("its model is none of tables")
         return cls(source.name, model)
 
     def data(self, units: int, payload: bytes) -> bytes:
@@ -274,7 +289,9 @@ class DescribedModelled(DescribedText):
         return found
 
     def costs(self, payload: bytes) -> dict[str, int]:
-        """Return the bytes of a payload by column."""
+        """Return the bytes of a payload by column; nothing where the model is not there."""
+        if not hasattr(self.model, "layout"):
+            return {}
         source = self._modelled(payload)
         if source is None:
             return super().costs(payload)
