@@ -200,11 +200,15 @@ def understanding(path: str | os.PathLike[str], together_with: str = "") -> Iter
 
     Raises
     ------
+    FormatNumberError
+        As it is raised in the block: a later version wrote what is described.
     ArtifactError
-        For every error in the block but those of memory.
+        For every other error in the block but those of memory.
     """
     try:
         yield
+    except FormatNumberError:
+        raise
     except (IsthmusError, *SENSELESS) as error:
         why = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
         raise ArtifactError(

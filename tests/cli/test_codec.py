@@ -101,7 +101,7 @@ def test_the_output_in_the_folder_is_not_learned_from(run: Run, corpus: Path) ->
         ((), 2, "Missing argument"),
         (("corpus", "--content", "words"), 2, "--content must be one of 'auto', 'pictures', 'bytes'; it is 'words'"),
         (("-", "--content", "pictures"), 2, "the standard input (-) is learned from as bytes, not as pictures; name"),
-        (("app.log", "--content", "pictures"), 3, "app.log starts with 47 45 54 20, which is no IDX file; a model of"),
+        (("app.log", "--content", "pictures"), 3, "app.log does not begin like a PNG, .npy or IDX file; a model"),
     ],
 )
 def test_what_fit_refuses(run: Run, corpus: Path, arguments: tuple[str, ...], code: int, said: str) -> None:

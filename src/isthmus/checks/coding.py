@@ -56,6 +56,7 @@ __all__ = [
     "member_in_the_way",
     "model_at_speed",
     "model_of_others",
+    "model_with_files_only",
     "name_refused",
     "names_collide",
     "needs_model",
@@ -216,6 +217,11 @@ def model_of_others(content: str, given: str) -> ParameterError:
         f"compress: the model is one of {content}, and these are {given}; leave it out, or fit one of {given} "
         f"(isthmus fit --model codec --content {given})."
     )
+
+
+def model_with_files_only(content: str, other: str) -> ParameterError:
+    """Return the error for what cannot be had with a model of something else than bytes."""
+    return ParameterError(f"compress: with a model of {content} there is no {other}; name files, and an output.")
 
 
 def learned_as(content: str) -> str:

@@ -8,6 +8,7 @@ from isthmus.errors import DataError, DataTypeError, ShapeError
 
 __all__ = [
     "no_picture",
+    "no_picture_of_model",
     "no_pictures_in",
     "no_pictures_to_learn",
     "no_samples",
@@ -88,6 +89,13 @@ def no_pictures_in(path: object, why: str) -> DataError:
     )
 
 
+def no_picture_of_model(path: object, why: str) -> DataError:
+    """Return the error for a file without pictures that is to be compressed with a model of pictures."""
+    return DataError(
+        f"{path} {why}, and the model is one of pictures (PNG files, stacks in .npy and IDX files); leave it out."
+    )
+
+
 def pictures_unlike_the_first(path: object, own: str, first: object, known: str) -> DataError:
     """Return the error for a file of pictures that are not as large as those of the first, or have other samples."""
     return DataError(
@@ -96,19 +104,19 @@ def pictures_unlike_the_first(path: object, own: str, first: object, known: str)
     )
 
 
-def pictures_of_another_size(shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
+def pictures_of_another_size(name: str, shape: tuple[int, ...], known: tuple[int, ...]) -> ShapeError:
     """Return the error for pictures that are not as large as those of a model."""
-    return ShapeError(f"stack: the pictures have the shape {shape}, and the model is for {known}; fit another one.")
+    return ShapeError(f"{name}: pictures have the shape {shape}, and the model is for {known}; fit another one.")
 
 
-def pictures_of_another_type(dtype: Any, known: Any) -> DataTypeError:
+def pictures_of_another_type(name: str, dtype: Any, known: Any) -> DataTypeError:
     """Return the error for pictures with other samples than those of a model."""
-    return DataTypeError(f"stack: the samples are {dtype}, and the model is for {known}; convert them if none is lost.")
+    return DataTypeError(f"{name}: samples are {dtype}, and the model is for {known}; convert them if none is lost.")
 
 
-def unseen_samples() -> DataError:
+def unseen_samples(name: str) -> DataError:
     """Return the error for samples that no picture had from which a model learned."""
     return DataError(
-        "stack: there are samples that none of the pictures had from which the model learned, so that it cannot code "
+        f"{name}: there are samples that none of the pictures had from which the model learned, so that it cannot code "
         "them; leave out the model, or fit one with such pictures."
     )

@@ -25,7 +25,7 @@ from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import TABLE, Piece
-from isthmus.coding.kinds import Known, fitted_in
+from isthmus.coding.kinds import AnyCodec, Known, fitted_in
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
@@ -139,11 +139,15 @@ def compress(
     if given := [f"--{name}" for name, value in losses.items() if value is not None]:
         raise checks.target_without_model(given)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
-    choice = Choice(SPEEDS[speed], read_model(model), not no_prior)
+    known = read_model(model)
+    codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
+    choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
     checks.choice("compress", "--content", content, KINDS)
-    if content not in (AUTO, BYTES) and (speed != "normal" or choice.model):
-        raise checks.content_with(content, "-m" if choice.model else "--speed fast")
-    how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill})
+    if content not in (AUTO, BYTES) and (speed != "normal" or known):
+        raise checks.content_with(content, "-m" if known else "--speed fast")
+    if codec and (not_with := _not_with(codec, paths, speed, content, told=dry_run or compare)):
+        raise not_with
+    how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill}, codec)
     settings = {
         "speed": speed,
         "model": choice.model,
@@ -183,13 +187,18 @@ class _As:
         What a person said that it is.
     bound : mapping
         How far the numbers of an array may be off.
+    codec : AnyCodec, optional
+        The model of something else than bytes with which it is coded.
     """
 
     content: str = AUTO
     bound: Mapping[str, float | None] = field(default_factory=dict)
+    codec: AnyCodec | None = None
 
     def recognised(self, path: str, file: BinaryIO, settings: Mapping[str, Any]) -> Recognised:
-        """Return what a file is coded as; only at normal speed and without a model it is anything but bytes."""
+        """Return what a file is coded as; at another speed than normal, and with a model of bytes, it is bytes."""
+        if self.codec:
+            return Recognised(self.codec.content_in(path, file))
         kind = kind_of(path, self.content)
         bound = {name: value for name, value in self.bound.items() if value is not None}
         if bound and kind != ARRAY:
@@ -233,6 +242,17 @@ class _Job:
     def files(self) -> list[Path]:
         """Return the files to be read."""
         return [Path(path) for path in self.paths] if self.members is None else list(self.members.files.values())
+
+
+def _not_with(codec: AnyCodec, paths: Sequence[str], speed: str, content: str, *, told: bool) -> ParameterError | None:
+    """Return the error for what does not go with a model of something else than bytes."""
+    if speed != "normal":
+        return checks.model_at_speed()
+    if content == BYTES:
+        return checks.content_with(content, "-m")
+    if STANDARD in paths or told:
+        return checks.model_with_files_only(codec.content, "standard input" if STANDARD in paths else "estimate")
+    return None
 
 
 def _records_alone(paths: Sequence[str], elsewhere: bool, output: str | None) -> Sequence[str]:
@@ -319,7 +339,7 @@ def _compress_file(
                 threads=settings["threads"],
                 label=label,
                 done=told,
-                whatever=how.content != AUTO,
+                whatever=how.content != AUTO or how.codec is not None,
             )
             meter.data = size  # whatever stands for it
             if told.as_bytes:

@@ -21,7 +21,7 @@ from isthmus.coding.archive import Archive
 from isthmus.coding.arrays.content import ArrayContent
 from isthmus.coding.codec import Codec
 from isthmus.coding.container import Source, opened
-from isthmus.coding.kinds import Model, fitted_in
+from isthmus.coding.kinds import AnyCodec, Model, fitted_in
 from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.prior import Prior
 from isthmus.coding.selection import chosen_rows
@@ -50,13 +50,14 @@ def compress(
     Parameters
     ----------
     data : ndarray, bytes or another object with the buffer protocol
-        An array of NumPy's, which comes back as one, with its type, shape and order; or any bytes.
+        An array of NumPy's, which comes back as one, with its type, shape and order; or any bytes. With a model of
+        pictures, a stack of these: (n, height, width) or (n, height, width, channels).
     speed : {"normal", "fast"}, default="normal"
         "fast" takes a fraction of the time and gives larger files: it does without a prior. Up to 65,535 bytes that is
         all the difference.
     verify : bool, default=True
         Whether what was coded is decoded again and compared, which takes as long again.
-    model : Codec or path, optional
+    model : Codec, PictureCodec or path, optional
         What was learned from data like these. Whoever decompresses them needs it too.
     prior : bool, default=True
         Whether, without a model, the coder may begin with the prior that isthmus carries: for data that look like text.
@@ -78,7 +79,10 @@ def compress(
     DataTypeError
         ``data`` are no bytes.
     ParameterError
-        There is a model, and the speed is "fast"; or a bound, and the data are no array, or have no numbers.
+        There is a model, and the speed is "fast", or the data are not of its kind; or a bound, and the data are no
+        array, or have no numbers.
+    ShapeError, DataTypeError, DataError
+        The model is for pictures of another size or type, or has not seen their samples.
 
     Warns
     -----
@@ -92,7 +96,12 @@ def compress(
         return _compressed_array(data, verify, bound)
     if any(value is not None for value in bound.values()):
         raise checks.bound_without_array("the data", next(name for name, value in bound.items() if value is not None))
-    return compressed(data, speed=speed, verify=verify, model=fitted_in("compress", model), prior=prior)
+    needed = fitted_in("compress", model)
+    if not isinstance(needed, AnyCodec):
+        return compressed(data, speed=speed, verify=verify, model=needed, prior=prior)
+    if speed != "normal":
+        raise checks.model_at_speed()
+    return needed.compress(data, verify=verify)
 
 
 def _compressed_array(array: NDArray[Any], verify: bool, bound: dict[str, Any]) -> bytes:
@@ -112,7 +121,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
         A whole compressed file.
     limit : int, optional
         Bytes that may come out: a few bytes from a stranger can stand for gigabytes.
-    model : Codec or path, optional
+    model : Codec, PictureCodec or path, optional
         The model that they were compressed with. Where they were without one, it is not looked at.
 
     Raises

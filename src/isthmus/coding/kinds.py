@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self
 
 from isthmus import artifact, checks
 
@@ -91,6 +91,20 @@ class AnyCodec(ABC):
     @abstractmethod
     def still_computes(self) -> bool:
         """Return whether what the model codes decodes with it."""
+
+    @abstractmethod
+    def compress(self, data: Any, *, verify: bool = True) -> bytes:
+        """Return data of its kind as a whole compressed file."""
+
+    def content_in(self, path: str | os.PathLike[str], file: BinaryIO) -> Any:
+        """Return a file as a content of a stream; None where bytes are coded as they come.
+
+        Raises
+        ------
+        IsthmusError
+            It holds nothing of the kind, or something that the model cannot code.
+        """
+        return None
 
     @property
     def fingerprint_(self) -> str:

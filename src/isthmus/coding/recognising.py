@@ -12,9 +12,11 @@ from isthmus.coding import contents
 from isthmus.coding.arrays.content import ArrayContent, NoArray
 from isthmus.coding.container import SMALL_LIMIT
 from isthmus.coding.contents import THREADS, Content, Piece
-from isthmus.coding.pictures import NoPixelsError, PngPicture
+from isthmus.coding.pictures import NoPixelsError
+from isthmus.coding.pictures.stored import content_of, holds_pictures
 from isthmus.coding.stream import compressed
 from isthmus.coding.tables import NoTable, ParquetTable, TextTable, sniffed
+from isthmus.idx import is_idx_name
 
 __all__ = ["ARRAY", "AUTO", "BYTES", "KINDS", "TABLE", "Recognised", "kind_of", "recognised", "write_recognised"]
 
@@ -41,8 +43,12 @@ class Recognised(NamedTuple):
 
 
 def kind_of(path: str | os.PathLike[str], content: str = AUTO) -> str:
-    """Return what a file is coded as: what a person says, or what the ending of its name does."""
-    return SUFFIXES.get(Path(path).suffix.lower(), BYTES) if content == AUTO else content
+    """Return what a file is coded as: what a person says, or what its name does, and the head of an IDX file."""
+    if content != AUTO:
+        return content
+    if is_idx_name(os.path.basename(path)):
+        return PICTURE if Path(path).suffix != ".gz" and holds_pictures(Path(path)) else BYTES
+    return SUFFIXES.get(Path(path).suffix.lower(), BYTES)
 
 
 def recognised(
@@ -78,7 +84,7 @@ def recognised(
         return Recognised(why_not=array.why) if isinstance(array, NoArray) else Recognised(array, array.why_exact)
     if kind == PICTURE:
         try:
-            return Recognised(PngPicture(file))
+            return Recognised(content_of(file))
         except NoPixelsError as error:
             return Recognised(why_not=f"it {error}")
         finally:

@@ -86,8 +86,8 @@ END = chunk(b"IEND", b"")
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "does not begin like a PNG file"),
-        (b"GIF89a", "does not begin like a PNG file"),
+        (b"", "does not begin like a PNG, .npy or IDX file"),
+        (b"GIF89a", "does not begin like a PNG, .npy or IDX file"),
         (HEAD + chunk(b"IHDR", SIZE[:-1] + b"\1") + PIXELS + END, "is interlaced"),
         (HEAD + chunk(b"IHDR", SIZE) + chunk(b"acTL", bytes(8)) + PIXELS + END, "is animated"),
         (HEAD + chunk(b"IHDR", SIZE) + PIXELS[:-1] + b"x" + END, "damaged"),

@@ -74,8 +74,8 @@ def test_links_in_a_folder_are_left_out_and_said(tmp_path: Path) -> None:
     [
         ("a.png", b"text", "a.png does not begin like a PNG file; a model of pictures learns from PNG files, and from"),
         ("a.png", png_of(STACK[0])[:-20], "a.png "),
-        ("a.idx", b"text", "a.idx starts with 74 65 78 74, which is no IDX file;"),
-        ("a.idx", b"", "a.idx starts with nothing, which is no IDX file;"),
+        ("a.idx", b"text", "a.idx does not begin like a PNG, .npy or IDX file;"),
+        ("a.idx", b"", "a.idx does not begin like a PNG, .npy or IDX file;"),
         ("a.idx", idx(STACK)[:9], "a.idx is truncated within its header;"),
         ("a.idx", idx(STACK)[:-1], "a.idx has another size than its head promises;"),
         ("a.idx", idx(STACK) + b"x", "a.idx has another size than its head promises;"),

@@ -10,9 +10,10 @@ from isthmus.coding.contents import Described
 from isthmus.coding.pictures.model import PictureCodec
 from isthmus.coding.pictures.picture import (
     ARRAY,
+    STACK_FILE,
+    ArrayPixels,
     Encoded,
     Picture,
-    Pixels,
     Stack,
     Strip,
     decode,
@@ -21,7 +22,6 @@ from isthmus.coding.pictures.picture import (
 )
 from isthmus.coding.pictures.png import NoPixelsError
 from isthmus.coding.pictures.png_picture import PNG, PngPicture, PngPixels
-from isthmus.coding.pictures.strips import Coding
 
 __all__ = [
     "Encoded",
@@ -56,10 +56,10 @@ def described(source: Source, model: Any = None) -> Described:
         It is no description.
     """
     form = source.varint()
-    if form == ARRAY:
-        found: Described = Pixels(Coding.read(source, model))
+    if form in (ARRAY, STACK_FILE):
+        found: Described = ArrayPixels.read(source, form, model)
     elif form == PNG:
-        found = PngPixels.read(source)
+        found = PngPixels.read(source, model)
     else:
         raise checks.later_form(source.name, f"a picture of form {form}")
     if source.up_to(1):

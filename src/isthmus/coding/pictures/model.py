@@ -6,24 +6,29 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar, Self
+from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import artifact, checks, documents
-from isthmus.coding import kinds
+from isthmus.coding import contents, kinds
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import THREADS, side_by_side
 from isthmus.coding.learned import Start, shapes
 from isthmus.coding.pictures.layout import Layout, Values
+from isthmus.coding.pictures.picture import Stack
+from isthmus.coding.pictures.png import NoPixelsError
+from isthmus.coding.pictures.png_picture import PngPicture
 from isthmus.coding.pictures.schemes import STACK, VERSION, built
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack, surveyed
-from isthmus.coding.pictures.stored import holds_pictures, read_stacks
+from isthmus.coding.pictures.stored import content_of, holds_pictures, read_stacks
 from isthmus.coding.pictures.strips import UNITS_LIMIT, places_of, sides_of
 from isthmus.coding.scheme import Scheme
+from isthmus.coding.stream import decompressed
 from isthmus.coding.values import ValueCoder
 
 __all__ = ["PictureCodec"]
@@ -160,6 +165,46 @@ class PictureCodec(kinds.AnyCodec):
         coding = coding_of_stack(picture.reshape(1, *layout.shape), self)
         payload = coding.payload(picture.reshape(layout.shape))
         return bool(np.array_equal(coding.pixels(payload, pixels), picture))
+
+    # ------------------------------------------------------------------ what it is for
+
+    def compress(self, data: Any, *, verify: bool = True) -> bytes:
+        """Return a stack of pictures in fewer bytes, as :func:`isthmus.compress` does with this model.
+
+        Parameters
+        ----------
+        data : ndarray, shape (n, height, width) or (n, height, width, channels)
+            One picture alone is ``picture[None]``.
+        verify : bool, default=True
+            Whether what was coded is decoded again and compared.
+
+        Raises
+        ------
+        ShapeError, DataTypeError, DataError, ParameterError
+            They are no pictures like those of the fit.
+        """
+        if not isinstance(data, np.ndarray):
+            raise checks.model_of_others(self.content, kinds.BYTES)
+        into = BytesIO()
+        contents.write(into, Stack(data, model=self.fitted()), verify=verify)
+        return into.getvalue()
+
+    def decompress(self, data: Any, *, limit: int | None = None) -> Any:
+        """Return the stack that :meth:`compress` was given, as :func:`isthmus.decompress` does with this model."""
+        return decompressed(data, limit=limit, model=self.fitted())
+
+    def content_in(self, path: str | os.PathLike[str], file: BinaryIO) -> Stack | PngPicture:
+        """Return a PNG file, or a stack in an ``.npy`` or IDX file, as a content of a stream.
+
+        Raises
+        ------
+        ShapeError, DataTypeError, DataError
+            It holds no pictures, or not such as the model is for.
+        """
+        try:
+            return content_of(file, model=self.fitted(), name=os.fspath(path))
+        except NoPixelsError as error:
+            raise checks.no_picture_of_model(path, str(error)) from error
 
     # ------------------------------------------------------------------ as a file
 

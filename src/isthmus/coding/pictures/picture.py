@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,22 @@ from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack
 from isthmus.coding.pictures.strips import Coding, Model
 
-__all__ = ["ARRAY", "Encoded", "Picture", "Pixels", "Stack", "Strip", "decode", "encode", "encode_stack"]
+__all__ = [
+    "ARRAY",
+    "STACK_FILE",
+    "ArrayPixels",
+    "Encoded",
+    "Picture",
+    "Pixels",
+    "Stack",
+    "Strip",
+    "decode",
+    "encode",
+    "encode_stack",
+]
 
-ARRAY = 0  # form of the description of a picture that is an array
+ARRAY, STACK_FILE = 0, 2  # forms of the description of an array, and of one that stood in a file
+HEAD_LIMIT = 1 << 16  # bytes of the head of a file
 
 
 class Strip(NamedTuple):
@@ -200,6 +214,11 @@ class Picture:
         self._pixels = as_picture(array)
         self.coding = _coding(self._pixels, speed)
 
+    @property
+    def model(self) -> Model | None:
+        """With what it is coded."""
+        return self.coding.model
+
     def description(self) -> bytes:
         """Return what a reader needs before the first strip."""
         return varint(ARRAY) + self.coding.to_bytes()
@@ -222,14 +241,33 @@ class Stack(Picture):
     model : PictureCodec, optional
     pictures : int, optional
         In a strip.
+    head : bytes, optional
+        What stood before the samples in a file.
+    name : str, default="stack"
+        What sentences call it.
     """
 
-    def __init__(self, array: Any, *, model: Model | None = None, pictures: int | None = None) -> None:
+    def __init__(
+        self,
+        array: Any,
+        *,
+        model: Model | None = None,
+        pictures: int | None = None,
+        head: bytes | None = None,
+        name: str = "stack",
+    ) -> None:
         stack = as_stack(array)
         checks.integer("picture", "pictures", pictures, low=1, optional=True)
-        self.coding = coding_of_stack(stack, model, pictures)
+        self.coding = coding_of_stack(stack, model, pictures, name=name)
+        self._head = head
         self.fingerprint = None if model is None else model.fingerprint
         self._pixels = stack.reshape(-1, *stack.shape[2:])
+
+    def description(self) -> bytes:
+        """Return what a reader needs before the first strip."""
+        if self._head is None:
+            return super().description()
+        return varint(STACK_FILE) + varint(len(self._head)) + self._head + self.coding.to_bytes()
 
 
 def strip_of(coding: Coding, rows: NDArray[Any]) -> Piece:
@@ -266,12 +304,57 @@ class Pixels:
         return self.coding.pixels(payload, units).tobytes()
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of a .npy file."""
-        layout, head = self.coding.layout, BytesIO()
-        shape = {"descr": layout.dtype.str, "fortran_order": False, "shape": self.coding.shape}
-        np.lib.format.write_array_header_1_0(head, shape)
-        yield head.getvalue()
+        """Yield the bytes of the file that they came from, or of one that means the same."""
         yield from pieces
+
+
+class ArrayPixels(Pixels):
+    """What gives the pixels of an array, and the array.
+
+    Parameters
+    ----------
+    coding : Coding
+    head : bytes, optional
+        What stood before the samples in a file; that of a ``.npy`` file where there was none.
+    """
+
+    def __init__(self, coding: Coding, head: bytes | None = None) -> None:
+        super().__init__(coding)
+        self._head = head
+
+    @classmethod
+    def read(cls, source: Source, form: int, model: object = None) -> Self:
+        """Return what a description of a form says; ArtifactError where it is none."""
+        head = None
+        if form == STACK_FILE:
+            length = source.varint()
+            if length > HEAD_LIMIT:
+                raise source.damaged(f"the head of an array would have {length:,} bytes")
+            head = source.take(length)
+        return cls(Coding.read(source, model), head)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its samples."""
+        return math.prod(self.coding.shape) * self.coding.layout.dtype.itemsize
+
+    def array(self, pieces: Iterator[bytes]) -> NDArray[Any]:
+        """Return the array; ``pieces`` are the samples of its strips."""
+        data = bytearray(b"".join(pieces))
+        if len(data) != self.size:
+            raise Source.of(b"", "the picture").damaged("it has more pixels than its shape, or fewer")
+        return np.frombuffer(data, self.coding.layout.dtype).reshape(self.coding.shape)
+
+    def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of the file."""
+        yield self._own_head() if self._head is None else self._head
+        yield from pieces
+
+    def _own_head(self) -> bytes:
+        head = BytesIO()
+        shape = {"descr": self.coding.layout.dtype.str, "fortran_order": False, "shape": self.coding.shape}
+        np.lib.format.write_array_header_1_0(head, shape)
+        return head.getvalue()
 
 
 def as_picture(array: Any) -> NDArray[Any]:

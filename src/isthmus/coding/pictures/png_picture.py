@@ -19,7 +19,9 @@ from isthmus.coding.pictures.frame import Frame
 from isthmus.coding.pictures.layout import Survey
 from isthmus.coding.pictures.picture import Pixels, strip_of
 from isthmus.coding.pictures.png import Header, Png, Samples, packed_rows, samples_of
-from isthmus.coding.pictures.strips import Coding
+from isthmus.coding.pictures.schemes import STACK
+from isthmus.coding.pictures.stack import as_the_model
+from isthmus.coding.pictures.strips import Coding, Model
 
 __all__ = ["PNG", "PngPicture", "PngPixels", "pixels_of"]
 
@@ -36,6 +38,10 @@ class PngPicture:
     file : binary file
         Can be searched; stays open, and has to be there until all pieces are made.
     speed : {"normal", "fast"}, default="normal"
+    model : PictureCodec, optional
+        What was learned from pictures like it.
+    name : str, default="picture"
+        What sentences call it.
 
     Attributes
     ----------
@@ -48,13 +54,18 @@ class PngPicture:
     ------
     NoPixelsError
         It is no PNG file, is damaged, or is one whose pixels would not be kept in full: to be kept as bytes.
+    ShapeError, DataTypeError, DataError
+        The model is for other pictures.
     """
 
     number, at_once = PICTURE, THREADS
-    fingerprint: bytes | None = None
 
-    def __init__(self, file: BinaryIO, *, speed: str = "normal") -> None:
+    def __init__(
+        self, file: BinaryIO, *, speed: str = "normal", model: Model | None = None, name: str = "picture"
+    ) -> None:
         checks.choice("picture", "speed", speed, tuple(SPEEDS))
+        self.model, self._name = model, name
+        self.fingerprint = None if model is None else model.fingerprint
         self._png = Png(file)
         header = self._png.header
         size = header.height * header.width * header.channels * _dtype(header).itemsize
@@ -97,7 +108,10 @@ class PngPicture:
             if self._kept is not None:
                 self._kept.append(samples)
         layouts = survey.layouts(header.height, header.width)
-        return chosen(layouts, np.concatenate(sample), fast=speed == "fast"), repeatable
+        if self.model is None:
+            return chosen(layouts, np.concatenate(sample), fast=speed == "fast"), repeatable
+        layout = as_the_model(layouts[-1], header.height, self.model, self._name)
+        return Coding(layout, STACK, header.height, header.height, self.model), repeatable
 
 
 class PngPixels(Pixels):
@@ -114,10 +128,10 @@ class PngPixels(Pixels):
         self.header = header
 
     @classmethod
-    def read(cls, source: Source) -> Self:
+    def read(cls, source: Source, model: object = None) -> Self:
         """Return what a description says; ArtifactError where it is none."""
         depth, colour = source.take(2)
-        coding = Coding.read(source)
+        coding = Coding.read(source, model)
         layout = coding.layout
         header = Header(layout.width, layout.height, depth, colour)
         if header.why_refused() or layout.dtype != _dtype(header) or max(layout.channels, 1) != header.channels:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from isthmus import checks
 from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
 from isthmus.coding.pictures.schemes import STACK
-from isthmus.coding.pictures.strips import UNITS_LIMIT, Coding, Model
+from isthmus.coding.pictures.strips import UNITS_LIMIT, Coding, Model, same_type
 
-__all__ = ["as_stack", "coding_of_stack", "surveyed"]
+__all__ = ["as_stack", "as_the_model", "coding_of_stack", "surveyed"]
 
 PIXELS = 1 << 22  # of a strip of a stack, at most, if it has more than a picture
 CUT = 1 << 17  # pixels of a stack that is cut in two, so that two threads have work
@@ -48,7 +48,9 @@ def surveyed(stack: NDArray[Any]) -> Layout:
     return survey.layouts(count * height, width)[-1]
 
 
-def coding_of_stack(stack: NDArray[Any], model: Model | None, pictures: int | None = None) -> Coding:
+def coding_of_stack(
+    stack: NDArray[Any], model: Model | None, pictures: int | None = None, *, name: str = "stack"
+) -> Coding:
     """Return how a stack is coded.
 
     Parameters
@@ -59,6 +61,8 @@ def coding_of_stack(stack: NDArray[Any], model: Model | None, pictures: int | No
         With what coders begin.
     pictures : int, optional
         In a strip; as many as fit, but at least two strips, where it is not given.
+    name : str, default="stack"
+        What sentences call it.
 
     Raises
     ------
@@ -68,21 +72,27 @@ def coding_of_stack(stack: NDArray[Any], model: Model | None, pictures: int | No
     count, height, width = stack.shape[:3]
     layout = surveyed(stack)
     if model is not None:
-        layout = _as_the_model(layout, height, model)
+        layout = as_the_model(layout, height, model, name)
     each = height * width
     strips = max(-(-count * each // max(PIXELS, each)), 2 if count * each >= CUT else 1)
     at_once = min(pictures or -(-count // strips), UNITS_LIMIT // each)
     return Coding(layout, STACK, max(1, at_once) * height, height, model)
 
 
-def _as_the_model(layout: Layout, height: int, model: Model) -> Layout:
-    """Return the layout with the levels of the model's."""
+def as_the_model(layout: Layout, height: int, model: Model, name: str) -> Layout:
+    """Return the layout of pictures of a height with the levels of the model's.
+
+    Raises
+    ------
+    ShapeError, DataTypeError, DataError
+        The model is for other pictures.
+    """
     known = model.layout
     if (height, layout.width, layout.channels) != (known.height, known.width, known.channels):
-        raise checks.pictures_of_another_size((height, *layout.shape[1:]), known.shape)
-    if layout.dtype != known.dtype:
-        raise checks.pictures_of_another_type(layout.dtype, known.dtype)
+        raise checks.pictures_of_another_size(name, (height, *layout.shape[1:]), known.shape)
+    if not same_type(layout.dtype, known.dtype):
+        raise checks.pictures_of_another_type(name, layout.dtype, known.dtype)
     for own, learned in zip(layout.levels, known.levels, strict=True):
         if layout.height and not learned.holds(own):
-            raise checks.unseen_samples()
-    return Layout(known.dtype, layout.height, known.width, known.channels, known.colours, known.levels)
+            raise checks.unseen_samples(name)
+    return Layout(layout.dtype, layout.height, known.width, known.channels, known.colours, known.levels)

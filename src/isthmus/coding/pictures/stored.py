@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from isthmus import checks, idx
 from isthmus.coding.arrays.content import read_head
-from isthmus.coding.pictures.png import NoPixelsError, Png
-from isthmus.coding.pictures.png_picture import pixels_of
+from isthmus.coding.pictures.picture import Stack
+from isthmus.coding.pictures.png import SIGNATURE, NoPixelsError, Png
+from isthmus.coding.pictures.png_picture import PngPicture, pixels_of
+from isthmus.coding.pictures.strips import Model
 from isthmus.coding.sources import files_of
-from isthmus.errors import IsthmusWarning
+from isthmus.errors import DataTypeError, IsthmusWarning, ShapeError
 
-__all__ = ["StackFile", "holds_pictures", "read_stacks", "stack_in"]
+__all__ = ["StackFile", "content_of", "holds_pictures", "read_stacks", "stack_in"]
 
 NPY = b"\x93NUMPY"
 KINDS = "bui"  # of samples that a file is taken to be pictures for, if nobody says what it is
@@ -83,9 +85,40 @@ def stack_in(file: BinaryIO) -> StackFile:
     file.seek(start)
     if size != head.size:
         raise NoPixelsError("has another size than its head promises")
-    stack = np.memmap(file, head.dtype, "r", at, head.shape) if size else np.empty(head.shape, head.dtype)
-    file.seek(start)
-    return StackFile(file.read(at - start), stack)
+    return StackFile(file.read(at - start), _mapped(file, head, at))
+
+
+def content_of(file: BinaryIO, *, model: Model | None = None, name: str = "picture") -> Stack | PngPicture:
+    """Return a PNG file, or a stack in an ``.npy`` or IDX file, as a content of a stream.
+
+    Parameters
+    ----------
+    file : binary file
+        From its start; has to be there until all pieces are made.
+    model : PictureCodec, optional
+    name : str, default="picture"
+        What sentences call it.
+
+    Raises
+    ------
+    NoPixelsError
+        It is none.
+    ShapeError, DataTypeError, DataError
+        The model is for other pictures, or nobody could code these.
+    """
+    start = file.read(len(SIGNATURE))
+    file.seek(0)
+    if start == SIGNATURE:
+        return PngPicture(file, model=model, name=name)
+    head, stack = stack_in(file)
+    if stack.ndim not in (3, 4):
+        raise NoPixelsError(f"holds an array of {stack.ndim} axes, which is no stack of pictures")
+    try:
+        return Stack(stack, model=model, head=head, name=name)
+    except (ShapeError, DataTypeError) as error:
+        if model is not None:
+            raise
+        raise NoPixelsError(f"holds no stack that can be coded as pictures ({error})") from error
 
 
 def read_stacks(paths: Sequence[str | os.PathLike[str]]) -> NDArray[Any]:
@@ -117,6 +150,14 @@ def read_stacks(paths: Sequence[str | os.PathLike[str]]) -> NDArray[Any]:
         if (stack.shape[1:], stack.dtype) != (stacks[0].shape[1:], stacks[0].dtype):
             raise checks.pictures_unlike_the_first(file, _said(stack), files[0], _said(stacks[0]))
     return stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+
+
+def _mapped(file: BinaryIO, head: _Head, at: int) -> NDArray[Any]:
+    """Return the array that begins at a place of a file: mapped into memory, unless there is nothing to be mapped."""
+    if head.size and hasattr(file, "name"):
+        return np.memmap(file, head.dtype, "r", at, head.shape)
+    file.seek(at)
+    return np.frombuffer(file.read(head.size), head.dtype).reshape(head.shape)
 
 
 def _said(stack: NDArray[Any]) -> str:
@@ -155,6 +196,8 @@ def _head_of(file: IO[bytes]) -> _Head:
     """Return what the head of an ``.npy`` or IDX file says; the file is left behind it."""
     start = file.read(len(NPY))
     file.seek(-len(start), os.SEEK_CUR)
+    if start != NPY and not idx.is_idx(start):
+        raise NoPixelsError("does not begin like a PNG, .npy or IDX file")
     try:
         if start != NPY:
             return _Head(*idx.read_head(file))

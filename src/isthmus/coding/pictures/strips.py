@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.container import SMALL_FINGERPRINT, Source, varint
+from isthmus.coding.kinds import ANY
 from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.samples import words_of
 from isthmus.coding.pictures.schemes import DRAWING, KINDS, PLACES, SIDES, STACK, VERSION, built
 from isthmus.coding.values import ValueCoder
 
-__all__ = ["UNITS_LIMIT", "Coding", "Model", "rows_of_strip", "sides_of"]
+__all__ = ["UNITS_LIMIT", "Coding", "Model", "rows_of_strip", "same_type", "sides_of"]
 
 CUT = 1 << 17  # pixels of a picture that is cut in two, so that two threads have work
 PIXELS, NUMBERS = 1 << 20, 1 << 22  # of a strip, at most, if it has more than a row
@@ -39,6 +40,7 @@ def rows_of_strip(height: int, width: int, planes: int, kind: int) -> int:
     return max(1, -(-height // strips))
 
 
+@runtime_checkable
 class Model(Protocol):
     """What was learned from pictures like those that are coded."""
 
@@ -91,7 +93,7 @@ class Coding:
         return said + varint(self.period) + varint(len(named)) + named
 
     @classmethod
-    def read(cls, source: Source, model: Model | None = None) -> Self:
+    def read(cls, source: Source, model: object = None) -> Self:
         """Return what a file says.
 
         Raises
@@ -112,18 +114,16 @@ class Coding:
                 raise source.damaged("its pictures have a height that none has")
         if not 0 < rows <= max(layout.height, period, 1) or rows * max(layout.width, 1) > UNITS_LIMIT:
             raise source.damaged("its strips have a size that none has")
-        return cls(layout, kind, rows, period, cls._needed(source, model, named, layout) if named else None)
+        needed = cls._needed(source, model, named, (layout, period)) if named and model is not ANY else None
+        return cls(layout, kind, rows, period, needed)
 
     @staticmethod
-    def _needed(source: Source, model: Model | None, named: bytes, layout: Layout) -> Model:
-        """Return the model that is named."""
-        if model is None or not model.fingerprint.startswith(named):
+    def _needed(source: Source, model: Any, named: bytes, pictures: tuple[Layout, int]) -> Model:
+        """Return the model that is named, which is for such pictures of such a height."""
+        if not isinstance(model, Model) or not model.fingerprint.startswith(named):
             raise checks.needs_model(source.name, named.hex(), None if model is None else model.fingerprint.hex())
-        if (layout.width, layout.channels, layout.levels) != (
-            model.layout.width,
-            model.layout.channels,
-            model.layout.levels,
-        ):
+        layout, height = pictures
+        if layout.levels != model.layout.levels or not is_alike(layout, height, model.layout):
             raise source.damaged("its model is for other pictures")
         return model
 
@@ -183,6 +183,17 @@ class Coding:
             return self.model.coder(place)
         scheme = built(self.kind, self.layout.width, self.layout.levels[place].bits, sides, count)
         return nullcontext(ValueCoder(scheme, sides + (2 if self.period else 0)))
+
+
+def is_alike(layout: Layout, height: int, other: Layout) -> bool:
+    """Tell whether pictures of a layout and a height are as large as others, and have as many channels and the type."""
+    size = height, layout.width, layout.channels
+    return size == (other.height, other.width, other.channels) and same_type(layout.dtype, other.dtype)
+
+
+def same_type(dtype: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Tell whether samples are of the same type, in whatever order their bytes are."""
+    return dtype.newbyteorder("=") == other.newbyteorder("=")
 
 
 def sides_of(layout: Layout, place: int) -> list[int]:
