@@ -58,7 +58,7 @@ def info(path: str) -> Result:
 
 def _about_coding(found: dict[str, Any]) -> list[str]:
     needed = _about_prior(found["model"], is_carried=found["carried"])
-    if found["form"] == "small":
+    if found["form"] == "small" and "content" not in found:
         return ["stored as it is: it does not become smaller"] if found["stored"] else needed
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":

@@ -13,6 +13,7 @@ from isthmus.coding.chunks import END, END_SIZE, Head
 from isthmus.coding.container import (
     ARCHIVE,
     FINGERPRINT,
+    SMALL_CONTENT,
     SMALL_FINGERPRINT,
     SMALL_HEAD,
     SMALL_STORED,
@@ -25,6 +26,7 @@ from isthmus.coding.container import (
 )
 from isthmus.coding.kinds import ANY
 from isthmus.coding.prior import shipped
+from isthmus.coding.short import Short
 
 __all__ = ["describe"]
 
@@ -58,6 +60,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         form = opened(source)
         if form == STREAM:
             found = {"form": "stream", **_of_stream(source)}
+        elif form == SMALL_CONTENT:
+            found = {"form": "small", **_of_short(source, size)}
         elif form != ARCHIVE:
             found = {"form": "small", **_of_small(source, form, size)}
     if form == ARCHIVE:
@@ -76,6 +80,25 @@ def _of_small(source: Source, form: int, size: int) -> dict[str, Any]:
     stored, payload = form == SMALL_STORED, size - source.position
     parts = {"head": source.position, "coded": 0 if stored else payload, "stored": payload if stored else 0}
     return {"bytes": length, "stored": int(stored), "parts": parts, **_of_prior(named)}
+
+
+def _of_short(source: Source, size: int) -> dict[str, Any]:
+    short = Short.read(source)
+    content = contents.reader_of(short.content, source.name, ANY)
+    return {
+        **_of_prior(getattr(content, "needs", None)),
+        "speed": 0,
+        "name": None,
+        "bytes": short.length,
+        "chunks": 1,
+        "stored": 0,
+        "parts": {"head": size - len(short.payload), "coded": len(short.payload), "stored": 0},
+        **_of_content(content, short.units, content.costs(short.payload)),
+    }
+
+
+def _of_content(content: contents.Described, units: int, costs: dict[str, int]) -> dict[str, Any]:
+    return {"content": content.kind, "unit": content.unit, "units": units, "columns": costs}
 
 
 def _of_prior(named: bytes | None) -> dict[str, Any]:
@@ -120,11 +143,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
         "stored": stored,
         "restarts": restarts,
         "parts": parts,
-        **(
-            {}
-            if content is None
-            else {"content": content.kind, "unit": content.unit, "units": units, "columns": columns}
-        ),
+        **({} if content is None else _of_content(content, units, columns)),
     }
 
 

@@ -138,7 +138,7 @@ def test_a_table_of_other_columns_is_refused_by_name(codec: isthmus.TableCodec) 
         codec.compress(other)
     with pytest.raises(DataError, match="'Day', 'city'"):
         codec.compress(export(25, head=HEAD.replace(b"day", b"Day")))
-    with pytest.raises(DataError, match="the data is no table as those of the model: .*; leave the model out"):
+    with pytest.raises(DataError, match=r"the data is no table as those of the model: .*; leave the model out"):
         codec.compress(b"words\nand words\n")
     with pytest.raises(DataError, match="'a', 'b', 'c', where that has 'day'"):
         isthmus.TableCodec().fit([export(1), other])

@@ -27,6 +27,7 @@ from isthmus.coding.tables.gathering import Gathered, gathered
 from isthmus.coding.tables.knowing import Columns, LearnedPlanes, Schemes, within
 from isthmus.coding.tables.known import Recorded, opened, recorded
 from isthmus.coding.tables.layout import MOST_ROWS, Layout, column_of, lengths
+from isthmus.coding.tables.modelled import ModelledTable
 from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.pieces import columns_of
 from isthmus.errors import IsthmusWarning
@@ -175,9 +176,9 @@ class TableCodec(kinds.AnyCodec):
         DataError
             They are no table, or one of other columns.
         """
-        into = io.BytesIO()
-        content = self.content_in("the data", io.BytesIO(as_bytes("compress", data)))
-        contents.write(into, content, verify=verify)
+        into, given = io.BytesIO(), as_bytes("compress", data)
+        content = self.content_in("the data", io.BytesIO(given))
+        contents.write(into, content, verify=verify, short=True)
         return into.getvalue()
 
     def decompress(self, data: Any, *, limit: int | None = None) -> bytes:
@@ -193,8 +194,6 @@ class TableCodec(kinds.AnyCodec):
         DataError
             It is none, or has other columns.
         """
-        from isthmus.coding.tables.modelled import ModelledTable
-
         found = ModelledTable.of(file, self.fitted(), os.fspath(path))
         if isinstance(found, NoTable):
             raise checks.no_table_for_model(path, found.why)

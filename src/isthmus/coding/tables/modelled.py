@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from isthmus.coding.tables.columns import Column, Texts
 from isthmus.coding.tables.dialect import NEWLINES, Dialect, NoTable
 from isthmus.coding.tables.distinct import Distinct
 from isthmus.coding.tables.gathering import START
-from isthmus.coding.tables.known import cells_of, unknown
+from isthmus.coding.tables.knowing import LearnedPlanes
+from isthmus.coding.tables.known import Recorded, cells_of, unknown
 from isthmus.coding.tables.layout import MOST_BYTES, MOST_CELLS, MOST_ROWS, Layout, column_of, fits, lengths
-from isthmus.coding.tables.model import TableCodec
 from isthmus.coding.tables.packing import at_most, lines, read_string, string
 from isthmus.coding.tables.packing import cells_of as cells_in
 from isthmus.coding.tables.pieces import DESCRIPTION, Parts, columns_of, costs_of, named, payload_of
@@ -44,6 +44,24 @@ HOWS = 3 * 2 * len(NEWLINES)
 UNKNOWN_CELLS = "cells that the model does not know"
 
 
+class Model(Protocol):
+    """What was learned from tables of the same columns."""
+
+    layout: Layout
+    planes: LearnedPlanes
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What names it."""
+
+    def recorded(self, table: Table) -> list[Recorded | None]:
+        """Return the cells of each column of a table as far as it is like that of the model; None of others."""
+
+
 class ModelledTable:
     """A text table as a content of a stream that is coded with a model. Make one with :meth:`of`.
 
@@ -51,7 +69,7 @@ class ModelledTable:
     ----------
     file : binary file
         Read from where it stands to its end, group by group.
-    model : TableCodec
+    model : Model
         Of tables with its columns.
     dialect : Dialect
         How it is written: as those of the model, but for newlines.
@@ -64,13 +82,13 @@ class ModelledTable:
     number, fingerprint, at_once, is_exact = TABLE, None, THREADS, True
 
     def __init__(
-        self, file: BinaryIO, model: TableCodec, dialect: Dialect, *, prior: bool = True, threads: int = THREADS
+        self, file: BinaryIO, model: Model, dialect: Dialect, *, prior: bool = True, threads: int = THREADS
     ) -> None:
         self._file, self.model, self._dialect, self._prior, self._threads = file, model, dialect, prior, threads
 
     @classmethod
     def of(
-        cls, file: BinaryIO, model: TableCodec, label: str, *, prior: bool = True, threads: int = THREADS
+        cls, file: BinaryIO, model: Model, label: str, *, prior: bool = True, threads: int = THREADS
     ) -> ModelledTable | TextTable | NoTable:
         """Return a file, from where it stands, as a content; as one without a model where it is written otherwise.
 
@@ -109,7 +127,6 @@ class ModelledTable:
         payload = payload_with(self.model, table, prior=self._prior, threads=self._threads)
         return Piece(table.n_rows, data, varint(MODELLED_ROWS) + payload)
 
-
     def _is_alike(self, table: Table) -> bool:
         """Tell whether rows are written as those of the tables of the model, in as many columns."""
         is_written_so = table.dialect.within() == self._dialect.within()
@@ -122,7 +139,7 @@ def _columns(start: bytes, dialect: Dialect) -> list[str]:
     return [] if isinstance(table, NoTable) else columns_of(table.head, len(table.columns), dialect)
 
 
-def payload_with(model: TableCodec, table: Table, *, prior: bool, threads: int = THREADS) -> bytes:
+def payload_with(model: Model, table: Table, *, prior: bool, threads: int = THREADS) -> bytes:
     """Return a group of rows as it stands in a payload; parameters are those of :class:`ModelledTable`."""
     known, (before, behind) = model.recorded(table), _around(model.layout, table.dialect.newline)
     anew = [place for place, one in enumerate(known) if one is None]
@@ -177,7 +194,7 @@ class _Frame:
     anew: bytes
 
     @classmethod
-    def read(cls, source: Source, model: TableCodec, units: int) -> Self:
+    def read(cls, source: Source, model: Model, units: int) -> Self:
         """Return what a payload says, behind its first number.
 
         Raises
@@ -207,20 +224,18 @@ class DescribedModelled(DescribedText):
     ----------
     name : str
         Of the file, for sentences.
-    model : TableCodec
-        The model; one that is not fitted where nothing is decoded.
-    needs : bytes, optional
-        What names it, where it is not there.
+    model : Model
+        The model.
     """
 
     at_once = THREADS
 
-    def __init__(self, name: str, model: TableCodec, needs: bytes | None = None) -> None:
+    def __init__(self, name: str, model: Model) -> None:
         super().__init__(name)
-        self.model, self.needs = model, needs or model.fingerprint
+        self.model, self.needs = model, model.fingerprint
 
     @classmethod
-    def read(cls, source: Source, model: Any) -> Self:
+    def read(cls, source: Source, model: Any) -> DescribedText:
         """Return the table that a description tells of, behind its kind.
 
         Raises
@@ -230,9 +245,9 @@ class DescribedModelled(DescribedText):
         """
         named = source.take(SMALL_FINGERPRINT)
         if model is kinds.ANY:
-            return cls(source.name, TableCodec(), named)
+            return DescribedElsewhere(source.name, named)
         given = getattr(model, "fingerprint", None)
-        if given is None or not given.startswith(named) or not isinstance(model, TableCodec):
+        if given is None or not given.startswith(named) or model.content != "tables":
             raise checks.needs_model(source.name, named.hex(), None if given is None else given.hex())
         return cls(source.name, model)
 
@@ -289,9 +304,7 @@ class DescribedModelled(DescribedText):
         return found
 
     def costs(self, payload: bytes) -> dict[str, int]:
-        """Return the bytes of a payload by column; nothing where the model is not there."""
-        if not hasattr(self.model, "layout"):
-            return {}
+        """Return the bytes of a payload by column."""
         source = self._modelled(payload)
         if source is None:
             return super().costs(payload)
@@ -315,3 +328,27 @@ class DescribedModelled(DescribedText):
         """Return what follows the first number of a payload; None where it was coded without the model."""
         source = Source.of(payload, self._name)
         return source if source.varint() == MODELLED_ROWS else None
+
+
+class DescribedElsewhere(DescribedText):
+    """A text table of which nothing can be had but what it is, since its model is not there.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for sentences.
+    needs : bytes
+        What names the model.
+    """
+
+    def __init__(self, name: str, needs: bytes) -> None:
+        super().__init__(name)
+        self.needs = needs
+
+    def data(self, units: int, payload: bytes) -> bytes:
+        """Refuse: only the model knows."""
+        raise checks.needs_model(self._name, self.needs.hex(), None)
+
+    def costs(self, payload: bytes) -> dict[str, int]:
+        """Return nothing: only the model knows."""
+        return {}
