@@ -237,7 +237,7 @@ class _Job:
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
-        return cls(paths, members)
+        return cls(paths, members, how)
 
     def files(self) -> list[Path]:
         """Return the files to be read."""
@@ -306,7 +306,8 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
         return _compress_file(terminal, job.paths[0], job.how, file, label, settings)
     total = sum(path.stat().st_size for path in job.files())
     with metered(terminal, total) as meter:
-        size = write_archive(file, job.members.files, label=label, progress=meter, **settings)
+        how = {**settings, "model": job.how.codec or settings["model"], "content": job.how.content}
+        size = write_archive(file, job.members.files, label=label, progress=meter, **how)
     meter(0, size - meter.compressed)
     return meter
 

@@ -162,8 +162,8 @@ def verify(terminal: Terminal, path: str, model: str | None) -> Result:
             metered(terminal, sum(one.length for one in archive.members)) as meter,
         ):
             for member in archive.members:
-                for block, data in zip(member.blocks, archive.blocks(member.name), strict=True):
-                    meter(len(data), block.size)
+                for data, size in archive.sized_blocks(member.name):
+                    meter(len(data), size)
         checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
     return _verified(path, checked)
 

@@ -13,15 +13,15 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import IO, Any, BinaryIO, NamedTuple, Self, TypeVar
 
 from isthmus import checks, files
 from isthmus.coding import names
 from isthmus.coding.choosing import Choice, Given
-from isthmus.coding.coder import Coder, table_bits
+from isthmus.coding.coder import NORMAL, Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
     SMALL_LIMIT,
@@ -36,8 +36,10 @@ from isthmus.coding.container import (
     opened,
     varint,
 )
-from isthmus.coding.kinds import Model, fitted_in
-from isthmus.coding.prior import Prior
+from isthmus.coding.kinds import AnyCodec, Model, fitted_in
+from isthmus.coding.members import PIECE, Coding, Opened, Window, checked, data_in
+from isthmus.coding.prior import Prior, shipped
+from isthmus.coding.recognising import AUTO, BYTES
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
 
@@ -94,11 +96,14 @@ class Member:
         Bytes of its data.
     blocks : tuple of Block
         Where they are.
+    is_file : bool, default=False
+        Whether the one block is a compressed file of its own, since the member is a table, an array or a picture.
     """
 
     name: str
     length: int
     blocks: tuple[Block, ...]
+    is_file: bool = False
 
     @property
     def size(self) -> int:
@@ -160,6 +165,7 @@ class Archive:
         force: bool = False,
         model: Model = None,
         prior: bool = True,
+        content: str = AUTO,
     ) -> Self:
         """Write an archive, whole or not at all, and return it.
 
@@ -181,13 +187,18 @@ class Archive:
             What was learned from data like these; whoever reads members needs it too.
         prior : bool, default=True
             Whether, without a model, the prior that isthmus carries may be used, where most bytes look like text.
+        content : {"auto", "bytes"}, default="auto"
+            What members are coded as: by the endings of their names, tables (.csv, .tsv, .tab), arrays (.npy) and
+            pictures (.png) as such where that brings them back byte for byte; or all as bytes, as they are at speed
+            "fast" and with a model of bytes.
 
         Raises
         ------
         OutputExistsError
             The file exists and ``force`` is off.
         DataError
-            A name is not such as every system can have, or two are the same on some.
+            A name is not such as every system can have, or two are the same on some; or a member has other columns
+            than the model of tables, or other pictures than the one of pictures.
         ParameterError
             There is a model, and the speed is not normal.
 
@@ -199,6 +210,7 @@ class Archive:
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
         needed = fitted_in("Archive", model)
         how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": needed, "prior": prior}
+        how["content"] = content
         with files.replacing(path, force=force) as file:
             write_archive(file, given, label=os.fspath(path), **how)
         return cls(path, model=model)
@@ -240,17 +252,37 @@ class Archive:
         ArtifactError
             It is damaged, and what came before is sound; or the archive needs another model.
         """
+        return (data for data, _ in self.sized_blocks(name))
+
+    def sized_blocks(self, name: str) -> Iterator[tuple[bytes, int]]:
+        """Yield what :meth:`blocks` does, with how many bytes of the archive each piece took."""
         checks.known_members(self.label, [name], self._members)
-        source, prior = Source(self._file, self.label), self.prior
-        blocks = self._members[name].blocks
+        member = self._members[name]
+        return self._of_file(member) if member.is_file else self._of_bytes(member)
+
+    def _of_file(self, member: Member) -> Iterator[tuple[bytes, int]]:
+        """Yield the content of a member that is a compressed file of its own."""
+        name, (block,) = f"{self.label}: {member.name}", member.blocks
+        size, length = block.size, 0
+        window = Window(self._file, block.position, block.size)
+        for data in data_in(window, name, block.check, self._model):
+            length += len(data)
+            yield data, size
+            size = 0
+        if length != member.length:
+            raise checks.damaged(name, "it has not as many bytes as it should")
+
+    def _of_bytes(self, member: Member) -> Iterator[tuple[bytes, int]]:
+        """Yield the content of a member that is coded as bytes."""
+        source, prior, blocks = Source(self._file, self.label), self.prior, member.blocks
         for start in range(0, len(blocks), GROUP):
             decoder = _Decoder(self.fields, prior, blocks[start : start + GROUP])
             for block in decoder.blocks:
                 self._file.seek(block.position)
                 data = decoder.data(block, source.take(block.size))
                 if data is None:
-                    raise source.damaged(f"member {name!r} does not fit its check")
-                yield data
+                    raise source.damaged(f"member {member.name!r} does not fit its check")
+                yield data, block.size
 
     def extract(
         self,
@@ -316,10 +348,10 @@ class Archive:
         return [folder.joinpath(*name.split("/")) for name in wanted]
 
     def _write(self, name: str, file: BinaryIO, progress: Progress | None) -> None:
-        for block, data in zip(self._members[name].blocks, self.blocks(name), strict=True):
+        for data, size in self.sized_blocks(name):
             file.write(data)
             if progress:
-                progress(len(data), block.size)
+                progress(len(data), size)
 
     def add(
         self,
@@ -329,12 +361,13 @@ class Archive:
         threads: int = 1,
         force: bool = False,
         progress: Progress | None = None,
+        content: str = AUTO,
     ) -> None:
         """Add members; the archive is written anew, whole or not at all, and those it had are not coded again.
 
         Parameters
         ----------
-        contents, verify, threads
+        contents, verify, threads, content
             As :meth:`create` takes them.
         force : bool, default=False
             Whether members of the same names may be replaced.
@@ -348,14 +381,14 @@ class Archive:
         ArtifactError
             The members that it has were coded with another model, or without one.
         """
-        if self._model is not None and self._model is not self.prior:
+        if isinstance(self._model, Prior) and self._model is not self.prior:
             raise checks.archive_without_model(self.label)
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, self._path)
         for name in given:
             if name in self._members and not force:
                 raise checks.member_exists(self.label, name)
         kept = [member for member in self.members if member.name not in given]
-        self._rewrite(kept, given, verify=verify, threads=threads, progress=progress)
+        self._rewrite(kept, given, verify=verify, threads=threads, progress=progress, content=content)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete members; the archive is written anew, whole or not at all.
@@ -388,16 +421,20 @@ class Archive:
         verify: bool = True,
         threads: int = 1,
         progress: Progress | None = None,
+        content: str = AUTO,
     ) -> None:
         if self._path is None:
             raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
         check_names([*(member.name for member in kept), *given])
         prior = self.prior if given else None  # nobody needs a model to delete
+        codec = self._model if isinstance(self._model, AnyCodec) else None
+        coding = _coding(content, self.fields.speed, prior, codec)
+        fields = replace(self.fields, mixed=self.fields.mixed or coding.any_of(given))
         with files.replacing(self._path, force=True) as file:
-            writer = _ArchiveWriter(file, self.fields, prior, self.label, progress)
+            writer = _ArchiveWriter(file, fields, prior, self.label, progress)
             for member in kept:
                 writer.copy(member, self._file)
-            writer.add(given, verify=verify, threads=threads)
+            writer.add(given, coding, verify=verify, threads=threads)
             writer.end()
         self._file.close()
         self._file = open(self._path, "rb")  # noqa: SIM115
@@ -447,8 +484,9 @@ def write_archive(
     threads: int = 1,
     label: str = "the archive",
     progress: Progress | None = None,
-    model: Prior | None = None,
+    model: Any = None,
     prior: bool = True,
+    content: str = AUTO,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -462,9 +500,9 @@ def write_archive(
         As :meth:`Archive.create` and :meth:`Archive.add` take them.
     label : str, default="the archive"
         What sentences call it.
-    model : Prior, optional
-        What members are coded with.
-    prior : bool, default=True
+    model : Prior or AnyCodec, optional
+        What members are coded with; of something else than bytes those of its kind.
+    prior, content
         As :meth:`Archive.create` takes it.
 
     Returns
@@ -475,11 +513,23 @@ def write_archive(
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
     number = SPEEDS[speed]
-    known = Choice(number, model, prior).for_members(contents)
+    checks.choice("compress", "content", content, (AUTO, BYTES))
+    codec = model if isinstance(model, AnyCodec) else None
+    if codec and number != NORMAL:
+        raise checks.model_at_speed()
+    known = Choice(number, None if codec else model, prior).for_members(contents)
+    coding = _coding(content, number, known, codec, prior=prior)
     fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
-    writer = _ArchiveWriter(file, fields, known, label, progress)
-    writer.add(contents, verify=verify, threads=threads)
+    writer = _ArchiveWriter(file, replace(fields, mixed=coding.any_of(contents)), known, label, progress)
+    writer.add(contents, coding, verify=verify, threads=threads)
     return writer.end()
+
+
+def _coding(content: str, speed: int, known: Prior | None, codec: AnyCodec | None, *, prior: bool = True) -> Coding:
+    """Return as what members are coded: as bytes where little time is to be spent, or with a model of bytes."""
+    carried = shipped()
+    is_model = known is not None and (carried is None or known.fingerprint != carried.fingerprint)
+    return Coding(BYTES if speed != NORMAL or is_model else content, prior, codec)
 
 
 class _ArchiveWriter:
@@ -495,35 +545,62 @@ class _ArchiveWriter:
 
     def copy(self, member: Member, file: BinaryIO) -> None:
         """Take over a member of another archive that is coded in the same way."""
-        source = Source(file, member.name)
         for block in member.blocks:
-            file.seek(block.position)
-            self._put(source.take(block.size))
+            self._put_all(Window(file, block.position, block.size))
         self._members.append(member)
 
-    def add(self, contents: Given, *, verify: bool, threads: int) -> None:
+    def add(self, contents: Given, coding: Coding, *, verify: bool, threads: int) -> None:
         """Code members, several groups of blocks at a time."""
         found: dict[str, list[Block]] = {name: [] for name in contents}
+        are_files = set()
         stopped = Event()  # else threads would work on at what nobody waits for
+        verified = self._label if verify else None
 
-        def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
+        def work(task: tuple[str, list[bytes] | Opened]) -> tuple[str, list[tuple[Block, bytes]] | _File]:
             name, group = task
-            verified = self._label if verify else None
+            if isinstance(group, Opened):
+                return name, self._coded_file(group, verified, stopped)
             return name, _coded_group(self._fields, self._prior, group, self._progress, verified, stopped)
 
         try:
-            for name, group in _in_order(work, _groups_of(contents), threads):
-                for block, payload in group:
+            for name, coded in _in_order(work, _groups_of(contents, coding), threads):
+                if isinstance(coded, _File):
+                    are_files.add(name)
+                    found[name].append(coded.block)
+                    with coded.file:
+                        self._put_all(coded.file)
+                    continue
+                for block, payload in coded:
                     self._put(payload)
                     found[name].append(block)
         finally:
             stopped.set()
         for name, blocks in found.items():
-            self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
+            length = sum(block.length for block in blocks)
+            self._members.append(Member(name, length, tuple(blocks), name in are_files))
+
+    def _coded_file(self, opened: Opened, verified: str | None, stopped: Event) -> _File | list[tuple[Block, bytes]]:
+        """Return a member as a compressed file of its own; as bytes, where it is short and they are fewer."""
+
+        def done(piece: object, written: int) -> None:
+            if stopped.is_set():
+                raise InterruptedError
+
+        file = opened.coded(verify=verified is not None, label=verified or self._label, done=done)
+        size, check = checked(file)
+        if opened.data is not None:
+            group = _coded_group(self._fields, self._prior, [opened.data], None, verified, stopped)
+            if sum(block.size for block, _ in group) <= size:
+                file.close()
+                return group
+        if self._progress:
+            self._progress(opened.size, size)
+        file.seek(0)
+        return _File(Block(opened.size, size, stored=False, check=check), file)
 
     def end(self) -> int:
         """Write the directory and the footer; return the bytes of the whole."""
-        directory = _packed(self._members)
+        directory = _packed(self._members, mixed=self._fields.mixed)
         blocks = sum(len(member.blocks) for member in self._members)
         if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
             raise checks.archive_too_large(self._label)
@@ -539,10 +616,24 @@ class _ArchiveWriter:
         self._file.write(content)
         self._size += len(content)
 
+    def _put_all(self, file: IO[bytes] | Window) -> None:
+        while piece := file.read(PIECE):
+            self._put(piece)
 
-def _groups_of(contents: Given) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the blocks of each member, as many at a time as one coder codes."""
+
+class _File(NamedTuple):
+    """A member that is a compressed file of its own, and its one block."""
+
+    block: Block
+    file: IO[bytes]
+
+
+def _groups_of(contents: Given, coding: Coding) -> Iterator[tuple[str, list[bytes] | Opened]]:
+    """Yield the blocks of each member, as many at a time as one coder codes; or the member as what it is."""
     for name, content in contents.items():
+        if opened := coding.opened(name, content):
+            yield name, opened
+            continue
         blocks = (
             pieces(content, BLOCK) if isinstance(content, str | os.PathLike) else _cut(as_bytes("archive", content))
         )
@@ -606,14 +697,15 @@ def _check_size(length: int) -> int:
     return SHORT_CHECK if length <= SMALL_LIMIT else LONG_CHECK
 
 
-def _packed(members: Sequence[Member]) -> bytes:
-    """Return the directory of members."""
+def _packed(members: Sequence[Member], *, mixed: bool = False) -> bytes:
+    """Return the directory of members, of which some are files where they are mixed."""
     blocks = [block for member in members for block in member.blocks]
     return b"".join(
         (
             varint(len(members)),
             *(member.name.encode() + b"\0" for member in members),
             *(varint(member.length) for member in members),
+            *(bytes([member.is_file]) for member in members if mixed),
             *(varint(2 * block.size + block.stored) for block in blocks),
             *(block.check for block in blocks),
         )
@@ -681,7 +773,7 @@ def _opened(file: BinaryIO, label: str) -> tuple[Fields, list[Member]]:
         file.seek(end - (copy + 1) * size)
         directory = _directory(source.take(size), length)
         if directory is not None and check_of(directory) == footer[8:12]:
-            return fields, _members(directory, start, end - copies * size, label)
+            return fields, _members(directory, start, end - copies * size, label, mixed=fields.mixed)
     raise source.damaged("its directory does not fit its check, or its end is missing")
 
 
@@ -689,11 +781,11 @@ def _directory(payload: bytes, length: int) -> bytes | None:
     return payload if len(payload) == length else decoded(_directory_coder(length), payload, length)
 
 
-def _members(directory: bytes, start: int, end: int, label: str) -> list[Member]:
+def _members(directory: bytes, start: int, end: int, label: str, *, mixed: bool) -> list[Member]:
     """Return the members that a directory lists, whose payloads fill the file from ``start`` to ``end``."""
     source = Source(io.BytesIO(directory), label)
     try:
-        found = list(_listed(source, directory, start))
+        found = list(_listed(source, directory, start, mixed=mixed))
     except (ArtifactError, UnicodeDecodeError):
         raise source.damaged("its directory makes no sense") from None
     last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)
@@ -714,7 +806,7 @@ def _check_names(found: Sequence[str], label: str) -> None:
         raise checks.unsafe_members(label, *collision)
 
 
-def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]:
+def _listed(source: Source, directory: bytes, position: int, *, mixed: bool) -> Iterator[Member]:
     """Yield the members that a directory lists; nothing is allocated that its own length does not account for."""
     count = source.varint()
     if count > min(MEMBERS_LIMIT, len(directory)):
@@ -724,19 +816,31 @@ def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]
         raise source.damaged("names are missing")
     source.take(sum(map(len, found)) + count)
     lengths = [source.varint() for _ in found]
-    counts = [-(-length // BLOCK) for length in lengths]
+    forms = source.take(len(found)) if mixed else bytes(len(found))
+    if max(forms, default=0) > 1:
+        raise source.damaged("members of no form")
+    are_files = list(map(bool, forms))
+    counts = [1 if is_file else -(-length // BLOCK) for length, is_file in zip(lengths, are_files, strict=True)]
     if sum(counts) > min(BLOCKS_LIMIT, len(directory)):
         raise source.damaged("too many blocks")
     shape = [
-        min(BLOCK, length - number * BLOCK) for length, n in zip(lengths, counts, strict=True) for number in range(n)
+        (length if is_file else min(BLOCK, length - number * BLOCK), is_file)
+        for length, n, is_file in zip(lengths, counts, are_files, strict=True)
+        for number in range(n)
     ]
     sizes = [source.varint() for _ in shape]
     blocks = deque[Block]()
-    for length, size in zip(shape, sizes, strict=True):
-        block = Block(length, size // 2, bool(size % 2), source.take(_check_size(length)), position)
-        if not (block.size == length if block.stored else believable(block.size, length)):
+    for (length, is_file), size in zip(shape, sizes, strict=True):
+        check = source.take(LONG_CHECK if is_file else _check_size(length))
+        block = Block(length, size // 2, bool(size % 2), check, position)
+        if block.stored if is_file else not _has_its_size(block):
             raise source.damaged("a block is of no size that it can have")
         blocks.append(block)
         position += block.size
-    for name, length, n in zip(found, lengths, counts, strict=True):
-        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)))
+    for name, length, n, is_file in zip(found, lengths, counts, are_files, strict=True):
+        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)), is_file)
+
+
+def _has_its_size(block: Block) -> bool:
+    """Tell whether a block of bytes can have the size that it has."""
+    return block.size == block.length if block.stored else believable(block.size, block.length)

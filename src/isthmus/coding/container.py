@@ -54,6 +54,7 @@ VARINT_LIMIT = 10  # bytes of one
 SPEEDS = {"normal": 1, "fast": 2}
 STORED, PREDICTED, VALUES = 0, 1, 2  # methods
 SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small file, and a prior in the others
+MIXED = b"\x01"  # form of the members of an archive that may be files of their own
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
 EMPTY = zlib.crc32(b"")
@@ -314,6 +315,8 @@ class Fields:
         The 16 first bytes of the fingerprint of the prior that the coder begins with.
     content : bytes, optional
         What is in the stream where it is not bytes: its number, and what it says of itself.
+    mixed : bool, default=False
+        Of an archive, whether members may be compressed files of their own.
     """
 
     method: int
@@ -322,6 +325,7 @@ class Fields:
     name: str | None = None
     prior: bytes | None = None
     content: bytes | None = None
+    mixed: bool = False
 
     @classmethod
     def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
@@ -337,6 +341,8 @@ class Fields:
             fields[2] = self.content
         if self.prior is not None:
             fields[6] = self.prior
+        if self.mixed:
+            fields[8] = MIXED
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
         first = first_bytes(form) + varint(len(packed)) + packed
         return first + check_of(first[2:])
@@ -351,14 +357,17 @@ class Fields:
         packed = source.take(size)
         if check_of(first_bytes(form)[2:] + source.noted()) != source.take(4):
             raise source.damaged("its head does not fit its check")
-        return cls._understood(_by_tag(packed, source), source)
+        return cls._understood(_by_tag(packed, source), source, form)
 
     @classmethod
-    def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
+    def _understood(cls, fields: Mapping[int, bytes], source: Source, form: int) -> Self:
         """Return what fields mean, each of which is what it should be, or was written by a later version."""
-        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6)]
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6, *([8] if form == ARCHIVE else []))]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
+        mixed = fields.get(8)
+        if mixed not in (None, MIXED):
+            raise checks.later_form(source.name, f"members of form {mixed.hex()}")
         coder = fields.get(4, b"")
         if len(coder) != 3:
             raise source.damaged("its head does not say how it is coded")
@@ -375,7 +384,7 @@ class Fields:
             raise source.damaged("its head does not say which prior it needs")
         if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)):
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
-        return cls(method, speed, bits, _name(fields.get(1), source), prior, content)
+        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, mixed is not None)
 
     def found_prior(self, model: Known | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""
