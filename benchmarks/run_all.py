@@ -48,6 +48,7 @@ WITH_PEERS = (
     ("text_compression", []),
     ("table_compression", []),
     ("array_compression", []),
+    ("picture_compression", []),
     ("codec_model", []),
     ("text_autoencoder", []),
     ("vae_time_to_bound", []),

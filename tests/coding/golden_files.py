@@ -10,8 +10,10 @@ import hashlib
 import io
 import json
 import random
+import struct
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from unittest import mock
 
@@ -19,9 +21,10 @@ import numpy as np
 
 from isthmus import coding
 from isthmus.coding import archive as archives
-from isthmus.coding import contents, reference, tables, values
+from isthmus.coding import contents, pictures, reference, tables, values
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import extreme_prior
+from isthmus.coding.pictures import stored
 from isthmus.coding.prior import Prior
 
 from . import by_the_norm, tables_by_the_norm
@@ -43,9 +46,9 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
 
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
-    if is_array(content):
+    if is_array(content) or is_picture(content):
         with mock.patch.object(values, "_native", return_value=None):
-            return streams.Reader(io.BytesIO(content)).readall()
+            return _picture(content) if is_picture(content) else streams.Reader(io.BytesIO(content)).readall()
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
         return decode(content, extreme_prior())
@@ -53,13 +56,24 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
 
 def is_array(content: bytes) -> bool:
     """Tell whether a file holds an array."""
+    return _holds(content, contents.ARRAY)
+
+
+def is_picture(content: bytes) -> bool:
+    """Tell whether a file holds a picture, or a stack of them."""
+    return _holds(content, contents.PICTURE)
+
+
+def _holds(content: bytes, number: int) -> bool:
     is_stream = content[2] & 15 == by_the_norm.STREAM
-    return is_stream and by_the_norm.fields(content)[0].get(2, b"")[:1] == bytes([contents.ARRAY])
+    return is_stream and by_the_norm.fields(content)[0].get(2, b"")[:1] == bytes([number])
 
 
 def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
     if is_array(content):
         return streams.Reader(io.BytesIO(content)).readall()  # an NPY file
+    if is_picture(content):
+        return _picture(content)
     if content[2] & 15 == by_the_norm.STREAM and by_the_norm.fields(content)[0].get(2) == PARQUET:
         return _pieces(content)  # a Parquet file has other bytes with each version of Arrow
     if content[2] & 15 != by_the_norm.ARCHIVE:
@@ -91,6 +105,7 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         "1-archive-model": (_archive(members, "normal", model=extreme_prior()), members),
         **_tables(),
         **_arrays(),
+        **_pictures(),
     }
 
 
@@ -129,6 +144,56 @@ def _arrays() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         content = coding.compress(array, **bound)
         found[name] = content, streams.Reader(io.BytesIO(content)).readall()
     return found
+
+
+def _pictures() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    """Return pictures by all kinds of schemes, and stacks, one with a model."""
+    y, x = np.mgrid[:7, :6]
+    colour = np.stack([y * 9 + x * 5 + y * x % 7, y * 7 + x * 6, 200 - y * 9], 2).astype("u1")
+    some = (np.arange(3)[:, None, None] * 3 + y * x * 5 % 97 + y * 11).astype("u1")
+    idx = bytes([0, 0, 8, 3]) + np.array(some.shape, ">u4").tobytes() + some.tobytes()
+    made = {
+        "2-picture": pictures.Picture(colour),
+        "2-picture-fast": pictures.Picture(colour[:, :, 0].astype("<u2") * 259, speed="fast"),
+        "2-picture-drawing": pictures.Picture(colour // 100 * 50),
+        "2-picture-png": pictures.PngPicture(io.BytesIO(_png(colour))),
+        "2-stack": pictures.Stack(some.astype(">i2") * -77),
+        "2-stack-bits": pictures.Stack(some % 3 == 0),
+        "2-stack-model": stored.content_of(io.BytesIO(idx), model=picture_model()),
+    }
+    found: dict[str, tuple[bytes, bytes | dict[str, bytes]]] = {}
+    for name, content in made.items():
+        file = io.BytesIO()
+        contents.write(file, content)
+        found[name] = file.getvalue(), _picture(file.getvalue())
+    return found
+
+
+def picture_model() -> pictures.PictureCodec:
+    """Return the model with which "2-stack-model" was written."""
+    k, y, x = np.mgrid[:3, :7, :6]
+    return pictures.PictureCodec().fit((k * 7 + y * x * 5 % 97 + y * 11).astype("u1"))
+
+
+def _picture(content: bytes) -> bytes:
+    """Return the file of a picture; of a PNG file the data of its pieces, since it hangs on zlib."""
+    with mock.patch.object(pictures.PngPixels, "as_file", lambda self, pieces: pieces):
+        model = picture_model() if 6 in by_the_norm.fields(content)[0] else None
+        return streams.Reader(io.BytesIO(content), model=model).readall()
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """Return a PNG file of RGB with a text, whose rows are not filtered."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"tEXt": b"Title\0a canal",
+        b"IDAT": zlib.compress(rows, 0),
+        b"IEND": b"",
+    }
+    each = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(each)
 
 
 def _table(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 import isthmus
 from isthmus import artifact
 from isthmus.coding import codec as codecs
-from isthmus.coding import prior as priors
+from isthmus.coding import kinds
 from isthmus.coding.codec import Codec
 from isthmus.coding.prior import blank
 from isthmus.errors import (
@@ -136,7 +136,7 @@ def test_one_that_has_not_learned() -> None:
 
 
 def test_a_model_is_a_codec_or_a_path() -> None:
-    with pytest.raises(ParameterError, match="compress: model must be a Codec or the path of its file; it is a bool"):
+    with pytest.raises(ParameterError, match=r"compress: model must be a codec, such as isthmus\.Codec, or the"):
         isthmus.compress(b"x", model=True)
 
 
@@ -219,14 +219,14 @@ def test_a_file_with_right_checksums_that_makes_no_sense(path: Path, document: d
 
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(priors, "FILE_LIMIT", 100)
-    with pytest.raises(ArtifactError, match=r"logs\.safetensors is larger than the 100 bytes that the file of a Codec"):
+    monkeypatch.setattr(kinds, "FILE_LIMIT", 100)
+    with pytest.raises(ArtifactError, match=r"logs\.safetensors is larger than the 100 bytes that the file of a codec"):
         Codec.load(path)
 
 
 def test_the_file_of_something_else(tmp_path: Path) -> None:
     artifact.write(tmp_path / "a.safetensors", "Autoencoder", {}, {"x": np.zeros(3)})
-    with pytest.raises(ArtifactError, match="holds an Autoencoder, which is no model of bytes; make one"):
+    with pytest.raises(ArtifactError, match="holds an Autoencoder, which is no codec; make one"):
         isthmus.compress(b"x", model=tmp_path / "a.safetensors")
     (tmp_path / "x.isth").write_bytes(isthmus.compress(b"x"))
     with pytest.raises(ArtifactError, match=r"x\.isth is no model file"):

@@ -1191,6 +1191,89 @@ def pictures_that_are_compressed(tmp: Path) -> None:
     isthmus.compress(np.zeros((4, 4, 99), "u1"))
 
 
+@advises("checks.coding.learned_as_bytes")
+@advises("checks.coding.only_bytes_from_standard_input")
+@advises("checks.pictures.no_pictures_to_learn")
+@advises("checks.pictures.no_pictures_in")
+@advises("checks.pictures.pictures_unlike_the_first")
+def what_a_model_of_pictures_learns_from(tmp: Path) -> None:
+    stack, other, text, model = tmp / "a.npy", tmp / "b.npy", tmp / "a.txt", tmp / "m.safetensors"
+    np.save(stack, small_pictures())
+    np.save(other, small_pictures()[:, :5])
+    text.write_bytes(b"of a canal")
+    fit = ["fit", "--model", "codec", "-o", model, "--force"]
+    run(*fit, stack, text)  # as bytes
+    assert isinstance(isthmus.load(model), isthmus.Codec)
+    run(*fit, stack)  # only those that hold pictures are named
+    assert isinstance(isthmus.load(model), isthmus.PictureCodec)
+    assert main([*map(str, fit), "-", "--content", "pictures"]) == 2  # name files
+    with told("give one at least"):
+        isthmus.PictureCodec().fit(small_pictures()[:0])
+    isthmus.PictureCodec().fit(small_pictures()[:1])
+    for unlike in (text, other):
+        with told("leave"):
+            isthmus.PictureCodec().fit([stack, unlike])
+    isthmus.PictureCodec().fit([stack])
+
+
+@advises("checks.coding.model_of_others")
+@advises("checks.coding.model_with_files_only")
+@advises("checks.pictures.no_picture_of_model")
+@advises("checks.pictures.pictures_of_another_size")
+@advises("checks.pictures.pictures_of_another_type")
+@advises("checks.pictures.unseen_samples")
+def what_a_model_of_pictures_is_for(tmp: Path) -> None:
+    stack, text, model = tmp / "a.npy", tmp / "a.txt", tmp / "m.safetensors"
+    X = small_pictures()
+    np.save(stack, X)
+    text.write_bytes(b"of a canal")
+    codec = isthmus.PictureCodec().fit(X)
+    codec.save(model)
+    with told("leave it out, or fit one of bytes (isthmus fit --model codec --content bytes)"):
+        isthmus.compress(b"of a canal", model=codec)
+    isthmus.compress(b"of a canal")
+    run("fit", text, "--model", "codec", "--content", "bytes", "-o", tmp / "b.safetensors")
+    run("compress", text, "-m", tmp / "b.safetensors")
+    assert main(["compress", str(stack), "-m", str(model), "--dry-run"]) == 2  # name files, of which each becomes one
+    run("compress", stack, "-m", model)
+    assert main(["compress", str(text), "-m", str(model), "--force"]) == 3  # leave it out
+    run("compress", text, "--force")
+    with told("fit another one"):
+        isthmus.compress(X[:, :5], model=codec)
+    isthmus.compress(X[:, :5], model=isthmus.PictureCodec().fit(X[:, :5]))
+    with told("convert them if none is lost"):
+        isthmus.compress(X.astype("u2"), model=codec)
+    isthmus.compress(X.astype("u2").astype("u1"), model=codec)
+    few = isthmus.PictureCodec().fit(X // 64 * 64)
+    with told("leave out the model, or fit one with such pictures"):
+        isthmus.compress(X, model=few)
+    isthmus.compress(X)
+
+
+@advises("checks.pictures.not_to_be_rounded")
+@advises("checks.pictures.size_of_several")
+@advises("checks.pictures.pictures_not_so_small")
+def pictures_with_a_loss(tmp: Path) -> None:
+    X, folder, model = small_pictures(), tmp / "scans", tmp / "m.safetensors"
+    codec, floats = isthmus.PictureCodec().fit(X), isthmus.PictureCodec().fit(X / 7)
+    with told("leave out the target to lose nothing"):
+        floats.compress(X / 7, psnr=40)
+    isthmus.compress(X / 7, model=floats)
+    with pytest.raises(IsthmusError) as caught:
+        codec.compress(X, size=9)
+    codec.compress(X, size=int(str(caught.value).partition("give ")[2].partition(" bytes")[0]))
+    codec.save(model)
+    folder.mkdir()
+    Image.fromarray(X[0]).save(folder / "a.png")
+    assert main(["compress", str(folder), "-m", str(model), "--size", "900"]) == 2  # give --psnr or --bpp
+    run("compress", folder, "-m", model, "--psnr", "40")
+    run("compress", folder, "-m", model, "--bpp", "40", "--force")
+
+
+def small_pictures() -> np.ndarray:
+    return rng().integers(0, 256, (3, 7, 6)).astype(np.uint8)
+
+
 @advises("cli.pipes.standard_output", 2)
 def bytes_go_to_one_place(tmp: Path) -> None:
     (tmp / "x").write_bytes(b"data")

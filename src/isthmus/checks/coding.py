@@ -54,6 +54,7 @@ __all__ = [
     "masked_array",
     "member_exists",
     "member_in_the_way",
+    "members_without_model",
     "model_at_speed",
     "model_of_others",
     "model_with_files_only",
@@ -221,7 +222,9 @@ def model_of_others(content: str, given: str) -> ParameterError:
 
 def model_with_files_only(content: str, other: str) -> ParameterError:
     """Return the error for what cannot be had with a model of something else than bytes."""
-    return ParameterError(f"compress: with a model of {content} there is no {other}; name files, and an output.")
+    return ParameterError(
+        f"compress: with a model of {content} there is no {other}; name files, of which each becomes one."
+    )
 
 
 def learned_as(content: str) -> str:
@@ -240,6 +243,11 @@ def only_bytes_from_standard_input(content: str) -> ParameterError:
     return ParameterError(
         f"fit --model codec: the standard input (-) is learned from as bytes, not as {content}; name files."
     )
+
+
+def members_without_model(found: Sequence[str]) -> str:
+    """Return what is said of members that a model is not for."""
+    return f"{_listed(found)}: coded without the model, which is not for them"
 
 
 def archive_without_model(name: str) -> ParameterError:

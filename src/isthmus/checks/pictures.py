@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from isthmus.errors import DataError, DataTypeError, ShapeError
+from isthmus.errors import DataError, DataTypeError, ParameterError, ShapeError
 
 __all__ = [
+    "coded_without_model",
     "no_picture",
     "no_picture_of_model",
     "no_pictures_in",
     "no_pictures_to_learn",
     "no_samples",
     "no_stack",
+    "not_to_be_rounded",
+    "one_target_of_pictures",
+    "pictures_not_so_small",
     "pictures_of_another_size",
     "pictures_of_another_type",
     "pictures_too_large",
@@ -20,6 +25,7 @@ __all__ = [
     "png_compressed_anew",
     "png_not_byte_for_byte",
     "rows_too_long",
+    "size_of_several",
     "too_many_channels",
     "unseen_samples",
 ]
@@ -93,6 +99,40 @@ def no_picture_of_model(path: object, why: str) -> DataError:
     """Return the error for a file without pictures that is to be compressed with a model of pictures."""
     return DataError(
         f"{path} {why}, and the model is one of pictures (PNG files, stacks in .npy and IDX files); leave it out."
+    )
+
+
+def coded_without_model(path: str) -> str:
+    """Return what is said of pictures with a loss, for which a model of exact samples was not used."""
+    return f"{path} needs no model: the model knows exact samples, and these are rounded."
+
+
+def not_to_be_rounded(name: str, what: Any) -> DataTypeError:
+    """Return the error for samples of which no step can be found that keeps a target."""
+    return DataTypeError(
+        f"{name}: with a loss, samples must be whole numbers of 8 to 32 bits, got {what}; leave out the target to lose "
+        f"nothing."
+    )
+
+
+def one_target_of_pictures(given: Sequence[str]) -> ParameterError:
+    """Return the error for several statements of how much may be lost."""
+    return ParameterError(f"compress: exactly one of psnr, bpp and size says how much may be lost; got {given}.")
+
+
+def size_of_several() -> ParameterError:
+    """Return the error for a size that the pictures of a folder should have together."""
+    return ParameterError(
+        "compress: --size is of one file, and each picture of a folder is compressed alone; give --psnr or --bpp."
+    )
+
+
+def pictures_not_so_small(target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:
+    """Return the error for a size that no step of the samples gives."""
+    said = f"{wanted:,.0f}" if target == "size" else f"{wanted:g}"
+    return ParameterError(
+        f"compress: --{target} {said} ({target}=) cannot be met: the smallest file of these pictures takes {size:,} "
+        f"bytes, {bpp:.3g} bits a pixel, at {psnr:.1f} dB; give {size:,} bytes or more (--size)."
     )
 
 

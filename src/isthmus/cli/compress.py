@@ -26,6 +26,7 @@ from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
 from isthmus.coding.contents import TABLE, Piece
 from isthmus.coding.kinds import AnyCodec, Known, fitted_in
+from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
@@ -73,6 +74,9 @@ def compress(
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
 
+    With -m and a model of pictures of one kind (isthmus fit --model codec), PNG files and stacks (.npy, IDX) become
+    smaller, and come back byte for byte; with --psnr, --bpp or --size near to it.
+
     With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
     --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
 
@@ -110,11 +114,11 @@ def compress(
         Compress in memory with gzip, bzip2, xz, and with zstd and brotli where they are installed, show sizes and
         speeds, and write nothing. With a model of records, show sizes and PSNR beside JPEG and WebP.
     psnr : float
-        With a model of records: decibels that these have at least when they come back.
+        With a model of records or pictures: decibels that these have at least when they come back.
     bpp : float
-        With a model of records: bits for each pixel, or number, that the file has at most.
+        With a model of records or pictures: bits for each pixel, or number, that the file has at most.
     size : int
-        With a model of records: bytes that the file has at most.
+        With a model of records or pictures: bytes that the file has at most.
     effort : int
         With a model of records: steps in which the code of each is made better; 20 save about a tenth.
     threads : int
@@ -136,11 +140,15 @@ def compress(
         into = [output] if output is not None else [_beside(path, force) for path in paths]
         targets = {**losses, "effort": effort}
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
-    if given := [f"--{name}" for name, value in losses.items() if value is not None]:
-        raise checks.target_without_model(given)
-    checks.choice("compress", "--speed", speed, ("normal", "fast"))
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
+    if given := {name: value for name, value in losses.items() if value is not None}:
+        if not isinstance(codec, PictureCodec):
+            raise checks.target_without_model([f"--{name}" for name in given])
+        alone = _records_alone(paths, dry_run or compare or stdout, output)
+        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        return lossy.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
+    checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
     checks.choice("compress", "--content", content, KINDS)
     if content not in (AUTO, BYTES) and (speed != "normal" or known):
@@ -150,7 +158,7 @@ def compress(
     how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill}, codec)
     settings = {
         "speed": speed,
-        "model": choice.model,
+        "model": known,
         "prior": choice.carried,
         "verify": not no_verify,
         "threads": threads or THREADS,
@@ -306,7 +314,7 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
         return _compress_file(terminal, job.paths[0], job.how, file, label, settings)
     total = sum(path.stat().st_size for path in job.files())
     with metered(terminal, total) as meter:
-        how = {**settings, "model": job.how.codec or settings["model"], "content": job.how.content}
+        how = {**settings, "content": job.how.content}
         size = write_archive(file, job.members.files, label=label, progress=meter, **how)
     meter(0, size - meter.compressed)
     return meter

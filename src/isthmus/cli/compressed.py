@@ -62,7 +62,8 @@ def _about_coding(found: dict[str, Any]) -> list[str]:
         return ["stored as it is: it does not become smaller"] if found["stored"] else needed
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
-        lines += [f"members: {found['members']:,}"]
+        as_files = f", {found['files']:,} of them coded as what they are" if found["files"] else ""
+        lines += [f"members: {found['members']:,}{as_files}"]
     if "content" in found and found["content"] != CODES:
         lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
@@ -162,7 +163,7 @@ def verify(terminal: Terminal, path: str, model: str | None) -> Result:
             metered(terminal, sum(one.length for one in archive.members)) as meter,
         ):
             for member in archive.members:
-                for data, size in archive.sized_blocks(member.name):
+                for data, size in archive.metered(member.name):
                     meter(len(data), size)
         checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
     return _verified(path, checked)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from isthmus import checks
 from isthmus.cli import inputs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import kinds, names
+from isthmus.coding.archive import write_archive
 from isthmus.coding.codes import CodedRecords
+from isthmus.coding.contents import Content
+from isthmus.coding.sources import gathered, watched_file
+from isthmus.files import replacing
 
 if TYPE_CHECKING:
-    pass
+    from isthmus.coding.pictures import PictureCodec
+    from isthmus.coding.pictures.rounding import Rounding
 
-__all__ = ["compare", "compress_records", "decompress_records", "is_of_records"]
+__all__ = ["compare", "compress_pictures", "compress_records", "decompress_records", "is_of_records"]
 
 POINTS = 8  # of a curve
 
@@ -56,12 +63,102 @@ def compress_records(
     return Result({"files": done}, [_line(one, fitted.schema_.kind) for one in done])
 
 
+def compress_pictures(
+    terminal: Terminal,
+    paths: Sequence[str],
+    targets: Sequence[str],
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> Result:
+    """Compress files of pictures with a loss, each to its target, by a model that codes samples exactly."""
+    done = []
+    for path, target in zip(paths, [outputs.check_file_output(target, force) for target in targets], strict=True):
+        started = time.perf_counter()
+        if os.path.isdir(path):
+            one = _folder_of_pictures(terminal, path, target, codec, wanted, verify=verify, force=force)
+        else:
+            one = _file_of_pictures(terminal, path, target, codec, wanted, verify=verify, force=force)
+        done.append({"source": path, "output": str(target), **one, "seconds": time.perf_counter() - started})
+    return Result({"files": done}, [_line(one, "image") for one in done])
+
+
+def _file_of_pictures(
+    terminal: Terminal,
+    path: str,
+    target: Path,
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Compress one file of pictures with a loss."""
+    with watched_file(path) as file:
+        made = codec.rounding_in(path, file).within(wanted, verify=verify)
+        file.seek(0, os.SEEK_END)  # all of it was read, in whatever order
+    with replacing(target, force=force) as into:
+        into.write(made.data)
+    if made.step > 1:
+        terminal.say(f"note: {checks.coded_without_model(str(target))}")
+    found = {"records": made.pictures, "compressed_bytes": len(made.data), "bpp": made.bpp}
+    return {**found, "psnr": made.psnr if made.step > 1 else None, "steps": [made.step]}
+
+
+def _folder_of_pictures(
+    terminal: Terminal,
+    path: str,
+    target: Path,
+    codec: PictureCodec,
+    wanted: dict[str, Any],
+    *,
+    verify: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Compress a folder as an archive, each of whose members keeps a target."""
+    if "size" in wanted:
+        raise checks.size_of_several()
+    found: list[tuple[Rounding, int]] = []
+
+    def content_in(name: str, file: BinaryIO) -> Content:
+        rounding = codec.rounding_in(name, file)
+        found.append((rounding, rounding.step_within(wanted)))
+        return rounding.content(found[-1][1])
+
+    members = gathered([path], but=target)
+    if members.skipped:
+        terminal.say(f"note: {checks.skipped_in_folder(members.skipped)}")
+    if not members.files:
+        raise checks.nothing_to_compress(path)
+    with replacing(target, force=force) as into:
+        size = write_archive(into, members.files, model=codec, verify=verify, content_in=content_in)
+    if not found:
+        raise checks.nothing_to_compress(path)
+    pixels = sum(rounding.pixels for rounding, _ in found)
+    errors = sum(rounding.pixels * 10 ** (-rounding.psnr(step) / 10) for rounding, step in found)
+    psnr = 10 * math.log10(pixels / errors) if errors else None
+    bpp, steps = 8 * size / max(pixels, 1), sorted({step for _, step in found})
+    count = sum(rounding.pictures for rounding, _ in found)
+    return {"records": count, "compressed_bytes": size, "bpp": bpp, "psnr": psnr, "steps": steps}
+
+
 def _line(one: dict[str, Any], kind: str) -> str:
     return (
         f"{one['output']}: {counted(one['records'], 'picture' if kind == 'image' else 'row')} in "
-        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, PSNR {one['psnr']:.2f} dB, "
+        f"{one['compressed_bytes']:,} bytes, {one['bpp']:.3f} bits a {_what(kind)}, {_quality(one)}, "
         f"{one['seconds']:.1f} s"
     )
+
+
+def _quality(one: dict[str, Any]) -> str:
+    if one["psnr"] is None:
+        return "nothing is lost"
+    steps = one.get("steps", [])
+    span = f"{steps[0]} to {steps[-1]}" if len(steps) > 1 else "".join(map(str, steps))
+    step = f" (samples rounded to steps of {span})" if span else ""
+    return f"PSNR {one['psnr']:.2f} dB{step}"
 
 
 def _what(kind: str) -> str:

@@ -24,6 +24,7 @@ from isthmus.coding.choosing import Choice, Given
 from isthmus.coding.coder import NORMAL, Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
+    FINGERPRINT,
     SMALL_LIMIT,
     SPEEDS,
     Fields,
@@ -33,11 +34,12 @@ from isthmus.coding.container import (
     check_of,
     coded,
     decoded,
+    needed_model,
     opened,
     varint,
 )
 from isthmus.coding.kinds import AnyCodec, Model, fitted_in
-from isthmus.coding.members import PIECE, Coding, Opened, Window, checked, data_in
+from isthmus.coding.members import PIECE, Coding, ContentIn, Opened, Window, checked, data_in
 from isthmus.coding.prior import Prior, shipped
 from isthmus.coding.recognising import AUTO, BYTES
 from isthmus.coding.sources import check_names, gathered, pieces
@@ -49,6 +51,7 @@ BLOCK = 1 << 18  # bytes of data that are coded at once
 GROUP = 64  # blocks after which the coder begins afresh
 SHORT_CHECK, LONG_CHECK = 3, 4  # bytes; short for blocks of up to 65,535 bytes
 FOOTER = 13  # bytes
+OF_BYTES, EXACT, ALIKE = range(3)  # forms of members
 DIRECTORY_LIMIT = 1 << 26  # bytes of a directory
 MEMBERS_LIMIT = 1 << 20
 BLOCKS_LIMIT = 1 << 22  # of all members: a tebibyte
@@ -96,14 +99,20 @@ class Member:
         Bytes of its data.
     blocks : tuple of Block
         Where they are.
-    is_file : bool, default=False
-        Whether the one block is a compressed file of its own, since the member is a table, an array or a picture.
+    form : {0, 1, 2}, default=0
+        Of bytes; or the one block is a compressed file of its own, which gives them again byte for byte (1), or gives
+        what means the same (2).
     """
 
     name: str
     length: int
     blocks: tuple[Block, ...]
-    is_file: bool = False
+    form: int = OF_BYTES
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is coded as what it is: a table, an array, a picture."""
+        return self.form != OF_BYTES
 
     @property
     def size(self) -> int:
@@ -227,7 +236,13 @@ class Archive:
 
     @property
     def prior(self) -> Prior | None:
-        """What members are coded with; ArtifactError where that is a model and another one was given, or none."""
+        """What bytes are coded with; ArtifactError where members need a model, and another one was given, or none."""
+        if self.fields.files:
+            needed_model(self.fields.files, self._model, self.label)
+        return self._prior
+
+    @property
+    def _prior(self) -> Prior | None:
         return self.fields.found_prior(self._model, self.label)
 
     def read(self, name: str) -> bytes:
@@ -252,9 +267,9 @@ class Archive:
         ArtifactError
             It is damaged, and what came before is sound; or the archive needs another model.
         """
-        return (data for data, _ in self.sized_blocks(name))
+        return (data for data, _ in self.metered(name))
 
-    def sized_blocks(self, name: str) -> Iterator[tuple[bytes, int]]:
+    def metered(self, name: str) -> Iterator[tuple[bytes, int]]:
         """Yield what :meth:`blocks` does, with how many bytes of the archive each piece took."""
         checks.known_members(self.label, [name], self._members)
         member = self._members[name]
@@ -269,12 +284,12 @@ class Archive:
             length += len(data)
             yield data, size
             size = 0
-        if length != member.length:
+        if member.form == EXACT and length != member.length:
             raise checks.damaged(name, "it has not as many bytes as it should")
 
     def _of_bytes(self, member: Member) -> Iterator[tuple[bytes, int]]:
         """Yield the content of a member that is coded as bytes."""
-        source, prior, blocks = Source(self._file, self.label), self.prior, member.blocks
+        source, prior, blocks = Source(self._file, self.label), self._prior, member.blocks
         for start in range(0, len(blocks), GROUP):
             decoder = _Decoder(self.fields, prior, blocks[start : start + GROUP])
             for block in decoder.blocks:
@@ -325,7 +340,9 @@ class Archive:
         folder = Path(folder)
         wanted = self.names if names is None else list(names)
         checks.known_members(self.label, wanted, self._members)
-        _ = self.prior  # before anything is made
+        if any(self._members[name].is_file for name in wanted):
+            _ = self.prior  # before anything is made
+        _ = self._prior
         _check_names(wanted, self.label)
         if folder.exists():
             for name in wanted:
@@ -348,7 +365,7 @@ class Archive:
         return [folder.joinpath(*name.split("/")) for name in wanted]
 
     def _write(self, name: str, file: BinaryIO, progress: Progress | None) -> None:
-        for data, size in self.sized_blocks(name):
+        for data, size in self.metered(name):
             file.write(data)
             if progress:
                 progress(len(data), size)
@@ -381,7 +398,8 @@ class Archive:
         ArtifactError
             The members that it has were coded with another model, or without one.
         """
-        if isinstance(self._model, Prior) and self._model is not self.prior:
+        prior = self.prior
+        if isinstance(self._model, Prior) and self._model is not prior:
             raise checks.archive_without_model(self.label)
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, self._path)
         for name in given:
@@ -429,7 +447,11 @@ class Archive:
         prior = self.prior if given else None  # nobody needs a model to delete
         codec = self._model if isinstance(self._model, AnyCodec) else None
         coding = _coding(content, self.fields.speed, prior, codec)
-        fields = replace(self.fields, mixed=self.fields.mixed or coding.any_of(given))
+        fields = self.fields
+        if codec and fields.files in (None, b""):
+            fields = replace(fields, files=codec.fitted().fingerprint[:FINGERPRINT])
+        elif fields.files is None and coding.any_of(given):
+            fields = replace(fields, files=b"")
         with files.replacing(self._path, force=True) as file:
             writer = _ArchiveWriter(file, fields, prior, self.label, progress)
             for member in kept:
@@ -487,6 +509,7 @@ def write_archive(
     model: Any = None,
     prior: bool = True,
     content: str = AUTO,
+    content_in: ContentIn | None = None,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -501,14 +524,22 @@ def write_archive(
     label : str, default="the archive"
         What sentences call it.
     model : Prior or AnyCodec, optional
-        What members are coded with; of something else than bytes those of its kind.
+        What members are coded with; of something else than bytes those that it is for.
     prior, content
-        As :meth:`Archive.create` takes it.
+        As :meth:`Archive.create` takes them.
+    content_in : callable, optional
+        Returns what a member is coded as with a model of something else than bytes, in place of its own method; it need
+        not come back byte for byte.
 
     Returns
     -------
     int
         Bytes that were written.
+
+    Warns
+    -----
+    IsthmusWarning
+        The model is not for some members.
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
@@ -518,18 +549,33 @@ def write_archive(
     if codec and number != NORMAL:
         raise checks.model_at_speed()
     known = Choice(number, None if codec else model, prior).for_members(contents)
-    coding = _coding(content, number, known, codec, prior=prior)
+    coding = _coding(content, number, known, codec, prior=prior, content_in=content_in)
     fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
-    writer = _ArchiveWriter(file, replace(fields, mixed=coding.any_of(contents)), known, label, progress)
+    if codec:
+        fields = replace(fields, files=codec.fitted().fingerprint[:FINGERPRINT])
+    elif coding.any_of(contents):
+        fields = replace(fields, files=b"")
+    writer = _ArchiveWriter(file, fields, known, label, progress)
     writer.add(contents, coding, verify=verify, threads=threads)
     return writer.end()
 
 
-def _coding(content: str, speed: int, known: Prior | None, codec: AnyCodec | None, *, prior: bool = True) -> Coding:
+def _coding(
+    content: str,
+    speed: int,
+    known: Prior | None,
+    codec: AnyCodec | None,
+    *,
+    prior: bool = True,
+    content_in: ContentIn | None = None,
+) -> Coding:
     """Return as what members are coded: as bytes where little time is to be spent, or with a model of bytes."""
     carried = shipped()
     is_model = known is not None and (carried is None or known.fingerprint != carried.fingerprint)
-    return Coding(BYTES if speed != NORMAL or is_model else content, prior, codec)
+    content = BYTES if speed != NORMAL or is_model else content
+    if content_in:
+        return Coding(content, prior, content_in, exactly=False)
+    return Coding(content, prior, codec.content_in if codec else None)
 
 
 class _ArchiveWriter:
@@ -552,7 +598,7 @@ class _ArchiveWriter:
     def add(self, contents: Given, coding: Coding, *, verify: bool, threads: int) -> None:
         """Code members, several groups of blocks at a time."""
         found: dict[str, list[Block]] = {name: [] for name in contents}
-        are_files = set()
+        forms: dict[str, int] = {}
         stopped = Event()  # else threads would work on at what nobody waits for
         verified = self._label if verify else None
 
@@ -565,7 +611,7 @@ class _ArchiveWriter:
         try:
             for name, coded in _in_order(work, _groups_of(contents, coding), threads):
                 if isinstance(coded, _File):
-                    are_files.add(name)
+                    forms[name] = coded.form
                     found[name].append(coded.block)
                     with coded.file:
                         self._put_all(coded.file)
@@ -577,7 +623,9 @@ class _ArchiveWriter:
             stopped.set()
         for name, blocks in found.items():
             length = sum(block.length for block in blocks)
-            self._members.append(Member(name, length, tuple(blocks), name in are_files))
+            self._members.append(Member(name, length, tuple(blocks), forms.get(name, OF_BYTES)))
+        if coding.others:
+            warnings.warn(IsthmusWarning(checks.members_without_model(coding.others)), stacklevel=4)
 
     def _coded_file(self, opened: Opened, verified: str | None, stopped: Event) -> _File | list[tuple[Block, bytes]]:
         """Return a member as a compressed file of its own; as bytes, where it is short and they are fewer."""
@@ -596,11 +644,12 @@ class _ArchiveWriter:
         if self._progress:
             self._progress(opened.size, size)
         file.seek(0)
-        return _File(Block(opened.size, size, stored=False, check=check), file)
+        form = EXACT if opened.content.is_exact else ALIKE
+        return _File(Block(opened.size, size, stored=False, check=check), file, form)
 
     def end(self) -> int:
         """Write the directory and the footer; return the bytes of the whole."""
-        directory = _packed(self._members, mixed=self._fields.mixed)
+        directory = _packed(self._members, files=self._fields.files is not None)
         blocks = sum(len(member.blocks) for member in self._members)
         if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
             raise checks.archive_too_large(self._label)
@@ -626,6 +675,7 @@ class _File(NamedTuple):
 
     block: Block
     file: IO[bytes]
+    form: int
 
 
 def _groups_of(contents: Given, coding: Coding) -> Iterator[tuple[str, list[bytes] | Opened]]:
@@ -697,15 +747,15 @@ def _check_size(length: int) -> int:
     return SHORT_CHECK if length <= SMALL_LIMIT else LONG_CHECK
 
 
-def _packed(members: Sequence[Member], *, mixed: bool = False) -> bytes:
-    """Return the directory of members, of which some are files where they are mixed."""
+def _packed(members: Sequence[Member], *, files: bool = False) -> bytes:
+    """Return the directory of members, which says their forms where some may be files."""
     blocks = [block for member in members for block in member.blocks]
     return b"".join(
         (
             varint(len(members)),
             *(member.name.encode() + b"\0" for member in members),
             *(varint(member.length) for member in members),
-            *(bytes([member.is_file]) for member in members if mixed),
+            *(bytes([member.form]) for member in members if files),
             *(varint(2 * block.size + block.stored) for block in blocks),
             *(block.check for block in blocks),
         )
@@ -773,7 +823,7 @@ def _opened(file: BinaryIO, label: str) -> tuple[Fields, list[Member]]:
         file.seek(end - (copy + 1) * size)
         directory = _directory(source.take(size), length)
         if directory is not None and check_of(directory) == footer[8:12]:
-            return fields, _members(directory, start, end - copies * size, label, mixed=fields.mixed)
+            return fields, _members(directory, start, end - copies * size, label, files=fields.files is not None)
     raise source.damaged("its directory does not fit its check, or its end is missing")
 
 
@@ -781,11 +831,11 @@ def _directory(payload: bytes, length: int) -> bytes | None:
     return payload if len(payload) == length else decoded(_directory_coder(length), payload, length)
 
 
-def _members(directory: bytes, start: int, end: int, label: str, *, mixed: bool) -> list[Member]:
+def _members(directory: bytes, start: int, end: int, label: str, *, files: bool) -> list[Member]:
     """Return the members that a directory lists, whose payloads fill the file from ``start`` to ``end``."""
     source = Source(io.BytesIO(directory), label)
     try:
-        found = list(_listed(source, directory, start, mixed=mixed))
+        found = list(_listed(source, directory, start, files=files))
     except (ArtifactError, UnicodeDecodeError):
         raise source.damaged("its directory makes no sense") from None
     last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)
@@ -806,7 +856,7 @@ def _check_names(found: Sequence[str], label: str) -> None:
         raise checks.unsafe_members(label, *collision)
 
 
-def _listed(source: Source, directory: bytes, position: int, *, mixed: bool) -> Iterator[Member]:
+def _listed(source: Source, directory: bytes, position: int, *, files: bool) -> Iterator[Member]:
     """Yield the members that a directory lists; nothing is allocated that its own length does not account for."""
     count = source.varint()
     if count > min(MEMBERS_LIMIT, len(directory)):
@@ -816,10 +866,10 @@ def _listed(source: Source, directory: bytes, position: int, *, mixed: bool) -> 
         raise source.damaged("names are missing")
     source.take(sum(map(len, found)) + count)
     lengths = [source.varint() for _ in found]
-    forms = source.take(len(found)) if mixed else bytes(len(found))
-    if max(forms, default=0) > 1:
+    forms = source.take(len(found)) if files else bytes(len(found))
+    if max(forms, default=0) > ALIKE:
         raise source.damaged("members of no form")
-    are_files = list(map(bool, forms))
+    are_files = [form != OF_BYTES for form in forms]
     counts = [1 if is_file else -(-length // BLOCK) for length, is_file in zip(lengths, are_files, strict=True)]
     if sum(counts) > min(BLOCKS_LIMIT, len(directory)):
         raise source.damaged("too many blocks")
@@ -837,8 +887,8 @@ def _listed(source: Source, directory: bytes, position: int, *, mixed: bool) -> 
             raise source.damaged("a block is of no size that it can have")
         blocks.append(block)
         position += block.size
-    for name, length, n, is_file in zip(found, lengths, counts, are_files, strict=True):
-        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)), is_file)
+    for name, length, n, form in zip(found, lengths, counts, forms, strict=True):
+        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)), form)
 
 
 def _has_its_size(block: Block) -> bool:

@@ -36,6 +36,7 @@ __all__ = [
     "coded",
     "decoded",
     "is_compressed",
+    "needed_model",
     "needed_prior",
     "opened",
     "small",
@@ -54,7 +55,7 @@ VARINT_LIMIT = 10  # bytes of one
 SPEEDS = {"normal": 1, "fast": 2}
 STORED, PREDICTED, VALUES = 0, 1, 2  # methods
 SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small file, and a prior in the others
-MIXED = b"\x01"  # form of the members of an archive that may be files of their own
+FILES = b"\x01"  # form of the members of an archive that may be files of their own
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
 EMPTY = zlib.crc32(b"")
@@ -294,6 +295,14 @@ def needed_prior(fingerprint: bytes, model: Known | None, name: str) -> Prior:
     raise checks.needs_model(name, fingerprint.hex(), None if model is None else model.fingerprint.hex())
 
 
+def needed_model(fingerprint: bytes | None, model: Known | None, name: str) -> Known:
+    """Return the model that a person named, whose fingerprint begins so; errors are those of :func:`needed_prior`."""
+    if fingerprint is None or model is None or not model.fingerprint.startswith(fingerprint):
+        needed = (fingerprint or b"").hex()
+        raise checks.needs_model(name, needed, None if model is None else model.fingerprint.hex())
+    return model
+
+
 # ------------------------------------------------------------------ fields of a stream or an archive
 
 
@@ -315,8 +324,9 @@ class Fields:
         The 16 first bytes of the fingerprint of the prior that the coder begins with.
     content : bytes, optional
         What is in the stream where it is not bytes: its number, and what it says of itself.
-    mixed : bool, default=False
-        Of an archive, whether members may be compressed files of their own.
+    files : bytes, optional
+        Of an archive of which members may be compressed files of their own: the 16 first bytes of the fingerprint of
+        the model that these need; none where they need none.
     """
 
     method: int
@@ -325,7 +335,7 @@ class Fields:
     name: str | None = None
     prior: bytes | None = None
     content: bytes | None = None
-    mixed: bool = False
+    files: bytes | None = None
 
     @classmethod
     def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
@@ -341,8 +351,8 @@ class Fields:
             fields[2] = self.content
         if self.prior is not None:
             fields[6] = self.prior
-        if self.mixed:
-            fields[8] = MIXED
+        if self.files is not None:
+            fields[8] = FILES + self.files
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
         first = first_bytes(form) + varint(len(packed)) + packed
         return first + check_of(first[2:])
@@ -365,9 +375,9 @@ class Fields:
         unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6, *([8] if form == ARCHIVE else []))]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
-        mixed = fields.get(8)
-        if mixed not in (None, MIXED):
-            raise checks.later_form(source.name, f"members of form {mixed.hex()}")
+        files = fields.get(8)
+        if files is not None and (files[:1] != FILES or len(files) not in (1, 1 + FINGERPRINT)):
+            raise checks.later_form(source.name, f"members of form {files[:1].hex()}")
         coder = fields.get(4, b"")
         if len(coder) != 3:
             raise source.damaged("its head does not say how it is coded")
@@ -384,7 +394,7 @@ class Fields:
             raise source.damaged("its head does not say which prior it needs")
         if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)):
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
-        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, mixed is not None)
+        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, files and files[1:])
 
     def found_prior(self, model: Known | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""

@@ -42,8 +42,9 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         ``form`` ("small", "stream" or "archive"), ``bytes`` of data, ``compressed_bytes``, ``parts`` (below), ``model``
         (first bytes of the fingerprint of the prior or model that it needs, in hexadecimal, or None), ``carried``
         (whether isthmus carries that) and, by form, ``speed``, ``table_bits``, ``name``, ``chunks``, ``stored`` (how
-        many of them), ``restarts``, ``members`` (how many), and ``largest``: of the five members that take most, the
-        largest first, ``name``, ``bytes`` and ``compressed_bytes``, without their entries in the directory.
+        many of them), ``restarts``, ``members`` (how many), ``files`` (how many of them are coded as what they are),
+        and ``largest``: of the five members that take most, the largest first, ``name``, ``bytes`` and
+        ``compressed_bytes``, without their entries in the directory.
 
         ``parts`` are bytes of the file by what they are for; they add up to its size. "head": first bytes, fields and
         check; "coded" and "stored": payloads; of a stream, "chunk heads", which hold the checks, and "end"; of an
@@ -137,7 +138,7 @@ def _of_stream(source: Source) -> dict[str, Any]:
     parts["end"] = source.position - start
     return {
         **_of_fields(fields),
-        **(_of_prior(needed) if (needed := getattr(content, "needs", None)) else {}),
+        **(_of_prior(needed) if (needed := getattr(content, "needs", None)) and not fields.prior else {}),
         "bytes": length,
         "chunks": number,
         "stored": stored,
@@ -154,10 +155,12 @@ def _of_archive(path: str | os.PathLike[str], size: int) -> dict[str, Any]:
     parts = {"head": len(fields.to_bytes(ARCHIVE)), **_of_payloads(blocks)}
     return {
         **_of_fields(fields),
+        **(_of_prior(fields.files) if fields.files else {}),
         "bytes": sum(member.length for member in members),
         "members": len(members),
         "chunks": len(blocks),
         "stored": sum(block.stored for block in blocks),
+        "files": sum(member.is_file for member in members),
         "parts": {**parts, "directory": size - sum(parts.values())},
         "largest": [
             {"name": member.name, "bytes": member.length, "compressed_bytes": member.size}

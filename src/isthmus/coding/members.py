@@ -7,20 +7,22 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO, cast
 
 from isthmus import checks
 from isthmus.coding import contents
 from isthmus.coding.container import SMALL_LIMIT, Source, as_bytes, check_of, opened
 from isthmus.coding.contents import Content, Piece
-from isthmus.coding.kinds import AnyCodec, Known
+from isthmus.coding.kinds import Known
 from isthmus.coding.recognising import AUTO, BYTES, kind_of, recognised
 from isthmus.coding.sources import watched_file
 from isthmus.coding.stream import data_of
+from isthmus.errors import IsthmusError
 
-__all__ = ["Coding", "Opened", "Window", "checked", "data_in"]
+__all__ = ["Coding", "ContentIn", "Opened", "Window", "checked", "data_in"]
+
+ContentIn = Callable[[str, BinaryIO], Any]  # a Content, or None of bytes
 
 IN_MEMORY, PIECE = 1 << 24, 1 << 20  # bytes of a member that is coded, of one that is copied
 CHECK = 4  # bytes
@@ -63,7 +65,7 @@ class Opened:
         return cast(IO[bytes], into)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Coding:
     """As what members are coded.
 
@@ -73,25 +75,29 @@ class Coding:
         By the endings of their names, or all as bytes.
     prior : bool
         Whether the prior that the package carries may be used.
-    codec : AnyCodec, optional
-        A model of something else than bytes, for members of its kind.
+    content_in : callable, optional
+        Returns a member, by its name and an open file, as what a model of something else than bytes codes; raises where
+        it is not for it.
+    exactly : bool, default=True
+        Whether it has to come back byte for byte.
     """
 
     content: str = AUTO
     prior: bool = True
-    codec: AnyCodec | None = None
+    content_in: ContentIn | None = None
+    exactly: bool = True
+    others: list[str] = field(default_factory=list)  # members that the model is not for
 
     def any_of(self, given: Mapping[str, Any]) -> bool:
         """Tell whether one of some members may be coded as something else than bytes."""
-        return any(self._kind(name) != BYTES for name in given)
+        return self.content_in is not None or any(self._kind(name) != BYTES for name in given)
 
     def _kind(self, name: str) -> str:
         return BYTES if name.lower().endswith(PARQUET) else kind_of(name, self.content)
 
     def opened(self, name: str, given: Any) -> Opened | None:
         """Return a member that comes back byte for byte if it is coded as what it is; None where bytes serve it."""
-        kind = self._kind(name)
-        if kind == BYTES:
+        if self._kind(name) == BYTES and not self.content_in:
             return None
         with contextlib.ExitStack() as stack:
             if isinstance(given, str | os.PathLike):
@@ -102,14 +108,30 @@ class Coding:
             file.seek(0)
             data = file.read() if size <= SMALL_LIMIT else None
             file.seek(0)
-            if self.codec and self.codec.recognises(Path(name)):
-                content = self.codec.content_in(name, file)
-            else:
-                content = recognised(name, file, kind, prior=self.prior, threads=1).content
-            if content is not None and content.is_exact:
+            content = self._with_model(name, file) or self._without_model(name, file)
+            if content is not None:
                 return Opened(content, file, size, data, stack.pop_all())
             file.seek(0, io.SEEK_END)  # so that nobody takes it for one that changed
         return None
+
+    def _with_model(self, name: str, file: BinaryIO) -> Content | None:
+        """Return what a model codes; None where there is none, or it is not for the member, of which note is taken."""
+        if not self.content_in:
+            return None
+        try:
+            content = self.content_in(name, file)
+        except IsthmusError:
+            content = None
+        if content is not None and (content.is_exact or not self.exactly):
+            return content
+        file.seek(0)
+        self.others.append(name)
+        return None
+
+    def _without_model(self, name: str, file: BinaryIO) -> Content | None:
+        """Return what is exact without a model; None of bytes."""
+        content = recognised(name, file, self._kind(name), prior=self.prior, threads=1).content
+        return content if content is not None and content.is_exact else None
 
 
 class Window(io.RawIOBase):

@@ -29,6 +29,7 @@ __all__ = [
     "Picture",
     "PictureCodec",
     "PngPicture",
+    "PngPixels",
     "Stack",
     "Strip",
     "decode",

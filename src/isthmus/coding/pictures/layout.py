@@ -25,6 +25,7 @@ Values = NDArray[np.int64]
 
 CHANNELS_LIMIT, SIDE_LIMIT = 64, 1 << 31
 COLOURS_LIMIT, LEVELS_LIMIT = 256, 1024  # of a picture whose pixels are numbers of colours; that are listed
+FEW_LEVELS, BYTE = 16, 8  # levels that pictures of one kind keep to; bits below which there are no others
 DENSE = 0.75  # share of the values that samples could have, from which on all count as levels
 ROW_LIMIT = 1 << 24  # bytes of a row, at most
 BY_ROLE = {2: (1, 0), 3: (1, 0, 2), 4: (3, 1, 0, 2)}  # channels in the order in which they are coded: alpha, G, R, B
@@ -88,6 +89,16 @@ class Levels:
             most = other.listed[-1] if other.listed else (1 << other.bits) - 1
             return most >> self.bits == 0
         return bool(other.listed) and set(other.listed) <= set(self.listed)
+
+    def for_others(self, most: int) -> Self:
+        """Return the levels with which pictures are coded that were not seen, of words of at most so many bits.
+
+        What is seldom missing should not be missing at all: only few levels are taken for all that there are.
+        """
+        if 0 < len(self.listed) <= FEW_LEVELS:
+            return self
+        largest = self.listed[-1].bit_length() if self.listed else self.bits
+        return type(self)(max(largest, min(most, BYTE)))
 
     def numbers(self, words: NDArray[np.uint16]) -> Values:
         """Return words as the numbers of their levels."""

@@ -23,6 +23,8 @@ from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.picture import Stack
 from isthmus.coding.pictures.png import NoPixelsError
 from isthmus.coding.pictures.png_picture import PngPicture
+from isthmus.coding.pictures.rounding import Rounding
+from isthmus.coding.pictures.samples import words_of
 from isthmus.coding.pictures.schemes import STACK, VERSION, built
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack, surveyed
 from isthmus.coding.pictures.stored import content_of, holds_pictures, read_stacks
@@ -90,7 +92,8 @@ class PictureCodec(kinds.AnyCodec):
             raise checks.no_pictures_to_learn()
         layout = surveyed(stack)
         height = stack.shape[1]
-        self._set_layout(Layout(layout.dtype, height, layout.width, layout.channels, layout.colours, layout.levels))
+        levels = tuple(own.for_others(words_of(layout.dtype)[1]) for own in layout.levels)
+        self._set_layout(Layout(layout.dtype, height, layout.width, layout.channels, layout.colours, levels))
         coders = {place: ValueCoder(scheme, sides + 2) for place, (scheme, sides) in self._schemes().items()}
         at_once = max(1, AT_ONCE // (height * layout.width))
         for start in range(0, len(stack), at_once):
@@ -168,23 +171,40 @@ class PictureCodec(kinds.AnyCodec):
 
     # ------------------------------------------------------------------ what it is for
 
-    def compress(self, data: Any, *, verify: bool = True) -> bytes:
+    def compress(
+        self,
+        data: Any,
+        *,
+        psnr: float | None = None,
+        bpp: float | None = None,
+        size: int | None = None,
+        verify: bool = True,
+    ) -> bytes:
         """Return a stack of pictures in fewer bytes, as :func:`isthmus.compress` does with this model.
+
+        Without a target nothing is lost. With one, samples are rounded to one even step: the largest that keeps the
+        quality, or the smallest that keeps the size.
 
         Parameters
         ----------
         data : ndarray, shape (n, height, width) or (n, height, width, channels)
             One picture alone is ``picture[None]``.
+        psnr : float, optional
+            Decibels that the pictures have at least when they come back.
+        bpp, size : float, int, optional
+            Bits for each pixel, or bytes, that the file has at most.
         verify : bool, default=True
             Whether what was coded is decoded again and compared.
 
         Raises
         ------
         ShapeError, DataTypeError, DataError, ParameterError
-            They are no pictures like those of the fit.
+            They are no pictures like those of the fit, or the target cannot be met.
         """
         if not isinstance(data, np.ndarray):
             raise checks.model_of_others(self.content, kinds.BYTES)
+        if targets := {k: v for k, v in {"psnr": psnr, "bpp": bpp, "size": size}.items() if v is not None}:
+            return Rounding.of_stack(data, self.fitted()).within(targets, verify=verify).data
         into = BytesIO()
         contents.write(into, Stack(data, model=self.fitted()), verify=verify)
         return into.getvalue()
@@ -201,10 +221,13 @@ class PictureCodec(kinds.AnyCodec):
         ShapeError, DataTypeError, DataError
             It holds no pictures, or not such as the model is for.
         """
-        try:
+        with _pictures_in(path):
             return content_of(file, model=self.fitted(), name=os.fspath(path))
-        except NoPixelsError as error:
-            raise checks.no_picture_of_model(path, str(error)) from error
+
+    def rounding_in(self, path: str | os.PathLike[str], file: BinaryIO) -> Rounding:
+        """Return a file to be compressed with a loss; errors are those of :meth:`content_in`."""
+        with _pictures_in(path):
+            return Rounding.of_file(file, self.fitted(), os.fspath(path))
 
     # ------------------------------------------------------------------ as a file
 
@@ -273,6 +296,15 @@ class PictureCodec(kinds.AnyCodec):
         }
         if set(tensors) != expected or source.up_to(1):
             raise source.damaged("it holds more than a model of pictures does")
+
+
+@contextmanager
+def _pictures_in(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name a file that holds no pictures."""
+    try:
+        yield
+    except NoPixelsError as error:
+        raise checks.no_picture_of_model(path, str(error)) from error
 
 
 def _read(pictures: Any) -> Any:

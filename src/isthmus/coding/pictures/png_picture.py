@@ -19,6 +19,7 @@ from isthmus.coding.pictures.frame import Frame
 from isthmus.coding.pictures.layout import Survey
 from isthmus.coding.pictures.picture import Pixels, strip_of
 from isthmus.coding.pictures.png import Header, Png, Samples, packed_rows, samples_of
+from isthmus.coding.pictures.samples import rounded
 from isthmus.coding.pictures.schemes import STACK
 from isthmus.coding.pictures.stack import as_the_model
 from isthmus.coding.pictures.strips import Coding, Model
@@ -42,6 +43,8 @@ class PngPicture:
         What was learned from pictures like it.
     name : str, default="picture"
         What sentences call it.
+    step : int, default=1
+        To which samples are rounded; only with 1 nothing is lost.
 
     Attributes
     ----------
@@ -61,17 +64,23 @@ class PngPicture:
     number, at_once = PICTURE, THREADS
 
     def __init__(
-        self, file: BinaryIO, *, speed: str = "normal", model: Model | None = None, name: str = "picture"
+        self,
+        file: BinaryIO,
+        *,
+        speed: str = "normal",
+        model: Model | None = None,
+        name: str = "picture",
+        step: int = 1,
     ) -> None:
         checks.choice("picture", "speed", speed, tuple(SPEEDS))
-        self.model, self._name = model, name
+        self.model, self._name, self._step = model, name, step
         self.fingerprint = None if model is None else model.fingerprint
         self._png = Png(file)
         header = self._png.header
         size = header.height * header.width * header.channels * _dtype(header).itemsize
         self._kept: list[Samples] | None = [] if size <= IN_MEMORY else None
         self.coding, repeatable = self._surveyed(speed)
-        deflation = found_deflation(self._png) if repeatable else None
+        deflation = found_deflation(self._png) if repeatable and step == 1 else None
         self._frame = Frame.of(self._png, deflation)
         self.is_exact = deflation is not None
 
@@ -92,7 +101,7 @@ class PngPicture:
         if self._kept is not None:
             yield from self._kept
         else:
-            yield from (samples_of(rows, self._png.header) for rows in self._png.rows())
+            yield from (rounded(samples_of(rows, self._png.header), self._step) for rows in self._png.rows())
 
     def _surveyed(self, speed: str) -> tuple[Coding, bool]:
         """Return how the pixels are coded; with it whether rows have no spare bits but zeros."""
@@ -100,7 +109,7 @@ class PngPicture:
         survey = Survey(_dtype(header), header.channels if header.channels > 1 else 0)
         middle, at, sample, repeatable = sampled(header.height, header.width), 0, [], True
         for rows in self._png.rows():
-            samples = samples_of(rows, header)
+            samples = rounded(samples_of(rows, header), self._step)
             repeatable = repeatable and (header.depth >= 8 or np.array_equal(packed_rows(samples, header), rows))
             survey.add(samples)
             sample.append(samples[max(0, middle.start - at) : max(0, middle.stop - at)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isthmus import checks
 from isthmus.coding.container import Source
 
-__all__ = ["WORD", "dtype_of", "joined", "read_dtype", "split", "words_of"]
+__all__ = ["WORD", "dtype_of", "joined", "read_dtype", "rounded", "span_of", "split", "words_of"]
 
 WORD = 16  # bits of a word, at most
 BIG = 1 << 7  # added where the highest byte comes first
@@ -64,6 +64,22 @@ def joined(words: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
         below = numbers & top == 0  # a float below zero has all its bits turned
         numbers = np.where(below, ~numbers, numbers ^ top) if dtype.kind == "f" else numbers ^ top
     return numbers.view(dtype.newbyteorder("=")).astype(dtype, copy=False)
+
+
+def span_of(dtype: np.dtype[Any]) -> int:
+    """Return the difference of the largest and the smallest whole number of a type."""
+    limits = np.iinfo(dtype)
+    return int(limits.max) - int(limits.min)
+
+
+def rounded(samples: NDArray[Any], step: int) -> NDArray[Any]:
+    """Return whole numbers in the middle of the intervals of a length in which they lie, counted from the smallest."""
+    if step == 1:
+        return samples
+    low = int(np.iinfo(samples.dtype).min)
+    above = samples.astype(np.int64) - low
+    middles = above // step * step + step // 2
+    return (np.minimum(middles, span_of(samples.dtype)) + low).astype(samples.dtype)
 
 
 def _ordered(samples: NDArray[Any]) -> NDArray[np.unsignedinteger]:
