@@ -96,6 +96,8 @@ def test_a_stated_loss(run: Run, model: str) -> None:
         (("new.npy", "--dry-run"), 2, "with a model of pictures there is no estimate; name files"),
         (("new.npy", "--compare"), 2, "with a model of pictures there is no estimate; name files"),
         (("-",), 2, "with a model of pictures there is no standard input; name files"),
+        (("new.npy", "--max-error", "2"), 2, "--max-error is for arrays, and the model is one of pictures; leave one"),
+        (("new.npy", "--psnr", "36", "--rel-error", "2"), 2, "--rel-error is for arrays"),
         (("new.npy", "--psnr", "36", "--bpp", "2"), 2, "exactly one of psnr, bpp and size"),
         (("scans", "--size", "900"), 2, "--size is of one file, and each picture of a folder is compressed alone"),
         (("none.npy",), 3, "none.npy: No such file or directory."),
@@ -108,6 +110,15 @@ def test_what_is_refused(run: Run, model: str, arguments: tuple[str, ...], code:
     ran = run("compress", *arguments, *M)
     assert (ran.code, said in ran.err) == (code, True), ran.err
     assert set(Path().rglob("*")) == before
+
+
+def test_nothing_is_written_under_the_name_of_a_lossy_format(run: Run, model: str) -> None:
+    run("compress", "scans/1.png", *M, "-o", "a.isth")
+    ran = run("decompress", "a.isth", *M, "-o", "a.jpg")
+    assert ran.code == 2
+    assert "a.isth holds its pixels in full, and a.jpg names a format that would not keep them; give the" in ran.err
+    assert not Path("a.jpg").exists()
+    assert run("decompress", "a.isth", *M, "-o", "a.png").code == 0
 
 
 def contents_of(name: str) -> str:

@@ -13,8 +13,10 @@ import random
 import struct
 import sys
 import tempfile
+import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -46,8 +48,10 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
 
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
-    if is_array(content) or is_picture(content):
+    if is_array(content) or is_picture(content) or has_files(content):
         with mock.patch.object(values, "_native", return_value=None):
+            if has_files(content):
+                return _members(content)
             return _picture(content) if is_picture(content) else streams.Reader(io.BytesIO(content)).readall()
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
@@ -64,6 +68,11 @@ def is_picture(content: bytes) -> bool:
     return _holds(content, contents.PICTURE)
 
 
+def has_files(content: bytes) -> bool:
+    """Tell whether a file is an archive of compressed files."""
+    return content[2] & 15 == by_the_norm.ARCHIVE and 8 in by_the_norm.fields(content)[0]
+
+
 def _holds(content: bytes, number: int) -> bool:
     is_stream = content[2] & 15 == by_the_norm.STREAM
     return is_stream and by_the_norm.fields(content)[0].get(2, b"")[:1] == bytes([number])
@@ -74,6 +83,8 @@ def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
         return streams.Reader(io.BytesIO(content)).readall()  # an NPY file
     if is_picture(content):
         return _picture(content)
+    if has_files(content):
+        return _members(content)
     if content[2] & 15 == by_the_norm.STREAM and by_the_norm.fields(content)[0].get(2) == PARQUET:
         return _pieces(content)  # a Parquet file has other bytes with each version of Arrow
     if content[2] & 15 != by_the_norm.ARCHIVE:
@@ -161,7 +172,10 @@ def _pictures() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         "2-stack-bits": pictures.Stack(some % 3 == 0),
         "2-stack-model": stored.content_of(io.BytesIO(idx), model=picture_model()),
     }
-    found: dict[str, tuple[bytes, bytes | dict[str, bytes]]] = {}
+    files = {"stack.idx": idx, "none.idx": idx[:4] + bytes(4) + idx[8:16], "noise": random.Random(7).randbytes(40)}
+    with warnings.catch_warnings(action="ignore"):
+        archive = _archive(files, "normal", model=picture_model())
+    found: dict[str, tuple[bytes, bytes | dict[str, bytes]]] = {"2-archive-pictures": (archive, files)}
     for name, content in made.items():
         file = io.BytesIO()
         contents.write(file, content)
@@ -173,6 +187,12 @@ def picture_model() -> pictures.PictureCodec:
     """Return the model with which "2-stack-model" was written."""
     k, y, x = np.mgrid[:3, :7, :6]
     return pictures.PictureCodec().fit((k * 7 + y * x * 5 % 97 + y * 11).astype("u1"))
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    """Return the members of an archive of pictures."""
+    archive = coding.Archive(io.BytesIO(content), model=picture_model())
+    return {name: archive.read(name) for name in archive.names}
 
 
 def _picture(content: bytes) -> bytes:
@@ -232,7 +252,7 @@ def _stream(data: bytes, speed: str, *, prior: bool = False, model: Prior | None
     return file.getvalue()
 
 
-def _archive(members: dict[str, bytes], speed: str, *, prior: bool = False, model: Prior | None = None) -> bytes:
+def _archive(members: dict[str, bytes], speed: str, *, prior: bool = False, model: Any = None) -> bytes:
     file = io.BytesIO()
     archives.write_archive(file, members, speed=speed, prior=prior, model=model)
     return file.getvalue()

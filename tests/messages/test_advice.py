@@ -1218,6 +1218,7 @@ def what_a_model_of_pictures_learns_from(tmp: Path) -> None:
 
 @advises("checks.coding.model_of_others")
 @advises("checks.coding.model_with_files_only")
+@advises("checks.coding.bound_with_codec")
 @advises("checks.pictures.no_picture_of_model")
 @advises("checks.pictures.pictures_of_another_size")
 @advises("checks.pictures.pictures_of_another_type")
@@ -1235,7 +1236,9 @@ def what_a_model_of_pictures_is_for(tmp: Path) -> None:
     run("fit", text, "--model", "codec", "--content", "bytes", "-o", tmp / "b.safetensors")
     run("compress", text, "-m", tmp / "b.safetensors")
     assert main(["compress", str(stack), "-m", str(model), "--dry-run"]) == 2  # name files, of which each becomes one
+    assert main(["compress", str(stack), "-m", str(model), "--max-error", "2"]) == 2  # leave one of them out
     run("compress", stack, "-m", model)
+    run("compress", stack, "--max-error", "2", "--force")
     assert main(["compress", str(text), "-m", str(model), "--force"]) == 3  # leave it out
     run("compress", text, "--force")
     with told("fit another one"):
@@ -1253,6 +1256,7 @@ def what_a_model_of_pictures_is_for(tmp: Path) -> None:
 @advises("checks.pictures.not_to_be_rounded")
 @advises("checks.pictures.size_of_several")
 @advises("checks.pictures.pictures_not_so_small")
+@advises("checks.pictures.lossy_name")
 def pictures_with_a_loss(tmp: Path) -> None:
     X, folder, model = small_pictures(), tmp / "scans", tmp / "m.safetensors"
     codec, floats = isthmus.PictureCodec().fit(X), isthmus.PictureCodec().fit(X / 7)
@@ -1268,6 +1272,10 @@ def pictures_with_a_loss(tmp: Path) -> None:
     assert main(["compress", str(folder), "-m", str(model), "--size", "900"]) == 2  # give --psnr or --bpp
     run("compress", folder, "-m", model, "--psnr", "40")
     run("compress", folder, "-m", model, "--bpp", "40", "--force")
+    run("compress", folder / "a.png", "-m", model, "-o", tmp / "a.isth")
+    back = ["decompress", tmp / "a.isth", "-m", model, "-o"]
+    assert main([*map(str, back), str(tmp / "a.jpg")]) == 2  # give the ending that the file had
+    run(*back, tmp / "a.png")
 
 
 def small_pictures() -> np.ndarray:

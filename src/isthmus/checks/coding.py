@@ -23,6 +23,7 @@ __all__ = [
     "archive_without_model",
     "bound_not_used",
     "bound_of_fields",
+    "bound_with_codec",
     "bound_without_array",
     "bytes_only",
     "changed_while_read",
@@ -218,6 +219,11 @@ def model_of_others(content: str, given: str) -> ParameterError:
         f"compress: the model is one of {content}, and these are {given}; leave it out, or fit one of {given} "
         f"(isthmus fit --model codec --content {given})."
     )
+
+
+def bound_with_codec(flag: str, content: str) -> ParameterError:
+    """Return the error for a bound on the error of arrays, with a model of something else."""
+    return ParameterError(f"compress: {flag} is for arrays, and the model is one of {content}; leave one of them out.")
 
 
 def model_with_files_only(content: str, other: str) -> ParameterError:

@@ -9,6 +9,7 @@ from isthmus.errors import DataError, DataTypeError, ParameterError, ShapeError
 
 __all__ = [
     "coded_without_model",
+    "lossy_name",
     "no_picture",
     "no_picture_of_model",
     "no_pictures_in",
@@ -124,6 +125,14 @@ def size_of_several() -> ParameterError:
     """Return the error for a size that the pictures of a folder should have together."""
     return ParameterError(
         "compress: --size is of one file, and each picture of a folder is compressed alone; give --psnr or --bpp."
+    )
+
+
+def lossy_name(path: str, output: str) -> ParameterError:
+    """Return the error for a picture that would be written under the name of a format that loses something."""
+    return ParameterError(
+        f"decompress: {path} holds its pixels in full, and {output} names a format that would not keep them; give the "
+        f"ending that the file had, such as .png or .npy."
     )
 
 

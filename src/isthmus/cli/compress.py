@@ -23,8 +23,8 @@ from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
-from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Source, opened
-from isthmus.coding.contents import TABLE, Piece
+from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Fields, Source, opened
+from isthmus.coding.contents import PICTURE, TABLE, Piece
 from isthmus.coding.kinds import AnyCodec, Known, fitted_in
 from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
@@ -39,6 +39,7 @@ __all__ = ["SUFFIX", "THREADS", "compress", "decompress", "extracted", "read_mod
 SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
 ROWS = re.compile(r"(\d{0,15}):(\d{0,15})")
+LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".heic")  # endings of pictures of which something is lost
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -142,6 +143,9 @@ def compress(
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
+    bound = {"max_error": max_error, "rel_error": rel_error, "fill": fill}
+    if codec and (bounds := [name for name, value in bound.items() if value is not None]):
+        raise checks.bound_with_codec(f"--{bounds[0].replace('_', '-')}", codec.content)
     if given := {name: value for name, value in losses.items() if value is not None}:
         if not isinstance(codec, PictureCodec):
             raise checks.target_without_model([f"--{name}" for name in given])
@@ -155,7 +159,7 @@ def compress(
         raise checks.content_with(content, "-m" if known else "--speed fast")
     if codec and (not_with := _not_with(codec, paths, speed, content, told=dry_run or compare)):
         raise not_with
-    how = _As(content, {"max_error": max_error, "rel_error": rel_error, "fill": fill}, codec)
+    how = _As(content, bound, codec)
     settings = {
         "speed": speed,
         "model": known,
@@ -543,10 +547,23 @@ def _bring_back(
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
         return written(terminal, source, form, to_stdout, model, chosen=chosen, partial=partial)
+    if output is not None:
+        _refuse_lossy_name(source, form, output)
     target = outputs.check_file_output(output or without_suffix(path), force)
     with replacing(target, force=force) as whole:
         record = written(terminal, source, form, whole, model, chosen=chosen, partial=partial)
     return {"output": str(target), **record}
+
+
+def _refuse_lossy_name(source: Source, form: int, output: str) -> None:
+    """Refuse to write a picture, of which nothing was lost, under the name of a format that would lose something."""
+    if form != STREAM or Path(output).suffix.lower() not in LOSSY:
+        return
+    here = source.position
+    content = Fields.read(source, STREAM).content
+    source.seek(here)
+    if content and content[0] == PICTURE:
+        raise checks.lossy_name(source.name, output)
 
 
 def written(

@@ -12,9 +12,11 @@ import pytest
 import isthmus
 from isthmus import artifact
 from isthmus.coding import contents
+from isthmus.coding.container import Source, opened
 from isthmus.coding.describing import describe
-from isthmus.coding.pictures import PictureCodec, decode, encode_stack
+from isthmus.coding.pictures import PictureCodec, Stack, decode, encode_stack
 from isthmus.coding.pictures.stored import content_of
+from isthmus.coding.stream import Lost, salvage
 from isthmus.errors import (
     ArtifactError,
     DataError,
@@ -243,3 +245,20 @@ def test_a_file_that_names_a_model_of_other_pictures_is_refused(model: PictureCo
     description = encode_stack(other, model=codec).description.replace(codec.fingerprint[:4], model.fingerprint[:4])
     with pytest.raises(ArtifactError, match="its model is for other pictures"):
         decode(description, [], model=model)
+
+
+def test_of_a_damaged_stack_the_other_pictures_are_saved(model: PictureCodec) -> None:
+    into, told = io.BytesIO(), list[int]()
+    content = Stack(NEW, model=model, pictures=1)
+    contents.write(into, content, done=lambda piece, written: told.append(written))
+    damaged = bytearray(into.getvalue())
+    start = damaged.rindex(content.fingerprint[:4]) + 8  # the end of the head, or a little behind it
+    damaged[start + told[0] + told[1] // 2] ^= 1
+    source = Source.of(bytes(damaged), "the data")
+    opened(source)
+    *pieces, lost = salvage(source, model)
+    found = np.load(io.BytesIO(b"".join(pieces)))
+    assert isinstance(lost, Lost)
+    kept = [np.array_equal(one, other) for one, other in zip(found, NEW, strict=True)]
+    assert kept.count(False) == 1
+    assert not found[kept.index(False)].any()

@@ -110,6 +110,7 @@ class PictureCodec(kinds.AnyCodec):
         self.layout = layout
         self.__dict__.pop("tensors", None)
         self.__dict__.pop("fingerprint", None)
+        self.__dict__.pop("_starts", None)  # of an earlier fit, for which this layout is not
         self._idle: dict[int, SimpleQueue[ValueCoder]] = {k: SimpleQueue() for k in range(len(layout.levels))}
 
     def _learn(self, pictures: NDArray[Any], coders: Mapping[int, ValueCoder], threads: int) -> None:
