@@ -224,7 +224,8 @@ class TableCodec(kinds.AnyCodec):
         OutputExistsError
             The file exists and ``force`` is off.
         """
-        artifact.write(path, CLASS, {"provenance": self.provenance_}, self.fitted().tensors, force=force)
+        tensors = self.fitted().tensors
+        artifact.write(path, CLASS, {"provenance": self.provenance_}, tensors, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
