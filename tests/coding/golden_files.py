@@ -140,11 +140,12 @@ def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         for n in range(24)
     ]
     text = ("id,when,where,price,code,note\n" + "".join(rows)).encode()
+    squares = b"n,square\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(150))
     return {
         "2-table": (_table(text), text),
         "2-table-bytes": (_table(b"a,b\n1,2\n3\n" * 9), b"a,b\n1,2\n3\n" * 9),
         "2-table-model": (table_model().compress(_batch(9)), _batch(9)),
-        "2-archive-files": (_archive(members := {"a.csv": text * 3, "a.txt": TEXT}, "normal"), members),
+        "2-archive-files": (_archive(members := {"a.csv": squares, "a.txt": TEXT}, "normal"), members),
         **_parquet(),
     }
 
