@@ -1257,6 +1257,7 @@ def what_a_model_of_pictures_is_for(tmp: Path) -> None:
 @advises("checks.pictures.size_of_several")
 @advises("checks.pictures.pictures_not_so_small")
 @advises("checks.pictures.lossy_name")
+@advises("checks.pictures.no_pictures_of_model_in")
 def pictures_with_a_loss(tmp: Path) -> None:
     X, folder, model = small_pictures(), tmp / "scans", tmp / "m.safetensors"
     codec, floats = isthmus.PictureCodec().fit(X), isthmus.PictureCodec().fit(X / 7)
@@ -1272,6 +1273,10 @@ def pictures_with_a_loss(tmp: Path) -> None:
     assert main(["compress", str(folder), "-m", str(model), "--size", "900"]) == 2  # give --psnr or --bpp
     run("compress", folder, "-m", model, "--psnr", "40")
     run("compress", folder, "-m", model, "--bpp", "40", "--force")
+    (tmp / "texts").mkdir()
+    (tmp / "texts" / "a.txt").write_bytes(b"of a canal")
+    assert main(["compress", str(tmp / "texts"), "-m", str(model), "--psnr", "40"]) == 3  # leave both out
+    run("compress", tmp / "texts")
     run("compress", folder / "a.png", "-m", model, "-o", tmp / "a.isth")
     back = ["decompress", tmp / "a.isth", "-m", model, "-o"]
     assert main([*map(str, back), str(tmp / "a.jpg")]) == 2  # give the ending that the file had

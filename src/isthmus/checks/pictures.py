@@ -13,6 +13,7 @@ __all__ = [
     "no_picture",
     "no_picture_of_model",
     "no_pictures_in",
+    "no_pictures_of_model_in",
     "no_pictures_to_learn",
     "no_samples",
     "no_stack",
@@ -108,6 +109,11 @@ def coded_without_model(path: str) -> str:
     return f"{path} needs no model: the model knows exact samples, and these are rounded."
 
 
+def no_pictures_of_model_in(path: object) -> DataError:
+    """Return the error for a folder in which there is no picture that a model is for."""
+    return DataError(f"{path} holds no pictures such as the model is for; leave the model and the target out.")
+
+
 def not_to_be_rounded(name: str, what: Any) -> DataTypeError:
     """Return the error for samples of which no step can be found that keeps a target."""
     return DataTypeError(
@@ -136,12 +142,12 @@ def lossy_name(path: str, output: str) -> ParameterError:
     )
 
 
-def pictures_not_so_small(target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:
+def pictures_not_so_small(name: str, target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:
     """Return the error for a size that no step of the samples gives."""
     said = f"{wanted:,.0f}" if target == "size" else f"{wanted:g}"
     return ParameterError(
-        f"compress: --{target} {said} ({target}=) cannot be met: the smallest file of these pictures takes {size:,} "
-        f"bytes, {bpp:.3g} bits a pixel, at {psnr:.1f} dB; give {size:,} bytes or more (--size)."
+        f"compress: {name}: --{target} {said} ({target}=) cannot be met: the smallest file takes {size:,} bytes, "
+        f"{bpp:.3g} bits a pixel, at {psnr:.1f} dB; give {size:,} bytes or more (--size)."
     )
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from isthmus.files import replacing
 
 if TYPE_CHECKING:
     from isthmus.coding.pictures import PictureCodec
-    from isthmus.coding.pictures.rounding import Rounding
 
 __all__ = ["compare", "compress_pictures", "compress_records", "decompress_records", "is_of_records"]
 
@@ -120,12 +119,13 @@ def _folder_of_pictures(
     """Compress a folder as an archive, each of whose members keeps a target."""
     if "size" in wanted:
         raise checks.size_of_several()
-    found: list[tuple[Rounding, int]] = []
+    found: list[_Member] = []
 
     def content_in(name: str, file: BinaryIO) -> Content:
         rounding = codec.rounding_in(name, file)
-        found.append((rounding, rounding.step_within(wanted)))
-        return rounding.content(found[-1][1])
+        step = rounding.step_within(wanted)
+        found.append(_Member(rounding.pictures, rounding.pixels, step, rounding.psnr(step)))
+        return rounding.content(step)
 
     members = gathered([path], but=target)
     if members.skipped:
@@ -134,14 +134,23 @@ def _folder_of_pictures(
         raise checks.nothing_to_compress(path)
     with replacing(target, force=force) as into:
         size = write_archive(into, members.files, model=codec, verify=verify, content_in=content_in)
-    if not found:
-        raise checks.nothing_to_compress(path)
-    pixels = sum(rounding.pixels for rounding, _ in found)
-    errors = sum(rounding.pixels * 10 ** (-rounding.psnr(step) / 10) for rounding, step in found)
+        if not found:
+            raise checks.no_pictures_of_model_in(path)
+    pixels = sum(one.pixels for one in found)
+    errors = sum(one.pixels * 10 ** (-one.psnr / 10) for one in found)
     psnr = 10 * math.log10(pixels / errors) if errors else None
-    bpp, steps = 8 * size / max(pixels, 1), sorted({step for _, step in found})
-    count = sum(rounding.pictures for rounding, _ in found)
+    bpp, steps = 8 * size / max(pixels, 1), sorted({one.step for one in found})
+    count = sum(one.pictures for one in found)
     return {"records": count, "compressed_bytes": size, "bpp": bpp, "psnr": psnr, "steps": steps}
+
+
+class _Member(NamedTuple):
+    """What became of one member of an archive."""
+
+    pictures: int
+    pixels: int
+    step: int
+    psnr: float
 
 
 def _line(one: dict[str, Any], kind: str) -> str:

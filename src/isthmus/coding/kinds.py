@@ -101,7 +101,7 @@ class AnyCodec(ABC):
 
         Raises
         ------
-        IsthmusError
+        DataError
             It holds nothing of the kind, or something that the model cannot code.
         """
         return None

@@ -18,7 +18,7 @@ from isthmus.coding.kinds import Known
 from isthmus.coding.recognising import AUTO, BYTES, kind_of, recognised
 from isthmus.coding.sources import watched_file
 from isthmus.coding.stream import data_of
-from isthmus.errors import IsthmusError
+from isthmus.errors import DataError
 
 __all__ = ["Coding", "ContentIn", "Opened", "Window", "checked", "data_in"]
 
@@ -120,7 +120,7 @@ class Coding:
             return None
         try:
             content = self.content_in(name, file)
-        except IsthmusError:
+        except DataError:
             content = None
         if content is not None and (content.is_exact or not self.exactly):
             return content

@@ -143,6 +143,11 @@ def test_samples_that_are_new_are_coded_unless_pictures_of_the_kind_have_few() -
         deep.compress(new)
 
 
+@pytest.mark.parametrize(("stack", "bits"), [(SEEN > 99, 1), (SEEN // 128, 1), (SEEN // 128 * 255, 1), (SEEN // 16, 4)])
+def test_few_levels_are_coded_in_few_bits(stack: np.ndarray, bits: int) -> None:
+    assert [levels.bits for levels in PictureCodec().fit(stack).layout.levels] == [bits]
+
+
 # ------------------------------------------------------------------ the file of a model
 
 
@@ -262,3 +267,14 @@ def test_of_a_damaged_stack_the_other_pictures_are_saved(model: PictureCodec) ->
     kept = [np.array_equal(one, other) for one, other in zip(found, NEW, strict=True)]
     assert kept.count(False) == 1
     assert not found[kept.index(False)].any()
+
+
+def test_no_altered_byte_gives_other_pictures(model: PictureCodec) -> None:
+    file = of_file(npy(NEW[:2]), model)
+    for place in range(0, len(file), 13):
+        altered = file[:place] + bytes([file[place] ^ 8]) + file[place + 1 :]
+        try:
+            found = isthmus.decompress(altered, model=model)
+        except (ArtifactError, FormatNumberError):
+            continue
+        assert np.array_equal(found, NEW[:2])

@@ -95,7 +95,7 @@ class Levels:
 
         What is seldom missing should not be missing at all: only few levels are taken for all that there are.
         """
-        if 0 < len(self.listed) <= FEW_LEVELS:
+        if (len(self.listed) or 1 << self.bits) <= FEW_LEVELS:
             return self
         largest = self.listed[-1].bit_length() if self.listed else self.bits
         return type(self)(max(largest, min(most, BYTE)))

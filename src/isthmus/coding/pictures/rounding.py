@@ -79,6 +79,7 @@ class Rounding:
     ) -> None:
         if samples.dtype.kind not in "iu" or samples.dtype.itemsize > BYTES:
             raise checks.not_to_be_rounded(name, samples.dtype)
+        self._name = name
         self._samples, self.pictures, self.pixels, self._made = samples, pictures, pixels, made
         self._most = span_of(samples.dtype) + 1  # the step with which one level is left
 
@@ -164,7 +165,7 @@ class Rounding:
         smallest = len(self._file(self._most, verify=False))
         if smallest > most:
             bpp = 8 * smallest / max(self.pixels, 1)
-            raise checks.pictures_not_so_small(target, wanted, smallest, bpp, self.psnr(self._most))
+            raise checks.pictures_not_so_small(self._name, target, wanted, smallest, bpp, self.psnr(self._most))
         too_large = partial(self._is_larger, most)
         return _last(too_large, self._most) + 1 if too_large(1) else 1
 
