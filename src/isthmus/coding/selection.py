@@ -56,7 +56,7 @@ def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: 
     stop = _stop(source, start, stop, count)
     _, _, first = _chunk(source, places[0])
     chosen = _chosen(source, table, [*places, Restart(units=count)], start, stop)
-    yield from table.chosen_as_file(first, chosen)
+    yield from table.chosen_as_file(first, chosen, range(start, stop))
 
 
 def _of_short(source: Source, start: int, stop: int | None, model: Known | None) -> Iterator[bytes]:
@@ -69,7 +69,8 @@ def _of_short(source: Source, start: int, stop: int | None, model: Known | None)
     data = contents.decoded(table, short.units, short.payload)
     if data is None or not short.holds(data):
         raise source.damaged("its check does not fit its data")
-    yield from table.chosen_as_file(short.payload, [Chosen(short.units, short.payload, data, start, stop)])
+    chosen = [Chosen(short.units, short.payload, data, start, stop)]
+    yield from table.chosen_as_file(short.payload, chosen, range(start, stop))
 
 
 def _stop(source: Source, start: int, stop: int | None, count: int) -> int:

@@ -7,6 +7,7 @@ An Arrow table is made of it only when a file is written, so that no check hangs
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PARQUET", "DescribedParquet", "ParquetTable"]
 
 PARQUET = 1  # the kind of a table
+PANDAS = b"pandas"  # of the metadata of a schema: how a data frame is made of it
 FORM_LIMIT = 1 << 28  # bytes of a string in the form of a group
 
 
@@ -168,9 +170,23 @@ class DescribedParquet:
         """Yield the bytes of a Parquet file."""
         return _written(_table(piece, self._name) for piece in pieces)
 
-    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen]) -> Iterator[bytes]:
-        """Yield the bytes of a Parquet file of some rows."""
-        return _written(_table(one.data, self._name).slice(one.start, one.stop - one.start) for one in chosen)
+    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen], rows: range) -> Iterator[bytes]:
+        """Yield the bytes of a Parquet file of some rows, counted through all groups."""
+        tables = (_table(one.data, self._name).slice(one.start, one.stop - one.start) for one in chosen)
+        return _written(table.replace_schema_metadata(_of_rows(table.schema.metadata, rows)) for table in tables)
+
+
+def _of_rows(metadata: dict[bytes, bytes] | None, rows: range) -> dict[bytes, bytes] | None:
+    """Return the metadata of a schema for some rows: an index that pandas has as a range is that of these rows."""
+    try:
+        said = json.loads((metadata or {})[PANDAS])
+        for index in said["index_columns"]:
+            if isinstance(index, dict) and index["kind"] == "range":
+                start, step = int(index["start"]), int(index["step"])
+                index["start"], index["stop"] = start + step * rows.start, start + step * rows.stop
+    except (KeyError, TypeError, ValueError, RecursionError):  # nothing that pandas wrote
+        return metadata
+    return {**(metadata or {}), PANDAS: json.dumps(said).encode()}
 
 
 def _written(tables: Iterator[pa.Table]) -> Iterator[bytes]:

@@ -117,7 +117,7 @@ class DescribedText:
         """Yield the bytes of the file."""
         return pieces
 
-    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen]) -> Iterator[bytes]:
+    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen], rows: range) -> Iterator[bytes]:
         """Yield what stands before the first row of all, such as the names of columns, and some rows."""
         layout = self._layout(first) if first else None
         if layout is not None:
