@@ -560,8 +560,8 @@ def content_with(content: str, flag: str) -> ParameterError:
 def content_of_archive(content: str) -> ParameterError:
     """Return the error for members of an archive that should be coded as something else than bytes."""
     return ParameterError(
-        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded as "
-        f"bytes; leave it out, or name the files one by one without -o."
+        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded by "
+        f"the endings of their names; leave it out, or name the files one by one without -o."
     )
 
 
