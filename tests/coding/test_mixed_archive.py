@@ -99,6 +99,15 @@ def _behind_first(content: bytes) -> Source:
     return source
 
 
+def test_all_bytes_are_told(tmp_path: Path) -> None:
+    told = []
+    into = io.BytesIO()
+    archives.write_archive(into, MEMBERS, progress=lambda data, size: told.append((data, size)))
+    assert sum(data for data, _ in told) == sum(map(len, MEMBERS.values()))
+    with isthmus.Archive(into) as archive:
+        assert sum(size for _, size in told) == sum(member.size for member in archive.members)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_files_of_a_folder_come_back(tmp_path: Path, threads: int) -> None:
     for name, data in MEMBERS.items():

@@ -638,8 +638,10 @@ class _ArchiveWriter:
         size, check = checked(file)
         if opened.data is not None:
             group = _coded_group(self._fields, self._prior, [opened.data], None, verified, stopped)
-            if sum(block.size for block, _ in group) <= size:
+            if (fewer := sum(block.size for block, _ in group)) <= size:
                 file.close()
+                if self._progress:
+                    self._progress(opened.size, fewer)
                 return group
         if self._progress:
             self._progress(opened.size, size)

@@ -42,7 +42,7 @@ class Opened:
     size : int
         Its bytes.
     data : bytes or None
-        These, where they are so few that they may be fewer as bytes.
+        These, where they are so few that they may be fewer as bytes; not looked at with a model.
     closing : contextlib.ExitStack
         Closes the file.
     """
@@ -58,7 +58,7 @@ class Opened:
         how: dict[str, Any] = {"verify": verify, "threads": 1, "label": label, "done": done}
         with self.closing, contextlib.ExitStack() as stack:
             into: Any = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
-            contents.write(into, self.content, short=self.data is not None, **how)
+            contents.write(into, self.content, short=self.size <= SMALL_LIMIT, **how)
             self.file.seek(0, io.SEEK_END)  # wherever the content has left it
             into.seek(0)
             stack.pop_all()  # whoever copies it closes it
@@ -108,8 +108,9 @@ class Coding:
             file.seek(0)
             data = file.read() if size <= SMALL_LIMIT else None
             file.seek(0)
-            content = self._with_model(name, file) or self._without_model(name, file)
-            if content is not None:
+            if (content := self._with_model(name, file)) is not None:
+                return Opened(content, file, size, None, stack.pop_all())
+            if (content := self._without_model(name, file)) is not None:
                 return Opened(content, file, size, data, stack.pop_all())
             file.seek(0, io.SEEK_END)  # so that nobody takes it for one that changed
         return None
