@@ -129,7 +129,7 @@ class Archive:
     ----------
     file : path or binary file
         Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
-    model : Codec, PictureCodec or path, optional
+    model : Codec, PictureCodec, TableCodec or path, optional
         The model that it was compressed with, where it was with one. Names and lengths can be had without it.
 
     Raises
@@ -192,7 +192,7 @@ class Archive:
             Blocks that are coded at a time.
         force : bool, default=False
             Whether a file of that name may be replaced.
-        model : Codec, PictureCodec or path, optional
+        model : Codec, PictureCodec, TableCodec or path, optional
             What was learned from data like these; whoever reads members needs it too.
         prior : bool, default=True
             Whether, without a model, the prior that isthmus carries may be used, where most bytes look like text.
