@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isthmus.coding import Archive as Archive
     from isthmus.coding import Codec as Codec
     from isthmus.coding import PictureCodec as PictureCodec
+    from isthmus.coding import TableCodec as TableCodec
     from isthmus.coding import compress as compress
     from isthmus.coding import decompress as decompress
     from isthmus.coding import open_compressed as open_compressed
@@ -47,7 +48,8 @@ _OBJECTS = {
     "evaluate": "isthmus.report",
     "load": "isthmus.loading",
     **dict.fromkeys(
-        ("Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"), "isthmus.coding"
+        ("Archive", "Codec", "PictureCodec", "TableCodec", "compress", "decompress", "open_compressed", "read_rows"),
+        "isthmus.coding",
     ),
 }
 _REGISTRIES = ("isthmus.models", "isthmus.tasks")

@@ -99,7 +99,11 @@ def test_the_output_in_the_folder_is_not_learned_from(run: Run, corpus: Path) ->
         (("void",), 3, "Codec: the data hold no byte to learn from; give other files, or texts."),
         (("pipe",), 3, "pipe is a pipe, where a file is needed;"),
         ((), 2, "Missing argument"),
-        (("corpus", "--content", "words"), 2, "--content must be one of 'auto', 'pictures', 'bytes'; it is 'words'"),
+        (
+            ("corpus", "--content", "words"),
+            2,
+            "--content must be one of 'auto', 'pictures', 'tables', 'bytes'",
+        ),
         (("-", "--content", "pictures"), 2, "the standard input (-) is learned from as bytes, not as pictures; name"),
         (("app.log", "--content", "pictures"), 3, "app.log does not begin like a PNG, .npy or IDX file; a model"),
     ],

@@ -57,14 +57,14 @@ def test_a_folder_becomes_an_archive(run: Run, model: str) -> None:
     assert run("compress", "scans", *M, "-o", "scans.isth").code == 0
     assert run("archive", "get", "scans.isth", "2.png", *M, "-o", "one.png").code == 0
     assert Path("one.png").read_bytes() == Path("scans/2.png").read_bytes()
-    assert "each member is a compressed file of its own" in run("info", "scans.isth").out
+    assert "of them coded as what they are" in run("info", "scans.isth").out
     assert "4 members" in run("verify", "scans.isth", *M).out
     assert run("decompress", "scans.isth", *M, "-o", "again").code == 0
     assert Path("again/3.png").read_bytes() == Path("scans/3.png").read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("always", IsthmusWarning)
         ran = run("compress", "scans", "text.txt", *M, "-o", "more.isth")
-    assert (ran.code, ran.err) == (0, "note: text.txt: coded as bytes, since the model is not for them\n")
+    assert (ran.code, ran.err) == (0, "note: text.txt: coded without the model, which is not for them\n")
 
 
 def test_a_stated_loss(run: Run, model: str) -> None:

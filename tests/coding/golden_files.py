@@ -26,6 +26,7 @@ from isthmus.coding import archive as archives
 from isthmus.coding import contents, pictures, reference, tables, values
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import extreme_prior
+from isthmus.coding.container import SMALL_CONTENT
 from isthmus.coding.pictures import stored
 from isthmus.coding.prior import Prior
 
@@ -48,10 +49,12 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
 
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
-    if is_array(content) or is_picture(content) or has_files(content):
+    if is_array(content) or is_picture(content) or has_files(content) or is_short(content):
         with mock.patch.object(values, "_native", return_value=None):
             if has_files(content):
                 return _members(content)
+            if is_short(content):
+                return coding.decompress(content, model=table_model())
             return _picture(content) if is_picture(content) else streams.Reader(io.BytesIO(content)).readall()
     with mock.patch.object(by_the_norm, "Coder", coder):
         decode = by_the_norm.archive if content[2] & 15 == by_the_norm.ARCHIVE else by_the_norm.decoded
@@ -73,6 +76,11 @@ def has_files(content: bytes) -> bool:
     return content[2] & 15 == by_the_norm.ARCHIVE and 8 in by_the_norm.fields(content)[0]
 
 
+def is_short(content: bytes) -> bool:
+    """Tell whether a file is a small one of another content than bytes."""
+    return content[2] & 15 == SMALL_CONTENT
+
+
 def _holds(content: bytes, number: int) -> bool:
     is_stream = content[2] & 15 == by_the_norm.STREAM
     return is_stream and by_the_norm.fields(content)[0].get(2, b"")[:1] == bytes([number])
@@ -85,6 +93,8 @@ def by_isthmus(content: bytes) -> bytes | dict[str, bytes]:
         return _picture(content)
     if has_files(content):
         return _members(content)
+    if is_short(content):
+        return coding.decompress(content, model=table_model())
     if content[2] & 15 == by_the_norm.STREAM and by_the_norm.fields(content)[0].get(2) == PARQUET:
         return _pieces(content)  # a Parquet file has other bytes with each version of Arrow
     if content[2] & 15 != by_the_norm.ARCHIVE:
@@ -130,9 +140,12 @@ def _tables() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         for n in range(24)
     ]
     text = ("id,when,where,price,code,note\n" + "".join(rows)).encode()
+    squares = b"n,square\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(150))
     return {
         "2-table": (_table(text), text),
         "2-table-bytes": (_table(b"a,b\n1,2\n3\n" * 9), b"a,b\n1,2\n3\n" * 9),
+        "2-table-model": (table_model().compress(_batch(9)), _batch(9)),
+        "2-archive-files": (_archive(members := {"a.csv": squares, "a.txt": TEXT}, "normal"), members),
         **_parquet(),
     }
 
@@ -181,6 +194,18 @@ def _pictures() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         contents.write(file, content)
         found[name] = file.getvalue(), _picture(file.getvalue())
     return found
+
+
+def table_model() -> tables.TableCodec:
+    """Return the model with which "2-table-model" was written."""
+    return tables.TableCodec().fit([_batch(seed) for seed in range(3)])
+
+
+def _batch(seed: int) -> bytes:
+    """Return a few rows, of which the last has what few have."""
+    rng = random.Random(seed)
+    rows = [f"{seed * 5 + n},{rng.choice(['north', 'south'])},{rng.randrange(90) / 10}\n" for n in range(4)]
+    return ("id,where,price\n" + "".join(rows) + f"{seed},west {seed},n/a\n").encode()
 
 
 def picture_model() -> pictures.PictureCodec:

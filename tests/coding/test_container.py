@@ -184,7 +184,7 @@ CODED = bytes([1, 1, table_bits(0)])
     [
         (b"\xc1\x69\x28", "format 2"),
         (b"\xc1\x69\xf0", "format 15"),
-        (b"\xc1\x69\x14", "form 4"),
+        (b"\xc1\x69\x15", "form 5"),
         (head({4: CODED, 8: b""}), "field 8"),
         (head({2: b"\x01", 4: CODED}), "method 1 for such a content"),
         (head({4: bytes([2, 1, 12])}), "method 2 for such a content"),

@@ -23,7 +23,8 @@ IDX = struct.pack(">HBB3I", 0, 8, 3, *STACK.shape) + STACK.tobytes()
 
 @pytest.fixture(params=kinds.KINDS)
 def codec(request: pytest.FixtureRequest) -> kinds.AnyCodec:
-    data = {"bytes": [b"one line\n", b"and another\n"], "pictures": STACK}
+    tables = b"day,sold\n" + b"".join(b"%d,%d\n" % (n, n % 4) for n in range(9))
+    data = {"bytes": [b"one line\n", b"and another\n"], "pictures": STACK, "tables": tables}
     return kinds.KINDS[request.param].cls().fit(data[request.param])
 
 

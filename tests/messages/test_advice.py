@@ -1327,10 +1327,32 @@ def tables_that_are_compressed(tmp: Path) -> None:
     run("decompress", tmp / "a.csv.isth", "--rows", "1:2", "-o", tmp / "c")
 
 
+@advises("checks.tables.no_tables_to_learn")
+@advises("checks.tables.no_table_to_learn")
+@advises("checks.tables.no_table_for_model")
+@advises("checks.tables.table_of_other_columns")
+def tables_of_the_same_columns(tmp: Path) -> None:
+    table, other, none = b"n,k\n1,2\n3,4\n5,2\n", b"a,b,c\n1,2,3\n4,5,6\n", b"words\nand words\n"
+    with told("give one at least"):
+        isthmus.TableCodec().fit([])
+    with told("leave it out"):
+        isthmus.TableCodec().fit([table, none])
+    with told("leave it out, or fit another model on such tables"):
+        isthmus.TableCodec().fit([table, other])
+    codec = isthmus.TableCodec().fit([table])
+    with told("leave it out, or fit another model on such tables"):
+        codec.compress(other)
+    isthmus.TableCodec().fit([other]).compress(other)
+    with told("leave the model out"):
+        codec.compress(none)
+    isthmus.compress(none)
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "checks.tables.columns_too_many": "thousands of columns; a limit of the format",
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
     "checks.coding.foreign_items": "it asks for another kind of processor",

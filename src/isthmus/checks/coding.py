@@ -56,8 +56,7 @@ __all__ = [
     "masked_array",
     "member_exists",
     "member_in_the_way",
-    "members_as_bytes",
-    "members_not_byte_for_byte",
+    "members_without_model",
     "model_at_speed",
     "model_of_others",
     "model_with_files_only",
@@ -255,14 +254,9 @@ def only_bytes_from_standard_input(content: str) -> ParameterError:
     )
 
 
-def members_as_bytes(found: Sequence[str]) -> str:
+def members_without_model(found: Sequence[str]) -> str:
     """Return what is said of members that a model is not for."""
-    return f"{_listed(found)}: coded as bytes, since the model is not for them"
-
-
-def members_not_byte_for_byte(found: Sequence[str]) -> str:
-    """Return what is said of PNG files in an archive whose bytes zlib, as it is here, does not make again."""
-    return f"{_listed(found)}: come back with the same pixels and chunks, and not byte for byte"
+    return f"{_listed(found)}: coded without the model, which is not for them"
 
 
 def archive_without_model(name: str) -> ParameterError:
@@ -587,8 +581,8 @@ def content_with(content: str, flag: str) -> ParameterError:
 def content_of_archive(content: str) -> ParameterError:
     """Return the error for members of an archive that should be coded as something else than bytes."""
     return ParameterError(
-        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded as "
-        f"bytes; leave it out, or name the files one by one without -o."
+        f"compress: --content {content} is for files that are compressed alone, and members of an archive are coded by "
+        f"the endings of their names; leave it out, or name the files one by one without -o."
     )
 
 

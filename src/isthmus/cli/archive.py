@@ -13,6 +13,7 @@ from isthmus.cli.meter import metered
 from isthmus.cli.pipes import standard_output
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 from isthmus.coding import Archive
+from isthmus.coding.recognising import AUTO, BYTES
 from isthmus.coding.sources import gathered
 from isthmus.errors import ParameterError
 
@@ -30,6 +31,7 @@ def archive(
     *,
     output: str | None = None,
     model: str | None = None,
+    content: str = "auto",
     no_verify: bool = False,
     threads: int | None = None,
     force: bool = False,
@@ -55,6 +57,8 @@ def archive(
         Of get, a file; of extract, a folder.
     model : str
         Of get, extract and add: what the archive was compressed with, where that was a model.
+    content : {"auto", "bytes"}
+        Of add: what members are coded as, as compress takes it.
     no_verify : bool
         Of add: do not decode again what was coded.
     threads : int
@@ -84,7 +88,8 @@ def archive(
         return Result(record, [line])
     files.hold(archive)
     if action == "add":
-        settings = {"verify": not no_verify, "threads": threads or THREADS, "force": force}
+        checks.choice("archive add", "--content", content, (AUTO, BYTES))
+        settings = {"verify": not no_verify, "threads": threads or THREADS, "force": force, "content": content}
         return _added(terminal, archive, members or [], model, settings)
     with Archive(archive) as opened:
         opened.delete(members or [])

@@ -51,9 +51,9 @@ def fit_codec(
 ) -> Result:
     """Learn what your files are like, for isthmus compress -m, which makes them smaller with it.
 
-    It pays where many short files or lines are alike, of which each has to be had alone: logs, messages, records; and
-    for pictures of one kind and size. What was compressed with a model can be decompressed only with that model, so
-    keep its file.
+    It pays where many short files or lines are alike, of which each has to be had alone: logs, messages, records; for
+    tables of the same columns; and for pictures of one kind and size. What was compressed with a model can be
+    decompressed only with that model, so keep its file.
 
     Parameters
     ----------
@@ -61,9 +61,10 @@ def fit_codec(
         Files and folders, of which all files are learned from; - is the standard input.
     model : {"codec"}
         The other models have other flags: see isthmus models.
-    content : {"auto", "bytes", "pictures"}
+    content : {"auto", "bytes", "pictures", "tables"}
         What the files are learned from as. auto takes PNG files, and .npy and IDX files of whole numbers in which
-        picture follows on picture, for pictures, where all files are such; else bytes.
+        picture follows on picture, for pictures, and .csv, .tsv and .tab for tables, where all files are such; else
+        bytes.
     output : str
         Where to.
 
@@ -73,6 +74,7 @@ def fit_codec(
     isthmus compress app.log -m logs.safetensors
     isthmus decompress app.log.isth -m logs.safetensors
     isthmus fit scans/ --model codec -o scans.safetensors
+    isthmus fit exports/ --model codec -o exports.safetensors
     """
     checks.choice("fit --model codec", "--content", content, (AUTO, *kinds.KINDS))
     path = outputs.check_file_output(output, force)

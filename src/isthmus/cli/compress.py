@@ -76,6 +76,7 @@ def compress(
     A stream (-) is written as it comes, to the standard output or to the file that -o names: what came in a second, or
     64 kB of it, can be read at once, and Ctrl-C leaves a whole file.
 
+    With -m and a model of tables (isthmus fit --model codec), tables of the same columns become smaller, however short.
     With -m and a model of pictures of one kind (isthmus fit --model codec), PNG files and stacks (.npy, IDX) become
     smaller, and come back byte for byte; with --psnr, --bpp or --size near to it.
 
@@ -99,7 +100,8 @@ def compress(
     content : {"auto", "bytes", "table", "array", "picture"}
         What a file is coded as: auto takes .csv, .tsv, .tab and .parquet for tables, .npy for arrays and .png for
         pictures. They come back byte for byte, but Parquet, and some PNG files, with the same values, which is said;
-        what cannot be read as one is coded as bytes.
+        what cannot be read as one is coded as bytes, and so are members of archives that would not come back byte for
+        byte. Of archives only auto and bytes.
     max_error : float
         How far a number of an array may be off when it comes back; NaN, infinities and fill values are exact.
     rel_error : float
@@ -259,7 +261,7 @@ class _Job:
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
-        return cls(paths, members)
+        return cls(paths, members, how)
 
     def files(self) -> list[Path]:
         """Return the files to be read."""
@@ -335,7 +337,8 @@ def _compress_job(terminal: Terminal, job: _Job, file: BinaryIO, label: str, set
         return _compress_file(terminal, job.paths[0], job.how, file, label, settings)
     total = sum(path.stat().st_size for path in job.files())
     with metered(terminal, total) as meter:
-        size = write_archive(file, job.members.files, label=label, progress=meter, **settings)
+        how = {**settings, "content": job.how.content}
+        size = write_archive(file, job.members.files, label=label, progress=meter, **how)
     meter(0, size - meter.compressed)
     return meter
 

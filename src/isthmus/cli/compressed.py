@@ -58,16 +58,15 @@ def info(path: str) -> Result:
 
 def _about_coding(found: dict[str, Any]) -> list[str]:
     needed = _about_prior(found["model"], is_carried=found["carried"])
-    if found["form"] == "small":
+    if found["form"] == "small" and "content" not in found:
         return ["stored as it is: it does not become smaller"] if found["stored"] else needed
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
-        lines += [f"members: {found['members']:,}"]
+        as_files = f", {found['files']:,} of them coded as what they are" if found["files"] else ""
+        lines += [f"members: {found['members']:,}{as_files}"]
     if "content" in found and found["content"] != CODES:
         lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
-    if found.get("files"):
-        return [*lines, "each member is a compressed file of its own"]
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
     return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
 
@@ -163,8 +162,8 @@ def verify(terminal: Terminal, path: str, model: str | None) -> Result:
             Archive(path, model=prior) as archive,
             metered(terminal, sum(one.length for one in archive.members)) as meter,
         ):
-            for name in archive.names:
-                for data, size in archive.metered(name):
+            for member in archive.members:
+                for data, size in archive.metered(member.name):
                     meter(len(data), size)
         checked = f"{counted(len(archive.members), 'member')}, {meter.data:,} bytes decoded, every check fits"
     return _verified(path, checked)

@@ -26,9 +26,10 @@ from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.prior import Prior
 from isthmus.coding.selection import chosen_rows
 from isthmus.coding.stream import Reader, Writer, compressed, decompressed
+from isthmus.coding.tables import TableCodec
 from isthmus.errors import IsthmusWarning
 
-__all__ = ["Archive", "Codec", "PictureCodec", "compress", "decompress", "open_compressed", "read_rows"]
+__all__ = ["Archive", "Codec", "PictureCodec", "TableCodec", "compress", "decompress", "open_compressed", "read_rows"]
 
 
 def compress(
@@ -56,7 +57,7 @@ def compress(
         all the difference.
     verify : bool, default=True
         Whether what was coded is decoded again and compared, which takes as long again.
-    model : Codec, PictureCodec or path, optional
+    model : Codec, PictureCodec, TableCodec or path, optional
         What was learned from data like these. Whoever decompresses them needs it too.
     prior : bool, default=True
         Whether, without a model, the coder may begin with the prior that isthmus carries: for data that look like text.
@@ -120,7 +121,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
         A whole compressed file.
     limit : int, optional
         Bytes that may come out: a few bytes from a stranger can stand for gigabytes.
-    model : Codec, PictureCodec or path, optional
+    model : Codec, PictureCodec, TableCodec or path, optional
         The model that they were compressed with. Where they were without one, it is not looked at.
 
     Raises

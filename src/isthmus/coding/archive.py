@@ -14,10 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import IO, Any, BinaryIO, NamedTuple, Self, TypeVar
 
 from isthmus import checks, files
 from isthmus.coding import names
@@ -28,7 +27,6 @@ from isthmus.coding.container import (
     FINGERPRINT,
     SMALL_LIMIT,
     SPEEDS,
-    STORED,
     Fields,
     Source,
     as_bytes,
@@ -41,8 +39,9 @@ from isthmus.coding.container import (
     varint,
 )
 from isthmus.coding.kinds import AnyCodec, Model, fitted_in
-from isthmus.coding.members import CodedMember, ContentIn, coded_member, data_of_member
-from isthmus.coding.prior import Prior
+from isthmus.coding.members import PIECE, Coding, ContentIn, Opened, Window, checked, data_in
+from isthmus.coding.prior import Prior, shipped
+from isthmus.coding.recognising import AUTO, BYTES
 from isthmus.coding.sources import check_names, gathered, pieces
 from isthmus.errors import ArtifactError, IsthmusWarning
 
@@ -52,6 +51,7 @@ BLOCK = 1 << 18  # bytes of data that are coded at once
 GROUP = 64  # blocks after which the coder begins afresh
 SHORT_CHECK, LONG_CHECK = 3, 4  # bytes; short for blocks of up to 65,535 bytes
 FOOTER = 13  # bytes
+OF_BYTES, EXACT, ALIKE = range(3)  # forms of members
 DIRECTORY_LIMIT = 1 << 26  # bytes of a directory
 MEMBERS_LIMIT = 1 << 20
 BLOCKS_LIMIT = 1 << 22  # of all members: a tebibyte
@@ -99,11 +99,20 @@ class Member:
         Bytes of its data.
     blocks : tuple of Block
         Where they are.
+    form : {0, 1, 2}, default=0
+        Of bytes; or the one block is a compressed file of its own, which gives them again byte for byte (1), or gives
+        what means the same (2).
     """
 
     name: str
     length: int
     blocks: tuple[Block, ...]
+    form: int = OF_BYTES
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is coded as what it is: a table, an array, a picture."""
+        return self.form != OF_BYTES
 
     @property
     def size(self) -> int:
@@ -120,7 +129,7 @@ class Archive:
     ----------
     file : path or binary file
         Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
-    model : Codec, PictureCodec or path, optional
+    model : Codec, PictureCodec, TableCodec or path, optional
         The model that it was compressed with, where it was with one. Names and lengths can be had without it.
 
     Raises
@@ -165,6 +174,7 @@ class Archive:
         force: bool = False,
         model: Model = None,
         prior: bool = True,
+        content: str = AUTO,
     ) -> Self:
         """Write an archive, whole or not at all, and return it.
 
@@ -182,17 +192,22 @@ class Archive:
             Blocks that are coded at a time.
         force : bool, default=False
             Whether a file of that name may be replaced.
-        model : Codec, PictureCodec or path, optional
+        model : Codec, PictureCodec, TableCodec or path, optional
             What was learned from data like these; whoever reads members needs it too.
         prior : bool, default=True
             Whether, without a model, the prior that isthmus carries may be used, where most bytes look like text.
+        content : {"auto", "bytes"}, default="auto"
+            What members are coded as: by the endings of their names, tables (.csv, .tsv, .tab), arrays (.npy) and
+            pictures (.png) as such where that brings them back byte for byte; or all as bytes, as they are at speed
+            "fast" and with a model of bytes.
 
         Raises
         ------
         OutputExistsError
             The file exists and ``force`` is off.
         DataError
-            A name is not such as every system can have, or two are the same on some.
+            A name is not such as every system can have, or two are the same on some; or a member has other columns
+            than the model of tables, or other pictures than the one of pictures.
         ParameterError
             There is a model, and the speed is not normal.
 
@@ -204,6 +219,7 @@ class Archive:
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, Path(path))
         needed = fitted_in("Archive", model)
         how: dict[str, Any] = {"speed": speed, "verify": verify, "threads": threads, "model": needed, "prior": prior}
+        how["content"] = content
         with files.replacing(path, force=force) as file:
             write_archive(file, given, label=os.fspath(path), **how)
         return cls(path, model=model)
@@ -219,10 +235,14 @@ class Archive:
         return list(self._members.values())
 
     @property
-    def prior(self) -> Any:
-        """What members are coded with; ArtifactError where that is a model and another one was given, or none."""
+    def prior(self) -> Prior | None:
+        """What bytes are coded with; ArtifactError where members need a model, and another one was given, or none."""
         if self.fields.files:
-            return needed_model(self.fields.prior, self._model, self.label)
+            needed_model(self.fields.files, self._model, self.label)
+        return self._prior
+
+    @property
+    def _prior(self) -> Prior | None:
         return self.fields.found_prior(self._model, self.label)
 
     def read(self, name: str) -> bytes:
@@ -238,7 +258,7 @@ class Archive:
         return b"".join(self.blocks(name))
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """Yield the content of a member in pieces: of 256 KiB, the last one shorter, where it is coded as bytes.
+        """Yield the content of a member in pieces of 256 KiB, the last one shorter.
 
         Raises
         ------
@@ -247,32 +267,37 @@ class Archive:
         ArtifactError
             It is damaged, and what came before is sound; or the archive needs another model.
         """
-        checks.known_members(self.label, [name], self._members)
-        prior = self.prior
-        if not self.fields.files:
-            yield from self._blocks(name, prior)
-            return
-        yield from data_of_member(b"".join(self._blocks(name, None)), f"member {name!r} of {self.label}", prior)
+        return (data for data, _ in self.metered(name))
 
     def metered(self, name: str) -> Iterator[tuple[bytes, int]]:
-        """Yield the pieces of a member as :meth:`blocks` does, each with the bytes that were read for it."""
-        blocks = self._members[name].blocks
-        sizes = [sum(block.size for block in blocks)] if self.fields.files else [block.size for block in blocks]
-        for number, data in enumerate(self.blocks(name)):
-            yield data, sizes[number] if number < len(sizes) else 0
+        """Yield what :meth:`blocks` does, with how many bytes of the archive each piece took."""
+        checks.known_members(self.label, [name], self._members)
+        member = self._members[name]
+        return self._of_file(member) if member.is_file else self._of_bytes(member)
 
-    def _blocks(self, name: str, prior: Prior | None) -> Iterator[bytes]:
-        """Yield the data of the blocks of a member."""
-        source = Source(self._file, self.label)
-        blocks = self._members[name].blocks
+    def _of_file(self, member: Member) -> Iterator[tuple[bytes, int]]:
+        """Yield the content of a member that is a compressed file of its own."""
+        name, (block,) = f"{self.label}: {member.name}", member.blocks
+        size, length = block.size, 0
+        window = Window(self._file, block.position, block.size)
+        for data in data_in(window, name, block.check, self._model):
+            length += len(data)
+            yield data, size
+            size = 0
+        if member.form == EXACT and length != member.length:
+            raise checks.damaged(name, "it has not as many bytes as it should")
+
+    def _of_bytes(self, member: Member) -> Iterator[tuple[bytes, int]]:
+        """Yield the content of a member that is coded as bytes."""
+        source, prior, blocks = Source(self._file, self.label), self._prior, member.blocks
         for start in range(0, len(blocks), GROUP):
             decoder = _Decoder(self.fields, prior, blocks[start : start + GROUP])
             for block in decoder.blocks:
                 self._file.seek(block.position)
                 data = decoder.data(block, source.take(block.size))
                 if data is None:
-                    raise source.damaged(f"member {name!r} does not fit its check")
-                yield data
+                    raise source.damaged(f"member {member.name!r} does not fit its check")
+                yield data, block.size
 
     def extract(
         self,
@@ -315,7 +340,9 @@ class Archive:
         folder = Path(folder)
         wanted = self.names if names is None else list(names)
         checks.known_members(self.label, wanted, self._members)
-        _ = self.prior  # before anything is made
+        if any(self._members[name].is_file for name in wanted):
+            _ = self.prior  # before anything is made
+        _ = self._prior
         _check_names(wanted, self.label)
         if folder.exists():
             for name in wanted:
@@ -351,12 +378,13 @@ class Archive:
         threads: int = 1,
         force: bool = False,
         progress: Progress | None = None,
+        content: str = AUTO,
     ) -> None:
         """Add members; the archive is written anew, whole or not at all, and those it had are not coded again.
 
         Parameters
         ----------
-        contents, verify, threads
+        contents, verify, threads, content
             As :meth:`create` takes them.
         force : bool, default=False
             Whether members of the same names may be replaced.
@@ -370,14 +398,15 @@ class Archive:
         ArtifactError
             The members that it has were coded with another model, or without one.
         """
-        if self._model is not None and self._model is not self.prior:
+        prior = self.prior
+        if isinstance(self._model, Prior) and self._model is not prior:
             raise checks.archive_without_model(self.label)
         given = contents if isinstance(contents, Mapping) else _of_paths(contents, self._path)
         for name in given:
             if name in self._members and not force:
                 raise checks.member_exists(self.label, name)
         kept = [member for member in self.members if member.name not in given]
-        self._rewrite(kept, given, verify=verify, threads=threads, progress=progress)
+        self._rewrite(kept, given, verify=verify, threads=threads, progress=progress, content=content)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete members; the archive is written anew, whole or not at all.
@@ -410,16 +439,24 @@ class Archive:
         verify: bool = True,
         threads: int = 1,
         progress: Progress | None = None,
+        content: str = AUTO,
     ) -> None:
         if self._path is None:
             raise io.UnsupportedOperation("members are added and deleted where an archive was opened by its path")
         check_names([*(member.name for member in kept), *given])
         prior = self.prior if given else None  # nobody needs a model to delete
+        codec = self._model if isinstance(self._model, AnyCodec) else None
+        coding = _coding(content, self.fields.speed, prior, codec)
+        fields = self.fields
+        if codec and fields.files in (None, b""):
+            fields = replace(fields, files=codec.fitted().fingerprint[:FINGERPRINT])
+        elif fields.files is None and coding.any_of(given):
+            fields = replace(fields, files=b"")
         with files.replacing(self._path, force=True) as file:
-            writer = _ArchiveWriter(file, self.fields, prior, self.label, progress)
+            writer = _ArchiveWriter(file, fields, prior, self.label, progress)
             for member in kept:
                 writer.copy(member, self._file)
-            writer.add(given, verify=verify, threads=threads)
+            writer.add(given, coding, verify=verify, threads=threads)
             writer.end()
         self._file.close()
         self._file = open(self._path, "rb")  # noqa: SIM115
@@ -469,8 +506,9 @@ def write_archive(
     threads: int = 1,
     label: str = "the archive",
     progress: Progress | None = None,
-    model: Prior | AnyCodec | None = None,
+    model: Any = None,
     prior: bool = True,
+    content: str = AUTO,
     content_in: ContentIn | None = None,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
@@ -486,11 +524,12 @@ def write_archive(
     label : str, default="the archive"
         What sentences call it.
     model : Prior or AnyCodec, optional
-        What members are coded with; those that one of pictures is not for are coded as bytes.
-    prior : bool, default=True
-        As :meth:`Archive.create` takes it.
+        What members are coded with; of something else than bytes those that it is for.
+    prior, content
+        As :meth:`Archive.create` takes them.
     content_in : callable, optional
-        Returns what a member is coded as with a model of something else than bytes, in place of its own method.
+        Returns what a member is coded as with a model of something else than bytes, in place of its own method; it need
+        not come back byte for byte.
 
     Returns
     -------
@@ -500,37 +539,51 @@ def write_archive(
     Warns
     -----
     IsthmusWarning
-        The model is not for some members, or some come back with the same pixels and not byte for byte.
+        The model is not for some members.
     """
     checks.choice("compress", "speed", speed, tuple(SPEEDS))
     check_names(contents)
     number = SPEEDS[speed]
-    if isinstance(model, AnyCodec):  # of something else than bytes: each member becomes a compressed file
-        if number != NORMAL:
-            raise checks.model_at_speed()
-        known: Any = model
-        fields = Fields(STORED, prior=model.fitted().fingerprint[:FINGERPRINT], files=True)
-    else:
-        known = Choice(number, model, prior).for_members(contents)
-        fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
-    writer = _ArchiveWriter(file, fields, known, label, progress, content_in)
-    writer.add(contents, verify=verify, threads=threads)
+    checks.choice("compress", "content", content, (AUTO, BYTES))
+    codec = model if isinstance(model, AnyCodec) else None
+    if codec and number != NORMAL:
+        raise checks.model_at_speed()
+    known = Choice(number, None if codec else model, prior).for_members(contents)
+    coding = _coding(content, number, known, codec, prior=prior, content_in=content_in)
+    fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
+    if codec:
+        fields = replace(fields, files=codec.fitted().fingerprint[:FINGERPRINT])
+    elif coding.any_of(contents):
+        fields = replace(fields, files=b"")
+    writer = _ArchiveWriter(file, fields, known, label, progress)
+    writer.add(contents, coding, verify=verify, threads=threads)
     return writer.end()
+
+
+def _coding(
+    content: str,
+    speed: int,
+    known: Prior | None,
+    codec: AnyCodec | None,
+    *,
+    prior: bool = True,
+    content_in: ContentIn | None = None,
+) -> Coding:
+    """Return as what members are coded: as bytes where little time is to be spent, or with a model of bytes."""
+    carried = shipped()
+    is_model = known is not None and (carried is None or known.fingerprint != carried.fingerprint)
+    content = BYTES if speed != NORMAL or is_model else content
+    if content_in:
+        return Coding(content, prior, content_in, exactly=False)
+    return Coding(content, prior, codec.content_in if codec else None)
 
 
 class _ArchiveWriter:
     """Writes the parts of an archive in their order."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        fields: Fields,
-        prior: Any,
-        label: str,
-        progress: Progress | None,
-        content_in: ContentIn | None = None,
+        self, file: BinaryIO, fields: Fields, prior: Prior | None, label: str, progress: Progress | None
     ) -> None:
-        self._content_in = content_in
         self._file, self._fields, self._prior, self._label, self._progress = file, fields, prior, label, progress
         self._members: list[Member] = []
         self._size = 0
@@ -538,59 +591,67 @@ class _ArchiveWriter:
 
     def copy(self, member: Member, file: BinaryIO) -> None:
         """Take over a member of another archive that is coded in the same way."""
-        source = Source(file, member.name)
         for block in member.blocks:
-            file.seek(block.position)
-            self._put(source.take(block.size))
+            self._put_all(Window(file, block.position, block.size))
         self._members.append(member)
 
-    def add(self, contents: Given, *, verify: bool, threads: int) -> None:
-        """Code members, several at a time, or several groups of blocks."""
-        if self._fields.files and contents:
-            self._add_files(contents, verify=verify, threads=threads)
-            return
+    def add(self, contents: Given, coding: Coding, *, verify: bool, threads: int) -> None:
+        """Code members, several groups of blocks at a time."""
         found: dict[str, list[Block]] = {name: [] for name in contents}
+        forms: dict[str, int] = {}
         stopped = Event()  # else threads would work on at what nobody waits for
+        verified = self._label if verify else None
 
-        def work(task: tuple[str, list[bytes]]) -> tuple[str, list[tuple[Block, bytes]]]:
+        def work(task: tuple[str, list[bytes] | Opened]) -> tuple[str, list[tuple[Block, bytes]] | _File]:
             name, group = task
-            verified = self._label if verify else None
+            if isinstance(group, Opened):
+                return name, self._coded_file(group, verified, stopped)
             return name, _coded_group(self._fields, self._prior, group, self._progress, verified, stopped)
 
         try:
-            for name, group in _in_order(work, _groups_of(contents), threads):
-                for block, payload in group:
+            for name, coded in _in_order(work, _groups_of(contents, coding), threads):
+                if isinstance(coded, _File):
+                    forms[name] = coded.form
+                    found[name].append(coded.block)
+                    with coded.file:
+                        self._put_all(coded.file)
+                    continue
+                for block, payload in coded:
                     self._put(payload)
                     found[name].append(block)
         finally:
             stopped.set()
         for name, blocks in found.items():
-            self._members.append(Member(name, sum(block.length for block in blocks), tuple(blocks)))
+            length = sum(block.length for block in blocks)
+            self._members.append(Member(name, length, tuple(blocks), forms.get(name, OF_BYTES)))
+        if coding.others:
+            warnings.warn(IsthmusWarning(checks.members_without_model(coding.others)), stacklevel=4)
 
-    def _add_files(self, contents: Given, *, verify: bool, threads: int) -> None:
-        """Code members as compressed files of their own; warn of those that are not as others are."""
-        as_bytes, not_exact = list[str](), list[str]()
-        work = partial(_coded_file, self._content_in or self._prior.content_in, verify=verify)
-        for member in _in_order(work, contents.items(), threads):
-            blocks = []
-            for piece in _cut(memoryview(member.data)):
-                self._put(piece)
-                blocks.append(Block(len(piece), len(piece), True, check_of(piece, _check_size(len(piece)))))
-            self._members.append(Member(member.name, member.size, tuple(blocks)))
-            if member.why_bytes:
-                as_bytes.append(member.name)
-            elif not member.is_exact and self._content_in is None:
-                not_exact.append(member.name)
-            if self._progress:
-                self._progress(member.size, len(member.data))
-        if as_bytes:
-            warnings.warn(IsthmusWarning(checks.members_as_bytes(as_bytes)), stacklevel=4)
-        if not_exact:
-            warnings.warn(IsthmusWarning(checks.members_not_byte_for_byte(not_exact)), stacklevel=4)
+    def _coded_file(self, opened: Opened, verified: str | None, stopped: Event) -> _File | list[tuple[Block, bytes]]:
+        """Return a member as a compressed file of its own; as bytes, where it is short and they are fewer."""
+
+        def done(piece: object, written: int) -> None:
+            if stopped.is_set():
+                raise InterruptedError
+
+        file = opened.coded(verify=verified is not None, label=verified or self._label, done=done)
+        size, check = checked(file)
+        if opened.data is not None:
+            group = _coded_group(self._fields, self._prior, [opened.data], None, verified, stopped)
+            if (fewer := sum(block.size for block, _ in group)) <= size:
+                file.close()
+                if self._progress:
+                    self._progress(opened.size, fewer)
+                return group
+        if self._progress:
+            self._progress(opened.size, size)
+        file.seek(0)
+        form = EXACT if opened.content.is_exact else ALIKE
+        return _File(Block(opened.size, size, stored=False, check=check), file, form)
 
     def end(self) -> int:
         """Write the directory and the footer; return the bytes of the whole."""
-        directory = _packed(self._members, files=self._fields.files)
+        directory = _packed(self._members, files=self._fields.files is not None)
         blocks = sum(len(member.blocks) for member in self._members)
         if len(self._members) > MEMBERS_LIMIT or blocks > BLOCKS_LIMIT or len(directory) > DIRECTORY_LIMIT:
             raise checks.archive_too_large(self._label)
@@ -606,21 +667,30 @@ class _ArchiveWriter:
         self._file.write(content)
         self._size += len(content)
 
+    def _put_all(self, file: IO[bytes] | Window) -> None:
+        while piece := file.read(PIECE):
+            self._put(piece)
 
-def _groups_of(contents: Given) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the blocks of each member, as many at a time as one coder codes."""
+
+class _File(NamedTuple):
+    """A member that is a compressed file of its own, and its one block."""
+
+    block: Block
+    file: IO[bytes]
+    form: int
+
+
+def _groups_of(contents: Given, coding: Coding) -> Iterator[tuple[str, list[bytes] | Opened]]:
+    """Yield the blocks of each member, as many at a time as one coder codes; or the member as what it is."""
     for name, content in contents.items():
+        if opened := coding.opened(name, content):
+            yield name, opened
+            continue
         blocks = (
             pieces(content, BLOCK) if isinstance(content, str | os.PathLike) else _cut(as_bytes("archive", content))
         )
         while group := list(itertools.islice(blocks, GROUP)):
             yield name, group
-
-
-def _coded_file(content_in: ContentIn, item: tuple[str, Any], *, verify: bool) -> CodedMember:
-    name, content = item
-    given = content if isinstance(content, str | os.PathLike) else bytes(as_bytes("archive", content))
-    return coded_member(content_in, name, given, verify=verify)
 
 
 def _cut(data: memoryview) -> Iterator[bytes]:
@@ -680,17 +750,16 @@ def _check_size(length: int) -> int:
 
 
 def _packed(members: Sequence[Member], *, files: bool = False) -> bytes:
-    """Return the directory of members; of those that are compressed files it has the lengths of these as well."""
+    """Return the directory of members, which says their forms where some may be files."""
     blocks = [block for member in members for block in member.blocks]
-    lengths = [sum(block.length for block in member.blocks) if files else member.length for member in members]
     return b"".join(
         (
             varint(len(members)),
             *(member.name.encode() + b"\0" for member in members),
-            *map(varint, lengths),
+            *(varint(member.length) for member in members),
+            *(bytes([member.form]) for member in members if files),
             *(varint(2 * block.size + block.stored) for block in blocks),
             *(block.check for block in blocks),
-            *(varint(member.length) for member in members if files),
         )
     )
 
@@ -756,7 +825,7 @@ def _opened(file: BinaryIO, label: str) -> tuple[Fields, list[Member]]:
         file.seek(end - (copy + 1) * size)
         directory = _directory(source.take(size), length)
         if directory is not None and check_of(directory) == footer[8:12]:
-            return fields, _members(directory, start, end - copies * size, label, files=fields.files)
+            return fields, _members(directory, start, end - copies * size, label, files=fields.files is not None)
     raise source.damaged("its directory does not fit its check, or its end is missing")
 
 
@@ -764,13 +833,11 @@ def _directory(payload: bytes, length: int) -> bytes | None:
     return payload if len(payload) == length else decoded(_directory_coder(length), payload, length)
 
 
-def _members(directory: bytes, start: int, end: int, label: str, *, files: bool = False) -> list[Member]:
+def _members(directory: bytes, start: int, end: int, label: str, *, files: bool) -> list[Member]:
     """Return the members that a directory lists, whose payloads fill the file from ``start`` to ``end``."""
     source = Source(io.BytesIO(directory), label)
     try:
-        found = list(_listed(source, directory, start))
-        if files:
-            found = [replace(member, length=source.varint()) for member in found]
+        found = list(_listed(source, directory, start, files=files))
     except (ArtifactError, UnicodeDecodeError):
         raise source.damaged("its directory makes no sense") from None
     last = next((member.blocks[-1] for member in reversed(found) if member.blocks), None)
@@ -791,7 +858,7 @@ def _check_names(found: Sequence[str], label: str) -> None:
         raise checks.unsafe_members(label, *collision)
 
 
-def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]:
+def _listed(source: Source, directory: bytes, position: int, *, files: bool) -> Iterator[Member]:
     """Yield the members that a directory lists; nothing is allocated that its own length does not account for."""
     count = source.varint()
     if count > min(MEMBERS_LIMIT, len(directory)):
@@ -801,19 +868,31 @@ def _listed(source: Source, directory: bytes, position: int) -> Iterator[Member]
         raise source.damaged("names are missing")
     source.take(sum(map(len, found)) + count)
     lengths = [source.varint() for _ in found]
-    counts = [-(-length // BLOCK) for length in lengths]
+    forms = source.take(len(found)) if files else bytes(len(found))
+    if max(forms, default=0) > ALIKE:
+        raise source.damaged("members of no form")
+    are_files = [form != OF_BYTES for form in forms]
+    counts = [1 if is_file else -(-length // BLOCK) for length, is_file in zip(lengths, are_files, strict=True)]
     if sum(counts) > min(BLOCKS_LIMIT, len(directory)):
         raise source.damaged("too many blocks")
     shape = [
-        min(BLOCK, length - number * BLOCK) for length, n in zip(lengths, counts, strict=True) for number in range(n)
+        (length if is_file else min(BLOCK, length - number * BLOCK), is_file)
+        for length, n, is_file in zip(lengths, counts, are_files, strict=True)
+        for number in range(n)
     ]
     sizes = [source.varint() for _ in shape]
     blocks = deque[Block]()
-    for length, size in zip(shape, sizes, strict=True):
-        block = Block(length, size // 2, bool(size % 2), source.take(_check_size(length)), position)
-        if not (block.size == length if block.stored else believable(block.size, length)):
+    for (length, is_file), size in zip(shape, sizes, strict=True):
+        check = source.take(LONG_CHECK if is_file else _check_size(length))
+        block = Block(length, size // 2, bool(size % 2), check, position)
+        if block.stored if is_file else not _has_its_size(block):
             raise source.damaged("a block is of no size that it can have")
         blocks.append(block)
         position += block.size
-    for name, length, n in zip(found, lengths, counts, strict=True):
-        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)))
+    for name, length, n, form in zip(found, lengths, counts, forms, strict=True):
+        yield Member(name.decode(), length, tuple(blocks.popleft() for _ in range(n)), form)
+
+
+def _has_its_size(block: Block) -> bool:
+    """Tell whether a block of bytes can have the size that it has."""
+    return block.size == block.length if block.stored else believable(block.size, block.length)

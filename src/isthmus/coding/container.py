@@ -23,6 +23,7 @@ __all__ = [
     "ARCHIVE",
     "EMPTY",
     "MAGIC",
+    "SMALL_CONTENT",
     "SMALL_LIMIT",
     "SPEEDS",
     "STREAM",
@@ -45,8 +46,8 @@ __all__ = [
 
 MAGIC = b"\xc1\x69"
 FORMAT_NUMBER = 1
-SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, STREAM, ARCHIVE = 0, 1, 2, 3, 8, 9
-FORMS = (SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, STREAM, ARCHIVE)
+SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, SMALL_CONTENT, STREAM, ARCHIVE = 0, 1, 2, 3, 4, 8, 9
+FORMS = (SMALL_STORED, SMALL_PREDICTED, SMALL_WITH_PRIOR, SMALL_WITH_MODEL, SMALL_CONTENT, STREAM, ARCHIVE)
 SMALL_LIMIT = 65_535  # bytes of data
 SMALL_HEAD = 8  # bytes before them
 FIELDS_LIMIT = 65_535  # bytes of fields
@@ -54,6 +55,7 @@ VARINT_LIMIT = 10  # bytes of one
 SPEEDS = {"normal": 1, "fast": 2}
 STORED, PREDICTED, VALUES = 0, 1, 2  # methods
 SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small file, and a prior in the others
+FILES = b"\x01"  # form of the members of an archive that may be files of their own
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
 EMPTY = zlib.crc32(b"")
@@ -322,8 +324,9 @@ class Fields:
         The 16 first bytes of the fingerprint of the prior that the coder begins with.
     content : bytes, optional
         What is in the stream where it is not bytes: its number, and what it says of itself.
-    files : bool, default=False
-        Of an archive: whether its members are compressed files of their own.
+    files : bytes, optional
+        Of an archive of which members may be compressed files of their own: the 16 first bytes of the fingerprint of
+        the model that these need; none where they need none.
     """
 
     method: int
@@ -332,7 +335,7 @@ class Fields:
     name: str | None = None
     prior: bytes | None = None
     content: bytes | None = None
-    files: bool = False
+    files: bytes | None = None
 
     @classmethod
     def predicted(cls, speed: int, bits: int, prior: Prior | None, name: str | None = None) -> Self:
@@ -348,8 +351,8 @@ class Fields:
             fields[2] = self.content
         if self.prior is not None:
             fields[6] = self.prior
-        if self.files:
-            fields[8] = b""
+        if self.files is not None:
+            fields[8] = FILES + self.files
         packed = b"".join(varint(tag) + varint(len(value)) + value for tag, value in sorted(fields.items()))
         first = first_bytes(form) + varint(len(packed)) + packed
         return first + check_of(first[2:])
@@ -364,17 +367,17 @@ class Fields:
         packed = source.take(size)
         if check_of(first_bytes(form)[2:] + source.noted()) != source.take(4):
             raise source.damaged("its head does not fit its check")
-        found = cls._understood(_by_tag(packed, source), source)
-        if found.files and (form != ARCHIVE or found.method != STORED):
-            raise checks.later_form(source.name, "field 8 of such a file")
-        return found
+        return cls._understood(_by_tag(packed, source), source, form)
 
     @classmethod
-    def _understood(cls, fields: Mapping[int, bytes], source: Source) -> Self:
+    def _understood(cls, fields: Mapping[int, bytes], source: Source, form: int) -> Self:
         """Return what fields mean, each of which is what it should be, or was written by a later version."""
-        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6, 8)]
+        unknown = [tag for tag in fields if tag % 2 == 0 and tag not in (2, 4, 6, *([8] if form == ARCHIVE else []))]
         if unknown:
             raise checks.later_form(source.name, f"field {unknown[0]}")
+        files = fields.get(8)
+        if files is not None and (files[:1] != FILES or len(files) not in (1, 1 + FINGERPRINT)):
+            raise checks.later_form(source.name, f"members of form {files[:1].hex()}")
         coder = fields.get(4, b"")
         if len(coder) != 3:
             raise source.damaged("its head does not say how it is coded")
@@ -389,12 +392,9 @@ class Fields:
         prior = fields.get(6)
         if prior is not None and len(prior) != FINGERPRINT:
             raise source.damaged("its head does not say which prior it needs")
-        if fields.get(8):
-            raise checks.later_form(source.name, "a value of field 8")
-        files = 8 in fields
-        if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)) and not files:
+        if prior is not None and (method, speed) not in ((PREDICTED, NORMAL), (VALUES, 0)):
             raise checks.later_form(source.name, f"a prior for method {method}, speed {speed}")
-        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, files)
+        return cls(method, speed, bits, _name(fields.get(1), source), prior, content, files and files[1:])
 
     def found_prior(self, model: Known | None, name: str) -> Prior | None:
         """Return the prior that the coder needs; errors are those of :func:`needed_prior`."""

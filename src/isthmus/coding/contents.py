@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from isthmus import checks
 from isthmus.coding.chunks import AFRESH, DATA, STORED, Head, Totals
 from isthmus.coding.container import FINGERPRINT, STREAM, VALUES, Fields, Source, check_of, varint
+from isthmus.coding.short import Short
 from isthmus.errors import FormatNumberError
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Piece",
     "Work",
     "decoded",
+    "read_short",
     "side_by_side",
     "write",
 ]
@@ -211,6 +214,7 @@ def write(
     threads: int = THREADS,
     label: str = "the data",
     done: Callable[[Piece, int], object] | None = None,
+    short: bool = False,
 ) -> int:
     """Write a content as a stream, and return how many bytes that are.
 
@@ -229,6 +233,8 @@ def write(
         What sentences call it.
     done : callable, optional
         Is told each piece, and how many bytes were written for it.
+    short : bool, default=False
+        Whether one piece that is short may become a small file, which keeps no name.
     """
     described = content.description()
     prior = None if content.fingerprint is None else content.fingerprint[:FINGERPRINT]
@@ -242,9 +248,19 @@ def write(
             raise checks.unlike_its_source(label)
         return piece
 
+    pieces = side_by_side(content.work(), made, min(threads, content.at_once))
+    if short:
+        first = list(islice(pieces, 2))
+        found = Short.of(fields.content or b"", *first[0][:3]) if len(first) == 1 else None
+        if found:
+            written = file.write(found.to_bytes())
+            if done:
+                done(first[0], written)
+            return written
+        pieces = chain(first, pieces)
     written = file.write(fields.to_bytes(STREAM))
     totals = Totals()
-    for piece in side_by_side(content.work(), made, min(threads, content.at_once)):
+    for piece in pieces:
         stored = piece.payload is None or len(piece.payload) >= len(piece.data)
         payload = piece.data if stored or piece.payload is None else piece.payload
         head = Head(DATA | AFRESH | (STORED if stored else 0), piece.units, len(payload), check_of(piece.data))
@@ -264,6 +280,22 @@ def decoded(described: Described, units: int, payload: bytes) -> bytes | None:
         raise
     except ValueError:
         return None
+
+
+def read_short(source: Source, model: Any = None) -> tuple[Described, bytes]:
+    """Return what reads the content of a small file, whose first bytes are taken, and the data of its piece.
+
+    Raises
+    ------
+    ArtifactError
+        It is not as it was written; or as :func:`reader_of` raises it.
+    """
+    short = Short.read(source)
+    described = reader_of(short.content, source.name, model)
+    data = decoded(described, short.units, short.payload)
+    if data is None or not short.holds(data):
+        raise source.damaged("its check does not fit its data, or its end is missing")
+    return described, data
 
 
 def reader_of(content: bytes, name: str, model: Any = None) -> Described:

@@ -13,6 +13,7 @@ from isthmus.coding.chunks import END, END_SIZE, Head
 from isthmus.coding.container import (
     ARCHIVE,
     FINGERPRINT,
+    SMALL_CONTENT,
     SMALL_FINGERPRINT,
     SMALL_HEAD,
     SMALL_STORED,
@@ -25,6 +26,7 @@ from isthmus.coding.container import (
 )
 from isthmus.coding.kinds import ANY
 from isthmus.coding.prior import shipped
+from isthmus.coding.short import Short
 
 __all__ = ["describe"]
 
@@ -40,8 +42,9 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         ``form`` ("small", "stream" or "archive"), ``bytes`` of data, ``compressed_bytes``, ``parts`` (below), ``model``
         (first bytes of the fingerprint of the prior or model that it needs, in hexadecimal, or None), ``carried``
         (whether isthmus carries that) and, by form, ``speed``, ``table_bits``, ``name``, ``chunks``, ``stored`` (how
-        many of them), ``restarts``, ``members`` (how many), and ``largest``: of the five members that take most, the
-        largest first, ``name``, ``bytes`` and ``compressed_bytes``, without their entries in the directory.
+        many of them), ``restarts``, ``members`` (how many), ``files`` (how many of them are coded as what they are),
+        and ``largest``: of the five members that take most, the largest first, ``name``, ``bytes`` and
+        ``compressed_bytes``, without their entries in the directory.
 
         ``parts`` are bytes of the file by what they are for; they add up to its size. "head": first bytes, fields and
         check; "coded" and "stored": payloads; of a stream, "chunk heads", which hold the checks, and "end"; of an
@@ -58,6 +61,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         form = opened(source)
         if form == STREAM:
             found = {"form": "stream", **_of_stream(source)}
+        elif form == SMALL_CONTENT:
+            found = {"form": "small", **_of_short(source, size)}
         elif form != ARCHIVE:
             found = {"form": "small", **_of_small(source, form, size)}
     if form == ARCHIVE:
@@ -76,6 +81,25 @@ def _of_small(source: Source, form: int, size: int) -> dict[str, Any]:
     stored, payload = form == SMALL_STORED, size - source.position
     parts = {"head": source.position, "coded": 0 if stored else payload, "stored": payload if stored else 0}
     return {"bytes": length, "stored": int(stored), "parts": parts, **_of_prior(named)}
+
+
+def _of_short(source: Source, size: int) -> dict[str, Any]:
+    short = Short.read(source)
+    content = contents.reader_of(short.content, source.name, ANY)
+    return {
+        **_of_prior(getattr(content, "needs", None)),
+        "speed": 0,
+        "name": None,
+        "bytes": short.length,
+        "chunks": 1,
+        "stored": 0,
+        "parts": {"head": size - len(short.payload), "coded": len(short.payload), "stored": 0},
+        **_of_content(content, short.units, content.costs(short.payload)),
+    }
+
+
+def _of_content(content: contents.Described, units: int, costs: dict[str, int]) -> dict[str, Any]:
+    return {"content": content.kind, "unit": content.unit, "units": units, "columns": costs}
 
 
 def _of_prior(named: bytes | None) -> dict[str, Any]:
@@ -114,16 +138,13 @@ def _of_stream(source: Source) -> dict[str, Any]:
     parts["end"] = source.position - start
     return {
         **_of_fields(fields),
+        **(_of_prior(needed) if (needed := getattr(content, "needs", None)) and not fields.prior else {}),
         "bytes": length,
         "chunks": number,
         "stored": stored,
         "restarts": restarts,
         "parts": parts,
-        **(
-            {}
-            if content is None
-            else {"content": content.kind, "unit": content.unit, "units": units, "columns": columns}
-        ),
+        **({} if content is None else _of_content(content, units, columns)),
     }
 
 
@@ -131,15 +152,15 @@ def _of_archive(path: str | os.PathLike[str], size: int) -> dict[str, Any]:
     with Archive(path) as archive:
         members, fields = archive.members, archive.fields
     blocks = [block for member in members for block in member.blocks]
-    payloads = {"coded": sum(block.size for block in blocks), "stored": 0} if fields.files else _of_payloads(blocks)
-    parts = {"head": len(fields.to_bytes(ARCHIVE)), **payloads}
+    parts = {"head": len(fields.to_bytes(ARCHIVE)), **_of_payloads(blocks)}
     return {
         **_of_fields(fields),
+        **(_of_prior(fields.files) if fields.files else {}),
         "bytes": sum(member.length for member in members),
         "members": len(members),
         "chunks": len(blocks),
-        "stored": 0 if fields.files else sum(block.stored for block in blocks),
-        "files": fields.files,
+        "stored": sum(block.stored for block in blocks),
+        "files": sum(member.is_file for member in members),
         "parts": {**parts, "directory": size - sum(parts.values())},
         "largest": [
             {"name": member.name, "bytes": member.length, "compressed_bytes": member.size}

@@ -143,6 +143,7 @@ KINDS = {
     kind.content: kind
     for kind in (
         Kind("pictures", "PictureCodec", "isthmus.coding.pictures.model"),
+        Kind("tables", "TableCodec", "isthmus.coding.tables.model"),
         Kind(BYTES, "Codec", "isthmus.coding.codec"),  # the last: whatever is nothing else
     )
 }

@@ -138,7 +138,8 @@ def write_recognised(
         Whether it is never written as bytes.
     """
     how: dict[str, Any] = {"name": name, "verify": verify, "threads": threads, "label": label, "done": done}
-    if size > SMALL_LIMIT or whatever or not content.is_exact:
+    how["short"] = size <= SMALL_LIMIT
+    if not how["short"] or whatever or not content.is_exact:
         written = contents.write(file, content, **how)
         source.seek(0, io.SEEK_END)  # wherever the content has left it
         return written

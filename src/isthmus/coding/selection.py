@@ -8,9 +8,10 @@ from itertools import pairwise
 from isthmus import checks
 from isthmus.coding import contents
 from isthmus.coding.chunks import END, Head, Restart
-from isthmus.coding.container import STREAM, Fields, Source, check_of
+from isthmus.coding.container import SMALL_CONTENT, STREAM, Fields, Source, check_of
 from isthmus.coding.contents import Chosen
 from isthmus.coding.kinds import Known
+from isthmus.coding.short import Short
 from isthmus.coding.stream import end_of
 from isthmus.coding.tables import DescribedParquet, DescribedText
 
@@ -38,6 +39,9 @@ def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: 
     ParameterError
         There are not so many rows.
     """
+    if form == SMALL_CONTENT:
+        yield from _of_short(source, start, stop, model)
+        return
     fields = Fields.read(source, STREAM) if form == STREAM else None
     if fields is None or fields.content is None:
         raise checks.no_rows_in(source.name)
@@ -49,12 +53,31 @@ def chosen_rows(source: Source, form: int, start: int, stop: int | None, model: 
         raise source.damaged("its end is missing, which says where its rows are")
     _, head, _ = _chunk(source, places[-1])
     count = places[-1].units + head.units
-    stop = count if stop is None else min(stop, count)
-    if not 0 <= start < max(count, 1):
-        raise checks.rows_beyond(source.name, start, count)
+    stop = _stop(source, start, stop, count)
     _, _, first = _chunk(source, places[0])
     chosen = _chosen(source, table, [*places, Restart(units=count)], start, stop)
-    yield from table.chosen_as_file(first, chosen)
+    yield from table.chosen_as_file(first, chosen, range(start, stop))
+
+
+def _of_short(source: Source, start: int, stop: int | None, model: Known | None) -> Iterator[bytes]:
+    """Yield the bytes of a file with some rows of a table of one group, which is all of a small file."""
+    short = Short.read(source)
+    table = contents.reader_of(short.content, source.name, model)
+    if not isinstance(table, DescribedText | DescribedParquet):
+        raise checks.no_rows_in(source.name)
+    stop = _stop(source, start, stop, short.units)
+    data = contents.decoded(table, short.units, short.payload)
+    if data is None or not short.holds(data):
+        raise source.damaged("its check does not fit its data")
+    chosen = [Chosen(short.units, short.payload, data, start, stop)]
+    yield from table.chosen_as_file(short.payload, chosen, range(start, stop))
+
+
+def _stop(source: Source, start: int, stop: int | None, count: int) -> int:
+    """Return the row behind the last one that is wanted; refuse rows behind all that there are."""
+    if not 0 <= start < max(count, 1):
+        raise checks.rows_beyond(source.name, start, count)
+    return count if stop is None else min(stop, count)
 
 
 def _chosen(

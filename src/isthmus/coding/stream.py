@@ -25,6 +25,7 @@ from isthmus.coding.chunks import DATA, END, END_SIZE, Chunk, Head, Restart, Tot
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
+    SMALL_CONTENT,
     SMALL_LIMIT,
     SPEEDS,
     STREAM,
@@ -615,6 +616,9 @@ def data_of(source: Source, form: int, model: Known | None = None, threads: int 
     """
     if form == ARCHIVE:
         raise checks.an_archive(source.name)
+    if form == SMALL_CONTENT:
+        described, data = contents.read_short(source, model)
+        return described.as_file(iter((data,)))
     return chunks(source, model, threads) if form == STREAM else iter((small_data(source, form, model),))
 
 
@@ -689,8 +693,8 @@ def compressed(
 def decompressed(data: Any, *, limit: int | None = None, model: Known | None = None) -> Any:
     """Return the data of a compressed file, of which at most ``limit`` bytes may come out; an array as an array."""
     source = Source.of(as_bytes("decompress", data), "the data")
-    if opened(source) == STREAM and (content := Fields.read(source, STREAM).content) is not None:
-        described, pieces = _described(source, content, model)
+    if described_pieces := _opened_content(source, model):
+        described, pieces = described_pieces
         if isinstance(described, contents.Array):
             if limit is not None and described.size > limit:
                 raise checks.too_long("the data", limit)
@@ -702,6 +706,17 @@ def decompressed(data: Any, *, limit: int | None = None, model: Known | None = N
     if len(found) > limit:
         raise checks.too_long("the data", limit)
     return found
+
+
+def _opened_content(source: Source, model: Known | None) -> tuple[contents.Described, Iterator[bytes]] | None:
+    """Return what a file of another content than bytes holds, and its pieces; None of bytes."""
+    form = opened(source)
+    if form == SMALL_CONTENT:
+        described, data = contents.read_short(source, model)
+        return described, iter((data,))
+    if form == STREAM and (content := Fields.read(source, STREAM).content) is not None:
+        return _described(source, content, model)
+    return None
 
 
 # ------------------------------------------------------------------ saving what is sound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -264,3 +265,16 @@ def test_a_kind_of_tables_that_is_not_known_is_of_a_later_version() -> None:
     head = Fields(VALUES, content=b"\1\7").to_bytes(STREAM)
     with pytest.raises(FormatNumberError):
         isthmus.decompress(head + bytes(30))
+
+
+@pytest.mark.parametrize("rows", [(0, 5), (7, 12), (20, None)])
+@pytest.mark.parametrize("index", [pd.RangeIndex(100, 160, 2), pd.Index(list("abcdefghij") * 3)])
+def test_some_rows_of_a_data_frame_keep_their_index(tmp_path: Path, index: pd.Index, rows: tuple[int, int]) -> None:
+    frame = pd.DataFrame({"x": range(30)}, index=index)
+    frame.to_parquet(tmp_path / "frame.parquet")
+    content, into = ParquetTable.of(tmp_path / "frame.parquet"), io.BytesIO()
+    with mock.patch("isthmus.coding.tables.parquet.MOST_ROWS", 8):
+        contents.write(into, content)
+    into.seek(0)
+    found = pd.read_parquet(io.BytesIO(isthmus.read_rows(into, *rows)))
+    pd.testing.assert_frame_equal(found, frame.iloc[slice(*rows)])

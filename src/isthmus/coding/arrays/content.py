@@ -71,7 +71,7 @@ class ArrayContent:
         if size != math.prod(shape) * dtype.itemsize:
             return NoArray("its head promises an array of another size")
         order: Literal["C", "F"] = "F" if is_fortran else "C"
-        if not size or not shape:
+        if not size or not shape or isinstance(file, io.BytesIO):
             array = np.ndarray(shape, dtype, file.read()[at - start :], order=order)
         else:
             array = np.memmap(file, dtype, "r", at, shape, order)

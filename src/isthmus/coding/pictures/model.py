@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from isthmus.coding import contents, kinds
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import THREADS, side_by_side
 from isthmus.coding.learned import Start, shapes
+from isthmus.coding.lending import Lender
 from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.picture import Stack
 from isthmus.coding.pictures.png import NoPixelsError
@@ -111,7 +111,7 @@ class PictureCodec(kinds.AnyCodec):
         self.__dict__.pop("tensors", None)
         self.__dict__.pop("fingerprint", None)
         self.__dict__.pop("_starts", None)  # of an earlier fit, for which this layout is not
-        self._idle: dict[int, SimpleQueue[ValueCoder]] = {k: SimpleQueue() for k in range(len(layout.levels))}
+        self._lenders: dict[int, Lender] = {}
 
     def _learn(self, pictures: NDArray[Any], coders: Mapping[int, ValueCoder], threads: int) -> None:
         """Show each coder its plane of some pictures."""
@@ -133,17 +133,11 @@ class PictureCodec(kinds.AnyCodec):
                 found[place] = built(STACK, self.layout.width, levels.bits, sides, PIXELS), sides
         return found
 
-    @contextmanager
-    def coder(self, place: int) -> Iterator[ValueCoder]:
+    def coder(self, place: int) -> AbstractContextManager[ValueCoder]:
         """Lend a coder for a plane, which begins with what was learned. Called in any thread."""
-        start = self._starts[place]
-        try:
-            coder = self._idle[place].get_nowait()
-        except Empty:
-            coder = ValueCoder(start.scheme, len(sides_of(self.layout, place)) + 2)
-        coder.begin(start)
-        yield coder
-        self._idle[place].put(coder)
+        if place not in self._lenders:
+            self._lenders[place] = Lender(self._starts[place], len(sides_of(self.layout, place)) + 2)
+        return self._lenders[place].coder()
 
     def fitted(self) -> Self:
         """Return itself; ParameterError before :meth:`fit`."""

@@ -289,6 +289,11 @@ class Pixels:
     def __init__(self, coding: Coding) -> None:
         self.coding = coding
 
+    @property
+    def needs(self) -> bytes | None:
+        """What names the model that it was coded with, in a file."""
+        return self.coding.needs
+
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return nothing: channels are coded together."""
         return {}

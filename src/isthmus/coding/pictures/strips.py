@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -70,6 +70,8 @@ class Coding:
         Rows of each picture of a stack.
     model : Model, optional
         With what coders of a stack begin.
+    needs : bytes, optional
+        What names that in a file.
     """
 
     layout: Layout
@@ -77,6 +79,7 @@ class Coding:
     rows: int
     period: int = 0
     model: Model | None = None
+    needs: bytes | None = field(default=None, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -115,7 +118,7 @@ class Coding:
         if not 0 < rows <= max(layout.height, period, 1) or rows * max(layout.width, 1) > UNITS_LIMIT:
             raise source.damaged("its strips have a size that none has")
         needed = cls._needed(source, model, named, (layout, period)) if named and model is not ANY else None
-        return cls(layout, kind, rows, period, needed)
+        return cls(layout, kind, rows, period, needed, named or None)
 
     @staticmethod
     def _needed(source: Source, model: Any, named: bytes, pictures: tuple[Layout, int]) -> Model:

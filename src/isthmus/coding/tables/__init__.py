@@ -14,6 +14,8 @@ from isthmus.coding.container import Source
 from isthmus.coding.tables.cells import Table, cut
 from isthmus.coding.tables.dialect import Dialect, NoTable
 from isthmus.coding.tables.layout import Group, Layout, analysed
+from isthmus.coding.tables.model import TableCodec
+from isthmus.coding.tables.modelled import MODELLED, DescribedModelled, ModelledTable
 from isthmus.coding.tables.parquet import PARQUET, DescribedParquet, ParquetTable
 from isthmus.coding.tables.planes import Form, Plane
 from isthmus.coding.tables.rows import Stretch, groups
@@ -21,17 +23,20 @@ from isthmus.coding.tables.sniffing import sniffed
 from isthmus.coding.tables.text import TEXT, DescribedText, TextTable
 
 __all__ = [
+    "DescribedModelled",
     "DescribedParquet",
     "DescribedText",
     "Dialect",
     "Form",
     "Group",
     "Layout",
+    "ModelledTable",
     "NoTable",
     "ParquetTable",
     "Plane",
     "Stretch",
     "Table",
+    "TableCodec",
     "TextTable",
     "analysed",
     "cut",
@@ -54,6 +59,8 @@ def described(source: Source, model: Any = None) -> DescribedText | DescribedPar
         It is none.
     """
     kind = source.varint()
+    if kind == MODELLED:
+        return DescribedModelled.read(source, model)
     if kind not in READERS:
         raise checks.later_form(source.name, f"a table of kind {kind}")
     if source.up_to(1):

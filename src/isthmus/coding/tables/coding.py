@@ -20,7 +20,17 @@ from isthmus.coding.tables.plan import LONGEST_PIECE, MOST, WIDTHS, Plan, Width,
 from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.values import ValueCoder
 
-__all__ = ["DESCRIPTION_LIMIT", "coded_planes", "decoded_planes", "sizes_of_planes"]
+__all__ = [
+    "DESCRIPTION_LIMIT",
+    "Split",
+    "bytes_of_plans",
+    "coded_planes",
+    "decoded_planes",
+    "planned",
+    "read_plans",
+    "sizes_of_planes",
+    "with_values",
+]
 
 KEPT, ALIKE = 12, 2  # contexts of earlier planes that are kept; of the same planes
 COST = 24, 8  # bits that a context has to save before it is worth naming: at all, and for each plane in it
@@ -86,36 +96,53 @@ def coded_planes(columns: Sequence[Sequence[Plane]], threads: int = THREADS) -> 
     """Return the planes of columns: the order and the plans, then the payloads of each."""
     split = Split.of(columns)
     values = split.cut(columns)
+    plans = planned(split.forms, values)
+    order = list(plans)
+    coders = [_PlaneCoder(split.forms, order, values, plane, plan) for plane, plan in plans.items()]
+    return packed(bytes_of_plans(plans)) + b"".join(side_by_side(coders, _PlaneCoder.encode, threads))
+
+
+def planned(forms: Sequence[Form], values: Sequence[Values]) -> dict[int, Plan]:
+    """Return the plan of each plane, in the order in which they are best coded."""
     # What says where another has values keeps its place; the others are ranked alone.
-    planes = [replace(form, where=None).filled(v) for form, v in zip(split.forms, values, strict=True)]
-    order = _following(ranked([[plane] for plane in planes]), split.forms)
+    planes = [replace(form, where=None).filled(v) for form, v in zip(forms, values, strict=True)]
+    order = _following(ranked([[plane] for plane in planes]), forms)
     places = {one.plane: place for place, one in enumerate(order)}
-    plans = [_plan(one, places, split.forms, values[one.plane]) for one in order]
-    head = b"".join(varint(one.plane) + plan.to_bytes() for one, plan in zip(order, plans, strict=True))
-    planned = list(places)
-    coders = [
-        _PlaneCoder(split.forms, planned, values, one.plane, plan) for one, plan in zip(order, plans, strict=True)
-    ]
-    return packed(head) + b"".join(side_by_side(coders, _PlaneCoder.encode, threads))
+    return {one.plane: _plan(one, places, forms, values[one.plane]) for one in order}
+
+
+def bytes_of_plans(plans: Mapping[int, Plan]) -> bytes:
+    """Return the order of planes, and their plans."""
+    return b"".join(varint(plane) + plan.to_bytes() for plane, plan in plans.items())
+
+
+def read_plans(head: Source, forms: Sequence[Form]) -> dict[int, Plan]:
+    """Return what :func:`bytes_of_plans` wrote of planes, to the end of a source.
+
+    Raises
+    ------
+    ArtifactError
+        It is none.
+    """
+    plans: dict[int, Plan] = {}
+    for step in range(len(forms)):
+        plane = at_most(head, len(forms) - 1, "planes")
+        if plane in plans:
+            raise head.damaged("a column stands twice in its order")
+        where = forms[plane].where
+        if where is not None and where not in plans:
+            raise head.damaged("a column of it comes before the one that says where it has values")
+        plans[plane] = Plan.read(head, step)
+    if head.up_to(1):
+        raise head.damaged("more follows its plans")
+    return plans
 
 
 def decoded_planes(source: Source, columns: Sequence[Sequence[Form]], rows: int) -> list[list[Integers]]:
     """Return the values of each column's planes."""
     split = Split.of(columns)
-    count = len(split.forms)
-    head = Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name)
-    plans: dict[int, Plan] = {}
-    for step in range(count):
-        plane = at_most(head, count - 1, "planes")
-        if plane in plans:
-            raise source.damaged("a column stands twice in its order")
-        where = split.forms[plane].where
-        if where is not None and where not in plans:
-            raise source.damaged("a column of it comes before the one that says where it has values")
-        plans[plane] = Plan.read(head, step)
-    if head.up_to(1):
-        raise source.damaged("more follows its plans")
-    values = [np.zeros(rows, np.int64) for _ in range(count)]
+    plans = read_plans(Source.of(unpacked(source, DESCRIPTION_LIMIT), source.name), split.forms)
+    values = [np.zeros(rows, np.int64) for _ in split.forms]
     order = list(plans)
     coders = [_PlaneCoder(split.forms, order, values, plane, plan) for plane, plan in plans.items()]
     payloads = [[source.take(source.varint()) for _ in sections(rows)] for _ in coders]
@@ -259,11 +286,17 @@ class _PlaneCoder:
 
     def _rows(self, section: slice) -> Any:
         """Return the rows of a section that have a value."""
-        where = self._form.where
-        return section if where is None else section.start + np.flatnonzero(self._values[where][section] == 0)
+        return with_values(self._form, self._values, section)
 
     def _sides_at(self, rows: Any) -> list[Values]:
         return [np.ascontiguousarray(self._values[k][rows]) for k in self._sides]
+
+
+def with_values(form: Form, values: Sequence[Values] | Mapping[int, Values], section: slice) -> Any:
+    """Return the rows of a section in which a plane has a value: the section, or their numbers."""
+    if form.where is None:
+        return section
+    return section.start + np.flatnonzero(values[form.where][section] == 0)
 
 
 def _following(order: Sequence[Ranked], forms: Sequence[Form]) -> list[Ranked]:

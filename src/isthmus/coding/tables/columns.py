@@ -72,21 +72,22 @@ class Numbers:
         which[others] = [order[column.cells[place]] for place in others]
         apart = better_apart(scale, len(exceptions), column.counts[others].sum() / column.n_rows)
         numbers = cls(reading.notation, scale, tuple(exceptions), apart)
-        return numbers, numbers._numbering.planes(reading.values, which, reading.variants, column.codes)
+        return numbers, numbers.numbering.planes(reading.values, which, reading.variants, column.codes)
 
     @property
-    def _numbering(self) -> Numbering:
+    def numbering(self) -> Numbering:
+        """How numbers and exceptions share planes."""
         return Numbering(self.scale, len(self.exceptions), self.apart, self.notation.variants)
 
     @property
     def forms(self) -> list[Form]:
         """The planes of exceptions, of numbers, and of the ways in which they are written."""
-        return self._numbering.forms
+        return self.numbering.forms
 
     def contents(self, values: Values, text: bytes, n_rows: int) -> Distinct:
         """Return the cells without their quotes."""
         ways = self.notation.variants
-        places, exceptions, variants = self._numbering.parted(values)
+        places, exceptions, variants = self.numbering.parted(values)
         found, codes = distinct_numbers(places, self.scale.size)
         pairs, codes = distinct_numbers(codes * ways + variants, len(found) * ways)
         cells = self.notation.cells(self.scale.numbers(found[pairs // ways]), pairs % ways)

@@ -85,10 +85,17 @@ class Decimals:
             return None
         values, places, fits = _parsed(guess._bare(column.cells), guess.mark)
         most, fits = _best_places(values, places, fits, column.cells)
-        places = np.where(fits, places, most)
-        values = np.where(fits, values * POWERS[most - places], 0)  # in units of the last place
+        values, places = _in_units(values, places, fits, most)
         notation, variants = replace(guess, places=most)._ruled(values, places, column.counts * fits)
         return Reading(notation, values, variants, fits).confirmed(column.cells)
+
+    def reading(self, cells: Sequence[bytes]) -> Reading:
+        """Return cells as numbers that are written in this notation."""
+        values, places, fits = _parsed(self._bare(cells), self.mark)
+        fits &= _fit(values, places, fits, self.places)
+        values, places = _in_units(values, places, fits, self.places)
+        variants = (places - self._expected(values)) % (self.places + 1) * self.varying
+        return Reading(self, values, variants, fits).confirmed(cells)
 
     @classmethod
     def _guessed(cls, cells: Sequence[bytes]) -> Self | None:
@@ -209,14 +216,25 @@ def _best_places(
     lengths = np.fromiter(map(len, cells), np.int64, len(cells))
     best, best_cost, best_fits = 0, math.inf, fits
     for most in np.flatnonzero(np.bincount(places[fits])).tolist():
-        those = fits & (places <= most)
-        those &= np.abs(values) <= LARGEST // POWERS[np.where(those, most - places, 0)]
+        those = _fit(values, places, fits, most)
         found = values[those] * POWERS[most - places[those]]
         span, count = int(found.max()) - int(found.min()) + 1, len(found)
         cost = count * math.log2(max(1.0, span / count)) + ((lengths[~those] + 1) * BITS_OF_CHARACTER).sum()
         if cost < best_cost:
             best, best_cost, best_fits = most, cost, those
     return best, best_fits
+
+
+def _fit(values: Numbers, places: Numbers, fits: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """Return which numbers have at most so many places, and can be counted in units of the last of them."""
+    those = fits & (places <= most)
+    return those & (np.abs(values) <= LARGEST // POWERS[np.where(those, most - places, 0)])
+
+
+def _in_units(values: Numbers, places: Numbers, fits: NDArray[np.bool_], most: int) -> tuple[Numbers, Numbers]:
+    """Return numbers in units of the last place, and how many places they have; of what is none 0 and all."""
+    places = np.where(fits, places, most)
+    return np.where(fits, values * POWERS[most - places], 0), places
 
 
 def _trailing_zeros(values: Numbers, most: int) -> Numbers:

@@ -24,7 +24,7 @@ The planes of a column follow from that, in the order of :attr:`Column.forms`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -41,7 +41,7 @@ from isthmus.coding.tables.packing import at_most, read_string, string
 from isthmus.coding.tables.planes import Form, Integers, Plane
 from isthmus.coding.tables.spacing import Spacing
 
-__all__ = ["MOST_BYTES", "MOST_CELLS", "MOST_ROWS", "Group", "Layout", "analysed", "fits", "lengths"]
+__all__ = ["MOST_BYTES", "MOST_CELLS", "MOST_ROWS", "Group", "Layout", "analysed", "column_of", "fits", "lengths"]
 
 MOST_CELLS, MOST_ROWS, MOST_BYTES = 1 << 22, 1 << 20, 1 << 26  # of a group
 
@@ -96,9 +96,17 @@ class Layout:
         ArtifactError
             They cannot be those of a group with this description.
         """
-        columns, gaps, size, before = [], [], 0, np.zeros(self.n_rows, np.int64)
+        return self.written(self.cells(values, texts, name), values, name)
+
+    def cells(self, values: Sequence[Sequence[Integers]], texts: Sequence[bytes], name: str) -> Iterator[Distinct]:
+        """Yield the cells of each column as they are written; parameters are those of :meth:`restored`."""
         for column, its, text in zip(self.columns, values, texts, strict=True):
-            cells = self._cells(column, its, text, name)
+            yield self._cells(column, its, text, name)
+
+    def written(self, cells_of_columns: Iterable[Distinct], values: Sequence[Sequence[Integers]], name: str) -> bytes:
+        """Return the bytes of the group, given the cells of each column; the rest is as in :meth:`restored`."""
+        columns, gaps, size, before = [], [], 0, np.zeros(self.n_rows, np.int64)
+        for column, its, cells in zip(self.columns, values, cells_of_columns, strict=True):
             own = lengths(cells)
             if column.spacing is not None:
                 gaps.append(column.spacing.gaps(own, before, its[len(its) - len(column.spacing.forms) :]))
@@ -177,16 +185,36 @@ def analysed(table: Table) -> Group:
     before = np.zeros(table.n_rows, np.int64)
     for place, cells in enumerate(table.columns):
         distinct = Distinct.of(cells)
-        column, its, text = described(distinct, table.dialect)
-        if table.gaps is not None:
-            own = lengths(distinct)
-            spacing, spaces = Spacing.of(table.gaps[place], own, before)
-            column, its, before = replace(column, spacing=spacing), its + spaces, own
+        column, its, text, before = column_of(distinct, table, place, before)
         columns.append(column)
         planes.append(its)
         texts.append(text)
     layout = Layout(table.dialect, table.n_rows, table.size, table.head, table.tail, tuple(columns))
     return Group(layout, planes, texts)
+
+
+def column_of(
+    cells: Distinct, table: Table, place: int, before: NDArray[np.int64]
+) -> tuple[Column, list[Plane], bytes, NDArray[np.int64]]:
+    """Return what a column of a table is, its planes, its text, and the lengths of its cells.
+
+    Parameters
+    ----------
+    cells : Distinct
+        Its cells.
+    table : Table
+        It.
+    place : int
+        Of the column in the table.
+    before : NDArray[np.int64]
+        Lengths of the cells in the column before it; looked at only where cells stand behind spaces.
+    """
+    column, planes, text = described(cells, table.dialect)
+    if table.gaps is None:
+        return column, planes, text, before
+    own = lengths(cells)
+    spacing, spaces = Spacing.of(table.gaps[place], own, before)
+    return replace(column, spacing=spacing), planes + spaces, text, own
 
 
 def lengths(column: Distinct) -> NDArray[np.int64]:

@@ -51,10 +51,10 @@ class Moments:
         """Return the cells of a column as days since 1970, or seconds, or their fractions; None where they are none."""
         some = column.cells[:: len(column.cells) // LOOKED_AT + 1]
         pictures = Counter(picture for cell in some for picture in _pictures(cell)).most_common(2)
-        readings = [cls(picture)._reading(column.cells) for picture, count in pictures if 2 * count > len(some)]
+        readings = [cls(picture).reading(column.cells) for picture, count in pictures if 2 * count > len(some)]
         return max(readings, key=lambda reading: int(reading.known.sum()), default=None)
 
-    def _reading(self, cells: Sequence[bytes]) -> Reading:
+    def reading(self, cells: Sequence[bytes]) -> Reading:
         """Return cells that look like the picture as numbers."""
         width = len(self.picture)
         characters, lengths = matrix_of(cells, width)

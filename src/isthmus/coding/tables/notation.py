@@ -25,6 +25,9 @@ class Notation(Protocol):
     def cells(self, values: NDArray[np.int64], variants: NDArray[np.int64]) -> list[bytes]:
         """Return numbers as they are written, each in one of the ways: both (m,)."""
 
+    def reading(self, cells: Sequence[bytes]) -> Reading:
+        """Return cells as numbers; only those are such that are written in this notation."""
+
     def to_bytes(self) -> bytes:
         """Return what is the same for all numbers of a column."""
 

@@ -7,16 +7,17 @@ An Arrow table is made of it only when a file is written, so that no check hangs
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isthmus import checks
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import TABLE, THREADS, Chosen, Piece, Work
+from isthmus.coding.contents import TABLE, THREADS, Chosen, Making, Piece, Work
 from isthmus.coding.tables.arrow import ArrowGroup, ArrowLayout, arrow_groups
 from isthmus.coding.tables.dialect import NoTable
 from isthmus.coding.tables.layout import MOST_CELLS, MOST_ROWS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PARQUET", "DescribedParquet", "ParquetTable"]
 
 PARQUET = 1  # the kind of a table
+PANDAS = b"pandas"  # of the metadata of a schema: how a data frame is made of it
 FORM_LIMIT = 1 << 28  # bytes of a string in the form of a group
 
 
@@ -78,7 +80,8 @@ class ParquetTable:
                 groups = arrow_groups(table)
                 assert not isinstance(groups, NoTable)  # noqa: S101  its schema was looked at
                 for group in groups:
-                    yield ArrowWork(group, self._prior, self._threads)
+                    size = sum(plane.values.nbytes for planes in group.planes for plane in planes)
+                    yield Making(size, partial(_piece_of, group, prior=self._prior, threads=self._threads))
 
 
 def _tables(file: Any, rows: int | None = None) -> Iterator[pa.Table]:
@@ -91,38 +94,12 @@ def _tables(file: Any, rows: int | None = None) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([batch], schema=file.schema_arrow)
 
 
-@dataclass(frozen=True)
-class ArrowWork:
-    """Makes a piece of a group of rows.
-
-    Parameters
-    ----------
-    group : ArrowGroup
-        What it is made of.
-    prior : bool, default=True
-        Whether texts may be coded with the prior that the package carries.
-    threads : int, default=2
-        That may be used.
-    """
-
-    group: ArrowGroup
-    prior: bool = True
-    threads: int = THREADS
-
-    @property
-    def bytes(self) -> int:
-        """Of its data, about."""
-        return sum(plane.values.nbytes for planes in self.group.planes for plane in planes)
-
-    @property
-    def _values(self) -> list[list[Integers]]:
-        return [[plane.values for plane in planes] for planes in self.group.planes]
-
-    def __call__(self) -> Piece:
-        """Return the piece."""
-        layout, texts = self.group.layout, self.group.texts
-        payload = payload_of(layout, texts, self.group.planes, prior=self.prior, threads=self.threads)
-        return Piece(layout.n_rows, _form(layout, texts, self._values), payload)
+def _piece_of(group: ArrowGroup, *, prior: bool, threads: int) -> Piece:
+    """Return a piece of a group of rows; parameters are those of :class:`ParquetTable`."""
+    layout, texts = group.layout, group.texts
+    payload = payload_of(layout, texts, group.planes, prior=prior, threads=threads)
+    values = [[plane.values for plane in planes] for planes in group.planes]
+    return Piece(layout.n_rows, _form(layout, texts, values), payload)
 
 
 def _form(layout: ArrowLayout, texts: Sequence[bytes], values: Sequence[Sequence[Integers]]) -> bytes:
@@ -193,9 +170,23 @@ class DescribedParquet:
         """Yield the bytes of a Parquet file."""
         return _written(_table(piece, self._name) for piece in pieces)
 
-    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen]) -> Iterator[bytes]:
-        """Yield the bytes of a Parquet file of some rows."""
-        return _written(_table(one.data, self._name).slice(one.start, one.stop - one.start) for one in chosen)
+    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen], rows: range) -> Iterator[bytes]:
+        """Yield the bytes of a Parquet file of some rows, counted through all groups."""
+        tables = (_table(one.data, self._name).slice(one.start, one.stop - one.start) for one in chosen)
+        return _written(table.replace_schema_metadata(_of_rows(table.schema.metadata, rows)) for table in tables)
+
+
+def _of_rows(metadata: dict[bytes, bytes] | None, rows: range) -> dict[bytes, bytes] | None:
+    """Return the metadata of a schema for some rows: an index that pandas has as a range is that of these rows."""
+    try:
+        said = json.loads((metadata or {})[PANDAS])
+        for index in said["index_columns"]:
+            if isinstance(index, dict) and index["kind"] == "range":
+                start, step = int(index["start"]), int(index["step"])
+                index["start"], index["stop"] = start + step * rows.start, start + step * rows.stop
+    except (KeyError, TypeError, ValueError, RecursionError):  # nothing that pandas wrote
+        return metadata
+    return {**(metadata or {}), PANDAS: json.dumps(said).encode()}
 
 
 def _written(tables: Iterator[pa.Table]) -> Iterator[bytes]:

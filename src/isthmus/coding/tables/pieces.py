@@ -8,12 +8,15 @@ from typing import Any, Generic, Protocol, TypeVar
 from isthmus.coding.container import Source, varint
 from isthmus.coding.contents import THREADS
 from isthmus.coding.parts import packed, unpacked
+from isthmus.coding.tables.cells import names_in
 from isthmus.coding.tables.coding import DESCRIPTION_LIMIT, coded_planes, decoded_planes, sizes_of_planes
+from isthmus.coding.tables.dialect import Dialect
 from isthmus.coding.tables.layout import MOST_BYTES
 from isthmus.coding.tables.packing import at_most
 from isthmus.coding.tables.planes import Form, Integers, Plane
+from isthmus.coding.tables.quoting import unquoted
 
-__all__ = ["DESCRIPTION", "Parts", "costs_of", "named", "payload_of"]
+__all__ = ["DESCRIPTION", "Parts", "columns_of", "costs_of", "named", "payload_of"]
 
 DESCRIPTION = "description of the columns"
 
@@ -120,6 +123,18 @@ def named(names: Iterable[str], reserved: Iterable[str] = ()) -> list[str]:
         found.append(shown if shown not in taken else f"{shown} (column {place})")
         taken.add(found[-1])
     return found
+
+
+def columns_of(head: bytes, count: int, dialect: Dialect, reserved: Iterable[str] = ()) -> list[str]:
+    """Return a name for each of so many columns: as it is written before the rows, without quotes; else its place.
+
+    Where there are fewer names, as R writes them, the first columns have none.
+    """
+    written = names_in(head, dialect)
+    written = [b""] * (count - len(written)) + written if len(written) <= count else [b""] * count
+    inner = [unquoted(name, dialect.quote) if dialect.quote else None for name in written]
+    plain = [name if found is None else found for name, found in zip(written, inner, strict=True)]
+    return named((name.decode("utf-8", "replace") for name in plain), reserved)
 
 
 def _numbered(names: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isthmus.coding.container import Source, varint
 from isthmus.coding.tables.dialect import Dialect
@@ -65,14 +66,26 @@ class Quoting:
         quote = dialect.quote
         if not quote or not any(cell.startswith(quote) for cell in column.cells):
             return cls(), column, []
-        inner = [unquoted(cell, quote) for cell in column.cells]
-        contents = [cell if found is None else found for cell, found in zip(column.cells, inner, strict=True)]
-        quoted = np.array([found is not None for found in inner])
+        contents, quoted = _contents(column.cells, quote)
         exceptions = [np.not_equal(judge(dialect)(contents), quoted) for judge in RULES]
         rule = int(np.argmin([column.counts[exception].sum() for exception in exceptions]))
         quoting = cls(rule, bool(exceptions[rule].any()))
         planes = [form.filled(exceptions[rule][column.codes]) for form in quoting.forms]
         return quoting, column.replaced(contents), planes
+
+    def parted(self, column: Distinct, dialect: Dialect) -> tuple[Distinct, list[Integers]] | None:
+        """Return cells without their quotes, and the values of the plane, where there is one.
+
+        None where there is none, and some cells do not follow the rule. Where no cell stood in quotes when the rule was
+        found, quotes are a part of cells.
+        """
+        if self == Quoting() or not dialect.quote:
+            return column, []
+        contents, quoted = _contents(column.cells, dialect.quote)
+        misfits = np.not_equal(RULES[self.rule](dialect)(contents), quoted)
+        if misfits.any() and not self.broken:
+            return None
+        return column.replaced(contents), [misfits[column.codes]] * self.broken
 
     @property
     def forms(self) -> list[Form]:
@@ -101,6 +114,13 @@ class Quoting:
         """Return what :meth:`to_bytes` wrote."""
         number = at_most(source, 2 * len(RULES) - 1, "as the number of a rule for quotes")
         return cls(number >> 1, bool(number & 1))
+
+
+def _contents(cells: Sequence[bytes], quote: bytes) -> tuple[list[bytes], NDArray[np.bool_]]:
+    """Return cells without their quotes, and which of them had some."""
+    inner = [unquoted(cell, quote) for cell in cells]
+    contents = [cell if found is None else found for cell, found in zip(cells, inner, strict=True)]
+    return contents, np.array([found is not None for found in inner])
 
 
 def unquoted(cell: bytes, quote: bytes) -> bytes | None:

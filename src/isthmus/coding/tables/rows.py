@@ -56,9 +56,13 @@ class Rows:
         self.data = data
         self._tables = [table]  # given away, so that the memory of cells is free once they are planes
 
+    def table(self) -> Table | NoTable:
+        """Return their cells, once: they are given away."""
+        return self._tables.pop()
+
     def group(self) -> Group | Stretch:
         """Return them as a group, once."""
-        table = self._tables.pop()
+        table = self.table()
         return Stretch(self.data, table.why) if isinstance(table, NoTable) else analysed(table)
 
 
@@ -71,7 +75,12 @@ def groups(
 
 
 def rows_of_groups(
-    file: BinaryIO, *, cells: int = MOST_CELLS, rows: int = MOST_ROWS, size: int = MOST_BYTES
+    file: BinaryIO,
+    *,
+    cells: int = MOST_CELLS,
+    rows: int = MOST_ROWS,
+    size: int = MOST_BYTES,
+    dialect: Dialect | None = None,
 ) -> Iterator[Rows]:
     """Yield the groups of rows of a text table, whose bytes make up the file.
 
@@ -84,6 +93,8 @@ def rows_of_groups(
         Read from where it stands, to its end.
     cells, rows, size : int
         Of a group, at most; ``size`` in bytes. A group has one row at least, however many cells that has.
+    dialect : Dialect, optional
+        How the table is written, where that is known.
 
     Yields
     ------
@@ -93,11 +104,12 @@ def rows_of_groups(
     ahead = _Ahead(file)
     ahead.fill(size)
     start = ahead.lines()
-    dialect = sniffed(start)
-    if isinstance(dialect, NoTable):
+    found = dialect or sniffed(start)
+    if isinstance(found, NoTable):
         while data := ahead.take(size):
-            yield Rows(data, dialect)
+            yield Rows(data, found)
         return
+    dialect = found
     first = first_rows(start, dialect)
     width = 1 if isinstance(first, NoTable) else len(first.columns)
     most, before, splits = max(1, min(rows, cells // width)), 0, SPLITS
@@ -115,9 +127,9 @@ def rows_of_groups(
         before += data.count(dialect.newline) if isinstance(table, NoTable) else dialect.skipped + table.n_rows
         if isinstance(table, Table) and len(table.columns) != width:
             table = NoTable(checks.table_rows_differ(before, len(table.columns), width))
-        found = Rows(data, table)
+        kept = Rows(data, table)
         del data, table  # so that nothing but what is yielded keeps them
-        yield found
+        yield kept
         dialect = dialect.within()
 
 

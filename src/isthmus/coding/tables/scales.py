@@ -50,6 +50,21 @@ class Steps:
         distances = places.astype(np.uint64) * np.uint64(self.step)
         return distances.view(np.int64) + np.int64(self.low)
 
+    def holds(self, numbers: Numbers) -> NDArray[np.bool_]:
+        """Return which numbers are among them."""
+        places = self.places(numbers)
+        there = (places >= 0) & (places < self.size)
+        return there & (self.numbers(np.where(there, places, 0)) == numbers)
+
+    def wider(self) -> Steps:
+        """Return them with as many again on either side, but below zero only where they are already."""
+        low = max(self.low - self.step * self.size, -WIDEST)
+        if self.low >= 0:
+            low = max(low, 0)
+        below = (self.low - low) // self.step
+        above = min(self.size, max(0, (WIDEST - self.low) // self.step - self.size))
+        return Steps(self.low - below * self.step, self.step, min(below + self.size + above, WIDEST))
+
     def to_bytes(self) -> bytes:
         """Return the numbers, behind a zero."""
         return varint(0) + signed(self.low) + varint(self.step) + varint(self.size)
@@ -88,6 +103,16 @@ class Levels:
     def numbers(self, places: Integers) -> Numbers:
         """Return the numbers of these ranks."""
         return self.levels[places]
+
+    def holds(self, numbers: Numbers) -> NDArray[np.bool_]:
+        """Return which numbers are among them."""
+        return self.levels[np.minimum(self.places(numbers), self.size - 1)] == numbers
+
+    def between(self) -> Steps:
+        """Return all numbers from the lowest to the highest that are as far from these as these from each other."""
+        distances = self.levels - self.levels[0]
+        step = int(np.gcd.reduce(distances)) or 1
+        return Steps(self.low, step, int(distances[-1]) // step + 1)
 
     def to_bytes(self) -> bytes:
         """Return the list, behind its length."""

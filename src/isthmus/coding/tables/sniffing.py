@@ -12,7 +12,7 @@ from isthmus import checks
 from isthmus.coding.tables.cells import BOM, Table, cut
 from isthmus.coding.tables.dialect import SEPARATORS, SKIPPED, Dialect, Marks, NoTable, end_of_rows, row_ends
 
-__all__ = ["first_rows", "sniffed"]
+__all__ = ["first_rows", "newline_of", "sniffed"]
 
 OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 SAMPLE = 1 << 18  # bytes that are looked at
@@ -62,7 +62,7 @@ def sniffed(data: bytes) -> Dialect | NoTable:
     if data.startswith(OTHER_BOMS):
         return NoTable(checks.table_in_utf_16())
     body = data.removeprefix(BOM)
-    newline = _newline(body[:SAMPLE])
+    newline = newline_of(body[:SAMPLE])
     body = body[: end_of_rows(body, newline)]
     if not body:
         return NoTable(checks.table_without_rows())
@@ -82,7 +82,7 @@ def first_rows(data: bytes, dialect: Dialect) -> Table | NoTable:
     return cut(sample[: table.fitting], dialect) if isinstance(table, NoTable) and table.fitting else table
 
 
-def _newline(sample: bytes) -> bytes:
+def newline_of(sample: bytes) -> bytes:
     """Return what ends most lines."""
     both, feeds, returns = sample.count(b"\r\n"), sample.count(b"\n"), sample.count(b"\r")
     if both and 2 * both > feeds:

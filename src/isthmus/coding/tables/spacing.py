@@ -71,6 +71,18 @@ class Spacing:
         assert best is not None  # noqa: S101  there are rules
         return best[1], [form.filled(best[2]) for form in best[1].forms]
 
+    def misfits(self, gaps: Lengths, own: Lengths, before: Lengths) -> list[Integers] | None:
+        """Return the values of the plane, where there is one; parameters are those of :meth:`of`.
+
+        None where there is none, and some cells do not follow the rule; or where more spaces stand than before.
+        """
+        if int(gaps.max()) > self.most:
+            return None
+        misfits = (gaps - self._expected(own, before)) % (self.most + 1)
+        if misfits.any() and not self.broken:
+            return None
+        return [misfits] * self.broken
+
     @property
     def forms(self) -> list[Form]:
         """The plane of cells that do not follow the rule, where there are any."""

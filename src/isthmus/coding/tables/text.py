@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import TABLE, THREADS, Chosen, Piece, Work
+from isthmus.coding.contents import TABLE, THREADS, Chosen, Making, Piece, Work
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.tables.dialect import row_ends
 from isthmus.coding.tables.layout import MOST_BYTES, Layout
 from isthmus.coding.tables.packing import at_most
-from isthmus.coding.tables.pieces import Parts, costs_of, named, payload_of
-from isthmus.coding.tables.quoting import unquoted
+from isthmus.coding.tables.pieces import Parts, columns_of, costs_of, payload_of
 from isthmus.coding.tables.rows import Rows, Stretch, rows_of_groups
 
-__all__ = ["TEXT", "DescribedText", "TextTable"]
+__all__ = ["TEXT", "DescribedText", "TextTable", "piece_of"]
 
 TEXT = 0  # the kind of a table
 BYTES, ROWS = 0, 1  # what a piece is
@@ -51,12 +50,11 @@ class TextTable:
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces."""
         for rows in rows_of_groups(self._file):
-            yield RowsWork(rows, self._prior, self._threads)
+            yield Making(len(rows.data), partial(piece_of, rows, prior=self._prior, threads=self._threads))
 
 
-@dataclass(frozen=True)
-class RowsWork:
-    """Makes a piece of rows: planes and texts by column; of bytes that are no table, these.
+def piece_of(rows: Rows, *, prior: bool = True, threads: int = THREADS) -> Piece:
+    """Return a piece of rows: planes and texts by column; of bytes that are no table, these.
 
     Parameters
     ----------
@@ -67,24 +65,12 @@ class RowsWork:
     threads : int, default=2
         That may be used.
     """
-
-    rows: Rows
-    prior: bool = True
-    threads: int = THREADS
-
-    @property
-    def bytes(self) -> int:
-        """Of its data."""
-        return len(self.rows.data)
-
-    def __call__(self) -> Piece:
-        """Return the piece."""
-        data, group = self.rows.data, self.rows.group()
-        if isinstance(group, Stretch):
-            lines = min(data.count(b"\n"), UNITS_LIMIT)
-            return Piece(lines, data, varint(BYTES) + packed(data, prior=self.prior), group.why)
-        payload = payload_of(group.layout, group.texts, group.planes, prior=self.prior, threads=self.threads)
-        return Piece(group.layout.n_rows, data, varint(ROWS) + payload)
+    data, group = rows.data, rows.group()
+    if isinstance(group, Stretch):
+        lines = min(data.count(b"\n"), UNITS_LIMIT)
+        return Piece(lines, data, varint(BYTES) + packed(data, prior=prior), group.why)
+    payload = payload_of(group.layout, group.texts, group.planes, prior=prior, threads=threads)
+    return Piece(group.layout.n_rows, data, varint(ROWS) + payload)
 
 
 class DescribedText:
@@ -118,8 +104,9 @@ class DescribedText:
         parts = self._parts(payload)
         if parts is None:
             return {NO_TABLE: len(payload)}
-        if len(self._names) != len(parts.sizes) or parts.layout.names:
-            self._names = _shown_names(parts.layout)
+        layout = parts.layout
+        if len(self._names) != len(parts.sizes) or layout.names:
+            self._names = columns_of(layout.head, len(layout.columns), layout.dialect, [NO_TABLE])
         return costs_of(payload, parts.sizes_by_column(), self._names)
 
     def instead(self, start: int, stop: int | None) -> bytes:
@@ -130,14 +117,18 @@ class DescribedText:
         """Yield the bytes of the file."""
         return pieces
 
-    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen]) -> Iterator[bytes]:
+    def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen], rows: range) -> Iterator[bytes]:
         """Yield what stands before the first row of all, such as the names of columns, and some rows."""
-        parts = self._parts(first) if first else None
-        if parts is not None:
-            yield parts.layout.head
+        layout = self._layout(first) if first else None
+        if layout is not None:
+            yield layout.head
         for one in chosen:
-            parts = self._parts(one.payload) if one.payload else None
-            yield _lines(one, None if parts is None else parts.layout)
+            yield _lines(one, self._layout(one.payload) if one.payload else None)
+
+    def _layout(self, payload: bytes) -> Layout | None:
+        """Return what is known of a group of rows; None of bytes that are no table."""
+        parts = self._parts(payload)
+        return None if parts is None else parts.layout
 
     def _parts(self, payload: bytes) -> Parts[Layout] | None:
         """Return what stands in a payload before the planes; None of bytes that are no table."""
@@ -155,12 +146,3 @@ def _lines(chosen: Chosen, layout: Layout | None) -> bytes:
     ends = ends[: chosen.units] + len(layout.dialect.newline)
     places = [start, *ends.tolist(), len(chosen.data)]
     return chosen.data[places[chosen.start] : places[min(chosen.stop, len(places) - 1)]]
-
-
-def _shown_names(layout: Layout) -> list[str]:
-    """Return a name for each column: as it is written, without quotes; its place where it has none."""
-    quote = layout.dialect.quote
-    written = layout.names or [b""] * len(layout.columns)
-    inner = [unquoted(name, quote) if quote else None for name in written]
-    plain = [name if found is None else found for name, found in zip(written, inner, strict=True)]
-    return named((name.decode("utf-8", "replace") for name in plain), [NO_TABLE])
