@@ -1173,7 +1173,13 @@ def what_a_codec_learns_from(tmp: Path) -> None:
 @advises("checks.coding.masked_array")
 @advises("checks.coding.bound_of_fields")
 @advises("checks.coding.bound_without_array")
+@advises("checks.coding.bound_of_archive")
 def arrays_that_are_compressed(tmp: Path) -> None:
+    (tmp / "fields").mkdir()
+    np.save(tmp / "fields" / "f.npy", np.linspace(0, 1, 99))
+    assert main(["compress", str(tmp / "fields"), "--max-error", "0.1"]) == 2
+    run("compress", tmp / "fields")
+    run("compress", tmp / "fields" / "f.npy", "--max-error", "0.1")
     with told("convert them with astype"):
         isthmus.compress(np.array(["a", None], object))
     isthmus.compress(np.array(["a", None], object).astype("U4"))

@@ -22,6 +22,7 @@ __all__ = [
     "archive_too_large",
     "archive_without_model",
     "bound_not_used",
+    "bound_of_archive",
     "bound_of_fields",
     "bound_with_codec",
     "bound_without_array",
@@ -708,6 +709,14 @@ def bound_without_array(path: str, name: str) -> ParameterError:
     """Return the error for a bound on the error of something that is no array."""
     return ParameterError(
         f"compress: {name} is for arrays, and {path} holds none; leave it out, or give an array (in a file, .npy)."
+    )
+
+
+def bound_of_archive(name: str) -> ParameterError:
+    """Return the error for a bound on the error of members of an archive."""
+    return ParameterError(
+        f"compress: {name} is for arrays that are compressed alone, and members of an archive come back byte for byte; "
+        f"leave it out, or name the files one by one without -o."
     )
 
 

@@ -56,13 +56,13 @@ class Asked:
 
     choice: Choice
     recognised: Callable[[str, BinaryIO], Recognised]
-    bound: Mapping[str, float | None]
+    bound: Mapping[str, float]
     whatever: bool = False
 
     @property
     def has_bound(self) -> bool:
         """Whether numbers may be off."""
-        return any(self.bound.get(name) is not None for name in ("max_error", "rel_error"))
+        return not self.bound.keys().isdisjoint(("max_error", "rel_error"))
 
 
 def compare(terminal: Terminal, named: Sequence[str], paths: Sequence[Path], asked: Asked) -> Result:
@@ -199,17 +199,17 @@ def _samples(terminal: Terminal, paths: Sequence[Path], asked: Asked) -> tuple[l
     return found, kinds
 
 
-def _absolute(array: NDArray[Any], bound: Mapping[str, float | None]) -> float:
+def _absolute(array: NDArray[Any], bound: Mapping[str, float]) -> float:
     """Return how far numbers may be off, in absolute value: what the codecs of others take."""
-    if bound.get("max_error") is not None:
-        return float(bound["max_error"] or 0)
+    if "max_error" in bound:
+        return bound["max_error"]
     sizes = np.unique(np.abs(array[np.isfinite(array) & (array != bound.get("fill"))]))
     while len(sizes) > 1 and sizes[-1] >= APART * sizes[-2]:
         sizes = sizes[:-1]
     usual = array[np.abs(array) <= sizes[-1]] if len(sizes) else array.ravel()[:0]
     parts = [usual.real, usual.imag] if usual.dtype.kind == "c" else [usual]
     reach = max(float(np.ptp(part.astype(np.float64))) for part in parts) if usual.size else 0.0
-    return float(bound["rel_error"] or 0) * reach
+    return bound["rel_error"] * reach
 
 
 # ------------------------------------------------------------------ isthmus

@@ -154,10 +154,10 @@ def compress(
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
-    bound = {"max_error": max_error, "rel_error": rel_error, "fill": fill}
-    if codec and (bounds := [name for name, value in bound.items() if value is not None]):
-        raise checks.bound_with_codec(f"--{bounds[0].replace('_', '-')}", codec.content)
-    if given := {name: value for name, value in losses.items() if value is not None}:
+    bound = _given(max_error=max_error, rel_error=rel_error, fill=fill)
+    if codec and bound:
+        raise checks.bound_with_codec(_flag(min(bound)), codec.content)
+    if given := _given(**losses):
         if not isinstance(codec, PictureCodec):
             raise checks.target_without_model([f"--{name}" for name in given])
         alone = _records_alone(paths, dry_run or compare or stdout, output)
@@ -201,9 +201,19 @@ def compress(
     return Result({"files": done}, [_line(record) for record in done])
 
 
+def _given(**values: Any) -> dict[str, Any]:
+    """Return what a person said something of."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _flag(name: str) -> str:
+    """Return the flag of a parameter."""
+    return f"--{name.replace('_', '-')}"
+
+
 @dataclass(frozen=True)
 class _As:
-    """What a file that is compressed alone is coded as; members of archives are bytes.
+    """What a file that is compressed alone is coded as.
 
     Parameters
     ----------
@@ -216,7 +226,7 @@ class _As:
     """
 
     content: str = AUTO
-    bound: Mapping[str, float | None] = field(default_factory=dict)
+    bound: Mapping[str, float] = field(default_factory=dict)
     codec: AnyCodec | None = None
 
     def recognised(self, path: str, file: BinaryIO, settings: Mapping[str, Any]) -> Recognised:
@@ -224,13 +234,12 @@ class _As:
         if self.codec:
             return Recognised(self.codec.content_in(path, file))
         kind = kind_of(path, self.content)
-        bound = {name: value for name, value in self.bound.items() if value is not None}
-        if bound and kind != ARRAY:
-            raise checks.bound_without_array(path, min(bound))
+        if self.bound and kind != ARRAY:
+            raise checks.bound_without_array(path, _flag(min(self.bound)))
         if settings["speed"] != "normal" or settings["model"] is not None:
             kind = BYTES
         how = {"prior": settings["prior"], "threads": settings["threads"]}
-        return recognised(path, file, kind, bound=bound, **how)
+        return recognised(path, file, kind, bound=self.bound, **how)
 
 
 @dataclass(frozen=True)
@@ -258,6 +267,8 @@ class _Job:
             return cls(paths, None, how)
         if how.content not in (AUTO, BYTES):
             raise checks.content_of_archive(how.content)
+        if how.bound:
+            raise checks.bound_of_archive(_flag(min(how.bound)))
         members = gathered(paths, but=None if output is None else Path(output))
         if not members.files:
             raise checks.nothing_to_compress(", ".join(paths))
