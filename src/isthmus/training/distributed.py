@@ -6,6 +6,7 @@ wrapper: the engine averages gradients itself.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,12 @@ def start(device_type: str) -> None:
     """Join the other processes if ``torchrun`` started this one."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+        atexit.register(_leave)  # a process that ends with the group's threads still at work aborts now and then
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def world() -> int:
