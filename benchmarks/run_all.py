@@ -47,6 +47,7 @@ WITH_PEERS = (
     ("synthetic_table", []),
     ("text_compression", []),
     ("table_compression", []),
+    ("table_model", []),
     ("array_compression", []),
     ("picture_compression", []),
     ("codec_model", []),
