@@ -229,6 +229,7 @@ def test_an_empty_file_has_a_page(run: Run, files: Path) -> None:
         (("notes.txt", "--compare", "--report", "survey.csv"), 2, "--report must be a name that ends in .html"),
         (("no.txt", "--compare", "--report", "x.html"), 3, "no.txt"),
         (("-", "--compare", "--report", "x.html"), 2, "the standard input (-) goes alone"),
+        (("-", "--max-error", "1", "-o", "x.isth"), 2, "--max-error is for arrays, and the standard input holds none"),
         (("notes.txt", "--compare", "--max-error", "1", "--report", "x.html"), 2, "--max-error is for arrays"),
         (("field.npy", "--compare", "--psnr", "30", "--report", "x.html"), 2, "--psnr asks for a loss"),
     ],

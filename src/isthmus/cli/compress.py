@@ -148,8 +148,7 @@ def compress(
         if compare:
             told, shown = lossy.compare(terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None)
             return told if page is None else pages.with_page(terminal, told, page, shown, force=force)
-        alone = _records_alone(paths, dry_run or stdout, output)
-        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        alone, into = _records_alone(paths, dry_run or stdout, output), _targets(paths, output, force)
         targets = {**losses, "effort": effort}
         return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
     known = read_model(model)
@@ -160,8 +159,7 @@ def compress(
     if given := _given(**losses):
         if not isinstance(codec, PictureCodec):
             raise checks.target_without_model([f"--{name}" for name in given])
-        alone = _records_alone(paths, dry_run or compare or stdout, output)
-        into = [output] if output is not None else [_beside(path, force) for path in paths]
+        alone, into = _records_alone(paths, dry_run or compare or stdout, output), _targets(paths, output, force)
         return lossy.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
@@ -182,10 +180,25 @@ def compress(
     if STANDARD in paths:
         if len(paths) > 1 or dry_run or compare or content not in (AUTO, BYTES):
             raise ParameterError("compress: the standard input (-) goes alone, and is compressed as it comes.")
+        if bound:
+            raise checks.bound_without_array("the standard input", _flag(min(bound)))
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
         result = _only_told(terminal, paths, choice, how, dry_run=dry_run)
         return result if page is None else pages.with_page(terminal, result, page, force=force)
+    return _compress_files(terminal, paths, output, stdout, how, settings, force)
+
+
+def _compress_files(
+    terminal: Terminal,
+    paths: Sequence[str],
+    output: str | None,
+    stdout: bool,
+    how: _As,
+    settings: Mapping[str, Any],
+    force: bool,
+) -> Result:
+    """Compress files and folders to the standard output, to the file that is named, or each to one beside it."""
     with standard_output(terminal, "compress", output, stdout) as to_stdout:
         if to_stdout is not None:
             _compress_job(terminal, _Job.of(paths, None, how), to_stdout, "the standard output", settings)
@@ -199,6 +212,11 @@ def compress(
                 meter = _compress_job(terminal, job, file, str(target), settings)
             done.append(_record(job.paths, str(target), meter))
     return Result({"files": done}, [_line(record) for record in done])
+
+
+def _targets(paths: Sequence[str], output: str | None, force: bool) -> list[str]:
+    """Return where each goes: the file that is named, or one beside each."""
+    return [output] if output is not None else [_beside(path, force) for path in paths]
 
 
 def _given(**values: Any) -> dict[str, Any]:
