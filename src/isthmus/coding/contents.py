@@ -34,6 +34,7 @@ __all__ = [
     "Piece",
     "Work",
     "decoded",
+    "promised",
     "read_short",
     "side_by_side",
     "write",
@@ -280,6 +281,32 @@ def decoded(described: Described, units: int, payload: bytes) -> bytes | None:
         raise
     except ValueError:
         return None
+
+
+def promised(pieces: Iterator[bytes], size: int, name: str) -> Iterator[bytes]:
+    """Yield the data of pieces.
+
+    Parameters
+    ----------
+    pieces : iterator of bytes
+    size : int
+        Bytes that they have in all, as a description says.
+    name : str
+        Of the file, for sentences.
+
+    Raises
+    ------
+    ArtifactError
+        They have others; those beyond are not yielded.
+    """
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > size:
+            break
+        yield piece
+    if length != size:
+        raise checks.damaged(name, "its pieces are not those of its shape")
 
 
 def read_short(source: Source, model: Any = None) -> tuple[Described, bytes]:
