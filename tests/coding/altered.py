@@ -205,12 +205,17 @@ class Coded(NamedTuple):
 def _coded_in(read: Callable[[], object]) -> list[Coded]:
     """Return the payloads that coders decode while something is read."""
     found: list[Coded] = []
-    bytes_of, values_of, begin = Coder.decode, ValueCoder.decode, ValueCoder.begin
+    make, bytes_of, values_of, begin = Coder.__init__, Coder.decode, ValueCoder.decode, ValueCoder.begin
+    makers: dict[int, Callable[[], Coder]] = {}
     starts: dict[int, Any] = {}
+
+    def make_coder(coder: Coder, *how: Any, **more: Any) -> None:
+        makers[id(coder)] = partial(Coder, *how, **more)
+        make(coder, *how, **more)
 
     def decode_bytes(coder: Coder, payload: Any, length: int) -> bytes:
         data = bytes_of(coder, payload, length)
-        found.append(Coded(bytes(payload), partial(_bytes_otherwise, coder, data)))
+        found.append(Coded(bytes(payload), partial(_bytes_otherwise, makers[id(coder)], data)))
         return data
 
     def decode_values(coder: ValueCoder, payload: Any, count: int, sides: Any = ()) -> Values:
@@ -225,6 +230,7 @@ def _coded_in(read: Callable[[], object]) -> list[Coded]:
         begin(coder, start)
 
     with (
+        mock.patch.object(Coder, "__init__", make_coder),
         mock.patch.object(Coder, "decode", decode_bytes),
         mock.patch.object(ValueCoder, "decode", decode_values),
         mock.patch.object(ValueCoder, "begin", begin_with),
@@ -233,13 +239,12 @@ def _coded_in(read: Callable[[], object]) -> list[Coded]:
     return [one for one in found if one.payload]
 
 
-def _bytes_otherwise(coder: Coder, data: bytes, rng: random.Random) -> bytes:
+def _bytes_otherwise(made: Callable[[], Coder], data: bytes, rng: random.Random) -> bytes:
     """Return the payload of bytes of which one or two are others, and as many."""
     altered = bytearray(data)
     for _ in range(rng.randint(1, 2)):
         altered[rng.randrange(len(altered))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
-    coder.restart()
-    return coder.encode(bytes(altered))
+    return made().encode(bytes(altered))
 
 
 def _values_otherwise(scheme: Any, start: Any, values: Values, sides: tuple[Values, ...], rng: random.Random) -> bytes:

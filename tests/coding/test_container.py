@@ -140,6 +140,12 @@ def test_a_byte_altered_anywhere(sample: samples.Sample) -> None:
             assert found.kind == "refused", (place, change, found)
 
 
+@pytest.mark.parametrize("file", [io.BytesIO(b"abc"), io.BufferedReader(io.BytesIO(b"abc"))], ids=["bytes", "file"])
+def test_more_bytes_than_any_file_has_are_missed_before_there_is_room_for_them(file: io.BufferedIOBase) -> None:
+    with pytest.raises(ArtifactError, match="is cut short"):
+        Source(file, "it").take(2**64 - 1)
+
+
 @each_sample
 def test_bytes_behind_the_end(sample: samples.Sample) -> None:
     for more in (b"\x00", b"\x00" * 4, b"x", b"x" * 100, sample.content):

@@ -38,6 +38,7 @@ __all__ = [
     "read_short",
     "side_by_side",
     "write",
+    "zeros",
 ]
 
 TABLE, ARRAY, PICTURE, CODES = 1, 2, 3, 4
@@ -48,6 +49,7 @@ MODULES = {
     CODES: "isthmus.coding.codes",
 }
 THREADS = 2
+AT_ONCE = 1 << 20  # bytes that stand for what is lost
 AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
 
 
@@ -164,8 +166,8 @@ class Described(Protocol):
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return what stands in a file for lost units, from one on and before another, or to the end."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield what stands in a file for lost units, from one on and before another, or to the end."""
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file that the content came from, or of one that means the same."""
@@ -281,6 +283,13 @@ def decoded(described: Described, units: int, payload: bytes) -> bytes | None:
         raise
     except ValueError:
         return None
+
+
+def zeros(count: int, each: int = 1) -> Iterator[bytes]:
+    """Yield so many bytes that are 0, some at once: whole units of ``each``, however many a description promises."""
+    block = max(1, AT_ONCE // max(1, each)) * max(1, each)
+    for start in range(0, count, block):
+        yield bytes(min(block, count - start))
 
 
 def promised(pieces: Iterator[bytes], size: int, name: str) -> Iterator[bytes]:

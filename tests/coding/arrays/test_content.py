@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import isthmus
 from isthmus.coding import contents
-from isthmus.coding.arrays.content import ArrayContent, NoArray
+from isthmus.coding.arrays.content import ArrayContent, DescribedArray, NoArray
 from isthmus.coding.container import Source, opened
 from isthmus.coding.describing import describe
 from isthmus.coding.stream import Lost, Reader, salvage
@@ -88,6 +88,12 @@ def test_fields_that_no_file_can_say_are_had_as_an_array(offsets: tuple[int, int
     assert all((back[name] == array[name]).all() for name in "ab")
     with pytest.raises(ArtifactError, match=r"which no \.npy file can say; read it with isthmus\.decompress\."):
         isthmus.open_compressed(io.BytesIO(compressed)).read()
+
+
+def test_what_is_lost_of_a_huge_array_takes_no_room() -> None:
+    described = DescribedArray(Source.of(ArrayContent(np.zeros(3)).description(), "it"))
+    lost = described.instead(0, 1 << 50)
+    assert {len(next(lost)) for _ in range(5)} == {1 << 20}
 
 
 class Again:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from isthmus import checks
 from isthmus.coding.arrays import Description, Encoder
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import ARRAY, Making, Piece, Work, promised
+from isthmus.coding.contents import ARRAY, Making, Piece, Work, promised, zeros
 
 __all__ = ["ArrayContent", "DescribedArray", "NoArray", "described", "read_head"]
 
@@ -160,10 +160,10 @@ class DescribedArray:
         """Return the bytes of a payload, which is all there is to say of an array."""
         return {}
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return zeros for items that are lost, so that the others keep their places."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield zeros for items that are lost, so that the others keep their places."""
         layout = self._description.layout
-        return bytes(((layout.size if stop is None else stop) - start) * layout.dtype.itemsize)
+        return zeros(((layout.size if stop is None else stop) - start) * layout.dtype.itemsize)
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a ``.npy`` file."""

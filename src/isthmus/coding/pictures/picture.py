@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.container import SPEEDS, Source, check_of, varint
-from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, promised, side_by_side
+from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, promised, side_by_side, zeros
 from isthmus.coding.pictures.choosing import chosen, sampled
 from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack
@@ -298,11 +298,12 @@ class Pixels:
         """Return nothing: channels are coded together."""
         return {}
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return black pixels for those that are lost, so that the others keep their places."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield black pixels for those that are lost, in whole rows, so that the others keep their places."""
         layout = self.coding.layout
+        pixel = max(layout.channels, 1) * layout.dtype.itemsize
         count = (layout.height * layout.width if stop is None else stop) - start
-        return bytes(count * max(layout.channels, 1) * layout.dtype.itemsize)
+        return zeros(count * pixel, layout.width * pixel)
 
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the samples of a strip as they lie in the array; ValueError where there are none."""

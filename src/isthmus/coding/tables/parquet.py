@@ -162,9 +162,9 @@ class DescribedParquet:
         parts = Parts(Source.of(payload, self._name), ArrowLayout.read)
         return costs_of(payload, parts.sizes_by_column(), named(_names(parts.layout)))
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return nothing for rows that are lost."""
-        return b""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield nothing for rows that are lost."""
+        return iter(())
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a Parquet file."""
