@@ -2,9 +2,9 @@
 
 In emulators of AArch64 and of s390x, whose bytes are in the other order: Debian's Python and NumPy for them decode the
 golden files (``tests/coding/golden``), code a text again, and code the numbers of the self-test of the coder of values,
-with the norms and with the compiled modules; every digest must be the one that this machine has. No file is left out for
-want of a package: of one that came from Parquet, or from PNG, it is the data of its pieces that are compared, which need
-neither Arrow nor the zlib that wrote them.
+with the norms and with the compiled modules; every digest must be the one that this machine has. No file is left out
+for want of a package: of one that came from Parquet or PNG the data of its pieces are compared, which need neither
+Arrow nor the zlib that wrote them.
 
 It needs Debian, root for ``dpkg --add-architecture``, and
 

@@ -17,8 +17,8 @@ from isthmus import coding
 from isthmus.coding import archive as archives
 from isthmus.coding import contents, tables
 from isthmus.coding import stream as streams
-from isthmus.coding.codes import Batch, Codes, Lattice, opened_codes
 from isthmus.coding.coder import table_bits
+from isthmus.coding.codes import Batch, Codes, Lattice, opened_codes
 from isthmus.coding.container import ARCHIVE, STREAM, Fields, Source, small
 from isthmus.coding.learning import learned
 from isthmus.coding.prior import Prior, shipped

@@ -1,4 +1,4 @@
-"""Files of every content that were altered: what ways there are to alter them, and that reading them ends as it must."""
+"""Files of every content that were altered: of every form and content there are some, and reading them ends well."""
 
 from __future__ import annotations
 

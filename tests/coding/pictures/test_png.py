@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from isthmus.coding.container import Source
-from isthmus.coding.pictures import NoPixelsError, PngPicture, described
+from isthmus.coding.pictures import NoPixelsError, PngPicture, PngPixels, described
 from isthmus.coding.pictures import deflating as deflations
 from isthmus.coding.pictures import png as pngs
 from isthmus.coding.pictures.deflating import Deflation, found_deflation
@@ -273,3 +273,18 @@ def test_a_payload_of_no_frame_is_refused(payload: bytes) -> None:
     reader = described(Source(io.BytesIO(picture.description()), "a test"))
     with pytest.raises(ValueError, match="the frame of a PNG file"):
         reader.data(0, payload)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 150], ids=["a byte", "a pixel", "a row"])
+def test_strips_that_are_not_those_of_the_picture_are_refused(cut: int) -> None:
+    picture = PngPicture(io.BytesIO(png_of(smooth())))
+    frame, *strips = [work() for work in picture.work()]
+    with contextlib.closing(io.BytesIO(picture.description())) as said:
+        source = Source(said, "it")
+        assert source.varint()  # its form
+        pixels = PngPixels.read(source)
+    whole = [frame.data, *(strip.data for strip in strips)]
+    assert b"".join(pixels.as_file(iter(whole))) == png_of(smooth())
+    for altered in ([*whole[:-1], whole[-1][:-cut]], [*whole, whole[-1][-cut:]], whole[:-1]):
+        with pytest.raises(ArtifactError, match=r"not those of its shape|no whole rows"):
+            b"".join(pixels.as_file(iter(altered)))
