@@ -1174,7 +1174,7 @@ def fields_that_overlap(tmp: Path) -> None:
     fields = np.dtype({"names": ["a", "b"], "offsets": [0, 2], "formats": ["<i4", "<i4"]})
     compressed = isthmus.compress(np.zeros(3, fields))
     (tmp / "f.isth").write_bytes(compressed)
-    with told("read it with isthmus.decompress"), isthmus.open_compressed(tmp / "f.isth") as file:
+    with told("use isthmus.decompress, which returns the array"), isthmus.open_compressed(tmp / "f.isth") as file:
         file.read()
     assert isthmus.decompress(compressed).dtype == fields
 

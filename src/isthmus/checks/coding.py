@@ -160,7 +160,7 @@ def no_file_of_fields(name: str) -> ArtifactError:
     """Return the error for an array that NumPy's file format has no words for."""
     return ArtifactError(
         f"{name} holds an array whose fields overlap or stand in another order than in memory, which no .npy file can "
-        f"say; read it with isthmus.decompress."
+        f"say; use isthmus.decompress, which returns the array."
     )
 
 

@@ -86,7 +86,7 @@ def test_fields_that_no_file_can_say_are_had_as_an_array(offsets: tuple[int, int
     back = isthmus.decompress(compressed)
     assert back.dtype == fields
     assert all((back[name] == array[name]).all() for name in "ab")
-    with pytest.raises(ArtifactError, match=r"which no \.npy file can say; read it with isthmus\.decompress\."):
+    with pytest.raises(ArtifactError, match=r"which no \.npy file can say; use isthmus\.decompress"):
         isthmus.open_compressed(io.BytesIO(compressed)).read()
 
 
