@@ -16,6 +16,7 @@ import numpy as np
 from isthmus.coding import archive as archives
 from isthmus.coding import contents
 from isthmus.coding import stream as streams
+from isthmus.coding.chunks import STORED
 from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import (
     ARCHIVE,
@@ -315,7 +316,10 @@ def _forged_content(sample: Sample, rng: random.Random) -> bytes:
     totals = streams.Totals()
     while (head := streams.Head.read(source, totals.chunks, of_bytes=False)).kind != streams.END:
         payload = source.take(head.size)
-        if rng.random() < 0.6:
+        if not head.stored and rng.random() < 0.1:
+            payload = _altered(_data_of(sound, head.units, payload, sample.model), rng)
+            head = replace(head, flags=head.flags | STORED, size=len(payload))
+        elif rng.random() < 0.6:
             coded = [] if head.stored else _coded_in_piece(sound, head.units, payload, sample.model)
             payload = _said_otherwise(payload, coded, rng)
             head = _head_otherwise(replace(head, size=len(payload)), rng)
