@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import io
 import random
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from isthmus import coding
 from isthmus.coding import archive as archives
@@ -102,17 +106,18 @@ def content_samples() -> list[Sample]:
     }
     files = {path.stem: path.read_bytes() for path in sorted(golden_files.FOLDER.glob("2-*.isth"))}
     files |= {"table, of two groups": _two_groups(), "table, small": _small_table(), "codes": _codes()}
+    files["Parquet, of two groups"] = _two_groups_of_parquet()
     needed = {name: models.get(name, model()) for name in files}
     return [Sample(name, content, read(content, needed[name]), needed[name]) for name, content in files.items()]
 
 
 class _Groups:
-    """Texts, each of which is at least one group of rows of a table."""
+    """Tables of one kind, each of which is at least one group of rows."""
 
     number, fingerprint, at_once, is_exact = contents.TABLE, None, 1, True
 
-    def __init__(self, *texts: bytes) -> None:
-        self._tables = [tables.TextTable(io.BytesIO(text)) for text in texts]
+    def __init__(self, *parts: Any) -> None:
+        self._tables = parts
 
     def description(self) -> bytes:
         return self._tables[0].description()
@@ -126,8 +131,24 @@ def _rows(start: int, stop: int) -> bytes:
 
 
 def _two_groups() -> bytes:
+    texts = (b"id,what,wide\n" + _rows(0, 12), _rows(12, 30))
     file = io.BytesIO()
-    contents.write(file, _Groups(b"id,what,wide\n" + _rows(0, 12), _rows(12, 30)), name="gates.csv")
+    contents.write(file, _Groups(*(tables.TextTable(io.BytesIO(text)) for text in texts)), name="gates.csv")
+    return file.getvalue()
+
+
+def _two_groups_of_parquet() -> bytes:
+    file = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("a.parquet", "b.parquet")]
+        for path, first in zip(paths, (0, 7), strict=True):
+            columns = {
+                "id": np.arange(first, first + 9),
+                "wide": [1.5, None, 2.25] * 3,
+                "what": ["lock", None, "gate"] * 3,
+            }
+            parquet.write_table(pa.table(columns), path)
+        contents.write(file, _Groups(*map(tables.ParquetTable.of, paths)))
     return file.getvalue()
 
 
