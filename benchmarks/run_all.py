@@ -33,6 +33,7 @@ OWN = (
     ("detection_speed", []),
     ("artifact_fuzz", []),
     ("stream_fuzz", []),
+    ("stream_fuzz", ["--samples", "contents"]),
     ("start_time", []),
     ("decode_sweep", []),
 )

@@ -18,7 +18,7 @@ from isthmus.coding.coder import Coder, table_bits
 from isthmus.coding.container import STREAM, Fields, Source, check_of, first_bytes, varint
 from isthmus.errors import ArtifactError, DataError, DataTypeError, FormatNumberError, IsthmusError, ParameterError
 
-from . import by_the_norm, samples
+from . import altered, by_the_norm, samples
 
 SAMPLES = {sample.name: sample for sample in samples.all_samples()}
 each_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
@@ -140,6 +140,12 @@ def test_a_byte_altered_anywhere(sample: samples.Sample) -> None:
             assert found.kind == "refused", (place, change, found)
 
 
+@pytest.mark.parametrize("file", [io.BytesIO(b"abc"), io.BufferedReader(io.BytesIO(b"abc"))], ids=["bytes", "file"])
+def test_more_bytes_than_any_file_has_are_missed_before_there_is_room_for_them(file: io.BufferedIOBase) -> None:
+    with pytest.raises(ArtifactError, match="is cut short"):
+        Source(file, "it").take(2**64 - 1)
+
+
 @each_sample
 def test_bytes_behind_the_end(sample: samples.Sample) -> None:
     for more in (b"\x00", b"\x00" * 4, b"x", b"x" * 100, sample.content):
@@ -150,7 +156,7 @@ def test_bytes_behind_the_end(sample: samples.Sample) -> None:
 @each_sample
 @pytest.mark.parametrize("signed", [False, True], ids=["altered", "forged"])
 def test_altered_files_are_refused_in_a_sentence(sample: samples.Sample, signed: bool) -> None:
-    make, slowest = samples.forged if signed else samples.mutant, 0.0
+    make, slowest = altered.forged if signed else altered.mutant, 0.0
     for number in range(300):
         content = make(sample, random.Random(f"{sample.name} {number}"))
         started = time.perf_counter()

@@ -1169,6 +1169,16 @@ def what_a_codec_learns_from(tmp: Path) -> None:
         codec.fit(good).compress(b"x")
 
 
+@advises("checks.coding.no_file_of_fields")
+def fields_that_overlap(tmp: Path) -> None:
+    fields = np.dtype({"names": ["a", "b"], "offsets": [0, 2], "formats": ["<i4", "<i4"]})
+    compressed = isthmus.compress(np.zeros(3, fields))
+    (tmp / "f.isth").write_bytes(compressed)
+    with told("use isthmus.decompress, which returns the array"), isthmus.open_compressed(tmp / "f.isth") as file:
+        file.read()
+    assert isthmus.decompress(compressed).dtype == fields
+
+
 @advises("checks.coding.items_of_no_size")
 @advises("checks.coding.masked_array")
 @advises("checks.coding.bound_of_fields")

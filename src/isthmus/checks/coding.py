@@ -68,6 +68,7 @@ __all__ = [
     "no_bytes",
     "no_codec",
     "no_codes",
+    "no_file_of_fields",
     "no_flag_of_codec",
     "no_rows_in",
     "not_compressed",
@@ -152,6 +153,14 @@ def foreign_items(name: str, size: int) -> ArtifactError:
     return ArtifactError(
         f"{name} holds long doubles of {size} bytes, which this kind of processor does not have; open it on one like "
         f"that which wrote it."
+    )
+
+
+def no_file_of_fields(name: str) -> ArtifactError:
+    """Return the error for an array that NumPy's file format has no words for."""
+    return ArtifactError(
+        f"{name} holds an array whose fields overlap or stand in another order than in memory, which no .npy file can "
+        f"say; use isthmus.decompress, which returns the array."
     )
 
 

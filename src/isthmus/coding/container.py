@@ -58,6 +58,7 @@ SMALL_FINGERPRINT, FINGERPRINT = 4, 16  # bytes that name a model in a small fil
 FILES = b"\x01"  # form of the members of an archive that may be files of their own
 DENSEST = 1 << 16  # units that a byte of payload can stand for, at most
 FLUSHED = 4  # bytes that the end of a payload may leave out: they are zeros
+AT_ONCE = 1 << 26  # bytes that a file is asked for, since it may make room for all of them
 EMPTY = zlib.crc32(b"")
 
 
@@ -98,7 +99,7 @@ class Source:
     def up_to(self, count: int) -> bytes:
         """Return so many bytes, or fewer where the file ends."""
         pieces, missing = [], count
-        while missing and (piece := self.file.read(missing)):
+        while missing and (piece := self.file.read(min(missing, AT_ONCE))):
             pieces.append(piece)
             missing -= len(piece)
         found = b"".join(pieces)

@@ -34,9 +34,11 @@ __all__ = [
     "Piece",
     "Work",
     "decoded",
+    "promised",
     "read_short",
     "side_by_side",
     "write",
+    "zeros",
 ]
 
 TABLE, ARRAY, PICTURE, CODES = 1, 2, 3, 4
@@ -47,6 +49,7 @@ MODULES = {
     CODES: "isthmus.coding.codes",
 }
 THREADS = 2
+AT_ONCE = 1 << 20  # bytes that stand for what is lost
 AHEAD = 1  # pieces that wait for a thread, beyond those that are worked on
 
 
@@ -163,8 +166,8 @@ class Described(Protocol):
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return where the bytes of a payload went: by column, or by what else it consists of."""
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return what stands in a file for lost units, from one on and before another, or to the end."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield what stands in a file for lost units, from one on and before another, or to the end."""
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file that the content came from, or of one that means the same."""
@@ -280,6 +283,39 @@ def decoded(described: Described, units: int, payload: bytes) -> bytes | None:
         raise
     except ValueError:
         return None
+
+
+def zeros(count: int, each: int = 1) -> Iterator[bytes]:
+    """Yield so many bytes that are 0, some at once: whole units of ``each``, however many a description promises."""
+    block = max(1, AT_ONCE // max(1, each)) * max(1, each)
+    for start in range(0, count, block):
+        yield bytes(min(block, count - start))
+
+
+def promised(pieces: Iterator[bytes], size: int, name: str) -> Iterator[bytes]:
+    """Yield the data of pieces.
+
+    Parameters
+    ----------
+    pieces : iterator of bytes
+    size : int
+        Bytes that they have in all, as a description says.
+    name : str
+        Of the file, for sentences.
+
+    Raises
+    ------
+    ArtifactError
+        They have others; those beyond are not yielded.
+    """
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > size:
+            break
+        yield piece
+    if length != size:
+        raise checks.damaged(name, "its pieces are not those of its shape")
 
 
 def read_short(source: Source, model: Any = None) -> tuple[Described, bytes]:

@@ -800,8 +800,7 @@ def _sound_pieces(saved: Iterator[Sound | Lost], described: contents.Described, 
     for piece in saved:
         if isinstance(piece, Lost):
             lost.append(piece)
-            if instead := described.instead(piece.start, piece.stop):
-                yield instead
+            yield from described.instead(piece.start, piece.stop)
         else:
             yield piece.data
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import isthmus
 from isthmus.coding import contents
-from isthmus.coding.arrays.content import ArrayContent, NoArray
+from isthmus.coding.arrays.content import ArrayContent, DescribedArray, NoArray
 from isthmus.coding.container import Source, opened
 from isthmus.coding.describing import describe
 from isthmus.coding.stream import Lost, Reader, salvage
@@ -62,6 +62,60 @@ def test_a_file_of_an_array_comes_back_byte_for_byte(name: str, tmp_path: Path) 
 def test_an_array_in_memory_becomes_a_file_that_numpy_reads() -> None:
     read = np.load(io.BytesIO(Reader(io.BytesIO(isthmus.compress(FIELD))).readall()))
     assert np.array_equal(read, FIELD)
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format 3.0")
+@pytest.mark.parametrize("names", [("é", "b"), ("€", "b"), ("a'\\", "\n\U0001f600")], ids=ascii)
+def test_fields_of_any_name_come_back_and_become_a_file(names: tuple[str, str]) -> None:
+    array = np.array([(1, 2.5), (3, -0.0)], [(names[0], "<i4"), (names[1], "<f8")])
+    compressed, saved = isthmus.compress(array), file_of(array)
+    assert isthmus.decompress(compressed).dtype == array.dtype
+    file = isthmus.open_compressed(io.BytesIO(compressed)).read()
+    assert np.load(io.BytesIO(file)).dtype == array.dtype
+    into = io.BytesIO()
+    contents.write(into, ArrayContent.of_file(io.BytesIO(saved)))
+    assert isthmus.open_compressed(io.BytesIO(into.getvalue())).read() == saved
+    assert isthmus.decompress(into.getvalue()).dtype == array.dtype
+
+
+@pytest.mark.parametrize("offsets", [(0, 2), (4, 0)], ids=["overlapping", "in another order"])
+def test_fields_that_no_file_can_say_are_had_as_an_array(offsets: tuple[int, int]) -> None:
+    fields = np.dtype({"names": ["a", "b"], "offsets": offsets, "formats": ["<i4", "<i4"], "itemsize": 8})
+    array = np.frombuffer(bytes(range(24)), fields)
+    compressed = isthmus.compress(array)
+    back = isthmus.decompress(compressed)
+    assert back.dtype == fields
+    assert all((back[name] == array[name]).all() for name in "ab")
+    with pytest.raises(ArtifactError, match=r"which no \.npy file can say; use isthmus\.decompress"):
+        isthmus.open_compressed(io.BytesIO(compressed)).read()
+
+
+def test_what_is_lost_of_a_huge_array_takes_no_room() -> None:
+    described = DescribedArray(Source.of(ArrayContent(np.zeros(3)).description(), "it"))
+    lost = described.instead(0, 1 << 50)
+    assert {len(next(lost)) for _ in range(5)} == {1 << 20}
+
+
+class Again:
+    """An array whose pieces are written more often than once, or never."""
+
+    def __init__(self, array: NDArray[np.generic], times: int) -> None:
+        self._content, self._times = ArrayContent(array), times
+
+    def work(self) -> list[contents.Work]:
+        return list(self._content.work()) * self._times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._content, name)
+
+
+@pytest.mark.parametrize("times", [0, 2, 3])
+def test_pieces_that_are_not_those_of_the_shape_are_refused(times: int) -> None:
+    into = io.BytesIO()
+    contents.write(into, Again(np.arange(30), times))
+    for read in (isthmus.decompress, lambda content: isthmus.open_compressed(io.BytesIO(content)).read()):
+        with pytest.raises(ArtifactError, match="its pieces are not those of its shape"):
+            read(into.getvalue())
 
 
 @pytest.mark.parametrize("bound", [{"max_error": 0.1}, {"rel_error": 1e-3}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,13 @@ def test_a_number_that_a_plan_does_not_give_back_is_listed() -> None:
     assert payload[0] & planes.LISTED
     assert found.tobytes() == decoded(payload, (20, 30), plan(), x.dtype).tobytes()
     assert found[[5, 77, 599]].tobytes() == x[[5, 77, 599]].tobytes()
+
+
+def test_the_check_of_numbers_is_of_their_lowest_bytes_first_on_every_machine() -> None:
+    x = np.cumsum(np.random.default_rng(0).normal(0, 0.1, 600)).astype("f4")
+    payload, found = encoded(x, (20, 30), plan(), 0, Tolerance(0.4))
+    assert payload[0] == planes.CODED  # the check follows
+    assert payload[1:3] == zlib.crc32(found.astype("<f4").tobytes()).to_bytes(4, "little")[:2]
 
 
 def test_numbers_that_a_plan_hardly_ever_gives_back_stand_as_they_are() -> None:

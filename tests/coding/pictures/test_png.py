@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -273,3 +274,23 @@ def test_a_payload_of_no_frame_is_refused(payload: bytes) -> None:
     reader = described(Source(io.BytesIO(picture.description()), "a test"))
     with pytest.raises(ValueError, match="the frame of a PNG file"):
         reader.data(0, payload)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 150], ids=["a byte", "a pixel", "a row"])
+def test_strips_that_are_not_those_of_the_picture_are_refused(cut: int) -> None:
+    picture, pieces = pieces_of(FILES["RGB"])
+    reader = described(Source(io.BytesIO(picture.description()), "a test"))
+    whole = [data for _, data, _ in pieces]
+    assert b"".join(reader.as_file(iter(whole))) == FILES["RGB"]
+    for altered in ([*whole[:-1], whole[-1][:-cut]], [*whole, whole[-1][-cut:]], whole[:-1]):
+        with pytest.raises(ArtifactError, match=r"not those of its shape|no whole rows"):
+            b"".join(reader.as_file(iter(altered)))
+
+
+@pytest.mark.parametrize("sizes", [((0, 1 << 60),), ((5, 1 << 19), (0, 1 << 19), (1, 1))])
+def test_more_chunks_than_a_file_has_are_refused_before_they_are_written(sizes: tuple[tuple[int, int], ...]) -> None:
+    frame = Frame.of(Png(io.BytesIO(FILES["text"])), Deflation(b"\x78\x9c", 6, 0, 8, 15))
+    assert frame.compression is not None
+    altered = replace(frame, compression=frame.compression._replace(sizes=sizes))
+    with pytest.raises(ArtifactError, match="its chunks have a size that none has, or are too many"):
+        Frame.read(altered.to_bytes(), Header(2, 2, 8, 0))

@@ -174,6 +174,26 @@ def test_a_parquet_file_comes_back_with_its_schema_its_metadata_and_its_values(t
     assert parquet.ParquetFile(tmp_path / "b.parquet").num_row_groups == 3
 
 
+def test_groups_that_are_not_of_one_parquet_file_are_refused(tmp_path: Path) -> None:
+    forms = []
+    for number, columns in enumerate(({"a": [1, 2, 3]}, {"b": [0.5, 1.5, 2.5]})):
+        parquet.write_table(pa.table(columns), path := tmp_path / f"{number}.parquet")
+        content = ParquetTable.of(path)
+        assert isinstance(content, ParquetTable)
+        forms += [work().data for work in content.work()]
+    table = parquets.DescribedParquet()
+    assert parquet.read_table(io.BytesIO(b"".join(table.as_file(iter(forms[:1]))))).num_rows == 3
+    for altered in (forms, [forms[0][:-1]], [forms[0] + b"\0"], [_with_half_a_number(forms[0])]):
+        with pytest.raises(ArtifactError):
+            b"".join(table.as_file(iter(altered)))
+
+
+def _with_half_a_number(form: bytes) -> bytes:
+    """Return a form whose last plane, of three numbers of four bytes, has one byte less."""
+    assert form[-13] == 12
+    return form[:-13] + bytes([11]) + form[-12:-1]
+
+
 @pytest.mark.usefixtures("groups_of_20")
 def test_rows_of_a_parquet_file_and_what_is_sound_of_a_damaged_one(tmp_path: Path) -> None:
     frame(50).to_parquet(tmp_path / "a.parquet")

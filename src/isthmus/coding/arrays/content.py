@@ -13,13 +13,15 @@ from typing import IO, Any, BinaryIO, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus import checks
 from isthmus.coding.arrays import Description, Encoder
 from isthmus.coding.container import Source, varint
-from isthmus.coding.contents import ARRAY, Making, Piece, Work
+from isthmus.coding.contents import ARRAY, Making, Piece, Work, promised, zeros
 
 __all__ = ["ArrayContent", "DescribedArray", "NoArray", "described", "read_head"]
 
 HEAD_LIMIT = 1 << 16  # bytes of the head of a file
+UNICODE = (3, 0)  # the version of files whose fields have names beyond Latin-1
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,30 @@ def read_head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, order and type of the array in a ``.npy`` file, which is left behind its head."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    if version == UNICODE:
+        file = _in_ascii(file)
     shape, is_fortran, dtype = read(file, max_header_size=HEAD_LIMIT)
     return shape, is_fortran, dtype
+
+
+def _in_ascii(file: IO[bytes]) -> IO[bytes]:
+    """Return the text of a head of version 3.0, which is UTF-8, as version 2.0 has it; the file is left behind it."""
+    length = int.from_bytes(file.read(4), "little")
+    if length > HEAD_LIMIT:
+        raise ValueError("a head that is too long")
+    said = file.read(length)
+    if len(said) < length:
+        raise EOFError
+    escaped = said.decode().encode("ascii", "backslashreplace")  # within literals of strings, the same text
+    return io.BytesIO(len(escaped).to_bytes(4, "little") + escaped)
+
+
+def _head_of(said: bytes) -> bytes:
+    """Return the head of a ``.npy`` file of version 2.0 that says this, padded as NumPy does."""
+    start = np.lib.format.magic(2, 0)
+    padding = -(len(start) + 4 + len(said) + 1) % np.lib.format.ARRAY_ALIGN
+    text = said + b" " * padding + b"\n"
+    return start + len(text).to_bytes(4, "little") + text
 
 
 class DescribedArray:
@@ -119,6 +143,7 @@ class DescribedArray:
     kind, unit, at_once = "array", "item", 2
 
     def __init__(self, source: Source) -> None:
+        self._name = source.name
         length = source.varint()
         if length > HEAD_LIMIT:
             raise source.damaged(f"the head of an array would have {length:,} bytes")
@@ -135,15 +160,15 @@ class DescribedArray:
         """Return the bytes of a payload, which is all there is to say of an array."""
         return {}
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return zeros for items that are lost, so that the others keep their places."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield zeros for items that are lost, so that the others keep their places."""
         layout = self._description.layout
-        return bytes(((layout.size if stop is None else stop) - start) * layout.dtype.itemsize)
+        return zeros(((layout.size if stop is None else stop) - start) * layout.dtype.itemsize)
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a ``.npy`` file."""
         yield self._head or self._own_head()
-        yield from pieces
+        yield from promised(pieces, self.size, self._name)
 
     @property
     def size(self) -> int:
@@ -153,18 +178,22 @@ class DescribedArray:
 
     def array(self, pieces: Iterator[bytes]) -> NDArray[Any]:
         """Return the array; ``pieces`` are the bytes of its segments."""
-        return self._description.layout.array(np.frombuffer(bytearray(b"".join(pieces)), np.uint8))
+        whole = bytearray(b"".join(promised(pieces, self.size, self._name)))
+        return self._description.layout.array(np.frombuffer(whole, np.uint8))
 
     def _own_head(self) -> bytes:
         layout = self._description.layout
-        said = {
-            "descr": np.lib.format.dtype_to_descr(layout.dtype),
-            "fortran_order": layout.is_fortran,
-            "shape": layout.shape,
-        }
+        try:
+            descr = np.lib.format.dtype_to_descr(layout.dtype)
+        except ValueError:
+            raise checks.no_file_of_fields(self._name) from None
+        said = {"descr": descr, "fortran_order": layout.is_fortran, "shape": layout.shape}
         into = io.BytesIO()
         plain = layout.dtype.names is None  # which is what NumPy writes in a version that every reader knows
-        (np.lib.format.write_array_header_1_0 if plain else np.lib.format.write_array_header_2_0)(into, said)
+        try:
+            (np.lib.format.write_array_header_1_0 if plain else np.lib.format.write_array_header_2_0)(into, said)
+        except UnicodeEncodeError:
+            return _head_of(ascii(said).encode())
         return into.getvalue()
 
 

@@ -209,7 +209,7 @@ def encoded(
         Of the scheme.
     tolerance : Tolerance
     """
-    words = x.view(f"u{x.itemsize}").astype(f"<u{x.itemsize}", copy=False)
+    words = _little_endian(x)
     if (words == words[0]).all():
         return bytes([CONSTANT]) + words[:1].tobytes(), x
     coded = _coded(plan.laid_out(x, shape), shape, plan, number, tolerance) if plan.schemes else None
@@ -249,7 +249,7 @@ def _coded(
     head = bytes([CODED | APART * (classes is not None) | LISTED * bool(listed.any())])
     head += varint(number) if len(plan.schemes) > 1 else b""
     if not plan.is_exact or left_out.any():
-        head += check_of(found.view(np.uint8).data, CHECK)
+        head += _check_of(found)
     if classes is not None and plan.apart is not None:
         head += _sized(ValueCoder(plan.apart).encode(classes.astype(np.int64)))
         found = np.where(classes > 0, x, found)
@@ -267,7 +267,16 @@ def _list(x: NDArray[Any], positions: NDArray[np.intp]) -> bytes:
     """Return numbers at some positions: how many, how far each is behind the one before, and their words."""
     gaps = np.diff(positions, prepend=-1) - 1
     said = varint(len(positions)) + b"".join(varint(gap) for gap in gaps.tolist())
-    return said + x[positions].view(f"u{x.itemsize}").astype(f"<u{x.itemsize}").tobytes()
+    return said + _little_endian(x[positions]).tobytes()
+
+
+def _little_endian(x: NDArray[Any]) -> NDArray[Any]:
+    """Return the words of numbers as they stand in a file, whichever byte comes first on this machine."""
+    return x.view(f"u{x.itemsize}").astype(f"<u{x.itemsize}", copy=False)
+
+
+def _check_of(x: NDArray[Any]) -> bytes:
+    return check_of(_little_endian(x).view(np.uint8).data, CHECK)
 
 
 def _beside(scheme: Scheme, differences: Values, kept: NDArray[np.bool_]) -> bytes:
@@ -379,7 +388,7 @@ def _decoded(source: Source, kind: int, shape: Sequence[int], plan: Plan, dtype:
     if plan.is_exact:
         places[known] += _left_out(source, scheme, int(known.sum()))
     found = plan.scale.numbers(places, _read_rest(source, plan, places, known), dtype)
-    if check is not None and check_of(found.view(np.uint8).data, CHECK) != check:
+    if check is not None and _check_of(found) != check:
         raise source.damaged("places under what stands apart do not fit their check")
     words = found.view(f"u{dtype.itemsize}")
     for here, word in enumerate(plan.specials if classes is not None else ()):

@@ -122,9 +122,9 @@ class Described:
                 found[f"unit {unit}"] = found.get(f"unit {unit}", 0) + size
         return {"names, sizes and spans": len(payload) - sum(found.values()), **found}
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return nothing for records that are lost."""
-        return b""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield nothing for records that are lost."""
+        return iter(())
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Refuse: what the codes stand for, only their model knows."""

@@ -17,6 +17,7 @@ from isthmus.coding.pictures.deflating import HEAD, Deflation
 from isthmus.coding.pictures.filters import KINDS, filtered
 from isthmus.coding.pictures.png import (
     CHUNK_LIMIT,
+    COUNT_LIMIT,
     SIGNATURE,
     Chunk,
     Header,
@@ -83,8 +84,8 @@ class Compression(NamedTuple):
         if max(kinds) >= KINDS:
             raise source.damaged("its rows are filtered in no known way")
         sizes = tuple((source.varint(), source.varint()) for _ in range(source.varint()))
-        if any(size > CHUNK_LIMIT for size, _ in sizes):
-            raise source.damaged("its chunks have a size that none has")
+        if any(size > CHUNK_LIMIT for size, _ in sizes) or sum(count for _, count in sizes) > COUNT_LIMIT:
+            raise source.damaged("its chunks have a size that none has, or are too many")
         return cls(Deflation(head, *settings), kinds, sizes, int.from_bytes(source.take(CHECK), "little"))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.container import SPEEDS, Source, check_of, varint
-from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, side_by_side
+from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, promised, side_by_side, zeros
 from isthmus.coding.pictures.choosing import chosen, sampled
 from isthmus.coding.pictures.layout import ROW_LIMIT, Layout, Survey
 from isthmus.coding.pictures.stack import as_stack, coding_of_stack
@@ -298,11 +298,12 @@ class Pixels:
         """Return nothing: channels are coded together."""
         return {}
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return black pixels for those that are lost, so that the others keep their places."""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield black pixels for those that are lost, in whole rows, so that the others keep their places."""
         layout = self.coding.layout
+        pixel = max(layout.channels, 1) * layout.dtype.itemsize
         count = (layout.height * layout.width if stop is None else stop) - start
-        return bytes(count * max(layout.channels, 1) * layout.dtype.itemsize)
+        return zeros(count * pixel, layout.width * pixel)
 
     def data(self, units: int, payload: bytes) -> bytes:
         """Return the samples of a strip as they lie in the array; ValueError where there are none."""
@@ -345,15 +346,13 @@ class ArrayPixels(Pixels):
 
     def array(self, pieces: Iterator[bytes]) -> NDArray[Any]:
         """Return the array; ``pieces`` are the samples of its strips."""
-        data = bytearray(b"".join(pieces))
-        if len(data) != self.size:
-            raise Source.of(b"", "the picture").damaged("it has more pixels than its shape, or fewer")
+        data = bytearray(b"".join(promised(pieces, self.size, "the picture")))
         return np.frombuffer(data, self.coding.layout.dtype).reshape(self.coding.shape)
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file."""
         yield self._own_head() if self._head is None else self._head
-        yield from pieces
+        yield from promised(pieces, self.size, "the picture")
 
     def _own_head(self) -> bytes:
         head = BytesIO()

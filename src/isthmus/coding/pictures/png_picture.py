@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, Self
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks
 from isthmus.coding.container import SPEEDS, Source, varint
-from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work
+from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work, promised
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.pictures.choosing import chosen, sampled
 from isthmus.coding.pictures.deflating import found_deflation
@@ -160,9 +161,16 @@ class PngPixels(Pixels):
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file; warnings are those of :meth:`Frame.as_file`."""
         frame = Frame.read(next(pieces, b""), self.header)
-        shape = -1, self.header.width, self.header.channels
-        strips = (np.frombuffer(piece, self.coding.layout.dtype).reshape(shape) for piece in pieces)
-        yield from frame.as_file(self.header, strips)
+        yield from frame.as_file(self.header, self._strips(pieces))
+
+    def _strips(self, pieces: Iterator[bytes]) -> Iterator[Samples]:
+        """Yield the samples of strips: (n, width, channels)."""
+        dtype, row = self.coding.layout.dtype, (self.header.width, self.header.channels)
+        each = math.prod(row) * dtype.itemsize
+        for piece in promised(pieces, self.header.height * each, "the picture"):
+            if len(piece) % each:
+                raise checks.damaged("the picture", "a strip of it has no whole rows")
+            yield np.frombuffer(piece, dtype).reshape(-1, *row)
 
 
 def pixels_of(png: Png) -> Samples:

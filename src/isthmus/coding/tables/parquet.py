@@ -121,11 +121,17 @@ def _table(form: bytes, name: str) -> pa.Table:
     source = Source.of(form, name)
     layout = ArrowLayout.read(Source.of(read_string(source, FORM_LIMIT), name))
     texts = [read_string(source, FORM_LIMIT) for _ in layout.columns]
-    values = [
-        [np.frombuffer(read_string(source, FORM_LIMIT), _stored_type(form)).astype(np.int64) for form in forms]
-        for forms in layout.forms
-    ]
+    values = [[_read_plane(source, form) for form in forms] for forms in layout.forms]
+    if source.up_to(1):
+        raise source.damaged("more follows the last of its columns")
     return layout.restored(values, texts, name)
+
+
+def _read_plane(source: Source, form: Form) -> Integers:
+    said, kind = read_string(source, FORM_LIMIT), np.dtype(_stored_type(form))
+    if len(said) % kind.itemsize:
+        raise source.damaged("a column of it has a part of a number")
+    return np.frombuffer(said, kind).astype(np.int64)
 
 
 def _names(layout: ArrowLayout) -> list[str]:
@@ -162,18 +168,19 @@ class DescribedParquet:
         parts = Parts(Source.of(payload, self._name), ArrowLayout.read)
         return costs_of(payload, parts.sizes_by_column(), named(_names(parts.layout)))
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return nothing for rows that are lost."""
-        return b""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield nothing for rows that are lost."""
+        return iter(())
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of a Parquet file."""
-        return _written(_table(piece, self._name) for piece in pieces)
+        return _written((_table(piece, self._name) for piece in pieces), self._name)
 
     def chosen_as_file(self, first: bytes | None, chosen: Iterable[Chosen], rows: range) -> Iterator[bytes]:
         """Yield the bytes of a Parquet file of some rows, counted through all groups."""
         tables = (_table(one.data, self._name).slice(one.start, one.stop - one.start) for one in chosen)
-        return _written(table.replace_schema_metadata(_of_rows(table.schema.metadata, rows)) for table in tables)
+        said = (table.replace_schema_metadata(_of_rows(table.schema.metadata, rows)) for table in tables)
+        return _written(said, self._name)
 
 
 def _of_rows(metadata: dict[bytes, bytes] | None, rows: range) -> dict[bytes, bytes] | None:
@@ -189,14 +196,18 @@ def _of_rows(metadata: dict[bytes, bytes] | None, rows: range) -> dict[bytes, by
     return {**(metadata or {}), PANDAS: json.dumps(said).encode()}
 
 
-def _written(tables: Iterator[pa.Table]) -> Iterator[bytes]:
-    """Yield the bytes of a Parquet file, a row group for each table."""
+def _written(tables: Iterator[pa.Table], name: str) -> Iterator[bytes]:
+    """Yield the bytes of a Parquet file, a row group for each table; ArtifactError where there is no such file."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     sink, writer = _Sink(), None
     for table in tables:
-        writer = writer or parquet.ParquetWriter(sink, table.schema)
-        writer.write_table(table)
+        try:
+            writer = writer or parquet.ParquetWriter(sink, table.schema)
+            writer.write_table(table)
+        except (pa.ArrowException, ValueError) as error:
+            raise checks.damaged(name, f"Arrow writes no such table ({str(error)[:120]})") from error
         yield sink.taken()
     if writer:
         writer.close()

@@ -109,9 +109,9 @@ class DescribedText:
             self._names = columns_of(layout.head, len(layout.columns), layout.dialect, [NO_TABLE])
         return costs_of(payload, parts.sizes_by_column(), self._names)
 
-    def instead(self, start: int, stop: int | None) -> bytes:
-        """Return nothing for rows that are lost."""
-        return b""
+    def instead(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield nothing for rows that are lost."""
+        return iter(())
 
     def as_file(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the file."""
