@@ -78,12 +78,14 @@ def test_many_columns_are_added_up() -> None:
 def test_figures_have_room_for_one_thing_or_many(count: int) -> None:
     tools = [tool(f"t{n}", 100 + n) for n in range(count)]
     curve = [{"tool": f"t{n % 9}", "bpp": 0.1 + n, "psnr": 20.0 + n} for n in range(count)]
-    for figure in (
-        compression_plots.sizes_and_speeds(tools),
-        compression_plots.where_bytes_went({f"part {n}": n for n in range(count)}, 9),
-        compression_plots.rate_distortion(curve, "t0", "pixel", 0.1),
-    ):
-        figure.savefig(io.BytesIO(), format="svg")  # a warning is an error here
+    bars = compression_plots.sizes_and_speeds(tools), compression_plots.where_bytes_went(dict.fromkeys("abc", 3), 9)
+    lines = compression_plots.rate_distortion(curve, "t0", "pixel", 0.1)
+    for figure in (*bars, lines):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="svg")  # a warning is an error here
+        assert drawn.getvalue().endswith(b"</svg>\n")
+    assert [len(figure.axes[0].get_yticks()) for figure in bars] == [count, 3]
+    assert len(lines.axes[0].get_lines()) >= min(count, 9)
 
 
 def test_pictures_are_shown_side_by_side() -> None:
