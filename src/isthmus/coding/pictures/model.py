@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,11 +12,12 @@ from typing import Any, BinaryIO, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus import artifact, checks, documents
+from isthmus import checks
 from isthmus.coding import contents, kinds
-from isthmus.coding.container import Source, varint
+from isthmus.coding.container import Source
 from isthmus.coding.contents import THREADS, side_by_side
-from isthmus.coding.learned import Start, shapes
+from isthmus.coding.learned import Start
+from isthmus.coding.learned_codec import LearnedCodec
 from isthmus.coding.lending import Lender
 from isthmus.coding.pictures.layout import Layout, Values
 from isthmus.coding.pictures.picture import Stack
@@ -35,15 +35,13 @@ from isthmus.coding.values import ValueCoder
 
 __all__ = ["PictureCodec"]
 
-CLASS = "PictureCodec"  # that a file says it holds
-LAYOUT = "layout"  # name of the tensor that says which pictures it is for
 PIXELS = 1 << 17  # for which the tables of coders are made: 2^17 slots
 AT_ONCE = 1 << 21  # pixels that are learned from at once
 
 Progress = Callable[[int], None]  # is told the bytes that were learned from since it was told last
 
 
-class PictureCodec(kinds.AnyCodec):
+class PictureCodec(LearnedCodec):
     """A model with which pictures like those of its fit become smaller, each of which can be had alone.
 
     What was compressed with it can be decompressed only with it: keep its file.
@@ -60,6 +58,7 @@ class PictureCodec(kinds.AnyCodec):
 
     content: ClassVar[str] = "pictures"
     layout: Layout
+    version: ClassVar[int] = VERSION
     _starts: dict[int, Start]
 
     def fit(self, pictures: Any, *, progress: Progress | None = None, threads: int = THREADS) -> Self:
@@ -108,8 +107,7 @@ class PictureCodec(kinds.AnyCodec):
 
     def _set_layout(self, layout: Layout) -> None:
         self.layout = layout
-        self.__dict__.pop("tensors", None)
-        self.__dict__.pop("fingerprint", None)
+        self.forget_file()
         self.__dict__.pop("_starts", None)  # of an earlier fit, for which this layout is not
         self._lenders: dict[int, Lender] = {}
 
@@ -142,7 +140,7 @@ class PictureCodec(kinds.AnyCodec):
     def fitted(self) -> Self:
         """Return itself; ParameterError before :meth:`fit`."""
         if not hasattr(self, "_starts"):
-            raise checks.codec_not_fitted(CLASS)
+            raise checks.codec_not_fitted(type(self).__name__)
         return self
 
     @classmethod
@@ -226,71 +224,26 @@ class PictureCodec(kinds.AnyCodec):
 
     # ------------------------------------------------------------------ as a file
 
-    @functools.cached_property
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """What was learned, by plane and name, and what it was learned from."""
-        said = varint(VERSION) + self.layout.to_bytes()
-        found: dict[str, NDArray[Any]] = {LAYOUT: np.frombuffer(said, np.uint8)}
-        for place, start in self._starts.items():
-            found |= documents.prefixed(str(place), start.learned)
-        return found
+    @property
+    def starts(self) -> Mapping[int, Start]:
+        """With what the coder of each plane begins."""
+        return self._starts
 
-    @functools.cached_property
-    def fingerprint(self) -> bytes:
-        """SHA-256 of names, types, shapes and bytes of the tensors."""
-        return bytes.fromhex(artifact.digest(self.tensors))
+    def layout_bytes(self) -> bytes:
+        """Return what one picture is like, as it stands in the file."""
+        return self.layout.to_bytes()
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the model as one safetensors file.
-
-        Raises
-        ------
-        OutputExistsError
-            The file exists and ``force`` is off.
-        """
-        tensors = self.fitted().tensors
-        artifact.write(path, CLASS, {"provenance": self.provenance_}, tensors, force=force)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model of a file that :meth:`save` wrote.
-
-        Raises
-        ------
-        FileNotFoundError
-            There is no such file.
-        ArtifactError
-            The file is damaged or holds another class.
-        FormatNumberError
-            A later version wrote it.
-        """
-        document, tensors = kinds.opened(path, CLASS)
-        made = cls()
-        with artifact.understanding(path):
-            made.provenance_ = documents.read(dict[str, int | str], document.get("provenance"), "provenance")
-            made._take(tensors, os.fspath(path))
-        return made
-
-    def _take(self, tensors: Mapping[str, NDArray[Any]], name: str) -> None:
-        """Take the tensors of a file, which are checked."""
-        said = documents.array(tensors, LAYOUT, (None,), "i")
-        source = Source.of(said.tobytes(), name)
-        version = source.varint()
-        if version != VERSION:
-            raise checks.later_form(name, f"schemes of builder {version}")
+    def read_layout(self, source: Source) -> dict[int, Scheme]:
+        """Read what one picture is like, and return the scheme of each plane that is coded."""
         layout = Layout.read(source)
         if not 0 < layout.height * layout.width <= UNITS_LIMIT or len(layout.colours):
             raise source.damaged("its pictures have a size that none has")
         self._set_layout(layout)
-        self._starts = {}
-        for place, (scheme, _) in self._schemes().items():
-            self._starts[place] = Start(scheme, documents.under(str(place), tensors))
-        expected = {
-            LAYOUT,
-            *(f"{place}.{key}" for place, start in self._starts.items() for key in shapes(start.scheme)),
-        }
-        if set(tensors) != expected or source.up_to(1):
-            raise source.damaged("it holds more than a model of pictures does")
+        return {place: scheme for place, (scheme, _) in self._schemes().items()}
+
+    def begin_with(self, starts: Mapping[int, Start]) -> None:
+        """Take what was learned for the layout that was read."""
+        self._starts = dict(starts)
 
 
 @contextmanager

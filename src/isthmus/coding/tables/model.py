@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import warnings
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isthmus import artifact, checks, documents
+from isthmus import checks
 from isthmus.coding import contents, kinds
 from isthmus.coding.container import Source, as_bytes, varint
 from isthmus.coding.contents import THREADS
-from isthmus.coding.learned import Start, shapes
+from isthmus.coding.learned import Start
+from isthmus.coding.learned_codec import LearnedCodec
+from isthmus.coding.scheme import Scheme
 from isthmus.coding.stream import decompressed
 from isthmus.coding.tables.cells import Table
 from isthmus.coding.tables.coding import Split, bytes_of_plans, planned, read_plans
@@ -34,8 +34,6 @@ from isthmus.errors import IsthmusWarning
 
 __all__ = ["TableCodec"]
 
-CLASS = "TableCodec"  # that a file says it holds
-LAYOUT = "layout"  # name of the tensor that says which tables it is for
 VERSION = 1  # of the rules by which schemes follow from columns and plans
 AIM = 1 << 24  # bytes of what coders learn, where columns are not too many
 SUFFIXES = (".csv", ".tsv", ".tab")
@@ -43,7 +41,7 @@ SUFFIXES = (".csv", ".tsv", ".tab")
 Progress = Callable[[int], None]  # is told the bytes that were learned from since it was told last
 
 
-class TableCodec(kinds.AnyCodec):
+class TableCodec(LearnedCodec):
     r"""A model with which text tables of the same columns as those of its fit become smaller: exports, batches.
 
     It pays where tables are short, from ten rows to some thousand, so that one alone has too few to learn from. What
@@ -70,8 +68,10 @@ class TableCodec(kinds.AnyCodec):
     """
 
     content: ClassVar[str] = "tables"
+    version: ClassVar[int] = VERSION
     layout: Layout
     planes: LearnedPlanes
+    _read_schemes: Schemes
 
     def fit(self, tables: Any, *, progress: Progress | None = None, threads: int = THREADS) -> Self:
         """Learn from tables.
@@ -125,8 +125,7 @@ class TableCodec(kinds.AnyCodec):
 
     def _take(self, planes: LearnedPlanes) -> None:
         self.planes = planes
-        self.__dict__.pop("tensors", None)
-        self.__dict__.pop("fingerprint", None)
+        self.forget_file()
 
     @property
     def columns(self) -> list[str]:
@@ -145,7 +144,7 @@ class TableCodec(kinds.AnyCodec):
     def fitted(self) -> Self:
         """Return itself; ParameterError before :meth:`fit`."""
         if not hasattr(self, "planes"):
-            raise checks.codec_not_fitted(CLASS)
+            raise checks.codec_not_fitted(type(self).__name__)
         return self
 
     @classmethod
@@ -201,67 +200,27 @@ class TableCodec(kinds.AnyCodec):
 
     # ------------------------------------------------------------------ as a file
 
-    @functools.cached_property
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """What was learned, by plane and name, and what it was learned from."""
+    @property
+    def starts(self) -> Mapping[int, Start]:
+        """With what the coder of each plane begins."""
+        return self.planes.starts
+
+    def layout_bytes(self) -> bytes:
+        """Return what is known of the columns, as it stands in the file."""
         schemes = self.planes.schemes
-        said = varint(VERSION) + self.layout.to_bytes() + varint(schemes.rows) + bytes_of_plans(schemes.plans)
-        found: dict[str, NDArray[Any]] = {LAYOUT: np.frombuffer(said, np.uint8)}
-        for plane, start in self.planes.starts.items():
-            found |= documents.prefixed(str(plane), start.learned)
-        return found
+        return self.layout.to_bytes() + varint(schemes.rows) + bytes_of_plans(schemes.plans)
 
-    @functools.cached_property
-    def fingerprint(self) -> bytes:
-        """SHA-256 of names, types, shapes and bytes of the tensors."""
-        return bytes.fromhex(artifact.digest(self.tensors))
-
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the model as one safetensors file.
-
-        Raises
-        ------
-        OutputExistsError
-            The file exists and ``force`` is off.
-        """
-        tensors = self.fitted().tensors
-        artifact.write(path, CLASS, {"provenance": self.provenance_}, tensors, force=force)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model of a file that :meth:`save` wrote.
-
-        Raises
-        ------
-        FileNotFoundError
-            There is no such file.
-        ArtifactError
-            The file is damaged or holds another class.
-        FormatNumberError
-            A later version wrote it.
-        """
-        document, tensors = kinds.opened(path, CLASS)
-        made = cls()
-        with artifact.understanding(path):
-            made.provenance_ = documents.read(dict[str, int | str], document.get("provenance"), "provenance")
-            made._read(tensors, os.fspath(path))
-        return made
-
-    def _read(self, tensors: Mapping[str, NDArray[Any]], name: str) -> None:
-        """Take the tensors of a file, which are checked."""
-        source = Source.of(documents.array(tensors, LAYOUT, (None,), "i").tobytes(), name)
-        version = source.varint()
-        if version != VERSION:
-            raise checks.later_form(name, f"schemes of builder {version}")
+    def read_layout(self, source: Source) -> Mapping[int, Scheme]:
+        """Read what is known of the columns, and return the scheme of each plane that is coded."""
         self.layout = Layout.read(source)
         forms = self.layout.forms
         rows = at_most(source, MOST_ROWS, "rows that tables of coders are made for")
-        schemes = Schemes(forms, read_plans(source, Split.of(forms).forms), rows)
-        expected = {LAYOUT, *(f"{plane}.{key}" for plane, scheme in schemes.of.items() for key in shapes(scheme))}
-        if set(tensors) != expected:
-            raise source.damaged("it holds something else than a model of tables does")
-        starts = {plane: Start(scheme, documents.under(str(plane), tensors)) for plane, scheme in schemes.of.items()}
-        self._take(LearnedPlanes(schemes, starts))
+        self._read_schemes = Schemes(forms, read_plans(source, Split.of(forms).forms), rows)
+        return self._read_schemes.of
+
+    def begin_with(self, starts: Mapping[int, Start]) -> None:
+        """Take what was learned for the layout that was read."""
+        self._take(LearnedPlanes(self._read_schemes, dict(starts)))
 
 
 class _Shares:
