@@ -552,3 +552,26 @@ def test_a_folder_that_is_named_by_a_dot(run: Run, logs: Path, monkeypatch: pyte
     assert verbs._beside(".", False) == f"{logs}.isth"
     assert verbs._beside("old/..", False) == f"{logs}.isth"
     assert verbs._beside("..", False) == f"{logs.parent}.isth"
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.png", "x.csv", "x.tsv", "x.parquet", "x-idx3-ubyte", "x.idx", "x.txt"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not",
+        b"not a table\n",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00v\x00{'descr'",
+        b"\x89PNG\r\n\x1a\n",
+        b"PAR1 PAR1",
+        bytes(3) + b"\x03",
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_comes_back_whole(
+    run: Run, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert run("compress", tmp_path / name).code == 0
+    assert run("decompress", tmp_path / f"{name}.isth", "-o", tmp_path / "back").code == 0
+    assert (tmp_path / "back").read_bytes() == content

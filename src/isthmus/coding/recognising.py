@@ -81,7 +81,10 @@ def recognised(
         return Recognised()
     if kind == ARRAY:
         array = ArrayContent.of_file(file, **(bound or {}), threads=threads)
-        return Recognised(why_not=array.why) if isinstance(array, NoArray) else Recognised(array, array.why_exact)
+        if isinstance(array, NoArray):
+            file.seek(0)  # whoever codes it as bytes reads all of them
+            return Recognised(why_not=array.why)
+        return Recognised(array, array.why_exact)
     if kind == PICTURE:
         try:
             return Recognised(content_of(file))
