@@ -65,7 +65,7 @@ LAW: dict[str, set[str]] = {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "encoded", "fitting"),
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version"),
     },
-    "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
+    "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "graph", "layout"},
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
@@ -76,6 +76,7 @@ LAW: dict[str, set[str]] = {
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {
     ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
+    ("models", "tasks"): "a restorer reads masks and works in tiles, as tasks do",
 }
 
 
