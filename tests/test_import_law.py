@@ -50,7 +50,8 @@ LAW: dict[str, set[str]] = {
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data", "documents"},
     "training": {
-        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "plain", "preprocessing", "telling"),
+        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "networks", "plain", "preprocessing"),
+        "telling",
     },
     "description": {"errors", "checks", "documents"},
     "gradients": {"errors", "data"},
