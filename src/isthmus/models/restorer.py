@@ -8,8 +8,10 @@ itself (Zhang et al., "Beyond a Gaussian Denoiser", TIP 2017, section III-D).
 from __future__ import annotations
 
 import functools
+import math
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
@@ -22,11 +24,15 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from isthmus import artifact, checks, documents, telling, training
+from isthmus.base import seed_of
 from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
 from isthmus.errors import ArtifactError
+from isthmus.models.photographs import Own, own_photographs
 from isthmus.models.pictures import Pictures
 from isthmus.networks.restoring import RestoringNetwork, fill, planes
-from isthmus.training.devices import device_to_load_on
+from isthmus.training.devices import device_named, device_to_load_on
+from isthmus.training.restoring import Patches, Plan, Progress, new_network, train
+from isthmus.version import __version__
 
 if TYPE_CHECKING:
     from isthmus.tasks.pixels import Pixels
@@ -36,6 +42,9 @@ __all__ = ["SHIPPED", "Restorer"]
 
 SHIPPED = Path(__file__).with_name("restorer_1.safetensors")
 SCALES = (1, 2, 3, 4)
+LEVELS = 3  # of the network
+FRESH_RATE, TUNING_RATE, WARM = 0.01, 0.001, 200  # peaks of the learning rate, and steps in which it rises
+TOLD = 20  # steps after which progress is shown
 
 Bools = NDArray[np.bool_]
 
@@ -132,6 +141,118 @@ class Restorer(BaseEstimator):
         """Return the restorer that comes with the package; all callers share one."""
         return cls.load(SHIPPED)
 
+    # ------------------------------------------------------------------ fit
+
+    def check_parameters(self) -> None:
+        """Refuse parameters that are invalid for any data."""
+        owner = type(self).__name__
+        if self.start is not None:
+            checks.choice(owner, "start", self.start, ("shipped",))
+            checks.not_together(owner, "channels", self.channels, "start", self.start, plain=None)
+        checks.widths(owner, "channels", self.channels)
+        if self.channels is not None and len(self.channels) != LEVELS:
+            checks.same_number(owner, "the length of channels", len(self.channels), "the number of levels", LEVELS)
+        checks.integer(owner, "max_steps", self.max_steps, low=1)
+        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
+        checks.integer(owner, "batch_size", self.batch_size, low=1)
+        checks.integer(owner, "patch", self.patch, low=8)
+        checks.patch_side(owner, self.patch)
+        checks.number(owner, "learning_rate", self.learning_rate, low=0, above=True, optional=True)
+        checks.choice(owner, "precision", self.precision, ("auto", "float32", "bfloat16"))
+
+    @telling.learns
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, checkpoint: str | os.PathLike[str] | None = None
+    ) -> Self:
+        """Learn to restore clean pictures that are damaged anew for every step.
+
+        Held-out pictures are scored before and after. Where they are restored worse afterwards, the weights of the
+        start are kept, and ``notes_`` says so.
+
+        Parameters
+        ----------
+        X : pictures
+            Clean ones. Those of JPEG files are reduced to a half, where they are large enough.
+        y : None
+            Not looked at.
+        validation : pictures, float or None
+            Held-out pictures, or the share of ``X`` to hold out; 0 for none. By default a tenth, one of two at least.
+        checkpoint : path, optional
+            A file to keep the state of the run in. Where it is there already, the run goes on from it, and ends with
+            the weights of one that was never stopped.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            The pictures are smaller than a patch.
+        ParameterError
+            A parameter is not allowed, or the checkpoint is of another run.
+        TrainingError
+            The loss is no number any more.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy import ndimage
+        >>> from isthmus import Restorer
+        >>> noise = np.random.default_rng(0).random((4, 64, 64))
+        >>> pictures = ndimage.gaussian_filter(noise, (0, 2, 2)).astype("float32")
+        >>> restorer = Restorer(start=None, channels=(8, 8, 8), patch=32, batch_size=2, max_steps=2, random_state=0)
+        >>> [record["step"] for record in restorer.fit(pictures).history_]
+        [0, 2]
+        """
+        self.check_parameters()
+        device, seed = device_named(type(self).__name__, self.device), seed_of(self.random_state)
+        own = own_photographs(X, validation, self.patch, seed)
+        network = self._beginning(seed)
+        first = {name: weights.clone() for name, weights in network.state_dict().items()}
+        plan = Plan(
+            steps=self.max_steps,
+            data=own.digest,
+            begun_with=artifact.digest(training.to_arrays(first)),
+            batch_size=self.batch_size,
+            patch=self.patch,
+            rate=self.learning_rate or (FRESH_RATE if self.start is None else TUNING_RATE),
+            warm=min(WARM, self.max_steps // 10),
+            precision=self._training_precision(device.type),
+            seed=seed,
+        )
+        progress = train(
+            network,
+            Patches(own.photographs, plan),
+            device=device,
+            held_out=own.held_out,
+            max_seconds=self.max_seconds,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            tell_after=TOLD,
+            tell=_shown(plan) if self.verbose else lambda _: None,
+        )
+        self.history_, self._told = progress.history, None
+        self.provenance_ = _provenance(plan, progress, own, device) | {"start": self.start, "source": _source(X)}
+        self.notes_ = telling.sentences()
+        if progress.history and (harm := _harm(progress.history, own.held_out_records)):
+            network.load_state_dict(first)
+            self.notes_.append(harm)
+        return self._use(network, device)
+
+    def _beginning(self, seed: int) -> RestoringNetwork:
+        """Return the network that a fit begins with."""
+        if self.start is None:
+            return new_network(seed, **({} if self.channels is None else {"channels": self.channels}))
+        shipped = type(self).shipped().module_
+        network = RestoringNetwork(**shipped.shape())
+        network.load_state_dict(shipped.state_dict())
+        return network
+
+    def _training_precision(self, device_type: str) -> str:
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if training.has_fast_bfloat16(device_type) else "float32"
+
     # ------------------------------------------------------------------ use
 
     @telling.tells
@@ -222,6 +343,7 @@ class Restorer(BaseEstimator):
 
         self._is_fitted()
         pictures = Pictures.of("inpaint", X)
+        pictures.tell_of_missing()
         if mask is None and all(missing is None for missing in pictures.missing):
             raise checks.mask_wanted(pictures.data.source, "image")
         marks = None if mask is None else Marks(mask, pictures.data)
@@ -237,6 +359,7 @@ class Restorer(BaseEstimator):
         """Return pictures restored one by one, in the container they came in."""
         self._is_fitted()
         pictures = Pictures.of(task, X)
+        pictures.tell_of_missing()
         ranges, found = self._ranges(pictures), []
         for name, (picture, missing) in zip(pictures.names, pictures, strict=True):
             whole = picture if missing is None else self._filled(task, picture, missing, name, ranges)
@@ -420,6 +543,7 @@ class Restorer(BaseEstimator):
             with no_more_than(list(weights.values()), 0):
                 module = RestoringNetwork(**its["network"])
             made = cls(**parameters_from_json(cls, its.get("parameters", {})))
+            made.check_parameters()
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:
@@ -437,10 +561,62 @@ class Restorer(BaseEstimator):
         return self
 
 
+# ------------------------------------------------------------------ of a fit
+
+
+def _shown(plan: Plan) -> Callable[[Progress], None]:
+    """Return what shows how far a run is, on the standard error stream."""
+
+    def show(progress: Progress) -> None:
+        line = f"step {progress.step:,} of {plan.steps:,}, {progress.seconds:.0f} s"
+        if progress.history and progress.history[-1]["step"] == progress.step:
+            line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
+        elif progress.loss is not None:
+            line += f": patches at {-20 * progress.loss / math.log(10):.2f} dB"
+        print(line, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _mean(record: dict[str, Any]) -> float:
+    """Return the mean PSNR over all kinds of damage, in dB; undamaged pictures are no such kind."""
+    return float(np.mean([value for name, value in record.items() if name not in ("step", "seconds", "clean")]))
+
+
+def _harm(history: list[dict[str, Any]], pictures: int) -> str:
+    """Return what is said where held-out pictures are restored worse than by the weights of the start."""
+    before, after = _mean(history[0]), _mean(history[-1])
+    return checks.fine_tuning_did_harm(before, after, pictures) if after < before else ""
+
+
+def _source(X: Any) -> str:
+    """Return what pictures are called."""
+    return os.fspath(X) if isinstance(X, str | os.PathLike) else getattr(X, "source", "X")
+
+
+def _provenance(plan: Plan, progress: Progress, own: Own, device: torch.device) -> dict[str, Any]:
+    return {
+        "isthmus": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "seed": plan.seed,
+        "device": str(device),
+        "precision": plan.precision,
+        "threads": torch.get_num_threads(),
+        "records": own.records,
+        "held_out_records": own.held_out_records,
+        "data": plan.data,
+        "begun_with": plan.begun_with,
+        "steps": progress.step,
+        "minutes": round(progress.seconds / 60, 1),
+    }
+
+
 class _Network(TypedDict):
-    channels: tuple[int, ...]
-    encoder: tuple[int, ...]
-    decoder: tuple[int, ...]
+    channels: tuple[int, int, int]
+    encoder: tuple[int, int, int]
+    decoder: tuple[int, int]
 
 
 class _Document(TypedDict):

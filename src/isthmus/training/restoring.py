@@ -244,6 +244,7 @@ def train(
     max_seconds: float | None = None,
     checkpoint: Path | None = None,
     keep_after: float = KEPT,
+    tell_after: int = TOLD,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Train a network in place, for the steps of a plan.
@@ -264,8 +265,10 @@ def train(
         A file to keep the state in; where it is there already, the run goes on from it.
     keep_after : float, default=120
         Seconds after which to write it again.
+    tell_after : int, default=200
+        Steps after which to tell how far the run is.
     tell : callable, optional
-        Called with the progress every 200 steps, and when pictures were scored.
+        Called with the progress after so many steps, and when pictures were scored.
 
     Returns
     -------
@@ -300,7 +303,7 @@ def train(
         network.zero_grad()
         loss = now.detach() if loss is None else loss.lerp(now.detach(), 0.01)
         progress.step, progress.seconds = step + 1, spent + time.perf_counter() - began
-        if progress.step % TOLD == 0:
+        if progress.step % tell_after == 0:
             progress.loss = _finite(loss, progress.step)
             tell(progress)
         if every is not None and progress.step % every == 0 and progress.step < plan.steps:
