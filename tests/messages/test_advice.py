@@ -1065,7 +1065,7 @@ def outputs_of_compressed_files(tmp: Path) -> None:
 @advises("checks.coding.model_at_speed")
 @advises("checks.coding.archive_without_model")
 @advises("checks.coding.codec_elsewhere")
-@advises("checks.coding.no_flag_of_codec")
+@advises("checks.coding.no_flag_of")
 def models_of_compression(tmp: Path) -> None:
     text, model, path = tmp / "a.log", tmp / "logs.safetensors", tmp / "a.isth"
     text.write_bytes(b"GET /health 200 in 7 ms")
