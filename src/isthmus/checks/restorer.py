@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.errors import DataError, ParameterError, ShapeError
+from isthmus.errors import DataError, ParameterError, ShapeError, UnavailableError
 
 __all__ = [
     "are_pictures",
@@ -14,6 +14,7 @@ __all__ = [
     "learned_reduced",
     "missing_filled",
     "no_colour_picture_alone",
+    "no_onnx",
     "none_held_out",
     "nothing_known",
     "patch_side",
@@ -49,6 +50,13 @@ def missing_filled(numbers: int, pictures: int) -> str:
     what = "number was" if numbers == 1 else "numbers were"
     where = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
     return f"{numbers:,} missing {what} filled in {where} (NaN counts as missing)"
+
+
+def no_onnx(package: str) -> UnavailableError:
+    """Return the error for a package that writes ONNX files and is not at hand."""
+    return UnavailableError(
+        f'Restorer.export_onnx needs the package {package}, which is not installed; run: pip install "isthmus[onnx]".'
+    )
 
 
 # --- what is learned from --------------------------------------------------------------------------------------------

@@ -100,9 +100,8 @@ def _rows(pictures: Pictures) -> NDArray[np.int64]:
     """Return the numbers of pictures that are learned from: all, or so many as memory is meant for."""
     rows = np.arange(len(pictures.data))
     # Each is kept at several sizes, which add up to twice its own, and in grey.
-    size = (
-        3 * sum(height * width for height, width in pictures.data.sizes) * (pictures.data.schema.shape[2:] or (1,))[0]
-    )
+    channels = (*pictures.data.schema.shape, 1)[2] or 1
+    size = 3 * channels * sum(height * width for height, width in pictures.data.sizes)
     if size <= BYTES:
         return rows
     chosen = evenly_spaced(rows, max(1, int(len(rows) * BYTES / size)))

@@ -7,10 +7,13 @@ itself (Zhang et al., "Beyond a Gaussian Denoiser", TIP 2017, section III-D).
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib.util
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +32,7 @@ from isthmus.description import no_more_than, parameter_to_json, parameters_from
 from isthmus.errors import ArtifactError
 from isthmus.models.photographs import Own, own_photographs
 from isthmus.models.pictures import Pictures
-from isthmus.networks.restoring import RestoringNetwork, fill, planes
+from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
 from isthmus.training.devices import device_named, device_to_load_on
 from isthmus.training.restoring import Patches, Plan, Progress, new_network, train
 from isthmus.version import __version__
@@ -496,6 +499,36 @@ class Restorer(BaseEstimator):
         """
         artifact.write(path, type(self).__name__, *self.state(), force=force)
 
+    def export_onnx(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the network as an ONNX file, for other programs.
+
+        Its input ``planes`` is float32 of shape (pictures, 6, height, width), sides multiples of 8: red, green and blue
+        from 0 to 1 (all alike of a grey picture), with a guess where they are missing; 1 where a pixel is known; half
+        the binary logarithm of how much the picture was enlarged beforehand; and 1 where blur is to be removed. Its
+        output ``restored`` has the three colours. Of tiles of a larger picture the outer 72 pixels are to be cut off.
+
+        Parameters
+        ----------
+        path : path
+            Usually ends in ``.onnx``.
+        force : bool, default=False
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        UnavailableError
+            The packages onnx and onnxscript are not at hand.
+        OutputExistsError
+            The file exists and ``force`` is off.
+        """
+        self._is_fitted()
+        for package in ("onnx", "onnxscript"):
+            if importlib.util.find_spec(package) is None:
+                raise checks.no_onnx(package)
+        content = _as_onnx(self.module_)
+        with artifact.replacing(path, force=force) as file:
+            file.write(content)
+
     def state(self) -> documents.State:
         """Return the JSON document and the arrays that a file of this restorer holds."""
         self._is_fitted()
@@ -565,6 +598,27 @@ class Restorer(BaseEstimator):
         module = module.eval().requires_grad_(False)
         self.module_ = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+
+def _as_onnx(network: RestoringNetwork) -> bytes:
+    """Return a network as the content of an ONNX file, for any number of pictures of any size."""
+    network = copy.deepcopy(network).to(torch.device("cpu"))
+    pictures, rows, columns = (torch.export.Dim(name, min=1) for name in ("pictures", "rows", "columns"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about operators of other packages that torch looks for
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, PLANES, 2 * MULTIPLE, 3 * MULTIPLE),),
+            input_names=["planes"],
+            output_names=["restored"],
+            dynamic_shapes=({0: pictures, 2: MULTIPLE * rows, 3: MULTIPLE * columns},),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:  # says torch's signature
+        raise RuntimeError("torch.onnx.export returned no program")
+    content: bytes = program.model_proto.SerializeToString()
+    return content
 
 
 # ------------------------------------------------------------------ of a fit
