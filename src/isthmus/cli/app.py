@@ -59,7 +59,7 @@ VERBS = {
 }
 
 # model: the module of isthmus.cli, and the function of it, that fits it with flags of its own
-OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("restorer", "fit_restorer")}
+OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
 
 HELP = """\b
 isthmus demo
