@@ -1,6 +1,6 @@
 """Train the network with which `isthmus denoise`, `inpaint` and `enhance` restore any picture.
 
-    python recipes/restorer.py PHOTOGRAPHS --validation PICTURES --state STATE --steps 12000 -o restorer_1.safetensors
+    python recipes/restorer.py PHOTOGRAPHS --validation PICTURES --state STATE --steps 20000 -o restorer_1.safetensors
 
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it:
 they give colour only after they were reduced to a half or less, and grey at their full size. The run can be stopped at
@@ -80,7 +80,7 @@ def tell(progress: Progress) -> None:
     if progress.history and progress.history[-1]["step"] == progress.step:
         print(json.dumps(progress.history[-1]), flush=True)
     elif progress.loss is not None:
-        psnr = -20 * progress.loss / math.log(10)
+        psnr = -20 * math.log10(progress.loss)
         print(f"step {progress.step}, {psnr:.3f} dB, {progress.seconds / 60:.1f} min", flush=True)
 
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()

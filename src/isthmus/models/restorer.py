@@ -78,9 +78,9 @@ class Restorer(BaseEstimator):
         Steps of training.
     max_seconds : float, optional
         Wall time to train for.
-    batch_size : int, default=16
+    batch_size : int, default=10
         Patches a step.
-    patch : int, default=128
+    patch : int, default=104
         Pixels a side of a patch: 8 more than a multiple of 24.
     learning_rate : float, optional
         At the start, from which it falls to nothing; by default 0.001 with the weights of the package, else 0.01.
@@ -119,8 +119,8 @@ class Restorer(BaseEstimator):
     start: str | None = "shipped"
     max_steps: int = 1000
     max_seconds: float | None = None
-    batch_size: int = 16
-    patch: int = 128
+    batch_size: int = 10
+    patch: int = 104
     learning_rate: float | None = None
     channels: tuple[int, ...] | None = None
     device: str = "auto"
@@ -636,7 +636,7 @@ def _shown(plan: Plan) -> Callable[[Progress], None]:
         if progress.history and progress.history[-1]["step"] == progress.step:
             line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
         elif progress.loss is not None:
-            line += f": patches at {-20 * progress.loss / math.log(10):.2f} dB"
+            line += f": patches at {-20 * math.log10(progress.loss):.2f} dB"
         print(line, file=sys.stderr, flush=True)
 
     return show
