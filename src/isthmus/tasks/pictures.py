@@ -115,7 +115,8 @@ def restore_file(
         Bytes that picture, mask and result may take together, 1 GiB by default; the network's own need, some hundreds
         of megabytes, comes on top of it.
     progress : callable, optional
-        Is told, of each tile that is restored, the megapixels that are done, those of the result, and the seconds since the first.
+        Is told, after each tile, the megapixels that are restored, those of the result, and the seconds since the
+        first.
     force : bool, default=False
         Whether an existing output may be replaced.
 
