@@ -577,6 +577,7 @@ def write_tiles(
             resolution=resolution,
             resolutionunit="INCH" if resolution else None,
             metadata=None,
+            maxworkers=1,  # several would first collect tiles of 512 MB
             **_layout(shape, alpha),
         )
 
