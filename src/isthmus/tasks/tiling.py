@@ -1,9 +1,9 @@
 """Tiling: networks of convolutions on pictures of any size, in bounded memory and without seams.
 
-A pixel that such a network returns depends on no pixel farther away than its *reach*. So a picture is read in tiles that
-overlap by that much on each side, of which only the middle, the core, is kept: what comes out is what the network would
-have made of the whole picture. Beyond its border a picture goes on as in a mirror, however far a tile looks: so a pixel
-depends neither on where the tiles lie nor on how large the picture is.
+A pixel that such a network returns depends on no pixel farther away than its *reach*. So a picture is read in tiles
+that overlap by that much on each side, of which only the middle, the core, is kept: what comes out is what the network
+would have made of the whole picture. Beyond its border a picture goes on as in a mirror, however far a tile looks: so a
+pixel depends neither on where the tiles lie nor on how large the picture is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["CORE", "STEP", "Enlarged", "Source", "Tile", "Whole", "mirrored", "tiles"]
+from isthmus.networks.restoring import LEVELS, fill
+
+__all__ = ["CORE", "STEP", "Enlarged", "Filled", "Source", "Tile", "Whole", "mirrored", "tiles"]
 
 CORE = 576  # pixels a side of what a tile adds to the result, at most
 STEP = 48  # which is a multiple of this: of the halvings of a network, the scales 2, 3 and 4, and the tiles of TIFF
@@ -27,8 +29,9 @@ STEP = 48  # which is a multiple of this: of the halvings of a network, the scal
 class Source(Protocol):
     """A picture that is read by windows."""
 
-    #: Height, width and channels.
-    shape: tuple[int, int, int]
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
 
     def read(self, top: int, left: int, height: int, width: int) -> Tensor:
         """Return a window inside the picture: float32, (channels, height, width)."""
@@ -87,6 +90,49 @@ class Enlarged:
         large = F.interpolate(small[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0]
         down, right = top - first[0] * self.scale, left - first[1] * self.scale
         return large[:, down : down + height, right : right + width]
+
+
+SQUARE = 2**LEVELS  # pixels a side of the largest squares that missing pixels are guessed from
+AROUND = (
+    3 * SQUARE
+)  # pixels on which a guess depends, to each side: interpolations reach 2 + 4 + ... + 64, and a square
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A picture whose missing pixels continue the known ones around (:func:`isthmus.networks.restoring.fill`).
+
+    Parameters
+    ----------
+    source : Source
+        What stands in missing pixels is not looked at.
+    known : tensor of bool, shape (1, height, width)
+    mean : tensor, shape (channels,)
+        Of the known pixels: what stands far from all of them.
+    """
+
+    source: Source
+    known: Tensor
+    mean: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.source.shape
+
+    def read(self, top: int, left: int, height: int, width: int) -> Tensor:
+        """Return a window, filled as the whole picture would be."""
+        if bool(self.known[:, top : top + height, left : left + width].all()):
+            return self.source.read(top, left, height, width)
+        # Squares lie as in the whole picture: at multiples of their sides.
+        (first, last), (start, stop) = (
+            (max(0, (low - AROUND) // SQUARE * SQUARE), min(side, -(-(low + length) // SQUARE) * SQUARE + AROUND))
+            for low, length, side in zip((top, left), (height, width), self.shape[:2], strict=True)
+        )
+        known = self.known[:, first:last, start:stop].float()[None]
+        found = self.source.read(first, start, last - first, stop - start)[None]
+        filled = fill(found, known, self.mean[None, :, None, None])[0]
+        return filled[:, top - first : top - first + height, left - start : left - start + width]
 
 
 @dataclass(frozen=True)
