@@ -327,9 +327,9 @@ def _target(
 
 def _suffix(picture: Picture) -> str:
     """Return the suffix of a result: that of the picture, or of another format where that one loses something."""
-    from isthmus.data.tiled_writing import BY_SUFFIX, layout_of
+    from isthmus.data.tiled_writing import BY_SUFFIX, Layout
 
-    layout, own = layout_of(picture), picture.path.suffix
+    layout, own = Layout.of(picture), picture.path.suffix
     known = BY_SUFFIX.get(own.lower())
     if known is not None and known.name not in LOSSY and known.takes(layout):
         return own
