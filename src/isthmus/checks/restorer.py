@@ -9,6 +9,7 @@ from isthmus.errors import ArtifactError, DataError, ParameterError, ShapeError
 __all__ = [
     "are_pictures",
     "damaged_weights",
+    "memory_of_a_stack",
     "missing_filled",
     "no_colour_picture_alone",
     "no_mask_of",
@@ -16,9 +17,9 @@ __all__ = [
     "no_pictures_left",
     "not_of_a_restorer",
     "nothing_known",
-    "of_records_only",
+    "of_pictures_only",
     "one_output_of_several",
-    "one_source_of_records",
+    "one_source",
     "output_is_input",
     "output_of_records",
     "sharpened_and_enlarged",
@@ -101,21 +102,21 @@ def written_without_loss(was: Sequence[str], now: Sequence[str]) -> str:
     return f"results of {', '.join(was)} are written as {', '.join(now)}, which loses nothing; -o names another format."
 
 
-def not_of_a_restorer(verb: str, what: str, why: str) -> ParameterError:
-    """Return the error for an option of models of records that does not go with a restorer of pictures."""
-    return ParameterError(f"{verb}: {what} is for {why}, and pictures are restored here; leave it out.")
+def not_of_a_restorer(verb: str, what: str) -> ParameterError:
+    """Return the error for an option that does not go with a restorer of pictures."""
+    return ParameterError(f"{verb}: {what}, and pictures are restored here; leave it out.")
 
 
-def of_records_only(verb: str, flag: str) -> ParameterError:
+def of_pictures_only(verb: str, flag: str) -> ParameterError:
     """Return the error for an option of pictures where a model of records does the work."""
     return ParameterError(
         f"{verb}: {flag} is for pictures that a restorer restores, and here a model of records does it; leave it out."
     )
 
 
-def one_source_of_records(verb: str, count: int) -> ParameterError:
-    """Return the error for several sources of records."""
-    return ParameterError(f"{verb}: a model takes the records of one source, and {count} are named; take one at a time.")
+def one_source(verb: str, why: str, count: int) -> ParameterError:
+    """Return the error for several sources where one is taken."""
+    return ParameterError(f"{verb}: {why}, and {count} are named; take one at a time.")
 
 
 def output_of_records(verb: str) -> ParameterError:
@@ -125,7 +126,17 @@ def output_of_records(verb: str) -> ParameterError:
 
 def sharpened_and_enlarged() -> ParameterError:
     """Return the error for a picture that is to be sharpened in its own size and enlarged."""
-    return ParameterError("enhance: --deblur sharpens a picture in its own size; leave out --scale, then enlarge the result.")
+    return ParameterError(
+        "enhance: --deblur sharpens a picture in its own size; leave out --scale, then enlarge the result."
+    )
+
+
+def memory_of_a_stack(verb: str) -> ParameterError:
+    """Return the error for a limit of memory where pictures come in one array."""
+    return ParameterError(
+        f"{verb}: --memory is for picture files, and the pictures of a stack or a set are in memory together; leave it "
+        f"out."
+    )
 
 
 def damaged_weights(error: Exception, digest: str) -> ArtifactError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus import checks
+from isthmus.checks.data import no_name
 from isthmus.cli import outputs
 from isthmus.cli.terminal import Terminal
 from isthmus.errors import DataError, ParameterError
@@ -18,9 +19,9 @@ from isthmus.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from isthmus.data.windows import Picture
 
-__all__ = ["STACKS", "Job", "are_files", "are_pictures", "jobs", "sources_of"]
+__all__ = ["FILES", "RECORDS", "STACK", "Job", "jobs", "kind_of", "sources_of"]
 
-STACKS = (".npy", ".npz")  # files of arrays, which may hold many pictures
+FILES, STACK, RECORDS = "files", "stack", "records"  # what a source holds
 AGAIN = (".png", ".tif", ".npy")  # formats without a loss, the usual one first
 LOSSY = ("JPEG", "AVIF")
 
@@ -74,61 +75,41 @@ def sources_of(terminal: Terminal, data: Sequence[str]) -> list[str]:
     return found
 
 
-def are_pictures(source: str) -> bool:
-    """Tell whether a source is one of pictures: a file, a folder, a pattern, a stack or a set of them.
+def kind_of(source: str) -> str:
+    """Return what a source holds: "files" of pictures, a "stack" or a set of them, or other "records".
 
-    So is what can be none of records either, of which the reader of pictures then says what is wrong: what is not
-    there, a film, a photograph in a format that is not read.
+    What can be none of them is for the reader of pictures, which says what is wrong: what is not there, a film, a
+    photograph in a format that is not read.
     """
     from isthmus.data import public, reading
 
     if public.split_name(source) is not None:
-        return True
+        return STACK
     path = Path(os.path.expanduser(source))
     found = reading.status(path)
     if found is None:
         matches = _matches(path)
-        return not matches or any(_is_of_pictures(match) for match in matches)
+        return FILES if not matches or any(_kind_of_file(match) == FILES for match in matches) else RECORDS
     if stat.S_ISDIR(found.st_mode):
-        return _is_folder_of_pictures(path)
-    return _is_of_pictures(path)
+        return FILES if _is_folder_of_pictures(path) else RECORDS
+    return _kind_of_file(path)
 
 
-def _is_of_pictures(path: Path) -> bool:
-    """Tell whether a file holds pictures, or nothing that is read."""
-    from isthmus.data import images, recognition
+def _kind_of_file(path: Path) -> str:
+    from isthmus import data
+    from isthmus.data import arrays, idx, images, recognition
 
     if images.is_image(path):
-        return True
-    if path.suffix.lower() in STACKS or _is_idx(path):
-        return _is_stack(path) or _is_one_array(path)
+        return FILES
     found = recognition.recognise(recognition.first_bytes(path), path, path)
-    return found is not None and found.reader in ("image", None)
-
-
-def _is_idx(path: Path) -> bool:
-    from isthmus.data import idx
-
-    return idx.is_idx_file(path)
-
-
-def _is_stack(path: Path) -> bool:
-    """Tell whether a file of arrays holds a stack of pictures: three axes or four, as in isthmus.data.open."""
-    from isthmus import data
-
-    if path.suffix.lower() == ".npy":
-        return not _is_one_array(path) and len(data.arrays.npy(path).shape) in (3, 4)
-    return data.open(path).schema.kind == "image"
-
-
-def _is_one_array(path: Path) -> bool:
-    """Tell whether an array is one picture in colour: of three axes, of which the last has three or four numbers."""
-    from isthmus.data import arrays
-
-    if path.suffix.lower() != ".npy":
-        return False
-    shape = arrays.npy(path).shape
-    return len(shape) == 3 and shape[-1] in (3, 4)
+    reader = None if found is None else found.reader
+    if reader == "npy":
+        # As in isthmus.data.open, but that three or four numbers along the last of three axes are colours.
+        shape = arrays.npy(path).shape
+        return FILES if len(shape) == 3 and shape[-1] in (3, 4) else STACK if len(shape) in (3, 4) else RECORDS
+    if reader == "npz" or idx.is_idx_file(path):
+        return STACK if data.open(path).schema.kind == "image" else RECORDS
+    return FILES if reader == "image" or (found is not None and reader is None) else RECORDS
 
 
 def _is_folder_of_pictures(folder: Path) -> bool:
@@ -147,29 +128,6 @@ def _matches(path: Path) -> list[Path]:
         return []
     found = sorted(glob.glob(str(path), recursive=True))
     return [Path(match) for match in found if not os.path.isdir(match)]
-
-
-def are_files(sources: Sequence[str], *, of_one_array: bool) -> bool:
-    """Tell whether pictures lie in files of their own, and not in a stack or a set.
-
-    Parameters
-    ----------
-    sources : sequence of str
-        Sources of pictures.
-    of_one_array : bool
-        Whether an array of two axes is a picture, and not rows of numbers.
-    """
-    from isthmus.data import arrays, public
-
-    [source, *others] = sources
-    path = Path(os.path.expanduser(source))
-    if others or not path.is_file():
-        return bool(others) or public.split_name(source) is None
-    if path.suffix.lower() == ".npy" and of_one_array and len(arrays.npy(path).shape) == 2:
-        return True
-    if path.suffix.lower() in STACKS or _is_idx(path):
-        return _is_one_array(path)
-    return True
 
 
 # ------------------------------------------------------------------ pictures, results, masks
@@ -234,7 +192,7 @@ def _files_of(terminal: Terminal, source: str, output: Path | None, skip_bad: bo
 
     path = Path(os.path.expanduser(source))
     if not source:
-        raise checks.no_name()
+        raise no_name()
     status = reading.status(path)
     if status is None:
         matches = _matches(path)

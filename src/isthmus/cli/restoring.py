@@ -6,34 +6,27 @@ pictures for which -m names a model of such, by that model.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from isthmus import artifact, checks
-from isthmus.cli import inputs, outputs, picture_files, sizes, transform
-from isthmus.cli.meter import metered_pixels
-from isthmus.cli.picture_files import Job
-from isthmus.cli.terminal import Result, Terminal, counted
-from isthmus.errors import ArtifactError, ParameterError
-from isthmus.files import replacing
-from isthmus.version import __version__
+from isthmus.cli import inputs, picture_files, transform
+from isthmus.cli.picture_files import RECORDS
+from isthmus.cli.restored import Given, How, Weights, restored
+from isthmus.cli.terminal import Result, Terminal
+from isthmus.errors import ArtifactError
 
 if TYPE_CHECKING:
     from isthmus.data import Data
-    from isthmus.models.restorer import Restorer
-    from isthmus.report.restoration import Compared
 
 __all__ = ["denoise", "enhance", "inpaint"]
 
 SHIPPED = "shipped"  # the name of the weights that come with isthmus, where a file could be named
 MODEL = "model.safetensors"  # the file of a model of records
-FEW = 10  # notes that are told one by one
+USUAL = {"iterations": 10, "start": "auto"}  # of models of records
 
 
 def denoise(
@@ -79,13 +72,13 @@ def denoise(
     isthmus denoise photo.jpg --report page.html
     isthmus denoise table.csv -m model.safetensors -o clean.csv
     """
-    sources, how = picture_files.sources_of(terminal, data), _How("denoise", "denoised")
-    restorer = _restorer(terminal, sources, model, device)
-    if restorer is not None:
-        return _pictures(terminal, restorer, sources, how, output, memory, report, force, opening)
+    sources, given = picture_files.sources_of(terminal, data), Given(output, memory, report, force)
+    weights = _weights(terminal, sources, model, device)
+    if weights is not None:
+        return restored(terminal, weights, sources, How("denoise"), given, opening)
     from isthmus import tasks
 
-    source, output = _of_records(how, sources, output, memory, report)
+    source, output = _of_records("denoise", sources, given)
     fitted = inputs.load_model(model or MODEL, device)
     restore = transform.each(fitted, lambda block: tasks.denoise(fitted, block))
     return transform.rewritten(terminal, fitted, source, opening, output, force, restore)
@@ -142,15 +135,15 @@ def inpaint(
     isthmus inpaint scans/ --mask masks/ -o whole/
     isthmus inpaint survey.csv -m model.safetensors -o complete.csv
     """
-    sources, how = picture_files.sources_of(terminal, data), _How("inpaint", "inpainted", mask=mask)
-    restorer = _restorer(terminal, sources, model, device)
-    if restorer is not None:
-        if (iterations, start) != (10, "auto"):
-            raise checks.not_of_a_restorer("inpaint", "--iterations, or --start,", "models of records")
-        return _pictures(terminal, restorer, sources, how, output, memory, report, force, opening)
+    sources, given = picture_files.sources_of(terminal, data), Given(output, memory, report, force)
+    weights = _weights(terminal, sources, model, device)
+    if weights is not None:
+        if (iterations, start) != tuple(USUAL.values()):
+            raise checks.not_of_a_restorer("inpaint", "--iterations and --start are for models of records")
+        return restored(terminal, weights, sources, How("inpaint", mask=mask), given, opening)
     from isthmus import tasks
 
-    source, output = _of_records(how, sources, output, memory, report)
+    source, output = _of_records("inpaint", sources, given)
     fitted = inputs.load_model(model or MODEL, device)
 
     def fill(records: Data) -> Iterable[Any]:
@@ -210,81 +203,65 @@ def enhance(
         raise checks.sharpened_and_enlarged()
     if scale is not None:
         checks.integer("enhance", "--scale", scale, low=2, high=4)
-    how = _How("enhance", "enhanced", scale=1 if deblur else scale or 2, deblur=deblur)
     sources = picture_files.sources_of(terminal, data)
-    restorer = _restorer(terminal, sources, model or SHIPPED, device)
-    if restorer is None:
-        raise checks.not_of_a_restorer("enhance", "-m", f"restorers of pictures; {model} is another model")
-    return _pictures(terminal, restorer, sources, how, output, memory, report, force, {"skip_bad": skip_bad})
+    weights = _weights(terminal, sources, model or SHIPPED, device)
+    if weights is None:
+        raise checks.not_of_a_restorer("enhance", f"{model} is a model of records")
+    how = How("enhance", scale=1 if deblur else scale or 2, deblur=deblur)
+    return restored(terminal, weights, sources, how, Given(output, memory, report, force), {"skip_bad": skip_bad})
 
 
 # ------------------------------------------------------------------ who does it
 
 
-@dataclass(frozen=True)
-class _How:
-    """What is done to pictures.
-
-    Parameters
-    ----------
-    verb : str
-    done : str
-        What the names of results end in.
-    scale : int
-        How much they are enlarged.
-    deblur : bool
-        Whether blur is removed.
-    mask : str, optional
-        What is filled, where anything is.
-    """
-
-    verb: str
-    done: str
-    scale: int = 1
-    deblur: bool = False
-    mask: str | None = None
-
-    def of(self, restorer: Restorer, pictures: Any) -> Any:
-        """Return what becomes of a stack of pictures."""
-        if self.verb == "inpaint":
-            return restorer.inpaint(pictures, self.mask)
-        if self.deblur:
-            return restorer.deblur(pictures)
-        return restorer.enhance(pictures, scale=self.scale) if self.scale > 1 else restorer.denoise(pictures)
-
-    @property
-    def sentence(self) -> str:
-        """What was done, for the page."""
-        if self.verb == "denoise":
-            return "Noise and JPEG blocks were removed."
-        if self.verb == "inpaint":
-            return "Marked pixels were filled; all others are as they were."
-        return "Blur was removed." if self.deblur else f"Enlarged {self.scale} times to each side."
-
-    @property
-    def caution(self) -> str:
-        """What a reader of the page should keep in mind."""
-        if self.verb == "denoise":
-            return "Fine texture that cannot be told from noise is removed with it."
-        return "Detail that was not in the picture is what the network takes for likely: it may look right and be wrong."
-
-
-def _restorer(terminal: Terminal, sources: Sequence[str], model: str | None, device: str | None) -> _Chosen | None:
+def _weights(terminal: Terminal, sources: Sequence[str], model: str | None, device: str | None) -> Weights | None:
     """Return what restores pictures; None where a model of records is to do it.
 
     For pictures that is what comes with isthmus unless -m names a file, and never a file that happens to lie in the
     folder; other records are for a model.
     """
-    from isthmus.models.restorer import SHIPPED as FILE
-
-    if model is None and not all(map(picture_files.are_pictures, sources)):
+    if model is None and any(picture_files.kind_of(source) == RECORDS for source in sources):
         return None
     if model in (None, SHIPPED):
+        from isthmus.models.restorer import SHIPPED as FILE
+
         terminal.say(f"restoring with the weights that come with isthmus ({FILE.stem})")
-        return _Chosen.of(str(FILE), FILE.stem, device)
-    return _Chosen.of(str(model), os.path.basename(str(model)), device) if _is_restorer(str(model)) else None
+        return _loaded(str(FILE), FILE.stem, device)
+    with _digest_named(str(model)):
+        is_restorer = artifact.describe(str(model))["class"] == "Restorer"
+    return _loaded(str(model), os.path.basename(str(model)), device) if is_restorer else None
 
 
-def _is_restorer(path: str) -> bool:
+def _loaded(path: str, name: str, device: str | None) -> Weights:
+    from isthmus.models.restorer import Restorer
+
     with _digest_named(path):
-        return bool(artifact.describe(path)["class"] == "Restorer")
+        return Weights(Restorer.load(path, device=device), name, _digest(path))
+
+
+@contextmanager
+def _digest_named(path: str) -> Iterator[None]:
+    """Name the digest of a file of weights that is damaged: of one that was published, it can be compared."""
+    try:
+        yield
+    except ArtifactError as error:
+        if not os.path.isfile(path):
+            raise
+        raise checks.damaged_weights(error, _digest(path)) from error
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _of_records(verb: str, sources: Sequence[str], given: Given) -> tuple[str, str]:
+    """Return the source and the output of records that a model restores, for which the options of pictures are not."""
+    for flag, value in (("--memory", given.memory), ("--report", given.report)):
+        if value is not None:
+            raise checks.of_pictures_only(verb, flag)
+    if len(sources) > 1:
+        raise checks.one_source(verb, "a model takes the records of one source", len(sources))
+    if given.output is None:
+        raise checks.output_of_records(verb)
+    return sources[0], given.output

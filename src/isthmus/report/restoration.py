@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from isthmus.report import formatting
 from isthmus.report.contact_sheet import shown_as_bytes
-from isthmus.report.formatting import counted
 from isthmus.report.page import environment
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ __all__ = ["MOST", "Compared", "View", "compared", "rendered"]
 MOST = 12  # pictures on a page, each of which takes up to some megabytes
 SIDE = 1600  # pixels of the longer side of a whole picture, at most
 CROP = (480, 720)  # height and width of the part that is shown pixel by pixel
+COLUMN = 1000  # pixels of the width of the page, into which larger pictures are fitted
 SMALL = 320  # pixels of the longer side up to which a picture is magnified
 QUALITY = 92  # of whole pictures in JPEG; parts shown pixel by pixel are PNG
 
@@ -46,7 +46,7 @@ class View:
     magnified : int
         Times that a small picture is magnified.
     exact : bool
-        Whether a pixel of the picture is one of the page.
+        Whether a pixel of it is one of the page, on a narrow one too, which shows less of it then.
     """
 
     title: str
@@ -72,12 +72,15 @@ class Compared:
         The whole, and a part of a large one.
     enlarged : bool
         Whether the picture as it was is shown enlarged.
+    deep : bool
+        Whether its numbers are others than bytes, so that they are shown on a scale of their own.
     """
 
     name: str
     facts: Mapping[str, str]
     views: Sequence[View]
     enlarged: bool = False
+    deep: bool = False
 
 
 def compared(
@@ -104,9 +107,9 @@ def compared(
         was = _marked(was, missing)
     was = was.resize(now.size, _resampling().BICUBIC) if enlarged else was
     views = [_whole(was, now)]
-    if now.width > CROP[1] or now.height > CROP[0]:
+    if max(now.size) > COLUMN:
         views.append(_part(was, now, missing))
-    return Compared(name, facts, views, enlarged)
+    return Compared(name, facts, views, enlarged, before.dtype not in (np.uint8, np.bool_))
 
 
 def rendered(document: Mapping[str, Any], pictures: Sequence[Compared]) -> str:
@@ -115,8 +118,8 @@ def rendered(document: Mapping[str, Any], pictures: Sequence[Compared]) -> str:
     Parameters
     ----------
     document : mapping
-        ``verb``, ``title``, ``done`` (what was done, a sentence), ``guessed`` (whether what is new may be wrong),
-        ``count``, ``megapixels``, ``seconds``, ``weights``, ``digest``, ``command``, ``isthmus`` and ``created``.
+        ``verb``, ``title``, ``done`` and ``caution`` (sentences), ``enlarged`` (whether pictures were), ``count``,
+        ``megapixels``, ``seconds``, ``weights``, ``digest``, ``command``, ``isthmus`` and ``created``.
     pictures : sequence of Compared
         Those that are shown, no more than :data:`MOST`.
     """
@@ -129,20 +132,9 @@ def rendered(document: Mapping[str, Any], pictures: Sequence[Compared]) -> str:
 
 def _cards(document: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     megapixels, seconds = document["megapixels"], document["seconds"]
-    yield _card("pictures", formatting.number(document["count"]), counted_megapixels(megapixels))
+    yield _card("pictures", formatting.number(document["count"]), formatting.megapixels(megapixels))
     yield _card("time", formatting.duration(seconds), f"{megapixels / max(seconds, 1e-9):.2g} megapixels a second")
     yield _card("weights", document["weights"], f"SHA-256 {document['digest'][:12]}")
-
-
-def counted_megapixels(megapixels: float) -> str:
-    """Return a size, with two digits of a small one.
-
-    Examples
-    --------
-    >>> counted_megapixels(0.0123), counted_megapixels(0.393216), counted_megapixels(24.16)
-    ('0.012 megapixels', '0.39 megapixels', '24.2 megapixels')
-    """
-    return f"{megapixels:,.1f} megapixels" if megapixels >= 10 else f"{megapixels:.2g} megapixels"
 
 
 def _card(title: str, figure: str, detail: str) -> dict[str, str]:
@@ -188,11 +180,10 @@ def _whole(was: Image.Image, now: Image.Image) -> View:
     longest = max(now.size)
     if longest <= SIDE:
         times = max(1, SMALL // longest)
-        return View("", *now.size, _lossless(was), _lossless(now), magnified=times, exact=times == 1)
-    size = tuple(max(1, round(side * SIDE / longest)) for side in now.size)
-    small = [picture.resize(size, _resampling().LANCZOS) for picture in (was, now)]
-    share = f"the whole picture, at {100 * SIDE / longest:.0f} % of its size"
-    return View(share, *small[0].size, *map(_lossy, small))
+        return View("", *now.size, _lossless(was), _lossless(now), magnified=times)
+    width, height = (max(1, round(side * SIDE / longest)) for side in now.size)
+    before, after = (_lossy(picture.resize((width, height), _resampling().LANCZOS)) for picture in (was, now))
+    return View(f"the whole picture, at {100 * SIDE / longest:.0f} % of its size", width, height, before, after)
 
 
 def _part(was: Image.Image, now: Image.Image, missing: NDArray[np.bool_] | None) -> View:
@@ -207,8 +198,8 @@ def _part(was: Image.Image, now: Image.Image, missing: NDArray[np.bool_] | None)
     top = int(min(max(0, row - height / 2), now.height - height))
     left = int(min(max(0, column - width / 2), now.width - width))
     box = (left, top, left + width, top + height)
-    parts = [_lossless(picture.crop(box)) for picture in (was, now)]
-    return View(f"{where}, pixel by pixel", width, height, *parts, exact=True)
+    before, after = (_lossless(picture.crop(box)) for picture in (was, now))
+    return View(f"{where}, pixel by pixel", width, height, before, after, exact=True)
 
 
 def _lossless(picture: Image.Image) -> str:
