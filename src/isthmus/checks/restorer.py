@@ -9,6 +9,7 @@ from isthmus.errors import ArtifactError, DataError, ParameterError, ShapeError
 __all__ = [
     "are_pictures",
     "damaged_weights",
+    "mask_of_picture_wanted",
     "memory_of_a_stack",
     "missing_filled",
     "no_colour_picture_alone",
@@ -72,6 +73,14 @@ def no_pictures_in_folder(folder: object, files: Sequence[str]) -> DataError:
 def no_pictures_left(source: str) -> DataError:
     """Return the error for sources of which no picture can be read."""
     return DataError(f"data: none of the pictures in {source} can be read.")
+
+
+def mask_of_picture_wanted(name: str) -> ParameterError:
+    """Return the error for a picture of which nothing says what is missing."""
+    return ParameterError(
+        f"inpaint: nothing says what of '{name}' is missing; name with --mask a picture of its size that is white "
+        f"there and black elsewhere."
+    )
 
 
 def no_mask_of(name: str, folder: object) -> ParameterError:

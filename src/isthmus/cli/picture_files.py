@@ -19,7 +19,7 @@ from isthmus.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from isthmus.data.windows import Picture
 
-__all__ = ["FILES", "RECORDS", "STACK", "Job", "jobs", "kind_of", "sources_of"]
+__all__ = ["FILES", "RECORDS", "STACK", "Job", "jobs", "kind_of", "left_out", "sources_of"]
 
 FILES, STACK, RECORDS = "files", "stack", "records"  # what a source holds
 AGAIN = (".png", ".tif", ".npy")  # formats without a loss, the usual one first
@@ -104,9 +104,10 @@ def _kind_of_file(path: Path) -> str:
     found = recognition.recognise(recognition.first_bytes(path), path, path)
     reader = None if found is None else found.reader
     if reader == "npy":
-        # As in isthmus.data.open, but that three or four numbers along the last of three axes are colours.
+        # As in isthmus.data.open, but that three or four numbers along the last of three axes are colours; none are no
+        # picture, which is then said.
         shape = arrays.npy(path).shape
-        return FILES if len(shape) == 3 and shape[-1] in (3, 4) else STACK if len(shape) in (3, 4) else RECORDS
+        return FILES if len(shape) == 3 and shape[-1] in (0, 3, 4) else STACK if len(shape) in (3, 4) else RECORDS
     if reader == "npz" or idx.is_idx_file(path):
         return STACK if data.open(path).schema.kind == "image" else RECORDS
     return FILES if reader == "image" or (found is not None and reader is None) else RECORDS
@@ -231,8 +232,13 @@ def _pictures_in(
 
 def _leave_out(terminal: Terminal, error: DataError, skip_bad: bool) -> None:
     if not skip_bad:
-        raise checks.refused_in_folder(error) from error
-    terminal.say(f"note: left out: {str(error).removeprefix('data: ')}")
+        raise error if "--skip-bad" in str(error) else checks.refused_in_folder(error) from error
+    terminal.say(f"note: {left_out(error)}")
+
+
+def left_out(error: DataError) -> str:
+    """Return what is said of a picture that is left out: what is wrong with it, without what to do."""
+    return f"left out: {str(error).removeprefix('data: ').partition('; mend it')[0].rstrip('.')}"
 
 
 def _readable(terminal: Terminal, files: Sequence[_Found], skip_bad: bool) -> Iterator[tuple[_Found, Picture]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Given", "How", "Weights", "restored"]
 
 TOLD = 10  # notes that are told one by one
+FLOATS = ("float16", "float32", "float64")  # numbers of which some may be missing without a mask
 DRAWN = 64.0  # megapixels of a result up to which it is drawn on the page, for which all of it is read
 
 
@@ -42,11 +43,19 @@ class Weights:
     name : str
     digest : str
         SHA-256 of the file.
+    own : bool
+        Whether they come with isthmus, which is told where nobody named them.
     """
 
     restorer: Restorer
     name: str
     digest: str
+    own: bool = False
+
+    def tell(self, terminal: Terminal) -> None:
+        """Tell what restores, before the work."""
+        if self.own:
+            terminal.say(f"restoring with the weights that come with isthmus ({self.name})")
 
 
 @dataclass(frozen=True)
@@ -207,6 +216,10 @@ def _of_files(
     settings = {"memory": sizes.as_bytes("--memory", given.memory), "force": given.force}
     done, force = _Done(), given.force
     found = picture_files.jobs(terminal, sources, given.output, how.done, mask=how.mask, skip_bad=skip_bad, force=force)
+    for job in found:
+        if how.fills and how.mask is None and job.picture.header.dtype not in FLOATS:
+            raise checks.mask_of_picture_wanted(job.name)
+    weights.tell(terminal)
     with metered_pixels(terminal, sum(map(how.size, found))) as tell:
         before = 0.0
         for job in found:
@@ -215,7 +228,7 @@ def _of_files(
             except DataError as error:
                 if not skip_bad or len(found) == 1:
                     raise
-                done.notes.append(f"left out: {str(error).removeprefix('data: ')}")
+                done.notes.append(picture_files.left_out(error))
             else:
                 done.files.append(_record(job, made))
                 done.notes += made.notes
@@ -288,6 +301,7 @@ def _of_stack(
     is_array = source.lower().endswith(".npy")
     pictures: Any = data.arrays.read_npy(Path(source)) if is_array else inputs.open_data(terminal, source, opening)
     terminal.say(f"note: {source} is taken as a stack of {counted(len(pictures), 'picture')}")
+    weights.tell(terminal)
     started = time.perf_counter()
     made = data.open(how.of_stack(weights.restorer, pictures))
     outputs.write_records(path, len(made), [made.chunk(0, len(made))], made.schema, None, force=given.force)

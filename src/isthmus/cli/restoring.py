@@ -73,13 +73,13 @@ def denoise(
     isthmus denoise table.csv -m model.safetensors -o clean.csv
     """
     sources, given = picture_files.sources_of(terminal, data), Given(output, memory, report, force)
-    weights = _weights(terminal, sources, model, device)
+    weights = _weights(sources, model, device)
     if weights is not None:
         return restored(terminal, weights, sources, How("denoise"), given, opening)
     from isthmus import tasks
 
     source, output = _of_records("denoise", sources, given)
-    fitted = inputs.load_model(model or MODEL, device)
+    fitted = _model(terminal, source, model, device)
     restore = transform.each(fitted, lambda block: tasks.denoise(fitted, block))
     return transform.rewritten(terminal, fitted, source, opening, output, force, restore)
 
@@ -136,7 +136,7 @@ def inpaint(
     isthmus inpaint survey.csv -m model.safetensors -o complete.csv
     """
     sources, given = picture_files.sources_of(terminal, data), Given(output, memory, report, force)
-    weights = _weights(terminal, sources, model, device)
+    weights = _weights(sources, model, device)
     if weights is not None:
         if (iterations, start) != tuple(USUAL.values()):
             raise checks.not_of_a_restorer("inpaint", "--iterations and --start are for models of records")
@@ -144,7 +144,7 @@ def inpaint(
     from isthmus import tasks
 
     source, output = _of_records("inpaint", sources, given)
-    fitted = inputs.load_model(model or MODEL, device)
+    fitted = _model(terminal, source, model, device)
 
     def fill(records: Data) -> Iterable[Any]:
         rows = inputs.block_rows(records)
@@ -204,7 +204,7 @@ def enhance(
     if scale is not None:
         checks.integer("enhance", "--scale", scale, low=2, high=4)
     sources = picture_files.sources_of(terminal, data)
-    weights = _weights(terminal, sources, model or SHIPPED, device)
+    weights = _weights(sources, model or SHIPPED, device)
     if weights is None:
         raise checks.not_of_a_restorer("enhance", f"{model} is a model of records")
     how = How("enhance", scale=1 if deblur else scale or 2, deblur=deblur)
@@ -214,7 +214,7 @@ def enhance(
 # ------------------------------------------------------------------ who does it
 
 
-def _weights(terminal: Terminal, sources: Sequence[str], model: str | None, device: str | None) -> Weights | None:
+def _weights(sources: Sequence[str], model: str | None, device: str | None) -> Weights | None:
     """Return what restores pictures; None where a model of records is to do it.
 
     For pictures that is what comes with isthmus unless -m names a file, and never a file that happens to lie in the
@@ -225,18 +225,17 @@ def _weights(terminal: Terminal, sources: Sequence[str], model: str | None, devi
     if model in (None, SHIPPED):
         from isthmus.models.restorer import SHIPPED as FILE
 
-        terminal.say(f"restoring with the weights that come with isthmus ({FILE.stem})")
-        return _loaded(str(FILE), FILE.stem, device)
+        return _loaded(str(FILE), FILE.stem, device, own=True)
     with _digest_named(str(model)):
         is_restorer = artifact.describe(str(model))["class"] == "Restorer"
     return _loaded(str(model), os.path.basename(str(model)), device) if is_restorer else None
 
 
-def _loaded(path: str, name: str, device: str | None) -> Weights:
+def _loaded(path: str, name: str, device: str | None, *, own: bool = False) -> Weights:
     from isthmus.models.restorer import Restorer
 
     with _digest_named(path):
-        return Weights(Restorer.load(path, device=device), name, _digest(path))
+        return Weights(Restorer.load(path, device=device), name, _digest(path), own)
 
 
 @contextmanager
@@ -265,3 +264,10 @@ def _of_records(verb: str, sources: Sequence[str], given: Given) -> tuple[str, s
     if given.output is None:
         raise checks.output_of_records(verb)
     return sources[0], given.output
+
+
+def _model(terminal: Terminal, source: str, model: str | None, device: str | None) -> Any:
+    """Return the model of records; of an array that may be a picture it is told what it was taken for."""
+    if model is None and source.lower().endswith(".npy"):
+        terminal.say(f"note: {source} is taken as rows of numbers, for a model; with -m {SHIPPED} it is one picture")
+    return inputs.load_model(model or MODEL, device)

@@ -123,10 +123,13 @@ def rendered(document: Mapping[str, Any], pictures: Sequence[Compared]) -> str:
     pictures : sequence of Compared
         Those that are shown, no more than :data:`MOST`.
     """
-    return (
-        environment()
-        .get_template("restoration.html")
-        .render(report=document, cards=list(_cards(document)), pictures=pictures)
+    template = environment().get_template("restoration.html")
+    return template.render(
+        report=document,
+        cards=list(_cards(document)),
+        pictures=pictures,
+        large=any(len(picture.views) > 1 for picture in pictures),
+        deep=any(picture.deep for picture in pictures),
     )
 
 
