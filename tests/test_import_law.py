@@ -50,7 +50,8 @@ LAW: dict[str, set[str]] = {
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data", "documents"},
     "training": {
-        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "plain", "preprocessing", "telling"),
+        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "networks", "plain", "preprocessing"),
+        "telling",
     },
     "description": {"errors", "checks", "documents"},
     "gradients": {"errors", "data"},
@@ -65,7 +66,7 @@ LAW: dict[str, set[str]] = {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "encoded", "fitting"),
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version"),
     },
-    "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "graph", "layout"},
+    "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "fitting", "graph", "layout", "version"},
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},

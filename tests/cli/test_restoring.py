@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from isthmus import artifact
 from isthmus.cli.sizes import as_bytes
 from isthmus.errors import ParameterError
 from isthmus.models.restorer import SHIPPED
@@ -130,7 +131,7 @@ def test_json_has_the_figures_and_the_digest_of_the_weights(run: Run, noisy: str
         "filled": 0,
         "by_windows": False,
     }
-    assert told["weights"] == {"name": SHIPPED.stem, "sha256": hashlib.sha256(SHIPPED.read_bytes()).hexdigest()}
+    assert told["weights"] == {"name": SHIPPED.stem, "sha256": artifact.describe(SHIPPED)["sha256"]}
 
 
 def test_a_saved_restorer_is_used_as_such(run: Run, noisy: str) -> None:
@@ -196,7 +197,7 @@ def test_the_page_is_one_file_that_shows_pictures_before_and_after(run: Run, noi
     page = Path("page.html").read_text()
     assert page.count("data:image/png;base64,") == 2
     assert 'type="range"' in page
-    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() in page
+    assert artifact.describe(SHIPPED)["sha256"] in page
     assert "isthmus denoise noisy.png --report page.html" in page
     assert "http" not in page.replace("https://", "http://").replace("data:", "")
     assert not Path("page.json").exists()

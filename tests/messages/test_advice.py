@@ -909,7 +909,7 @@ def parameters_that_go_together(tmp: Path) -> None:
 # ------------------------------------------------------------------ the command line
 
 
-@advises("cli.fit._check_checkpoint", 2)
+@advises("cli.fit.check_checkpoint", 2)
 def a_checkpoint_that_is_there_or_not(tmp: Path) -> None:
     np.save(tmp / "x.npy", rows())
     words = ["fit", tmp / "x.npy", "-o", tmp / "m.safetensors", "--max-epochs", "1", "-q"]
@@ -1065,7 +1065,7 @@ def outputs_of_compressed_files(tmp: Path) -> None:
 @advises("checks.coding.model_at_speed")
 @advises("checks.coding.archive_without_model")
 @advises("checks.coding.codec_elsewhere")
-@advises("checks.coding.no_flag_of_codec")
+@advises("checks.coding.no_flag_of")
 def models_of_compression(tmp: Path) -> None:
     text, model, path = tmp / "a.log", tmp / "logs.safetensors", tmp / "a.isth"
     text.write_bytes(b"GET /health 200 in 7 ms")
@@ -1364,6 +1364,48 @@ def tables_of_the_same_columns(tmp: Path) -> None:
     isthmus.compress(none)
 
 
+# ------------------------------------------------------------------ the restorer
+
+
+def small_restorer(**parameters: Any) -> isthmus.Restorer:
+    small = {"start": None, "channels": (8, 8, 8), "patch": 32, "batch_size": 1, "max_steps": 1, "random_state": 0}
+    return isthmus.Restorer(**{**small, **parameters})
+
+
+@advises("checks.restorer.are_pictures")
+@advises("checks.restorer.no_colour_picture_alone")
+@advises("checks.restorer.nothing_known")
+def pictures_to_restore(tmp: Path) -> None:
+    restorer = small_restorer().fit(pictures(2, 48))
+    with told("give arrays or image files"):
+        restorer.denoise(["no", "pictures"])
+    colour = rng().integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    with told("give X[None] if it is one picture in colour, or X[..., None] if it is such a stack"):
+        restorer.denoise(colour)
+    assert restorer.denoise(colour[None]).shape == (1, 16, 20, 3)
+    assert restorer.denoise(colour[..., None]).shape == (16, 20, 3, 1)
+    with told("there is nothing to go by; leave it out"):
+        restorer.inpaint(pictures(2), np.stack([np.zeros((12, 12)), np.ones((12, 12))]))
+    assert restorer.inpaint(pictures(2)[:1], np.zeros((12, 12))).shape == (1, 12, 12)
+
+
+@advises("checks.restorer.patch_side")
+@advises("checks.restorer.pictures_too_small", 2)
+@advises("checks.restorer.clean_with_holes")
+def pictures_to_learn_from(tmp: Path) -> None:
+    with told("it is 40: take 32"):
+        small_restorer(patch=40).fit(pictures(2, 48))
+    with told("set patch=32"):
+        small_restorer(patch=128).fit(pictures(2, 48))
+    with told("give larger ones"):
+        small_restorer().fit(pictures(2, 20))
+    X = pictures(2, 48) / 255
+    X[1, 3, 3] = np.nan
+    with told("X[1] has missing numbers (NaN)", "leave it out"):
+        small_restorer().fit(X, validation=0)
+    small_restorer().fit(X[:1])
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
@@ -1382,6 +1424,7 @@ WITHOUT = {
     "checks.data.public_set_absent": "it downloads",
     "checks.data.public_set_altered": "it downloads",
     "checks.tune.no_optuna": "it installs a package",
+    "checks.restorer.no_onnx": "it installs packages",
     "checks.data.different_modes": "tests of pictures follow it",
     "checks.data.colour_depth": "tests of pictures follow it",
     "cli.inputs._lost": "tests of tables follow it",
@@ -1394,7 +1437,7 @@ WITHOUT = {
     "checks.maps.colours_can_be_told": OTHERS,
     "checks.maps.check_map": OTHERS,
     "checks.maps._finite_rows": OTHERS,
-    "cli.fit._keeping": "tests of fit interrupt it and go on",
+    "cli.fit.keeping": "tests of fit interrupt it and go on",
     "cli.compress._say_if_slow": "a test would have to install a compiler",
     "checks.preprocessing.refuse_state": "it asks for an intact file",
     "checks.preprocessing.check_finite_range": OTHERS,

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.errors import ArtifactError, DataError, ParameterError, ShapeError
+from isthmus.errors import DataError, ParameterError, ShapeError, UnavailableError
 
 __all__ = [
     "are_pictures",
-    "damaged_weights",
-    "mask_of_picture_wanted",
-    "memory_of_a_stack",
+    "clean_with_holes",
+    "fine_tuning_did_harm",
+    "learned_in_levels",
+    "learned_reduced",
     "missing_filled",
     "no_colour_picture_alone",
-    "no_mask_of",
-    "no_pictures_in_folder",
-    "no_pictures_left",
-    "not_of_a_restorer",
+    "no_onnx",
+    "none_held_out",
     "nothing_known",
-    "of_pictures_only",
-    "one_output_of_several",
-    "one_source",
-    "output_is_input",
-    "output_of_records",
-    "sharpened_and_enlarged",
-    "written_without_loss",
+    "patch_side",
+    "pictures_too_small",
+    "small_pictures_left_out",
+    "some_pictures",
 ]
 
 
@@ -56,98 +52,74 @@ def missing_filled(numbers: int, pictures: int) -> str:
     return f"{numbers:,} missing {what} filled in {where} (NaN counts as missing)"
 
 
-# --- the command line -------------------------------------------------------------------------------------------------
+def no_onnx(package: str) -> UnavailableError:
+    """Return the error for a package that writes ONNX files and is not at hand."""
+    return UnavailableError(
+        f'Restorer.export_onnx needs the package {package}, which is not installed; run: pip install "isthmus[onnx]".'
+    )
 
 
-def no_pictures_in_folder(folder: object, files: Sequence[str]) -> DataError:
-    """Return the error for a folder without pictures."""
-    some = ", ".join(repr(name) for name in files[:3])
-    more = f" and {len(files) - 3:,} more" if len(files) > 3 else ""
-    what = f"but {some}{more}" if files else "and no other files"
+# --- what is learned from --------------------------------------------------------------------------------------------
+
+STEP, FIRST = 24, 8  # sides of patches: with a margin of 8 around they are multiples of 2, 3, 4 and 8
+
+
+def patch_side(owner: str, side: int) -> None:
+    """Refuse a side of patches that cannot be reduced and halved without a rest."""
+    if (side - FIRST) % STEP:
+        raise ParameterError(
+            f"{owner}: patch must be {FIRST} more than a multiple of {STEP}; it is {side}: take {_side(side)}."
+        )
+
+
+def _side(most: int) -> int:
+    """Return the longest side of patches that is not longer, or the shortest there is."""
+    return max(STEP + FIRST, (most - FIRST) // STEP * STEP + FIRST)
+
+
+def pictures_too_small(owner: str, side: int, patch: int, margins: int) -> DataError:
+    """Return the error for pictures of which no patch can be cut."""
+    advice = f"; set patch={_side(side - margins)}" if side >= STEP + FIRST + margins else ""
     return DataError(
-        f"data: '{folder}' holds no pictures (PNG, JPEG, TIFF, WebP, BMP, GIF, AVIF, PPM), {what}; name a folder with "
-        f"pictures."
+        f"{owner}: pictures must have {patch + margins} pixels a side at least, for patches of {patch} with their "
+        f"margins, and the largest has {side}{advice or '; give larger ones'}."
     )
 
 
-def no_pictures_left(source: str) -> DataError:
-    """Return the error for sources of which no picture can be read."""
-    return DataError(f"data: none of the pictures in {source} can be read.")
+def clean_with_holes(owner: str, name: str) -> DataError:
+    """Return the error for a picture to learn from in which numbers are missing."""
+    return DataError(f"{owner}: {name} has missing numbers (NaN), and is to be learned from as clean; leave it out.")
 
 
-def mask_of_picture_wanted(name: str) -> ParameterError:
-    """Return the error for a picture of which nothing says what is missing."""
-    return ParameterError(
-        f"inpaint: nothing says what of '{name}' is missing; name with --mask a picture of its size that is white "
-        f"there and black elsewhere."
+def small_pictures_left_out(count: int, side: int) -> str:
+    """Return what is said of pictures that are smaller than a patch."""
+    return f"{count:,} of the pictures, or bands, have less than {side} pixels a side, and were left out"
+
+
+def some_pictures(count: int, n: int) -> str:
+    """Return what is said of pictures that memory is too small for."""
+    return f"{count:,} of the {n:,} pictures were learned from, as many as 4 GiB hold"
+
+
+def learned_reduced() -> str:
+    """Return what is said of pictures that were JPEG files."""
+    return "pictures from JPEG files were learned from at half their size, where they have no traces of it any more"
+
+
+def learned_in_levels(dtype: str) -> str:
+    """Return what is said of pictures of more than 8 bits."""
+    return f"the pictures, of {dtype}, were learned from in 256 levels"
+
+
+def none_held_out() -> str:
+    """Return what is said of a fit that nothing judges."""
+    return "no picture was held out, so that nothing says whether the fit made things better"
+
+
+def fine_tuning_did_harm(before: float, after: float, pictures: int) -> str:
+    """Return what is said of a fit after which held-out pictures are restored worse."""
+    which = "1 held-out picture" if pictures == 1 else f"{pictures:,} held-out pictures"
+    return (
+        f"the fit did harm: {which} came back at {after:.2f} dB, and at {before:.2f} dB before, so the weights are "
+        f"those that it began with; more pictures or a lower learning rate may help"
     )
-
-
-def no_mask_of(name: str, folder: object) -> ParameterError:
-    """Return the error for a picture without a mask in the folder of masks."""
-    return ParameterError(
-        f"inpaint: there is no mask for '{name}' in {folder}; give each picture one of its name, or name one file as "
-        f"the mask of all pictures."
-    )
-
-
-def one_output_of_several(output: str, count: int) -> ParameterError:
-    """Return the error for one file as the output of several pictures."""
-    return ParameterError(
-        f"--output must name a folder, as there are {count:,} pictures; {output!r} is the name of a file."
-    )
-
-
-def output_is_input(path: object) -> ParameterError:
-    """Return the error for a result that would take the place of a picture."""
-    return ParameterError(
-        f"{path} is a picture to be read, and a result never takes its place, with --force neither; give another name "
-        f"with -o."
-    )
-
-
-def written_without_loss(was: Sequence[str], now: Sequence[str]) -> str:
-    """Return what is said of results in another format than their pictures."""
-    return f"results of {', '.join(was)} are written as {', '.join(now)}, which loses nothing; -o names another format."
-
-
-def not_of_a_restorer(verb: str, what: str) -> ParameterError:
-    """Return the error for an option that does not go with a restorer of pictures."""
-    return ParameterError(f"{verb}: {what}, and pictures are restored here; leave it out.")
-
-
-def of_pictures_only(verb: str, flag: str) -> ParameterError:
-    """Return the error for an option of pictures where a model of records does the work."""
-    return ParameterError(
-        f"{verb}: {flag} is for pictures that a restorer restores, and here a model of records does it; leave it out."
-    )
-
-
-def one_source(verb: str, why: str, count: int) -> ParameterError:
-    """Return the error for several sources where one is taken."""
-    return ParameterError(f"{verb}: {why}, and {count} are named; take one at a time.")
-
-
-def output_of_records(verb: str) -> ParameterError:
-    """Return the error for records without an output."""
-    return ParameterError(f"{verb}: name the file or the folder of the records with -o (--output).")
-
-
-def sharpened_and_enlarged() -> ParameterError:
-    """Return the error for a picture that is to be sharpened in its own size and enlarged."""
-    return ParameterError(
-        "enhance: --deblur sharpens a picture in its own size; leave out --scale, then enlarge the result."
-    )
-
-
-def memory_of_a_stack(verb: str) -> ParameterError:
-    """Return the error for a limit of memory where pictures come in one array."""
-    return ParameterError(
-        f"{verb}: --memory is for picture files, and the pictures of a stack or a set are in memory together; leave it "
-        f"out."
-    )
-
-
-def damaged_weights(error: Exception, digest: str) -> ArtifactError:
-    """Return the error for weights that cannot be loaded, with the digest of the file to compare it by."""
-    return type(error)(f"{str(error).rstrip('.')}. Its SHA-256 is {digest}.")  # type: ignore[return-value]

@@ -42,7 +42,7 @@ class Weights:
     restorer : Restorer
     name : str
     digest : str
-        SHA-256 of the file.
+        Of its numbers, as ``isthmus info`` shows it.
     own : bool
         Whether they come with isthmus, which is told where nobody named them.
     """

@@ -235,7 +235,7 @@ def _loaded(path: str, name: str, device: str | None, *, own: bool = False) -> W
     from isthmus.models.restorer import Restorer
 
     with _digest_named(path):
-        return Weights(Restorer.load(path, device=device), name, _digest(path), own)
+        return Weights(Restorer.load(path, device=device), name, artifact.describe(path)["sha256"], own)
 
 
 @contextmanager

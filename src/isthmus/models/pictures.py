@@ -64,15 +64,35 @@ class Pictures:
             if not any(words in note for words in USUAL):
                 telling.note(note.rstrip("."))
         missing = [None] * len(data) if missing is None else missing
-        count = sum(each is not None for each in missing)
-        if count:
-            telling.note(checks.missing_filled(sum(int(each.sum()) for each in missing if each is not None), count))
         return cls(data, missing, lambda pictures: unwrapped(_restored(pictures, data)))
 
     def __iter__(self) -> Iterator[tuple[Picture, Bools | None]]:
         """Yield each picture, (h, w[, c]), and where it is missing."""
         for number, missing in enumerate(self.missing):
             yield self.data.chunk(number, number + 1)[0], missing
+
+    def tell_of_missing(self) -> None:
+        """Tell how many numbers are missing."""
+        counts = [int(missing.sum()) for missing in self.missing if missing is not None]
+        if counts:
+            telling.note(checks.missing_filled(sum(counts), len(counts)))
+
+    def levels(self, number: int, limits: tuple[float, float] | None = None) -> list[NDArray[np.uint8]]:
+        """Return a picture in 8 bits, without transparency: (h, w, 3), or each band as (h, w, 1).
+
+        Parameters
+        ----------
+        number : int
+        limits : (float, float), optional
+            Lowest and highest number of the pictures among which it is; by default its own.
+        """
+        from isthmus.tasks.pixels import Pixels
+
+        picture = self.data.chunk(number, number + 1)[0]
+        low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
+        pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
+        levels = (pixels.to_unit(picture).clamp(0, 1) * 255).round().byte().numpy()
+        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
 
     @property
     def names(self) -> list[str]:

@@ -7,9 +7,14 @@ itself (Zhang et al., "Beyond a Gaussian Denoiser", TIP 2017, section III-D).
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib.util
+import math
 import os
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
@@ -22,11 +27,15 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from isthmus import artifact, checks, documents, telling, training
+from isthmus.base import seed_of
 from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
 from isthmus.errors import ArtifactError
+from isthmus.models.photographs import Own, own_photographs
 from isthmus.models.pictures import Pictures
-from isthmus.networks.restoring import RestoringNetwork, fill, planes
-from isthmus.training.devices import device_to_load_on
+from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
+from isthmus.training.devices import device_named, device_to_load_on
+from isthmus.training.restoring import Patches, Plan, Progress, new_network, train
+from isthmus.version import __version__
 
 if TYPE_CHECKING:
     from isthmus.tasks.pixels import Pixels
@@ -36,6 +45,10 @@ __all__ = ["SHIPPED", "Restorer"]
 
 SHIPPED = Path(__file__).with_name("restorer_1.safetensors")
 SCALES = (1, 2, 3, 4)
+LEVELS = 3  # of the network
+FRESH_RATE, TUNING_RATE, WARM = 0.01, 0.001, 200  # peaks of the learning rate, and steps in which it rises
+EVEN = 0.1  # that an even picture may change, where white is 1
+TOLD = 20  # steps after which progress is shown
 
 Bools = NDArray[np.bool_]
 
@@ -132,6 +145,118 @@ class Restorer(BaseEstimator):
         """Return the restorer that comes with the package; all callers share one."""
         return cls.load(SHIPPED)
 
+    # ------------------------------------------------------------------ fit
+
+    def check_parameters(self) -> None:
+        """Refuse parameters that are invalid for any data."""
+        owner = type(self).__name__
+        if self.start is not None:
+            checks.choice(owner, "start", self.start, ("shipped",))
+            checks.not_together(owner, "channels", self.channels, "start", self.start, plain=None)
+        checks.widths(owner, "channels", self.channels)
+        if self.channels is not None and len(self.channels) != LEVELS:
+            checks.same_number(owner, "the length of channels", len(self.channels), "the number of levels", LEVELS)
+        checks.integer(owner, "max_steps", self.max_steps, low=1)
+        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
+        checks.integer(owner, "batch_size", self.batch_size, low=1)
+        checks.integer(owner, "patch", self.patch, low=8)
+        checks.patch_side(owner, self.patch)
+        checks.number(owner, "learning_rate", self.learning_rate, low=0, above=True, optional=True)
+        checks.choice(owner, "precision", self.precision, ("auto", "float32", "bfloat16"))
+
+    @telling.learns
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, checkpoint: str | os.PathLike[str] | None = None
+    ) -> Self:
+        """Learn to restore clean pictures that are damaged anew for every step.
+
+        Held-out pictures are scored before and after. Where they are restored worse afterwards, the weights of the
+        start are kept, and ``notes_`` says so.
+
+        Parameters
+        ----------
+        X : pictures
+            Clean ones. Those of JPEG files are reduced to a half, where they are large enough.
+        y : None
+            Not looked at.
+        validation : pictures, float or None
+            Held-out pictures, or the share of ``X`` to hold out; 0 for none. By default a tenth, one of two at least.
+        checkpoint : path, optional
+            A file to keep the state of the run in. Where it is there already, the run goes on from it, and ends with
+            the weights of one that was never stopped.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            The pictures are smaller than a patch.
+        ParameterError
+            A parameter is not allowed, or the checkpoint is of another run.
+        TrainingError
+            The loss is no number any more.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy import ndimage
+        >>> from isthmus import Restorer
+        >>> noise = np.random.default_rng(0).random((4, 64, 64))
+        >>> pictures = ndimage.gaussian_filter(noise, (0, 2, 2)).astype("float32")
+        >>> restorer = Restorer(start=None, channels=(8, 8, 8), patch=32, batch_size=2, max_steps=2, random_state=0)
+        >>> [record["step"] for record in restorer.fit(pictures).history_]
+        [0, 2]
+        """
+        self.check_parameters()
+        device, seed = device_named(type(self).__name__, self.device), seed_of(self.random_state)
+        own = own_photographs(X, validation, self.patch, seed)
+        network = self._beginning(seed)
+        first = {name: weights.clone() for name, weights in network.state_dict().items()}
+        plan = Plan(
+            steps=self.max_steps,
+            data=own.digest,
+            begun_with=artifact.digest(training.to_arrays(first)),
+            batch_size=self.batch_size,
+            patch=self.patch,
+            rate=self.learning_rate or (FRESH_RATE if self.start is None else TUNING_RATE),
+            warm=min(WARM, self.max_steps // 10),
+            precision=self._training_precision(device.type),
+            seed=seed,
+        )
+        progress = train(
+            network,
+            Patches(own.photographs, plan),
+            device=device,
+            held_out=own.held_out,
+            max_seconds=self.max_seconds,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            tell_after=TOLD,
+            tell=_shown(plan) if self.verbose else lambda _: None,
+        )
+        self.history_, self._told = progress.history, None
+        self.provenance_ = _provenance(plan, progress, own, device) | {"start": self.start, "source": _source(X)}
+        self.notes_ = telling.sentences()
+        if progress.history and (harm := _harm(progress.history, own.held_out_records)):
+            network.load_state_dict(first)
+            self.notes_.append(harm)
+        return self._use(network, device)
+
+    def _beginning(self, seed: int) -> RestoringNetwork:
+        """Return the network that a fit begins with."""
+        if self.start is None:
+            return new_network(seed, **({} if self.channels is None else {"channels": self.channels}))
+        shipped = type(self).shipped().module_
+        network = RestoringNetwork(**shipped.shape())
+        network.load_state_dict(shipped.state_dict())
+        return network
+
+    def _training_precision(self, device_type: str) -> str:
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if training.has_fast_bfloat16(device_type) else "float32"
+
     # ------------------------------------------------------------------ use
 
     @telling.tells
@@ -222,6 +347,7 @@ class Restorer(BaseEstimator):
 
         self._is_fitted()
         pictures = Pictures.of("inpaint", X)
+        pictures.tell_of_missing()
         if mask is None and all(missing is None for missing in pictures.missing):
             raise checks.mask_wanted(pictures.data.source, "image")
         marks = None if mask is None else Marks(mask, pictures.data)
@@ -237,6 +363,7 @@ class Restorer(BaseEstimator):
         """Return pictures restored one by one, in the container they came in."""
         self._is_fitted()
         pictures = Pictures.of(task, X)
+        pictures.tell_of_missing()
         ranges, found = self._ranges(pictures), []
         for name, (picture, missing) in zip(pictures.names, pictures, strict=True):
             whole = picture if missing is None else self._filled(task, picture, missing, name, ranges)
@@ -345,6 +472,11 @@ class Restorer(BaseEstimator):
             found = self.module_(x.to(device, memory_format=torch.channels_last))
         return found.float().cpu()
 
+    def still_computes(self) -> bool:
+        """Return whether an even picture comes back nearly even."""
+        even = np.full((8, 8), 0.5, np.float32)
+        return bool(np.abs(self.picture(even, limits=(0, 1)) - even).max() < EVEN)
+
     def _is_fitted(self) -> None:
         if "module_" not in self.__dict__:
             check_is_fitted(self, "module_")
@@ -366,6 +498,36 @@ class Restorer(BaseEstimator):
             The file exists and ``force`` is off.
         """
         artifact.write(path, type(self).__name__, *self.state(), force=force)
+
+    def export_onnx(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the network as an ONNX file, for other programs.
+
+        Its input ``planes`` is float32 of shape (pictures, 6, height, width), sides multiples of 8: red, green and blue
+        from 0 to 1 (all alike of a grey picture), with a guess where they are missing; 1 where a pixel is known; half
+        the binary logarithm of how much the picture was enlarged beforehand; and 1 where blur is to be removed. Its
+        output ``restored`` has the three colours. Of tiles of a larger picture the outer 72 pixels are to be cut off.
+
+        Parameters
+        ----------
+        path : path
+            Usually ends in ``.onnx``.
+        force : bool, default=False
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        UnavailableError
+            The packages onnx and onnxscript are not at hand.
+        OutputExistsError
+            The file exists and ``force`` is off.
+        """
+        self._is_fitted()
+        for package in ("onnx", "onnxscript"):
+            if importlib.util.find_spec(package) is None:
+                raise checks.no_onnx(package)
+        content = _as_onnx(self.module_)
+        with artifact.replacing(path, force=force) as file:
+            file.write(content)
 
     def state(self) -> documents.State:
         """Return the JSON document and the arrays that a file of this restorer holds."""
@@ -420,6 +582,7 @@ class Restorer(BaseEstimator):
             with no_more_than(list(weights.values()), 0):
                 module = RestoringNetwork(**its["network"])
             made = cls(**parameters_from_json(cls, its.get("parameters", {})))
+            made.check_parameters()
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:
@@ -437,10 +600,83 @@ class Restorer(BaseEstimator):
         return self
 
 
+def _as_onnx(network: RestoringNetwork) -> bytes:
+    """Return a network as the content of an ONNX file, for any number of pictures of any size."""
+    network = copy.deepcopy(network).to(torch.device("cpu"))
+    pictures, rows, columns = (torch.export.Dim(name, min=1) for name in ("pictures", "rows", "columns"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about operators of other packages that torch looks for
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, PLANES, 2 * MULTIPLE, 3 * MULTIPLE),),
+            input_names=["planes"],
+            output_names=["restored"],
+            dynamic_shapes=({0: pictures, 2: MULTIPLE * rows, 3: MULTIPLE * columns},),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:  # says torch's signature
+        raise RuntimeError("torch.onnx.export returned no program")
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+# ------------------------------------------------------------------ of a fit
+
+
+def _shown(plan: Plan) -> Callable[[Progress], None]:
+    """Return what shows how far a run is, on the standard error stream."""
+
+    def show(progress: Progress) -> None:
+        line = f"step {progress.step:,} of {plan.steps:,}, {progress.seconds:.0f} s"
+        if progress.history and progress.history[-1]["step"] == progress.step:
+            line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
+        elif progress.loss is not None:
+            line += f": patches at {-20 * progress.loss / math.log(10):.2f} dB"
+        print(line, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _mean(record: dict[str, Any]) -> float:
+    """Return the mean PSNR over all kinds of damage, in dB; undamaged pictures are no such kind."""
+    return float(np.mean([value for name, value in record.items() if name not in ("step", "seconds", "clean")]))
+
+
+def _harm(history: list[dict[str, Any]], pictures: int) -> str:
+    """Return what is said where held-out pictures are restored worse than by the weights of the start."""
+    before, after = _mean(history[0]), _mean(history[-1])
+    return checks.fine_tuning_did_harm(before, after, pictures) if after < before else ""
+
+
+def _source(X: Any) -> str:
+    """Return what pictures are called."""
+    return os.fspath(X) if isinstance(X, str | os.PathLike) else getattr(X, "source", "X")
+
+
+def _provenance(plan: Plan, progress: Progress, own: Own, device: torch.device) -> dict[str, Any]:
+    return {
+        "isthmus": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "seed": plan.seed,
+        "device": str(device),
+        "precision": plan.precision,
+        "threads": torch.get_num_threads(),
+        "records": own.records,
+        "held_out_records": own.held_out_records,
+        "data": plan.data,
+        "begun_with": plan.begun_with,
+        "steps": progress.step,
+        "minutes": round(progress.seconds / 60, 1),
+    }
+
+
 class _Network(TypedDict):
-    channels: tuple[int, ...]
-    encoder: tuple[int, ...]
-    decoder: tuple[int, ...]
+    channels: tuple[int, int, int]
+    encoder: tuple[int, int, int]
+    decoder: tuple[int, int]
 
 
 class _Document(TypedDict):

@@ -137,7 +137,7 @@ def _cards(document: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     megapixels, seconds = document["megapixels"], document["seconds"]
     yield _card("pictures", formatting.number(document["count"]), formatting.megapixels(megapixels))
     yield _card("time", formatting.duration(seconds), f"{megapixels / max(seconds, 1e-9):.2g} megapixels a second")
-    yield _card("weights", document["weights"], f"SHA-256 {document['digest'][:12]}")
+    yield _card("weights", document["weights"], f"digest {document['digest'][:12]}")
 
 
 def _card(title: str, figure: str, detail: str) -> dict[str, str]:
