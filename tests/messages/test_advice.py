@@ -41,6 +41,8 @@ from isthmus import (
 from isthmus.cli import main
 from isthmus.coding.pictures import Picture
 from isthmus.errors import IsthmusError
+from isthmus.tasks.pictures import restore_file
+from isthmus.tasks.tiling import Enlarged, tiles
 
 SOURCES = Path(isthmus.__file__).parent
 VERBS = (
@@ -1276,6 +1278,39 @@ def what_a_model_of_pictures_is_for(tmp: Path) -> None:
     with told("leave out the model, or fit one with such pictures"):
         isthmus.compress(X, model=few)
     isthmus.compress(X)
+
+
+class Copies:
+    """A restorer that gives back what it reads."""
+
+    def tiles_of(self, source: Any, pixels: Any, *, known: Any = None, scale: int = 1, **_: Any) -> Iterator[Any]:
+        given = source if scale == 1 else Enlarged(source, scale)
+        for tile in tiles(*given.shape[:2], reach=24):
+            yield tile, pixels.from_unit(tile.core(tile.read(given)))
+
+
+@advises("checks.pictures.no_picture_format")
+@advises("checks.pictures.not_held")
+def a_format_that_holds_the_picture(tmp: Path) -> None:
+    np.save(tmp / "a.npy", pictures(1)[0].astype(np.uint16))
+    with told("give it one of .png"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "a.gif")
+    with told("write one of .png"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "a.jpg")
+    assert restore_file(Copies(), tmp / "a.npy", tmp / "a.png").dtype == "uint16"
+
+
+@advises("checks.pictures.filled_and_enlarged")
+@advises("checks.pictures.all_missing")
+def a_picture_filled_then_enlarged(tmp: Path) -> None:
+    np.save(tmp / "a.npy", pictures(1)[0])
+    mask = np.eye(12, dtype=bool)
+    with told("leave out the scale, then enlarge the result"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "b.npy", mask=mask, scale=2)
+    restore_file(Copies(), tmp / "a.npy", tmp / "b.npy", mask=mask)
+    assert restore_file(Copies(), tmp / "b.npy", tmp / "c.npy", scale=2).shape == (24, 24)
+    with told("leave it out"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "d.npy", mask=np.ones((12, 12), bool))
 
 
 @advises("checks.pictures.not_to_be_rounded")

@@ -115,7 +115,8 @@ def restore_file(
         Bytes that picture, mask and result may take together, 1 GiB by default; the network's own need, some hundreds
         of megabytes, comes on top of it.
     progress : callable, optional
-        Is told, after each tile, the megapixels that are done, those of the result, and the seconds since the first.
+        Is told, after each tile, the megapixels that are restored, those of the result, and the seconds since the
+        first.
     force : bool, default=False
         Whether an existing output may be replaced.
 
@@ -194,10 +195,10 @@ def _metered(blocks: Iterable[Block], layout: Layout, progress: Progress | None)
     """Yield the parts of a result, and tell how far it is."""
     started, done = time.perf_counter(), 0.0
     for block in blocks:
-        yield block
         done += block.values.shape[0] * block.values.shape[1] / 1e6
         if progress is not None:
             progress(done, layout.shape[0] * layout.shape[1] / 1e6, time.perf_counter() - started)
+        yield block
 
 
 @dataclass(frozen=True)
