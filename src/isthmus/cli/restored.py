@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isthmus.report.restoration import Compared
     from isthmus.tasks.pictures import RestoredFile
 
-__all__ = ["Given", "How", "Weights", "restored"]
+__all__ = ["Given", "How", "Weights", "made_by", "restored"]
 
 TOLD = 10  # notes that are told one by one
 FLOATS = ("float16", "float32", "float64")  # numbers of which some may be missing without a mask
@@ -377,6 +377,12 @@ def _facts(job: Job, made: RestoredFile, how: How) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in made.notes[:1])
 
 
+def made_by(terminal: Terminal) -> dict[str, str]:
+    """Return what a page says of how it came to be."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"command": terminal.command, "isthmus": __version__, "created": now}
+
+
 def _write_page(terminal: Terminal, page: Path, how: How, weights: Weights, done: _Done, *, force: bool) -> None:
     from isthmus.report.restoration import rendered
 
@@ -393,9 +399,7 @@ def _write_page(terminal: Terminal, page: Path, how: How, weights: Weights, done
         "seconds": sum(one["seconds"] for one in done.files),
         "weights": weights.name,
         "digest": weights.digest,
-        "command": terminal.command,
-        "isthmus": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **made_by(terminal),
     }
     with replacing(page, force=force) as file:
         file.write(rendered(document, done.shown).encode())

@@ -67,26 +67,24 @@ def restore_photographs(folder: Path, seed: int, about: dict[str, Any]) -> list[
     about : dict
         ``command``, ``isthmus`` and ``created`` of the page.
     """
+    from isthmus import artifact
     from isthmus.models.restorer import SHIPPED, Restorer
     from isthmus.report.restoration import compared, rendered
 
     found = list(_restored(Restorer.shipped(), np.random.default_rng(seed)))
-    shown = [
-        compared(one.title, one.before, one.after, dict(_facts(one)), missing=one.missing)
-        for one in found
-    ]
+    shown = [compared(one.title, one.before, one.after, dict(_facts(one)), missing=one.missing) for one in found]
     page = about | {
         "verb": "demo",
         "title": "Three photographs restored",
         "done": "Two photographs that come with scikit-learn were damaged, and restored by the weights that come with "
         "isthmus.",
-        "caution": "PSNR is to the photographs as they were before they were damaged.",
+        "caution": "PSNR is that of the photographs before they were damaged.",
         "enlarged": True,
         "count": len(found),
         "megapixels": sum(one.after.shape[0] * one.after.shape[1] for one in found) / 1e6,
         "seconds": sum(one.seconds for one in found),
         "weights": SHIPPED.stem,
-        "digest": about["digest"],
+        "digest": artifact.describe(SHIPPED)["sha256"],
     }
     with replacing(folder / NAME, force=True) as file:
         file.write(rendered(page, shown).encode())
@@ -113,7 +111,9 @@ def _restored(restorer: Restorer, rng: np.random.Generator) -> Iterator[Restored
     small = np.asarray(Image.fromarray(part).resize((small_side, small_side), Image.Resampling.BICUBIC))
     started = time.perf_counter()
     after = restorer.enhance(small[None], scale=SCALE)[0]
-    yield _judged("flower.jpg", f"a part of {small_side}x{small_side} enlarged {SCALE} times", part, small, after, started)
+    yield _judged(
+        "flower.jpg", f"a part of {small_side}x{small_side} enlarged {SCALE} times", part, small, after, started
+    )
 
 
 def _judged(
@@ -162,9 +162,7 @@ def _facts(one: Restored) -> Iterator[tuple[str, str]]:
 def table(found: list[Restored]) -> list[str]:
     """Return what became of the photographs as lines."""
     head = ["", "PSNR before", "after", "seconds"]
-    rows = [
-        [f"{one.name}: {one.title}", *(f"{psnr:.1f}" for psnr in one.psnr), f"{one.seconds:.1f}"] for one in found
-    ]
+    rows = [[f"{one.name}: {one.title}", *(f"{psnr:.1f}" for psnr in one.psnr), f"{one.seconds:.1f}"] for one in found]
     return columns(head, rows)
 
 
