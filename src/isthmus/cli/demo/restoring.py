@@ -22,7 +22,7 @@ __all__ = ["NAME", "document", "restore_photographs", "table"]
 NAME = "restored.html"
 SIGMA = 25.0  # standard deviation of the noise, in levels
 SCRATCHES, WIDTH = 14, 4  # lines that are drawn over a photograph, and their pixels
-SCALE = 4
+SCALE = 2
 CORNER, SIDE = (60, 190), 256  # of the photograph that is made small
 
 Bytes = NDArray[np.uint8]
@@ -78,7 +78,7 @@ def restore_photographs(folder: Path, seed: int, about: dict[str, Any]) -> list[
         "title": "Three photographs restored",
         "done": "Two photographs that come with scikit-learn were damaged, and restored by the weights that come with "
         "isthmus.",
-        "caution": "PSNR is that of the photographs before they were damaged.",
+        "caution": "PSNR compares with the photograph as it was before it was damaged.",
         "enlarged": True,
         "count": len(found),
         "megapixels": sum(one.after.shape[0] * one.after.shape[1] for one in found) / 1e6,
@@ -100,19 +100,19 @@ def _restored(restorer: Restorer, rng: np.random.Generator) -> Iterator[Restored
     noisy = np.clip(china + rng.normal(0.0, SIGMA, china.shape), 0, 255).round().astype(np.uint8)
     started = time.perf_counter()
     after = restorer.denoise(noisy[None])[0]
-    yield _judged("china.jpg", f"noise removed (standard deviation {SIGMA:g})", china, noisy, after, started)
+    yield _judged("china.jpg", f"Noise removed (standard deviation {SIGMA:g})", china, noisy, after, started)
     holes = _scratches(flower.shape[:2], rng)
     scratched = np.where(holes[..., None], np.uint8(255), flower)
     started = time.perf_counter()
     after = restorer.inpaint(scratched[None], holes)[0]
-    yield _judged("flower.jpg", "scratches filled", flower, scratched, after, started, holes)
+    yield _judged("flower.jpg", "Scratches filled", flower, scratched, after, started, holes)
     (top, left), small_side = CORNER, SIDE // SCALE
     part = flower[top : top + SIDE, left : left + SIDE]
     small = np.asarray(Image.fromarray(part).resize((small_side, small_side), Image.Resampling.BICUBIC))
     started = time.perf_counter()
     after = restorer.enhance(small[None], scale=SCALE)[0]
     yield _judged(
-        "flower.jpg", f"a part of {small_side}x{small_side} enlarged {SCALE} times", part, small, after, started
+        "flower.jpg", f"A part of {small_side}x{small_side} enlarged {SCALE} times", part, small, after, started
     )
 
 
