@@ -433,7 +433,6 @@ def psnr(found: np.ndarray, clean: np.ndarray) -> float:
 
 def test_the_shipped_one_restores_a_photograph(photograph: np.ndarray) -> None:
     restorer = Restorer.shipped()
-    assert restorer is Restorer.shipped()
     rng = np.random.default_rng(0)
     noisy = photograph + rng.normal(0, 25 / 255, photograph.shape)
     assert psnr(restorer.denoise(noisy), photograph) > psnr(noisy, photograph) + 4.5
@@ -443,6 +442,15 @@ def test_the_shipped_one_restores_a_photograph(photograph: np.ndarray) -> None:
     small = np.asarray(levels.resize((80, 64), Image.Resampling.BICUBIC))
     bicubic = np.asarray(Image.fromarray(small).resize((160, 128), Image.Resampling.BICUBIC))
     assert psnr(restorer.enhance(small) / 255, photograph) > psnr(bicubic / 255, photograph)
+
+
+def test_the_shipped_one_is_read_once_and_does_not_change_with_a_fit() -> None:
+    one, other = Restorer.shipped(), Restorer.shipped()
+    assert one.module_ is other.module_
+    one.set_params(patch=32, batch_size=1, max_steps=1, random_state=0, device="cpu").fit(levels(1, 48, 48))
+    assert one.module_ is not other.module_
+    assert Restorer.shipped().module_ is other.module_
+    assert (other.patch, Restorer.shipped().patch) == (128, 128)
 
 
 def test_whose_photographs_the_shipped_one_learned_from_is_said() -> None:

@@ -140,9 +140,13 @@ class Restorer(BaseEstimator):
         return super().__new__(cls)
 
     @classmethod
-    @functools.cache
     def shipped(cls) -> Self:
-        """Return the restorer that comes with the package; all callers share one."""
+        """Return the restorer that comes with the package, an object of one's own on weights that are read once."""
+        return copy.copy(cls._shipped())
+
+    @classmethod
+    @functools.cache
+    def _shipped(cls) -> Self:
         return cls.load(SHIPPED)
 
     # ------------------------------------------------------------------ fit
@@ -247,7 +251,7 @@ class Restorer(BaseEstimator):
         """Return the network that a fit begins with."""
         if self.start is None:
             return new_network(seed, **({} if self.channels is None else {"channels": self.channels}))
-        shipped = type(self).shipped().module_
+        shipped = type(self)._shipped().module_
         network = RestoringNetwork(**shipped.shape())
         network.load_state_dict(shipped.state_dict())
         return network
