@@ -1441,10 +1441,54 @@ def pictures_to_learn_from(tmp: Path) -> None:
     small_restorer().fit(X[:1])
 
 
+@advises("checks.restoring.no_pictures_in_folder")
+@advises("checks.restoring.mask_of_picture_wanted")
+@advises("checks.restoring.no_mask_of")
+@advises("checks.restoring.output_is_input")
+@advises("checks.restoring.sharpened_and_enlarged")
+@advises("checks.restoring.not_of_a_restorer")
+def verbs_that_restore_say_which_pictures_and_masks_they_take(tmp: Path) -> None:
+    photo, mask = tmp / "p" / "photo.png", tmp / "masks" / "photo.png"
+    for folder in ("p", "masks", "none"):
+        (tmp / folder).mkdir()
+    Image.fromarray(pictures(1)[0]).save(photo)
+    assert main(["denoise", str(tmp / "none")]) == 3
+    run("denoise", tmp / "p", "-o", tmp / "of-the-folder")
+    assert main(["denoise", str(photo), "-o", str(photo), "--force"]) == 2
+    run("denoise", photo, "-o", tmp / "another.png")
+    assert main(["inpaint", str(photo)]) == 2
+    assert main(["inpaint", str(photo), "--mask", str(tmp / "masks")]) == 2
+    Image.fromarray(np.eye(12, dtype=np.uint8) * 255).save(mask)
+    run("inpaint", photo, "--mask", tmp / "masks")
+    run("inpaint", tmp / "p", "--mask", mask, "-o", tmp / "one-mask")
+    assert main(["inpaint", str(photo), "--mask", str(mask), "--iterations", "3", "-o", str(tmp / "x.png")]) == 2
+    assert main(["enhance", str(photo), "--scale", "2", "--deblur"]) == 2
+    run("enhance", photo, "--deblur", "-o", tmp / "sharp.png")
+    run("enhance", tmp / "sharp.png")
+
+
+@advises("checks.restoring.of_pictures_only")
+@advises("checks.restoring.one_source")
+@advises("checks.restoring.output_of_records")
+@advises("checks.restoring.memory_of_a_stack")
+def verbs_that_restore_say_what_goes_with_models_and_stacks(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    np.save(tmp / "stack.npy", pictures(2))
+    fitted("array").save(tmp / "m.safetensors")
+    words = ["denoise", str(tmp / "x.npy"), "-m", str(tmp / "m.safetensors")]
+    assert main(words) == 2
+    assert main([*words, str(tmp / "x.npy"), "-o", str(tmp / "y.npy")]) == 2
+    assert main([*words, "-o", str(tmp / "y.npy"), "--memory", "1GB"]) == 2
+    run(*words, "-o", tmp / "y.npy")
+    assert main(["denoise", str(tmp / "stack.npy"), "-o", str(tmp / "z.npy"), "--memory", "1GB"]) == 2
+    run("denoise", tmp / "stack.npy", "-o", tmp / "z.npy")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "cli.picture_files.left_out": "it takes advice out of a sentence",
     "checks.tables.columns_too_many": "thousands of columns; a limit of the format",
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
