@@ -337,8 +337,10 @@ class Windows:
         if len(page.dataoffsets) != count or len(page.databytecounts) != count:
             raise ValueError("the number of its strips or tiles is wrong")
         self.places = places if page.is_tiled or int(page.compression) != NONE else self._in_pieces(places)
-        self.kept, self._held = kept, 0
-        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        # One piece of memory for all: strips that come and go between larger arrays would leave holes of unused memory.
+        slots = min(kept // max(self.piece, 1), len(self.places))
+        self._slots = np.empty((slots, min(self.rows, self.height), self.columns, self.depth), self.dtype)
+        self._slot_of: OrderedDict[int, int] = OrderedDict()
 
     @property
     def piece(self) -> int:
@@ -384,28 +386,22 @@ class Windows:
         return -(-self.columns * self.depth * int(self.page.bitspersample) // 8)
 
     def _piece(self, number: int) -> np.ndarray:
-        """Return the samples of one strip or tile, shape (rows, columns, depth)."""
-        found = self._cache.get(number)
-        if found is not None:
-            self._cache.move_to_end(number)
-            return found
-        offset, size = self.places[number]
-        down = math.ceil(self.height / self.rows)
-        y = number // self.across % down * self.rows
+        """Return the samples of one strip or tile, shape (rows, columns, depth), until the next is asked for."""
+        y = number // self.across % math.ceil(self.height / self.rows) * self.rows
         stored = self.rows if self.page.is_tiled else min(self.rows, self.height - y)
+        if number in self._slot_of:
+            self._slot_of.move_to_end(number)
+            return self._slots[self._slot_of[number], :stored]
+        offset, size = self.places[number]
         self.file.filehandle.seek(offset)
         content = self.file.filehandle.read(size)
         found = _unpacked(content, self.page, (stored, self.columns, self.depth), self.dtype)
-        self._keep(number, found)
+        if len(self._slots):
+            full = len(self._slot_of) == len(self._slots)
+            slot = self._slot_of.popitem(last=False)[1] if full else len(self._slot_of)
+            self._slots[slot, :stored] = found[: self._slots.shape[1]]
+            self._slot_of[number] = slot
         return found
-
-    def _keep(self, number: int, piece: np.ndarray) -> None:
-        if piece.nbytes > self.kept:
-            return
-        self._cache[number] = piece
-        self._held += piece.nbytes
-        while self._held > self.kept:
-            self._held -= self._cache.popitem(last=False)[1].nbytes
 
 
 def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
@@ -577,6 +573,7 @@ def write_tiles(
             resolution=resolution,
             resolutionunit="INCH" if resolution else None,
             metadata=None,
+            maxworkers=1,  # several would first collect tiles of 512 MB
             **_layout(shape, alpha),
         )
 

@@ -12,7 +12,8 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -23,7 +24,7 @@ from isthmus.checks import pictures as sentences
 from isthmus.data import tiff
 from isthmus.data.deep_colour import write_png
 from isthmus.data.windows import Picture, Surroundings
-from isthmus.data.writing import picture_file, replacing, write_rows
+from isthmus.data.writing import picture_file, replacing
 
 __all__ = ["BY_SUFFIX", "FORMATS", "Block", "Layout", "check", "is_streamed", "write"]
 
@@ -171,8 +172,7 @@ def write(path: Path, layout: Layout, blocks: Iterable[Block], *, force: bool = 
         if chosen.name == "TIFF":
             _write_tiff(temporary, layout, iter(blocks))
         elif chosen.name == "NumPy":
-            with temporary.open("wb") as file:
-                write_rows(file, layout.shape[0], _rows(layout, blocks))
+            _write_array(temporary, layout, blocks)
         else:
             temporary.write_bytes(_packed(chosen, path.suffix, layout, _whole(layout, blocks)))
 
@@ -192,10 +192,23 @@ def _write_tiff(path: Path, layout: Layout, blocks: Iterator[Block]) -> None:
     )
 
 
-def _rows(layout: Layout, blocks: Iterable[Block]) -> Iterator[np.ndarray]:
-    """Yield all rows that a row of tiles covers, at once."""
-    for _, row in groupby(blocks, key=lambda block: block.top):
-        yield np.concatenate([block.values for block in row], axis=1, dtype=layout.dtype)
+def _write_array(path: Path, layout: Layout, blocks: Iterable[Block]) -> None:
+    """Write each line of a tile where it belongs, so that none has to wait for others."""
+    pixel = layout.channels * layout.dtype.itemsize
+    with path.open("wb", buffering=0) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(layout.dtype), "fortran_order": False, "shape": layout.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for top, left, values in blocks:
+            for row, line in enumerate(values, top):
+                file.seek(start + (row * layout.shape[1] + left) * pixel)
+                _put(file, line.tobytes())
+
+
+def _put(file: FileIO, content: bytes) -> None:
+    """Write bytes, and let the system say what is wrong where it took a part of them alone."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def _whole(layout: Layout, blocks: Iterable[Block]) -> np.ndarray:

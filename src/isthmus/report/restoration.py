@@ -186,7 +186,7 @@ def _whole(was: Image.Image, now: Image.Image) -> View:
         return View("", *now.size, _lossless(was), _lossless(now), magnified=times)
     width, height = (max(1, round(side * SIDE / longest)) for side in now.size)
     before, after = (_lossy(picture.resize((width, height), _resampling().LANCZOS)) for picture in (was, now))
-    return View(f"the whole picture, at {100 * SIDE / longest:.0f} % of its size", width, height, before, after)
+    return View("the whole picture, fitted to the page", width, height, before, after)
 
 
 def _part(was: Image.Image, now: Image.Image, missing: NDArray[np.bool_] | None) -> View:
