@@ -50,7 +50,8 @@ LAW: dict[str, set[str]] = {
     "networks": {"errors", "checks"},
     "preprocessing": {"errors", "checks", "data", "documents"},
     "training": {
-        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "plain", "preprocessing", "telling"),
+        *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "networks", "plain", "preprocessing"),
+        "telling",
     },
     "description": {"errors", "checks", "documents"},
     "gradients": {"errors", "data"},
@@ -65,7 +66,7 @@ LAW: dict[str, set[str]] = {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "encoded", "fitting"),
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version"),
     },
-    "models": _BELOW_MODELS - {"metrics"} | {"graph", "layout"},
+    "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "fitting", "graph", "layout", "version"},
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
@@ -76,6 +77,7 @@ LAW: dict[str, set[str]] = {
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {
     ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
+    ("models", "tasks"): "a restorer reads masks and works in tiles, as tasks do",
 }
 
 

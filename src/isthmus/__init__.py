@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isthmus.coding import read_rows as read_rows
     from isthmus.loading import load as load
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
+    from isthmus.models.restorer import Restorer as Restorer
     from isthmus.report import evaluate as evaluate
 
 _MODULES = frozenset(
@@ -46,6 +47,7 @@ _MODULES = frozenset(
 )
 _OBJECTS = {
     "evaluate": "isthmus.report",
+    "Restorer": "isthmus.models.restorer",
     "load": "isthmus.loading",
     **dict.fromkeys(
         ("Archive", "Codec", "PictureCodec", "TableCodec", "compress", "decompress", "open_compressed", "read_rows"),

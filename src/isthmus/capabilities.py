@@ -24,6 +24,7 @@ __all__ = [
     "Quantises",
     "Reconstructs",
     "RemembersRecords",
+    "Restores",
     "Samples",
     "SamplesEncoded",
     "Scores",
@@ -55,6 +56,16 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, X: Any) -> Any:
         """Return records, one for each."""
+
+
+class Restores(Protocol):
+    """Restores pictures by itself, without a code."""
+
+    def denoise(self, X: Any) -> Any:
+        """Return pictures without their noise."""
+
+    def inpaint(self, X: Any, mask: Any = None) -> Any:
+        """Return pictures whose marked pixels are filled."""
 
 
 class Scores(Protocol):

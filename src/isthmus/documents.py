@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Literal, NotRequired, Protocol, Self, Union
+from typing import Any, Literal, NotRequired, Protocol, Self, TypeVar, Union
 
 import numpy as np
 
@@ -34,6 +34,7 @@ __all__ = [
     "under",
 ]
 
+T = TypeVar("T")  # arrays or tensors
 State = tuple[dict[str, Any], dict[str, np.ndarray]]  # a document of JSON values, and arrays by name
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # whole numbers that any array holds
@@ -59,12 +60,12 @@ class Stateful(Protocol):
         """
 
 
-def prefixed(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def prefixed(name: str, arrays: Mapping[str, T]) -> dict[str, T]:
     """Return the arrays of an object inside another, each as ``name.its name``."""
     return {f"{name}.{its_name}": array for its_name, array in arrays.items()}
 
 
-def under(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def under(name: str, arrays: Mapping[str, T]) -> dict[str, T]:
     """Return the arrays that :func:`prefixed` put under a name, without it."""
     start = f"{name}."
     return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}

@@ -41,9 +41,10 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
     if kinds.is_codec(path):
         return kinds.load(path)
     from isthmus.models import REGISTRY as MODELS  # torch, of which a codec needs nothing
+    from isthmus.models.restorer import Restorer
     from isthmus.tasks import REGISTRY as TASKS
 
-    known = MODELS | TASKS
+    known: dict[str, Any] = {**MODELS, **TASKS, "Restorer": Restorer}
     if name not in known:
         raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(known)}.")
     return known[name].load(path, network=network, device=device)

@@ -911,7 +911,7 @@ def parameters_that_go_together(tmp: Path) -> None:
 # ------------------------------------------------------------------ the command line
 
 
-@advises("cli.fit._check_checkpoint", 2)
+@advises("cli.fit.check_checkpoint", 2)
 def a_checkpoint_that_is_there_or_not(tmp: Path) -> None:
     np.save(tmp / "x.npy", rows())
     words = ["fit", tmp / "x.npy", "-o", tmp / "m.safetensors", "--max-epochs", "1", "-q"]
@@ -1067,7 +1067,7 @@ def outputs_of_compressed_files(tmp: Path) -> None:
 @advises("checks.coding.model_at_speed")
 @advises("checks.coding.archive_without_model")
 @advises("checks.coding.codec_elsewhere")
-@advises("checks.coding.no_flag_of_codec")
+@advises("checks.coding.no_flag_of")
 def models_of_compression(tmp: Path) -> None:
     text, model, path = tmp / "a.log", tmp / "logs.safetensors", tmp / "a.isth"
     text.write_bytes(b"GET /health 200 in 7 ms")
@@ -1399,10 +1399,96 @@ def tables_of_the_same_columns(tmp: Path) -> None:
     isthmus.compress(none)
 
 
+# ------------------------------------------------------------------ the restorer
+
+
+def small_restorer(**parameters: Any) -> isthmus.Restorer:
+    small = {"start": None, "channels": (8, 8, 8), "patch": 32, "batch_size": 1, "max_steps": 1, "random_state": 0}
+    return isthmus.Restorer(**{**small, **parameters})
+
+
+@advises("checks.restorer.are_pictures")
+@advises("checks.restorer.no_colour_picture_alone")
+@advises("checks.restorer.nothing_known")
+def pictures_to_restore(tmp: Path) -> None:
+    restorer = small_restorer().fit(pictures(2, 48))
+    with told("give arrays or image files"):
+        restorer.denoise(["no", "pictures"])
+    colour = rng().integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    with told("give X[None] if it is one picture in colour, or X[..., None] if it is such a stack"):
+        restorer.denoise(colour)
+    assert restorer.denoise(colour[None]).shape == (1, 16, 20, 3)
+    assert restorer.denoise(colour[..., None]).shape == (16, 20, 3, 1)
+    with told("there is nothing to go by; leave it out"):
+        restorer.inpaint(pictures(2), np.stack([np.zeros((12, 12)), np.ones((12, 12))]))
+    assert restorer.inpaint(pictures(2)[:1], np.zeros((12, 12))).shape == (1, 12, 12)
+
+
+@advises("checks.restorer.patch_side")
+@advises("checks.restorer.pictures_too_small", 2)
+@advises("checks.restorer.clean_with_holes")
+def pictures_to_learn_from(tmp: Path) -> None:
+    with told("it is 40: take 32"):
+        small_restorer(patch=40).fit(pictures(2, 48))
+    with told("set patch=32"):
+        small_restorer(patch=128).fit(pictures(2, 48))
+    with told("give larger ones"):
+        small_restorer().fit(pictures(2, 20))
+    X = pictures(2, 48) / 255
+    X[1, 3, 3] = np.nan
+    with told("X[1] has missing numbers (NaN)", "leave it out"):
+        small_restorer().fit(X, validation=0)
+    small_restorer().fit(X[:1])
+
+
+@advises("checks.restoring.no_pictures_in_folder")
+@advises("checks.restoring.mask_of_picture_wanted")
+@advises("checks.restoring.no_mask_of")
+@advises("checks.restoring.output_is_input")
+@advises("checks.restoring.sharpened_and_enlarged")
+@advises("checks.restoring.not_of_a_restorer")
+def verbs_that_restore_say_which_pictures_and_masks_they_take(tmp: Path) -> None:
+    photo, mask = tmp / "p" / "photo.png", tmp / "masks" / "photo.png"
+    for folder in ("p", "masks", "none"):
+        (tmp / folder).mkdir()
+    Image.fromarray(pictures(1)[0]).save(photo)
+    assert main(["denoise", str(tmp / "none")]) == 3
+    run("denoise", tmp / "p", "-o", tmp / "of-the-folder")
+    assert main(["denoise", str(photo), "-o", str(photo), "--force"]) == 2
+    run("denoise", photo, "-o", tmp / "another.png")
+    assert main(["inpaint", str(photo)]) == 2
+    assert main(["inpaint", str(photo), "--mask", str(tmp / "masks")]) == 2
+    Image.fromarray(np.eye(12, dtype=np.uint8) * 255).save(mask)
+    run("inpaint", photo, "--mask", tmp / "masks")
+    run("inpaint", tmp / "p", "--mask", mask, "-o", tmp / "one-mask")
+    assert main(["inpaint", str(photo), "--mask", str(mask), "--iterations", "3", "-o", str(tmp / "x.png")]) == 2
+    assert main(["enhance", str(photo), "--scale", "2", "--deblur"]) == 2
+    run("enhance", photo, "--deblur", "-o", tmp / "sharp.png")
+    run("enhance", tmp / "sharp.png")
+
+
+@advises("checks.restoring.of_pictures_only")
+@advises("checks.restoring.one_source")
+@advises("checks.restoring.output_of_records")
+@advises("checks.restoring.memory_of_a_stack")
+def verbs_that_restore_say_what_goes_with_models_and_stacks(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    np.save(tmp / "stack.npy", pictures(2))
+    fitted("array").save(tmp / "m.safetensors")
+    words = ["denoise", str(tmp / "x.npy"), "-m", str(tmp / "m.safetensors")]
+    assert main(words) == 2
+    assert main([*words, str(tmp / "x.npy"), "-o", str(tmp / "y.npy")]) == 2
+    assert main([*words, "-o", str(tmp / "y.npy"), "--memory", "1GB"]) == 2
+    run(*words, "-o", tmp / "y.npy")
+    assert main(["denoise", str(tmp / "stack.npy"), "-o", str(tmp / "z.npy"), "--memory", "1GB"]) == 2
+    run("denoise", tmp / "stack.npy", "-o", tmp / "z.npy")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "cli.picture_files.left_out": "it takes advice out of a sentence",
     "checks.tables.columns_too_many": "thousands of columns; a limit of the format",
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",
@@ -1417,6 +1503,7 @@ WITHOUT = {
     "checks.data.public_set_absent": "it downloads",
     "checks.data.public_set_altered": "it downloads",
     "checks.tune.no_optuna": "it installs a package",
+    "checks.restorer.no_onnx": "it installs packages",
     "checks.data.different_modes": "tests of pictures follow it",
     "checks.data.colour_depth": "tests of pictures follow it",
     "cli.inputs._lost": "tests of tables follow it",
@@ -1429,7 +1516,7 @@ WITHOUT = {
     "checks.maps.colours_can_be_told": OTHERS,
     "checks.maps.check_map": OTHERS,
     "checks.maps._finite_rows": OTHERS,
-    "cli.fit._keeping": "tests of fit interrupt it and go on",
+    "cli.fit.keeping": "tests of fit interrupt it and go on",
     "cli.compress._say_if_slow": "a test would have to install a compiler",
     "checks.preprocessing.refuse_state": "it asks for an intact file",
     "checks.preprocessing.check_finite_range": OTHERS,

@@ -69,7 +69,7 @@ __all__ = [
     "no_codec",
     "no_codes",
     "no_file_of_fields",
-    "no_flag_of_codec",
+    "no_flag_of",
     "no_rows_in",
     "not_compressed",
     "nothing_like_texts",
@@ -295,9 +295,9 @@ def codec_elsewhere(path: object, name: str) -> ArtifactError:
     return ArtifactError(f"{path} holds a {name}, which makes files smaller; give it to isthmus compress -m.")
 
 
-def no_flag_of_codec(flag: str, known: Sequence[str]) -> ParameterError:
+def no_flag_of(model: str, flag: str, known: Sequence[str]) -> ParameterError:
     """Return the error for a flag that only other models have."""
-    return ParameterError(f"fit --model codec: there is no {flag}; leave it out. It has {', '.join(known)}.")
+    return ParameterError(f"fit --model {model}: there is no {flag}; leave it out. It has {', '.join(known)}.")
 
 
 def codec_too_large(path: object, limit: int) -> ArtifactError:

@@ -221,7 +221,7 @@ def beyond_memory(name: str, needed: int, most: int, whole: Sequence[str]) -> Ou
     advice = f"{' and '.join(repair[how] for how in whole)}, or " if whole else ""
     return OutOfMemoryError(
         f"restore: {name} takes {needed:,} bytes of memory{why}, and {most:,} are allowed; {advice}allow more with "
-        f"memory={needed}."
+        f"memory={needed} (--memory)."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import shlex
 import sys
@@ -18,7 +19,7 @@ import typer
 
 from isthmus import __version__, plain
 from isthmus.cli import docstrings
-from isthmus.cli.commands import NO_RECORDS, Flag, add_command, flags_of_function
+from isthmus.cli.commands import COMMON, NO_RECORDS, Flag, add_command, flags_of_function
 from isthmus.cli.terminal import Interrupted, drop_output, ending_signals
 from isthmus.errors import DataError, IsthmusError, OutOfMemoryError
 
@@ -32,8 +33,9 @@ VERBS = {
     "encode": "transform",
     "decode": "transform",
     "reconstruct": "transform",
-    "denoise": "transform",
-    "inpaint": "transform",
+    "denoise": "restoring",
+    "inpaint": "restoring",
+    "enhance": "restoring",
     "sample": "generate",
     "interpolate": "generate",
     "traverse": "generate",
@@ -56,6 +58,9 @@ VERBS = {
     "verify": "inspection",
     "models": "inspection",
 }
+
+# model: the module of isthmus.cli, and the function of it, that fits it with flags of its own
+OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
 
 HELP = """\b
 isthmus demo
@@ -203,11 +208,7 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
             app.command(name, short_help=summary)(_placeholder)
             continue
         if name == "fit":
-            from isthmus.cli import codec
-
-            if codec.is_named(arguments):  # which has flags of its own, and needs no torch
-                codec.refuse_other_flags(arguments)
-                function = codec.fit_codec
+            function = _fit_of(arguments) or function
         groups = _groups(name, function, arguments)
         defaults = _defaults(function, groups, arguments) if function.__name__ == "fit" else {}
         command = shlex.join(["isthmus", *arguments])
@@ -215,6 +216,26 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
         context: dict[str, Any] = {"default_map": defaults}
         add_command(app, name, function, groups, command=command, of_records=of_records, settings=context)
     return app
+
+
+def _fit_of(arguments: Sequence[str]) -> Any:
+    """Return what fits the model that a command names, where it has flags of its own, none of which is another's."""
+    from isthmus import checks
+    from isthmus.cli import config
+
+    (named,) = config.scan(arguments, "--model/-m")
+    model = str(named).lower()
+    if model not in OWN_FITS:
+        return None
+    module, name = OWN_FITS[model]
+    function = getattr(import_module(f"isthmus.cli.{module}"), name)
+    own = [flag.long for flag in flags_of_function(function, leave_out=("terminal", "data"))]
+    known = [*own, *(f"--{name}" for name in COMMON), "--help"]
+    for word in itertools.takewhile("--".__ne__, arguments):
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in known:
+            raise checks.no_flag_of(model, flag, own)
+    return function
 
 
 def _program(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:

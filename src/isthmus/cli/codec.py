@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 from isthmus import checks
 from isthmus.checks.coding import SHORT
-from isthmus.cli import config, outputs
-from isthmus.cli.commands import COMMON, flags_of_function
+from isthmus.cli import outputs
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD
 from isthmus.cli.terminal import Result, Terminal
@@ -19,25 +17,9 @@ from isthmus.coding import kinds
 from isthmus.coding.kinds import AnyCodec
 from isthmus.coding.sources import files_of
 
-__all__ = ["about", "fit_codec", "is_named", "refuse_other_flags"]
+__all__ = ["about", "fit_codec"]
 
 AUTO = "auto"
-
-
-def is_named(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line says that the model is a codec."""
-    (named,) = config.scan(arguments, "--model/-m")
-    return str(named).lower() == "codec"
-
-
-def refuse_other_flags(arguments: Sequence[str]) -> None:
-    """Refuse flags that only other models have."""
-    own = [flag.long for flag in flags_of_function(fit_codec, leave_out=("terminal", "data"))]
-    known = [*own, *(f"--{name}" for name in COMMON), "--help"]
-    for word in itertools.takewhile("--".__ne__, arguments):
-        flag = word.partition("=")[0]
-        if flag.startswith("--") and flag not in known:
-            raise checks.no_flag_of_codec(flag, own)
 
 
 def fit_codec(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.training import FitState
 
-__all__ = ["fit", "make", "progress"]
+__all__ = ["check_checkpoint", "fit", "keeping", "make", "progress"]
 
 SEED = 0  # of a run that names none, so that its command makes the same model again
 PAUSE = 20  # times that writing a checkpoint took, before the next one
@@ -57,8 +57,8 @@ def fit(
     data : str
         Records to learn from.
     model : {NAME}
-        Which one: see isthmus models. --model codec learns to make files smaller instead, and has flags of its own:
-        isthmus fit --model codec --help.
+        Which one: see isthmus models. --model codec learns to make files smaller instead, and --model restorer to
+        denoise, fill and enlarge pictures; both have flags of their own: isthmus fit --model codec --help.
     output : str
         Where to.
     set_ : {KEY=VALUE}
@@ -89,7 +89,7 @@ def fit(
     estimator.check_parameters()
     path = outputs.check_file_output(output, force or dry_run, hold=not dry_run)
     checkpoint = files.sibling(path, ".checkpoint")
-    _check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
+    check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
     records = inputs.open_data(terminal, data, opening)
     train, held_out = inputs.split(records, test, estimator.random_state)
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
@@ -120,7 +120,7 @@ def _train(
 ) -> TrainingError | None:
     """Fit a model; return why it stopped, where it diverged and has a best epoch to fall back on."""
     callbacks = [*callbacks, _sparing_checkpoint(checkpoint)]
-    with _keeping(checkpoint, estimator):
+    with keeping(checkpoint, "before the end of the first epoch"):
         try:
             estimator.fit(train, validation=validation, callbacks=callbacks, resume=checkpoint if resume else None)
         except TrainingError as error:
@@ -160,7 +160,7 @@ def _as_json(settings: dict[str, Any]) -> list[str]:
     return json.dumps(plain_json(settings), indent=2, ensure_ascii=False).splitlines()
 
 
-def _check_checkpoint(checkpoint: Path, *, resume: bool, force: bool) -> None:
+def check_checkpoint(checkpoint: Path, *, resume: bool, force: bool) -> None:
     """Refuse to overwrite the checkpoint of an interrupted run, or to go on from one that is not there."""
     if resume and not checkpoint.exists():
         raise ParameterError(f"--resume: there is no checkpoint {checkpoint}; leave --resume out to start anew.")
@@ -195,13 +195,13 @@ def _sparing_checkpoint(path: Path) -> Any:
 
 
 @contextmanager
-def _keeping(checkpoint: Path, estimator: Model) -> Iterator[None]:
+def keeping(checkpoint: Path, too_soon: str) -> Iterator[None]:
     """Say how to go on after an interruption; remove a checkpoint from which there is no going on."""
     try:
         yield
     except KeyboardInterrupt as error:
         if not checkpoint.exists():
-            raise KeyboardInterrupt("interrupted before the end of the first epoch; there is no checkpoint") from error
+            raise KeyboardInterrupt(f"interrupted {too_soon}; there is no checkpoint") from error
         raise KeyboardInterrupt(
             f"interrupted; {checkpoint} is kept: go on with the same command and --resume"
         ) from error

@@ -65,7 +65,7 @@ def info(terminal: Terminal, file: str) -> Result:
 
 def _about_model(model: str) -> Result:
     from isthmus import artifact
-    from isthmus.cli import codec
+    from isthmus.cli import codec, restorer
 
     envelope = artifact.describe(model)
     document = envelope["document"]
@@ -74,7 +74,7 @@ def _about_model(model: str) -> Result:
         f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}"
     )
     with artifact.understanding(model):
-        about = codec.about(envelope) or _about_learning(document)
+        about = codec.about(envelope) or restorer.about(envelope) or _about_learning(document)
     return Result({"path": model, "bytes": size, **envelope}, [head, *about])
 
 
@@ -159,6 +159,7 @@ def _verified_model(model: str) -> Result:
     import isthmus
     from isthmus import artifact
     from isthmus.coding.kinds import AnyCodec
+    from isthmus.models.restorer import Restorer
 
     artifact.read(model)
     fitted = isthmus.load(model)
@@ -166,6 +167,8 @@ def _verified_model(model: str) -> Result:
     with artifact.understanding(model):
         if isinstance(fitted, AnyCodec):
             passed, checks["computes"] = fitted.still_computes(), "what it codes decodes with it"
+        elif isinstance(fitted, Restorer):
+            passed, checks["computes"] = fitted.still_computes(), "an even picture comes back nearly even"
         else:
             passed, checks["computes"] = _still_computes(getattr(fitted, "model_", fitted))  # a task's, or the model
     lines = [f"{name:9} {what}" for name, what in checks.items()]
@@ -206,7 +209,7 @@ def probe(model: Model) -> np.ndarray:
 
 
 def models(terminal: Terminal, name: str | None = None) -> Result:
-    """List the models, or the parameters of one.
+    """List the models, and the weights that come with isthmus; or the parameters of one model.
 
     Parameters
     ----------
@@ -218,11 +221,13 @@ def models(terminal: Terminal, name: str | None = None) -> Result:
     isthmus models
     isthmus models denoising-autoencoder
     """
-    from isthmus.cli import registry
+    from isthmus.cli import registry, shipped
 
     if name is None:
         summaries = {key: docstrings.of_class(cls).summary for key, cls in registry.model_names().items()}
-        return Result({"models": summaries}, [f"{key:24}{text}" for key, text in summaries.items()])
+        weights = shipped.weights()
+        lines = [f"{key:24}{text}" for key, text in summaries.items()]
+        return Result({"models": summaries, "shipped": weights}, [*lines, "", *shipped.lines(weights)])
     cls = registry.model_class(name)
     said = docstrings.of_class(cls)
     found = registry.flags_of_model(cls)

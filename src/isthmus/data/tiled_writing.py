@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -23,10 +23,10 @@ from isthmus.checks import data as checks
 from isthmus.checks import pictures as sentences
 from isthmus.data import tiff
 from isthmus.data.deep_colour import write_png
-from isthmus.data.windows import Surroundings
+from isthmus.data.windows import Picture, Surroundings
 from isthmus.data.writing import picture_file, replacing
 
-__all__ = ["FORMATS", "Block", "Layout", "check", "is_streamed", "write"]
+__all__ = ["BY_SUFFIX", "FORMATS", "Block", "Layout", "check", "is_streamed", "write"]
 
 INCHES = 39.3701  # in a metre
 TIFF_STEP = 16  # sides of the tiles of a TIFF file are multiples of it
@@ -59,6 +59,13 @@ class Layout:
     dtype: np.dtype
     alpha: bool
     surroundings: Surroundings = field(default_factory=Surroundings)
+
+    @classmethod
+    def of(cls, picture: Picture, scale: int = 1) -> Self:
+        """Return the layout of what becomes of a picture file, so many times as high and as wide."""
+        height, width, *channels = picture.shape
+        shape = (scale * height, scale * width, *channels)
+        return cls(shape, np.dtype(picture.header.dtype), picture.header.alpha, picture.surroundings)
 
     @property
     def channels(self) -> int:

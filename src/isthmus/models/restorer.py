@@ -1,50 +1,441 @@
 """The restorer: noise, JPEG blocks, holes, small and blurred pictures, by one network that comes with the package.
 
-It learned from clean photographs that were damaged in every way of :mod:`isthmus.networks.degradations`. It is told what
-is missing, how much a picture is to be enlarged and whether blur is to go; how strong the noise is it sees for itself
-(Zhang et al., "Beyond a Gaussian Denoiser", TIP 2017, section III-D).
+It learned from clean photographs that were damaged in every way of :mod:`isthmus.networks.degradations`. It is told
+what is missing, how much a picture is to be enlarged and whether blur is to go; how strong the noise is it sees for
+itself (Zhang et al., "Beyond a Gaussian Denoiser", TIP 2017, section III-D).
 """
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib.util
+import math
+import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact
-from isthmus.networks.restoring import RestoringNetwork, fill, planes
-from isthmus.tasks.pixels import Pixels
-from isthmus.tasks.tiling import Enlarged, Source, Tile, Whole, tiles
+from isthmus import artifact, checks, documents, telling, training
+from isthmus.base import seed_of
+from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
+from isthmus.errors import ArtifactError
+from isthmus.models.photographs import Own, own_photographs
+from isthmus.models.pictures import Pictures
+from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
+from isthmus.training.devices import device_named, device_to_load_on
+from isthmus.training.restoring import Patches, Plan, Progress, new_network, train
+from isthmus.version import __version__
+
+if TYPE_CHECKING:
+    from isthmus.tasks.pixels import Pixels
+    from isthmus.tasks.tiling import Source, Tile
 
 __all__ = ["SHIPPED", "Restorer"]
 
 SHIPPED = Path(__file__).with_name("restorer_1.safetensors")
+SCALES = (1, 2, 3, 4)
+LEVELS = 3  # of the network
+FRESH_RATE, TUNING_RATE, WARM = 0.01, 0.001, 200  # peaks of the learning rate, and steps in which it rises
+EVEN = 0.1  # that an even picture may change, where white is 1
+TOLD = 20  # steps after which progress is shown
+
+Bools = NDArray[np.bool_]
 
 
-class Restorer:
-    """SKETCH: the estimator's face (fit, load, save, parameters) is to come."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class Restorer(BaseEstimator):
+    """Restores pictures: removes noise, JPEG blocks and blur, fills holes, and enlarges.
 
-    def __init__(self, network: RestoringNetwork) -> None:
-        self.module_ = network.eval().to(memory_format=torch.channels_last)
+    One blind network for all of it, and for pictures of any size, in grey and in colour, of 8 or 16 bits or floats.
+    :meth:`shipped` returns the one that comes with the package; :meth:`fit` tunes it to pictures of one's own.
+
+    Pictures ``X`` are an array ``(n, height, width)`` of grey ones or ``(n, height, width, channels)``; a list of
+    arrays ``(height, width[, channels])`` of any sizes; the path of a file or a folder; ``Data``; or one picture alone:
+    an array ``(height, width)``, or an image of Pillow. An array of three dimensions is always a stack of grey
+    pictures, as in :func:`isthmus.data.open`: one picture in colour is ``X[None]``. What comes back is of the same
+    container, type and shape; a single file comes back as an array of one picture.
+
+    Of two or four channels the last is transparency, which comes back as it is. Three channels are colours; of five or
+    more each is restored by itself. White is 1 or 255 of floats, and of whole numbers of more than 8 bits the least of
+    255, 511, 1023, ... that none exceeds; NaN counts as missing, and is filled.
+
+    Parameters
+    ----------
+    start : {"shipped", None}, default="shipped"
+        What :meth:`fit` begins with: the weights of the package, or none.
+    max_steps : int, default=1000
+        Steps of training.
+    max_seconds : float, optional
+        Wall time to train for.
+    batch_size : int, default=16
+        Patches a step.
+    patch : int, default=128
+        Pixels a side of a patch: 8 more than a multiple of 24.
+    learning_rate : float, optional
+        At the start, from which it falls to nothing; by default 0.001 with the weights of the package, else 0.01.
+    channels : tuple of int, optional
+        Of the three levels of a network that starts anew, by default ``(64, 128, 192)``.
+    device : str, default="auto"
+        "cpu", "cuda", "mps"; "auto" takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of convolutions. "auto" takes bfloat16 in training where the device has it in hardware, and float32 in use.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random; global generators are never touched.
+    verbose : int, default=0
+        Whether to show progress.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The network.
+    history_ : list of dict
+        What was measured in training: ``step, seconds`` and PSNR in dB by kind of damage, of held-out pictures.
+    notes_ : list of str
+        What a person should know of the fit, and of the last call.
+    provenance_ : dict
+        What it was trained on, where and how long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from isthmus import Restorer
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.1, (40, 56)).clip(0, 1)
+    >>> restored = Restorer.shipped().denoise(noisy)
+    >>> restored.shape, bool(restored.std() < 0.5 * noisy.std())
+    ((40, 56), True)
+    """
+
+    start: str | None = "shipped"
+    max_steps: int = 1000
+    max_seconds: float | None = None
+    batch_size: int = 16
+    patch: int = 128
+    learning_rate: float | None = None
+    channels: tuple[int, ...] | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    random_state: Any = None
+    verbose: int = 0
+
+    module_: RestoringNetwork = field(init=False)
+    history_: list[dict[str, Any]] = field(init=False)
+    notes_: list[str] = field(init=False)
+    provenance_: dict[str, Any] = field(init=False)
+    _told: list[str] | None = field(init=False, default=None)  # those of notes_ that the last call told
+
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:
+        """Refuse unknown parameters with the nearest known name, before Python does without it."""
+        checks.known_names(cls.__name__, parameters, cls._get_param_names())
+        return super().__new__(cls)
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """Return the restorer that comes with the package, an object of one's own on weights that are read once."""
+        return copy.copy(cls._shipped())
 
     @classmethod
     @functools.cache
-    def shipped(cls) -> Restorer:
-        """Return the restorer that comes with the package."""
-        document, arrays = artifact.read(SHIPPED, "Restorer")
-        network = RestoringNetwork(**document["network"])
-        network.load_state_dict({name: torch.from_numpy(array).float() for name, array in arrays.items()})
-        return cls(network)
+    def _shipped(cls) -> Self:
+        return cls.load(SHIPPED)
+
+    # ------------------------------------------------------------------ fit
+
+    def check_parameters(self) -> None:
+        """Refuse parameters that are invalid for any data."""
+        owner = type(self).__name__
+        if self.start is not None:
+            checks.choice(owner, "start", self.start, ("shipped",))
+            checks.not_together(owner, "channels", self.channels, "start", self.start, plain=None)
+        checks.widths(owner, "channels", self.channels)
+        if self.channels is not None and len(self.channels) != LEVELS:
+            checks.same_number(owner, "the length of channels", len(self.channels), "the number of levels", LEVELS)
+        checks.integer(owner, "max_steps", self.max_steps, low=1)
+        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
+        checks.integer(owner, "batch_size", self.batch_size, low=1)
+        checks.integer(owner, "patch", self.patch, low=8)
+        checks.patch_side(owner, self.patch)
+        checks.number(owner, "learning_rate", self.learning_rate, low=0, above=True, optional=True)
+        checks.choice(owner, "precision", self.precision, ("auto", "float32", "bfloat16"))
+
+    @telling.learns
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, checkpoint: str | os.PathLike[str] | None = None
+    ) -> Self:
+        """Learn to restore clean pictures that are damaged anew for every step.
+
+        Held-out pictures are scored before and after. Where they are restored worse afterwards, the weights of the
+        start are kept, and ``notes_`` says so.
+
+        Parameters
+        ----------
+        X : pictures
+            Clean ones. Those of JPEG files are reduced to a half, where they are large enough.
+        y : None
+            Not looked at.
+        validation : pictures, float or None
+            Held-out pictures, or the share of ``X`` to hold out; 0 for none. By default a tenth, one of two at least.
+        checkpoint : path, optional
+            A file to keep the state of the run in. Where it is there already, the run goes on from it, and ends with
+            the weights of one that was never stopped.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            The pictures are smaller than a patch.
+        ParameterError
+            A parameter is not allowed, or the checkpoint is of another run.
+        TrainingError
+            The loss is no number any more.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy import ndimage
+        >>> from isthmus import Restorer
+        >>> noise = np.random.default_rng(0).random((4, 64, 64))
+        >>> pictures = ndimage.gaussian_filter(noise, (0, 2, 2)).astype("float32")
+        >>> restorer = Restorer(start=None, channels=(8, 8, 8), patch=32, batch_size=2, max_steps=2, random_state=0)
+        >>> [record["step"] for record in restorer.fit(pictures).history_]
+        [0, 2]
+        """
+        self.check_parameters()
+        device, seed = device_named(type(self).__name__, self.device), seed_of(self.random_state)
+        own = own_photographs(X, validation, self.patch, seed)
+        network = self._beginning(seed)
+        first = {name: weights.clone() for name, weights in network.state_dict().items()}
+        plan = Plan(
+            steps=self.max_steps,
+            data=own.digest,
+            begun_with=artifact.digest(training.to_arrays(first)),
+            batch_size=self.batch_size,
+            patch=self.patch,
+            rate=self.learning_rate or (FRESH_RATE if self.start is None else TUNING_RATE),
+            warm=min(WARM, self.max_steps // 10),
+            precision=self._training_precision(device.type),
+            seed=seed,
+        )
+        progress = train(
+            network,
+            Patches(own.photographs, plan),
+            device=device,
+            held_out=own.held_out,
+            max_seconds=self.max_seconds,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            tell_after=TOLD,
+            tell=_shown(plan) if self.verbose else lambda _: None,
+        )
+        self.history_, self._told = progress.history, None
+        self.provenance_ = _provenance(plan, progress, own, device) | {"start": self.start, "source": _source(X)}
+        self.notes_ = telling.sentences()
+        if progress.history and (harm := _harm(progress.history, own.held_out_records)):
+            network.load_state_dict(first)
+            self.notes_.append(harm)
+        return self._use(network, device)
+
+    def _beginning(self, seed: int) -> RestoringNetwork:
+        """Return the network that a fit begins with."""
+        if self.start is None:
+            return new_network(seed, **({} if self.channels is None else {"channels": self.channels}))
+        shipped = type(self)._shipped().module_
+        network = RestoringNetwork(**shipped.shape())
+        network.load_state_dict(shipped.state_dict())
+        return network
+
+    def _training_precision(self, device_type: str) -> str:
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if training.has_fast_bfloat16(device_type) else "float32"
+
+    # ------------------------------------------------------------------ use
+
+    @telling.tells
+    def denoise(self, X: Any) -> Any:
+        """Return pictures without their noise and their JPEG blocks.
+
+        Parameters
+        ----------
+        X : pictures
+
+        Returns
+        -------
+        pictures
+            As many, of the same container, shape and type.
+
+        Raises
+        ------
+        DataError, DataTypeError, ShapeError
+            They are no pictures, cannot be read, or nothing of one is known.
+        """
+        return self._restored("denoise", X)
+
+    @telling.tells
+    def deblur(self, X: Any) -> Any:
+        """Return pictures without the blur of a lens or of a moving hand, and without noise.
+
+        Parameters
+        ----------
+        X : pictures
+
+        Returns
+        -------
+        pictures
+            As many, of the same container, shape and type.
+        """
+        return self._restored("deblur", X, deblur=True)
+
+    @telling.tells
+    def enhance(self, X: Any, *, scale: int = 2) -> Any:
+        """Return pictures enlarged, with the detail that is likely there.
+
+        Parameters
+        ----------
+        X : pictures
+        scale : {1, 2, 3, 4}, default=2
+            Pixels for one, to each side.
+
+        Returns
+        -------
+        pictures
+            Of ``scale`` times the height and width, in the same container and type.
+
+        Raises
+        ------
+        ParameterError
+            It cannot enlarge so much.
+        """
+        checks.integer("enhance", "scale", scale, low=SCALES[0], high=SCALES[-1])
+        return self._restored("enhance", X, scale=int(scale))
+
+    @telling.tells
+    def inpaint(self, X: Any, mask: Any = None) -> Any:
+        """Fill marked pixels; all others come back exactly as they were.
+
+        Parameters
+        ----------
+        X : pictures
+            What stands in marked pixels is not looked at.
+        mask : array, path or list, optional
+            What to fill: not zero where a pixel is missing. Of the shape of one picture (the same pixels of each), or
+            of all; channels may be left out. By default the NaNs of pictures of floats.
+
+        Returns
+        -------
+        pictures
+            As many, of the same container, shape and type.
+
+        Raises
+        ------
+        ShapeError
+            The mask fits neither one picture nor all of them.
+        DataError
+            All of a picture is missing.
+        ParameterError
+            There is no mask, and nothing is missing.
+        """
+        from isthmus.tasks.masks import Marks
+
+        self._is_fitted()
+        pictures = Pictures.of("inpaint", X)
+        pictures.tell_of_missing()
+        if mask is None and all(missing is None for missing in pictures.missing):
+            raise checks.mask_wanted(pictures.data.source, "image")
+        marks = None if mask is None else Marks(mask, pictures.data)
+        ranges, found = self._ranges(pictures), []
+        for number, (picture, missing) in enumerate(pictures):
+            holes = np.zeros(picture.shape, np.bool_) if missing is None else missing
+            if marks is not None:
+                holes = holes | marks.of(number, pictures.data.chunk(number, number + 1))[0]
+            found.append(self._filled("inpaint", picture, holes, pictures.names[number], ranges))
+        return pictures.back(found)
+
+    def _restored(self, task: str, X: Any, *, scale: int = 1, deblur: bool = False) -> Any:
+        """Return pictures restored one by one, in the container they came in."""
+        self._is_fitted()
+        pictures = Pictures.of(task, X)
+        pictures.tell_of_missing()
+        ranges, found = self._ranges(pictures), []
+        for name, (picture, missing) in zip(pictures.names, pictures, strict=True):
+            whole = picture if missing is None else self._filled(task, picture, missing, name, ranges)
+            found.append(self.picture(whole, limits=ranges, scale=scale, deblur=deblur))
+        return pictures.back(found)
+
+    @staticmethod
+    def _ranges(pictures: Pictures) -> tuple[float, float] | None:
+        """Return the range of the numbers of one array; pictures that came apart have one each."""
+        return pictures.range() if pictures.is_one_array else None
+
+    def _filled(
+        self, task: str, picture: NDArray[Any], holes: Bools, name: str, limits: tuple[float, float] | None
+    ) -> NDArray[Any]:
+        """Return a picture whose holes, (h, w[, c]), are filled; what is known of it stays as it is, bit for bit."""
+        known: Bools = ~holes if holes.ndim == 2 else ~np.any(holes, axis=2)
+        if not known.any():
+            raise checks.nothing_known(task, name)
+        return np.where(holes, self.picture(picture, known=known, limits=limits), picture)
+
+    def picture(
+        self,
+        picture: NDArray[Any],
+        *,
+        known: Bools | None = None,
+        limits: tuple[float, float] | None = None,
+        scale: int = 1,
+        deblur: bool = False,
+    ) -> NDArray[Any]:
+        """Return one restored picture.
+
+        Parameters
+        ----------
+        picture : ndarray, shape (height, width[, channels])
+            Finite numbers.
+        known : ndarray of bool, shape (height, width), optional
+            Where it is known.
+        limits : (float, float), optional
+            Lowest and highest number of the pictures among which it is; by default its own.
+        scale : {1, 2, 3, 4}, default=1
+            How much to enlarge it.
+        deblur : bool, default=False
+            Whether to remove blur.
+
+        Returns
+        -------
+        ndarray, shape (scale height, scale width[, channels])
+        """
+        from isthmus.tasks.pixels import Pixels
+        from isthmus.tasks.tiling import Whole
+
+        low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
+        pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
+        values = pixels.to_unit(picture)
+        mask = None if known is None else torch.from_numpy(known.astype(np.float32))[None]
+        if mask is not None:
+            values = fill(values[None], mask[None])[0]
+        size = (picture.shape[0] * scale, picture.shape[1] * scale, *picture.shape[2:])
+        result = np.empty(size, picture.dtype)
+        for tile, found in self.tiles_of(Whole(values), pixels, known=mask, scale=scale, deblur=deblur):
+            part = result[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+            part[...] = found.reshape(part.shape)
+        return result
 
     @torch.no_grad()
     def tiles_of(
         self, source: Source, pixels: Pixels, *, known: Tensor | None = None, scale: int = 1, deblur: bool = False
-    ) -> Iterator[tuple[Tile, NDArray[np.generic]]]:
+    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
         """Yield a restored picture tile by tile, in its own numbers.
 
         Parameters
@@ -61,6 +452,8 @@ class Restorer:
         deblur : bool, default=False
             Whether to remove blur.
         """
+        from isthmus.tasks.tiling import Enlarged, Whole, tiles
+
         given = source if scale == 1 else Enlarged(source, scale)
         mask = None if known is None else Whole(known)
         height, width, _ = given.shape
@@ -70,24 +463,229 @@ class Restorer:
             found = x.clone()
             for group in pixels.groups:
                 colours = x[list(group)].expand(3, -1, -1)[None]
-                restored = self.module_(planes(colours, seen, scale=scale, deblur=deblur))[0]
+                restored = self._through(planes(colours, seen, scale=scale, deblur=deblur))[0]
                 found[list(group)] = restored if len(group) == 3 else restored.mean(0, keepdim=True)
             if seen is not None:
                 found = torch.where(seen[0] > 0, x, found)
             yield tile, pixels.from_unit(tile.core(found))
 
-    def picture(
-        self, picture: NDArray[np.generic], *, known: NDArray[np.bool_] | None = None, scale: int = 1, deblur: bool = False
-    ) -> NDArray[np.generic]:
-        """Return one restored picture: (h, w[, c]) -> (scale h, scale w[, c])."""
-        channels = 1 if picture.ndim == 2 else picture.shape[2]
-        pixels = Pixels.of(picture.dtype, channels, float(picture.min()), float(picture.max()))
-        values = pixels.to_unit(picture)
-        mask = None if known is None else torch.from_numpy(known.astype(np.float32))[None]
-        if mask is not None:
-            values = fill(values[None], mask[None])[0]
-        size = (picture.shape[0] * scale, picture.shape[1] * scale, *picture.shape[2:])
-        result = np.empty(size, picture.dtype)
-        for tile, found in self.tiles_of(Whole(values), pixels, known=mask, scale=scale, deblur=deblur):
-            result[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = found
-        return result
+    def _through(self, x: Tensor) -> Tensor:
+        """Return what the network makes of planes on the host: (b, 6, h, w) -> (b, 3, h, w)."""
+        device = next(self.module_.parameters()).device
+        with training.products(device.type, self.precision):
+            found = self.module_(x.to(device, memory_format=torch.channels_last))
+        return found.float().cpu()
+
+    def still_computes(self) -> bool:
+        """Return whether an even picture comes back nearly even."""
+        even = np.full((8, 8), 0.5, np.float32)
+        return bool(np.abs(self.picture(even, limits=(0, 1)) - even).max() < EVEN)
+
+    def _is_fitted(self) -> None:
+        if "module_" not in self.__dict__:
+            check_is_fitted(self, "module_")
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the fitted restorer as one safetensors file that ``isthmus.load`` reads.
+
+        Parameters
+        ----------
+        path : path
+        force : bool, default=False
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        OutputExistsError
+            The file exists and ``force`` is off.
+        """
+        artifact.write(path, type(self).__name__, *self.state(), force=force)
+
+    def export_onnx(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the network as an ONNX file, for other programs.
+
+        Its input ``planes`` is float32 of shape (pictures, 6, height, width), sides multiples of 8: red, green and blue
+        from 0 to 1 (all alike of a grey picture), with a guess where they are missing; 1 where a pixel is known; half
+        the binary logarithm of how much the picture was enlarged beforehand; and 1 where blur is to be removed. Its
+        output ``restored`` has the three colours. Of tiles of a larger picture the outer 72 pixels are to be cut off.
+
+        Parameters
+        ----------
+        path : path
+            Usually ends in ``.onnx``.
+        force : bool, default=False
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        UnavailableError
+            The packages onnx and onnxscript are not at hand.
+        OutputExistsError
+            The file exists and ``force`` is off.
+        """
+        self._is_fitted()
+        for package in ("onnx", "onnxscript"):
+            if importlib.util.find_spec(package) is None:
+                raise checks.no_onnx(package)
+        content = _as_onnx(self.module_)
+        with artifact.replacing(path, force=force) as file:
+            file.write(content)
+
+    def state(self) -> documents.State:
+        """Return the JSON document and the arrays that a file of this restorer holds."""
+        self._is_fitted()
+        document = {
+            "parameters": {name: parameter_to_json(name, value) for name, value in self.get_params(deep=False).items()},
+            "network": self.module_.shape(),
+            "history": self.history_,
+            "notes": telling.of_fit(self),
+            "provenance": self.provenance_,
+        }
+        return document, training.to_arrays(self.module_.state_dict())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, network: Any = None, device: str | None = None) -> Self:
+        """Return the restorer of a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        network : None
+            A restorer has no modules of the user's own.
+        device : str, optional
+            Where to; by default the device named when it was fitted, where this machine has it, else the processor.
+
+        Raises
+        ------
+        ArtifactError
+            The file is damaged or holds another class.
+        FormatNumberError
+            The file is of a later format.
+        """
+        document, arrays = artifact.read(path, cls.__name__)
+        return cls.from_state(document, arrays, network=network, device=device, path=path)
+
+    @classmethod
+    def from_state(
+        cls,
+        document: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        device: str | None = None,
+        path: str | os.PathLike[str] = "the state",
+    ) -> Self:
+        """Return the restorer that :meth:`state` described; ``path``, for sentences, is where the state was found."""
+        checks.not_together("isthmus.load", "network", network, "the class", cls.__name__, plain=None)
+        with artifact.understanding(path):
+            its = documents.read(_Document, document)
+            documents.check_finite(arrays)
+            weights = {name: torch.from_numpy(array).float() for name, array in arrays.items()}
+            with no_more_than(list(weights.values()), 0):
+                module = RestoringNetwork(**its["network"])
+            made = cls(**parameters_from_json(cls, its.get("parameters", {})))
+            made.check_parameters()
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"The weights in {os.fspath(path)} do not fit its own description: {artifact.brief(error)}"
+            ) from error
+        made.history_, made.notes_ = its.get("history", []), its.get("notes", [])
+        made.provenance_ = its["provenance"]
+        return made._use(module, device_to_load_on(cls.__name__, device, made.device))
+
+    def _use(self, module: RestoringNetwork, device: torch.device) -> Self:
+        """Take a network as the fitted one, ready to be used on a device."""
+        module = module.eval().requires_grad_(False)
+        self.module_ = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+
+def _as_onnx(network: RestoringNetwork) -> bytes:
+    """Return a network as the content of an ONNX file, for any number of pictures of any size."""
+    network = copy.deepcopy(network).to(torch.device("cpu"))
+    pictures, rows, columns = (torch.export.Dim(name, min=1) for name in ("pictures", "rows", "columns"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about operators of other packages that torch looks for
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, PLANES, 2 * MULTIPLE, 3 * MULTIPLE),),
+            input_names=["planes"],
+            output_names=["restored"],
+            dynamic_shapes=({0: pictures, 2: MULTIPLE * rows, 3: MULTIPLE * columns},),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:  # says torch's signature
+        raise RuntimeError("torch.onnx.export returned no program")
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+# ------------------------------------------------------------------ of a fit
+
+
+def _shown(plan: Plan) -> Callable[[Progress], None]:
+    """Return what shows how far a run is, on the standard error stream."""
+
+    def show(progress: Progress) -> None:
+        line = f"step {progress.step:,} of {plan.steps:,}, {progress.seconds:.0f} s"
+        if progress.history and progress.history[-1]["step"] == progress.step:
+            line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
+        elif progress.loss is not None:
+            line += f": patches at {-20 * progress.loss / math.log(10):.2f} dB"
+        print(line, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _mean(record: dict[str, Any]) -> float:
+    """Return the mean PSNR over all kinds of damage, in dB; undamaged pictures are no such kind."""
+    return float(np.mean([value for name, value in record.items() if name not in ("step", "seconds", "clean")]))
+
+
+def _harm(history: list[dict[str, Any]], pictures: int) -> str:
+    """Return what is said where held-out pictures are restored worse than by the weights of the start."""
+    before, after = _mean(history[0]), _mean(history[-1])
+    return checks.fine_tuning_did_harm(before, after, pictures) if after < before else ""
+
+
+def _source(X: Any) -> str:
+    """Return what pictures are called."""
+    return os.fspath(X) if isinstance(X, str | os.PathLike) else getattr(X, "source", "X")
+
+
+def _provenance(plan: Plan, progress: Progress, own: Own, device: torch.device) -> dict[str, Any]:
+    return {
+        "isthmus": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "seed": plan.seed,
+        "device": str(device),
+        "precision": plan.precision,
+        "threads": torch.get_num_threads(),
+        "records": own.records,
+        "held_out_records": own.held_out_records,
+        "data": plan.data,
+        "begun_with": plan.begun_with,
+        "steps": progress.step,
+        "minutes": round(progress.seconds / 60, 1),
+    }
+
+
+class _Network(TypedDict):
+    channels: tuple[int, int, int]
+    encoder: tuple[int, int, int]
+    decoder: tuple[int, int]
+
+
+class _Document(TypedDict):
+    network: _Network
+    provenance: dict[str, Any]
+    parameters: NotRequired[dict[str, Any]]
+    history: NotRequired[list[dict[str, Any]]]
+    notes: NotRequired[list[str]]

@@ -1,9 +1,9 @@
 """What happens to pictures: noise, JPEG blocks, reduction, holes and blur, drawn anew for every patch.
 
 A restorer learns from clean patches that were damaged here. Each kind of damage is a function of a patch and a random
-generator that returns a :class:`Damaged` picture; :func:`damage` draws the kind, too. Mixtures of degradations instead of
-one at a time follow Zhang et al., "Designing a Practical Degradation Model for Deep Blind Image Super-Resolution" (ICCV
-2021).
+generator that returns a :class:`Damaged` picture; :func:`damage` draws the kind, too. Mixtures of degradations instead
+of one at a time follow Zhang et al., "Designing a Practical Degradation Model for Deep Blind Image Super-Resolution"
+(ICCV 2021).
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def reduction(patch: NDArray[np.uint8], rng: Random) -> Damaged:
 def holes(patch: NDArray[np.uint8], rng: Random) -> Damaged:
     """Forget pixels: single ones, strokes or rectangles; every fifth picture is noisy, too."""
     clean = _unit(patch)
-    known = _dots(patch.shape[:2], rng) if rng.random() < 0.5 else _shapes(patch.shape[:2], rng)
+    size = patch.shape[0], patch.shape[1]
+    known = _dots(size, rng) if rng.random() < 0.5 else _shapes(size, rng)
     if rng.random() < 0.2:
         clean = clean + _noise(clean, rng, strongest=30)
     return Damaged(clean, known=known)
@@ -136,7 +137,7 @@ def _noise(clean: Float32, rng: Random, strongest: float) -> Float32:
     return grains * (min(sigma, np.float32(30 / 255)) / grains.std())
 
 
-def _is_grey(picture: Float32) -> bool:
+def _is_grey(picture: Float32 | NDArray[np.uint8]) -> bool:
     return bool((picture[:, :, 0] == picture[:, :, 1]).all() and (picture[:, :, 0] == picture[:, :, 2]).all())
 
 
@@ -155,15 +156,15 @@ def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _dots(size: tuple[int, ...], rng: Random) -> Float32:
+def _dots(size: tuple[int, int], rng: Random) -> Float32:
     return (rng.random(size, dtype=np.float32) >= rng.uniform(0.05, 0.95)).astype(np.float32)
 
 
-def _shapes(size: tuple[int, ...], rng: Random) -> Float32:
+def _shapes(size: tuple[int, int], rng: Random) -> Float32:
     """Return a mask of strokes, as of letters and scratches, and of rectangles."""
     from PIL import ImageDraw
 
-    mask = Image.new("L", size[::-1], 1)
+    mask = Image.new("L", (size[1], size[0]), 1)
     draw = ImageDraw.Draw(mask)
     for _ in range(rng.integers(1, 13)):
         points = [tuple(p) for p in rng.uniform(-8, size[0] + 8, (int(rng.integers(2, 6)), 2)).tolist()]

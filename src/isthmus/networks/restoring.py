@@ -1,8 +1,8 @@
 r"""The network of the restorer: one for noise, JPEG blocks, holes, enlarged and blurred pictures.
 
-An encoder-decoder with skip connections (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015) of residual blocks without
-normalisation (Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2022, section 3). With D
-halving the sides and U doubling them::
+An encoder-decoder with skip connections (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015) of residual blocks
+without normalisation (Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2022, section 3).
+With D halving the sides and U doubling them::
 
     (x, m, s, d) --pixel-unshuffle--> 24 planes at 1/2 --conv--> C_1 --blocks--> --D--> C_2 --blocks--> --D--> C_3
     C_3 --blocks--> --U--> + C_2 --blocks--> --U--> + C_1 --blocks--> --conv, pixel-shuffle--> r
@@ -21,6 +21,7 @@ constant reaches it through the planes beside the picture:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -64,18 +65,19 @@ class RestoringNetwork(nn.Module):
         decoder: Sequence[int] = (2, 2),
     ) -> None:
         super().__init__()
+        self._shape = {"channels": [*channels], "encoder": [*encoder], "decoder": [*decoder]}
         self.first = _convolution(4 * PLANES, channels[0])
         self.down_blocks = nn.ModuleList(_blocks(c, n) for c, n in zip(channels, encoder, strict=True))
-        self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
-        self.up = nn.ModuleList(
-            nn.Conv2d(b, 4 * a, 1, bias=False) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in pairwise(channels))
+        self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1, bias=False) for a, b in pairwise(channels))
         self.up_blocks = nn.ModuleList(_blocks(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
         self.last = _convolution(channels[0], 12, gain=0.0)
         #: Pixels around one on which its restoration depends, to each side.
         self.reach = _reach(encoder, decoder)
+
+    def shape(self) -> dict[str, list[int]]:
+        """Return what makes a network of this shape: the parameters by name, as JSON values."""
+        return self._shape
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the restored pictures: (b, 6, h, w) -> (b, 3, h, w), h and w multiples of 8."""

@@ -147,7 +147,7 @@ def restore_file(
         raise checks.filled_and_enlarged()
     output = Path(output)
     picture = Picture(Path(source), kept=most // 8)
-    layout = _layout(picture, scale)
+    layout = Layout.of(picture, scale)
     tiled_writing.check(output, layout, force=force)
     _check_memory(picture, layout, output, most, masked=filling)
     marked = None if mask is None else _marked(mask, picture)
@@ -166,12 +166,6 @@ def restore_file(
         by_windows=picture.by_windows and tiled_writing.is_streamed(output),
         notes=(*picture.notes, *work.notes),
     )
-
-
-def _layout(picture: Picture, scale: int) -> Layout:
-    height, width, *channels = picture.shape
-    shape = (scale * height, scale * width, *channels)
-    return Layout(shape, np.dtype(picture.header.dtype), picture.header.alpha, picture.surroundings)
 
 
 def _check_memory(picture: Picture, layout: Layout, output: Path, most: int, masked: bool) -> None:

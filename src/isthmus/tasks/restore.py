@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
 from isthmus import networks, telling
-from isthmus.capabilities import Reconstructs
+from isthmus.capabilities import Reconstructs, Restores, has
 from isthmus.checks import parameters as checks
 from isthmus.checks import tasks as sentences
 from isthmus.data import Data
@@ -53,7 +53,7 @@ def denoise(model: Any, X: Any) -> Any:
     Parameters
     ----------
     model : fitted model
-        With the method ``reconstruct``.
+        With the method ``reconstruct``; or an :class:`isthmus.Restorer`, which takes pictures of any size.
     X : array, data frame, path, or Data
         Noisy records, of the shape that the model was fitted on.
 
@@ -77,6 +77,8 @@ def denoise(model: Any, X: Any) -> Any:
     >>> denoise(model, "digits").shape
     (1797, 8, 8)
     """
+    if has(model, Restores):
+        return model.denoise(X)
     sentences.can("denoise", model, Reconstructs)
     telling.gives_back()
     _warn_of_harm(model)
@@ -97,7 +99,8 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     Parameters
     ----------
     model : fitted model
-        With the method ``reconstruct``, and its preprocessor.
+        With the method ``reconstruct``, and its preprocessor; or an :class:`isthmus.Restorer`, which takes pictures of
+        any size, and neither ``iterations`` nor ``start``.
     X : array, data frame, path, or Data
         Records with holes, of the shape that the model was fitted on. What stands in marked cells is not looked at.
     mask : array, data frame, path or list, optional
@@ -136,6 +139,10 @@ def inpaint(model: Any, X: Any, mask: Any = None, *, iterations: int = 10, start
     >>> inpaint(model, "digits", hole).shape
     (1797, 8, 8)
     """
+    if has(model, Restores):
+        checks.not_together("inpaint", "iterations", iterations, "model", type(model).__name__, plain=10)
+        checks.not_together("inpaint", "start", start, "model", type(model).__name__, plain="auto")
+        return model.inpaint(X, mask)
     given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
     opened = isthmus_data.open(X, schema=getattr(model, "schema_", None))
     data = telling.belongs(with_types_of(model, opened), given)

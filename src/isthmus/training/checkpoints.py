@@ -15,7 +15,7 @@ from isthmus import artifact, documents
 from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
-    from isthmus.training.plan import Plan, Progress
+    from _typeshed import DataclassInstance
 
 __all__ = ["read", "to_arrays", "to_tensors", "write"]
 
@@ -37,13 +37,17 @@ def to_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def write(path: str | os.PathLike[str], tensors: dict[str, Tensor], progress: Progress, plan: Plan) -> None:
+def write(
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], progress: DataclassInstance, plan: DataclassInstance
+) -> None:
     """Write a checkpoint in place of the one before: to a temporary name, then renamed."""
     document = {"progress": dataclasses.asdict(progress), "plan": dataclasses.asdict(plan)}
     artifact.write(path, CLASS_NAME, document, to_arrays(tensors), force=True)
 
 
-def read(path: str | os.PathLike[str], plan: Plan, module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read(
+    path: str | os.PathLike[str], plan: DataclassInstance, module: nn.Module
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and the progress of a checkpoint, after checking that it belongs to this plan and network.
 
     Raises

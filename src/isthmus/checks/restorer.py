@@ -1,0 +1,125 @@
+"""Error messages of the restorer: what is no picture, of what nothing is known, and what cannot be learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.errors import DataError, ParameterError, ShapeError, UnavailableError
+
+__all__ = [
+    "are_pictures",
+    "clean_with_holes",
+    "fine_tuning_did_harm",
+    "learned_in_levels",
+    "learned_reduced",
+    "missing_filled",
+    "no_colour_picture_alone",
+    "no_onnx",
+    "none_held_out",
+    "nothing_known",
+    "patch_side",
+    "pictures_too_small",
+    "small_pictures_left_out",
+    "some_pictures",
+]
+
+
+def are_pictures(owner: str, source: str, kind: str) -> None:
+    """Refuse records that are no pictures."""
+    if kind != "image":
+        raise DataError(f"{owner}: {source} holds no pictures, but data of kind {kind!r}; give arrays or image files.")
+
+
+def no_colour_picture_alone(owner: str, shape: Sequence[int]) -> None:
+    """Refuse three dimensions of which the last one looks like the channels of a single picture."""
+    if shape[-1] in (3, 4):
+        raise ShapeError(
+            f"{owner}: an array of three dimensions is a stack of grey pictures (n, height, width), and those of shape "
+            f"{tuple(shape)} would be {shape[-1]} pixels wide; give X[None] if it is one picture in colour, or "
+            f"X[..., None] if it is such a stack."
+        )
+
+
+def nothing_known(owner: str, name: str) -> DataError:
+    """Return the error for a picture of which every pixel is missing."""
+    return DataError(f"{owner}: all pixels of {name} are missing, so there is nothing to go by; leave it out.")
+
+
+def missing_filled(numbers: int, pictures: int) -> str:
+    """Return what is said of missing numbers."""
+    what = "number was" if numbers == 1 else "numbers were"
+    where = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
+    return f"{numbers:,} missing {what} filled in {where} (NaN counts as missing)"
+
+
+def no_onnx(package: str) -> UnavailableError:
+    """Return the error for a package that writes ONNX files and is not at hand."""
+    return UnavailableError(
+        f'Restorer.export_onnx needs the package {package}, which is not installed; run: pip install "isthmus[onnx]".'
+    )
+
+
+# --- what is learned from --------------------------------------------------------------------------------------------
+
+STEP, FIRST = 24, 8  # sides of patches: with a margin of 8 around they are multiples of 2, 3, 4 and 8
+
+
+def patch_side(owner: str, side: int) -> None:
+    """Refuse a side of patches that cannot be reduced and halved without a rest."""
+    if (side - FIRST) % STEP:
+        raise ParameterError(
+            f"{owner}: patch must be {FIRST} more than a multiple of {STEP}; it is {side}: take {_side(side)}."
+        )
+
+
+def _side(most: int) -> int:
+    """Return the longest side of patches that is not longer, or the shortest there is."""
+    return max(STEP + FIRST, (most - FIRST) // STEP * STEP + FIRST)
+
+
+def pictures_too_small(owner: str, side: int, patch: int, margins: int) -> DataError:
+    """Return the error for pictures of which no patch can be cut."""
+    advice = f"; set patch={_side(side - margins)}" if side >= STEP + FIRST + margins else ""
+    return DataError(
+        f"{owner}: pictures must have {patch + margins} pixels a side at least, for patches of {patch} with their "
+        f"margins, and the largest has {side}{advice or '; give larger ones'}."
+    )
+
+
+def clean_with_holes(owner: str, name: str) -> DataError:
+    """Return the error for a picture to learn from in which numbers are missing."""
+    return DataError(f"{owner}: {name} has missing numbers (NaN), and is to be learned from as clean; leave it out.")
+
+
+def small_pictures_left_out(count: int, side: int) -> str:
+    """Return what is said of pictures that are smaller than a patch."""
+    return f"{count:,} of the pictures, or bands, have less than {side} pixels a side, and were left out"
+
+
+def some_pictures(count: int, n: int) -> str:
+    """Return what is said of pictures that memory is too small for."""
+    return f"{count:,} of the {n:,} pictures were learned from, as many as 4 GiB hold"
+
+
+def learned_reduced() -> str:
+    """Return what is said of pictures that were JPEG files."""
+    return "pictures from JPEG files were learned from at half their size, where they have no traces of it any more"
+
+
+def learned_in_levels(dtype: str) -> str:
+    """Return what is said of pictures of more than 8 bits."""
+    return f"the pictures, of {dtype}, were learned from in 256 levels"
+
+
+def none_held_out() -> str:
+    """Return what is said of a fit that nothing judges."""
+    return "no picture was held out, so that nothing says whether the fit made things better"
+
+
+def fine_tuning_did_harm(before: float, after: float, pictures: int) -> str:
+    """Return what is said of a fit after which held-out pictures are restored worse."""
+    which = "1 held-out picture" if pictures == 1 else f"{pictures:,} held-out pictures"
+    return (
+        f"the fit did harm: {which} came back at {after:.2f} dB, and at {before:.2f} dB before, so the weights are "
+        f"those that it began with; more pictures or a lower learning rate may help"
+    )

@@ -1,0 +1,103 @@
+"""The weights that come with the package, as ``isthmus models`` lists them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isthmus import artifact
+from isthmus.checks.coding import SHORT
+from isthmus.cli.restorer import scores_of
+
+__all__ = ["lines", "weights"]
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Shipped(NamedTuple):
+    """A file of weights.
+
+    Parameters
+    ----------
+    file : str
+        In the package.
+    use : str
+        What it is for.
+    learned_from : callable
+        Returns a phrase for what its file says.
+    licence : str
+        Of what it learned from.
+    """
+
+    file: str
+    use: str
+    learned_from: Callable[[Mapping[str, Any]], str]
+    licence: str
+
+
+def _of_photographs(provenance: Mapping[str, Any]) -> str:
+    steps = f", {provenance['steps']:,} steps in {provenance['minutes']:,.0f} min" if "steps" in provenance else ""
+    return f"photographs of 13 collections{steps}"
+
+
+def _of_texts(provenance: Mapping[str, Any]) -> str:
+    return f"{provenance['bytes']:,} bytes of English, source code and logs in {provenance['texts']:,} texts"
+
+
+WEIGHTS = (
+    Shipped(
+        "models/restorer_1.safetensors",
+        "denoise, inpaint and enhance of pictures; isthmus fit FOLDER --model restorer tunes it",
+        _of_photographs,
+        "CC0, public domain, CC BY, Unsplash and Pexels licences",
+    ),
+    Shipped(
+        "coding/prior_1.safetensors",
+        "compress of texts",
+        _of_texts,
+        "CC0, public domain, CC BY, MIT, BSD, Apache-2.0 and the like",
+    ),
+)
+
+
+def weights() -> list[dict[str, Any]]:
+    """Return what is known of each file of weights: size, digest, what it learned from, licences and scores."""
+    found = []
+    for shipped in WEIGHTS:
+        path = PACKAGE / shipped.file
+        if not path.exists():  # a checkout of the sources may lack it
+            continue
+        envelope = artifact.describe(path)
+        document = envelope["document"]
+        found.append(
+            {
+                "name": path.stem,
+                "use": shipped.use,
+                "class": envelope["class"],
+                "path": os.fspath(path),
+                "bytes": path.stat().st_size,
+                "sha256": envelope["sha256"],
+                "learned_from": shipped.learned_from(document["provenance"]),
+                "licence": shipped.licence,
+                "credits": os.fspath(path.with_name(f"{path.stem}.credits.txt")),
+                "scores": (document.get("history") or [{}])[-1],
+            }
+        )
+    return found
+
+
+def lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is said of the weights."""
+    said = ["weights that come with isthmus:"]
+    for one in found:
+        said += [
+            f"{one['name']:24}{one['use']}",
+            f"{'':24}{one['bytes']:,} bytes, digest {one['sha256'][:SHORT]}",
+            f"{'':24}learned from {one['learned_from']}",
+            f"{'':24}{one['licence']}: see {one['credits']}",
+        ]
+        if one["scores"]:
+            said.append(f"{'':24}{scores_of(one['scores'])}")
+    return said if found else []

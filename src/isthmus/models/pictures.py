@@ -1,0 +1,171 @@
+"""Pictures as a restorer takes them, and back: one or many, of any container, with missing numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus import checks, telling
+from isthmus import data as isthmus_data
+from isthmus.data import Data
+from isthmus.errors import ParameterError
+
+__all__ = ["Pictures"]
+
+Bools = NDArray[np.bool_]
+Picture = NDArray[Any]
+
+USUAL = ("which are kept", "sub-folders")  # in what opening says of pictures that nothing was done to
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Opened pictures, what of them is missing, and the way back to what was given.
+
+    Parameters
+    ----------
+    data : Data
+        Of kind "image"; where a number was missing stands a zero.
+    missing : list of (ndarray of bool or None)
+        Of each picture where numbers are missing, in its own shape; None where none is.
+    back : callable
+        Returns restored pictures, one array each, as the caller gave them.
+    """
+
+    data: Data
+    missing: list[Bools | None]
+    back: Callable[[list[Picture]], Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, owner: str, X: Any) -> Self:
+        """Open pictures.
+
+        Parameters
+        ----------
+        owner : str
+            Whom a sentence names.
+        X : array, list, path, Data or Pillow image
+            Pictures as :func:`isthmus.data.open` takes them, or a single one: an array of two dimensions or an image of
+            Pillow. NaN counts as missing.
+
+        Raises
+        ------
+        DataError, DataTypeError, ShapeError
+            They are no pictures, or cannot be read.
+        """
+        unwrapped, given = _many(owner, X)
+        whole, missing = _without_nan(given)
+        data = _opened(owner, whole)
+        for note in data.notes:
+            if not any(words in note for words in USUAL):
+                telling.note(note.rstrip("."))
+        missing = [None] * len(data) if missing is None else missing
+        return cls(data, missing, lambda pictures: unwrapped(_restored(pictures, data)))
+
+    def __iter__(self) -> Iterator[tuple[Picture, Bools | None]]:
+        """Yield each picture, (h, w[, c]), and where it is missing."""
+        for number, missing in enumerate(self.missing):
+            yield self.data.chunk(number, number + 1)[0], missing
+
+    def tell_of_missing(self) -> None:
+        """Tell how many numbers are missing."""
+        counts = [int(missing.sum()) for missing in self.missing if missing is not None]
+        if counts:
+            telling.note(checks.missing_filled(sum(counts), len(counts)))
+
+    def levels(self, number: int, limits: tuple[float, float] | None = None) -> list[NDArray[np.uint8]]:
+        """Return a picture in 8 bits, without transparency: (h, w, 3), or each band as (h, w, 1).
+
+        Parameters
+        ----------
+        number : int
+        limits : (float, float), optional
+            Lowest and highest number of the pictures among which it is; by default its own.
+        """
+        from isthmus.tasks.pixels import Pixels
+
+        picture = self.data.chunk(number, number + 1)[0]
+        low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
+        pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
+        levels = (pixels.to_unit(picture).clamp(0, 1) * 255).round().byte().numpy()
+        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
+
+    @property
+    def names(self) -> list[str]:
+        """What each picture is called in a sentence."""
+        return list(self.data.names or (f"{self.data.source}[{number}]" for number in range(len(self.data))))
+
+    @property
+    def is_one_array(self) -> bool:
+        """Whether all came in one array, so that a number means the same in all of them."""
+        return self.data.names is None and self.data.schema.container != "list"
+
+    def range(self) -> tuple[float, float]:
+        """Return the lowest and the highest of all numbers."""
+        ranges = [(float(block.min()), float(block.max())) for _, block in self.data.chunks()]
+        lowest, highest = zip(*ranges, strict=True)
+        return min(lowest), max(highest)
+
+
+def _opened(owner: str, X: Any) -> Data:
+    """Return opened pictures of any sizes; records of another kind are refused."""
+    try:
+        data = isthmus_data.open(X, sizes=None if isinstance(X, Data) else "group")
+    except ParameterError:  # sizes are for pictures
+        data = isthmus_data.open(X)
+    checks.are_pictures(owner, data.source, data.schema.kind)
+    return data
+
+
+def _many(owner: str, X: Any) -> tuple[Callable[[Any], Any], Any]:
+    """Return how one picture is taken out of many where one was given, and the many."""
+    if hasattr(X, "getbands"):
+        return lambda found: _as_image(found[0]), [X]
+    if isinstance(X, list | tuple) and X and all(hasattr(one, "getbands") for one in X):
+        return lambda found: [_as_image(one) for one in found], X
+    shape = tuple(getattr(X, "shape", ())) if hasattr(X, "dtype") else ()
+    if len(shape) == 3:
+        checks.no_colour_picture_alone(owner, shape)
+    return (lambda found: found[0], X[None]) if len(shape) == 2 else (lambda found: found, X)
+
+
+def _as_image(picture: Picture) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(picture))
+
+
+def _without_nan(X: Any) -> tuple[Any, list[Bools | None] | None]:
+    """Return pictures in memory with zeros for NaN and for what a masked array hides, and where these were."""
+    if isinstance(X, list | tuple) and X and all(isinstance(one, np.ndarray) for one in X):
+        pairs = [_zeros_for_nan(one) for one in X]
+        return [whole for whole, _ in pairs], [missing for _, missing in pairs]
+    if isinstance(X, np.ndarray) or hasattr(X, "detach"):
+        whole, missing = _zeros_for_nan(X)
+        return whole, None if missing is None else [one if one.any() else None for one in missing]
+    return X, None
+
+
+def _zeros_for_nan(X: Any) -> tuple[Any, Bools | None]:
+    """Return an array or a tensor with zeros for what is missing, and where that is; as it is where nothing is."""
+    if hasattr(X, "detach"):
+        if not X.is_floating_point() or not bool(X.isnan().any()):
+            return X, None
+        return X.nan_to_num(0.0, posinf=float("inf"), neginf=float("-inf")), X.isnan().cpu().numpy()
+    missing = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else np.zeros((), np.bool_)
+    values = np.ma.getdata(X)
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    if not missing.any():
+        return values, None
+    return np.where(missing, values.dtype.type(0), values), np.broadcast_to(missing, values.shape)
+
+
+def _restored(pictures: list[Picture], data: Data) -> Any:
+    """Return restored pictures in the container of the data."""
+    varies = None in data.schema.shape
+    return isthmus_data.restore(pictures if varies else np.stack(pictures), data.schema)

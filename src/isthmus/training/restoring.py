@@ -1,0 +1,435 @@
+"""How a restorer learns: damaged patches of clean pictures in, the clean ones out.
+
+What step number k gets depends on the seed and k alone. So a run that was stopped and goes on sees what one that was
+not sees, on a processor as on a GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from isthmus import documents
+from isthmus.errors import TrainingError
+from isthmus.networks.degradations import MARGIN, damage
+from isthmus.networks.restoring import RestoringNetwork, fill, planes
+from isthmus.training import checkpoints
+from isthmus.training.optimizers import Muon, load_state_tensors, state_tensors
+from isthmus.training.precision import autocast
+
+__all__ = ["HeldOut", "Patches", "Photographs", "Plan", "digest_of", "luma", "new_network", "sizes_of", "train"]
+
+Levels = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+
+GREY = 0.45  # share of grey patches where there are pictures in colour
+SIZES = 4  # at which a picture is shown, each smaller than the last by the root of 2
+CROP = 256  # pixels a side of what is scored of a held-out picture
+AHEAD = 3  # batches that are made while the network is busy
+TOLD, KEPT = 200, 120.0  # steps after which a line is told, and seconds after which a checkpoint is written
+CLIP = 1.0  # norm of the gradient
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is: two runs of one plan make the same network, bit for bit with one thread on a processor.
+
+    Parameters
+    ----------
+    steps : int
+        Of the optimiser, all runs together; the rate falls to nothing meanwhile.
+    data : str
+        Digest of what is learned from.
+    begun_with : str
+        Digest of the weights at the start.
+    batch_size : int, default=16
+        Patches a step.
+    patch : int, default=128
+        Pixels a side: 8 more than a multiple of 24.
+    rate : float, default=0.01
+        Of Muon, at the start.
+    warm : int, default=200
+        Steps in which the rate rises to it.
+    precision : {"bfloat16", "float32"}, default="bfloat16"
+        Of convolutions.
+    seed : int, default=0
+        Of everything random.
+    """
+
+    steps: int
+    data: str
+    begun_with: str
+    batch_size: int = 16
+    patch: int = 128
+    rate: float = 0.01
+    warm: int = 200
+    precision: str = "bfloat16"
+    seed: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    Parameters
+    ----------
+    step : int
+        Steps that are done.
+    seconds : float
+        Wall time that they took, all runs together.
+    loss : float, optional
+        Moving mean of the loss.
+    history : list of dict
+        What was measured: ``step``, ``seconds`` and PSNR in dB by kind of damage.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    loss: float | None = None
+    history: list[dict[str, int | float]] = field(default_factory=list)
+
+
+def new_network(seed: int, **shape: Any) -> RestoringNetwork:
+    """Return a network that knows nothing; the global generators stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RestoringNetwork(**shape)
+
+
+# ------------------------------------------------------------------ pictures
+
+
+class Photographs(NamedTuple):
+    """Clean pictures, each at the sizes at which it can be shown: (h, w, 3) in colour, and (h, w, 1) in grey."""
+
+    colour: list[list[Levels]]
+    grey: list[list[Levels]]
+
+
+def sizes_of(picture: Image.Image, *, least: float = 1.0, patch: int = 128) -> list[Levels]:
+    """Return a picture at several sizes, of which patches can be cut with their margins.
+
+    Parameters
+    ----------
+    picture : Image
+        In colour or in grey, of 8 bits.
+    least : float, default=1
+        How much it is reduced at least: 2 for one that was a JPEG file, whose traces are gone then.
+    patch : int, default=128
+        Pixels a side of a patch.
+
+    Returns
+    -------
+    list of ndarray of uint8, (h, w, channels)
+    """
+    found = [_reduced(picture, least * 2 ** (k / 2)) for k in range(SIZES)]
+    return [size for size in found if min(size.shape[:2]) >= patch + 2 * MARGIN]
+
+
+def _reduced(picture: Image.Image, factor: float) -> Levels:
+    if factor != 1:
+        size = round(picture.width / factor), round(picture.height / factor)
+        if min(size) < 1:
+            return np.zeros((0, 0, 1), np.uint8)
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+    levels = np.asarray(picture)
+    return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
+
+
+def luma(picture: Levels) -> Levels:
+    """Return the brightness of a picture: (h, w, 3) -> (h, w, 1)."""
+    return np.asarray(Image.fromarray(picture).convert("L"))[:, :, np.newaxis]
+
+
+def digest_of(parts: Iterable[bytes | Levels]) -> str:
+    """Return the SHA-256 of what is learned from, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else f"{part.shape}".encode() + part.tobytes())
+    return digest.hexdigest()
+
+
+class Patches:
+    """Batches of damaged patches: what step number k gets depends on the seed and k alone.
+
+    Parameters
+    ----------
+    photographs : Photographs
+        One picture at least, of which each has a size at least.
+    plan : Plan
+    """
+
+    def __init__(self, photographs: Photographs, plan: Plan) -> None:
+        self.photographs, self.plan = photographs, plan
+        self.grey = GREY if photographs.colour else 1.0
+        self.weights = {id(kind): _weights(kind) for kind in photographs if kind}
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return what the network reads, (b, 6, h, w), and what it is to restore, (b, 3, h, w)."""
+        rng = np.random.default_rng([self.plan.seed, step])
+        inputs, clean = zip(*(self._pair(rng) for _ in range(self.plan.batch_size)), strict=True)
+        return torch.cat(inputs), torch.cat(clean)
+
+    def _pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        damaged, clean = damage(self._patch(rng), rng)
+        x, known = _tensor(damaged.picture), None
+        if damaged.known is not None:
+            known = torch.from_numpy(damaged.known)[None, None]
+            x = fill(x, known)
+        return planes(x, known, scale=damaged.scale, deblur=damaged.deblur), _tensor(clean)
+
+    def _patch(self, rng: np.random.Generator) -> Levels:
+        """Return a clean patch; of two the one with more in it, half of the time."""
+        kind = self.photographs.grey if rng.random() < self.grey else self.photographs.colour
+        sizes = kind[rng.choice(len(kind), p=self.weights[id(kind)])]
+        areas = np.sqrt([size.size for size in sizes])
+        picture = sizes[rng.choice(len(sizes), p=areas / areas.sum())]
+        found = max((self._cut(picture, rng) for _ in range(rng.integers(1, 3))), key=np.var)
+        if rng.random() < 0.5:
+            found = found.transpose(1, 0, 2)
+        found = found[:: rng.choice([1, -1]), :: rng.choice([1, -1])]
+        return np.ascontiguousarray(np.broadcast_to(found, (*found.shape[:2], 3)))
+
+    def _cut(self, picture: Levels, rng: np.random.Generator) -> Levels:
+        side = self.plan.patch + 2 * MARGIN
+        top, left = (rng.integers(length - side + 1) for length in picture.shape[:2])
+        return picture[top : top + side, left : left + side]
+
+
+def _weights(kind: Sequence[Sequence[Levels]]) -> NDArray[np.float64]:
+    """Return how often each photograph is drawn: by the root of its size."""
+    found = np.sqrt([max(size.size for size in sizes) for sizes in kind])
+    return found / found.sum()
+
+
+def _tensor(picture: Float32) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
+
+
+def _unit(picture: Levels) -> Tensor:
+    return _tensor(picture.astype(np.float32) / np.float32(255))
+
+
+# ------------------------------------------------------------------ training
+
+
+def loss_of(restored: Tensor, clean: Tensor) -> Tensor:
+    """Return the mean over pictures of half the logarithm of their squared error, floored at a quarter of a level.
+
+    All pictures count alike, however damaged: minus PSNR (Chen et al., "HINet", CVPRW 2021), but for the floor.
+    """
+    return (restored - clean).square().mean((1, 2, 3)).add((0.25 / 255) ** 2).log().mean() / 2
+
+
+def train(
+    network: RestoringNetwork,
+    patches: Patches,
+    *,
+    device: torch.device,
+    held_out: HeldOut | None = None,
+    every: int | None = None,
+    max_seconds: float | None = None,
+    checkpoint: Path | None = None,
+    keep_after: float = KEPT,
+    tell_after: int = TOLD,
+    tell: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train a network in place, for the steps of a plan.
+
+    Parameters
+    ----------
+    network : RestoringNetwork
+    patches : Patches
+        What it learns from, by plan.
+    device : device
+    held_out : HeldOut, optional
+        Pictures that are scored before the first step, after the last, and in between.
+    every : int, optional
+        Steps after which to score them, too.
+    max_seconds : float, optional
+        Wall time after which to stop; the rate falls accordingly.
+    checkpoint : path, optional
+        A file to keep the state in; where it is there already, the run goes on from it.
+    keep_after : float, default=120
+        Seconds after which to write it again.
+    tell_after : int, default=200
+        Steps after which to tell how far the run is.
+    tell : callable, optional
+        Called with the progress after so many steps, and when pictures were scored.
+
+    Returns
+    -------
+    Progress
+
+    Raises
+    ------
+    ParameterError
+        The checkpoint is of another plan or network.
+    TrainingError
+        The loss is no number any more.
+    """
+    plan = patches.plan
+    network = network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = Muon(list(network.parameters()), plan.rate)
+    progress = _begun(checkpoint, plan, network, optimizer)
+    began, spent = time.perf_counter(), progress.seconds
+    saved, loss = began, None if progress.loss is None else torch.tensor(progress.loss, device=device)
+    _score(progress, held_out, network, tell, only_if=progress.step == 0)
+    for step, (x, clean) in enumerate(_ahead(patches, progress.step), progress.step):
+        left = 1 - step / plan.steps
+        if max_seconds is not None:
+            left = min(left, 1 - progress.seconds / max_seconds)
+            if left <= 0:
+                break
+        with autocast(device.type, plan.precision):
+            restored = network(x.to(device, memory_format=torch.channels_last))
+        now = loss_of(restored.float(), clean.to(device))
+        now.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimizer.step(min(1, (step + 1) / max(1, plan.warm)) * left)
+        network.zero_grad()
+        loss = now.detach() if loss is None else loss.lerp(now.detach(), 0.01)
+        progress.step, progress.seconds = step + 1, spent + time.perf_counter() - began
+        if progress.step % tell_after == 0:
+            progress.loss = _finite(loss, progress.step)
+            tell(progress)
+        if every is not None and progress.step % every == 0 and progress.step < plan.steps:
+            _score(progress, held_out, network, tell)
+        if checkpoint is not None and time.perf_counter() - saved > keep_after:
+            progress.loss, saved = _finite(loss, progress.step), time.perf_counter()
+            _keep(checkpoint, plan, progress, network, optimizer)
+    if loss is not None:
+        progress.loss = _finite(loss, progress.step)
+    _score(
+        progress, held_out, network, tell, only_if=not progress.history or progress.history[-1]["step"] < progress.step
+    )
+    if checkpoint is not None:
+        _keep(checkpoint, plan, progress, network, optimizer)
+    return progress
+
+
+def _finite(loss: Tensor, step: int) -> float:
+    if not math.isfinite(found := loss.item()):
+        raise TrainingError(f"Restorer: the loss was no number any more at step {step:,}; lower the learning rate.")
+    return found
+
+
+def _score(
+    progress: Progress,
+    held_out: HeldOut | None,
+    network: RestoringNetwork,
+    tell: Callable[[Progress], None],
+    *,
+    only_if: bool = True,
+) -> None:
+    """Score held-out pictures, and put it into the history."""
+    if held_out is not None and only_if:
+        record = {"step": progress.step, "seconds": round(progress.seconds, 1), **held_out.scores(network)}
+        progress.history.append(record)
+        tell(progress)
+
+
+def _ahead(patches: Patches, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches of the steps from a first one, made while the network is busy with those before."""
+    steps = patches.plan.steps
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(patches.batch, step) for step in range(first, min(first + AHEAD, steps))]
+        for step in range(first, steps):
+            yield waiting.pop(0).result()
+            if step + AHEAD < steps:
+                waiting.append(pool.submit(patches.batch, step + AHEAD))
+
+
+def _keep(path: Path, plan: Plan, progress: Progress, network: RestoringNetwork, optimizer: Muon) -> None:
+    tensors = documents.prefixed("module", network.state_dict())
+    tensors |= documents.prefixed("optimizer", state_tensors([optimizer]))
+    checkpoints.write(path, tensors, progress, plan)
+
+
+def _begun(path: Path | None, plan: Plan, network: RestoringNetwork, optimizer: Muon) -> Progress:
+    """Return where a run goes on; take over the weights and the momentum of its checkpoint."""
+    if path is None or not path.exists():
+        return Progress()
+    tensors, progress = checkpoints.read(path, plan, network)
+    network.load_state_dict(documents.under("module", tensors))
+    load_state_tensors([optimizer], documents.under("optimizer", tensors))
+    found: Progress = documents.read(Progress, progress)
+    return found
+
+
+# ------------------------------------------------------------------ held-out pictures
+
+
+class HeldOut:
+    """The middle of pictures that are not trained on, damaged with a fixed seed.
+
+    Parameters
+    ----------
+    pictures : sequence of ndarray of uint8, (h, w, 3) or (h, w, 1)
+        Sides of 8 at least.
+    seed : int, default=0
+    """
+
+    def __init__(self, pictures: Sequence[Levels], seed: int = 0) -> None:
+        self.pictures, self.seed = [_middle(picture) for picture in pictures], seed
+
+    @torch.no_grad()
+    def scores(self, network: RestoringNetwork) -> dict[str, float]:
+        """Return PSNR in dB, mean over pictures, by kind of damage."""
+        found: dict[str, list[float]] = {}
+        device = next(network.parameters()).device
+        for number, picture in enumerate(self.pictures):
+            for name, (x, clean) in _damages(picture, np.random.default_rng([self.seed, number])).items():
+                restored = network(x.to(device, memory_format=torch.channels_last)).clamp(0, 1).cpu()
+                error = (restored - clean).square().mean().clamp_min(1e-10)
+                found.setdefault(name, []).append(-10 * error.log10().item())
+        return {name: round(float(np.mean(values)), 3) for name, values in found.items()}
+
+
+def _middle(picture: Levels) -> Levels:
+    """Return the middle of a picture, of sides that the network can read."""
+    sides = [min(CROP, length // 8 * 8) for length in picture.shape[:2]]
+    top, left = ((length - side) // 2 for length, side in zip(picture.shape[:2], sides, strict=True))
+    return picture[top : top + sides[0], left : left + sides[1]]
+
+
+def _damages(picture: Levels, rng: np.random.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return what the network reads, and the clean picture, by the name of a damage; in colour where there is some."""
+    found = {}
+    is_grey = picture.shape[2] == 1
+    grey = np.repeat(picture if is_grey else luma(picture), 3, 2)
+    colour = np.repeat(picture, 3, 2) if is_grey else picture
+    height, width = picture.shape[:2]
+    clean, clean_grey = (_unit(levels) for levels in (colour, grey))
+    for sigma in (15, 25, 50):
+        noisy = clean_grey + sigma / 255 * _tensor(rng.standard_normal((height, width, 1), dtype=np.float32))
+        found[f"grey_noise_{sigma}"] = planes(noisy), clean_grey
+    if not is_grey:
+        noisy = clean + 25 / 255 * _tensor(rng.standard_normal(colour.shape, dtype=np.float32))
+        found["noise_25"] = planes(noisy), clean
+    for quality in (10, 40):
+        file = io.BytesIO()
+        Image.fromarray(grey[:, :, 0]).save(file, "JPEG", quality=quality)
+        saved = np.asarray(Image.open(file).convert("RGB"))
+        found[f"grey_jpeg_{quality}"] = planes(_unit(saved)), clean_grey
+    for scale in (2, 4):
+        small = Image.fromarray(colour).resize((width // scale, height // scale), Image.Resampling.BICUBIC)
+        large = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+        found[f"scale_{scale}"] = planes(_unit(large), scale=scale), clean
+    known = torch.from_numpy((rng.random((1, 1, height, width)) < 0.5).astype(np.float32))
+    found["grey_holes_50"] = planes(fill(clean_grey, known), known), clean_grey
+    found["clean"] = planes(clean), clean
+    return found
