@@ -108,6 +108,7 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
         "outliers.png",
         "report.html",
         "report.json",
+        "restored.html",
         "samples.png",
     ]
     assert "isthmus-demo/samples.png" in ran.out
@@ -124,6 +125,9 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     assert len(figures) == 2
     at_work = [line.split()[-4:] for line in ran.out.partition("plain pixels:")[2].splitlines() if "0." in line]
     assert len(at_work) == 4
+    photographs = [line for line in ran.out.splitlines() if line.startswith(("china.jpg: ", "flower.jpg: "))]
+    assert len(photographs) == 3
+    assert Path("isthmus-demo/restored.html").read_text().count('type="range"') == 3
     assert run("verify", "isthmus-demo/model.safetensors").code == 0
     text = Path("isthmus-demo/digits.csv").read_bytes()
     compressed = Path("isthmus-demo/digits.csv.isth").read_bytes()

@@ -69,7 +69,7 @@ def test_inpaint_fills_what_an_image_marks_and_nothing_else(run: Run, photo_fold
     mask[2:5, 3:9] = 255
     Image.fromarray(mask).save("mask.png")
     run("fit", photo_folder, *SMALL)
-    ran = run("inpaint", photo_folder, "--mask", "mask.png", "-o", "filled")
+    ran = run("inpaint", photo_folder, "--mask", "mask.png", "-m", "model.safetensors", "-o", "filled")
     assert ran.out == "filled: 24 records\n"
     for path in photo_folder.rglob("*.png"):
         before = np.asarray(Image.open(path))

@@ -41,6 +41,8 @@ from isthmus import (
 from isthmus.cli import main
 from isthmus.coding.pictures import Picture
 from isthmus.errors import IsthmusError
+from isthmus.tasks.pictures import restore_file
+from isthmus.tasks.tiling import Enlarged, tiles
 
 SOURCES = Path(isthmus.__file__).parent
 VERBS = (
@@ -1278,6 +1280,39 @@ def what_a_model_of_pictures_is_for(tmp: Path) -> None:
     isthmus.compress(X)
 
 
+class Copies:
+    """A restorer that gives back what it reads."""
+
+    def tiles_of(self, source: Any, pixels: Any, *, known: Any = None, scale: int = 1, **_: Any) -> Iterator[Any]:
+        given = source if scale == 1 else Enlarged(source, scale)
+        for tile in tiles(*given.shape[:2], reach=24):
+            yield tile, pixels.from_unit(tile.core(tile.read(given)))
+
+
+@advises("checks.pictures.no_picture_format")
+@advises("checks.pictures.not_held")
+def a_format_that_holds_the_picture(tmp: Path) -> None:
+    np.save(tmp / "a.npy", pictures(1)[0].astype(np.uint16))
+    with told("give it one of .png"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "a.gif")
+    with told("write one of .png"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "a.jpg")
+    assert restore_file(Copies(), tmp / "a.npy", tmp / "a.png").dtype == "uint16"
+
+
+@advises("checks.pictures.filled_and_enlarged")
+@advises("checks.pictures.all_missing")
+def a_picture_filled_then_enlarged(tmp: Path) -> None:
+    np.save(tmp / "a.npy", pictures(1)[0])
+    mask = np.eye(12, dtype=bool)
+    with told("leave out the scale, then enlarge the result"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "b.npy", mask=mask, scale=2)
+    restore_file(Copies(), tmp / "a.npy", tmp / "b.npy", mask=mask)
+    assert restore_file(Copies(), tmp / "b.npy", tmp / "c.npy", scale=2).shape == (24, 24)
+    with told("leave it out"):
+        restore_file(Copies(), tmp / "a.npy", tmp / "d.npy", mask=np.ones((12, 12), bool))
+
+
 @advises("checks.pictures.not_to_be_rounded")
 @advises("checks.pictures.size_of_several")
 @advises("checks.pictures.pictures_not_so_small")
@@ -1406,10 +1441,54 @@ def pictures_to_learn_from(tmp: Path) -> None:
     small_restorer().fit(X[:1])
 
 
+@advises("checks.restoring.no_pictures_in_folder")
+@advises("checks.restoring.mask_of_picture_wanted")
+@advises("checks.restoring.no_mask_of")
+@advises("checks.restoring.output_is_input")
+@advises("checks.restoring.sharpened_and_enlarged")
+@advises("checks.restoring.not_of_a_restorer")
+def verbs_that_restore_say_which_pictures_and_masks_they_take(tmp: Path) -> None:
+    photo, mask = tmp / "p" / "photo.png", tmp / "masks" / "photo.png"
+    for folder in ("p", "masks", "none"):
+        (tmp / folder).mkdir()
+    Image.fromarray(pictures(1)[0]).save(photo)
+    assert main(["denoise", str(tmp / "none")]) == 3
+    run("denoise", tmp / "p", "-o", tmp / "of-the-folder")
+    assert main(["denoise", str(photo), "-o", str(photo), "--force"]) == 2
+    run("denoise", photo, "-o", tmp / "another.png")
+    assert main(["inpaint", str(photo)]) == 2
+    assert main(["inpaint", str(photo), "--mask", str(tmp / "masks")]) == 2
+    Image.fromarray(np.eye(12, dtype=np.uint8) * 255).save(mask)
+    run("inpaint", photo, "--mask", tmp / "masks")
+    run("inpaint", tmp / "p", "--mask", mask, "-o", tmp / "one-mask")
+    assert main(["inpaint", str(photo), "--mask", str(mask), "--iterations", "3", "-o", str(tmp / "x.png")]) == 2
+    assert main(["enhance", str(photo), "--scale", "2", "--deblur"]) == 2
+    run("enhance", photo, "--deblur", "-o", tmp / "sharp.png")
+    run("enhance", tmp / "sharp.png")
+
+
+@advises("checks.restoring.of_pictures_only")
+@advises("checks.restoring.one_source")
+@advises("checks.restoring.output_of_records")
+@advises("checks.restoring.memory_of_a_stack")
+def verbs_that_restore_say_what_goes_with_models_and_stacks(tmp: Path) -> None:
+    np.save(tmp / "x.npy", rows())
+    np.save(tmp / "stack.npy", pictures(2))
+    fitted("array").save(tmp / "m.safetensors")
+    words = ["denoise", str(tmp / "x.npy"), "-m", str(tmp / "m.safetensors")]
+    assert main(words) == 2
+    assert main([*words, str(tmp / "x.npy"), "-o", str(tmp / "y.npy")]) == 2
+    assert main([*words, "-o", str(tmp / "y.npy"), "--memory", "1GB"]) == 2
+    run(*words, "-o", tmp / "y.npy")
+    assert main(["denoise", str(tmp / "stack.npy"), "-o", str(tmp / "z.npy"), "--memory", "1GB"]) == 2
+    run("denoise", tmp / "stack.npy", "-o", tmp / "z.npy")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
 WITHOUT = {
+    "cli.picture_files.left_out": "it takes advice out of a sentence",
     "checks.tables.columns_too_many": "thousands of columns; a limit of the format",
     "checks.coding.archive_too_large": "a million members; tests of archives reach a lower limit",
     "checks.coding.code_too_large": "four million numbers of one code; a limit of the format",

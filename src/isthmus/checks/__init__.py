@@ -14,6 +14,7 @@ from isthmus.checks.parameters import *  # noqa: F403
 from isthmus.checks.pictures import *  # noqa: F403
 from isthmus.checks.preprocessing import *  # noqa: F403
 from isthmus.checks.restorer import *  # noqa: F403
+from isthmus.checks.restoring import *  # noqa: F403
 from isthmus.checks.tables import *  # noqa: F403
 from isthmus.checks.tasks import *  # noqa: F403
 from isthmus.checks.tune import *  # noqa: F403

@@ -543,11 +543,21 @@ def colour_depth(path: object, bits: int) -> DataError:
     )
 
 
-def image_size(path: object, size: tuple[int, int]) -> None:
-    """Check that a header claims no more pixels than Pillow allows, against decompression bombs."""
+def image_size(path: object, size: tuple[int, int], *, limited: bool = True) -> None:
+    """Check that a header claims pixels, and no more than Pillow allows, against decompression bombs.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    size : tuple of int
+        Height and width.
+    limited : bool, default=True
+        Whether there is a limit; a picture of which parts are decoded at a time needs none.
+    """
     from PIL import Image
 
-    if Image.MAX_IMAGE_PIXELS and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
+    if limited and Image.MAX_IMAGE_PIXELS and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
         raise image_size_refused(path, 2 * Image.MAX_IMAGE_PIXELS)
     if min(size) < 1:
         raise unreadable_image(path, f"it is truncated or damaged (a size of {size[0]} x {size[1]})")

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from isthmus.errors import DataError, DataTypeError, ParameterError, ShapeError
+from isthmus.errors import DataError, DataTypeError, OutOfMemoryError, ParameterError, ShapeError
 
 __all__ = [
+    "all_missing",
+    "beyond_memory",
     "coded_without_model",
+    "filled_and_enlarged",
+    "first_of_several",
     "lossy_name",
+    "mask_of_another_size",
     "no_picture",
+    "no_picture_format",
     "no_picture_of_model",
     "no_pictures_in",
     "no_pictures_of_model_in",
     "no_pictures_to_learn",
     "no_samples",
     "no_stack",
+    "not_held",
     "not_to_be_rounded",
+    "numbers_missing",
     "one_target_of_pictures",
     "pictures_not_so_small",
     "pictures_of_another_size",
@@ -26,8 +34,11 @@ __all__ = [
     "pictures_unlike_the_first",
     "png_compressed_anew",
     "png_not_byte_for_byte",
+    "profile_left_out",
+    "restored_one_by_one",
     "rows_too_long",
     "size_of_several",
+    "taken_as_transparency",
     "too_many_channels",
     "unseen_samples",
 ]
@@ -175,3 +186,90 @@ def unseen_samples(name: str) -> DataError:
         f"{name}: there are samples that none of the pictures had from which the model learned, so that it cannot code "
         "them; leave out the model, or fit one with such pictures."
     )
+
+
+# --- picture files, restored ------------------------------------------------------------------------------------------
+
+
+def first_of_several(name: str, count: int) -> str:
+    """Return what is said of a file of several pages or frames."""
+    return f"{name} holds {count:,} pages or frames, of which the first was taken."
+
+
+def profile_left_out(name: str) -> str:
+    """Return what is said of a colour profile that is not about the colours that were read."""
+    return f"{name} has a colour profile of other colours than were read, which was left out."
+
+
+def beyond_memory(name: str, needed: int, most: int, whole: Sequence[str]) -> OutOfMemoryError:
+    """Return the error for a picture that cannot be read or written by windows, and takes too much memory.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture.
+    needed, most : int
+        Bytes.
+    whole : sequence of {"decoded", "written"}
+        What is done to all of it at once.
+    """
+    repair = {
+        "decoded": "save it as a tiled TIFF file first (vips tiffsave FILE out.tif --tile)",
+        "written": "write a .tif or .npy file",
+    }
+    why = f", since it is {' and '.join(whole)} whole" if whole else ""
+    advice = f"{' and '.join(repair[how] for how in whole)}, or " if whole else ""
+    return OutOfMemoryError(
+        f"restore: {name} takes {needed:,} bytes of memory{why}, and {most:,} are allowed; {advice}allow more with "
+        f"memory={needed} (--memory)."
+    )
+
+
+def no_picture_format(path: object, suffix: str, formats: Sequence[str]) -> ParameterError:
+    """Return the error for an output whose name is that of no format of pictures."""
+    what = f"{suffix} is no format that pictures are written in" if suffix else "its name has no suffix"
+    return ParameterError(f"'{path}': {what}; give it one of {', '.join(formats)}.")
+
+
+def not_held(path: object, kind: str, dtype: Any, channels: int, alpha: bool, formats: Sequence[str]) -> ParameterError:
+    """Return the error for a picture that a format cannot hold."""
+    what = "channel" if channels == 1 else "channels"
+    transparent = ", the last of them transparency" if alpha and channels in (2, 4) else ""
+    return ParameterError(
+        f"'{path}': {kind} does not hold {dtype} values of {channels} {what}{transparent}; write one of "
+        f"{', '.join(formats)}."
+    )
+
+
+def all_missing(name: str) -> DataError:
+    """Return the error for a picture of which nothing is known."""
+    return DataError(f"restore: all pixels of {name} are missing, so that there is nothing to go by; leave it out.")
+
+
+def mask_of_another_size(found: Sequence[int], wanted: Sequence[int]) -> ShapeError:
+    """Return the error for a mask that does not fit its picture."""
+    return ShapeError(
+        f"restore: the mask must have the height and width of the picture, {tuple(wanted[:2])}; its shape is "
+        f"{tuple(found)}."
+    )
+
+
+def filled_and_enlarged() -> ParameterError:
+    """Return the error for a picture that is to be filled and enlarged at once."""
+    return ParameterError("restore: a picture is filled in its own size; leave out the scale, then enlarge the result.")
+
+
+def taken_as_transparency(name: str, channels: int) -> str:
+    """Return what is said of an array with as many channels as a picture with transparency."""
+    return f"{name}: the last of its {channels} channels was taken as transparency, which is not restored."
+
+
+def restored_one_by_one(name: str, bands: int) -> str:
+    """Return what is said of channels that are no colours."""
+    return f"{name}: its {bands:,} bands were restored one by one, as grey pictures."
+
+
+def numbers_missing(name: str, count: int) -> str:
+    """Return what is said of pixels without a number."""
+    what = "pixel was" if count == 1 else "pixels were"
+    return f"{name}: {count:,} {what} missing (NaN or infinite), and filled."

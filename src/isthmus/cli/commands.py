@@ -33,6 +33,7 @@ METAVARS = {
     "pictures": "FOLDER",
     "provenance": "COLUMN",
     **dict.fromkeys(("reference", "train"), "DATA"),
+    "memory": "SIZE",
     "report": "PATH",
     "rows": "N,N",
     "where": "COLUMN=VALUE,...",
@@ -53,6 +54,7 @@ NO_TABLES = (
     "explain",
     "traverse",
     "demo",
+    "enhance",
 )  # verbs whose output is no table
 SHARED = {
     "data": "Records: a file, a folder or pattern of images, or a named set.",

@@ -1,10 +1,10 @@
-"""How far a command about bytes is: a bar with speed, ratio and time left on a terminal, nothing elsewhere."""
+"""How far a command is: a bar with speed and time left on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from isthmus.bar import bar
 from isthmus.cli.terminal import Terminal
 
-__all__ = ["Meter", "metered"]
+__all__ = ["Meter", "metered", "metered_pixels"]
 
 
 class Meter:
@@ -60,9 +60,40 @@ def metered(terminal: Terminal, total: int | None) -> Iterator[Meter]:
     total : int or None
         Bytes of data to come; None where nobody knows.
     """
+    with _shown(terminal) as shown:
+        yield Meter(total, shown)
+
+
+@contextmanager
+def metered_pixels(terminal: Terminal, total: float) -> Iterator[Callable[[float], None]]:
+    """Give what is told how many megapixels are done, and shows that until the block ends.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Whether a person wants to see it.
+    total : float
+        Megapixels to come.
+    """
+    started = time.perf_counter()
+    with _shown(terminal) as shown:
+        task = shown.add_task("", total=total) if shown else None
+
+        def tell(done: float) -> None:
+            if shown:
+                speed = done / max(time.perf_counter() - started, 1e-9)
+                words = f"{done:,.1f} of {total:,.1f} megapixels, {speed:.2f} a second"
+                shown.update(task, completed=done, description=words)
+
+        yield tell
+
+
+@contextmanager
+def _shown(terminal: Terminal) -> Iterator[Any]:
+    """Give the bar of a terminal until the block ends; None where there is none, or nobody wants to see it."""
     shown = bar(sys.stderr) if sys.stderr.isatty() and not terminal.quiet else None
     try:
-        yield Meter(total, shown)
+        yield shown
     finally:
         if shown:
             shown.stop()

@@ -1,4 +1,4 @@
-"""Verbs that apply a fitted model: encode, decode, reconstruct, denoise, inpaint."""
+"""Verbs that take records through a fitted model: encode, decode, reconstruct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["decode", "denoise", "encode", "inpaint", "reconstruct"]
+__all__ = ["decode", "each", "encode", "reconstruct", "rewritten"]
 
 
 def encode(
@@ -109,97 +109,17 @@ def reconstruct(
     isthmus reconstruct table.csv -m model.safetensors -o again.csv
     """
     fitted = inputs.load_model(model, device)
-    return _rewrite(terminal, fitted, data, opening, output, force, _each(fitted, fitted.reconstruct))
+    return rewritten(terminal, fitted, data, opening, output, force, each(fitted, fitted.reconstruct))
 
 
-def denoise(
-    terminal: Terminal,
-    data: str,
-    *,
-    output: str,
-    model: str = "model.safetensors",
-    device: str | None = None,
-    threads: int | None = None,
-    force: bool = False,
-    opening: Mapping[str, Any],
-) -> Result:
-    """Write records with the noise removed.
-
-    Any model with a code narrower than its records does it; one fitted with --model denoising-autoencoder does it best.
-
-    Parameters
-    ----------
-    data : str
-        Noisy records: a file, a folder or pattern of images, or a named set.
-    output : str
-        Where to: .npy, .npz, .csv, .tsv, .parquet; a name without suffix is a folder of images, which keep their names.
-
-    Examples
-    --------
-    isthmus fit clean/ --model denoising-autoencoder
-    isthmus denoise noisy/ -o restored
-    """
-    from isthmus import tasks
-
-    fitted = inputs.load_model(model, device)
-    restore = _each(fitted, lambda block: tasks.denoise(fitted, block))
-    return _rewrite(terminal, fitted, data, opening, output, force, restore)
-
-
-def inpaint(
-    terminal: Terminal,
-    data: str,
-    *,
-    output: str,
-    mask: str | None = None,
-    iterations: int = 10,
-    start: str = "auto",
-    model: str = "model.safetensors",
-    device: str | None = None,
-    threads: int | None = None,
-    force: bool = False,
-    opening: Mapping[str, Any],
-) -> Result:
-    """Fill marked cells of records; the others come back exactly as they were.
-
-    Parameters
-    ----------
-    data : str
-        Records with holes: a file, a folder or pattern of images, or a named set.
-    output : str
-        Where to: .npy, .npz, .csv, .tsv, .parquet; a name without suffix is a folder of images, which keep their names.
-    mask : str
-        What to fill: not zero where a value is missing. An image or .npy of the shape of one record or of all, a folder
-        with one mask a picture, a table of zeros and ones. Without it the empty cells of a table are filled.
-    iterations : int
-        Rounds between code and record.
-    start : {"auto", "mean", "neighbours", "blank"}
-        What fills the holes at first: mean, neighbours, blank, or auto to try all.
-
-    Examples
-    --------
-    isthmus inpaint scratched/ --mask scratch.png -o repaired
-    isthmus inpaint survey.csv -o complete.csv
-    """
-    from isthmus import tasks
-
-    fitted = inputs.load_model(model, device)
-
-    def fill(records: Data) -> Iterable[Any]:
-        rows = inputs.block_rows(records)
-        return tasks.inpaint_blocks(fitted, records, mask, rows=rows, iterations=iterations, start=start)
-
-    return _rewrite(terminal, fitted, data, opening, output, force, fill)
-
-
-def _each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
+def each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
     """Return what applies a function to records block by block."""
     from isthmus.data import to_block
 
     return lambda records: (to_block(function(block), fitted.schema_) for block in inputs.blocks(records))
 
 
-def _rewrite(
+def rewritten(
     terminal: Terminal,
     fitted: Model,
     source: str,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,13 +54,15 @@ def read_png(again: tuple[Image.Image, Image.Image]) -> np.ndarray:
     return np.asarray(upper).astype(np.uint16) << 8 | np.asarray(lower)
 
 
-def write_png(array: np.ndarray) -> bytes:
+def write_png(array: np.ndarray, further: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
     """Return 16-bit pixels as the content of a PNG file.
 
     Parameters
     ----------
     array : ndarray of shape (height, width, channels), uint16
         With 2, 3 or 4 channels.
+    further : sequence of (bytes, bytes), default=()
+        Names and contents of chunks that come before the pixels.
     """
     height, width, channels = array.shape
     big = array.astype(">u2").reshape(height, -1).view(np.uint8)
@@ -67,7 +70,7 @@ def write_png(array: np.ndarray) -> bytes:
     difference = big - np.vstack([np.zeros((1, big.shape[1]), np.uint8), big[:-1]])
     lines = np.concatenate([np.full((height, 1), 2, np.uint8), difference], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), *further, (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )

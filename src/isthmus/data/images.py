@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -186,17 +187,24 @@ READERS = {"TIFF": tiff, "Netpbm": netpbm}  # Pillow reads the others
 SNIFFED = 1024  # first bytes of a file that tell its format
 
 
-def read_headers(path: Path, mode: str | None) -> list[Header]:
+def read_headers(path: Path, mode: str | None, *, limited: bool = True) -> list[Header]:
     """Return what a file says about the size and pixels of its images.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mode : str or None
+        What they are to be converted to.
+    limited : bool, default=True
+        Whether TIFF pages, too, are refused that have more pixels than Pillow allows.
 
     Raises
     ------
     DataError
         If it is no image, or larger than Pillow's limit against decompression bombs allows.
     """
-    from PIL import Image
-
-    try:
+    with decoding(path):
         stored = require_file(path).st_size
         found = recognition.recognise(recognition.first_bytes(path, SNIFFED), path)
         if found is not None and found.reader is None:
@@ -204,11 +212,26 @@ def read_headers(path: Path, mode: str | None) -> list[Header]:
         if found is not None and found.name == "AVIF":
             pillow_files.refuse_without_avif(path)
         reader = READERS.get(found.name if found is not None else "", pillow_files)
-        claimed = reader.headers(path)
+        claimed = tiff.headers(path, limited=limited) if reader is tiff else reader.headers(path)
         for header in claimed:
             # Pixels of one bit are stored eight to a byte.
             checks.believable_size(path, header.nbytes, stored * (8 if header.dtype == "bool" else 1))
         return [_in_mode(header, path, mode) for header in claimed]
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Put whatever a decoder raises about an image file into a sentence.
+
+    Raises
+    ------
+    DataError
+        The file is truncated or damaged, or claims more pixels than Pillow allows.
+    """
+    from PIL import Image
+
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise checks.image_size_refused(path, 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
     except DataError:
@@ -241,18 +264,27 @@ def _reason_against_modes(header: Header) -> str | None:
     return None
 
 
-def decode(path: Path, headers: Sequence[Header], mode: str | None) -> Iterator[np.ndarray]:
+def decode(path: Path, headers: Sequence[Header], mode: str | None, *, finite: bool = True) -> Iterator[np.ndarray]:
     """Yield images of a file, of shape ``(height, width[, channels])``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers : sequence of Header
+        Of the images that are wanted.
+    mode : str or None
+        What they are converted to.
+    finite : bool, default=True
+        Whether NaN and infinities are refused.
 
     Raises
     ------
     DataError
         If the file is truncated or damaged, or holds NaN or infinities.
     """
-    from PIL import Image
-
     reader = READERS.get(headers[0].format, pillow_files)
-    try:
+    with decoding(path):
         for header, array in zip(headers, reader.pixels(path, headers), strict=True):
             image = _turned(array if mode is None else _to_mode(array, header, mode), header.orientation)
             channels, dtype = (header.channels, header.dtype) if mode is None else (CHANNELS[mode], "uint8")
@@ -260,12 +292,9 @@ def decode(path: Path, headers: Sequence[Header], mode: str | None) -> Iterator[
             if (image.shape, image.dtype.name) != (shape, dtype):
                 was, now = _words(shape, dtype), _words(image.shape, image.dtype.name)
                 raise checks.unreadable_file(path, f"it was {was} when it was opened and is {now} now")
-            checks.finite(image[None], f"'{path.name}'")
+            if finite:
+                checks.finite(image[None], f"'{path.name}'")
             yield image
-    except DataError:
-        raise
-    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-        raise checks.unreadable_image(path, _reason(error, path)) from error
 
 
 def _words(shape: tuple[int, ...], dtype: str) -> str:

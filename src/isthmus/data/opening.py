@@ -36,7 +36,7 @@ from isthmus.data.streams import Stream
 from isthmus.errors import DataError, IsthmusError
 from isthmus.plain import sentence
 
-__all__ = ["open"]
+__all__ = ["files_below", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +371,7 @@ def _open_folder(folder: Path, options: Options) -> Data:
         raise checks.not_read(folder, known.name, known.advice)
     found: list[Path] = []
     notes: list[str] = []
-    for path in _files_below(folder, notes):
+    for path in files_below(folder, notes):
         if isinstance(path, DataError):
             _leave_out(path, options, notes)
         else:
@@ -380,7 +380,7 @@ def _open_folder(folder: Path, options: Options) -> Data:
     return _open_paths(found, folder.name or str(folder), options, root=folder, notes=notes)
 
 
-def _files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
+def files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
     """Yield all files below a folder, links followed, and the error of each folder that cannot be looked into."""
     refused: list[OSError] = []
     above = {str(folder): {_identity(str(folder))}}

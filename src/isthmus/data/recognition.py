@@ -177,6 +177,10 @@ SIGNATURES = [
     *_not_read("a MIDI file", "turn it into arrays with pretty_midi", (0, b"MThd\0")),
     *_not_read("a Matroska or WebM film", VIDEO, (0, b"\x1a\x45\xdf\xa3")),
     *_not_read("an MPEG film", VIDEO, (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3")),
+    *_not_read("a Flash film", VIDEO, (0, b"FLV\x01")),
+    *_not_read("a RealMedia film", VIDEO, (0, b".RMF\0")),
+    *_not_read("a film without packing (YUV4MPEG2)", VIDEO, (0, b"YUV4MPEG2 ")),
+    *_not_read("a Windows Media film or recording", VIDEO, (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")),
     # Models and programs.
     *_not_read("a GGUF file", MODEL, (0, b"GGUF")),
     *_not_read("a TensorFlow Lite file", MODEL, (4, b"TFL3")),
@@ -211,6 +215,7 @@ PATTERNS = [
     (rb"(RIFF|RF64|riff).{4}WAVE", Format("a WAV recording", None, ARRAY.format("scipy.io.wavfile.read(FILE)[1]"))),
     (rb"\xff\xd8(\xff\xe8.{0,64})?\xff\xf7", Format("a JPEG-LS image", None, SAVE_IMAGE)),
     (rb"RIFF.{4}AVI ", Format("an AVI film", None, VIDEO)),
+    (rb"G[\x40\x60][\0\x11].{185}G.{187}G", Format("an MPEG film (transport stream)", None, VIDEO)),
     (rb".{4}ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", Format("an HEIC image", None, SAVE_IMAGE)),
     (rb".{4}ftyp(M4A|M4B)", Format("an MP4 recording", None, SOUND)),
     (rb".{4}(ftyp|moov|mdat)", Format("an MP4 or QuickTime film", None, VIDEO)),

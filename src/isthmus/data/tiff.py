@@ -2,7 +2,8 @@
 
 tifffile reads the structure: tags, BigTIFF, and the axes of ImageJ and OME stacks. The pixels are unpacked here, since
 tifffile leaves LZW and others to a library of 26 MB; the libtiff inside Pillow undoes LZW and PackBits byte for byte.
-Pages whose colours need a conversion (palettes, inks, JPEG) are left to Pillow.
+Pages whose colours need a conversion (palettes, inks, JPEG) are left to Pillow. All others can be read by windows, of
+which only the strips or tiles that they touch are unpacked.
 
 Reference: TIFF revision 6.0, sections 3 to 18; Adobe Photoshop TIFF Technical Notes 3 (the predictor of floats).
 """
@@ -15,11 +16,12 @@ import lzma
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +31,7 @@ from isthmus.data.image_header import PAGES, Header
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["headers", "pixels", "write"]
+__all__ = ["Windows", "beside_pixels", "by_windows", "headers", "pixels", "windows", "write", "write_tiles"]
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR = 0, 1, 2, 32803, 34892
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, MOSAIC, LINEAR)
@@ -39,8 +41,12 @@ DEFLATE = (8, 32946)
 PACKINGS = (NONE, LZW, PACKBITS, LZMA, ZSTANDARD, *DEFLATE)
 BY_PILLOW = (2, 3, 4, 6, 7)  # fax and JPEG: codecs of pixels, not of bytes
 ORIENTATION, NO_DATA, DNG_VERSION = 274, 42113, 50706
+RESOLUTION, RESOLUTION_UNIT, PROFILE = (282, 283), 296, 34675
+UNITS = {2: 1.0, 3: 2.54}  # of ResolutionUnit, an inch and a centimetre: how many are an inch
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 FLOATS = {16: "float16", 32: "float32", 64: "float64"}
+CLASSIC_BYTES = 2**32 - 2**26  # of samples in a file whose offsets have 32 bits; packed noise grows a little
+PIECE_BYTES = 2**20  # of a strip that is not packed, read at a time: many programs write a picture as one strip
 
 # For every page of an image: its number, the offset of its directory, the number of the plane behind that directory.
 Place = tuple[tuple[int, int, int], ...]
@@ -49,8 +55,15 @@ Place = tuple[tuple[int, int, int], ...]
 # --- headers ---------------------------------------------------------------------------------------------------------
 
 
-def headers(path: Path) -> list[Header]:
+def headers(path: Path, *, limited: bool = True) -> list[Header]:
     """Return a header for every image of a file: one a page, or one for the pages that are its channels.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limited : bool, default=True
+        Whether pages of more pixels than Pillow allows are refused; those that are read by windows need not be.
 
     Raises
     ------
@@ -63,7 +76,7 @@ def headers(path: Path) -> list[Header]:
         notes: list[str] = []
         for place in _places(file, path, notes):
             page = _page(file, place[0])
-            header = _upright(page, _describe(page, path))
+            header = _upright(page, _describe(page, path, limited))
             if len(place) > 1:
                 header = replace(header, channels=len(place), alpha=False)
                 notes.append("have their channels in pages of their own")
@@ -168,7 +181,7 @@ def _page(file: tifffile.TiffFile, place: tuple[int, int, int]) -> tifffile.Tiff
     return page
 
 
-def _describe(page: tifffile.TiffPage, path: Path) -> Header:
+def _describe(page: tifffile.TiffPage, path: Path, limited: bool) -> Header:
     """Return the header of a page.
 
     Raises
@@ -177,7 +190,7 @@ def _describe(page: tifffile.TiffPage, path: Path) -> Header:
         If its samples are of a kind that has no place in an array of pixels.
     """
     size, bands = (int(page.imagelength), int(page.imagewidth)), int(page.samplesperpixel)
-    checks.image_size(path, size)
+    checks.image_size(path, size, limited=limited)
     photometric, compression = _photometric(page), int(page.compression)
     if page.imagedepth > 1:
         raise checks.image_kind(path, "volumes (its pages have a depth)")
@@ -279,11 +292,7 @@ def pixels(path: Path, wanted: Sequence[Header]) -> Iterator[np.ndarray]:
 def _pixels(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarray:
     if _by_pillow_only(page):
         return _by_pillow(page, path, header)
-    dtype, white = _samples(page, path)
-    array = _assemble(file, page, np.dtype(dtype))
-    if _photometric(page) == WHITE_IS_ZERO and white:
-        return ~array if array.dtype == bool else (array.dtype.type(white) - array).astype(array.dtype)
-    return array
+    return Windows(file, page, path).read(0, 0, int(page.imagelength), int(page.imagewidth))
 
 
 def _by_pillow(page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarray:
@@ -299,26 +308,100 @@ def _by_pillow(page: tifffile.TiffPage, path: Path, header: Header) -> np.ndarra
         return np.array(image if image.mode == mode else image.convert(mode))
 
 
-def _assemble(file: tifffile.TiffFile, page: tifffile.TiffPage, dtype: np.dtype) -> np.ndarray:
-    """Return the samples of a page, put together from its strips or tiles."""
-    height, width, bands = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
-    planes, depth = (bands, 1) if page.planarconfig == 2 else (1, bands)
-    rows = int(page.tilelength if page.is_tiled else page.rowsperstrip)
-    columns = int(page.tilewidth if page.is_tiled else width)
-    down, across = math.ceil(height / rows), math.ceil(width / columns)
-    if len(page.dataoffsets) != planes * down * across or len(page.databytecounts) != len(page.dataoffsets):
-        raise ValueError("the number of its strips or tiles is wrong")
-    array = np.empty((planes, height, width, depth), dtype)
-    for number, (offset, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        plane, place = divmod(number, down * across)
-        y, x = (place // across) * rows, (place % across) * columns
-        stored = rows if page.is_tiled else min(rows, height - y)
-        file.filehandle.seek(offset)
-        segment = _unpacked(file.filehandle.read(size), page, (stored, columns, depth), dtype)
-        part = array[plane, y : y + rows, x : x + columns]
-        part[...] = segment[: part.shape[0], : part.shape[1]]
-    array = np.moveaxis(array, 0, -1)[..., 0, :] if planes > 1 else array[0]
-    return np.ascontiguousarray(array[..., 0] if bands == 1 else array)
+class Windows:
+    """A page whose samples are plain, read by windows: only the strips or tiles that a window touches are unpacked.
+
+    Parameters
+    ----------
+    file : TiffFile
+        Open.
+    page : TiffPage
+        One that Pillow is not needed for.
+    path : Path
+        Of the file, for sentences.
+    kept : int, default=0
+        Bytes of unpacked strips and tiles that are kept for the windows to come, those last used.
+    """
+
+    def __init__(self, file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, kept: int = 0) -> None:
+        self.file, self.page = file, page
+        name, self.white = _samples(page, path)
+        self.dtype = np.dtype(name)
+        self.height, self.width, bands = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
+        self.planes, self.depth = (bands, 1) if page.planarconfig == 2 else (1, bands)
+        self.rows = int(page.tilelength if page.is_tiled else page.rowsperstrip)
+        self.columns = int(page.tilewidth if page.is_tiled else self.width)
+        self.across = math.ceil(self.width / self.columns)
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+        count = self.planes * math.ceil(self.height / self.rows) * self.across
+        if len(page.dataoffsets) != count or len(page.databytecounts) != count:
+            raise ValueError("the number of its strips or tiles is wrong")
+        self.places = places if page.is_tiled or int(page.compression) != NONE else self._in_pieces(places)
+        # One piece of memory for all: strips that come and go between larger arrays would leave holes of unused memory.
+        slots = min(kept // max(self.piece, 1), len(self.places))
+        self._slots = np.empty((slots, min(self.rows, self.height), self.columns, self.depth), self.dtype)
+        self._slot_of: OrderedDict[int, int] = OrderedDict()
+
+    @property
+    def piece(self) -> int:
+        """Bytes of one strip or tile, unpacked."""
+        return min(self.rows, self.height) * self.columns * self.depth * self.dtype.itemsize
+
+    def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Return a window inside the page, of shape ``(height, width[, channels])``, in memory of its own."""
+        array = np.empty((self.planes, height, width, self.depth), self.dtype)
+        down = math.ceil(self.height / self.rows)
+        for plane in range(self.planes):
+            for row in range(top // self.rows, math.ceil((top + height) / self.rows)):
+                for column in range(left // self.columns, math.ceil((left + width) / self.columns)):
+                    piece = self._piece((plane * down + row) * self.across + column)
+                    y, x = row * self.rows - top, column * self.columns - left
+                    here = array[plane, max(y, 0) : y + self.rows, max(x, 0) : x + self.columns]
+                    first, second = max(-y, 0), max(-x, 0)
+                    here[...] = piece[first : first + here.shape[0], second : second + here.shape[1]]
+        array = np.moveaxis(array, 0, -1)[..., 0, :] if self.planes > 1 else array[0]
+        array = np.ascontiguousarray(array[..., 0] if array.shape[-1] == 1 else array)
+        if _photometric(self.page) == WHITE_IS_ZERO and self.white:
+            return ~array if array.dtype == bool else (array.dtype.type(self.white) - array).astype(array.dtype)
+        return array
+
+    def _in_pieces(self, strips: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the places of strips that are not packed, cut into pieces of fewer rows."""
+        line, down = self._line, len(strips) // self.planes
+        most = max(1, min(self.rows, self.height, PIECE_BYTES // max(line, 1)))
+        # All pieces but the last have one number of rows, so those of several strips must divide a strip.
+        rows = most if down == 1 else next(n for n in range(most, 0, -1) if self.rows % n == 0)
+        pieces = []
+        for number, (offset, size) in enumerate(strips):
+            stored = min(self.rows, self.height - number % down * self.rows)
+            for first in range(0, stored, rows):
+                place, wanted = first * line, min(rows, stored - first) * line
+                pieces.append((offset + place, max(0, min(wanted, size - place))))
+        self.rows = rows
+        return pieces
+
+    @property
+    def _line(self) -> int:
+        """Bytes of a line of a strip or tile, as it is stored."""
+        return -(-self.columns * self.depth * int(self.page.bitspersample) // 8)
+
+    def _piece(self, number: int) -> np.ndarray:
+        """Return the samples of one strip or tile, shape (rows, columns, depth), until the next is asked for."""
+        y = number // self.across % math.ceil(self.height / self.rows) * self.rows
+        stored = self.rows if self.page.is_tiled else min(self.rows, self.height - y)
+        if number in self._slot_of:
+            self._slot_of.move_to_end(number)
+            return self._slots[self._slot_of[number], :stored]
+        offset, size = self.places[number]
+        self.file.filehandle.seek(offset)
+        content = self.file.filehandle.read(size)
+        found = _unpacked(content, self.page, (stored, self.columns, self.depth), self.dtype)
+        if len(self._slots):
+            full = len(self._slot_of) == len(self._slots)
+            slot = self._slot_of.popitem(last=False)[1] if full else len(self._slot_of)
+            self._slots[slot, :stored] = found[: self._slots.shape[1]]
+            self._slot_of[number] = slot
+        return found
 
 
 def _unpacked(content: bytes, page: tifffile.TiffPage, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
@@ -387,6 +470,46 @@ def _by_libtiff(content: bytes, compression: int, rows: int, line: int) -> bytes
         return image.tobytes()
 
 
+def beside_pixels(path: Path, header: Header) -> tuple[bytes | None, tuple[float, float] | None]:
+    """Return the colour profile of an image, and its pixels an inch across and down; None for what is not stated."""
+    with _opened(path) as file:
+        tags = _page(file, header.place[0]).tags
+        profile = tags.valueof(PROFILE)
+        unit = UNITS.get(int(tags.valueof(RESOLUTION_UNIT, default=2)))
+        sides = [tags.valueof(tag) for tag in RESOLUTION]
+    known = unit is not None and all(isinstance(side, tuple) and all(side) for side in sides)
+    resolution = tuple(numerator / denominator * unit for numerator, denominator in sides) if known else None
+    return profile if isinstance(profile, bytes) else None, resolution
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+
+def by_windows(path: Path, header: Header, most: int) -> bool:
+    """Return whether windows of an image can be read, each strip or tile of which takes so many bytes at most.
+
+    Those of a page that is to be turned, or that Pillow reads, cannot.
+    """
+    with _opened(path) as file:
+        pages = [_page(file, place) for place in header.place]
+        if header.orientation != 1 or any(map(_by_pillow_only, pages)):
+            return False
+        return all(Windows(file, page, path).piece <= most for page in pages)
+
+
+@contextmanager
+def windows(path: Path, header: Header, kept: int) -> Iterator[Callable[[int, int, int, int], np.ndarray]]:
+    """Open an image for reading it by windows; see :class:`Windows`."""
+    with _opened(path) as file:
+        parts = [Windows(file, _page(file, place), path, kept // len(header.place)) for place in header.place]
+
+        def read(top: int, left: int, height: int, width: int) -> np.ndarray:
+            planes = [part.read(top, left, height, width) for part in parts]
+            return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+
+        yield read
+
+
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
@@ -394,16 +517,75 @@ def write(path: Path, image: np.ndarray) -> None:
     """Write an image of any whole or floating numbers and any number of bands, deflated."""
     import tifffile
 
-    bands = image.shape[2] if image.ndim == 3 else 1
+    tifffile.imwrite(path, image, **_layout(image.shape), metadata=None, ome=False)
+
+
+def write_tiles(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    tile: tuple[int, int],
+    tiles: Iterator[np.ndarray],
+    *,
+    alpha: bool = True,
+    profile: bytes | None = None,
+    resolution: tuple[float, float] | None = None,
+) -> None:
+    """Write an image tile by tile as they come, deflated; one of 4 GiB or more as BigTIFF.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Height, width and, of several, the channels.
+    dtype : dtype
+        Of the samples.
+    tile : tuple of int
+        Height and width of all tiles, multiples of 16.
+    tiles : iterator of ndarray
+        Row by row; those at the right and the lower border may be smaller.
+    alpha : bool, default=True
+        Whether the last of 2 or 4 channels is transparency.
+    profile : bytes, optional
+        What the colours mean, as the ICC has it.
+    resolution : tuple of float, optional
+        Pixels an inch, across and down.
+    """
+    import tifffile
+
+    def padded() -> Iterator[np.ndarray]:
+        for one in tiles:
+            missing = [(0, side - have) for side, have in zip(tile, one.shape, strict=False)]
+            yield np.pad(one, missing + [(0, 0)] * (one.ndim - 2), mode="edge")
+
+    count = math.prod(math.ceil(side / step) for side, step in zip(shape, tile, strict=False))
+    nbytes = count * math.prod(tile) * math.prod(shape[2:]) * dtype.itemsize
+    with tifffile.TiffWriter(path, bigtiff=nbytes > CLASSIC_BYTES, ome=False) as writer:
+        writer.write(
+            padded(),
+            shape=shape,
+            dtype=dtype,
+            tile=tile,
+            # Differences of neighbours pack better; those of floats need a library.
+            predictor=2 if dtype.kind in "iu" else None,
+            iccprofile=profile,
+            resolution=resolution,
+            resolutionunit="INCH" if resolution else None,
+            metadata=None,
+            maxworkers=1,  # several would first collect tiles of 512 MB
+            **_layout(shape, alpha),
+        )
+
+
+def _layout(shape: tuple[int, ...], alpha: bool = True) -> dict[str, Any]:
+    """Return what tifffile is to be told of the channels."""
+    bands = shape[2] if len(shape) == 3 else 1
     colours = 3 if bands in (3, 4) else 1
-    extra = () if bands == colours else (("unassalpha",) if bands in (2, 4) else ("unspecified",) * (bands - colours))
-    tifffile.imwrite(
-        path,
-        image,
-        photometric="rgb" if colours == 3 else "minisblack",
-        planarconfig="contig" if image.ndim == 3 else None,
-        extrasamples=extra or None,
-        compression="zlib",
-        metadata=None,
-        ome=False,
-    )
+    extra = ("unassalpha",) if alpha and bands in (2, 4) else ("unspecified",) * (bands - colours)
+    return {
+        "photometric": "rgb" if colours == 3 else "minisblack",
+        "planarconfig": "contig" if len(shape) == 3 else None,
+        "extrasamples": extra or None,
+        "compression": "zlib",
+    }

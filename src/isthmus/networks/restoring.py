@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["MULTIPLE", "PLANES", "RestoringNetwork", "fill", "planes"]
+__all__ = ["LEVELS", "MULTIPLE", "PLANES", "RestoringNetwork", "fill", "planes"]
 
 PLANES = 6  # red, green, blue, known, scale, blur
 MULTIPLE = 8  # sides of what the network reads are multiples of it
@@ -174,7 +174,7 @@ def _log_scale(scale: float) -> float:
     return float(torch.tensor(float(scale)).log2() / 2)
 
 
-def fill(x: Tensor, known: Tensor) -> Tensor:
+def fill(x: Tensor, known: Tensor, mean: Tensor | None = None) -> Tensor:
     """Return pictures whose missing pixels continue the known ones around: the first guess of the network.
 
     Known pixels are averaged over squares of 2, 4, ..., 64 a side, and each missing one is interpolated from the
@@ -188,10 +188,14 @@ def fill(x: Tensor, known: Tensor) -> Tensor:
         What stands in missing pixels is not looked at.
     known : tensor, shape (b, 1, h, w)
         1 or 0.
+    mean : tensor, shape (b, c, 1, 1), optional
+        Of all known pixels, where `x` is a part of a picture; by default that of `x`.
     """
-    count = known.sum((2, 3), keepdim=True)
-    mean = torch.where(count > 0, (x * known).sum((2, 3), keepdim=True) / count.clamp_min(1), 0.5)
-    guess = _filled(torch.where(known > 0, x, 0), known, mean, LEVELS)
+    x = torch.where(known > 0, x, 0)
+    if mean is None:
+        count = known.sum((2, 3), keepdim=True)
+        mean = torch.where(count > 0, x.sum((2, 3), keepdim=True) / count.clamp_min(1), 0.5)
+    guess = _filled(x, known, mean, LEVELS)
     missing, change = 1 - known, torch.zeros_like(guess)
     for _ in range(ROUNDS):
         change = MOMENTUM * change - PACE * missing * _laplacian(_laplacian(guess))

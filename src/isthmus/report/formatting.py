@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["counted", "duration", "interval", "number", "per", "percent", "shape"]
+__all__ = ["counted", "duration", "interval", "megapixels", "number", "per", "percent", "shape"]
 
 ABSENT = "–"
 
@@ -86,6 +86,17 @@ def shape(sides: list[int | None]) -> str:
 def counted(n: int, what: str) -> str:
     """Return a number of things, as in "1 epoch" and "2 epochs"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def megapixels(size: float) -> str:
+    """Return the size of a picture, with two digits of a small one.
+
+    Examples
+    --------
+    >>> megapixels(0.0123), megapixels(0.393216), megapixels(24.16)
+    ('0.012 megapixels', '0.39 megapixels', '24.2 megapixels')
+    """
+    return f"{size:,.1f} megapixels" if size >= 10 else f"{size:.2g} megapixels"
 
 
 def per(unit: str) -> str:

@@ -11,6 +11,7 @@ from isthmus.tasks.explain import Explanation, attribute, explain, most_activati
 from isthmus.tasks.features import feature_network
 from isthmus.tasks.generate import augment, interpolate, path_between, sample_where, traverse
 from isthmus.tasks.impute import Imputation, impute
+from isthmus.tasks.pictures import RestoredFile, restore_file
 from isthmus.tasks.restore import denoise, inpaint, inpaint_blocks
 from isthmus.tasks.tune import Findings, Tuner
 
@@ -28,6 +29,7 @@ __all__ = [
     "Findings",
     "Imputation",
     "Reason",
+    "RestoredFile",
     "TaskEstimator",
     "Tuner",
     "attribute",
@@ -47,6 +49,7 @@ __all__ = [
     "path_between",
     "probe",
     "rate_distortion",
+    "restore_file",
     "sample_where",
     "traverse",
 ]

@@ -21,7 +21,7 @@ from isthmus.preprocessing import Preprocessor, TablePreprocessor
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Marks", "as_type", "put", "to_places"]
+__all__ = ["Marks", "as_type", "painted", "put", "to_places"]
 
 Bools = NDArray[np.bool_]
 
@@ -176,7 +176,7 @@ def _read_mask(mask: Any) -> Bools:
     block = data.chunk(0, len(data))
     if isinstance(block, list):
         raise sentences.mask_kind("images of several sizes")
-    found = _painted(block) if data.schema.kind == "image" and data.names is not None else np.asarray(block != 0)
+    found = painted(block) if data.schema.kind == "image" and data.names is not None else np.asarray(block != 0)
     return found[0] if len(found) == 1 else found
 
 
@@ -184,11 +184,11 @@ def _read_masks(mask: Any) -> list[Bools]:
     """Return one mask for each picture, from a list of arrays or a folder of pictures."""
     if isinstance(mask, str | os.PathLike):
         data = isthmus_data.open(mask, sizes="group")
-        return [_painted(np.asarray(picture)[None])[0] for picture in data.chunk(0, len(data))]
+        return [painted(np.asarray(picture)[None])[0] for picture in data.chunk(0, len(data))]
     return [np.asarray(one) != 0 for one in mask]
 
 
-def _painted(pictures: NDArray[Any]) -> Bools:
+def painted(pictures: NDArray[Any]) -> Bools:
     """Return where pictures (n, h, w[, c]) are neither black nor transparent, shape (n, h, w)."""
     if pictures.ndim == 3:
         return np.asarray(pictures != 0)

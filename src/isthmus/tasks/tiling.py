@@ -1,9 +1,9 @@
 """Tiling: networks of convolutions on pictures of any size, in bounded memory and without seams.
 
-A pixel that such a network returns depends on no pixel farther away than its *reach*. So a picture is read in tiles that
-overlap by that much on each side, of which only the middle, the core, is kept: what comes out is what the network would
-have made of the whole picture. Beyond its border a picture goes on as in a mirror, however far a tile looks: so a pixel
-depends neither on where the tiles lie nor on how large the picture is.
+A pixel that such a network returns depends on no pixel farther away than its *reach*. So a picture is read in tiles
+that overlap by that much on each side, of which only the middle, the core, is kept: what comes out is what the network
+would have made of the whole picture. Beyond its border a picture goes on as in a mirror, however far a tile looks: so a
+pixel depends neither on where the tiles lie nor on how large the picture is.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["CORE", "STEP", "Enlarged", "Source", "Tile", "Whole", "mirrored", "tiles"]
+from isthmus.networks.restoring import LEVELS, fill
+
+__all__ = ["CORE", "STEP", "Enlarged", "Filled", "Source", "Tile", "Whole", "mirrored", "tiles"]
 
 MULTIPLE = 8  # of pixels, where a tile begins: that of the network's halvings and averages
 CORE = 576  # pixels a side of what a tile adds to the result, at most
@@ -28,8 +28,9 @@ STEP = 48  # which is a multiple of this: of the halvings of a network, the scal
 class Source(Protocol):
     """A picture that is read by windows."""
 
-    #: Height, width and channels.
-    shape: tuple[int, int, int]
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
 
     def read(self, top: int, left: int, height: int, width: int) -> Tensor:
         """Return a window inside the picture: float32, (channels, height, width)."""
@@ -90,6 +91,48 @@ class Enlarged:
         return large[:, down : down + height, right : right + width]
 
 
+SQUARE = 2**LEVELS  # pixels a side of the largest squares that missing pixels are guessed from
+# Pixels on which a guess depends, to each side: interpolations reach 2 + 4 + ... + 64 and a square, relaxation 32.
+AROUND = 4 * SQUARE
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A picture whose missing pixels continue the known ones around (:func:`isthmus.networks.restoring.fill`).
+
+    Parameters
+    ----------
+    source : Source
+        What stands in missing pixels is not looked at.
+    known : tensor of bool, shape (1, height, width)
+    mean : tensor, shape (channels,)
+        Of the known pixels: what stands far from all of them.
+    """
+
+    source: Source
+    known: Tensor
+    mean: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.source.shape
+
+    def read(self, top: int, left: int, height: int, width: int) -> Tensor:
+        """Return a window, filled as the whole picture would be."""
+        if bool(self.known[:, top : top + height, left : left + width].all()):
+            return self.source.read(top, left, height, width)
+        # Squares lie as in the whole picture: at multiples of their sides.
+        (first, last), (start, stop) = (
+            (max(0, (low - AROUND) // SQUARE * SQUARE), min(side, -(-(low + length) // SQUARE) * SQUARE + AROUND))
+            for low, length, side in zip((top, left), (height, width), self.shape[:2], strict=True)
+        )
+        known = self.known[:, first:last, start:stop].float()[None]
+        found = self.source.read(first, start, last - first, stop - start)[None]
+        filled = fill(found, known, self.mean[None, :, None, None])[0]
+        return filled[:, top - first : top - first + height, left - start : left - start + width]
+
+
 @dataclass(frozen=True)
 class Tile:
     """A part of the result, and what is read for it.
@@ -118,7 +161,7 @@ class Tile:
         """Return what is read of a picture: (channels, read_height, read_width)."""
         return mirrored(source, self.top - self.margin, self.left - self.margin, self.read_height, self.read_width)
 
-    def core(self, values: NDArray[np.generic] | Tensor) -> NDArray[np.generic] | Tensor:
+    def core(self, values: Tensor) -> Tensor:
         """Return the core of what a network made of what was read: (..., height, width)."""
         return values[..., self.margin : self.margin + self.height, self.margin : self.margin + self.width]
 

@@ -1,4 +1,4 @@
-"""Verb ``demo``: fit, reconstruct, sample, and use codes downstream."""
+"""Verb ``demo``: fit, reconstruct, sample, use codes downstream, compress, and restore photographs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import evaluation, fit, inputs, scoring
-from isthmus.cli.demo import compression, downstream, drawing
+from isthmus.cli.demo import compression, downstream, drawing, restoring
+from isthmus.cli.restored import made_by
 from isthmus.cli.terminal import Result, Terminal, plain_json
 from isthmus.errors import OutputExistsError
 
@@ -20,6 +21,7 @@ SAMPLES = "samples.png"
 OURS = {
     *("model.safetensors", "report.html", "report.json", SAMPLES, "map.html", "clusters.png", "outliers.png"),
     *compression.NAMES,
+    restoring.NAME,
 }
 
 
@@ -35,8 +37,9 @@ def demo(
 
     The autoencoder is set beside PCA, k-means and the mean; new digits are set beside real ones; a classifier with 50
     labels, a map, clusters and outliers are set beside scikit-learn's on pixels; digits as text are compressed, beside
-    xz. Takes about a minute. Writes the model, a report, a map to move about in, pictures and a compressed file into a
-    folder, and says what to type next.
+    xz; and two photographs are damaged and restored. Takes about a minute, of which photographs take some seconds.
+    Writes the model, a report, a map to move about in, pictures, a compressed file and a page of photographs before and
+    after into a folder, and says what to type next.
 
     Parameters
     ----------
@@ -69,6 +72,7 @@ def demo(
     codes = downstream.compare_with_pixels(model, records, train, test, seed)
     codes.draw(records, test, folder)
     compressed = compression.compress_digits(test, folder)
+    photographs = restoring.restore_photographs(folder, seed, made_by(terminal))
     lines = [
         f"{len(test):,} digits of 8 x 8 pixels that the model never saw, through a code of {size} numbers:",
         "",
@@ -86,12 +90,18 @@ def demo(
         "",
         compression.sentence(compressed),
         "",
+        "Photographs restored by the weights that come with isthmus, PSNR in dB:",
+        "",
+        *restoring.table(photographs),
+        "",
         f"open   {page}",
         f"       {folder / 'map.html'}",
+        f"       {folder / restoring.NAME}",
         f"look   {picture}, clusters.png, outliers.png",
         "next   isthmus inspect YOUR-DATA          a table, a folder of images, an .npy file, a text",
         "       isthmus fit YOUR-DATA              then: isthmus report YOUR-DATA",
         f"       isthmus encode digits -m {folder / 'model.safetensors'} -o codes.csv",
+        "       isthmus denoise YOUR-PHOTO.jpg     or: isthmus enhance YOUR-PHOTO.jpg --scale 2",
     ]
     result = {"page": str(page), "model": str(folder / "model.safetensors"), "scores": document["scores"]}
     drawn = drawing.document(new) | {"picture": str(picture)}
@@ -102,6 +112,7 @@ def demo(
             "samples": drawn,
             "codes": codes.document(),
             "compressed": compressed,
+            "photographs": restoring.document(photographs),
         },
         lines,
     )
