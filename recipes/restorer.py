@@ -1,6 +1,6 @@
 """Train the network with which `isthmus denoise`, `inpaint` and `enhance` restore any picture.
 
-    python recipes/restorer.py PHOTOGRAPHS --validation PICTURES --state STATE --steps 12000 -o restorer_1.safetensors
+    python recipes/restorer.py PHOTOGRAPHS --validation PICTURES --state STATE --steps 20000 -o restorer_1.safetensors
 
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it:
 they give colour only after they were reduced to a half or less, and grey at their full size. The run can be stopped at
@@ -39,6 +39,7 @@ from isthmus.training.restoring import (
 
 SHARE_ALIKE = ("cid22",)  # folders that are validated on, and never trained on
 LICENCES = "CC0, public domain, CC BY, Unsplash and Pexels licences: see restorer_1.credits.txt"
+PATCH, BATCH = 104, 10  # pixels a side, and patches of a step
 EVERY = 2000  # steps after which the held-out pictures are scored
 
 
@@ -48,13 +49,13 @@ def paths_of(folder: Path) -> list[Path]:
     return [path for path in found if path.parent.name not in SHARE_ALIKE]
 
 
-def photographs_of(paths: list[Path]) -> Photographs:
+def photographs_of(paths: list[Path], patch: int = PATCH) -> Photographs:
     """Return what can be shown in colour and in grey: for each photograph the sizes at which it can be."""
     colour, grey = [], []
     for path in paths:
         picture = Image.open(path).convert("RGB")
         is_lossless = "-lossless" in path.name
-        sizes = sizes_of(picture, least=1.0 if is_lossless else 2.0)
+        sizes = sizes_of(picture, least=1.0 if is_lossless else 2.0, patch=patch)
         colour.append(sizes)
         if path.suffix == ".webp" and not is_lossless:
             whole = np.asarray(picture.convert("L"))[:, :, np.newaxis]
@@ -80,7 +81,7 @@ def tell(progress: Progress) -> None:
     if progress.history and progress.history[-1]["step"] == progress.step:
         print(json.dumps(progress.history[-1]), flush=True)
     elif progress.loss is not None:
-        psnr = -20 * progress.loss / math.log(10)
+        psnr = -20 * math.log10(progress.loss)
         print(f"step {progress.step}, {psnr:.3f} dB, {progress.seconds / 60:.1f} min", flush=True)
 
 
@@ -115,12 +116,12 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with="nothing")
+    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with="nothing", patch=PATCH, batch_size=BATCH)
     network, device = new_network(plan.seed), torch.device(given.device)
     given.state.mkdir(parents=True, exist_ok=True)
     progress = train(

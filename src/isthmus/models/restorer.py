@@ -509,7 +509,7 @@ class Restorer(BaseEstimator):
         Its input ``planes`` is float32 of shape (pictures, 6, height, width), sides multiples of 8: red, green and blue
         from 0 to 1 (all alike of a grey picture), with a guess where they are missing; 1 where a pixel is known; half
         the binary logarithm of how much the picture was enlarged beforehand; and 1 where blur is to be removed. Its
-        output ``restored`` has the three colours. Of tiles of a larger picture the outer 72 pixels are to be cut off.
+        output ``restored`` has the three colours. Of tiles of a larger picture the outer 80 pixels are to be cut off.
 
         Parameters
         ----------
@@ -636,7 +636,7 @@ def _shown(plan: Plan) -> Callable[[Progress], None]:
         if progress.history and progress.history[-1]["step"] == progress.step:
             line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
         elif progress.loss is not None:
-            line += f": patches at {-20 * progress.loss / math.log(10):.2f} dB"
+            line += f": patches at {-20 * math.log10(progress.loss):.2f} dB"
         print(line, file=sys.stderr, flush=True)
 
     return show

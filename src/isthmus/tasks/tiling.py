@@ -20,6 +20,7 @@ from torch import Tensor
 
 __all__ = ["CORE", "STEP", "Enlarged", "Source", "Tile", "Whole", "mirrored", "tiles"]
 
+MULTIPLE = 8  # of pixels, where a tile begins: that of the network's halvings and averages
 CORE = 576  # pixels a side of what a tile adds to the result, at most
 STEP = 48  # which is a multiple of this: of the halvings of a network, the scales 2, 3 and 4, and the tiles of TIFF
 
@@ -134,7 +135,7 @@ def tiles(height: int, width: int, reach: int, core: int = CORE) -> Iterator[Til
     core : int, default=576
         The longest side of a core: a multiple of 48.
     """
-    margin = _up(reach, 24)
+    margin = _up(reach, MULTIPLE)
     high, wide = _even(height, core), _even(width, core)
     for top in range(0, height, high):
         for left in range(0, width, wide):
