@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from isthmus.networks.restoring import LEVELS, RestoringNetwork, fill, planes
-from isthmus.tasks.tiling import CORE, STEP, Enlarged, Filled, Source, Whole, mirrored, tiles
+from isthmus.tasks.tiling import MULTIPLE, CORE, STEP, Enlarged, Filled, Source, Whole, mirrored, tiles
 
 RNG = np.random.default_rng(0)
 
@@ -67,7 +67,7 @@ def test_tiles_cover_each_pixel_once_and_read_windows_of_one_shape(
         assert tile.margin >= reach
         assert tile.read_height >= tile.margin + tile.height + reach
         assert tile.read_width >= tile.margin + tile.width + reach
-        assert tile.top % STEP == tile.left % STEP == tile.margin % 24 == 0
+        assert tile.top % STEP == tile.left % STEP == tile.margin % MULTIPLE == 0
         assert max(tile.height, tile.width) <= core
         assert before < (tile.top, tile.left)  # row by row
         before = (tile.top, tile.left)
