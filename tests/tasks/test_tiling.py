@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from isthmus.networks.restoring import LEVELS, RestoringNetwork, fill, planes
-from isthmus.tasks.tiling import MULTIPLE, CORE, STEP, Enlarged, Filled, Source, Whole, mirrored, tiles
+from isthmus.networks.restoring import LEVELS, MULTIPLE, RestoringNetwork, fill, planes
+from isthmus.tasks.tiling import CORE, STEP, Enlarged, Filled, Source, Whole, mirrored, tiles
 
 RNG = np.random.default_rng(0)
 

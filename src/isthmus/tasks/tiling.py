@@ -16,11 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isthmus.networks.restoring import LEVELS, fill
+from isthmus.networks.restoring import LEVELS, MULTIPLE, fill
 
 __all__ = ["CORE", "STEP", "Enlarged", "Filled", "Source", "Tile", "Whole", "mirrored", "tiles"]
 
-MULTIPLE = 8  # of pixels, where a tile begins: that of the network's halvings and averages
 CORE = 576  # pixels a side of what a tile adds to the result, at most
 STEP = 48  # which is a multiple of this: of the halvings of a network, the scales 2, 3 and 4, and the tiles of TIFF
 
