@@ -322,7 +322,7 @@ def test_a_file_may_be_restored_in_its_place(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.tif", array)
     with pytest.raises(OutputExistsError):
         restore_file(Copies(), path, path)
-    restore_file(Copies(), path, path, force=True)
+    restore_file(Copies(), str(path), str(path), force=True)  # names do as well as paths
     np.testing.assert_array_equal(read(path), array)
 
 

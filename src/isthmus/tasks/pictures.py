@@ -6,6 +6,7 @@ JPEG, WebP), that side is held in memory, which is said, and refused beyond a li
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -80,10 +81,10 @@ class RestoredFile:
 
 def restore_file(
     restorer: Restores,
-    source: Path,
-    output: Path,
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     *,
-    mask: Path | Bools | None = None,
+    mask: str | os.PathLike[str] | Bools | None = None,
     only_missing: bool = False,
     scale: int = 1,
     deblur: bool = False,
@@ -96,14 +97,14 @@ def restore_file(
     Parameters
     ----------
     restorer : Restorer
-    source : Path
+    source : path
         An image, or an array (``.npy``) of shape (height, width[, channels]). Numbers that are missing (NaN, infinite)
         are filled.
-    output : Path
+    output : path
         The suffix says the format: :data:`isthmus.data.tiled_writing.FORMATS`. JPEG files are written with quality 95
         and all of the colours' pixels (4:4:4), WebP files without loss. The colour profile and the resolution are kept
         where the format has a place for them.
-    mask : Path or array of bool, shape (height, width), optional
+    mask : path or array of bool, shape (height, width), optional
         What is to be filled: not zero, or of a picture neither black nor transparent. All else comes back as it is.
     only_missing : bool, default=False
         Whether missing numbers are all that is filled, as with an empty mask.
@@ -144,7 +145,8 @@ def restore_file(
     filling, most = only_missing or mask is not None, MEMORY if memory is None else memory
     if filling and scale != 1:
         raise checks.filled_and_enlarged()
-    picture = Picture(source, kept=most // 8)
+    output = Path(output)
+    picture = Picture(Path(source), kept=most // 8)
     layout = Layout.of(picture, scale)
     tiled_writing.check(output, layout, force=force)
     _check_memory(picture, layout, output, most, masked=filling)
@@ -154,7 +156,7 @@ def restore_file(
         blocks = work.blocks(restorer, layout, scale, deblur)
         tiled_writing.write(output, layout, _metered(blocks, layout, progress), force=force)
     return RestoredFile(
-        source=source,
+        source=picture.path,
         output=output,
         shape=layout.shape,
         dtype=layout.dtype.name,
@@ -178,10 +180,10 @@ def _check_memory(picture: Picture, layout: Layout, output: Path, most: int, mas
         raise checks.beyond_memory(picture.path.name, needed, most, [how for how, size in whole if size])
 
 
-def _marked(mask: Path | Bools, picture: Picture) -> Bools:
+def _marked(mask: str | os.PathLike[str] | Bools, picture: Picture) -> Bools:
     """Return what a mask marks, shape (height, width)."""
-    if isinstance(mask, Path):
-        drawn = Picture(mask)
+    if isinstance(mask, str | os.PathLike):
+        drawn = Picture(Path(mask))
         with drawn.opened() as read:
             values = read(0, 0, *drawn.shape[:2])
     else:
