@@ -84,9 +84,13 @@ def tell(progress: Progress) -> None:
         print(f"step {progress.step}, {psnr:.3f} dB, {progress.seconds / 60:.1f} min", flush=True)
 
 
-def write(path: Path, network: RestoringNetwork, plan: Plan, progress: Progress, device: str) -> None:
+def write(
+    path: Path, network: RestoringNetwork, plan: Plan, progress: Progress, paths: list[Path], device: str
+) -> None:
     """Write the file that the package carries: weights of 16 bits, and how they came about."""
     provenance = {
+        "source": ", ".join(sorted({path.parent.name for path in paths})),
+        "records": len(paths),
         "steps": progress.step,
         "minutes": round(progress.seconds / 60, 1),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
@@ -128,7 +132,7 @@ def main() -> None:
         checkpoint=given.state / "training.safetensors",
         tell=tell,
     )
-    write(given.output, network, plan, progress, device.type)
+    write(given.output, network, plan, progress, paths, device.type)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,14 @@ def test_models_lists_the_weights_that_come_with_isthmus(run: Run) -> None:
         assert one["licence"] in said
 
 
+def test_models_says_what_flags_fit_has_for_a_restorer(run: Run) -> None:
+    assert "\nrestorer                Tune the network" in run("models").out
+    said = run("models", "restorer").out
+    assert said.startswith("restorer: Tune the network")
+    assert "  from            shipped|nothing" in said
+    assert "  content         auto|bytes|pictures|tables" in run("models", "codec").out
+
+
 def test_help_and_info_of_a_restorer_load_no_torch(run: Run, photos: Path) -> None:
     assert run("fit", "photos", *FEW, "-o", "r.safetensors").code == 0
     script = (

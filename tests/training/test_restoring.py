@@ -143,9 +143,10 @@ def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: Modu
     assert len(recipe.validation_of(tmp_path / "cid22").pictures) == 1
     network = small()
     progress = train(network, Patches(found, run := plan(steps=1, data="d")), device=CPU)
-    recipe.write(tmp_path / "w.safetensors", network, run, progress, "cpu")
+    recipe.write(tmp_path / "w.safetensors", network, run, progress, paths, "cpu")
     _, arrays = artifact.read(tmp_path / "w.safetensors", "Restorer")
     assert {array.dtype.name for array in arrays.values()} == {"float16"}
     loaded = isthmus.load(tmp_path / "w.safetensors")
-    assert (loaded.provenance_["steps"], loaded.provenance_["data"]) == (1, "d")
+    said = loaded.provenance_
+    assert (said["steps"], said["data"], said["records"], said["source"]) == (1, "d", 3, "a, b")
     assert loaded.module_.first.weight.dtype == torch.float32

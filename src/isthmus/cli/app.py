@@ -59,9 +59,6 @@ VERBS = {
     "models": "inspection",
 }
 
-# model: the module of isthmus.cli, and the function of it, that fits it with flags of its own
-OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
-
 HELP = """\b
 isthmus demo
 isthmus fit photos/ -o photos.safetensors
@@ -221,14 +218,13 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
 def _fit_of(arguments: Sequence[str]) -> Any:
     """Return what fits the model that a command names, where it has flags of its own, none of which is another's."""
     from isthmus import checks
-    from isthmus.cli import config
+    from isthmus.cli import config, registry
 
     (named,) = config.scan(arguments, "--model/-m")
     model = str(named).lower()
-    if model not in OWN_FITS:
+    function = registry.own_fit(model)
+    if function is None:
         return None
-    module, name = OWN_FITS[model]
-    function = getattr(import_module(f"isthmus.cli.{module}"), name)
     own = [flag.long for flag in flags_of_function(function, leave_out=("terminal", "data"))]
     known = [*own, *(f"--{name}" for name in COMMON), "--help"]
     for word in itertools.takewhile("--".__ne__, arguments):

@@ -222,20 +222,26 @@ def models(terminal: Terminal, name: str | None = None) -> Result:
     isthmus models denoising-autoencoder
     """
     from isthmus.cli import registry, shipped
+    from isthmus.cli.commands import flags_of_function
 
     if name is None:
         summaries = {key: docstrings.of_class(cls).summary for key, cls in registry.model_names().items()}
+        summaries |= {key: docstrings.of_function(registry.own_fit(key)).summary for key in registry.OWN_FITS}
         weights = shipped.weights()
         lines = [f"{key:24}{text}" for key, text in summaries.items()]
         return Result({"models": summaries, "shipped": weights}, [*lines, "", *shipped.lines(weights)])
-    cls = registry.model_class(name)
-    said = docstrings.of_class(cls)
-    found = registry.flags_of_model(cls)
+    if function := registry.own_fit(name):
+        kind, said = name, docstrings.of_function(function)
+        found = flags_of_function(function, leave_out=("terminal", "data"))
+    else:
+        cls = registry.model_class(name)
+        kind, said = cls.__name__, docstrings.of_class(cls)
+        found = registry.flags_of_model(cls)
     flags = {flag.name: flag.help for flag in found}
-    lines = [f"{cls.__name__}: {docstrings.plain(said.summary)}", ""]
+    lines = [f"{kind}: {docstrings.plain(said.summary)}", ""]
     for flag in found:
-        lines += _indented(f"{flag.name:16}{flag.metavar}", flag.help)
-    return Result({"model": name, "class": cls.__name__, "summary": said.summary, "parameters": flags}, lines)
+        lines += _indented(f"{flag.name.strip('_'):16}{flag.metavar or ''}", flag.help)
+    return Result({"model": name, "class": kind, "summary": said.summary, "parameters": flags}, lines)
 
 
 def _indented(head: str, text: str) -> list[str]:

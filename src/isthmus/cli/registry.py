@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isthmus.cli import docstrings
@@ -16,12 +17,32 @@ from isthmus.errors import ParameterError
 if TYPE_CHECKING:
     from isthmus.base import Model
 
-__all__ = ["flags_of_model", "model_class", "model_names", "pairs", "parse", "refuse_old_names"]
+__all__ = [
+    "OWN_FITS",
+    "flags_of_model",
+    "model_class",
+    "model_names",
+    "own_fit",
+    "pairs",
+    "parse",
+    "refuse_old_names",
+]
 
 # Shown to people under another name, or set by the command line itself.
 RENAMED = {"random_state": "--seed"}
 NOT_FLAGS = ("verbose",)
+# Those that fit learns with flags of their own: the module of isthmus.cli, and its function.
+OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
 WORDS = {"none": None, "true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def own_fit(name: str) -> Callable[..., Any] | None:
+    """Return the verb that fits a model with flags of its own, where it has some."""
+    if name not in OWN_FITS:
+        return None
+    module, function = OWN_FITS[name]
+    found: Callable[..., Any] = getattr(importlib.import_module(f"isthmus.cli.{module}"), function)
+    return found
 
 
 def model_names() -> dict[str, type[Model]]:
