@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.networks.restoring import LEVELS, fill
@@ -163,7 +161,7 @@ class Tile:
         """Return what is read of a picture: (channels, read_height, read_width)."""
         return mirrored(source, self.top - self.margin, self.left - self.margin, self.read_height, self.read_width)
 
-    def core(self, values: NDArray[np.generic] | Tensor) -> NDArray[np.generic] | Tensor:
+    def core(self, values: Tensor) -> Tensor:
         """Return the core of what a network made of what was read: (..., height, width)."""
         return values[..., self.margin : self.margin + self.height, self.margin : self.margin + self.width]
 
