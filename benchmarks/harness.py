@@ -420,7 +420,7 @@ def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]
 
 def command() -> str:
     """Return the command that made a result, as typed in the repository's root, without this machine's folders."""
-    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE"}
+    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE", "--weights": "WEIGHTS"}
     words = [f"benchmarks/{Path(sys.argv[0]).name}"]
     for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
         words.append(hidden.get(before) or shlex.quote(word))

@@ -31,7 +31,7 @@ from typing import Any
 
 import harness
 import numpy as np
-from restoration_peers import PACKAGES, PEERS, PUBLISHED, widths
+from restoration_peers import PACKAGES, PEERS, PUBLISHED, PUBLISHED_PICTURES, widths
 from restoration_sets import JPEG_OF_SMALL, ROWS, SEED, Case, Row, pictures
 
 NAME = "restoration"
@@ -219,6 +219,8 @@ def measured(part: str, options: argparse.Namespace) -> Found:
         theirs = _halves(options, "peers", part)
         versions = theirs.pop("versions")
         found = {name: found.get(name, {}) | its for name, its in theirs.items()} | {"versions": versions}
+    if not options.validation:
+        found = {name: its | PUBLISHED_PICTURES.get(name, {}) for name, its in found.items()}
     return {
         name: its if name == "versions" else {method: decibels(values) for method, values in its.items()}
         for name, its in found.items()
@@ -291,8 +293,9 @@ def changes(values: Found) -> Found:
 
 def kept(found: Found, weights: str) -> Found:
     """Return what of earlier measurements still holds: with other weights, those of the other libraries alone."""
-    if found.get("weights") == weights:
+    if not found or found["weights"] == weights:
         return found
+    print("The last run had other weights: what isthmus made with those is left out.")
     return {
         part: {name: {method: its[method] for method in its if method != "isthmus"} for name, its in rows.items()}
         for part, rows in found.items()
@@ -308,12 +311,11 @@ def joined_part(before: Found, now: Found) -> Found:
 # ---------------------------------------------------------------------- promises
 
 
-def gain(its: Found, untouched: str) -> float | None:
-    """Return by how many decibels the restorer's mean lies above another method's, over the pictures of that one."""
-    ours, theirs = its.get("isthmus", {}).get("pictures"), its.get(untouched, {}).get("pictures")
-    if not ours or not theirs:
-        return None
-    return statistics.fmean(ours[name] - theirs[name] for name in theirs)
+def gain(its: Found, other: str) -> float | None:
+    """Return by how many decibels the restorer lies above another method, on average over pictures that both had."""
+    ours, theirs = (its.get(method, {}).get("pictures", {}) for method in ("isthmus", other))
+    both = ours.keys() & theirs.keys()
+    return statistics.fmean(ours[name] - theirs[name] for name in both) if both else None
 
 
 def claims(report: harness.Report, found: Found) -> None:

@@ -41,10 +41,11 @@ def pictures(name: str, *, validation: bool = False, count: int | None = None) -
     count : int, optional
         The first ones only.
     """
-    folder = Path(os.environ["ISTHMUS_DATA"]) / (VALIDATION if validation else FOLDERS[name])
+    where = VALIDATION if validation else FOLDERS[name]
+    folder = Path(os.environ["ISTHMUS_DATA"]) / where
     files = sorted(path for path in folder.glob("*") if path.suffix in {".png", ".webp"})
     if not files:
-        raise SystemExit(f"ISTHMUS_DATA holds no pictures in {folder.name}/; see the section on data of the README.")
+        raise SystemExit(f"ISTHMUS_DATA holds no pictures in {where}; put the PNG or WebP files of {name} there.")
     for path in files[:count]:
         found = np.asarray(Image.open(path).convert("RGB" if name in {"CBSD68", "Kodak"} else "L"))
         yield path.stem, middle(found, *CROPS[name]) if validation else found
