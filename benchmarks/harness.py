@@ -384,6 +384,13 @@ class Report:
 
     def publish(self, folder: Path) -> int:
         """Write the JSON file, print the promises, and return the exit code: 1 when one was broken."""
+        path = self.write(folder)
+        print_claims([(self.name, claim) for claim in self.claims])
+        print(f"written: {os.path.relpath(path)}")
+        return int(any(claim.met is False for claim in self.claims))
+
+    def write(self, folder: Path) -> Path:
+        """Write the JSON file and return its path."""
         document = {
             "benchmark": self.name,
             "command": command(),
@@ -399,9 +406,7 @@ class Report:
         scratch = path.with_suffix(".json.part")
         scratch.write_text(json.dumps(document, indent=1) + "\n")
         scratch.replace(path)
-        print_claims([(self.name, claim) for claim in self.claims])
-        print(f"written: {os.path.relpath(path)}")
-        return int(any(claim.met is False for claim in self.claims))
+        return path
 
 
 def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -415,7 +420,7 @@ def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]
 
 def command() -> str:
     """Return the command that made a result, as typed in the repository's root, without this machine's folders."""
-    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE"}
+    hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE", "--weights": "WEIGHTS"}
     words = [f"benchmarks/{Path(sys.argv[0]).name}"]
     for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
         words.append(hidden.get(before) or shlex.quote(word))

@@ -52,6 +52,7 @@ WITH_PEERS = (
     ("table_model", []),
     ("array_compression", []),
     ("picture_compression", []),
+    ("restoration", []),
     ("codec_model", []),
     ("text_autoencoder", []),
     ("vae_time_to_bound", []),
@@ -88,6 +89,7 @@ QUICK = {
     "map": ["--seed", "0", "--set", "max_epochs=0.1", "--method", "isthmus", "pca"],
     "clustering": ["--records", "2000", "--seeds", "1", "--peer-epochs", "1", "1"],
     "synthetic_table": ["--model", "VAE"],
+    "restoration": ["--pictures", "1", "--side", "256"],
     "vae_time_to_bound": ["--rounds", "1"],
 }
 
