@@ -54,6 +54,7 @@ VERBS = {
     "compare": "evaluation",
     "report": "evaluation",
     "doctor": "doctor",
+    "export": "export",
     "info": "inspection",
     "verify": "inspection",
     "models": "inspection",

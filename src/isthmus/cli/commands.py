@@ -27,7 +27,7 @@ Verb = Callable[..., Result]
 SHORT = {"output": "-o", "model": "-m", "quiet": "-q", "stdout": "-c"}
 METAVARS = {
     "output": "PATH",
-    **dict.fromkeys(("config", "each", "intervals", "mask", "model", "picture", "save", "storage"), "FILE"),
+    **dict.fromkeys(("config", "each", "intervals", "mask", "model", "onnx", "picture", "save", "storage"), "FILE"),
     "contamination": "SHARE",
     "models": "NAME,...",
     "pictures": "FOLDER",

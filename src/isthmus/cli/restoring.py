@@ -22,7 +22,7 @@ from isthmus.errors import ArtifactError
 if TYPE_CHECKING:
     from isthmus.data import Data
 
-__all__ = ["denoise", "enhance", "inpaint"]
+__all__ = ["SHIPPED", "denoise", "enhance", "inpaint", "weights_of"]
 
 SHIPPED = "shipped"  # the name of the weights that come with isthmus, where a file could be named
 MODEL = "model.safetensors"  # the file of a model of records
@@ -222,13 +222,18 @@ def _weights(sources: Sequence[str], model: str | None, device: str | None) -> W
     """
     if model is None and any(picture_files.kind_of(source) == RECORDS for source in sources):
         return None
-    if model in (None, SHIPPED):
+    return weights_of(model or SHIPPED, device)
+
+
+def weights_of(model: str, device: str | None = None) -> Weights | None:
+    """Return the restorer of a file, or the one that comes with isthmus; None where the file holds another model."""
+    if model == SHIPPED:
         from isthmus.models.restorer import SHIPPED as FILE
 
         return _loaded(str(FILE), FILE.stem, device, own=True)
-    with _digest_named(str(model)):
-        is_restorer = artifact.describe(str(model))["class"] == "Restorer"
-    return _loaded(str(model), os.path.basename(str(model)), device) if is_restorer else None
+    with _digest_named(model):
+        is_restorer = artifact.describe(model)["class"] == "Restorer"
+    return _loaded(model, os.path.basename(model), device) if is_restorer else None
 
 
 def _loaded(path: str, name: str, device: str | None, *, own: bool = False) -> Weights:
