@@ -96,7 +96,7 @@ def test_folders_keep_their_names_and_formats_that_lose_something_become_png(run
         "a.png",
         "sub/deep.tif",
     ]
-    assert "note: of the 4 files in scans, 1 are no pictures and were left out." in ran.err
+    assert "note: of the 4 files in scans, 1 is no picture and was left out." in ran.err
     assert "results of .jpg are written as .png" in ran.err
     assert tifffile.imread("clean/sub/deep.tif").dtype == np.uint16
     assert run("enhance", folder, "-q").err == ""
@@ -259,7 +259,11 @@ def bad_files() -> None:
         ),
         (("inpaint", "noisy.png", "--mask", "all.png"), 3, "all pixels of noisy.png are missing"),
         (("inpaint", "noisy.png", "--mask", "absent.png"), 2, "--mask must be a file or a folder; there is no"),
-        (("inpaint", "noisy.png"), 2, "nothing says what of 'noisy.png' is missing; name with --mask a picture"),
+        (
+            ("inpaint", "noisy.png"),
+            2,
+            "nothing says what of 'noisy.png' is missing; name with mask= (--mask)",
+        ),
         (("inpaint", "noisy.png", "--iterations", 3), 2, "--iterations and --start are for models of records"),
         (("denoise", "no-channels.npy"), 3, "the shape must be (height, width) or (height, width, channels)"),
         (("denoise", "film.mp4"), 3, "'film.mp4' is an MP4 or QuickTime film, which this version does not read"),
