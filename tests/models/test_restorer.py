@@ -175,6 +175,21 @@ def test_missing_numbers_are_filled_with_a_word_about_it(tiny: Restorer) -> None
     assert tiny.inpaint(hidden).dtype == np.uint8
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "bool"])
+def test_transparency_comes_back_as_it_is_where_pixels_are_filled(tiny: Restorer, channels: int, kind: str) -> None:
+    X = levels(1, 16, 20, channels)
+    X = X > 128 if kind == "bool" else X.astype(kind)
+    X[..., -1] = np.random.default_rng(0).integers(0, 2, (1, 16, 20))
+    mask = np.zeros((16, 20), bool)
+    mask[3:9, 4:9] = True
+    for marked in (mask, np.repeat(mask[..., None], channels, 2)):
+        filled = tiny.inpaint(X, marked)
+        assert np.array_equal(filled[..., -1], X[..., -1])
+        assert np.array_equal(filled[:, ~mask], X[:, ~mask])
+        assert kind == "bool" or not np.array_equal(filled, X)
+
+
 def test_missing_numbers_of_files_are_filled_as_those_of_arrays_are(tiny: Restorer, tmp_path: Path) -> None:
     X = made(2, 16, 20).astype(np.float32)
     X[0, 3:5, 4], X[1, 2, 2] = np.nan, -np.inf
@@ -245,6 +260,11 @@ def test_masks_of_one_picture_of_all_and_of_channels(tiny: Restorer, tmp_path: P
     red[3:6, 3:9, 0] = True
     assert np.array_equal(tiny.inpaint(X, red)[..., 1:], X[..., 1:])
     apart = tiny.inpaint([X[0], X[1, :9]], [one, one[:9]])
+    Image.fromarray(one[:9]).save(tmp_path / "short.png")
+    files = tiny.inpaint([X[0], X[1, :9]], [tmp_path / "mask.png", str(tmp_path / "short.png")])
+    assert all(np.array_equal(a, b) for a, b in zip(files, apart, strict=True))
+    with pytest.raises(ShapeError, match="one mask each, 2 in all; there are 1"):
+        tiny.inpaint([X[0], X[1, :9]], one)
     assert np.array_equal(apart[0], found[0])
     assert np.array_equal(tiny.inpaint(X[0, :, :, 0], one), tiny.inpaint(X[:1, :, :, 0], one)[0])
 

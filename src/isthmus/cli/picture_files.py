@@ -19,7 +19,7 @@ from isthmus.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from isthmus.data.windows import Picture
 
-__all__ = ["FILES", "RECORDS", "STACK", "Job", "jobs", "kind_of", "left_out", "output_of_stack", "sources_of"]
+__all__ = ["FILES", "RECORDS", "STACK", "Job", "jobs", "kind_of", "left_out", "sources_of"]
 
 FILES, STACK, RECORDS = "files", "stack", "records"  # what a source holds
 AGAIN = (".png", ".tif", ".npy")  # formats without a loss, the usual one first
@@ -185,15 +185,6 @@ def jobs(
     _check_targets(found, force)
     _tell_of_suffixes(terminal, found, told=output is None or folder is not None)
     return found
-
-
-def output_of_stack(source: str, output: str | None, done: str) -> str:
-    """Return the name of the file that the pictures of a stack or a set are written to."""
-    folder = None if output is None else _as_folder(output)
-    if output is not None and folder is None:
-        return output
-    name = f"{Path(source).stem if Path(source).suffix else source.replace('/', '-')}-{done}.npy"
-    return name if folder is None else str(folder / name)
 
 
 def _files_of(terminal: Terminal, source: str, output: Path | None, skip_bad: bool) -> Iterator[_Found]:

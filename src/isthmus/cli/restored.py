@@ -295,7 +295,8 @@ def _of_stack(
 
     if given.memory is not None:
         raise checks.memory_of_a_stack(how.verb)
-    path = outputs.check_output(picture_files.output_of_stack(source, given.output, how.done), given.force)
+    name = given.output or f"{Path(source).stem if Path(source).suffix else source.replace('/', '-')}-{how.done}.npy"
+    path = outputs.check_output(name, given.force)
     # As an array, of which NaNs are missing pixels; of opened data they would be refused.
     is_array = source.lower().endswith(".npy")
     pictures: Any = data.arrays.read_npy(Path(source)) if is_array else inputs.open_data(terminal, source, opening)

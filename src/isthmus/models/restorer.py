@@ -361,7 +361,10 @@ class Restorer(BaseEstimator):
         def holes(number: int) -> Bools:
             missing = pictures.missing[number]
             found = np.zeros(pictures.picture(number).shape, np.bool_) if missing is None else missing
-            return found if marks is None else found | marks.of(number, pictures.data.chunk(number, number + 1))[0]
+            if marks is None:
+                return found
+            marked = marks.of(number, pictures.data.chunk(number, number + 1))[0]
+            return found | (marked & _colours(marked.shape))
 
         numbers = range(len(pictures.missing))
         if not any(holes(number).any() for number in numbers):
@@ -645,6 +648,12 @@ class Restorer(BaseEstimator):
         module = module.eval().requires_grad_(False)
         self.module_ = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+
+def _colours(shape: tuple[int, ...]) -> Bools:
+    """Return which channels of a picture are not transparency, which masks do not mark: (c,) or (1,)."""
+    channels = (*shape, 1)[2]
+    return np.arange(channels) < (channels - 1 if channels in (2, 4) else channels)
 
 
 # ------------------------------------------------------------------ on the way through the network
