@@ -258,6 +258,7 @@ def bad_files() -> None:
             "the mask must have the height and width of the picture, (20, 28); its shape is (9, 28).",
         ),
         (("inpaint", "noisy.png", "--mask", "all.png"), 3, "all pixels of noisy.png are missing"),
+        (("inpaint", "noisy.png", "--mask", ""), 2, "--mask must be a file or a folder; there is no ''"),
         (("inpaint", "noisy.png", "--mask", "absent.png"), 2, "--mask must be a file or a folder; there is no"),
         (
             ("inpaint", "noisy.png"),
