@@ -104,6 +104,12 @@ def test_an_interrupted_run_goes_on(run: Run, photos: Path, monkeypatch: pytest.
     assert not list(Path().glob("*.checkpoint"))
 
 
+def test_a_table_is_no_pictures_to_tune_on(run: Run, table_file: Path) -> None:
+    ran = run("fit", table_file, "--model", "restorer")
+    assert ran.code == 3
+    assert "holds no pictures, but data of kind 'table'; give arrays or image files" in ran.err
+
+
 def test_models_lists_the_weights_that_come_with_isthmus(run: Run) -> None:
     found = {one["name"]: one for one in json.loads(run("models", "--json").out)["shipped"]}
     assert {"restorer_1", "prior_1"} <= set(found)

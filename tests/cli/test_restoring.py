@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> str:
 def test_a_noisy_picture_has_less_noise_beside_it(run: Run, noisy: str) -> None:
     ran = run("denoise", noisy)
     assert (ran.code, ran.err) == (0, SAID)
-    assert ran.out.startswith("noisy-denoised.png: 28x20 RGB, 0.00056 megapixels in ")
+    assert ran.out.startswith("noisy-denoised.png: 28x20 RGB, 560 pixels in ")
     before, after = (np.diff(read(name).astype(float), axis=1).std() for name in (noisy, "noisy-denoised.png"))
     assert after < before
 
@@ -96,7 +96,7 @@ def test_folders_keep_their_names_and_formats_that_lose_something_become_png(run
         "a.png",
         "sub/deep.tif",
     ]
-    assert "note: of the 4 files in scans, 1 are no pictures and were left out." in ran.err
+    assert "note: of the 4 files in scans, 1 is no picture and was left out." in ran.err
     assert "results of .jpg are written as .png" in ran.err
     assert tifffile.imread("clean/sub/deep.tif").dtype == np.uint16
     assert run("enhance", folder, "-q").err == ""
@@ -258,8 +258,13 @@ def bad_files() -> None:
             "the mask must have the height and width of the picture, (20, 28); its shape is (9, 28).",
         ),
         (("inpaint", "noisy.png", "--mask", "all.png"), 3, "all pixels of noisy.png are missing"),
+        (("inpaint", "noisy.png", "--mask", ""), 2, "--mask must be a file or a folder; there is no ''"),
         (("inpaint", "noisy.png", "--mask", "absent.png"), 2, "--mask must be a file or a folder; there is no"),
-        (("inpaint", "noisy.png"), 2, "nothing says what of 'noisy.png' is missing; name with --mask a picture"),
+        (
+            ("inpaint", "noisy.png"),
+            2,
+            "nothing says what of 'noisy.png' is missing; name with mask= (--mask)",
+        ),
         (("inpaint", "noisy.png", "--iterations", 3), 2, "--iterations and --start are for models of records"),
         (("denoise", "no-channels.npy"), 3, "the shape must be (height, width) or (height, width, channels)"),
         (("denoise", "film.mp4"), 3, "'film.mp4' is an MP4 or QuickTime film, which this version does not read"),

@@ -1421,7 +1421,7 @@ def pictures_to_restore(tmp: Path) -> None:
     assert restorer.denoise(colour[..., None]).shape == (16, 20, 3, 1)
     with told("there is nothing to go by; leave it out"):
         restorer.inpaint(pictures(2), np.stack([np.zeros((12, 12)), np.ones((12, 12))]))
-    assert restorer.inpaint(pictures(2)[:1], np.zeros((12, 12))).shape == (1, 12, 12)
+    assert restorer.inpaint(pictures(2)[:1], np.eye(12)).shape == (1, 12, 12)
 
 
 @advises("checks.restorer.patch_side")
@@ -1444,6 +1444,8 @@ def pictures_to_learn_from(tmp: Path) -> None:
 @advises("checks.restoring.no_pictures_in_folder")
 @advises("checks.restoring.mask_of_picture_wanted")
 @advises("checks.restoring.no_mask_of")
+@advises("checks.restoring.mask_marks_nothing")
+@advises("checks.restoring.several_masks_of")
 @advises("checks.restoring.output_is_input")
 @advises("checks.restoring.sharpened_and_enlarged")
 @advises("checks.restoring.not_of_a_restorer")
@@ -1458,7 +1460,15 @@ def verbs_that_restore_say_which_pictures_and_masks_they_take(tmp: Path) -> None
     run("denoise", photo, "-o", tmp / "another.png")
     assert main(["inpaint", str(photo)]) == 2
     assert main(["inpaint", str(photo), "--mask", str(tmp / "masks")]) == 2
+    Image.fromarray(np.zeros((12, 12), np.uint8)).save(mask)
+    assert main(["inpaint", str(photo), "--mask", str(mask)]) == 2
     Image.fromarray(np.eye(12, dtype=np.uint8) * 255).save(mask)
+    for suffix in (".bmp", ".tif"):
+        mask.replace(mask.with_suffix(suffix))
+        Image.fromarray(np.eye(12, dtype=np.uint8) * 255).save(mask)
+    mask.unlink()
+    assert main(["inpaint", str(photo), "--mask", str(tmp / "masks")]) == 2
+    mask.with_suffix(".bmp").replace(mask)
     run("inpaint", photo, "--mask", tmp / "masks")
     run("inpaint", tmp / "p", "--mask", mask, "-o", tmp / "one-mask")
     assert main(["inpaint", str(photo), "--mask", str(mask), "--iterations", "3", "-o", str(tmp / "x.png")]) == 2

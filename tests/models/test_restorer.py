@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from scipy import ndimage
@@ -158,11 +159,11 @@ def test_missing_numbers_are_filled_with_a_word_about_it(tiny: Restorer) -> None
     X = made(2, 16, 20)
     X[0, 3:5, 4] = np.nan
     with pytest.warns(
-        IsthmusWarning, match=r"^2 missing numbers were filled in 1 picture \(NaN counts as missing\)\.$"
+        IsthmusWarning, match=r"^2 missing numbers were filled in 1 picture \(NaN and infinities count as missing\)\.$"
     ):
         found = tiny.denoise(X)
     assert np.isfinite(found).all()
-    assert tiny.notes_ == ["2 missing numbers were filled in 1 picture (NaN counts as missing)"]
+    assert tiny.notes_ == ["2 missing numbers were filled in 1 picture (NaN and infinities count as missing)"]
     tiny.denoise(X[1:])
     assert tiny.notes_ == []
     assert np.isnan(X[0, 3, 4])
@@ -172,6 +173,68 @@ def test_missing_numbers_are_filled_with_a_word_about_it(tiny: Restorer) -> None
     assert torch.isfinite(tiny.inpaint(torch.from_numpy(X))).all()
     hidden = np.ma.masked_array(levels(1, 16, 20), np.isnan(X[:1]))
     assert tiny.inpaint(hidden).dtype == np.uint8
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "bool"])
+def test_transparency_comes_back_as_it_is_where_pixels_are_filled(tiny: Restorer, channels: int, kind: str) -> None:
+    X = levels(1, 16, 20, channels)
+    X = X > 128 if kind == "bool" else X.astype(kind)
+    X[..., -1] = np.random.default_rng(0).integers(0, 2, (1, 16, 20))
+    mask = np.zeros((16, 20), bool)
+    mask[3:9, 4:9] = True
+    for marked in (mask, np.repeat(mask[..., None], channels, 2)):
+        filled = tiny.inpaint(X, marked)
+        assert np.array_equal(filled[..., -1], X[..., -1])
+        assert np.array_equal(filled[:, ~mask], X[:, ~mask])
+        assert kind == "bool" or not np.array_equal(filled, X)
+
+
+def test_missing_numbers_of_files_are_filled_as_those_of_arrays_are(tiny: Restorer, tmp_path: Path) -> None:
+    X = made(2, 16, 20).astype(np.float32)
+    X[0, 3:5, 4], X[1, 2, 2] = np.nan, -np.inf
+    np.save(tmp_path / "stack.npy", X)
+    for number, picture in enumerate(X):
+        tifffile.imwrite(tmp_path / f"{number}.tif", picture)
+    with pytest.warns(IsthmusWarning, match="3 missing numbers were filled in 2 pictures"):
+        expected = tiny.denoise(X)
+    with pytest.warns(IsthmusWarning, match="3 missing numbers were filled in 2 pictures"):
+        assert np.array_equal(tiny.denoise(tmp_path / "stack.npy"), expected)
+    with pytest.warns(IsthmusWarning, match="3 missing numbers were filled in 2 pictures"):
+        assert np.allclose(tiny.denoise(tmp_path / "*.tif"), expected, rtol=0, atol=1e-5)
+    with pytest.warns(IsthmusWarning, match="2 missing numbers were filled in 1 picture"):
+        assert np.allclose(tiny.inpaint(tmp_path / "0.tif")[0], tiny.inpaint(X[0]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (7, 13), (40, 56, 3), (9, 9, 5), (230, 200)])
+def test_a_picture_is_restored_as_if_it_were_alone(tiny: Restorer, shape: tuple[int, ...]) -> None:
+    X = made(9, *shape).astype(np.float32)
+    mask = np.random.default_rng(0).random((9, *shape[:2])) < 0.2
+    mixed = [X[0], made(1, 31, 17, *shape[2:])[0].astype(np.float32), *X[1:]]
+    for restore in (tiny.denoise, tiny.deblur, tiny.enhance):
+        together, listed = restore(X), restore(mixed)
+        for number in (0, 4, 8):
+            alone = restore(X[number][None])[0]
+            assert np.abs(together[number] - alone).max() < 1e-5
+            assert np.abs(listed[number + (number > 0)] - alone).max() < 1e-5
+    together = tiny.inpaint(X, mask)
+    assert all(np.abs(tiny.inpaint(X[n][None], mask[n])[0] - together[n]).max() < 1e-5 for n in (0, 8))
+
+
+def test_how_many_pixels_go_through_the_network_at_a_time_is_bounded(
+    tiny: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    through = Restorer._through
+    monkeypatch.setattr(
+        Restorer, "_through", lambda self, x, periodic: (seen.append(tuple(x.shape)), through(self, x, periodic))[1]
+    )
+    tiny.denoise(levels(1000, 8, 8))
+    assert [shape[0] for shape in seen] == [256, 256, 256, 232]
+    assert {shape[2:] for shape in seen} == {(16, 16)}
+    seen.clear()
+    tiny.denoise(levels(1, 120, 120, 7))
+    assert [shape[0] for shape in seen] == [1] * 7
 
 
 @pytest.mark.parametrize("X", [levels(2, 16, 20, 3), made(2, 16, 20).astype(np.float32), levels(2, 16, 20)])
@@ -197,6 +260,11 @@ def test_masks_of_one_picture_of_all_and_of_channels(tiny: Restorer, tmp_path: P
     red[3:6, 3:9, 0] = True
     assert np.array_equal(tiny.inpaint(X, red)[..., 1:], X[..., 1:])
     apart = tiny.inpaint([X[0], X[1, :9]], [one, one[:9]])
+    Image.fromarray(one[:9]).save(tmp_path / "short.png")
+    files = tiny.inpaint([X[0], X[1, :9]], [tmp_path / "mask.png", str(tmp_path / "short.png")])
+    assert all(np.array_equal(a, b) for a, b in zip(files, apart, strict=True))
+    with pytest.raises(ShapeError, match="one mask each, 2 in all; there are 1"):
+        tiny.inpaint([X[0], X[1, :9]], one)
     assert np.array_equal(apart[0], found[0])
     assert np.array_equal(tiny.inpaint(X[0, :, :, 0], one), tiny.inpaint(X[:1, :, :, 0], one)[0])
 
@@ -209,8 +277,10 @@ def test_masks_that_do_not_fit_are_refused(tiny: Restorer) -> None:
         tiny.inpaint([X[0], X[1, :9]], [np.zeros((16, 20))])
     with pytest.raises(DataError, match=r"^inpaint: all pixels of X\[0\] are missing"):
         tiny.inpaint(X, np.ones((16, 20)))
-    with pytest.raises(ParameterError, match="mask must say what to fill"):
+    with pytest.raises(ParameterError, match=r"nothing says what of 'X' is missing; name with mask= \(--mask\)"):
         tiny.inpaint(X)
+    with pytest.raises(ParameterError, match="the mask marks no pixel of 'X'"):
+        tiny.inpaint(X, np.zeros((16, 20)))
     with pytest.raises(DataError, match="all pixels of X"):
         tiny.denoise(np.full((3, 4), np.nan))
 
@@ -224,7 +294,7 @@ def test_what_is_no_picture_is_refused(tiny: Restorer) -> None:
     for other in (["some", "texts"], [[1.0, 2.0], [3.0, 4.0]]):
         with pytest.raises(DataError, match="holds no pictures"):
             tiny.denoise(other)
-    with pytest.raises(DataError, match="contains infinity"):
+    with pytest.raises(DataError, match="all pixels of X"):
         tiny.denoise(np.full((4, 4), np.inf))
 
 
@@ -396,7 +466,7 @@ def test_others_can_be_held_out() -> None:
 
 
 def test_pictures_that_nothing_can_be_learned_from_are_refused() -> None:
-    with pytest.raises(DataError, match=r"must have 144 pixels a side at least, .* the largest has 60; set patch=32"):
+    with pytest.raises(DataError, match=r"must have 120 pixels a side at least, .* the largest has 60; set patch=32"):
         Restorer(start=None).fit(levels(2, 60, 70))
     with pytest.raises(DataError, match="the largest has 20; give larger ones"):
         Restorer(start=None).fit(levels(2, 20, 70))
@@ -450,7 +520,7 @@ def test_the_shipped_one_is_read_once_and_does_not_change_with_a_fit() -> None:
     one.set_params(patch=32, batch_size=1, max_steps=1, random_state=0, device="cpu").fit(levels(1, 48, 48))
     assert one.module_ is not other.module_
     assert Restorer.shipped().module_ is other.module_
-    assert (other.patch, Restorer.shipped().patch) == (128, 128)
+    assert (other.patch, Restorer.shipped().patch) == (104, 104)
 
 
 def test_whose_photographs_the_shipped_one_learned_from_is_said() -> None:

@@ -101,6 +101,13 @@ def test_numbers_all_alike_come_back(value: int) -> None:
     np.testing.assert_array_equal(pixels.from_unit(pixels.to_unit(array)), array)
 
 
+def test_floats_of_the_widest_range_come_back() -> None:
+    most = float(np.finfo(np.float64).max)
+    array = np.array([[most, -most, 0.0]])
+    pixels = Pixels.of(array.dtype, 1, -most, most)
+    np.testing.assert_allclose(pixels.from_unit(pixels.to_unit(array)), array, rtol=1e-6, atol=1e301)
+
+
 def test_transparency_is_not_cut_at_white() -> None:
     array = np.zeros((2, 2, 4), np.uint16)
     array[..., 3] = 65535

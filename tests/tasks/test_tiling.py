@@ -35,7 +35,7 @@ def tiled(network: RestoringNetwork, source: Source, core: int, scale: int = 1) 
     height, width, _ = source.shape
     found = torch.full((3, height, width), torch.nan)
     for tile in tiles(height, width, network.reach, core):
-        made = network(planes(tile.read(source)[None], scale=scale))[0]
+        made = network(planes(tile.read(source)[None], scale=scale), tile.periodic)[0]
         found[:, tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = tile.core(made)
     return found
 
@@ -64,9 +64,16 @@ def test_tiles_cover_each_pixel_once_and_read_windows_of_one_shape(
     for tile in tiles(height, width, reach, core):
         covered[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] += 1
         shapes.add((tile.read_height, tile.read_width))
-        assert tile.margin >= reach
-        assert tile.read_height >= tile.margin + tile.height + reach
-        assert tile.read_width >= tile.margin + tile.width + reach
+        if tile.periodic:
+            assert (tile.height, tile.width, tile.margin) == (height, width, 0)
+            assert tile.read_height % (2 * height) == tile.read_width % (2 * width) == 0
+            assert tile.read_height % MULTIPLE == tile.read_width % MULTIPLE == 0
+            around = 2 * reach + STEP + 2 * MULTIPLE
+            assert tile.read_height * tile.read_width < (height + around) * (width + around)
+        else:
+            assert tile.margin >= reach
+            assert tile.read_height >= tile.margin + tile.height + reach
+            assert tile.read_width >= tile.margin + tile.width + reach
         assert tile.top % STEP == tile.left % STEP == tile.margin % MULTIPLE == 0
         assert max(tile.height, tile.width) <= core
         assert before < (tile.top, tile.left)  # row by row
@@ -76,7 +83,7 @@ def test_tiles_cover_each_pixel_once_and_read_windows_of_one_shape(
     assert CORE % STEP == 0
 
 
-@pytest.mark.parametrize("size", [(1, 1), (7, 13), (355, 32), (100, 150)])
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (5, 40), (7, 13), (355, 32), (100, 150)])
 @pytest.mark.parametrize("core", [48, 144, 576])
 def test_tiles_give_what_one_run_without_them_gives(network: RestoringNetwork, size: tuple, core: int) -> None:
     values = picture(*size)

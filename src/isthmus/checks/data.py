@@ -535,11 +535,12 @@ def image_kind(path: object, what: str) -> DataError:
     )
 
 
-def colour_depth(path: object, bits: int) -> DataError:
-    """Return the error for an image of which only the upper 8 bits could be read."""
+def colour_depth(path: object, bits: int, modes: bool = True) -> DataError:
+    """Return the error for an image of which only the upper 8 bits could be read; ``modes`` says whether one may."""
+    otherwise = ", or accept 8 with mode='rgb' (--mode rgb)" if modes else ""
     return DataError(
         f"data: '{path}' has {bits} bits a channel, of which only 8 would be read; save it as a TIFF or PNG file of 16 "
-        f"bits, or accept 8 with mode='rgb' (--mode rgb)."
+        f"bits{otherwise}."
     )
 
 

@@ -49,7 +49,7 @@ def missing_filled(numbers: int, pictures: int) -> str:
     """Return what is said of missing numbers."""
     what = "number was" if numbers == 1 else "numbers were"
     where = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
-    return f"{numbers:,} missing {what} filled in {where} (NaN counts as missing)"
+    return f"{numbers:,} missing {what} filled in {where} (NaN and infinities count as missing)"
 
 
 def no_onnx(package: str) -> UnavailableError:

@@ -8,6 +8,7 @@ from isthmus.errors import ArtifactError, DataError, ParameterError
 
 __all__ = [
     "damaged_weights",
+    "mask_marks_nothing",
     "mask_of_picture_wanted",
     "memory_of_a_stack",
     "no_mask_of",
@@ -19,6 +20,7 @@ __all__ = [
     "one_source",
     "output_is_input",
     "output_of_records",
+    "several_masks_of",
     "sharpened_and_enlarged",
     "written_without_loss",
 ]
@@ -43,8 +45,16 @@ def no_pictures_left(source: str) -> DataError:
 def mask_of_picture_wanted(name: str) -> ParameterError:
     """Return the error for a picture of which nothing says what is missing."""
     return ParameterError(
-        f"inpaint: nothing says what of '{name}' is missing; name with --mask a picture of its size that is white "
-        f"there and black elsewhere."
+        f"inpaint: nothing says what of '{name}' is missing; name with mask= (--mask) a picture of its size that is "
+        f"white there and black elsewhere."
+    )
+
+
+def mask_marks_nothing(name: str) -> ParameterError:
+    """Return the error for a mask that leaves nothing to fill."""
+    return ParameterError(
+        f"inpaint: the mask marks no pixel of '{name}': all of it is black, transparent or zero; make it white where "
+        f"something is missing."
     )
 
 
@@ -53,6 +63,13 @@ def no_mask_of(name: str, folder: object) -> ParameterError:
     return ParameterError(
         f"inpaint: there is no mask for '{name}' in {folder}; give each picture one of its name, or name one file as "
         f"the mask of all pictures."
+    )
+
+
+def several_masks_of(name: str, masks: Sequence[str]) -> ParameterError:
+    """Return the error for a picture with several masks in the folder of masks, none of exactly its name."""
+    return ParameterError(
+        f"inpaint: {' and '.join(map(repr, masks))} may both be the mask of '{name}'; leave one of them."
     )
 
 

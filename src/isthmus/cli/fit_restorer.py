@@ -10,8 +10,10 @@ from isthmus.cli import inputs, outputs
 from isthmus.cli.fit import SEED, check_checkpoint, keeping
 from isthmus.cli.restorer import DAMAGES
 from isthmus.cli.terminal import Result, Terminal, counted
+from isthmus.errors import ParameterError
 
 if TYPE_CHECKING:
+    from isthmus.data import Data
     from isthmus.models.restorer import Restorer
 
 __all__ = ["fit_restorer"]
@@ -104,7 +106,7 @@ def fit_restorer(
     check_checkpoint(checkpoint, resume=resume, force=force)
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    pictures = inputs.open_data(terminal, data, {"mode": mode, "sizes": "group"})
+    pictures = _pictures(terminal, data, mode)
     with keeping(checkpoint, "within the first two minutes"):
         estimator.fit(pictures, validation=validation, checkpoint=checkpoint)
     estimator.provenance_["command"] = terminal.command
@@ -113,6 +115,16 @@ def fit_restorer(
     told = [note for note in estimator.notes_ if f"{note}." not in pictures.notes]
     terminal.say(*(f"note: {note}" for note in told), f"next: isthmus denoise FILE -m {output}")
     return _fitted(estimator, output)
+
+
+def _pictures(terminal: Terminal, data: str, mode: str | None) -> Data:
+    """Return opened pictures of any sizes; records of another kind are refused."""
+    try:
+        return inputs.open_data(terminal, data, {"mode": mode, "sizes": "group"})
+    except ParameterError:  # sizes are for pictures
+        opened = inputs.open_data(terminal, data, {})
+        checks.are_pictures("fit --model restorer", data, opened.schema.kind)
+        raise
 
 
 def _fitted(estimator: Restorer, output: str) -> Result:

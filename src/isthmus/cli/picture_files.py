@@ -225,7 +225,8 @@ def _pictures_in(
         raise checks.no_pictures_in_folder(folder, [path.name for path in files])
     if len(pictures) < len(files):
         others = len(files) - len(pictures)
-        terminal.say(f"note: of the {len(files):,} files in {folder}, {others:,} are no pictures and were left out.")
+        left = "1 is no picture and was" if others == 1 else f"{others:,} are no pictures and were"
+        terminal.say(f"note: of the {len(files):,} files in {folder}, {left} left out.")
     for path in pictures:
         yield _Found(path, path.relative_to(folder).as_posix(), folder)
 
@@ -325,20 +326,25 @@ class _Masks:
         from isthmus.data import reading
 
         self.path = None if mask is None else Path(os.path.expanduser(mask))
-        self.by_name: dict[str, Path] | None = None
+        self.by_name: dict[str, list[str]] | None = None
         if self.path is None:
             return
-        if reading.status(self.path) is None:
+        if not mask or reading.status(self.path) is None:
             raise ParameterError(f"inpaint: --mask must be a file or a folder; there is no {mask!r}.")
         if self.path.is_dir():
-            files = (path for path in sorted(self.path.rglob("*")) if path.is_file())
-            self.by_name = {str(path.relative_to(self.path).with_suffix("")): path for path in files}
+            self.by_name = {}
+            for path in sorted(path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file()):
+                self.by_name.setdefault(str(path.with_suffix("")), []).append(path.as_posix())
 
     def of(self, one: _Found) -> Path | None:
         """Return the mask of a picture."""
-        if self.by_name is None:
+        if self.path is None or self.by_name is None:
             return self.path
-        found = self.by_name.get(str(Path(one.name).with_suffix("")))
-        if found is None:
+        found = self.by_name.get(str(Path(one.name).with_suffix("")), [])
+        if one.name in found:
+            found = [one.name]
+        if not found:
             raise checks.no_mask_of(one.name, self.path)
-        return found
+        if len(found) > 1:
+            raise checks.several_masks_of(one.name, found)
+        return self.path / found[0]

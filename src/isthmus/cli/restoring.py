@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isthmus import artifact, checks
@@ -17,6 +18,7 @@ from isthmus.cli import inputs, picture_files, transform
 from isthmus.cli.picture_files import RECORDS
 from isthmus.cli.restored import Given, How, Weights, restored
 from isthmus.cli.terminal import Result, Terminal
+from isthmus.data import arrays
 from isthmus.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -273,6 +275,6 @@ def _of_records(verb: str, sources: Sequence[str], given: Given) -> tuple[str, s
 
 def _model(terminal: Terminal, source: str, model: str | None, device: str | None) -> Any:
     """Return the model of records; of an array that may be a picture it is told what it was taken for."""
-    if model is None and source.lower().endswith(".npy"):
+    if model is None and source.lower().endswith(".npy") and len(arrays.npy(Path(source)).shape) == 2:
         terminal.say(f"note: {source} is taken as rows of numbers, for a model; with -m {SHIPPED} it is one picture")
     return inputs.load_model(model or MODEL, device)

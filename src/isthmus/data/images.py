@@ -74,6 +74,7 @@ def from_files(
     mode: str | None = None,
     skip_bad: bool = False,
     notes: Sequence[str] = (),
+    finite: bool = True,
 ) -> Data:
     """Open image files as records.
 
@@ -94,11 +95,13 @@ def from_files(
         Leave unreadable files out and count them, instead of stopping at the first.
     notes : sequence of str, default=()
         What was said already.
+    finite : bool, default=True
+        Whether NaN and infinities are refused.
     """
     with warnings.catch_warnings():
         # Plugins warn about odd metadata and about images that are merely large; neither is news for the user.
         warnings.simplefilter("ignore")
-        return _open_files(paths, source, root, sizes, mode, skip_bad, list(notes))
+        return _open_files(paths, source, root, sizes, mode, skip_bad, list(notes), finite)
 
 
 def _open_files(
@@ -109,6 +112,7 @@ def _open_files(
     mode: str | None,
     skip_bad: bool,
     notes: list[str],
+    finite: bool,
 ) -> Data:
     """Read the headers, decide on sizes and pixels, and decode what fits into memory."""
     scanned = _scan(paths, mode, check=skip_bad)
@@ -134,7 +138,7 @@ def _open_files(
     notes += [f"{count} of {len(found)} images {text}." for text, count in counts.items()]
     notes += _misnamed(images)
     schema = Schema("image", (*fit.size, *((channels,) if channels > 1 else ())), dtype, "files")
-    store = ImageStore([path for path, _ in images], found, mode, fit, schema)
+    store = ImageStore([path for path, _ in images], found, mode, fit, schema, finite)
     labels = _classes(store.paths, root, notes)
     data = Data(schema, _settle(store, schema), labels=labels, names=names, source=source, notes=notes)
     if not data.resident:
@@ -187,7 +191,7 @@ READERS = {"TIFF": tiff, "Netpbm": netpbm}  # Pillow reads the others
 SNIFFED = 1024  # first bytes of a file that tell its format
 
 
-def read_headers(path: Path, mode: str | None, *, limited: bool = True) -> list[Header]:
+def read_headers(path: Path, mode: str | None, *, limited: bool = True, modes: bool = True) -> list[Header]:
     """Return what a file says about the size and pixels of its images.
 
     Parameters
@@ -198,6 +202,8 @@ def read_headers(path: Path, mode: str | None, *, limited: bool = True) -> list[
         What they are to be converted to.
     limited : bool, default=True
         Whether TIFF pages, too, are refused that have more pixels than Pillow allows.
+    modes : bool, default=True
+        Whether whoever asks could name a mode, which is then advised.
 
     Raises
     ------
@@ -216,7 +222,7 @@ def read_headers(path: Path, mode: str | None, *, limited: bool = True) -> list[
         for header in claimed:
             # Pixels of one bit are stored eight to a byte.
             checks.believable_size(path, header.nbytes, stored * (8 if header.dtype == "bool" else 1))
-        return [_in_mode(header, path, mode) for header in claimed]
+        return [_in_mode(header, path, mode, modes) for header in claimed]
 
 
 @contextmanager
@@ -240,10 +246,10 @@ def decoding(path: Path) -> Iterator[None]:
         raise checks.unreadable_image(path, _reason(error, path)) from error
 
 
-def _in_mode(header: Header, path: Path, mode: str | None) -> Header:
+def _in_mode(header: Header, path: Path, mode: str | None, modes: bool) -> Header:
     """Return the header of an image that is converted to 8 bits and the channels of a mode."""
     if mode is None and header.cut_from:
-        raise checks.colour_depth(path, header.cut_from)
+        raise checks.colour_depth(path, header.cut_from, modes)
     if mode is None:
         return header
     if reason := _reason_against_modes(header):
@@ -366,7 +372,13 @@ class ImageStore(stores.Store):
     resident = False
 
     def __init__(
-        self, paths: Sequence[Path], headers: Sequence[Header], mode: str | None, fit: Fit, schema: Schema
+        self,
+        paths: Sequence[Path],
+        headers: Sequence[Header],
+        mode: str | None,
+        fit: Fit,
+        schema: Schema,
+        finite: bool = True,
     ) -> None:
         self.paths = paths
         self.identities = [Identity.of(path) for path in paths]
@@ -375,6 +387,7 @@ class ImageStore(stores.Store):
         self.fit = fit
         self.schema = schema
         self.length = len(paths)
+        self.finite = finite
         pixel = math.prod(side or 1 for side in schema.shape[2:]) * np.dtype(schema.dtype).itemsize
         self.nbytes = sum(math.prod(fit.target or header.size) * pixel for header in headers)
 
@@ -403,7 +416,8 @@ class ImageStore(stores.Store):
         """Decode images of one file."""
         headers = [self.headers[index] for index in indices]
         self.identities[indices[0]].check()
-        return [self.fit.apply(image) for image in decode(self.paths[indices[0]], headers, self.mode)]
+        images = decode(self.paths[indices[0]], headers, self.mode, finite=self.finite)
+        return [self.fit.apply(image) for image in images]
 
     def _empty(self) -> np.ndarray:
         return np.empty((0, *self.schema.shape), self.schema.dtype)  # type: ignore[arg-type]

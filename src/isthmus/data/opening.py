@@ -54,6 +54,7 @@ class Options:
     form: text_tables.Format
     schema: Schema | None
     download: bool
+    finite: bool = True  # whether image files with NaN or infinities are refused
 
 
 def open(
@@ -176,6 +177,24 @@ def open(
     if data is not source and data.labels is not None:
         data.notes += [note for note in (note_on_minus_one(data.labels),) if note]
     data.notes[:] = map(sentence, data.notes)  # they may be printed on a terminal
+    return data
+
+
+def open_with_missing(source: Any) -> Data:
+    """Open pictures of any sizes, or what turns out to be none, for who fills missing numbers.
+
+    NaN and infinities of image files are left where they are, and those of arrays refused, as by :func:`open`.
+
+    Parameters
+    ----------
+    source : path, list or array
+    """
+    options = Options(
+        None, None, "group", None, False, None, None, False, text_tables.Format(), None, False, finite=False
+    )
+    is_path = isinstance(source, (str, os.PathLike))
+    data = _open_name(os.fspath(source), options) if is_path else _open_object(source, options)
+    data.notes[:] = map(sentence, data.notes)
     return data
 
 
@@ -455,6 +474,7 @@ def _open_paths(
             mode=options.mode,
             skip_bad=options.skip_bad,
             notes=notes,
+            finite=options.finite,
         )
     data = parquet.from_parquet(chosen, source=source, columns=options.columns, label_column=options.label_column)
     data.notes[:0] = notes
@@ -513,7 +533,8 @@ def _read(kind: str, path: Path, options: Options, key: str | None, suffix: str,
     if kind == "json":
         return json_lines.from_json_lines(path, **choice)
     if kind == "image":
-        return images.from_files([path], source=path.name, sizes=options.sizes, mode=options.mode)
+        sizes, mode, finite = options.sizes, options.mode, options.finite
+        return images.from_files([path], source=path.name, sizes=sizes, mode=mode, finite=finite)
     if idx.is_idx_file(path):
         return idx.from_idx(path)
     return (

@@ -129,7 +129,7 @@ class Picture:
     def _first_of_file(self) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            headers = images.read_headers(self.path, None, limited=False)
+            headers = images.read_headers(self.path, None, limited=False, modes=False)
         header = headers[0]
         self.notes += [f"{self.path.name}: its pixels {text}." for text in header.conversions if text != PAGES]
         if len(headers) > 1:

@@ -111,7 +111,7 @@ def _rows(pictures: Pictures) -> NDArray[np.int64]:
 
 def _sizes(pictures: Pictures, rows: Sequence[int] | NDArray[np.int64] | range, patch: int) -> list[list[Levels]]:
     """Return pictures at the sizes at which patches can be cut out of them; those that are too small are left out."""
-    found, small, limits = [], 0, pictures.range() if pictures.is_one_array else None
+    found, small, limits = [], 0, pictures.limits
     for row in rows:
         if pictures.missing[row] is not None:
             raise checks.clean_with_holes(OWNER, pictures.names[row])

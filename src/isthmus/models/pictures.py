@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
-from isthmus.errors import ParameterError
+from isthmus.data.opening import open_with_missing
 
 __all__ = ["Pictures"]
 
@@ -29,7 +31,7 @@ class Pictures:
     Parameters
     ----------
     data : Data
-        Of kind "image"; where a number was missing stands a zero.
+        Of kind "image".
     missing : list of (ndarray of bool or None)
         Of each picture where numbers are missing, in its own shape; None where none is.
     back : callable
@@ -50,26 +52,36 @@ class Pictures:
             Whom a sentence names.
         X : array, list, path, Data or Pillow image
             Pictures as :func:`isthmus.data.open` takes them, or a single one: an array of two dimensions or an image of
-            Pillow. NaN counts as missing.
+            Pillow. NaN and infinities count as missing.
 
         Raises
         ------
         DataError, DataTypeError, ShapeError
             They are no pictures, or cannot be read.
         """
+        if isinstance(X, str | os.PathLike) and os.fspath(X).lower().endswith(".npy"):
+            X = isthmus_data.arrays.read_npy(Path(os.path.expanduser(X)))
         unwrapped, given = _many(owner, X)
-        whole, missing = _without_nan(given)
+        whole, missing = _without_missing(given)
         data = _opened(owner, whole)
+        if data.names is not None and np.dtype(data.schema.dtype).kind == "f":
+            missing = [_missing(data.chunk(number, number + 1)[0]) for number in range(len(data))]
         for note in data.notes:
             if not any(words in note for words in USUAL):
                 telling.note(note.rstrip("."))
         missing = [None] * len(data) if missing is None else missing
         return cls(data, missing, lambda pictures: unwrapped(_restored(pictures, data)))
 
-    def __iter__(self) -> Iterator[tuple[Picture, Bools | None]]:
-        """Yield each picture, (h, w[, c]), and where it is missing."""
-        for number, missing in enumerate(self.missing):
-            yield self.data.chunk(number, number + 1)[0], missing
+    def picture(self, number: int) -> Picture:
+        """Return a picture, (h, w[, c])."""
+        found: Picture = self.data.chunk(number, number + 1)[0]
+        missing = self.missing[number]
+        return found if missing is None else np.where(missing, found.dtype.type(0), found)
+
+    def by_size(self, numbers: Iterable[int] | None = None) -> list[int]:
+        """Return the numbers of pictures, by default of all, with those of one size after one another."""
+        sizes = self.data.sizes
+        return sorted(range(len(sizes)) if numbers is None else numbers, key=lambda number: sizes[number])
 
     def tell_of_missing(self) -> None:
         """Tell how many numbers are missing."""
@@ -88,7 +100,7 @@ class Pictures:
         """
         from isthmus.tasks.pixels import Pixels
 
-        picture = self.data.chunk(number, number + 1)[0]
+        picture = self.picture(number)
         low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
         pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
         levels = (pixels.to_unit(picture).clamp(0, 1) * 255).round().byte().numpy()
@@ -104,19 +116,20 @@ class Pictures:
         """Whether all came in one array, so that a number means the same in all of them."""
         return self.data.names is None and self.data.schema.container != "list"
 
-    def range(self) -> tuple[float, float]:
-        """Return the lowest and the highest of all numbers."""
-        ranges = [(float(block.min()), float(block.max())) for _, block in self.data.chunks()]
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The lowest and the highest number of one array; pictures that came apart have limits of their own."""
+        if not self.is_one_array:
+            return None
+        pictures = map(self.picture, range(len(self.data)))
+        ranges = [(float(picture.min()), float(picture.max())) for picture in pictures]
         lowest, highest = zip(*ranges, strict=True)
         return min(lowest), max(highest)
 
 
 def _opened(owner: str, X: Any) -> Data:
     """Return opened pictures of any sizes; records of another kind are refused."""
-    try:
-        data = isthmus_data.open(X, sizes=None if isinstance(X, Data) else "group")
-    except ParameterError:  # sizes are for pictures
-        data = isthmus_data.open(X)
+    data = isthmus_data.open(X) if isinstance(X, Data) else open_with_missing(X)
     checks.are_pictures(owner, data.source, data.schema.kind)
     return data
 
@@ -139,30 +152,35 @@ def _as_image(picture: Picture) -> Any:
     return Image.fromarray(np.ascontiguousarray(picture))
 
 
-def _without_nan(X: Any) -> tuple[Any, list[Bools | None] | None]:
-    """Return pictures in memory with zeros for NaN and for what a masked array hides, and where these were."""
+def _without_missing(X: Any) -> tuple[Any, list[Bools | None] | None]:
+    """Return pictures in memory with zeros for numbers that are missing, and where these were."""
     if isinstance(X, list | tuple) and X and all(isinstance(one, np.ndarray) for one in X):
-        pairs = [_zeros_for_nan(one) for one in X]
+        pairs = [_zeros_for_missing(one) for one in X]
         return [whole for whole, _ in pairs], [missing for _, missing in pairs]
     if isinstance(X, np.ndarray) or hasattr(X, "detach"):
-        whole, missing = _zeros_for_nan(X)
+        whole, missing = _zeros_for_missing(X)
         return whole, None if missing is None else [one if one.any() else None for one in missing]
     return X, None
 
 
-def _zeros_for_nan(X: Any) -> tuple[Any, Bools | None]:
+def _zeros_for_missing(X: Any) -> tuple[Any, Bools | None]:
     """Return an array or a tensor with zeros for what is missing, and where that is; as it is where nothing is."""
     if hasattr(X, "detach"):
-        if not X.is_floating_point() or not bool(X.isnan().any()):
+        if not X.is_floating_point() or bool(X.isfinite().all()):
             return X, None
-        return X.nan_to_num(0.0, posinf=float("inf"), neginf=float("-inf")), X.isnan().cpu().numpy()
-    missing = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else np.zeros((), np.bool_)
+        return X.nan_to_num(0.0, posinf=0.0, neginf=0.0), (~X.isfinite()).cpu().numpy()
+    missing = _missing(X)
     values = np.ma.getdata(X)
+    return (values, None) if missing is None else (np.where(missing, values.dtype.type(0), values), missing)
+
+
+def _missing(X: NDArray[Any]) -> Bools | None:
+    """Return where numbers are missing: NaN, infinite, or hidden by a masked array; None where none is."""
+    values, missing = np.ma.getdata(X), np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else None
     if values.dtype.kind == "f":
-        missing = missing | np.isnan(values)
-    if not missing.any():
-        return values, None
-    return np.where(missing, values.dtype.type(0), values), np.broadcast_to(missing, values.shape)
+        infinite: Bools = ~np.isfinite(values)
+        missing = infinite if missing is None else missing | infinite
+    return missing if missing is not None and missing.any() else None
 
 
 def _restored(pictures: list[Picture], data: Data) -> Any:

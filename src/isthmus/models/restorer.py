@@ -14,10 +14,11 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict, cast
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ SCALES = (1, 2, 3, 4)
 LEVELS = 3  # of the network
 FRESH_RATE, TUNING_RATE, WARM = 0.01, 0.001, 200  # peaks of the learning rate, and steps in which it rises
 EVEN = 0.1  # that an even picture may change, where white is 1
+TOGETHER = 2**16  # pixels of small pictures that go through the network together
 TOLD = 20  # steps after which progress is shown
 
 Bools = NDArray[np.bool_]
@@ -68,7 +70,7 @@ class Restorer(BaseEstimator):
 
     Of two or four channels the last is transparency, which comes back as it is. Three channels are colours; of five or
     more each is restored by itself. White is 1 or 255 of floats, and of whole numbers of more than 8 bits the least of
-    255, 511, 1023, ... that none exceeds; NaN counts as missing, and is filled.
+    255, 511, 1023, ... that none exceeds; NaN and infinities count as missing, and are filled.
 
     Parameters
     ----------
@@ -331,7 +333,7 @@ class Restorer(BaseEstimator):
             What stands in marked pixels is not looked at.
         mask : array, path or list, optional
             What to fill: not zero where a pixel is missing. Of the shape of one picture (the same pixels of each), or
-            of all; channels may be left out. By default the NaNs of pictures of floats.
+            of all; channels may be left out. By default what is missing of pictures of floats.
 
         Returns
         -------
@@ -353,40 +355,57 @@ class Restorer(BaseEstimator):
         pictures = Pictures.of("inpaint", X)
         pictures.tell_of_missing()
         if mask is None and all(missing is None for missing in pictures.missing):
-            raise checks.mask_wanted(pictures.data.source, "image")
+            raise checks.mask_of_picture_wanted(pictures.data.source)
         marks = None if mask is None else Marks(mask, pictures.data)
-        ranges, found = self._ranges(pictures), []
-        for number, (picture, missing) in enumerate(pictures):
-            holes = np.zeros(picture.shape, np.bool_) if missing is None else missing
-            if marks is not None:
-                holes = holes | marks.of(number, pictures.data.chunk(number, number + 1))[0]
-            found.append(self._filled("inpaint", picture, holes, pictures.names[number], ranges))
-        return pictures.back(found)
+
+        def holes(number: int) -> Bools:
+            missing = pictures.missing[number]
+            found = np.zeros(pictures.picture(number).shape, np.bool_) if missing is None else missing
+            if marks is None:
+                return found
+            marked = marks.of(number, pictures.data.chunk(number, number + 1))[0]
+            return found | (marked & _colours(marked.shape))
+
+        numbers = range(len(pictures.missing))
+        if not any(holes(number).any() for number in numbers):
+            raise checks.mask_marks_nothing(pictures.data.source)
+        filled = self._filled("inpaint", pictures, numbers, holes)
+        return pictures.back([filled[number] for number in range(len(filled))])
 
     def _restored(self, task: str, X: Any, *, scale: int = 1, deblur: bool = False) -> Any:
-        """Return pictures restored one by one, in the container they came in."""
+        """Return restored pictures, in the container they came in."""
         self._is_fitted()
         pictures = Pictures.of(task, X)
         pictures.tell_of_missing()
-        ranges, found = self._ranges(pictures), []
-        for name, (picture, missing) in zip(pictures.names, pictures, strict=True):
-            whole = picture if missing is None else self._filled(task, picture, missing, name, ranges)
-            found.append(self.picture(whole, limits=ranges, scale=scale, deblur=deblur))
-        return pictures.back(found)
+        with_holes = [number for number, missing in enumerate(pictures.missing) if missing is not None]
+        filled = self._filled(task, pictures, with_holes, lambda number: cast(Bools, pictures.missing[number]))
 
-    @staticmethod
-    def _ranges(pictures: Pictures) -> tuple[float, float] | None:
-        """Return the range of the numbers of one array; pictures that came apart have one each."""
-        return pictures.range() if pictures.is_one_array else None
+        def whole(number: int) -> NDArray[Any]:
+            return filled[number] if number in filled else pictures.picture(number)
+
+        order = pictures.by_size()
+        given = (_Given(whole(number)) for number in order)
+        made = dict(zip(order, self._pictures(given, pictures.limits, scale=scale, deblur=deblur), strict=True))
+        return pictures.back([made[number] for number in range(len(made))])
 
     def _filled(
-        self, task: str, picture: NDArray[Any], holes: Bools, name: str, limits: tuple[float, float] | None
-    ) -> NDArray[Any]:
-        """Return a picture whose holes, (h, w[, c]), are filled; what is known of it stays as it is, bit for bit."""
-        known: Bools = ~holes if holes.ndim == 2 else ~np.any(holes, axis=2)
-        if not known.any():
-            raise checks.nothing_known(task, name)
-        return np.where(holes, self.picture(picture, known=known, limits=limits), picture)
+        self, task: str, pictures: Pictures, numbers: Iterable[int], holes: Callable[[int], Bools]
+    ) -> dict[int, NDArray[Any]]:
+        """Return pictures by number whose holes, (h, w[, c]), are filled; what is known of them stays, bit for bit."""
+
+        def given(number: int) -> _Given:
+            marked = holes(number)
+            known: Bools = ~marked if marked.ndim == 2 else ~np.any(marked, axis=2)
+            if not known.any():
+                raise checks.nothing_known(task, pictures.names[number])
+            return _Given(pictures.picture(number), known)
+
+        order = pictures.by_size(numbers)
+        made = self._pictures(map(given, order), pictures.limits)
+        return {
+            number: np.where(holes(number), found, pictures.picture(number))
+            for number, found in zip(order, made, strict=True)
+        }
 
     def picture(
         self,
@@ -416,23 +435,38 @@ class Restorer(BaseEstimator):
         -------
         ndarray, shape (scale height, scale width[, channels])
         """
-        from isthmus.tasks.pixels import Pixels
-        from isthmus.tasks.tiling import Whole
+        return next(self._pictures([_Given(picture, known)], limits, scale=scale, deblur=deblur))
 
-        low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
-        pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
-        values = pixels.to_unit(picture)
-        mask = None if known is None else torch.from_numpy(known.astype(np.float32))[None]
-        if mask is not None:
-            values = fill(values[None], mask[None])[0]
-        size = (picture.shape[0] * scale, picture.shape[1] * scale, *picture.shape[2:])
-        result = np.empty(size, picture.dtype)
-        for tile, found in self.tiles_of(Whole(values), pixels, known=mask, scale=scale, deblur=deblur):
-            part = result[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
-            part[...] = found.reshape(part.shape)
-        return result
+    def _pictures(
+        self,
+        given: Iterable[_Given],
+        limits: tuple[float, float] | None,
+        *,
+        scale: int = 1,
+        deblur: bool = False,
+    ) -> Iterator[NDArray[Any]]:
+        """Yield restored pictures in their order; small ones of one size go through the network together."""
+        from isthmus.tasks.tiling import tiles
 
-    @torch.no_grad()
+        waiting: deque[tuple[NDArray[Any], int]] = deque()  # results, and how many of their tiles are to come
+
+        def parts() -> Iterator[_Part]:
+            for one in given:
+                source, pixels, known = one.opened(limits)
+                height, width = (side * scale for side in source.shape[:2])
+                result = np.empty((height, width, *one.picture.shape[2:]), one.picture.dtype)
+                waiting.append((result, sum(1 for _ in tiles(height, width, self.module_.reach))))
+                yield from self._parts(source, pixels, known, scale)
+
+        left = 0
+        for part in self._through_network(parts(), scale, deblur):
+            result, count = waiting[0]
+            found = result[part.tile.top :, part.tile.left :][: part.tile.height, : part.tile.width]
+            found[...] = part.result().reshape(found.shape)
+            left = (left or count) - 1
+            if not left:
+                yield waiting.popleft()[0]
+
     def tiles_of(
         self, source: Source, pixels: Pixels, *, known: Tensor | None = None, scale: int = 1, deblur: bool = False
     ) -> Iterator[tuple[Tile, NDArray[Any]]]:
@@ -452,28 +486,40 @@ class Restorer(BaseEstimator):
         deblur : bool, default=False
             Whether to remove blur.
         """
+        for part in self._through_network(self._parts(source, pixels, known, scale), scale, deblur):
+            yield part.tile, part.result()
+
+    def _parts(self, source: Source, pixels: Pixels, known: Tensor | None, scale: int) -> Iterator[_Part]:
+        """Yield what is read of a picture, tile by tile."""
         from isthmus.tasks.tiling import Enlarged, Whole, tiles
 
         given = source if scale == 1 else Enlarged(source, scale)
-        mask = None if known is None else Whole(known)
-        height, width, _ = given.shape
-        for tile in tiles(height, width, self.module_.reach):
-            x = tile.read(given)
-            seen = None if mask is None else tile.read(mask)[None]
-            found = x.clone()
-            for group in pixels.groups:
-                colours = x[list(group)].expand(3, -1, -1)[None]
-                restored = self._through(planes(colours, seen, scale=scale, deblur=deblur))[0]
-                found[list(group)] = restored if len(group) == 3 else restored.mean(0, keepdim=True)
-            if seen is not None:
-                found = torch.where(seen[0] > 0, x, found)
-            yield tile, pixels.from_unit(tile.core(found))
+        for tile in tiles(*given.shape[:2], self.module_.reach):
+            read = tile.read(given)
+            yield _Part(tile, pixels, read, None if known is None else tile.read(Whole(known)), read.clone())
 
-    def _through(self, x: Tensor) -> Tensor:
+    def _through_network(self, parts: Iterable[_Part], scale: int, deblur: bool) -> Iterator[_Part]:
+        """Yield parts of pictures, restored, in their order; neighbours of one shape go through the network together.
+
+        How many do is bounded by their pixels, so that many small pictures take no more memory than a large one.
+        """
+        for some in _together(parts):
+            height, width, periodic = some[0].tile.shape
+            groups = [(part, list(group)) for part in some for group in part.pixels.groups]
+            count = max(1, TOGETHER // (height * width))
+            for first in range(0, len(groups), count):
+                batch = groups[first : first + count]
+                read = [part.planes(group, scale=scale, deblur=deblur) for part, group in batch]
+                for (part, group), restored in zip(batch, self._through(torch.cat(read), periodic), strict=True):
+                    part.found[group] = restored if len(group) == 3 else restored.mean(0, keepdim=True)
+            yield from some
+
+    @torch.no_grad()
+    def _through(self, x: Tensor, periodic: bool) -> Tensor:
         """Return what the network makes of planes on the host: (b, 6, h, w) -> (b, 3, h, w)."""
         device = next(self.module_.parameters()).device
         with training.products(device.type, self.precision):
-            found = self.module_(x.to(device, memory_format=torch.channels_last))
+            found = self.module_(x.to(device, memory_format=torch.channels_last), periodic)
         return found.float().cpu()
 
     def still_computes(self) -> bool:
@@ -602,6 +648,72 @@ class Restorer(BaseEstimator):
         module = module.eval().requires_grad_(False)
         self.module_ = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+
+def _colours(shape: tuple[int, ...]) -> Bools:
+    """Return which channels of a picture are not transparency, which masks do not mark: (c,) or (1,)."""
+    channels = (*shape, 1)[2]
+    return np.arange(channels) < (channels - 1 if channels in (2, 4) else channels)
+
+
+# ------------------------------------------------------------------ on the way through the network
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A picture in memory, (h, w[, c]), and where it is known, (h, w)."""
+
+    picture: NDArray[Any]
+    known: Bools | None = None
+
+    def opened(self, limits: tuple[float, float] | None) -> tuple[Source, Pixels, Tensor | None]:
+        """Return the picture on the scale of a restorer, with a guess at what is missing; and where it is known."""
+        from isthmus.tasks.pixels import Pixels
+        from isthmus.tasks.tiling import Whole
+
+        low, high = (float(self.picture.min()), float(self.picture.max())) if limits is None else limits
+        pixels = Pixels.of(self.picture.dtype, (*self.picture.shape, 1)[2], low, high)
+        values = pixels.to_unit(self.picture)
+        if self.known is None:
+            return Whole(values), pixels, None
+        known = torch.from_numpy(self.known.astype(np.float32))[None]
+        return Whole(fill(values[None], known[None])[0]), pixels, known
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A tile of a picture: what was read of it, where that is known, and what the network makes of it."""
+
+    tile: Tile
+    pixels: Pixels
+    read: Tensor
+    known: Tensor | None
+    found: Tensor
+
+    def planes(self, group: list[int], *, scale: int, deblur: bool) -> Tensor:
+        """Return what the network reads of channels that are restored together: (1, 6, h, w)."""
+        known = None if self.known is None else self.known[None]
+        return planes(self.read[group].expand(3, -1, -1)[None], known, scale=scale, deblur=deblur)
+
+    def result(self) -> NDArray[Any]:
+        """Return the restored core in the picture's own numbers; what is known of a picture with holes stays."""
+        found = self.found if self.known is None else torch.where(self.known > 0, self.read, self.found)
+        return self.pixels.from_unit(self.tile.core(found))
+
+
+def _together(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
+    """Yield neighbours of one shape in lists, each of as many pixels as go through the network together, or of one."""
+    some: list[_Part] = []
+    pixels = 0
+    for part in parts:
+        size = part.tile.read_height * part.tile.read_width * len(part.pixels.groups)
+        if some and (part.tile.shape != some[0].tile.shape or pixels + size > TOGETHER):
+            yield some
+            some, pixels = [], 0
+        some.append(part)
+        pixels += size
+    if some:
+        yield some
 
 
 def _as_onnx(network: RestoringNetwork) -> bytes:

@@ -42,17 +42,45 @@ OUTPUT = 0.1  # of white, for one unit of the last layer: steps of an optimiser 
 ROUNDS, PACE, MOMENTUM = 16, 1 / 40, 0.7  # of the relaxation of a first guess
 
 
+class Convolution(nn.Conv2d):
+    """3x3, without biases; beyond its border a picture is zero, or goes on with its other side."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=False)
+        with torch.no_grad():
+            nn.init.kaiming_normal_(self.weight, nonlinearity="relu").mul_(gain)
+
+    def forward(self, x: Tensor, periodic: bool = False) -> Tensor:
+        """Return features of the same size."""
+        if not periodic:
+            return super().forward(x)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), self.weight)
+
+
 class Block(nn.Module):
     """x + conv(relu(conv(x))): He et al., "Deep Residual Learning" (CVPR 2016), without normalisation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _convolution(channels, channels)
-        self.second = _convolution(channels, channels, gain=0.1)
+        self.first = Convolution(channels, channels)
+        self.second = Convolution(channels, channels, gain=0.1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, periodic: bool = False) -> Tensor:
         """Return features of the same shape."""
-        return x + self.second(F.relu(self.first(x)))
+        return x + self.second(F.relu(self.first(x, periodic)), periodic)
+
+
+class Blocks(nn.ModuleList):
+    """Blocks, one after another."""
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__(Block(channels) for _ in range(count))
+
+    def forward(self, x: Tensor, periodic: bool = False) -> Tensor:
+        """Return features of the same shape."""
+        for block in self:
+            x = block(x, periodic)
+        return x
 
 
 class RestoringNetwork(nn.Module):
@@ -74,12 +102,12 @@ class RestoringNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self._shape = {"channels": [*channels], "encoder": [*encoder], "decoder": [*decoder]}
-        self.first = _convolution(4 * (PLANES + 1), channels[0])
-        self.down_blocks = nn.ModuleList(_blocks(c, n) for c, n in zip(channels, encoder, strict=True))
+        self.first = Convolution(4 * (PLANES + 1), channels[0])
+        self.down_blocks = nn.ModuleList(Blocks(c, n) for c, n in zip(channels, encoder, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in pairwise(channels))
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1, bias=False) for a, b in pairwise(channels))
-        self.up_blocks = nn.ModuleList(_blocks(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
-        self.last = _convolution(channels[0], 12, gain=0.0)
+        self.up_blocks = nn.ModuleList(Blocks(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
+        self.last = Convolution(channels[0], 12, gain=0.0)
         #: Pixels around one on which its restoration depends, to each side.
         self.reach = _reach(encoder, decoder)
 
@@ -87,26 +115,37 @@ class RestoringNetwork(nn.Module):
         """Return what makes a network of this shape: the parameters by name, as JSON values."""
         return self._shape
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the restored pictures: (b, 6, h, w) -> (b, 3, h, w), h and w multiples of 8."""
-        colours, low = x[:, :3], _smooth(x[:, :3])
+    def forward(self, x: Tensor, periodic: bool = False) -> Tensor:
+        """Return the restored pictures: (b, 6, h, w) -> (b, 3, h, w), h and w multiples of 8.
+
+        Parameters
+        ----------
+        x : tensor, shape (b, 6, h, w)
+        periodic : bool, default=False
+            Whether pictures go on beyond their borders with their other sides, as if they repeated without end.
+        """
+        colours, low = x[:, :3], _smooth(x[:, :3], periodic)
         detail = _rotated(colours - low)
         light = low.mean(1, keepdim=True) - 0.5
-        features = self.first(F.pixel_unshuffle(torch.cat([detail, light, x[:, 3:]], 1), 2))
+        features = self.first(F.pixel_unshuffle(torch.cat([detail, light, x[:, 3:]], 1), 2), periodic)
         skipped = []
         for blocks, down in zip(self.down_blocks, self.down, strict=False):
-            features = blocks(features)
+            features = blocks(features, periodic)
             skipped.append(features)
             features = down(features)
-        features = self.down_blocks[-1](features)
+        features = self.down_blocks[-1](features, periodic)
         for blocks, up in zip(reversed(self.up_blocks), reversed(self.up), strict=True):
-            features = blocks(skipped.pop() + F.pixel_shuffle(up(features), 2))
-        return colours + _rotated_back(F.pixel_shuffle(self.last(features), 2).float() * OUTPUT)
+            features = blocks(skipped.pop() + F.pixel_shuffle(up(features), 2), periodic)
+        return colours + _rotated_back(F.pixel_shuffle(self.last(features, periodic), 2).float() * OUTPUT)
 
 
-def _smooth(x: Tensor) -> Tensor:
+def _smooth(x: Tensor, periodic: bool) -> Tensor:
     """Return pictures without their details, of the same size."""
-    return F.interpolate(F.avg_pool2d(x, SMOOTHED), scale_factor=SMOOTHED, mode="bilinear", align_corners=False)
+    around = SMOOTHED if periodic else 0
+    if periodic:
+        x = F.pad(x, (around,) * 4, mode="circular")
+    low = F.interpolate(F.avg_pool2d(x, SMOOTHED), scale_factor=SMOOTHED, mode="bilinear", align_corners=False)
+    return low[..., around : low.shape[2] - around, around : low.shape[3] - around]
 
 
 # Written out, and not as products of matrices, which mixed precision would round.
@@ -124,17 +163,6 @@ def _rotated_back(x: Tensor) -> Tensor:
     """Return the colours of luma and differences: the inverse rotation, without gains."""
     luma, first, second = (part * n**-0.5 for part, n in zip(x.unbind(1), (3, 2, 6), strict=True))
     return torch.stack([luma + first - second, luma + 2 * second, luma - first - second], 1)
-
-
-def _convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-    made = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    with torch.no_grad():
-        nn.init.kaiming_normal_(made.weight, nonlinearity="relu").mul_(gain)
-    return made
-
-
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels) for _ in range(count)))
 
 
 def _reach(encoder: Sequence[int], decoder: Sequence[int]) -> int:

@@ -89,13 +89,16 @@ def counted(n: int, what: str) -> str:
 
 
 def megapixels(size: float) -> str:
-    """Return the size of a picture, with two digits of a small one.
+    """Return the size of a picture, with two digits of a small one; of a tiny one the pixels.
 
     Examples
     --------
-    >>> megapixels(0.0123), megapixels(0.393216), megapixels(24.16)
-    ('0.012 megapixels', '0.39 megapixels', '24.2 megapixels')
+    >>> megapixels(1e-6), megapixels(0.0123), megapixels(0.393216), megapixels(24.16)
+    ('1 pixel', '0.012 megapixels', '0.39 megapixels', '24.2 megapixels')
     """
+    if size < 0.001:
+        pixels = round(1e6 * size)
+        return "1 pixel" if pixels == 1 else f"{pixels} pixels"
     return f"{size:,.1f} megapixels" if size >= 10 else f"{size:.2g} megapixels"
 
 

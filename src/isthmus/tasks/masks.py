@@ -181,11 +181,13 @@ def _read_mask(mask: Any) -> Bools:
 
 
 def _read_masks(mask: Any) -> list[Bools]:
-    """Return one mask for each picture, from a list of arrays or a folder of pictures."""
+    """Return one mask for each picture, from a list of arrays and files or a folder of pictures."""
     if isinstance(mask, str | os.PathLike):
         data = isthmus_data.open(mask, sizes="group")
         return [painted(np.asarray(picture)[None])[0] for picture in data.chunk(0, len(data))]
-    return [np.asarray(one) != 0 for one in mask]
+    if getattr(mask, "ndim", None) == 2:  # one picture, and not a list of rows
+        mask = [mask]
+    return [_read_mask(one) for one in mask]
 
 
 def painted(pictures: NDArray[Any]) -> Bools:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.checks import pictures as checks
-from isthmus.checks.tasks import mask_wanted
+from isthmus.checks.restoring import mask_marks_nothing, mask_of_picture_wanted
 from isthmus.data import tiled_writing
 from isthmus.data.tiled_writing import Block, Layout
 from isthmus.data.windows import Picture, Read
@@ -254,7 +254,7 @@ class _Work:
         if self.missing == height * width:
             raise checks.all_missing(self.name)
         if filling and not self.missing:
-            raise mask_wanted(self.name, "image")
+            raise mask_of_picture_wanted(self.name) if marked is None else mask_marks_nothing(self.name)
         alpha = self.seen < channels
         self.pixels = Pixels.of(self.dtype, channels, self.low, self.high, alpha=alpha, white=header.white)
         self.notes = self._notes(header.format)

@@ -95,15 +95,22 @@ class Pixels:
     def to_unit(self, picture: NDArray[np.generic]) -> Tensor:
         """Return a window of a picture with 0 for black and 1 for white: (h, w[, c]) -> (c, h, w), float32."""
         planes = picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
-        scaled = (planes.astype(np.float64) - self.black) / (self.white - self.black)
+        # Halves, since the range of the greatest floats is no float; of all other numbers they change nothing.
+        scaled = (planes.astype(np.float64) / 2 - self.black / 2) / self._half
         return torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
+
+    @property
+    def _half(self) -> float:
+        """Half of what lies between black and white."""
+        return self.white / 2 - self.black / 2
 
     def from_unit(self, planes: Tensor) -> NDArray[np.generic]:
         """Return a restored window in the picture's own numbers: (c, h, w) -> (h, w[, c]).
 
         Whole numbers are rounded, and cut at black and white; floats and transparency at what their type holds.
         """
-        found = planes.double().numpy() * (self.white - self.black) + self.black
+        with np.errstate(over="ignore"):  # what is beyond the greatest float is cut
+            found = 2 * (planes.double().numpy() * self._half + self.black / 2)
         dtype = np.dtype(self.dtype)
         least, most = _limits(dtype)
         if dtype.kind != "f":

@@ -4,10 +4,14 @@ A pixel that such a network returns depends on no pixel farther away than its *r
 that overlap by that much on each side, of which only the middle, the core, is kept: what comes out is what the network
 would have made of the whole picture. Beyond its border a picture goes on as in a mirror, however far a tile looks: so a
 pixel depends neither on where the tiles lie nor on how large the picture is.
+
+A picture that goes on as in a mirror is periodic. Where its period is smaller than a tile, as of small pictures, one
+period is read instead, and the network goes on beyond it by itself, with the same result.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -146,6 +150,8 @@ class Tile:
         Of what is read: the same for all tiles of a picture.
     margin : int
         Pixels that are read before the core.
+    periodic : bool
+        Whether what is read is a period of the picture, which goes on with its other sides.
     """
 
     top: int
@@ -155,6 +161,12 @@ class Tile:
     read_height: int
     read_width: int
     margin: int
+    periodic: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """Of what is read, and whether that is periodic: tiles of one shape go through a network together."""
+        return self.read_height, self.read_width, self.periodic
 
     def read(self, source: Source) -> Tensor:
         """Return what is read of a picture: (channels, read_height, read_width)."""
@@ -168,6 +180,8 @@ class Tile:
 def tiles(height: int, width: int, reach: int, core: int = CORE) -> Iterator[Tile]:
     """Yield the tiles of a picture, row by row; all of them read windows of one shape.
 
+    A picture whose mirror images repeat within less than a tile is a tile of its own: one period.
+
     Parameters
     ----------
     height, width : int
@@ -179,10 +193,19 @@ def tiles(height: int, width: int, reach: int, core: int = CORE) -> Iterator[Til
     """
     margin = _up(reach, MULTIPLE)
     high, wide = _even(height, core), _even(width, core)
+    period = _period(height), _period(width)
+    if height <= core and width <= core and math.prod(period) < (high + 2 * margin) * (wide + 2 * margin):
+        yield Tile(0, 0, height, width, *period, margin=0, periodic=True)
+        return
     for top in range(0, height, high):
         for left in range(0, width, wide):
             size = min(high, height - top), min(wide, width - left)
             yield Tile(top, left, *size, high + 2 * margin, wide + 2 * margin, margin)
+
+
+def _period(side: int) -> int:
+    """Return after how many pixels the mirror images of a side repeat, in whole squares of a network."""
+    return math.lcm(2 * side, MULTIPLE)
 
 
 def _even(side: int, core: int) -> int:
