@@ -1391,7 +1391,7 @@ def pictures_to_restore(tmp: Path) -> None:
 
 @advises("checks.restorer.patch_side")
 @advises("checks.restorer.pictures_too_small", 2)
-@advises("checks.restorer.clean_with_holes")
+@advises("checks.restorer.with_holes")
 def pictures_to_learn_from(tmp: Path) -> None:
     with told("it is 40: take 32"):
         small_restorer(patch=40).fit(pictures(2, 48))

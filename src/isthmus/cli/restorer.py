@@ -10,7 +10,8 @@ from isthmus.cli.terminal import counted
 
 __all__ = ["DAMAGES", "about", "scores_of"]
 
-DAMAGES = ("grey_noise_25", "noise_25", "grey_jpeg_10", "scale_2", "grey_holes_50")  # whose scores are shown
+# Whose scores are shown: of damages, and what noisy pictures without clean ones have instead.
+DAMAGES = ("grey_noise_25", "noise_25", "grey_jpeg_10", "scale_2", "grey_holes_50", "estimated", "blind_spot")
 
 
 def about(envelope: Mapping[str, Any]) -> list[str]:

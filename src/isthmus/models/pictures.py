@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
@@ -86,13 +87,25 @@ class Pictures:
         limits : (float, float), optional
             Lowest and highest number of the pictures among which it is; by default its own.
         """
+        levels = [(unit.clamp(0, 1) * 255).round().byte().numpy() for unit in self.units(number, limits)]
+        return [np.ascontiguousarray(np.moveaxis(planes, 0, 2)) for planes in levels]
+
+    def units(self, number: int, limits: tuple[float, float] | None = None) -> list[Tensor]:
+        """Return a picture with 0 for black and 1 for white, without transparency: (3, h, w), or each band as (1, h, w).
+
+        Parameters
+        ----------
+        number : int
+        limits : (float, float), optional
+            Lowest and highest number of the pictures among which it is; by default its own.
+        """
         from isthmus.tasks.pixels import Pixels
 
         picture = self.data.chunk(number, number + 1)[0]
         low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
         pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
-        levels = (pixels.to_unit(picture).clamp(0, 1) * 255).round().byte().numpy()
-        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
+        planes = pixels.to_unit(picture)
+        return [planes[list(group)] for group in pixels.groups]
 
     @property
     def names(self) -> list[str]:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.networks.restoring import RestoringNetwork, planes
@@ -30,6 +31,8 @@ from isthmus.training.noise import Noise
 from isthmus.training.restoring import Plan, cut, middle, turned
 
 __all__ = ["Noisy", "NoisyHeldOut", "NoisyPairs", "recorrupted"]
+
+Float32 = NDArray[np.float32]
 
 RATIO = 0.5  # of the noise that is added to what the network reads, to the noise that is there
 SPACING = 4  # pixels from one hidden one to the next
@@ -82,9 +85,17 @@ class NoisyPairs:
 
     def _pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         values, noise = self.pictures[rng.choice(len(self.pictures), p=self.weights)]
-        patch = turned(cut(values.permute(1, 2, 0).numpy(), self.plan.patch, rng), rng)
-        one, other = recorrupted(Noisy(torch.from_numpy(np.ascontiguousarray(patch)).permute(2, 0, 1), noise), rng)
+        patch = _planes(turned(cut(_pixels(values), self.plan.patch, rng), rng))
+        one, other = recorrupted(Noisy(patch, noise), rng)
         return one.expand(3, -1, -1), other.expand(3, -1, -1)
+
+
+def _pixels(values: Tensor) -> Float32:
+    return values.permute(1, 2, 0).numpy()
+
+
+def _planes(pixels: Float32) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 # ------------------------------------------------------------------ an honest look
@@ -101,7 +112,7 @@ class NoisyHeldOut:
     """
 
     def __init__(self, pictures: Sequence[Noisy], seed: int = 0) -> None:
-        self.pictures = [Noisy(middle(picture.values), picture.noise) for picture in pictures]
+        self.pictures = [Noisy(_planes(middle(_pixels(values))), noise) for values, noise in pictures]
         self.seed = seed
 
     def scores(self, network: RestoringNetwork) -> dict[str, float]:
@@ -160,14 +171,13 @@ def _stein(
     """Return the mean squared error as it is estimated without bias from a noisy picture.
 
     For Gaussian noise ``E |f(y) - x|^2 = E |f(y) - y|^2 - sigma^2 + 2 sigma^2 div f(y)`` (Stein, "Estimation of the Mean
-    of a Multivariate Normal Distribution", 1981), with the divergence from one random direction (Ramani, Blu and Unser,
-    "Monte-Carlo SURE", IEEE TIP 2008). Along noise like the picture's own it covers noise that is alike in channels.
+    of a Multivariate Normal Distribution", 1981). With noise of covariance S the last term is 2 trace(S J), which is
+    expected of d' J d along random directions d of that covariance (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE TIP
+    2008).
     """
     direction = noisy.noise.drawn(noisy.values, rng)
     step = NEARBY / max(variance.mean().sqrt().item(), 1e-12)
     moved = (_restored(network, noisy.values + step * direction) - restored) / step
-    # E d' J d is the trace of the noise's covariance times J, but d lies in the whitened space of each pixel only
-    # where channels are independent; of channels that are alike it weighs them by their covariance, as it must.
     return float((restored - noisy.values).square().mean() - variance.mean() + 2 * (direction * moved).mean())
 
 
