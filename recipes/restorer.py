@@ -39,6 +39,7 @@ from isthmus.training.restoring import (
 
 SHARE_ALIKE = ("cid22",)  # folders that are validated on, and never trained on
 LICENCES = "CC0, public domain, CC BY, Unsplash and Pexels licences: see restorer_1.credits.txt"
+PATCH, BATCH = 104, 10  # pixels a side, and patches of a step
 EVERY = 2000  # steps after which the held-out pictures are scored
 
 
@@ -48,13 +49,13 @@ def paths_of(folder: Path) -> list[Path]:
     return [path for path in found if path.parent.name not in SHARE_ALIKE]
 
 
-def photographs_of(paths: list[Path]) -> Photographs:
+def photographs_of(paths: list[Path], patch: int = PATCH) -> Photographs:
     """Return what can be shown in colour and in grey: for each photograph the sizes at which it can be."""
     colour, grey = [], []
     for path in paths:
         picture = Image.open(path).convert("RGB")
         is_lossless = "-lossless" in path.name
-        sizes = sizes_of(picture, least=1.0 if is_lossless else 2.0)
+        sizes = sizes_of(picture, least=1.0 if is_lossless else 2.0, patch=patch)
         colour.append(sizes)
         if path.suffix == ".webp" and not is_lossless:
             whole = np.asarray(picture.convert("L"))[:, :, np.newaxis]
@@ -84,9 +85,13 @@ def tell(progress: Progress) -> None:
         print(f"step {progress.step}, {psnr:.3f} dB, {progress.seconds / 60:.1f} min", flush=True)
 
 
-def write(path: Path, network: RestoringNetwork, plan: Plan, progress: Progress, device: str) -> None:
+def write(
+    path: Path, network: RestoringNetwork, plan: Plan, progress: Progress, paths: list[Path], device: str
+) -> None:
     """Write the file that the package carries: weights of 16 bits, and how they came about."""
     provenance = {
+        "source": ", ".join(sorted({path.parent.name for path in paths})),
+        "records": len(paths),
         "steps": progress.step,
         "minutes": round(progress.seconds / 60, 1),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
@@ -116,7 +121,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with="nothing")
+    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with="nothing", patch=PATCH, batch_size=BATCH)
     network, device = new_network(plan.seed), torch.device(given.device)
     given.state.mkdir(parents=True, exist_ok=True)
     progress = train(
@@ -128,7 +133,7 @@ def main() -> None:
         checkpoint=given.state / "training.safetensors",
         tell=tell,
     )
-    write(given.output, network, plan, progress, device.type)
+    write(given.output, network, plan, progress, paths, device.type)
 
 
 if __name__ == "__main__":

@@ -137,15 +137,16 @@ def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: Modu
     Image.fromarray(picture(300, 300)).save(tmp_path / "cid22" / "4.webp")
     paths = recipe.paths_of(tmp_path)
     assert [path.name for path in paths] == ["1.webp", "2-lossless.webp", "3.jpg"]
-    found = recipe.photographs_of(paths)
+    found = recipe.photographs_of(paths, patch=128)
     assert [[size.shape[0] for size in sizes] for sizes in found.colour] == [[200], [300, 212, 150], [320, 226]]
     assert [len(sizes) for sizes in found.grey] == [2, 3, 2]  # of lossy WebP the whole brightness, too
     assert len(recipe.validation_of(tmp_path / "cid22").pictures) == 1
     network = small()
     progress = train(network, Patches(found, run := plan(steps=1, data="d")), device=CPU)
-    recipe.write(tmp_path / "w.safetensors", network, run, progress, "cpu")
+    recipe.write(tmp_path / "w.safetensors", network, run, progress, paths, "cpu")
     _, arrays = artifact.read(tmp_path / "w.safetensors", "Restorer")
     assert {array.dtype.name for array in arrays.values()} == {"float16"}
     loaded = isthmus.load(tmp_path / "w.safetensors")
-    assert (loaded.provenance_["steps"], loaded.provenance_["data"]) == (1, "d")
+    said = loaded.provenance_
+    assert (said["steps"], said["data"], said["records"], said["source"]) == (1, "d", 3, "a, b")
     assert loaded.module_.first.weight.dtype == torch.float32

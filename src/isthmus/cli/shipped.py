@@ -38,8 +38,12 @@ class Shipped(NamedTuple):
 
 
 def _of_photographs(provenance: Mapping[str, Any]) -> str:
-    steps = f", {provenance['steps']:,} steps in {provenance['minutes']:,.0f} min" if "steps" in provenance else ""
-    return f"photographs of 13 collections{steps}"
+    if "steps" not in provenance:
+        return "photographs"
+    return (
+        f"{provenance['records']} photographs of {len(provenance['source'].split(', '))} collections, in "
+        f"{provenance['steps']:,} steps and {provenance['minutes']:,.0f} min"
+    )
 
 
 def _of_texts(provenance: Mapping[str, Any]) -> str:

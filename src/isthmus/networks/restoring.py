@@ -140,8 +140,8 @@ def _blocks(channels: int, count: int) -> nn.Sequential:
 def _reach(encoder: Sequence[int], decoder: Sequence[int]) -> int:
     """Return on how many pixels to each side a result depends: 3x3 convolutions see one more of their level's pixels.
 
-    A pixel of a level covers as many as its stride, and where in it the pixel lies is not known beforehand; the averages
-    look a little farther.
+    A pixel of a level covers as many as its stride, and where in it the pixel lies is not known beforehand; the
+    averages look a little farther.
     """
     strides = [2 << level for level in range(len(encoder))]
     convolutions = [2 * n for n in encoder]
