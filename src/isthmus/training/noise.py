@@ -152,7 +152,7 @@ def _line(light: Floats, variances: Floats, counts: NDArray[np.int64]) -> tuple[
     mean, level = np.average(light, weights=weights), np.average(variances, weights=weights)
     spread = (weights * np.square(light - mean)).sum()
     if spread > 0:
-        slope = (weights * (light - mean) * variances).sum() / spread
+        slope = (weights * (light - mean) * (variances - level)).sum() / spread
         if abs(slope) > SIGNIFICANT * spread**-0.5:
             return float(slope), float(level - slope * mean)
     return 0.0, float(level)

@@ -35,6 +35,9 @@ __all__ = ["Noisy", "NoisyHeldOut", "NoisyPairs", "recorrupted"]
 Float32 = NDArray[np.float32]
 
 RATIO = 0.5  # of the noise that is added to what the network reads, to the noise that is there
+# Of the estimated deviation: on photographs with noise of 25 levels, new noise that was 5 % too strong cost .45 dB, and
+# 10 % 1.2 dB; 5 % too weak gained .06 dB, and 10 % too weak cost .24 dB.
+CAUTION = 0.97
 SPACING = 4  # pixels from one hidden one to the next
 HIDINGS = 4  # times that pixels are hidden, in all pictures together at least
 NEARBY = 1e-3  # of white, how far a picture is moved to see how its restoration moves
@@ -57,8 +60,8 @@ class Noisy(NamedTuple):
 
 
 def recorrupted(noisy: Noisy, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return two noisier pictures whose noise is uncorrelated: what is read, and what is to be predicted."""
-    new = noisy.noise.drawn(noisy.values, rng)
+    """Return two noisier pictures whose noise is next to uncorrelated: what is read, and what is to be predicted."""
+    new = CAUTION * noisy.noise.drawn(noisy.values, rng)
     return noisy.values + RATIO * new, noisy.values - new / RATIO
 
 
