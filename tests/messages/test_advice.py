@@ -1406,6 +1406,20 @@ def pictures_to_learn_from(tmp: Path) -> None:
     small_restorer().fit(X[:1])
 
 
+@advises("checks.restorer.noise_is_alike")
+@advises("checks.restorer.hardly_any_noise")
+def noisy_pictures_to_learn_from(tmp: Path) -> None:
+    def notes(X: np.ndarray) -> str:
+        return "; ".join(small_restorer(self_supervised=True).fit(X).notes_)
+
+    X = np.ones((1, 192, 192)) * np.linspace(0.2, 0.8, 192)
+    noise = rng().standard_normal((1, 193, 193))
+    alike = X + 0.05 * (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1])
+    assert "reduce the pictures to half their size and fit again" in notes(alike)
+    assert "fit again" not in notes(alike[:, ::2, ::2])
+    assert "there is nothing to be learned: keep the pictures" in notes(X)
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"

@@ -212,10 +212,13 @@ def _neighbours(values: Tensor) -> Tensor:
 
 
 def _correlations(residual: Tensor) -> np.ndarray:
-    """Return the autocorrelation of a residual, (c, h, w), at some lags."""
+    """Return the autocorrelation at some lags of a residual, (c, h, w), whose variance is that of the noise, 1.
+
+    What is left where a network takes away hardly anything says nothing of the noise: it is not enlarged to 1.
+    """
     centred = (residual - residual.mean((1, 2), keepdim=True)).double()
     height, width = centred.shape[1:]
-    power = centred.square().mean().clamp_min(1e-30)
+    power = centred.square().mean().clamp_min(1)
     found = []
     for down, right in LAGS:
         one = centred[:, down:, max(right, 0) : width + min(right, 0)]
