@@ -11,15 +11,15 @@ __all__ = [
     "are_pictures",
     "fine_tuning_did_harm",
     "hardly_any_noise",
-    "judged_without_clean_pictures",
     "judged_by_learned",
+    "judged_without_clean_pictures",
     "learned_in_levels",
     "learned_reduced",
     "missing_filled",
     "no_colour_picture_alone",
-    "no_onnx",
     "no_nearer_than_neighbours",
     "no_nearer_than_what_came_in",
+    "no_onnx",
     "noise_is_alike",
     "none_held_out",
     "nothing_known",
@@ -143,9 +143,9 @@ def judged_without_clean_pictures(found: Mapping[str, float]) -> str:
     )
     return (
         f"the noise is {noise:.4f} of white (its standard deviation, estimated), and restored pictures are "
-        f"{_gain(found):.1f} dB nearer to clean ones, as is estimated without these; hidden pixels are predicted with an "
-        f"error of {hidden:.4f}, where their neighbours' mean has {neighbours:.4f} and their median {median:.4f}; what is "
-        f"taken away has a correlation of {found['correlation']:.3f} from pixel to pixel"
+        f"{_gain(found):.1f} dB nearer to clean ones, as is estimated without these; hidden pixels are predicted with "
+        f"an error of {hidden:.4f}, where their neighbours' mean has {neighbours:.4f} and their median {median:.4f}; "
+        f"what is taken away has a correlation of {found['correlation']:.3f} from pixel to pixel"
     )
 
 
@@ -161,9 +161,10 @@ def judged_by_learned() -> str:
 def noise_is_alike(correlation: float, colour: float) -> str:
     """Return what is said where the noise is not independent from pixel to pixel."""
     return (
-        f"the noise of neighbouring pixels is alike (what is taken away has a correlation of {correlation:.2f}; noise is "
-        f"{colour:.1f} times as strong at middle frequencies as at high ones), and self_supervised is for noise that is "
-        f"not: do not trust the figures; reduce the pictures to half their size and fit again, or fit to clean ones"
+        f"the noise of neighbouring pixels is alike (what is taken away has a correlation of {correlation:.2f}; noise "
+        f"is {colour:.1f} times as strong at middle frequencies as at high ones), and self_supervised is for noise "
+        f"that is not: do not trust the figures; reduce the pictures to half their size and fit again, or fit to clean "
+        f"ones"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a restorer learns from where there are no clean pictures: noisy ones, their noise, and a look at what came of it."""
+"""What a restorer learns from where there are no clean pictures: noisy ones; and a look at what came of it."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Part(NamedTuple):
     rows: NDArray[np.int64]
 
     def each(self) -> Iterator[tuple[int, tuple[float, float] | None]]:
-        """Yield each row, and the range of the numbers of the array in which it is; with missing numbers it is refused."""
+        """Yield each row, and the range of the numbers of the array in which it is; missing numbers are refused."""
         limits = self.pictures.range() if self.pictures.is_one_array else None
         for row in self.rows.tolist():
             if self.pictures.missing[row] is not None:

@@ -91,7 +91,7 @@ class Pictures:
         return [np.ascontiguousarray(np.moveaxis(planes, 0, 2)) for planes in levels]
 
     def units(self, number: int, limits: tuple[float, float] | None = None) -> list[Tensor]:
-        """Return a picture with 0 for black and 1 for white, without transparency: (3, h, w), or each band as (1, h, w).
+        """Return a picture, 0 for black and 1 for white, without transparency: (3, h, w), or each band as (1, h, w).
 
         Parameters
         ----------

@@ -6,12 +6,13 @@ With noise n of a known covariance in y = x + n, and new noise z like it, two pi
 
 The noise of the two is uncorrelated, since E (n + z / 2)(n - 2 z) = 0, and for Gaussian noise independent. So the
 network that comes nearest to the targets is the one that comes nearest to the clean pictures (Pang et al.,
-"Recorrupted-to-Recorrupted: Unsupervised Deep Learning for Image Denoising", CVPR 2021, theorem 1). How strong the noise
-is, and how it grows with light, :func:`isthmus.training.noise.estimated` finds out.
+"Recorrupted-to-Recorrupted: Unsupervised Deep Learning for Image Denoising", CVPR 2021, section 3). How strong the
+noise is, and how it grows with light, :func:`isthmus.training.noise.estimated` finds out.
 
 This way was chosen on photographs with Gaussian noise, of which it made most: with few steps .7 dB less than a network
 that learned from the clean ones, where targets from neighbouring pixels (Huang et al., "Neighbor2Neighbor", CVPR 2021)
-were 1.1 dB behind. It is for noise that is independent from pixel to pixel; :class:`NoisyHeldOut` finds out whether it is.
+were 1.1 dB behind. It is for noise that is independent from pixel to pixel; :class:`NoisyHeldOut` finds out whether it
+is.
 """
 
 from __future__ import annotations
@@ -173,8 +174,8 @@ def _stein(
 ) -> float:
     """Return the mean squared error as it is estimated without bias from a noisy picture.
 
-    For Gaussian noise ``E |f(y) - x|^2 = E |f(y) - y|^2 - sigma^2 + 2 sigma^2 div f(y)`` (Stein, "Estimation of the Mean
-    of a Multivariate Normal Distribution", 1981). With noise of covariance S the last term is 2 trace(S J), which is
+    For Gaussian noise ``E |f(y) - x|^2 = E |f(y) - y|^2 - sigma^2 + 2 sigma^2 div f(y)`` (Stein, "Estimation of the
+    Mean of a Multivariate Normal Distribution", 1981). With noise of covariance S the last term is 2 trace(S J), which is
     expected of d' J d along random directions d of that covariance (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE TIP
     2008).
     """
