@@ -29,6 +29,7 @@ OWN = (
     ("stacked_mnist", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
+    ("self_supervised", []),
     ("growth", []),
     ("detection_speed", []),
     ("artifact_fuzz", []),

@@ -175,9 +175,9 @@ def _stein(
     """Return the mean squared error as it is estimated without bias from a noisy picture.
 
     For Gaussian noise ``E |f(y) - x|^2 = E |f(y) - y|^2 - sigma^2 + 2 sigma^2 div f(y)`` (Stein, "Estimation of the
-    Mean of a Multivariate Normal Distribution", 1981). With noise of covariance S the last term is 2 trace(S J), which is
-    expected of d' J d along random directions d of that covariance (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE TIP
-    2008).
+    Mean of a Multivariate Normal Distribution", 1981). With noise of covariance S the last term is 2 trace(S J), and
+    trace(S J) is the expectation of d' J d along random directions d of that covariance (Ramani, Blu and Unser,
+    "Monte-Carlo SURE", IEEE TIP 2008).
     """
     direction = noisy.noise.drawn(noisy.values, rng)
     step = NEARBY / max(variance.mean().sqrt().item(), 1e-12)
