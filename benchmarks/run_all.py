@@ -62,6 +62,7 @@ WITH_PEERS = (
 )
 QUICK = {
     "text_autoencoder": ["--seed", "0", "--max-epochs", "0.1"],
+    "self_supervised": ["--minutes", "0.2", "--tuned-minutes", "0.2", "--pictures", "4"],
     "linear_equals_pca": ["--epochs", "1"],
     "encode_memory": ["--gigabytes", "0.5"],
     "step_efficiency": ["--rounds", "1"],
