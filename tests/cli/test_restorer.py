@@ -59,6 +59,7 @@ def test_a_restorer_learns_from_noisy_pictures_alone(run: Run, photos: Path) -> 
     assert "note: the noise is " in ran.err
     said = run("info", "r.safetensors").out
     assert "held out, in dB: estimated " in said
+    assert "denoises pictures, as it learned from noisy ones alone; digest " in said
     assert "note: the noise is " in said
 
 

@@ -462,6 +462,16 @@ def test_noisy_pictures_of_16_bits_and_of_any_channels_are_learned_from(shape: t
     assert not any("256 levels" in note for note in fitted.notes_)
 
 
+def test_pictures_of_files_with_another_white_have_their_own_noise() -> None:
+    X = 0.1 + 0.7 * noisy(made(1, 96, 96), sigma=0.05)[0]
+    X[0, 0] = 1
+    pictures = [np.rint(X * most).astype(np.uint16) for most in (4095, 4000, 20000)]
+    fitted = Restorer(**SMALL, self_supervised=True, max_steps=1, random_state=0).fit(pictures, validation=0)
+    first, second = np.sqrt(fitted.provenance_["noise"]["offset"])
+    assert first == pytest.approx(0.035, rel=0.07)
+    assert second == pytest.approx(0.035 * 20000 / 32767, rel=0.07)
+
+
 def test_noisy_pictures_are_no_smaller_than_a_patch_and_whole() -> None:
     wanted = {**SMALL, "self_supervised": True, "max_steps": 1, "random_state": 0}
     Restorer(**wanted).fit(noisy(made(1, 32, 32)))

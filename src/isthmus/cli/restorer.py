@@ -21,8 +21,11 @@ def about(envelope: Mapping[str, Any]) -> list[str]:
     document = envelope["document"]
     provenance, history = document["provenance"], document.get("history", [])
     channels = ", ".join(map(str, document["network"]["channels"]))
+    uses = "restores pictures: noise, JPEG blocks, holes, small and blurred ones"
+    if provenance.get("self_supervised"):
+        uses = "denoises pictures, as it learned from noisy ones alone"
     return [
-        f"restores pictures: noise, JPEG blocks, holes, small and blurred ones; digest {envelope['sha256'][:SHORT]}",
+        f"{uses}; digest {envelope['sha256'][:SHORT]}",
         f"network of {channels} channels",
         *_about_training(provenance),
         *([scores_of(history[-1])] if history else []),

@@ -25,7 +25,9 @@ ALIKE = 0.15  # correlation of what is taken away, from which noise is not white
 COLOURED = 1.4  # variance at middle frequencies over that at high ones, from which noise is not white
 NEARER = 0.9  # of the noise that may be left where pictures came nearer to clean ones
 
-Kind = tuple[int, tuple[int, ...]]  # how many channels the pictures have, and which of them these are
+# Of the pictures that are taken to have the same noise: how many channels they have, which of them these are, and what
+# black and white are, since pictures of other files may have others.
+Kind = tuple[int, tuple[int, ...], float, float]
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,12 @@ def _planes(part: Part, side: int) -> list[tuple[Kind, Tensor]]:
     found: list[tuple[Kind, Tensor]] = []
     small = 0
     for row, limits in part.each():
-        units = part.pictures.units(row, limits)
-        for number, values in enumerate(units):
-            if min(values.shape[1:]) < side:
+        pixels, unit = part.pictures.unit(row, limits)
+        for group in pixels.groups:
+            if min(unit.shape[1:]) < side:
                 small += 1
             else:
-                found.append(((len(units), (number,) if len(values) == 1 else (0, 1, 2)), values))
+                found.append(((pixels.channels, group, pixels.black, pixels.white), unit[list(group)]))
     if small and found:
         telling.note(checks.small_pictures_left_out(small, side))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.errors import ParameterError
+
+if TYPE_CHECKING:
+    from isthmus.tasks.pixels import Pixels
 
 __all__ = ["Pictures"]
 
@@ -87,11 +90,12 @@ class Pictures:
         limits : (float, float), optional
             Lowest and highest number of the pictures among which it is; by default its own.
         """
-        levels = [(unit.clamp(0, 1) * 255).round().byte().numpy() for unit in self.units(number, limits)]
-        return [np.ascontiguousarray(np.moveaxis(planes, 0, 2)) for planes in levels]
+        pixels, unit = self.unit(number, limits)
+        levels = (unit.clamp(0, 1) * 255).round().byte().numpy()
+        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
 
-    def units(self, number: int, limits: tuple[float, float] | None = None) -> list[Tensor]:
-        """Return a picture, 0 for black and 1 for white, without transparency: (3, h, w), or each band as (1, h, w).
+    def unit(self, number: int, limits: tuple[float, float] | None = None) -> tuple[Pixels, Tensor]:
+        """Return what the numbers of a picture mean, and it with 0 for black and 1 for white: (channels, h, w).
 
         Parameters
         ----------
@@ -104,8 +108,7 @@ class Pictures:
         picture = self.data.chunk(number, number + 1)[0]
         low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
         pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
-        planes = pixels.to_unit(picture)
-        return [planes[list(group)] for group in pixels.groups]
+        return pixels, pixels.to_unit(picture)
 
     @property
     def names(self) -> list[str]:

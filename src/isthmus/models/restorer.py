@@ -182,11 +182,11 @@ class Restorer(BaseEstimator):
 
         With ``self_supervised`` the pictures are noisy, and nothing cleaner is known of them: micrographs, scans,
         pictures of 16 bits or of many bands, each of which is learned from by itself. How strong the noise is, and how
-        it grows with light, is estimated from them. New noise like it is put onto each patch, so that the network reads
-        one noisy version and predicts another, whose noise has nothing in common with the first (Pang et al.,
-        "Recorrupted-to-Recorrupted", CVPR 2021). That is for noise that is independent from pixel to pixel. Whether it
-        is, what the result is worth as far as that can be known without clean pictures, and whether it is any better
-        than what came in, ``notes_`` says and ``provenance_["check"]`` keeps.
+        it grows with light, is estimated from them, as the same for all of one white. New noise like it is put onto
+        each patch, so that the network reads one noisy version and predicts another, whose noise has nothing in common
+        with the first (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). That is for noise that is independent
+        from pixel to pixel. Whether it is, what the result is worth as far as that can be known without clean pictures,
+        and whether it is any better than what came in, ``notes_`` says and ``provenance_["check"]`` keeps.
 
         Held-out pictures are scored before and after. Where they are restored worse afterwards, the weights of the
         start are kept, and ``notes_`` says so.
