@@ -30,6 +30,7 @@ OWN = (
     ("stacked_mnist", []),
     ("semi_supervised_mnist", []),
     ("code_neighbours", []),
+    ("self_supervised", []),
     ("growth", []),
     ("detection_speed", []),
     ("artifact_fuzz", []),
@@ -63,6 +64,7 @@ WITH_PEERS = (
 )
 QUICK = {
     "text_autoencoder": ["--seed", "0", "--max-epochs", "0.1"],
+    "self_supervised": ["--minutes", "0.2", "--tuned-minutes", "0.2", "--pictures", "4"],
     "linear_equals_pca": ["--epochs", "1"],
     "encode_memory": ["--gigabytes", "0.5"],
     "restoration_memory": ["--side", "1200"],

@@ -52,6 +52,17 @@ def test_a_restorer_is_fitted_and_described(run: Run, photos: Path) -> None:
     assert run("verify", "r.safetensors").out.endswith("r.safetensors: ok\n")
 
 
+def test_a_restorer_learns_from_noisy_pictures_alone(run: Run, photos: Path) -> None:
+    ran = run("fit", "photos", *FEW, "--self-supervised", "-o", "r.safetensors")
+    assert ran.code == 0
+    assert "\nheld-out pictures, in dB: estimated " in ran.out
+    assert "note: the noise is " in ran.err
+    said = run("info", "r.safetensors").out
+    assert "held out, in dB: estimated " in said
+    assert "denoises pictures, as it learned from noisy ones alone; digest " in said
+    assert "note: the noise is " in said
+
+
 def test_the_same_command_makes_the_same_file(run: Run, photos: Path) -> None:
     for name in ("a", "b"):
         assert run("fit", "photos", *FEW, "-q", "-o", f"{name}.safetensors").err == ""

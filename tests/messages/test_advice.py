@@ -1426,7 +1426,7 @@ def pictures_to_restore(tmp: Path) -> None:
 
 @advises("checks.restorer.patch_side")
 @advises("checks.restorer.pictures_too_small", 2)
-@advises("checks.restorer.clean_with_holes")
+@advises("checks.restorer.with_holes")
 def pictures_to_learn_from(tmp: Path) -> None:
     with told("it is 40: take 32"):
         small_restorer(patch=40).fit(pictures(2, 48))
@@ -1492,6 +1492,20 @@ def verbs_that_restore_say_what_goes_with_models_and_stacks(tmp: Path) -> None:
     run(*words, "-o", tmp / "y.npy")
     assert main(["denoise", str(tmp / "stack.npy"), "-o", str(tmp / "z.npy"), "--memory", "1GB"]) == 2
     run("denoise", tmp / "stack.npy", "-o", tmp / "z.npy")
+
+
+@advises("checks.restorer.noise_is_alike")
+@advises("checks.restorer.hardly_any_noise")
+def noisy_pictures_to_learn_from(tmp: Path) -> None:
+    def notes(X: np.ndarray) -> str:
+        return "; ".join(small_restorer(self_supervised=True).fit(X).notes_)
+
+    X = np.ones((1, 192, 192)) * np.linspace(0.2, 0.8, 192)
+    noise = rng().standard_normal((1, 193, 193))
+    alike = X + 0.05 * (noise[:, 1:, 1:] + noise[:, :-1, 1:] + noise[:, 1:, :-1] + noise[:, :-1, :-1])
+    assert "reduce the pictures to half their size and fit again" in notes(alike)
+    assert "fit again" not in notes(alike[:, ::2, ::2])
+    assert "there is nothing to be learned: keep the pictures" in notes(X)
 
 
 # ------------------------------------------------------------------ the rest, and the count

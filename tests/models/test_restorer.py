@@ -487,6 +487,72 @@ def test_a_checkpoint_is_kept_and_belongs_to_one_run(tmp_path: Path) -> None:
         Restorer(**SMALL, max_steps=3, random_state=0).fit(X + 1, checkpoint=path)
 
 
+# ------------------------------------------------------------------ fit to noisy pictures alone
+
+
+def noisy(clean: np.ndarray, *, alike: float = 0.0, sigma: float = 0.1) -> np.ndarray:
+    noise = np.random.default_rng(1).standard_normal(clean.shape)
+    noise = ndimage.gaussian_filter(noise, (0, alike, alike)) if alike else noise
+    return clean + sigma * noise / noise.std()
+
+
+def test_a_fit_to_noisy_pictures_alone_makes_them_better_and_says_by_how_much() -> None:
+    clean = 0.1 + 0.8 * ndimage.zoom(made(4, 24, 24), (1, 4, 4), order=1)
+    X = noisy(clean).astype(np.float32)
+    fitted = Restorer(**SMALL, self_supervised=True, max_steps=60, random_state=0).fit(X)
+    gain = psnr(fitted.denoise(X), clean) - psnr(X, clean)
+    assert gain > 3
+    check, said = fitted.provenance_["check"], fitted.notes_[-1]
+    assert 10 * np.log10(check["noise"] / check["error"]) == pytest.approx(gain, abs=1)
+    assert fitted.provenance_["noise"]["offset"] == pytest.approx([0.01], rel=0.1)
+    assert (fitted.provenance_["records"], fitted.provenance_["held_out_records"]) == (3, 1)
+    assert [set(record) for record in fitted.history_] == [{"step", "seconds", "estimated", "blind_spot"}] * 2
+    assert not any("the result is no better" in note or "are alike" in note for note in fitted.notes_), said
+
+
+def test_a_fit_to_noisy_pictures_says_where_it_does_not_apply() -> None:
+    def notes(X: np.ndarray, **changes: Any) -> str:
+        settings = {**SMALL, "self_supervised": True, "max_steps": 1, "random_state": 0} | changes
+        return "; ".join(Restorer(**settings).fit(X).notes_)
+
+    clean = made(2, 96, 96)
+    assert "the noise of neighbouring pixels is alike" in notes(noisy(clean, alike=0.8))
+    assert "there is hardly any noise" in notes(clean.astype(np.float32))
+    assert "the result is no better than what came in" in notes(noisy(clean), learning_rate=1e-9)
+    assert "no picture was held out, so the fit is judged by" in notes(noisy(clean)[:1])
+    assert "the fit did harm: the pictures came back at" in notes(noisy(clean)[:1], learning_rate=3.0)
+
+
+@pytest.mark.parametrize("shape", [(2, 48, 56), (2, 48, 56, 3), (2, 48, 56, 4), (1, 48, 56, 5)])
+def test_noisy_pictures_of_16_bits_and_of_any_channels_are_learned_from(shape: tuple[int, ...]) -> None:
+    X = np.rint(noisy(made(*shape), sigma=0.05).clip(0, 1) * 4000).astype(np.uint16)
+    fitted = Restorer(**SMALL, self_supervised=True, max_steps=1, random_state=0).fit(X)
+    assert len(fitted.provenance_["noise"]["slope"]) == (5 if shape[-1] == 5 else 3 if len(shape) == 4 else 1)
+    assert fitted.denoise(X).dtype == np.uint16
+    assert not any("256 levels" in note for note in fitted.notes_)
+
+
+def test_pictures_of_files_with_another_white_have_their_own_noise() -> None:
+    X = 0.1 + 0.7 * noisy(made(1, 96, 96), sigma=0.05)[0]
+    X[0, 0] = 1
+    pictures = [np.rint(X * most).astype(np.uint16) for most in (4095, 4000, 20000)]
+    fitted = Restorer(**SMALL, self_supervised=True, max_steps=1, random_state=0).fit(pictures, validation=0)
+    first, second = np.sqrt(fitted.provenance_["noise"]["offset"])
+    assert first == pytest.approx(0.035, rel=0.07)
+    assert second == pytest.approx(0.035 * 20000 / 32767, rel=0.07)
+
+
+def test_noisy_pictures_are_no_smaller_than_a_patch_and_whole() -> None:
+    wanted = {**SMALL, "self_supervised": True, "max_steps": 1, "random_state": 0}
+    Restorer(**wanted).fit(noisy(made(1, 32, 32)))
+    with pytest.raises(DataError, match=r"must have 32 pixels a side at least, .* the largest has 31; give larger"):
+        Restorer(**wanted).fit(noisy(made(1, 31, 40)))
+    X = noisy(made(1, 48, 48))
+    X[0, 3, 3] = np.nan
+    with pytest.raises(DataError, match=r"has missing numbers \(NaN\)"):
+        Restorer(**wanted).fit(X)
+
+
 # ------------------------------------------------------------------ the one that comes with the package
 
 

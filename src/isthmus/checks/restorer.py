@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from isthmus.errors import DataError, ParameterError, ShapeError, UnavailableError
 
 __all__ = [
     "are_pictures",
-    "clean_with_holes",
     "fine_tuning_did_harm",
+    "hardly_any_noise",
+    "judged_by_learned",
+    "judged_without_clean_pictures",
     "learned_in_levels",
     "learned_reduced",
     "missing_filled",
     "no_colour_picture_alone",
+    "no_nearer_than_neighbours",
+    "no_nearer_than_what_came_in",
     "no_onnx",
+    "noise_is_alike",
     "none_held_out",
     "nothing_known",
     "patch_side",
     "pictures_too_small",
     "small_pictures_left_out",
     "some_pictures",
+    "with_holes",
 ]
 
 
@@ -86,9 +93,9 @@ def pictures_too_small(owner: str, side: int, patch: int, margins: int) -> DataE
     )
 
 
-def clean_with_holes(owner: str, name: str) -> DataError:
+def with_holes(owner: str, name: str) -> DataError:
     """Return the error for a picture to learn from in which numbers are missing."""
-    return DataError(f"{owner}: {name} has missing numbers (NaN), and is to be learned from as clean; leave it out.")
+    return DataError(f"{owner}: {name} has missing numbers (NaN), and is to be learned from; leave it out.")
 
 
 def small_pictures_left_out(count: int, side: int) -> str:
@@ -118,8 +125,62 @@ def none_held_out() -> str:
 
 def fine_tuning_did_harm(before: float, after: float, pictures: int) -> str:
     """Return what is said of a fit after which held-out pictures are restored worse."""
-    which = "1 held-out picture" if pictures == 1 else f"{pictures:,} held-out pictures"
+    numbers = {0: "the pictures", 1: "1 held-out picture"}  # none: those that were learned from
+    which = numbers.get(pictures, f"{pictures:,} held-out pictures")
     return (
         f"the fit did harm: {which} came back at {after:.2f} dB, and at {before:.2f} dB before, so the weights are "
         f"those that it began with; more pictures or a lower learning rate may help"
     )
+
+
+# --- what is learned from noisy pictures alone -----------------------------------------------------------------------
+
+
+def judged_without_clean_pictures(found: Mapping[str, float]) -> str:
+    """Return what is always said of a fit to noisy pictures, of which no clean ones exist."""
+    noise, hidden, neighbours, median = (
+        math.sqrt(found[name]) for name in ("noise", "hidden_error", "neighbours_error", "median_error")
+    )
+    return (
+        f"the noise is {noise:.4f} of white (its standard deviation, estimated), and restored pictures are "
+        f"{_gain(found):.1f} dB nearer to clean ones, as is estimated without these; hidden pixels are predicted with "
+        f"an error of {hidden:.4f}, where their neighbours' mean has {neighbours:.4f} and their median {median:.4f}; "
+        f"what is taken away has a correlation of {found['correlation']:.3f} from pixel to pixel"
+    )
+
+
+def _gain(found: Mapping[str, float]) -> float:
+    return 10 * math.log10(max(found["noise"], 1e-10) / max(found["error"], 1e-10))
+
+
+def judged_by_learned() -> str:
+    """Return what is said of a fit of which all pictures were learned from."""
+    return "no picture was held out, so the fit is judged by the pictures that it learned from, and their hidden pixels"
+
+
+def noise_is_alike(correlation: float, colour: float) -> str:
+    """Return what is said where the noise is not independent from pixel to pixel."""
+    return (
+        f"the noise of neighbouring pixels is alike (what is taken away has a correlation of {correlation:.2f}; noise "
+        f"is {colour:.1f} times as strong at middle frequencies as at high ones), and self_supervised is for noise "
+        f"that is not: do not trust the figures; reduce the pictures to half their size and fit again, or fit to clean "
+        f"ones"
+    )
+
+
+def hardly_any_noise(noise: float) -> str:
+    """Return what is said where there is nothing to remove."""
+    return f"there is hardly any noise ({noise:.4f} of white), so there is nothing to be learned: keep the pictures"
+
+
+def no_nearer_than_what_came_in(found: Mapping[str, float]) -> str:
+    """Return what is said of a fit that brought nothing."""
+    return (
+        f"the result is no better than what came in ({_gain(found):.1f} dB nearer to clean pictures, as is estimated); "
+        f"more steps or more pictures may help"
+    )
+
+
+def no_nearer_than_neighbours() -> str:
+    """Return what is said of a fit that has learned less than anybody knows of pictures."""
+    return "hidden pixels are predicted no better than by their neighbours; more steps or more pictures may help"

@@ -28,6 +28,7 @@ def fit_restorer(
     model: str = "restorer",
     output: str = "model.safetensors",
     from_: str = "shipped",
+    self_supervised: bool = False,
     mode: str | None = None,
     validation: float | None = None,
     max_steps: int = 1000,
@@ -46,18 +47,22 @@ def fit_restorer(
 
     It learns to undo noise, JPEG blocks, reduction, holes and blur, which are put onto your pictures anew in each step.
     Some pictures are held out and scored before and after; where they come back worse, the weights stay as they were.
+    With --self-supervised your pictures may be noisy, as of a microscope or a scanner: it learns to denoise from them
+    alone, where the noise is independent from pixel to pixel, and says what the result is worth.
     Interrupted with Ctrl-C it leaves a checkpoint, and --resume goes on from there.
 
     Parameters
     ----------
     data : str
-        Clean pictures: a file, a folder or a pattern.
+        Clean pictures: a file, a folder or a pattern. With --self-supervised noisy ones.
     model : {"restorer"}
         The other models have other flags: see isthmus models.
     output : str
         Where to.
     from_ : {"shipped", "nothing"}
         What to begin with: the weights that come with isthmus, or none.
+    self_supervised : bool
+        Learn to denoise from noisy pictures, of which there are no clean ones.
     mode : {"grey", "rgb", "rgba"}
         Convert pictures to these channels; by default they keep what they hold.
     validation : float
@@ -83,6 +88,7 @@ def fit_restorer(
     --------
     isthmus fit photos/ --model restorer -o restorer.safetensors
     isthmus fit photos/ --model restorer --from shipped --max-seconds 600
+    isthmus fit micrographs/ --model restorer --self-supervised -o restorer.safetensors
     isthmus denoise noisy.png -m restorer.safetensors -o clean.png
     """
     checks.choice("fit --model restorer", "--from", from_, tuple(STARTS))
@@ -90,6 +96,7 @@ def fit_restorer(
 
     estimator = Restorer(
         start=STARTS[from_],
+        self_supervised=self_supervised,
         max_steps=max_steps,
         max_seconds=max_seconds,
         batch_size=batch_size,

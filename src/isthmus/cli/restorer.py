@@ -10,7 +10,8 @@ from isthmus.cli.terminal import counted
 
 __all__ = ["DAMAGES", "about", "scores_of"]
 
-DAMAGES = ("grey_noise_25", "noise_25", "grey_jpeg_10", "scale_2", "grey_holes_50")  # whose scores are shown
+# Whose scores are shown: of damages, and what noisy pictures without clean ones have instead.
+DAMAGES = ("grey_noise_25", "noise_25", "grey_jpeg_10", "scale_2", "grey_holes_50", "estimated", "blind_spot")
 
 
 def about(envelope: Mapping[str, Any]) -> list[str]:
@@ -20,8 +21,11 @@ def about(envelope: Mapping[str, Any]) -> list[str]:
     document = envelope["document"]
     provenance, history = document["provenance"], document.get("history", [])
     channels = ", ".join(map(str, document["network"]["channels"]))
+    uses = "restores pictures: noise, JPEG blocks, holes, small and blurred ones"
+    if provenance.get("self_supervised"):
+        uses = "denoises pictures, as it learned from noisy ones alone"
     return [
-        f"restores pictures: noise, JPEG blocks, holes, small and blurred ones; digest {envelope['sha256'][:SHORT]}",
+        f"{uses}; digest {envelope['sha256'][:SHORT]}",
         f"network of {channels} channels",
         *_about_training(provenance),
         *([scores_of(history[-1])] if history else []),

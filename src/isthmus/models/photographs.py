@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,16 @@ from isthmus import checks, telling
 from isthmus.fitting import evenly_spaced, held_out_rows
 from isthmus.models.pictures import Pictures
 from isthmus.networks.degradations import MARGIN
-from isthmus.training.restoring import HeldOut, Photographs, digest_of, luma, sizes_of
+from isthmus.networks.restoring import RestoringNetwork
+from isthmus.training.restoring import HeldOut, Patches, Photographs, Plan, digest_of, luma, sizes_of
 
-__all__ = ["Own", "own_photographs"]
+__all__ = ["LEAST", "MOST", "OWNER", "Own", "Part", "own_photographs", "parted"]
 
 OWNER = "Restorer.fit"
 SHARE, MOST = 10, 16  # one picture of ten is held out, and no more than so many
 LOSSY = (".jpg", ".jpeg")  # files whose pictures carry the traces of their compression
 BYTES = 4 * 2**30  # of pictures that are learned from
-SIDE = 8  # pixels a side of the smallest picture that can be scored
+LEAST = 8  # pixels a side of the smallest picture that can be scored
 
 Levels = NDArray[np.uint8]
 
@@ -50,6 +51,29 @@ class Own:
     records: int
     held_out_records: int
 
+    def batches(self, plan: Plan) -> Patches:
+        """Return what is learned from, step by step."""
+        return Patches(self.photographs, plan)
+
+    def look(self, network: RestoringNetwork) -> tuple[dict[str, Any], list[str]]:
+        """Return what is to be kept and to be said of a fitted network, beside its scores: nothing."""
+        return {}, []
+
+
+class Part(NamedTuple):
+    """Some rows of opened pictures."""
+
+    pictures: Pictures
+    rows: NDArray[np.int64]
+
+    def each(self) -> Iterator[tuple[int, tuple[float, float] | None]]:
+        """Yield each row, and the range of the numbers of the array in which it is; missing numbers are refused."""
+        limits = self.pictures.range() if self.pictures.is_one_array else None
+        for row in self.rows.tolist():
+            if self.pictures.missing[row] is not None:
+                raise checks.with_holes(OWNER, self.pictures.names[row])
+            yield row, limits
+
 
 def own_photographs(X: Any, validation: Any, patch: int, seed: int) -> Own:
     """Return clean pictures to learn from, and those held out; tell what was done to them.
@@ -70,22 +94,42 @@ def own_photographs(X: Any, validation: Any, patch: int, seed: int) -> Own:
     DataError
         None is as large as a patch with its margins, or numbers are missing.
     """
-    pictures = Pictures.of(OWNER, X)
-    rows, own = _rows(pictures), isinstance(validation, int | float | None) and not isinstance(validation, bool)
-    apart = rows[held_out_rows(len(rows), _count(len(rows), validation), seed)] if own else rows[:0]
-    learned = _sizes(pictures, [row for row in rows if row not in apart], patch)
+    # Each picture is kept at several sizes, which add up to twice its own, and in grey.
+    own, others = parted(X, validation, seed, bytes_a_number=3)
+    learned = _sizes(own, patch)
     if not learned:
-        raise checks.pictures_too_small(OWNER, max(min(size) for size in pictures.data.sizes), patch, 2 * MARGIN)
-    others = pictures if own else Pictures.of(OWNER, validation)
-    judged = [sizes[0] for sizes in _sizes(others, apart if own else range(len(others.data)), SIDE - 2 * MARGIN)]
+        raise checks.pictures_too_small(OWNER, max(min(size) for size in own.pictures.data.sizes), patch, 2 * MARGIN)
+    judged = [sizes[0] for sizes in _sizes(others, LEAST - 2 * MARGIN)]
     if not judged:
         telling.note(checks.none_held_out())
-    _tell(pictures)
+    _tell(own.pictures)
     colour = [sizes for sizes in learned if sizes[0].shape[2] == 3]
     grey = [[size if size.shape[2] == 1 else luma(size) for size in sizes] for sizes in learned]
     digest = digest_of([*(size for sizes in learned for size in sizes), *judged])
     held_out = HeldOut(judged, seed) if judged else None
     return Own(Photographs(colour, grey), held_out, digest, len(learned), len(judged))
+
+
+def parted(X: Any, validation: Any, seed: int, *, bytes_a_number: int) -> tuple[Part, Part]:
+    """Return the pictures to learn from and the held-out ones; of too many, as many as memory is meant for.
+
+    Parameters
+    ----------
+    X : pictures
+    validation : pictures, float or None
+        Held-out pictures, or the share of ``X`` to hold out; by default a tenth, one of two at least.
+    seed : int
+        Of the drawing of held-out pictures.
+    bytes_a_number : int
+        That are kept in memory.
+    """
+    pictures = Pictures.of(OWNER, X)
+    rows = _rows(pictures, bytes_a_number)
+    if not isinstance(validation, int | float | None) or isinstance(validation, bool):
+        others = Pictures.of(OWNER, validation)
+        return Part(pictures, rows), Part(others, np.arange(len(others.data)))
+    apart = rows[held_out_rows(len(rows), _count(len(rows), validation), seed)]
+    return Part(pictures, np.setdiff1d(rows, apart)), Part(pictures, apart)
 
 
 def _count(n: int, share: float | None) -> int:
@@ -96,12 +140,11 @@ def _count(n: int, share: float | None) -> int:
     return min(round(n * share), n - 1)
 
 
-def _rows(pictures: Pictures) -> NDArray[np.int64]:
+def _rows(pictures: Pictures, bytes_a_number: int) -> NDArray[np.int64]:
     """Return the numbers of pictures that are learned from: all, or so many as memory is meant for."""
     rows = np.arange(len(pictures.data))
-    # Each is kept at several sizes, which add up to twice its own, and in grey.
     channels = (*pictures.data.schema.shape, 1)[2] or 1
-    size = 3 * channels * sum(height * width for height, width in pictures.data.sizes)
+    size = bytes_a_number * channels * sum(height * width for height, width in pictures.data.sizes)
     if size <= BYTES:
         return rows
     chosen = evenly_spaced(rows, max(1, int(len(rows) * BYTES / size)))
@@ -109,10 +152,10 @@ def _rows(pictures: Pictures) -> NDArray[np.int64]:
     return chosen
 
 
-def _sizes(pictures: Pictures, rows: Sequence[int] | NDArray[np.int64] | range, patch: int) -> list[list[Levels]]:
+def _sizes(part: Part, patch: int) -> list[list[Levels]]:
     """Return pictures at the sizes at which patches can be cut out of them; those that are too small are left out."""
-    found, small, limits = [], 0, pictures.limits
-    for row in rows:
+    pictures, found, small = part.pictures, [], 0
+    for row, limits in part.each():
         if pictures.missing[row] is not None:
             raise checks.clean_with_holes(OWNER, pictures.names[row])
         lossy = pictures.data.names is not None and Path(pictures.names[row]).suffix.lower() in LOSSY

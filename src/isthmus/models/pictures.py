@@ -6,15 +6,19 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
 from isthmus.data import Data
 from isthmus.data.opening import open_with_missing
+
+if TYPE_CHECKING:
+    from isthmus.tasks.pixels import Pixels
 
 __all__ = ["Pictures"]
 
@@ -98,13 +102,25 @@ class Pictures:
         limits : (float, float), optional
             Lowest and highest number of the pictures among which it is; by default its own.
         """
+        pixels, unit = self.unit(number, limits)
+        levels = (unit.clamp(0, 1) * 255).round().byte().numpy()
+        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
+
+    def unit(self, number: int, limits: tuple[float, float] | None = None) -> tuple[Pixels, Tensor]:
+        """Return what the numbers of a picture mean, and it with 0 for black and 1 for white: (channels, h, w).
+
+        Parameters
+        ----------
+        number : int
+        limits : (float, float), optional
+            Lowest and highest number of the pictures among which it is; by default its own.
+        """
         from isthmus.tasks.pixels import Pixels
 
         picture = self.picture(number)
         low, high = (float(picture.min()), float(picture.max())) if limits is None else limits
         pixels = Pixels.of(picture.dtype, 1 if picture.ndim == 2 else picture.shape[2], low, high)
-        levels = (pixels.to_unit(picture).clamp(0, 1) * 255).round().byte().numpy()
-        return [np.ascontiguousarray(np.moveaxis(levels[list(group)], 0, 2)) for group in pixels.groups]
+        return pixels, pixels.to_unit(picture)
 
     @property
     def names(self) -> list[str]:

@@ -31,11 +31,12 @@ from isthmus import artifact, checks, documents, telling, training
 from isthmus.base import seed_of
 from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
 from isthmus.errors import ArtifactError
+from isthmus.models.noisy import OwnNoisy, own_noisy
 from isthmus.models.photographs import Own, own_photographs
 from isthmus.models.pictures import Pictures
 from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
 from isthmus.training.devices import device_named, device_to_load_on
-from isthmus.training.restoring import Patches, Plan, Progress, new_network, train
+from isthmus.training.restoring import Plan, Progress, new_network, train
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Restorer(BaseEstimator):
     ----------
     start : {"shipped", None}, default="shipped"
         What :meth:`fit` begins with: the weights of the package, or none.
+    self_supervised : bool, default=False
+        Whether :meth:`fit` learns to denoise from noisy pictures, of which there are no clean ones.
     max_steps : int, default=1000
         Steps of training.
     max_seconds : float, optional
@@ -102,7 +105,9 @@ class Restorer(BaseEstimator):
     module_ : torch.nn.Module
         The network.
     history_ : list of dict
-        What was measured in training: ``step, seconds`` and PSNR in dB by kind of damage, of held-out pictures.
+        What was measured in training: ``step, seconds`` and PSNR in dB by kind of damage, of held-out pictures. With
+        ``self_supervised`` their PSNR as it is ``estimated``, and that of hidden pixels against their noisy values,
+        ``blind_spot``.
     notes_ : list of str
         What a person should know of the fit, and of the last call.
     provenance_ : dict
@@ -119,6 +124,7 @@ class Restorer(BaseEstimator):
     """
 
     start: str | None = "shipped"
+    self_supervised: bool = False
     max_steps: int = 1000
     max_seconds: float | None = None
     batch_size: int = 10
@@ -174,7 +180,15 @@ class Restorer(BaseEstimator):
     def fit(
         self, X: Any, y: Any = None, *, validation: Any = None, checkpoint: str | os.PathLike[str] | None = None
     ) -> Self:
-        """Learn to restore clean pictures that are damaged anew for every step.
+        """Learn to restore clean pictures that are damaged anew for every step, or noisy ones as they are.
+
+        With ``self_supervised`` the pictures are noisy, and nothing cleaner is known of them: micrographs, scans,
+        pictures of 16 bits or of many bands, each of which is learned from by itself. How strong the noise is, and how
+        it grows with light, is estimated from them, as the same for all of one white. New noise like it is put onto
+        each patch, so that the network reads one noisy version and predicts another, whose noise has nothing in common
+        with the first (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). That is for noise that is independent
+        from pixel to pixel. Whether it is, what the result is worth as far as that can be known without clean pictures,
+        and whether it is any better than what came in, ``notes_`` says and ``provenance_["check"]`` keeps.
 
         Held-out pictures are scored before and after. Where they are restored worse afterwards, the weights of the
         start are kept, and ``notes_`` says so.
@@ -182,11 +196,13 @@ class Restorer(BaseEstimator):
         Parameters
         ----------
         X : pictures
-            Clean ones. Those of JPEG files are reduced to a half, where they are large enough.
+            Clean ones. Those of JPEG files are reduced to a half, where they are large enough. With
+            ``self_supervised`` noisy ones, that are learned from as they are.
         y : None
             Not looked at.
         validation : pictures, float or None
             Held-out pictures, or the share of ``X`` to hold out; 0 for none. By default a tenth, one of two at least.
+            With ``self_supervised`` they are noisy, too.
         checkpoint : path, optional
             A file to keep the state of the run in. Where it is there already, the run goes on from it, and ends with
             the weights of one that was never stopped.
@@ -217,7 +233,7 @@ class Restorer(BaseEstimator):
         """
         self.check_parameters()
         device, seed = device_named(type(self).__name__, self.device), seed_of(self.random_state)
-        own = own_photographs(X, validation, self.patch, seed)
+        own = (own_noisy if self.self_supervised else own_photographs)(X, validation, self.patch, seed)
         network = self._beginning(seed)
         first = {name: weights.clone() for name, weights in network.state_dict().items()}
         plan = Plan(
@@ -233,7 +249,7 @@ class Restorer(BaseEstimator):
         )
         progress = train(
             network,
-            Patches(own.photographs, plan),
+            own.batches(plan),
             device=device,
             held_out=own.held_out,
             max_seconds=self.max_seconds,
@@ -242,12 +258,20 @@ class Restorer(BaseEstimator):
             tell=_shown(plan) if self.verbose else lambda _: None,
         )
         self.history_, self._told = progress.history, None
-        self.provenance_ = _provenance(plan, progress, own, device) | {"start": self.start, "source": _source(X)}
+        self.provenance_ = _provenance(plan, progress, own, device) | {
+            "start": self.start,
+            "self_supervised": self.self_supervised,
+            "source": _source(X),
+        }
         self.notes_ = telling.sentences()
         if progress.history and (harm := _harm(progress.history, own.held_out_records)):
             network.load_state_dict(first)
             self.notes_.append(harm)
-        return self._use(network, device)
+        self._use(network, device)
+        kept, said = own.look(self.module_)
+        self.provenance_ |= kept
+        self.notes_ += said
+        return self
 
     def _beginning(self, seed: int) -> RestoringNetwork:
         """Return the network that a fit begins with."""
@@ -770,7 +794,7 @@ def _source(X: Any) -> str:
     return os.fspath(X) if isinstance(X, str | os.PathLike) else getattr(X, "source", "X")
 
 
-def _provenance(plan: Plan, progress: Progress, own: Own, device: torch.device) -> dict[str, Any]:
+def _provenance(plan: Plan, progress: Progress, own: Own | OwnNoisy, device: torch.device) -> dict[str, Any]:
     return {
         "isthmus": __version__,
         "torch": torch.__version__,

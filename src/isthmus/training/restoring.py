@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -30,10 +30,27 @@ from isthmus.training import checkpoints
 from isthmus.training.optimizers import Muon, load_state_tensors, state_tensors
 from isthmus.training.precision import autocast
 
-__all__ = ["HeldOut", "Patches", "Photographs", "Plan", "digest_of", "luma", "new_network", "sizes_of", "train"]
+__all__ = [
+    "Batches",
+    "HeldOut",
+    "Patches",
+    "Photographs",
+    "Plan",
+    "Progress",
+    "Scoring",
+    "cut",
+    "digest_of",
+    "luma",
+    "middle",
+    "new_network",
+    "sizes_of",
+    "train",
+    "turned",
+]
 
 Levels = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 GREY = 0.45  # share of grey patches where there are pictures in colour
 SIZES = 4  # at which a picture is shown, each smaller than the last by the root of 2
@@ -153,12 +170,21 @@ def luma(picture: Levels) -> Levels:
     return np.asarray(Image.fromarray(picture).convert("L"))[:, :, np.newaxis]
 
 
-def digest_of(parts: Iterable[bytes | Levels]) -> str:
+def digest_of(parts: Iterable[bytes | NDArray[Any]]) -> str:
     """Return the SHA-256 of what is learned from, in hexadecimal."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part if isinstance(part, bytes) else f"{part.shape}".encode() + part.tobytes())
     return digest.hexdigest()
+
+
+class Batches(Protocol):
+    """What is learned from, step by step."""
+
+    plan: Plan
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return what the network reads, (b, 6, h, w), and what it is to return, (b, 3, h, w)."""
 
 
 class Patches:
@@ -196,16 +222,22 @@ class Patches:
         sizes = kind[rng.choice(len(kind), p=self.weights[id(kind)])]
         areas = np.sqrt([size.size for size in sizes])
         picture = sizes[rng.choice(len(sizes), p=areas / areas.sum())]
-        found = max((self._cut(picture, rng) for _ in range(rng.integers(1, 3))), key=np.var)
-        if rng.random() < 0.5:
-            found = found.transpose(1, 0, 2)
-        found = found[:: rng.choice([1, -1]), :: rng.choice([1, -1])]
+        side = self.plan.patch + 2 * MARGIN
+        found = turned(max((cut(picture, side, rng) for _ in range(rng.integers(1, 3))), key=np.var), rng)
         return np.ascontiguousarray(np.broadcast_to(found, (*found.shape[:2], 3)))
 
-    def _cut(self, picture: Levels, rng: np.random.Generator) -> Levels:
-        side = self.plan.patch + 2 * MARGIN
-        top, left = (rng.integers(length - side + 1) for length in picture.shape[:2])
-        return picture[top : top + side, left : left + side]
+
+def cut(picture: NDArray[Number], side: int, rng: np.random.Generator) -> NDArray[Number]:
+    """Return a square of a picture, (h, w, channels), drawn at random."""
+    top, left = (rng.integers(length - side + 1) for length in picture.shape[:2])
+    return picture[top : top + side, left : left + side]
+
+
+def turned(patch: NDArray[Number], rng: np.random.Generator) -> NDArray[Number]:
+    """Return a patch, (h, w, channels), turned and flipped at random."""
+    if rng.random() < 0.5:
+        patch = patch.transpose(1, 0, 2)
+    return patch[:: rng.choice([1, -1]), :: rng.choice([1, -1])]
 
 
 def _weights(kind: Sequence[Sequence[Levels]]) -> NDArray[np.float64]:
@@ -236,10 +268,10 @@ def loss_of(restored: Tensor, clean: Tensor) -> Tensor:
 
 def train(
     network: RestoringNetwork,
-    patches: Patches,
+    patches: Batches,
     *,
     device: torch.device,
-    held_out: HeldOut | None = None,
+    held_out: Scoring | None = None,
     every: int | None = None,
     max_seconds: float | None = None,
     checkpoint: Path | None = None,
@@ -252,10 +284,10 @@ def train(
     Parameters
     ----------
     network : RestoringNetwork
-    patches : Patches
+    patches : Batches
         What it learns from, by plan.
     device : device
-    held_out : HeldOut, optional
+    held_out : Scoring, optional
         Pictures that are scored before the first step, after the last, and in between.
     every : int, optional
         Steps after which to score them, too.
@@ -328,7 +360,7 @@ def _finite(loss: Tensor, step: int) -> float:
 
 def _score(
     progress: Progress,
-    held_out: HeldOut | None,
+    held_out: Scoring | None,
     network: RestoringNetwork,
     tell: Callable[[Progress], None],
     *,
@@ -341,7 +373,7 @@ def _score(
         tell(progress)
 
 
-def _ahead(patches: Patches, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _ahead(patches: Batches, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the batches of the steps from a first one, made while the network is busy with those before."""
     steps = patches.plan.steps
     with ThreadPoolExecutor(2) as pool:
@@ -372,6 +404,13 @@ def _begun(path: Path | None, plan: Plan, network: RestoringNetwork, optimizer: 
 # ------------------------------------------------------------------ held-out pictures
 
 
+class Scoring(Protocol):
+    """Pictures by which a network is judged."""
+
+    def scores(self, network: RestoringNetwork) -> dict[str, float]:
+        """Return PSNR in dB by name."""
+
+
 class HeldOut:
     """The middle of pictures that are not trained on, damaged with a fixed seed.
 
@@ -383,7 +422,7 @@ class HeldOut:
     """
 
     def __init__(self, pictures: Sequence[Levels], seed: int = 0) -> None:
-        self.pictures, self.seed = [_middle(picture) for picture in pictures], seed
+        self.pictures, self.seed = [middle(picture) for picture in pictures], seed
 
     @torch.no_grad()
     def scores(self, network: RestoringNetwork) -> dict[str, float]:
@@ -398,8 +437,8 @@ class HeldOut:
         return {name: round(float(np.mean(values)), 3) for name, values in found.items()}
 
 
-def _middle(picture: Levels) -> Levels:
-    """Return the middle of a picture, of sides that the network can read."""
+def middle(picture: NDArray[Number]) -> NDArray[Number]:
+    """Return the middle of a picture, (h, w, channels), of sides that the network can read."""
     sides = [min(CROP, length // 8 * 8) for length in picture.shape[:2]]
     top, left = ((length - side) // 2 for length, side in zip(picture.shape[:2], sides, strict=True))
     return picture[top : top + sides[0], left : left + sides[1]]
