@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
     def each(self) -> Iterator[tuple[int, tuple[float, float] | None]]:
         """Yield each row, and the range of the numbers of the array in which it is; missing numbers are refused."""
-        limits = self.pictures.range() if self.pictures.is_one_array else None
+        limits = self.pictures.limits
         for row in self.rows.tolist():
             if self.pictures.missing[row] is not None:
                 raise checks.with_holes(OWNER, self.pictures.names[row])
@@ -156,8 +156,6 @@ def _sizes(part: Part, patch: int) -> list[list[Levels]]:
     """Return pictures at the sizes at which patches can be cut out of them; those that are too small are left out."""
     pictures, found, small = part.pictures, [], 0
     for row, limits in part.each():
-        if pictures.missing[row] is not None:
-            raise checks.clean_with_holes(OWNER, pictures.names[row])
         lossy = pictures.data.names is not None and Path(pictures.names[row]).suffix.lower() in LOSSY
         for levels in pictures.levels(row, limits):
             image = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
