@@ -123,7 +123,8 @@ def test_demo_beats_pca_and_says_what_to_type_next(run: Run) -> None:
     }
     assert all(float(coverage) > 0.7 for *_, coverage, _ in figures.values())
     assert len(figures) == 2
-    at_work = [line.split()[-4:] for line in ran.out.partition("plain pixels:")[2].splitlines() if "0." in line]
+    uses = ran.out.partition("plain pixels:")[2].partition("Photographs")[0]
+    at_work = [line.split()[-4:] for line in uses.splitlines() if "0." in line]
     assert len(at_work) == 4
     photographs = [line for line in ran.out.splitlines() if line.startswith(("china.jpg: ", "flower.jpg: "))]
     assert len(photographs) == 3
