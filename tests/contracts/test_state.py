@@ -80,6 +80,8 @@ def made() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield detector, ()
     yield from ((scorer, ()) for scorer in detector.scorers_.values())
     yield tasks.Tuner(model=models.Autoencoder(**QUICK), n_trials=1, cv=2, random_state=0).fit(ROWS), ()
+    small = {"start": None, "channels": (4, 4, 4), "patch": 32, "batch_size": 2, "max_steps": 1}
+    yield isthmus.Restorer(**small, random_state=0).fit(np.random.default_rng(0).random((2, 64, 64))), ()
     yield CodeDensity.fit(ROWS, 0), (4,)
     yield tasks.feature_network(PICTURES, LABELS, cache=False), ()
     for records, scaling in ((ROWS, "quantile"), (PICTURES, "unit"), (TEXTS, "none"), (TABLE, "quantile")):

@@ -137,9 +137,13 @@ def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: Modu
     Image.fromarray(picture(300, 300)).save(tmp_path / "cid22" / "4.webp")
     paths = recipe.paths_of(tmp_path)
     assert [path.name for path in paths] == ["1.webp", "2-lossless.webp", "3.jpg"]
-    found = recipe.photographs_of(paths, patch=128)
-    assert [[size.shape[0] for size in sizes] for sizes in found.colour] == [[200], [300, 212, 150], [320, 226]]
-    assert [len(sizes) for sizes in found.grey] == [2, 3, 2]  # of lossy WebP the whole brightness, too
+    found = recipe.photographs_of(paths)
+    assert [[size.shape[0] for size in sizes] for sizes in found.colour] == [
+        [200, 141],
+        [300, 212, 150],
+        [320, 226, 160],
+    ]
+    assert [len(sizes) for sizes in found.grey] == [3, 3, 3]  # of lossy WebP the whole brightness, too
     assert len(recipe.validation_of(tmp_path / "cid22").pictures) == 1
     network = small()
     progress = train(network, Patches(found, run := plan(steps=1, data="d")), device=CPU)
