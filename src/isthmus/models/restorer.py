@@ -579,7 +579,7 @@ class Restorer(BaseEstimator):
         Its input ``planes`` is float32 of shape (pictures, 6, height, width), sides multiples of 8: red, green and blue
         from 0 to 1 (all alike of a grey picture), with a guess where they are missing; 1 where a pixel is known; half
         the binary logarithm of how much the picture was enlarged beforehand; and 1 where blur is to be removed. Its
-        output ``restored`` has the three colours. Of tiles of a larger picture the outer 80 pixels are to be cut off.
+        output ``restored`` has the three colours. Of tiles of a larger picture the outer 72 pixels are to be cut off.
 
         Parameters
         ----------

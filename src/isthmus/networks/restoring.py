@@ -10,7 +10,7 @@ With D halving the sides and U doubling them::
     x^ = x + T' r / 10
 
 The rotation T separates luma from two differences of colours. What varies from pixel to pixel is small beside what does
-not, and reaches the network apart from it and enlarged: it learned many times faster so.
+not, and reaches the network apart from it and enlarged, so that steps of one length suit both.
 
 Nothing runs at full size, so that what a processor moves stays small beside what it computes. Convolutions have no
 biases: a network that only scales and cuts generalises to noise stronger and weaker than it has seen (Mohan et al.,
