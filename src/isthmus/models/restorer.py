@@ -15,10 +15,10 @@ import os
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
 
 import numpy as np
 import torch
@@ -382,7 +382,7 @@ class Restorer(BaseEstimator):
             raise checks.mask_of_picture_wanted(pictures.data.source)
         marks = None if mask is None else Marks(mask, pictures.data)
 
-        def holes(number: int) -> Bools:
+        def holes_of(number: int) -> Bools:
             missing = pictures.missing[number]
             found = np.zeros(pictures.picture(number).shape, np.bool_) if missing is None else missing
             if marks is None:
@@ -390,10 +390,10 @@ class Restorer(BaseEstimator):
             marked = marks.of(number, pictures.data.chunk(number, number + 1))[0]
             return found | (marked & _colours(marked.shape))
 
-        numbers = range(len(pictures.missing))
-        if not any(holes(number).any() for number in numbers):
+        holes = {number: holes_of(number) for number in range(len(pictures.missing))}
+        if not any(marked.any() for marked in holes.values()):
             raise checks.mask_marks_nothing(pictures.data.source)
-        filled = self._filled("inpaint", pictures, numbers, holes)
+        filled = self._filled("inpaint", pictures, holes)
         return pictures.back([filled[number] for number in range(len(filled))])
 
     def _restored(self, task: str, X: Any, *, scale: int = 1, deblur: bool = False) -> Any:
@@ -401,8 +401,8 @@ class Restorer(BaseEstimator):
         self._is_fitted()
         pictures = Pictures.of(task, X)
         pictures.tell_of_missing()
-        with_holes = [number for number, missing in enumerate(pictures.missing) if missing is not None]
-        filled = self._filled(task, pictures, with_holes, lambda number: cast(Bools, pictures.missing[number]))
+        holes = {number: missing for number, missing in enumerate(pictures.missing) if missing is not None}
+        filled = self._filled(task, pictures, holes)
 
         def whole(number: int) -> NDArray[Any]:
             return filled[number] if number in filled else pictures.picture(number)
@@ -412,22 +412,20 @@ class Restorer(BaseEstimator):
         made = dict(zip(order, self._pictures(given, pictures.limits, scale=scale, deblur=deblur), strict=True))
         return pictures.back([made[number] for number in range(len(made))])
 
-    def _filled(
-        self, task: str, pictures: Pictures, numbers: Iterable[int], holes: Callable[[int], Bools]
-    ) -> dict[int, NDArray[Any]]:
+    def _filled(self, task: str, pictures: Pictures, holes: Mapping[int, Bools]) -> dict[int, NDArray[Any]]:
         """Return pictures by number whose holes, (h, w[, c]), are filled; what is known of them stays, bit for bit."""
 
         def given(number: int) -> _Given:
-            marked = holes(number)
+            marked = holes[number]
             known: Bools = ~marked if marked.ndim == 2 else ~np.any(marked, axis=2)
             if not known.any():
                 raise checks.nothing_known(task, pictures.names[number])
             return _Given(pictures.picture(number), known)
 
-        order = pictures.by_size(numbers)
+        order = pictures.by_size(holes)
         made = self._pictures(map(given, order), pictures.limits)
         return {
-            number: np.where(holes(number), found, pictures.picture(number))
+            number: np.where(holes[number], found, pictures.picture(number))
             for number, found in zip(order, made, strict=True)
         }
 
