@@ -5,6 +5,9 @@
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it:
 they give colour only after they were reduced to a half or less, and grey at their full size. The run can be stopped at
 any time and goes on where it was: all that it needs lies in ``STATE``. How it learns: `isthmus.training.restoring`.
+
+The weights that ship took two runs: 12,500 steps from nothing at the rate of the default, and then longer at a lower
+one, ``--begin-with restorer_1.safetensors --rate 0.004``.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import torch
 from PIL import Image
 
 import isthmus
-from isthmus import artifact
+from isthmus import Restorer, artifact
 from isthmus.networks.restoring import RestoringNetwork
 from isthmus.training.restoring import (
     HeldOut,
@@ -84,6 +87,13 @@ def tell(progress: Progress) -> None:
         print(f"step {progress.step}, {psnr:.3f} dB, {progress.seconds / 60:.1f} min", flush=True)
 
 
+def begun(weights: Path | None, seed: int) -> tuple[RestoringNetwork, str]:
+    """Return the network at the first step, and the name of what it begins with: "nothing", or a digest."""
+    if weights is None:
+        return new_network(seed), "nothing"
+    return Restorer.load(weights).module_, hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
 def write(
     path: Path, network: RestoringNetwork, plan: Plan, progress: Progress, paths: list[Path], device: str
 ) -> None:
@@ -101,6 +111,8 @@ def write(
         "numpy": np.__version__,
         "python": platform.python_version(),
         "seed": plan.seed,
+        "begun_with": plan.begun_with,
+        "rate": plan.rate,
         "data": plan.data,
         "licence": LICENCES,
     }
@@ -116,12 +128,16 @@ def main() -> None:
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--begin-with", type=Path, help="weights to go on from; nothing by default")
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="learning rate of the first step")
+    parser.add_argument("--minutes", type=float, help="time after which to be done; the rate falls accordingly")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with="nothing")
-    network, device = new_network(plan.seed), torch.device(given.device)
+    network, begun_with = begun(given.begin_with, Plan.seed)
+    plan = Plan(given.steps, digest_of(digests_of(paths)), begun_with, rate=given.rate)
+    device = torch.device(given.device)
     given.state.mkdir(parents=True, exist_ok=True)
     progress = train(
         network,
@@ -129,6 +145,7 @@ def main() -> None:
         device=device,
         held_out=validation_of(given.validation),
         every=EVERY,
+        max_seconds=None if given.minutes is None else 60 * given.minutes,
         checkpoint=given.state / "training.safetensors",
         tell=tell,
     )
