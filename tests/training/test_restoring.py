@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -154,3 +155,11 @@ def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: Modu
     said = loaded.provenance_
     assert (said["steps"], said["data"], said["records"], said["source"]) == (1, "d", 3, "a, b")
     assert loaded.module_.first.weight.dtype == torch.float32
+
+
+def test_the_recipe_goes_on_from_weights_and_names_them(recipe: ModuleType, tmp_path: Path) -> None:
+    assert recipe.begun(None, 0)[1] == "nothing"
+    path = isthmus.models.restorer.SHIPPED
+    network, name = recipe.begun(path, 0)
+    assert name == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert torch.equal(network.first.weight, isthmus.load(path).module_.first.weight)
