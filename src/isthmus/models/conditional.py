@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import RetiredParameters
 from isthmus.models.composition import compose
 from isthmus.models.variational import PriorModel
@@ -101,22 +101,21 @@ class ConditionalVAE(PriorModel):
         q, logits = self.module_.posterior_and_logits(step.x)
         z, log_q = q.draw(step.rng)
         nll, kl_of_classes = self._nll_and_kl(step, z, logits)
-        count = (labels >= 0).sum().clamp_min(1)
-        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / count
+        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
         return {
             "reconstruction": nll.mean(),
             "kl": self.kl_weight(step) * self.kl(q, z, log_q),
-            "class": self.alpha * of_labelled + kl_of_classes.mean(),
+            "class": self.alpha * ranks.average(of_labelled, (labels >= 0).sum()) + kl_of_classes.mean(),
         }
 
     def _nll_and_kl(self, step: Step, z: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return -log p(x | y, z), and of records without a label its mean over y and KL(q(y | x) || p(y)): (b,)."""
         x, labels, size = step.x, step.labels, step.size
         known = labels >= 0
-        if bool(known.all()):  # as mostly: nothing has to be taken apart and copied
+        if ranks.every(known.all()):  # as mostly: nothing has to be taken apart and copied
             return self._nll(x, z, labels, size), torch.zeros(len(x), device=x.device)
         nll, kl = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
-        if bool(known.any()):
+        if ranks.some(known.any()):
             nll[known] = self._nll(x[known], z[known], labels[known], size)
         nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known], size)
         return nll, kl

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters
 from isthmus.graph import graph_of, spread
 from isthmus.models.components import MAX_RECORDS, PlainRecords
@@ -167,9 +167,9 @@ class LadderNetwork(Model):
         logits, costs, rest, codes = core.encoder.costs(core.numbers(step.x), known, step.rng)
         weights = [*self.denoising, *[self.denoising[-1]] * len(costs)]
         return {
-            "class": F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1),
+            "class": ranks.average(F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum"), known.sum()),
             "denoising": torch.stack([w * cost for w, cost in zip(weights, costs, strict=False)]).sum(),
-            "reconstruction": core.nll(self.decode(codes, step.size), step.x[rest]).mean(),
+            "reconstruction": ranks.mean(core.nll(self.decode(codes, step.size), step.x[rest])),
         }
 
     def class_logits(self, X: Any) -> np.ndarray:

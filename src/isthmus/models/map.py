@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model
 from isthmus.graph import fuzzy_graph, near_rows
 from isthmus.layout import layout
@@ -126,10 +126,10 @@ class Map(Model):
         known = places.isfinite().all(1)
         x, places = step.x[known], places[known]
         theta = self.decode(places.view(-1, *core.code_shape), step.size)
-        count = known.sum().clamp_min(1)
+        count = known.sum()
         return {
-            "map": -self._log_density(x, places).sum() / count,
-            "reconstruction": core.nll(theta, x).sum() / count,
+            "map": ranks.average(-self._log_density(x, places).sum(), count),
+            "reconstruction": ranks.average(core.nll(theta, x).sum(), count),
         }
 
     def _log_density(self, x: Tensor, places: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, plain, preprocessing, telling
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import seed_to_fit
 from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.description import constructor_call, parameter_from_json, parameter_to_json
@@ -193,7 +193,7 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         n_jobs = cores if self.n_jobs == -1 else self.n_jobs
         about = self._about(models, spaces, objective, _digest(data, preprocessor), n_jobs)
         seed = _seed_in(self.storage) if self.random_state is None else None
-        self.seed_ = seed_of(self.random_state) if seed is None else seed
+        self.seed_ = seed_to_fit(self.random_state) if seed is None else seed
         search = Search(
             data,
             models,
