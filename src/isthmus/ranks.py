@@ -32,6 +32,7 @@ __all__ = [
     "of_first",
     "rank",
     "some",
+    "standing_in",
     "taking",
     "total",
     "world",
@@ -95,7 +96,11 @@ class Turn:
 
     def counted(self, x: Tensor) -> Tensor:
         """Return a rank's part of a sum: zero where its records do not count."""
-        return x if self.counts else torch.zeros_like(x)
+        return _counted(x, self.counts)
+
+
+def _counted(x: Tensor, counts: bool) -> Tensor:
+    return x if counts else torch.zeros_like(x)
 
 
 _turn: Turn | None = None
@@ -112,6 +117,24 @@ def taking(turn: Turn | None) -> Iterator[None]:
         _turn = before
 
 
+@contextmanager
+def standing_in(chosen: Tensor) -> Iterator[Tensor]:
+    """Yield which records to compute on: the chosen ones, or the first, which then does not count, where there are none.
+
+    For what other ranks have records of, and normalise over, while this one has not. A rank by itself gets ``chosen``.
+    """
+    if _turn is None or bool(chosen.any()):
+        yield chosen
+        return
+    counts, _turn.counts = _turn.counts, False
+    first = torch.zeros_like(chosen)
+    first[0] = True
+    try:
+        yield first
+    finally:
+        _turn.counts = counts
+
+
 def is_together() -> bool:
     """Tell whether statistics are taken over all ranks just now."""
     return _turn is not None
@@ -121,13 +144,14 @@ class _Total(torch.autograd.Function):
     """The sum over ranks; its gradient is the sum of their gradients, and so is the gradient of that."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, turn: Turn) -> Tensor:
-        ctx.turn = turn
-        return turn.exchange(turn.counted(x))
+    def forward(ctx: Any, x: Tensor, turn: Turn, counts: bool) -> Tensor:
+        ctx.turn, ctx.counts = turn, counts
+        return turn.exchange(_counted(x, counts))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return ctx.turn.counted(_Total.apply(gradients[0], ctx.turn)), None  # type: ignore[no-untyped-call]
+        summed = _Total.apply(gradients[0], ctx.turn, ctx.counts)  # type: ignore[no-untyped-call]
+        return _counted(summed, ctx.counts), None, None
 
 
 # ---------------------------------------------------------------------- statistics
@@ -135,7 +159,7 @@ class _Total(torch.autograd.Function):
 
 def total(x: Tensor) -> Tensor:
     """Return x, added up over ranks."""
-    return x if _turn is None else _Total.apply(x, _turn)  # type: ignore[no-untyped-call]
+    return x if _turn is None else _Total.apply(x, _turn, _turn.counts)  # type: ignore[no-untyped-call]
 
 
 def average(x: Tensor, count: Tensor) -> Tensor:

@@ -116,8 +116,13 @@ class ConditionalVAE(PriorModel):
             return self._nll(x, z, labels, size), torch.zeros(len(x), device=x.device)
         nll, kl = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
         if ranks.some(known.any()):
-            nll[known] = self._nll(x[known], z[known], labels[known], size)
-        nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known], size)
+            with ranks.standing_in(known) as rows:
+                found = self._nll(x[rows], z[rows], labels[rows].clamp_min(0), size)
+            nll[known] = found[: len(nll[known])]
+        with ranks.standing_in(~known) as rows:
+            found, kl_of_classes = self._over_classes(x[rows], z[rows], logits[rows], size)
+        count = len(nll[~known])
+        nll[~known], kl[~known] = found[:count], kl_of_classes[:count]
         return nll, kl
 
     def _nll(self, x: Tensor, z: Tensor, labels: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -165,11 +165,13 @@ class LadderNetwork(Model):
         core, labels = self.module_, self._taught(step)
         known = labels >= 0
         logits, costs, rest, codes = core.encoder.costs(core.numbers(step.x), known, step.rng)
+        theta, clean = self.decode(codes, step.size), step.x[rest]
+        nll = core.nll(theta, clean) if len(clean) else theta.flatten(1).sum(1)  # none here, some on other ranks
         weights = [*self.denoising, *[self.denoising[-1]] * len(costs)]
         return {
             "class": ranks.average(F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum"), known.sum()),
             "denoising": torch.stack([w * cost for w, cost in zip(weights, costs, strict=False)]).sum(),
-            "reconstruction": ranks.mean(core.nll(self.decode(codes, step.size), step.x[rest])),
+            "reconstruction": ranks.mean(nll),
         }
 
     def class_logits(self, X: Any) -> np.ndarray:
