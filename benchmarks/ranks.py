@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -49,7 +50,9 @@ Case = Callable[[int, Settings], list[Any]]  # records, settings of the model ->
 def rows(n: int, width: int = 8) -> np.ndarray:
     """Return records in three groups."""
     rng = np.random.default_rng(0)
-    return (rng.normal(size=(n, width)) + 3 * rng.normal(size=(CLASSES, width))[np.arange(n) % CLASSES]).astype("float32")
+    return (rng.normal(size=(n, width)) + 3 * rng.normal(size=(CLASSES, width))[np.arange(n) % CLASSES]).astype(
+        "float32"
+    )
 
 
 def pictures(n: int) -> np.ndarray:
@@ -111,7 +114,7 @@ def streamed(n: int, settings: Settings) -> list[Any]:
     """Fit on records that are read block by block."""
     from isthmus.training import Loader
 
-    with mock.patch.object(Loader, "_fits", lambda self: False):
+    with mock.patch.object(Loader, "_fits", return_value=False):
         return model("Autoencoder")(n, settings)
 
 
@@ -205,7 +208,9 @@ CASES: dict[str, Case] = {
     "Autoencoder": model("Autoencoder"),
     "Autoencoder, batch norm": model("Autoencoder", **BATCH),
     "Autoencoder, tied": model("Autoencoder", tied=True),
-    "Autoencoder, pictures, batch norm": model("Autoencoder", pictures, hidden=(4, 8), network="convolutional", **BATCH),
+    "Autoencoder, pictures, batch norm": model(
+        "Autoencoder", pictures, hidden=(4, 8), network="convolutional", **BATCH
+    ),
     "Autoencoder, pictures of several sizes, batch norm": model("Autoencoder", of_sizes, hidden=(4, 8), **BATCH),
     "Autoencoder, texts, batch norm": model("Autoencoder", texts, hidden=(8,), **BATCH),
     "Autoencoder, table": model("Autoencoder", table),
@@ -291,7 +296,12 @@ def noise_free() -> Iterator[None]:
 
     def without(self: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            for name, draw in {"randn": shaped(0.0), "rand": shaped(0.5), "randint": whole, "multinomial": several}.items():
+            for name, draw in {
+                "randn": shaped(0.0),
+                "rand": shaped(0.5),
+                "randint": whole,
+                "multinomial": several,
+            }.items():
                 stack.enter_context(mock.patch.object(torch, name, draw))
             stack.enter_context(mock.patch.object(torch, "randn_like", torch.zeros_like))
             stack.enter_context(mock.patch.object(torch.Tensor, "normal_", lambda self, *_, **__: self.zero_()))
@@ -342,7 +352,7 @@ def settled(modules: list[Any]) -> dict[str, Any]:
         for name, layer in module.named_modules()
         if not list(layer.children())
     ]
-    for (before, layer), (name, norm) in zip(leaves, leaves[1:], strict=False):
+    for (before, layer), (name, norm) in itertools.pairwise(leaves):
         if isinstance(norm, nn.modules.batchnorm._BatchNorm) and getattr(layer, "bias", None) is not None:
             bias, mean = found.pop(f"{before}.bias"), found.pop(f"{name}.running_mean")
             if ".average." not in name:  # whose weights are averages, and whose buffers are not
@@ -435,6 +445,7 @@ def qualities(seed: int) -> dict[str, float]:
     from sklearn.datasets import load_digits
 
     import isthmus
+
     digits = load_digits()
     x, y = digits.images.astype("uint8"), digits.target
     order = np.random.default_rng(seed).permutation(len(x))
@@ -488,7 +499,8 @@ def group(world: int, folder: Path, names: list[str], *, quality: bool = False) 
         for rank in range(world)
     ]
     processes = [subprocess.Popen(command, env=environment) for command in commands]
-    if any([process.wait() for process in processes]):
+    codes = [process.wait() for process in processes]
+    if any(codes):
         raise SystemExit(f"a group of {world} failed")
 
 
@@ -530,13 +542,15 @@ def weights(report: harness.Report, folder: Path, names: list[str]) -> None:
         report.measurements[f"beyond the bound in {precision}"] = over
         report.claim(f"2 ranks against 1, {precision}: fits farther than {bound:g}", len(over), "0", not over)
     shown = [
-        (name, f"{max(apart[name].values()):.3g}", *(
-            f"{max(v for k, v in against.get(name, {'': float('nan')}).items() if k.startswith((precision, '')) and (not k or k.startswith(precision))):.3g}"
-            for precision in BOUNDS
-        ))
+        (name, _largest(apart[name]), *(_largest(against.get(name, {}), precision) for precision in BOUNDS))
         for name in names
     ]
     harness.print_table(("fit", "between ranks", *BOUNDS), shown)
+
+
+def _largest(its: dict[str, float], precision: str = "") -> str:
+    values = [value for key, value in its.items() if key.startswith(precision)]
+    return f"{max(values):.2g}" if values else ""
 
 
 def quality(report: harness.Report, folder: Path) -> None:

@@ -119,9 +119,9 @@ def taking(turn: Turn | None) -> Iterator[None]:
 
 @contextmanager
 def standing_in(chosen: Tensor) -> Iterator[Tensor]:
-    """Yield which records to compute on: the chosen ones, or the first, which then does not count, where there are none.
+    """Yield which records to compute on: the chosen ones, or where there are none the first, which then does not count.
 
-    For what other ranks have records of, and normalise over, while this one has not. A rank by itself gets ``chosen``.
+    For what other ranks have records of, and normalise over, while this one has none.
     """
     if _turn is None or bool(chosen.any()):
         yield chosen

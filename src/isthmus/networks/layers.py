@@ -75,9 +75,9 @@ class _BatchNorm(nn.modules.batchnorm._BatchNorm):
     def _normalised_together(self, x: Tensor) -> Tensor:
         mean, variance, count = ranks.moments(x.to(self.weight.dtype))
         with torch.no_grad():
-            share = float(self.momentum or 0.0) * (count > 1)
-            self.running_mean.lerp_(mean, share.to(mean.dtype))
-            self.running_var.lerp_(variance * (count / (count - 1).clamp_min(1)), share.to(mean.dtype))
+            share = (count > 1).to(mean.dtype) * float(self.momentum or 0.0)
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance * (count / (count - 1).clamp_min(1)), share)
             self.num_batches_tracked += count > 1
         mean = torch.where(count > 1, mean, self.running_mean)
         variance = torch.where(count > 1, variance, self.running_var)
