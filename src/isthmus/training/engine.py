@@ -43,6 +43,7 @@ __all__ = ["Engine"]
 SKIPS = 3  # steps in a row without a finite loss, before going back
 RETURNS = 5  # times of going back, before giving up
 PROGRESS_SECONDS = 0.2  # between two calls of on_progress
+ONE_RECORD = "Training ran out of memory with a batch of one record."
 
 
 class Engine:
@@ -207,6 +208,8 @@ class Engine:
                 break
             except _NotFiniteError as problem:
                 self._go_back(good, step, problem)
+            except OutOfMemoryError:
+                raise
             except (MemoryError, RuntimeError) as error:
                 self._halve_batch(good, step, error)
         p.epoch += 1
@@ -268,6 +271,8 @@ class Engine:
             try:
                 batch = next(waiting, None)
             except (MemoryError, RuntimeError) as error:
+                if source is not self.batches:
+                    raise
                 self._note_failure(error)
                 yield _nothing(source)
                 continue
@@ -309,14 +314,22 @@ class Engine:
                 return self._turn_together(player, part, rng, share, turn)
             except (MemoryError, RuntimeError) as error:
                 self._note_failure(error)
-            turn.again()  # the others cannot go on without this rank; they hear of it in their next exchange
-            return self._turn_together(player, _nothing(self.batches), rng, share, turn)
+            return self._turn_without_memory(player, rng, share, turn)
         terms = self._terms(player, part.batch, self.batches, rng, share)
         total = _sum(terms)
         gradients = None
         if self.look_every > 1 or math.isfinite(total.item()):
             gradients = torch.autograd.grad(total, self.parameters[player.name], allow_unused=True)
         return _Turned(terms, gradients, len(part.batch[1]))
+
+    def _turn_without_memory(self, player: Player, rng: torch.Generator, share: float, turn: ranks.Turn) -> _Turned:
+        """Take a turn again, since the others cannot go on without this rank; they hear of it in the next exchange."""
+        turn.again()
+        try:
+            return self._turn_together(player, _nothing(self.batches), rng, share, turn)
+        except (MemoryError, RuntimeError) as error:
+            self._note_failure(error)
+            raise OutOfMemoryError(ONE_RECORD) from error
 
     def _turn_together(
         self, player: Player, part: _Part, rng: torch.Generator, share: float, turn: ranks.Turn
@@ -461,7 +474,7 @@ class Engine:
         if not _is_out_of_memory(error):
             raise error
         if p.batch_size == 1:
-            raise OutOfMemoryError("Training ran out of memory with a batch of one record.") from error
+            raise OutOfMemoryError(ONE_RECORD) from error
         self._restore(good)
         done = step / self.batches.steps(p.batch_size)
         self.failed = False
