@@ -42,10 +42,11 @@ from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
 from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows
 from isthmus.search import Choice, Number, SearchSpace, Whole
+from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
 
-__all__ = ["Model", "RetiredParameters", "seed_of"]
+__all__ = ["Model", "RetiredParameters", "seed_of", "seed_to_fit"]
 
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 MIN_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
@@ -344,7 +345,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self.check_parameters()
         device_named(type(self).__name__, self.device)  # before records are read, which may take long
-        seed = seed_of(self.random_state)
+        seed = seed_to_fit(self.random_state, self.device)
         command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
         run = Fit(self, X, y, seed=seed, validation=validation, command=command)
         run.prepare()
@@ -1006,6 +1007,12 @@ def seed_of(random_state: Any) -> int:
         return int(random_state.integers(2**31))
     checks.integer("random_state", "the seed", random_state, low=0, high=2**63 - 1)
     return int(random_state)
+
+
+def seed_to_fit(random_state: Any, device: str = "auto") -> int:
+    """Return the seed of a fit: that of the first of the processes that train together."""
+    distributed.start(device_named("fit", device).type)
+    return distributed.first_seed(seed_of(random_state))
 
 
 def _on_host(blocks: list[Tensor], *, apart: bool) -> preprocessing.EncodedBlock:

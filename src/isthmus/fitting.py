@@ -316,7 +316,8 @@ class Fit:
         epochs = EPOCHS if epochs is None else float(epochs)
         precision = model.precision
         if precision == "auto":
-            precision = "bfloat16" if training.has_fast_bfloat16(self.device.type) else "float32"
+            is_fast = distributed.all_say(training.has_fast_bfloat16(self.device.type))
+            precision = "bfloat16" if is_fast else "float32"
         return training.Plan(
             budget=training.Budget(epochs, model.max_seconds),
             batch_size=batch_size,
@@ -345,7 +346,7 @@ class Fit:
             "record_bytes": nbytes,
             "likelihood": self.model.likelihood_reason_,
         }
-        if any(callback.wants_forecast for callback in engine.callbacks):
+        if distributed.any_says(any(callback.wants_forecast for callback in engine.callbacks)):
             forecast = engine.forecast()
             engine.state.settings |= forecast | {"memory_bytes": forecast["memory_bytes"] + nbytes}
 

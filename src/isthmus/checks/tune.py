@@ -23,6 +23,7 @@ __all__ = [
     "reconstruction_of_one_size",
     "same_search",
     "searchable",
+    "searched_in_step",
     "some_trial_complete",
     "something_to_search",
 ]
@@ -41,6 +42,16 @@ def processes(owner: str, parameter: str, value: Any) -> None:
     if not whole or (value < 1 and value != -1):
         raise ParameterError(
             f"{owner}: {parameter} must be a whole number of at least 1, or -1 for all cores; it is {value!r}."
+        )
+
+
+def searched_in_step(owner: str, ranks: int, given: Mapping[str, Any]) -> None:
+    """Refuse what ranks that train together would do at times of their own; ``given`` holds what is not the default."""
+    if ranks > 1 and given:
+        name, value = next(iter(given.items()))
+        raise ParameterError(
+            f"{owner}: {ranks} ranks search in step, where n_jobs must be 1, and storage and max_seconds None; "
+            f"{name} is {value!r}."
         )
 
 

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters
 from isthmus.models.composition import compose
 from isthmus.models.gan import BETAS, LOSSES, LR_SCALE, squared_slope
@@ -238,9 +238,8 @@ class VAEGAN(VariationalModel):
         with torch.no_grad():
             z, _ = core.posterior(step.x).draw(step.rng)
         drawn = core.prior.sample(tuple(z.shape), step.rng)
-        mixed = torch.where(
-            (torch.arange(len(z), device=z.device) % 2 == 0).view(-1, *(1 for _ in z.shape[1:])), z, drawn
-        )
+        places = ranks.rank() + ranks.world() * torch.arange(len(z), device=z.device)  # in the batch of all ranks
+        mixed = torch.where((places % 2 == 0).view(-1, *(1 for _ in z.shape[1:])), z, drawn)
         return self.decode(z, step.size), self.decode(mixed, step.size)
 
     def _likeness(self, theta: Tensor, step: Step) -> Tensor:

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import RetiredParameters
 from isthmus.models.composition import compose
 from isthmus.models.variational import PriorModel
@@ -101,24 +101,28 @@ class ConditionalVAE(PriorModel):
         q, logits = self.module_.posterior_and_logits(step.x)
         z, log_q = q.draw(step.rng)
         nll, kl_of_classes = self._nll_and_kl(step, z, logits)
-        count = (labels >= 0).sum().clamp_min(1)
-        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / count
+        of_labelled = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
         return {
             "reconstruction": nll.mean(),
             "kl": self.kl_weight(step) * self.kl(q, z, log_q),
-            "class": self.alpha * of_labelled + kl_of_classes.mean(),
+            "class": self.alpha * ranks.average(of_labelled, (labels >= 0).sum()) + kl_of_classes.mean(),
         }
 
     def _nll_and_kl(self, step: Step, z: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return -log p(x | y, z), and of records without a label its mean over y and KL(q(y | x) || p(y)): (b,)."""
         x, labels, size = step.x, step.labels, step.size
         known = labels >= 0
-        if bool(known.all()):  # as mostly: nothing has to be taken apart and copied
+        if ranks.every(known.all()):  # as mostly: nothing has to be taken apart and copied
             return self._nll(x, z, labels, size), torch.zeros(len(x), device=x.device)
         nll, kl = torch.empty(len(x), device=x.device), torch.zeros(len(x), device=x.device)
-        if bool(known.any()):
-            nll[known] = self._nll(x[known], z[known], labels[known], size)
-        nll[~known], kl[~known] = self._over_classes(x[~known], z[~known], logits[~known], size)
+        if ranks.some(known.any()):
+            with ranks.standing_in(known) as rows:
+                found = self._nll(x[rows], z[rows], labels[rows].clamp_min(0), size)
+            nll[known] = found[: len(nll[known])]
+        with ranks.standing_in(~known) as rows:
+            found, kl_of_classes = self._over_classes(x[rows], z[rows], logits[rows], size)
+        count = len(nll[~known])
+        nll[~known], kl[~known] = found[:count], kl_of_classes[:count]
         return nll, kl
 
     def _nll(self, x: Tensor, z: Tensor, labels: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters
 from isthmus.models.composition import compose, latent_dim
 from isthmus.models.variational import FIXED_PRIOR, VariationalModel
@@ -102,7 +102,7 @@ class LadderVAE(VariationalModel):
         shape = self.module_.encode(x[:1]).shape[1:] if None in self.code_shape_ else self.code_shape_
         noise = torch.randn((len(x), *shape), generator=step.rng, device=x.device)
         descent = self.module_.descend(x, noise)
-        levels = self._by_level(descent.kl).mean(0)
+        levels = ranks.mean(self._by_level(descent.kl), 0)
         if self.free_bits and self.module_.training:
             levels = levels.clamp_min(self.free_bits)
         return {"reconstruction": self.module_.nll(descent.theta, x).mean(), "kl": self.kl_weight(step) * levels.sum()}

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters
 from isthmus.graph import graph_of, spread
 from isthmus.models.components import MAX_RECORDS, PlainRecords
@@ -165,11 +165,13 @@ class LadderNetwork(Model):
         core, labels = self.module_, self._taught(step)
         known = labels >= 0
         logits, costs, rest, codes = core.encoder.costs(core.numbers(step.x), known, step.rng)
+        theta, clean = self.decode(codes, step.size), step.x[rest]
+        nll = core.nll(theta, clean) if len(clean) else theta.flatten(1).sum(1)  # none here, some on other ranks
         weights = [*self.denoising, *[self.denoising[-1]] * len(costs)]
         return {
-            "class": F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known.sum().clamp_min(1),
+            "class": ranks.average(F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum"), known.sum()),
             "denoising": torch.stack([w * cost for w, cost in zip(weights, costs, strict=False)]).sum(),
-            "reconstruction": core.nll(self.decode(codes, step.size), step.x[rest]).mean(),
+            "reconstruction": ranks.mean(nll),
         }
 
     def class_logits(self, X: Any) -> np.ndarray:

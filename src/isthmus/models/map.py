@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model
 from isthmus.graph import fuzzy_graph, near_rows
 from isthmus.layout import layout
@@ -124,13 +124,15 @@ class Map(Model):
             theta = self.decode(self.encode(step.x), step.size)
             return {"reconstruction": core.nll(theta, step.x).mean()}
         known = places.isfinite().all(1)
-        x, places = step.x[known], places[known]
-        theta = self.decode(places.view(-1, *core.code_shape), step.size)
-        count = known.sum().clamp_min(1)
-        return {
-            "map": -self._log_density(x, places).sum() / count,
-            "reconstruction": core.nll(theta, x).sum() / count,
-        }
+        with ranks.standing_in(known) as rows:
+            x, places = step.x[rows], places[rows].nan_to_num()
+            theta = self.decode(places.view(-1, *core.code_shape), step.size)
+            of_map, of_records = -self._log_density(x, places).sum(), core.nll(theta, x).sum()
+            count = rows.sum()
+            return {
+                "map": ranks.average(of_map, count),
+                "reconstruction": ranks.average(of_records, count),
+            }
 
     def _log_density(self, x: Tensor, places: Tensor) -> Tensor:
         """Return log p(y | f(x)); an encoder of the user's own has one landmark: its code."""

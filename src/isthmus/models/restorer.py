@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from isthmus import artifact, checks, documents, telling, training
-from isthmus.base import seed_of
+from isthmus.base import seed_to_fit
 from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
 from isthmus.errors import ArtifactError
 from isthmus.models.noisy import OwnNoisy, own_noisy
@@ -232,7 +232,8 @@ class Restorer(BaseEstimator):
         [0, 2]
         """
         self.check_parameters()
-        device, seed = device_named(type(self).__name__, self.device), seed_of(self.random_state)
+        device = device_named(type(self).__name__, self.device)
+        seed = seed_to_fit(self.random_state, self.device)
         own = (own_noisy if self.self_supervised else own_photographs)(X, validation, self.patch, seed)
         network = self._beginning(seed)
         first = {name: weights.clone() for name, weights in network.state_dict().items()}

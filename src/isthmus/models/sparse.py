@@ -27,7 +27,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks
+from isthmus import checks, ranks
 from isthmus.base import Model
 from isthmus.models.composition import compose
 from isthmus.search import Choice, Number, SearchSpace
@@ -113,7 +113,7 @@ class SparseAutoencoder(Model):
                 .mean()
             )
         elif self.sparsity == "kl":
-            mean_activity = z.float().transpose(0, 1).flatten(1).mean(1)
+            mean_activity = ranks.mean(z.float().transpose(0, 1).flatten(1), 1)
             terms["kl"] = self.penalty * coin_kl(self.rho, mean_activity).sum()
         return terms
 

@@ -30,7 +30,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters
 from isthmus.models.variational import FIXED_PRIOR, VariationalModel
 from isthmus.networks.priors import normal_log_density
@@ -89,7 +89,10 @@ class TotalCorrelationVAE(VariationalModel):
         z = drawn
         theta = self.decode(z, step.size)
         terms = {"reconstruction": self.module_.nll(theta, x).mean()}
-        if len(x) < 2:  # no other records to compare with
+        if ranks.is_together():
+            z, q = ranks.gathered(z), networks.Posterior(ranks.gathered(q.mean), ranks.gathered(q.log_var))
+            log_q = ranks.gathered(log_q)
+        if len(z) < 2:  # no other records to compare with
             return terms | {"kl": self.module_.kl(q, z, log_q).mean()}
         places = 1
         if z.ndim > 2:
@@ -112,7 +115,7 @@ def at_one_place(z: Tensor, q: networks.Posterior, rng: torch.Generator) -> tupl
     The parts of the KL at a place, times the number of places, are on average those of all places one by one.
     """
     places = z[0, 0].numel()
-    place = torch.randint(places, (), generator=rng, device=z.device)
+    place = ranks.of_first(torch.randint(places, (), generator=rng, device=z.device))
     at = [part.flatten(2)[:, :, place] for part in (z, q.mean, q.log_var)]
     return at[0], networks.Posterior(at[1], at[2]), places
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks, networks
+from isthmus import checks, networks, ranks
 from isthmus.base import Model, RetiredParameters, seed_of
 from isthmus.models.composition import compose
 from isthmus.search import Choice, Number, SearchSpace
@@ -235,9 +235,9 @@ class PriorModel(VariationalModel):
         if not (free and core.training):
             return core.kl(q, z, log_q).mean()
         if core.has_exact_kl:
-            units = networks.kl_to_standard_normal(q.mean, q.log_var).mean(0)
+            units = ranks.mean(networks.kl_to_standard_normal(q.mean, q.log_var), 0)
             return units.clamp_min(free).sum()
-        return core.kl(q, z, log_q).mean().clamp_min(free * z[0].numel())
+        return ranks.mean(core.kl(q, z, log_q)).clamp_min(free * z[0].numel())
 
 
 def default_prior(core: Any, rng: torch.Generator, components: int = COMPONENTS) -> nn.Module:

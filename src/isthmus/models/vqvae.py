@@ -36,7 +36,7 @@ from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import compose, latent_dim
 from isthmus.search import Choice, Number, SearchSpace
-from isthmus.training import Player, Step, distributed
+from isthmus.training import Player, Step
 
 __all__ = ["VQVAE"]
 
@@ -161,7 +161,7 @@ class VQVAE(Model):
     def players(self) -> list[Player]:  # noqa: D102
         core = self.module_
         own = (core.encoder, core.decoder, core.likelihood, core.quantiser)
-        players = [Player("model", own, self.losses, after=self._agree, metrics=self._metrics)]
+        players = [Player("model", own, self.losses, metrics=self._metrics)]
         return players if core.prior is None else [*players, Player("prior", (core.prior,), self.prior_losses)]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -181,11 +181,6 @@ class VQVAE(Model):
         with torch.no_grad():
             indices = core.indices(step.x).flatten(1)
         return {"code": -core.prior.log_prob(indices).mean()}
-
-    def _agree(self) -> None:
-        """Give processes that train together the same codebook: each has moved dead entries to tokens of its own."""
-        for tensor in (*self.module_.quantiser.parameters(), *self.module_.quantiser.buffers()):
-            distributed.same(tensor)
 
     def _metrics(self) -> dict[str, float]:
         return self.module_.quantiser.use()

@@ -26,7 +26,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks
+from isthmus import checks, ranks
 from isthmus.base import Model
 from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
@@ -80,7 +80,7 @@ class WassersteinAutoencoder(Model):
         drawn = torch.randn(points.shape, generator=step.rng, device=points.device)
         return {
             "reconstruction": self.module_.nll(theta, step.x).mean(),
-            "mmd": self.penalty * squared_mmd(points, drawn),
+            "mmd": self.penalty * squared_mmd(ranks.gathered(points), ranks.gathered(drawn)),
         }
 
     def sample_codes(

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from isthmus import ranks
 from isthmus.networks import layers
 from isthmus.networks.auto import build
 from isthmus.networks.core import Core
@@ -239,7 +240,7 @@ class AdversarialCore(Core):
         Karras et al., "Training Generative Adversarial Networks with Limited Data" (NeurIPS 2020), section 3.1, with
         the mean sign of C(x) - C(G(z)) for r_t.
         """
-        surely = (a - b).sign().mean()
+        surely = ranks.mean((a - b).sign())
         self.strength.add_(ADAPTATION * (surely - SURE).sign()).clamp_(0, 1)
 
     @torch.no_grad()

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isthmus import ranks
 from isthmus.networks import layers
 from isthmus.networks.core import Core
 
@@ -123,7 +124,7 @@ class DenoisingLadder(nn.Module):
         """
         h = self._with_noise(x, rng)
         z = [h]
-        groups = [rows for rows in (labelled, ~labelled) if bool(rows.any())]
+        groups = [rows for rows in (labelled, ~labelled) if ranks.some(rows.any())]
         for layer, matrix in enumerate(self.up):
             before = layers.product(h, matrix).float()
             if len(groups) == 1:
@@ -151,7 +152,7 @@ class DenoisingLadder(nn.Module):
         kept, kept_variance = self.get_buffer(f"mean{layer}"), self.get_buffer(f"variance{layer}")
         if not self.training:
             return kept, kept_variance
-        variance, mean = torch.var_mean(before, 0, unbiased=False)
+        variance, mean = _moments(before)
         with torch.no_grad():
             kept.lerp_(mean, share)
             kept_variance.lerp_(variance, share)
@@ -198,14 +199,15 @@ class DenoisingLadder(nn.Module):
         codes : tensor, shape (rest, widths[-2])
             z_L-1 of these, which no gradient goes through.
         """
-        if int(labelled.sum()) > MOSTLY * len(labelled):
+        known, unknown = ranks.total(torch.stack([labelled.sum(), (~labelled).sum()])).tolist()
+        if known > MOSTLY * (known + unknown):
             labelled = torch.ones_like(labelled)
         logits, noisy = self.noisy(x, labelled, rng)
-        rest = labelled if bool(labelled.all()) else ~labelled
+        rest = labelled if ranks.every(labelled.all()) else ~labelled
         _, clean, moments = self.clean(x[rest])
         guesses = self.denoised(logits[rest], [z[rest] for z in noisy])
         costs = [
-            (z - (guess - mean) * factor).square().mean()
+            ranks.mean((z - (guess - mean) * factor).square())
             for z, guess, (mean, factor) in zip(clean, guesses, moments, strict=True)
         ]
         return logits, costs, rest, clean[-2].detach()
@@ -215,8 +217,19 @@ class DenoisingLadder(nn.Module):
         return self.clean(x)[1][-2]
 
 
+def _moments(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the variance and the mean of each unit over the batch: (b, width) -> (width,) both."""
+    if ranks.is_together():
+        mean, variance, _ = ranks.moments(z)
+        return variance, mean
+    return torch.var_mean(z, 0, unbiased=False)
+
+
 def normalised(z: Tensor) -> Tensor:
     """Return z with mean 0 and variance 1 over the batch, of each unit."""
+    if ranks.is_together():
+        mean, variance, _ = ranks.moments(z)
+        return (z - mean) * torch.rsqrt(variance + EPSILON)
     if len(z) == 1:  # F.batch_norm refuses it
         return torch.zeros_like(z)
     return F.batch_norm(z, None, None, training=True, eps=EPSILON)

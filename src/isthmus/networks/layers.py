@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isthmus import ranks
+
 __all__ = ["ACTIVATIONS", "NORMS", "activation", "convolution", "embedding", "linear", "normalisation", "upconvolution"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -53,13 +55,35 @@ def normalisation(name: str, width: int, *, pictures: bool) -> nn.Module:
 
 
 class _BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation; a single value has no deviation, so it is normalised by the averages over training."""
+    """Batch normalisation; a single value has no deviation, so it is normalised by the averages over training.
+
+    Ranks that train together normalise by the mean and the variance of the whole batch.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x normalised: (b, width, ...), shape kept."""
+        if self.training and ranks.is_together():
+            return self._normalised_together(x)
         if self.training and x.numel() == self.num_features:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
+
+    def _normalised_together(self, x: Tensor) -> Tensor:
+        mean, variance, count = ranks.moments(x.to(self.weight.dtype))
+        with torch.no_grad():
+            share = (count > 1).to(mean.dtype) * float(self.momentum or 0.0)
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance * (count / (count - 1).clamp_min(1)), share)
+            self.num_batches_tracked += count > 1
+        mean = torch.where(count > 1, mean, self.running_mean)
+        variance = torch.where(count > 1, variance, self.running_var)
+        shape = (-1, *(1 for _ in x.shape[2:]))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return ((x - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
 
 class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from isthmus import ranks
 from isthmus.networks.flows import CouplingFlow
 
 __all__ = ["PRIORS", "FlowPrior", "MixturePrior", "Prior", "StandardNormal", "VampPrior", "normal_log_density"]
@@ -123,7 +124,8 @@ class VampPrior(MixturePrior):
         self._posterior = posterior
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:  # noqa: D102
-        means, log_vars = self._posterior(self.pseudo)
+        with ranks.taking(None):  # pseudo-records are no share of a batch: every rank has all of them
+            means, log_vars = self._posterior(self.pseudo)
         even = torch.full((len(means),), -math.log(len(means)), device=means.device)
         return even, means.float(), log_vars.float()
 

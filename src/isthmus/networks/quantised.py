@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isthmus import ranks
 from isthmus.networks import layers
 from isthmus.networks.core import Core
 from isthmus.networks.likelihoods import Likelihood
@@ -67,7 +68,7 @@ class _Quantiser(nn.Module):
     def count(self, indices: Tensor) -> None:
         """Take note of which entries stood for the tokens of a step, (..., n_quantizers)."""
         for depth in range(self.n_quantizers):
-            counts = torch.bincount(indices[..., depth].flatten(), minlength=self.codebook_size)
+            counts = ranks.total(torch.bincount(indices[..., depth].flatten(), minlength=self.codebook_size))
             self.usage[depth].lerp_(counts / counts.sum(), 1 - MEMORY)
             self.counts[depth] += counts
 
@@ -164,6 +165,7 @@ class VectorQuantiser(_Quantiser):
         for depth in range(self.n_quantizers):
             codebook = self._codebook(depth)
             picked = left[torch.randint(len(left), (self.codebook_size,), generator=rng, device=left.device)]
+            picked = ranks.of_first(picked)
             dead = (self.usage[depth] < DEAD / self.codebook_size)[:, None]
             codebook.copy_(torch.where(dead, picked, codebook))
             self.usage[depth] = torch.where(dead[:, 0], 1 / self.codebook_size, self.usage[depth])

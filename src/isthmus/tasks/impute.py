@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from isthmus import checks, telling
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import seed_of, seed_to_fit
 from isthmus.capabilities import DrawsMissing, Reconstructs, has
 from isthmus.data import Data, Schema
 from isthmus.encoded import Encoded
@@ -185,7 +185,8 @@ def impute(
     given, (X, mask) = X, without_nan(X) if mask is None else (X, mask)
     data = with_types_of(model, isthmus_data.open(X, schema=getattr(model, "schema_", None)))
     checks.one_size_to_impute(data.schema.kind, varies=None in data.schema.shape and data.schema.kind == "image")
-    seed, own = seed_of(random_state), model is None
+    own = model is None
+    seed = seed_to_fit(random_state, device) if own else seed_of(random_state)
     if model is None:
         model = _model_of(data, mask, seed, device)
         fresh = model.held_out_rows()

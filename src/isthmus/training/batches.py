@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isthmus.ranks import rank
+
 __all__ = [
     "Batches",
     "GroupedBatches",
@@ -23,15 +25,25 @@ __all__ = [
     "batch_sizes",
     "default_batch_size",
     "epoch_generator",
+    "noise_generator",
 ]
 
 Read = Callable[[np.ndarray], "np.ndarray | list[np.ndarray]"]
 Batch = tuple[Tensor, Tensor]  # encoded records and their row numbers
+ALL = slice(None)
 
 
 def epoch_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return the generator of one epoch: the same for the same seed and epoch, whatever was drawn before."""
     state = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator(device).manual_seed(state)
+
+
+def noise_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the generator of one epoch's noise: that of the epoch on the first rank, another one on every other."""
+    if rank() == 0:
+        return epoch_generator(seed, epoch, device)
+    state = int(np.random.SeedSequence((seed, epoch, rank())).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator(device).manual_seed(state)
 
 
@@ -95,12 +107,22 @@ class Batches(ABC):
         return None if self.labels is None else self.labels[rows.to(self.device)]
 
     @abstractmethod
-    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield every record once, in a random order, as ``(records, rows)``."""
+    def epoch(self, batch_size: int, generator: torch.Generator, share: slice = ALL) -> Iterator[Batch]:
+        """Yield every record once, in a random order, as ``(records, rows)``.
+
+        Parameters
+        ----------
+        batch_size : int
+            Records in a batch.
+        generator : torch.Generator
+            Of the order; on all ranks alike.
+        share : slice, optional
+            Which records of each batch to read: those of one rank. A batch of which it has none is empty.
+        """
 
     @abstractmethod
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        """Yield every record once, in the order of the source."""
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:
+        """Yield every record once, in the order of the source; or of each batch a share, as in :meth:`epoch`."""
 
     @abstractmethod
     def read_rows(self, rows: np.ndarray) -> Tensor:
@@ -127,18 +149,21 @@ class ResidentBatches(Batches):
         self.device = records.device
         self._rows = torch.from_numpy(rows).to(self.device)
 
-    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+    def epoch(  # noqa: D102
+        self, batch_size: int, generator: torch.Generator, share: slice = ALL
+    ) -> Iterator[Batch]:
         order = torch.randperm(self.n, generator=generator).to(self.device)
-        return self._select(torch.split(self._rows[order], batch_sizes(self.n, batch_size)))
+        return self._select(torch.split(self._rows[order], batch_sizes(self.n, batch_size)), share)
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
-        return self._select(torch.split(self._rows, batch_size))
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
+        return self._select(torch.split(self._rows, batch_size), share)
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return self.records.index_select(0, torch.from_numpy(rows).to(self.device))
 
-    def _select(self, pieces: Sequence[Tensor]) -> Iterator[Batch]:
-        for rows in pieces:
+    def _select(self, pieces: Sequence[Tensor], share: slice) -> Iterator[Batch]:
+        for piece in pieces:
+            rows = piece[share]
             yield self.records.index_select(0, rows), rows
 
 
@@ -166,7 +191,9 @@ class StreamedBatches(Batches):
         self.read, self.rows, self.device = read, rows, device
         self.block, self.window = max(1, block), window
 
-    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+    def epoch(  # noqa: D102
+        self, batch_size: int, generator: torch.Generator, share: slice = ALL
+    ) -> Iterator[Batch]:
         starts = torch.randperm(-(-self.n // self.block), generator=generator).numpy() * self.block
         blocks = [self.rows[start : start + self.block] for start in starts]
         windows = [np.sort(np.concatenate(blocks[i : i + self.window])) for i in range(0, len(blocks), self.window)]
@@ -180,12 +207,12 @@ class StreamedBatches(Batches):
             start = 0
             while sizes and start + sizes[-1] <= len(rows):
                 end = start + sizes.pop()
-                yield records[start:end].to(self.device), rows[start:end]
+                yield records[start:end][share].to(self.device), rows[start:end][share]
                 start = end
             waiting = (records[start:].clone(), rows[start:]) if start < len(rows) else None
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
-        pieces = [self.rows[i : i + batch_size] for i in range(0, self.n, batch_size)]
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
+        pieces = [self.rows[i : i + batch_size][share] for i in range(0, self.n, batch_size)]
         for records, rows in self._read_ahead(pieces):
             yield records.to(self.device), rows
 
@@ -194,12 +221,15 @@ class StreamedBatches(Batches):
 
     def _read_ahead(self, pieces: Sequence[np.ndarray]) -> Iterator[Batch]:
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(self.read, pieces[0])
+            waiting = pool.submit(self._read_some, pieces[0])
             for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
                 records = waiting.result()
                 if following is not None:
-                    waiting = pool.submit(self.read, following)
+                    waiting = pool.submit(self._read_some, following)
                 yield torch.from_numpy(np.asarray(records)), torch.from_numpy(piece)
+
+    def _read_some(self, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
+        return self.read(rows) if len(rows) else np.empty(0, np.float32)
 
 
 class GroupedBatches(Batches):
@@ -240,27 +270,29 @@ class GroupedBatches(Batches):
     def steps(self, batch_size: int) -> int:  # noqa: D102
         return sum(len(batch_sizes(len(rows), self._limit(size, batch_size))) for size, rows in self.groups)
 
-    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+    def epoch(  # noqa: D102
+        self, batch_size: int, generator: torch.Generator, share: slice = ALL
+    ) -> Iterator[Batch]:
         pieces: list[np.ndarray] = []
         for size, rows in self.groups:
             shuffled = rows[torch.randperm(len(rows), generator=generator).numpy()]
             sizes = batch_sizes(len(rows), self._limit(size, batch_size))
             pieces += np.split(shuffled, np.cumsum(sizes)[:-1])
         for i in torch.randperm(len(pieces), generator=generator).tolist():
-            yield self._batch(pieces[i])
+            yield self._batch(pieces[i][share])
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
         for size, rows in self.groups:
             limit = self._limit(size, batch_size)
             for i in range(0, len(rows), limit):
-                yield self._batch(rows[i : i + limit])
+                yield self._batch(rows[i : i + limit][share])
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return torch.from_numpy(np.stack(list(self.read(rows)))).to(self.device)
 
     def _batch(self, rows: np.ndarray) -> Batch:
         rows = np.sort(rows)
-        return self.read_rows(rows), torch.from_numpy(rows)
+        return self.read_rows(rows) if len(rows) else torch.empty(0), torch.from_numpy(rows)
 
 
 class PairedBatches(Batches):
@@ -280,22 +312,25 @@ class PairedBatches(Batches):
         known = self.labels[torch.from_numpy(batches.rows).to(self.device)] >= 0  # type: ignore[index]
         self.labelled = batches.rows[known.cpu().numpy()]
 
-    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:  # noqa: D102
+    def epoch(  # noqa: D102
+        self, batch_size: int, generator: torch.Generator, share: slice = ALL
+    ) -> Iterator[Batch]:
         waiting = np.empty(0, np.int64)
-        for records, rows in self.batches.epoch(batch_size, generator):
-            count = min(self.at_most, len(rows), len(self.labelled))
-            if count == 0:
-                yield records, rows
-                continue
+        sizes = batch_sizes(self.n, batch_size)
+        for (records, rows), size in zip(self.batches.epoch(batch_size, generator, share), sizes, strict=True):
+            count = min(self.at_most, size, len(self.labelled))
             while len(waiting) < count:
                 order = torch.randperm(len(self.labelled), generator=generator).numpy()
                 waiting = np.concatenate([waiting, self.labelled[order]])
-            chosen, waiting = np.sort(waiting[:count]), waiting[count:]
+            chosen, waiting = np.sort(waiting[:count])[share], waiting[count:]
+            if len(chosen) == 0:
+                yield records, rows
+                continue
             more = torch.from_numpy(chosen).to(rows.device)
             yield torch.cat([records, self.read_rows(chosen)]), torch.cat([rows, more])
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:  # noqa: D102
-        return self.batches.in_order(batch_size)
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
+        return self.batches.in_order(batch_size, share)
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return self.batches.read_rows(rows)

@@ -1,20 +1,35 @@
-"""Distributed training: under ``torchrun`` every process trains on its share and gradients are averaged.
+"""Distributed training: under ``torchrun`` every process trains on its share and gradients are added up.
 
 Without ``torchrun`` every function here is the identity. Weights never carry a wrapper's prefix, because there is no
-wrapper: the engine averages gradients itself.
+wrapper: the engine adds gradients up itself. What a loss needs of other ranks is in :mod:`isthmus.ranks`.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["all_say", "average", "first_says", "is_first", "mean", "shard", "start", "world"]
+from isthmus.ranks import device, is_first, rank, world
+
+__all__ = [
+    "agree",
+    "all_say",
+    "any_says",
+    "first_says",
+    "first_seed",
+    "is_first",
+    "rank",
+    "share",
+    "start",
+    "summed",
+    "union",
+    "world",
+]
 
 
 def start(device_type: str) -> None:
@@ -29,69 +44,96 @@ def _leave() -> None:
         dist.destroy_process_group()
 
 
-def world() -> int:
-    """Return the number of processes."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+def share() -> slice:
+    """Return which records of a batch are this rank's: every so many-th, so that rare kinds spread over all."""
+    return slice(rank(), None, world()) if world() > 1 else slice(None)
 
 
-def is_first() -> bool:
-    """Tell whether this process is the one that writes files."""
-    return world() == 1 or dist.get_rank() == 0
-
-
-def shard(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this process's equal part of every batch; of one that has no two records for each process, all of it."""
-    n = world()
-    if n == 1:
-        yield from batches
-        return
-    rank = dist.get_rank()
-    for records, rows in batches:
-        size = len(rows) // n
-        mine = slice(rank * size, (rank + 1) * size) if size > 1 else slice(None)
-        yield records[mine], rows[mine]
+# ---------------------------------------------------------------------- what all take to be so
 
 
 def first_says(value: float) -> float:
-    """Return the first process's value, so that all take the same turn."""
+    """Return the first rank's value, so that all take the same turn."""
     if world() == 1:
         return value
-    told = torch.tensor(value, dtype=torch.float64)
+    told = torch.tensor([value], dtype=torch.float64, device=device())
     dist.broadcast(told, 0)
     return float(told)
 
 
-def same(tensor: Tensor) -> None:
-    """Give every process the first one's values, in place."""
-    if world() > 1:
-        dist.broadcast(tensor.data, 0)
+def first_seed(seed: int) -> int:
+    """Return the first rank's seed, below 2^63."""
+    if world() == 1:
+        return seed
+    told = torch.tensor([seed], device=device())
+    dist.broadcast(told, 0)
+    return int(told)
+
+
+def any_says(yes: bool) -> bool:
+    """Tell whether one rank or more says yes."""
+    if world() == 1:
+        return yes
+    votes = torch.tensor([int(yes)], device=device())
+    dist.all_reduce(votes)
+    return int(votes) > 0
 
 
 def all_say(yes: bool) -> bool:
-    """Tell whether every process says yes."""
-    if world() == 1:
-        return yes
-    votes = torch.tensor(int(yes))
-    dist.all_reduce(votes, dist.ReduceOp.MIN)
-    return bool(votes)
+    """Tell whether every rank says yes."""
+    return not any_says(not yes)
 
 
-def average(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-    """Return gradients averaged over processes, in one exchange."""
+def union(numbers: Iterable[int]) -> list[int]:
+    """Return the whole numbers that any rank has, in order."""
+    own = sorted(numbers)
     if world() == 1:
-        return gradients
-    present = [gradient for gradient in gradients if gradient is not None]
-    flat = torch.cat([gradient.flatten() for gradient in present])
+        return own
+    counts = torch.zeros(world(), dtype=torch.long, device=device())
+    counts[rank()] = len(own)
+    dist.all_reduce(counts)
+    found = torch.zeros(int(counts.sum()), dtype=torch.long, device=device())
+    start = int(counts[: rank()].sum())
+    found[start : start + len(own)] = torch.tensor(own, dtype=torch.long)
+    dist.all_reduce(found)
+    return sorted(set(found.tolist()))
+
+
+def agree(*what: nn.Module | Tensor | None) -> None:
+    """Give every rank the first one's weights, buffers and tensors, in place."""
+    if world() == 1:
+        return
+    for each in what:
+        tensors = [*each.parameters(), *each.buffers()] if isinstance(each, nn.Module) else [each]
+        for tensor in tensors:
+            if tensor is not None and tensor.numel():
+                told = tensor.detach().to(device(), copy=True).contiguous()
+                dist.broadcast(told, 0)
+                tensor.data.copy_(told)
+
+
+# ---------------------------------------------------------------------- sums
+
+
+def summed(tensors: Sequence[Tensor | None], like: Sequence[Tensor], *, says: bool) -> tuple[list[Tensor | None], bool]:
+    """Return tensors added up over ranks, and whether any rank says so, in one exchange.
+
+    Parameters
+    ----------
+    tensors : sequence of (tensor or None)
+        None, such as the gradient of a weight that this rank's records do not touch, counts as zero; it stays None
+        where it is so on all ranks.
+    like : sequence of tensor
+        Of their shapes.
+    says : bool
+    """
+    if world() == 1:
+        return list(tensors), says
+    given = [torch.zeros_like(its) if each is None else each for each, its in zip(tensors, like, strict=True)]
+    flags = given[0].new_tensor([*(float(each is not None) for each in tensors), float(says)])
+    flat = torch.cat([*(each.flatten() for each in given), flags])
     dist.all_reduce(flat)
-    flat /= world()
-    pieces = iter(torch.split(flat, [gradient.numel() for gradient in present]))
-    return [None if gradient is None else next(pieces).view_as(gradient) for gradient in gradients]
-
-
-def mean(sums: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return named sums averaged over processes."""
-    if world() > 1:
-        for total in sums.values():
-            dist.all_reduce(total)
-            total /= world()
-    return sums
+    *pieces, flags = torch.split(flat, [*(each.numel() for each in given), len(flags)])
+    *there, said = (flags > 0).tolist()
+    found = [piece.view_as(its) if has else None for piece, its, has in zip(pieces, like, there, strict=True)]
+    return found, said

@@ -8,25 +8,28 @@ good epoch (the next time, the first weights) is restored and the rate divided b
 stops and names the term, the tensor and the rows. Memory runs out: the epoch starts again with half the batch, and the
 run remembers. Interrupted: the last checkpoint is on disk, and going on from it gives the same bits as never having
 stopped.
+
+Ranks that train together (:mod:`isthmus.training.distributed`) have the same weights at every step, because each of
+these turns is taken by all of them or by none. Every rank has its share of a batch; one that has none of it goes along
+with a record that does not count.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from isthmus import artifact, documents
+from isthmus import artifact, documents, ranks
 from isthmus.errors import ArtifactError, OutOfMemoryError, TrainingError
 from isthmus.training import checkpoints, distributed, optimizers
-from isthmus.training.batches import Batch, Batches, epoch_generator
+from isthmus.training.batches import Batch, Batches, epoch_generator, noise_generator
 from isthmus.training.callbacks import Callback, FitState
 from isthmus.training.plan import Plan, Progress
 from isthmus.training.players import Player
@@ -40,6 +43,7 @@ __all__ = ["Engine"]
 SKIPS = 3  # steps in a row without a finite loss, before going back
 RETURNS = 5  # times of going back, before giving up
 PROGRESS_SECONDS = 0.2  # between two calls of on_progress
+ONE_RECORD = "Training ran out of memory with a batch of one record."
 
 
 class Engine:
@@ -92,8 +96,9 @@ class Engine:
         self.best: dict[str, Tensor] | None = None
         self.kept_epoch = 0
         self.state = FitState(max_epochs=plan.budget.epochs, checkpoint=self.save_checkpoint)
-        # A look at a loss makes a GPU wait for its queue; on a processor it is free.
-        self.look_every = 1 if self.device.type == "cpu" else 50
+        # A look at a loss makes a GPU wait for its queue; on a processor it is free. Ranks wait for each other anyway.
+        self.look_every = 1 if self.device.type == "cpu" or distributed.world() > 1 else 50
+        self.failed = False  # whether memory ran out on this rank, which the others do not know yet
 
     # ------------------------------------------------------------------ the run
 
@@ -114,6 +119,7 @@ class Engine:
             A single record did not fit.
         """
         self.state.history = self.progress.history
+        distributed.agree(self.module, self.batches.labels, None if self.held_out is None else self.held_out.labels)
         self.started = time.perf_counter() - self.progress.seconds
         self.next_look = 0.0
         self.origin, self.origin_epoch = self._snapshot(), self.progress.epoch
@@ -145,10 +151,10 @@ class Engine:
         return share if self.plan.budget.seconds is None else distributed.first_says(share)
 
     def _look_on(self) -> bool:
-        """Tell the callbacks that an epoch is over; return whether one of them says stop."""
+        """Tell the callbacks that an epoch is over; return whether one of them says stop, on any rank."""
         self.state.epoch, self.state.progress = self.progress.epoch, self._share()
         answers = [callback.on_epoch(self.state) for callback in self.callbacks]
-        return "stop" in answers
+        return distributed.any_says("stop" in answers)
 
     def forecast(self) -> dict[str, float]:
         """Predict what the run will take, from three trial batches that leave no trace.
@@ -172,13 +178,14 @@ class Engine:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), fast_float32(self.device.type):
             rng = epoch_generator(self.plan.seed, 0, self.device)
-            batches = itertools.cycle([next(iter(self.batches.epoch(p.batch_size, epoch_generator(0, 0))))])
+            order = epoch_generator(0, 0)
+            part = next(self._parts(self.batches, self.batches.epoch(p.batch_size, order, distributed.share())))
             self.module.train()
             with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-                self._step(next(batches), 1.0, rng)
+                self._step(part, 1.0, rng)
             started = time.perf_counter()
             for _ in range(2):
-                self._step(next(batches), 1.0, rng)
+                self._step(part, 1.0, rng)
             seconds = (time.perf_counter() - started) / 2 * self.plan.budget.steps(steps)
         states = sum(tensor.nbytes for tensor in self._snapshot().values())
         weights = sum(tensor.nbytes for tensor in self.module.state_dict().values())
@@ -201,6 +208,8 @@ class Engine:
                 break
             except _NotFiniteError as problem:
                 self._go_back(good, step, problem)
+            except OutOfMemoryError:
+                raise
             except (MemoryError, RuntimeError) as error:
                 self._halve_batch(good, step, error)
         p.epoch += 1
@@ -225,55 +234,126 @@ class Engine:
     def _train(self) -> dict[str, Tensor]:
         """Take every step of one epoch (or of the budget's rest); return each term's mean over records."""
         p = self.progress
-        torch.manual_seed(epoch_generator(self.plan.seed, 2 * p.epoch).initial_seed())
+        torch.manual_seed(noise_generator(self.plan.seed, 2 * p.epoch).initial_seed())
         order = epoch_generator(self.plan.seed, 2 * p.epoch)
-        rng = epoch_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
+        rng = noise_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         seen, problem = 0, None
         self.module.train()
-        for batch in distributed.shard(self.batches.epoch(p.batch_size, order)):
+        for part in self._parts(self.batches, self.batches.epoch(p.batch_size, order, distributed.share())):
             share = self._share()
             if share >= 1.0 and p.step > 0:
                 break
-            terms = self._step(batch, share, rng)
+            terms, count = self._step(part, share, rng)
             if p.step % self.look_every == 0 and not _all_finite(terms):
                 p.bad += 1
-                problem = _NotFiniteError(_first_bad(terms), batch)
+                problem = _NotFiniteError(_first_bad(terms), part.batch)
                 if p.bad >= SKIPS or self.look_every > 1:
                     raise problem
             else:
                 p.bad = 0
                 for name, term in terms.items():
-                    sums[name] += term.detach() * len(batch[1])
-                seen += len(batch[1])
+                    sums[name] += term.detach() * count
+                seen += count
             p.step += 1
             self._show_progress(share)
+        if distributed.any_says(self.failed):
+            raise _MemoryRanOutError
+        distributed.agree(*self.module.buffers())  # of networks of the user's own, which know of no other rank
         if not seen and problem is not None:  # an epoch of fewer steps than may be skipped
             raise problem
-        return {name: total / max(1, seen) for name, total in distributed.mean(sums).items()}
+        return {name: total / max(1, seen) for name, total in sums.items()}
 
-    def _step(self, batch: Batch, share: float, rng: torch.Generator) -> dict[str, Tensor]:
-        """Move each player whose turn it is; return every named term."""
+    def _parts(self, source: Batches, batches: Iterator[Batch]) -> Iterator[_Part]:
+        """Yield this rank's part of every batch; of one that it has nothing of, or no memory for, none that counts."""
+        waiting = iter(batches)
+        while True:
+            try:
+                batch = next(waiting, None)
+            except (MemoryError, RuntimeError) as error:
+                if source is not self.batches:
+                    raise
+                self._note_failure(error)
+                yield _nothing(source)
+                continue
+            if batch is None:
+                return
+            yield _Part(batch, True) if len(batch[1]) else _nothing(source)
+
+    def _step(self, part: _Part, share: float, rng: torch.Generator) -> tuple[dict[str, Tensor], int]:
+        """Move each player whose turn it is; return every named term, and of how many records it is the mean."""
         factor = self.schedule(share) * self.progress.rate
         named: dict[str, Tensor] = {}
+        count = len(part.batch[1])
         for player in self.players:
             if self.progress.step % player.every:
                 continue
-            terms = self._terms(player, batch, self.batches, rng, share)
-            first, *others = terms.values()
-            total = sum(others, first)
+            terms, gradients, count = self._turn(player, part, rng, share)
             named |= self._prefixed(player, terms)
-            if self.look_every == 1 and not distributed.all_say(math.isfinite(total.item())):
+            if gradients is None:
                 continue
-            parameters = self.parameters[player.name]
-            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-            for parameter, gradient in zip(parameters, distributed.average(gradients), strict=True):
-                parameter.grad = _laid_out_as(parameter, gradient)
-            for optimizer in self.optimizers[player.name]:
-                optimizer.step(factor)
-            if player.after is not None:
-                player.after()
-        return named
+            try:
+                self._move(player, gradients, factor)
+            except (MemoryError, RuntimeError) as error:
+                self._note_failure(error)
+        return named, count
+
+    def _move(self, player: Player, gradients: Sequence[Tensor | None], factor: float) -> None:
+        for parameter, gradient in zip(self.parameters[player.name], gradients, strict=True):
+            parameter.grad = _laid_out_as(parameter, gradient)
+        for optimizer in self.optimizers[player.name]:
+            optimizer.step(factor)
+        if player.after is not None:
+            player.after()
+
+    def _turn(self, player: Player, part: _Part, rng: torch.Generator, share: float) -> _Turned:
+        """Return a player's terms, their gradient unless a term is not finite, and the number of records."""
+        if distributed.world() > 1:
+            turn = ranks.Turn(part.counts)
+            try:
+                return self._turn_together(player, part, rng, share, turn)
+            except (MemoryError, RuntimeError) as error:
+                self._note_failure(error)
+            return self._turn_without_memory(player, rng, share, turn)
+        terms = self._terms(player, part.batch, self.batches, rng, share)
+        total = _sum(terms)
+        gradients = None
+        if self.look_every > 1 or math.isfinite(total.item()):
+            gradients = torch.autograd.grad(total, self.parameters[player.name], allow_unused=True)
+        return _Turned(terms, gradients, len(part.batch[1]))
+
+    def _turn_without_memory(self, player: Player, rng: torch.Generator, share: float, turn: ranks.Turn) -> _Turned:
+        """Take a turn again, since the others cannot go on without this rank; they hear of it in the next exchange."""
+        turn.again()
+        try:
+            return self._turn_together(player, _nothing(self.batches), rng, share, turn)
+        except (MemoryError, RuntimeError) as error:
+            self._note_failure(error)
+            raise OutOfMemoryError(ONE_RECORD) from error
+
+    def _turn_together(
+        self, player: Player, part: _Part, rng: torch.Generator, share: float, turn: ranks.Turn
+    ) -> _Turned:
+        """Return the same over the records of all ranks, each of which weighs alike."""
+        with ranks.taking(turn):
+            terms = self._terms(player, part.batch, self.batches, rng, share)
+        total, own = _sum(terms), len(part.batch[1]) if turn.counts else 0
+        values = torch.stack([term.detach().to(total.dtype) for term in terms.values()])
+        counts = total.new_tensor([float(own), float(self.failed)])
+        *sums, count, failed = turn.exchange(torch.cat([turn.counted(own * values), counts]))
+        if failed > 0:
+            raise _MemoryRanOutError
+        means = {name: value / count for name, value in zip(terms, sums, strict=True)}
+        if not _all_finite(means):
+            return _Turned(means, None, int(count))
+        parameters = self.parameters[player.name]
+        found = torch.autograd.grad(total * (own / count), parameters, allow_unused=True)
+        if not turn.counts:  # it was computed only because other ranks' gradients go through this one
+            found = tuple(None if each is None else torch.zeros_like(each) for each in found)
+        gradients, out_of_memory = distributed.summed(found, parameters, says=self.failed)
+        if out_of_memory:
+            raise _MemoryRanOutError
+        return _Turned(means, gradients, int(count))
 
     def _terms(
         self, player: Player, batch: Batch, source: Batches, rng: torch.Generator, share: float = 1.0
@@ -286,18 +366,22 @@ class Engine:
 
     def _score(self, held_out: Batches) -> dict[str, Tensor]:
         """Return the loss terms on held-out records of the players that count, with a fixed seed."""
-        rng = epoch_generator(self.plan.seed, 0, self.device)
+        rng = noise_generator(self.plan.seed, 0, self.device)
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self.module.eval()
         with torch.no_grad():
-            for batch in held_out.in_order(max(self.progress.batch_size, 1024)):
+            batches = held_out.in_order(max(self.progress.batch_size, 1024), distributed.share())
+            for part in self._parts(held_out, batches):
                 for player in self.players:
                     if not player.in_validation:
                         continue
-                    terms = self._terms(player, batch, held_out, rng)
+                    with ranks.taking(ranks.Turn(part.counts) if distributed.world() > 1 else None):
+                        terms = self._terms(player, part.batch, held_out, rng)
                     for name, term in self._prefixed(player, terms).items():
-                        sums[name] += term * len(batch[1])
-        return {name: total / held_out.n for name, total in sums.items()}
+                        sums[name] += term * len(part.batch[1]) if part.counts else torch.zeros_like(term)
+        names, values = list(sums), list(sums.values())
+        reduced, _ = distributed.summed(values, values, says=False)
+        return {name: total / held_out.n for name, total in zip(names, reduced, strict=True) if total is not None}
 
     def _prefixed(self, player: Player, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return terms by the names of the history: with the player's name where there are several."""
@@ -373,9 +457,11 @@ class Engine:
         self.module.eval()
         alone = zip(records[:, None], rows[:, None], strict=True)
         fine = torch.tensor([self._is_finite(record, row) for record, row in alone], device=rows.device)
-        if not fine.any() or not self._is_finite(records[fine], rows[fine]):
+        some = bool(fine.any())
+        others = not some or self._is_finite(records[fine], rows[fine])
+        if not distributed.any_says(some) or not distributed.all_say(others):
             return None
-        return [int(row) for row in rows[~fine]]
+        return distributed.union(int(row) for row in rows[~fine])
 
     def _is_finite(self, records: Tensor, rows: Tensor) -> bool:
         """Tell whether all losses of some records are; some need slopes, so gradients stay on."""
@@ -388,14 +474,21 @@ class Engine:
         if not _is_out_of_memory(error):
             raise error
         if p.batch_size == 1:
-            raise OutOfMemoryError("Training ran out of memory with a batch of one record.") from error
+            raise OutOfMemoryError(ONE_RECORD) from error
         self._restore(good)
         done = step / self.batches.steps(p.batch_size)
+        self.failed = False
         p.batch_size //= 2
         p.step = round(done * self.batches.steps(p.batch_size))
         p.notes.append(f"memory ran out: the batch is {p.batch_size} records from epoch {p.epoch + 1} on")
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _note_failure(self, error: Exception) -> None:
+        """Remember that memory ran out here, for other ranks to hear of; re-raise what all know, and other errors."""
+        if distributed.world() == 1 or isinstance(error, _MemoryRanOutError) or not _is_out_of_memory(error):
+            raise error
+        self.failed = True
 
     # ------------------------------------------------------------------ weights and checkpoints
 
@@ -446,6 +539,25 @@ class Engine:
         self.best = _under("best.", tensors) or None
 
 
+class _Part(NamedTuple):
+    """What a rank has of a batch."""
+
+    batch: Batch
+    counts: bool
+
+
+class _Turned(NamedTuple):
+    """What a player's loss came to: terms, their gradient, and the number of records that they are means of."""
+
+    terms: dict[str, Tensor]
+    gradients: Sequence[Tensor | None] | None
+    records: int
+
+
+class _MemoryRanOutError(MemoryError):
+    """Memory ran out on one of the ranks, and all of them know."""
+
+
 class _NotFiniteError(Exception):
     """A loss term that is not a finite number, and the batch it came from."""
 
@@ -459,6 +571,17 @@ def _laid_out_as(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
     if gradient is None or gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter).copy_(gradient)
+
+
+def _nothing(source: Batches) -> _Part:
+    """Return a record that does not count."""
+    first = source.rows[:1]
+    return _Part((source.read_rows(first), torch.from_numpy(first).to(source.device)), False)
+
+
+def _sum(terms: dict[str, Tensor]) -> Tensor:
+    first, *others = terms.values()
+    return sum(others, first)
 
 
 def _all_finite(terms: dict[str, Tensor]) -> bool:

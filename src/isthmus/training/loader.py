@@ -13,6 +13,7 @@ from torch import Tensor
 from isthmus import telling
 from isthmus.data import Data
 from isthmus.preprocessing import Preprocessor
+from isthmus.training import distributed
 from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, ResidentBatches, StreamedBatches
 
 __all__ = ["Loader"]
@@ -39,7 +40,7 @@ class Loader:
     def __init__(self, data: Data, preprocessor: Preprocessor, device: torch.device) -> None:
         self.data, self.preprocessor, self.device = data, preprocessor, device
         self.varies = None in preprocessor.shape_
-        self.tensor = None if self.varies or not self._fits() else self._resident()
+        self.tensor = None if self.varies or not distributed.all_say(self._fits()) else self._resident()
         self.nbytes = 0 if self.tensor is None else self.tensor.nbytes
 
     def batches(self, rows: np.ndarray, labels: np.ndarray | None = None, *, paired: bool = False) -> Batches:

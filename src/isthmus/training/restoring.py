@@ -26,7 +26,7 @@ from isthmus import documents
 from isthmus.errors import TrainingError
 from isthmus.networks.degradations import MARGIN, damage
 from isthmus.networks.restoring import RestoringNetwork, fill, planes
-from isthmus.training import checkpoints
+from isthmus.training import checkpoints, distributed
 from isthmus.training.optimizers import Muon, load_state_tensors, state_tensors
 from isthmus.training.precision import autocast
 
@@ -315,6 +315,7 @@ def train(
     """
     plan = patches.plan
     network = network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    distributed.agree(network)
     optimizer = Muon(list(network.parameters()), plan.rate)
     progress = _begun(checkpoint, plan, network, optimizer)
     began, spent = time.perf_counter(), progress.seconds
@@ -323,13 +324,10 @@ def train(
     for step, (x, clean) in enumerate(_ahead(patches, progress.step), progress.step):
         left = 1 - step / plan.steps
         if max_seconds is not None:
-            left = min(left, 1 - progress.seconds / max_seconds)
+            left = distributed.first_says(min(left, 1 - progress.seconds / max_seconds))
             if left <= 0:
                 break
-        with autocast(device.type, plan.precision):
-            restored = network(x.to(device, memory_format=torch.channels_last))
-        now = loss_of(restored.float(), clean.to(device))
-        now.backward()  # type: ignore[no-untyped-call]
+        now = _slopes(network, x, clean, device, plan.precision)
         optimizer.step(min(1, (step + 1) / max(1, plan.warm)) * left)
         network.zero_grad()
         loss = now.detach() if loss is None else loss.lerp(now.detach(), 0.01)
@@ -339,7 +337,7 @@ def train(
             tell(progress)
         if every is not None and progress.step % every == 0 and progress.step < plan.steps:
             _score(progress, held_out, network, tell)
-        if checkpoint is not None and time.perf_counter() - saved > keep_after:
+        if checkpoint is not None and distributed.is_first() and time.perf_counter() - saved > keep_after:
             progress.loss, saved = _finite(loss, progress.step), time.perf_counter()
             _keep(checkpoint, plan, progress, network, optimizer)
     if loss is not None:
@@ -347,9 +345,28 @@ def train(
     _score(
         progress, held_out, network, tell, only_if=not progress.history or progress.history[-1]["step"] < progress.step
     )
-    if checkpoint is not None:
+    if checkpoint is not None and distributed.is_first():
         _keep(checkpoint, plan, progress, network, optimizer)
     return progress
+
+
+def _slopes(network: RestoringNetwork, x: Tensor, clean: Tensor, device: torch.device, precision: str) -> Tensor:
+    """Return the loss on a batch, and leave its gradient in the network: of ranks, each takes its share of the batch.
+
+    One that has nothing of it goes along with a picture that does not count.
+    """
+    share = distributed.share()
+    mine = len(x[share]) / len(x)
+    x, clean = (each[share] if mine else each[:1] for each in (x, clean))
+    with autocast(device.type, precision):
+        restored = network(x.to(device, memory_format=torch.channels_last))
+    loss = mine * loss_of(restored.float(), clean.to(device))
+    loss.backward()  # type: ignore[no-untyped-call]
+    weights = list(network.parameters())
+    found, _ = distributed.summed([loss.detach(), *(its.grad for its in weights)], [loss, *weights], says=False)
+    for weight, slope in zip(weights, found[1:], strict=True):
+        weight.grad = slope
+    return found[0]  # type: ignore[return-value]
 
 
 def _finite(loss: Tensor, step: int) -> float:

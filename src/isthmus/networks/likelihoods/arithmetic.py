@@ -80,7 +80,7 @@ def uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def times(part: Tensor, x: Tensor) -> Tensor:
     """Return the sum over a record's numbers of what is constant along some of its axes."""
-    return part.sum() * (x[0].numel() / part.numel())
+    return part.sum() * (x.shape[1:].numel() / part.numel())
 
 
 def frequencies(codes: Tensor, classes: int) -> Tensor:

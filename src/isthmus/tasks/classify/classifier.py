@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, metrics, telling
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import seed_to_fit
 from isthmus.capabilities import Classifies, has
 from isthmus.data import Data
 from isthmus.errors import ArtifactError
@@ -176,7 +176,7 @@ class Classifier(ClassifierMixin, TaskEstimator):
         self.classes_, _ = isthmus_data.classes_of(labels, is_known)
         checks.labels_are_classes(owner, labels[is_known], len(labels))
         numbers = isthmus_data.class_numbers(labels, is_known, self.classes_)
-        self.seed_ = seed_of(self.random_state)
+        self.seed_ = seed_to_fit(self.random_state)
         self.method_, self.method_reason_ = self._choose(data, numbers)
         self.notes_ = []
         method = METHODS[self.method_]

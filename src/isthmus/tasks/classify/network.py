@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isthmus import documents, telling, training
-from isthmus.base import seed_of
+from isthmus import documents, ranks, telling, training
+from isthmus.base import seed_to_fit
 from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
 from isthmus.fitting import Fit
@@ -66,7 +66,11 @@ class Head(Method):
         if not cls.starts_fresh:
             return super().fit_model(model, data, split, owner)
         with telling.fit_of(model, data):
-            return Fit(model, data, seed=seed_of(model.random_state), held_out=split.held_out).prepare().model
+            return (
+                Fit(model, data, seed=seed_to_fit(model.random_state, model.device), held_out=split.held_out)
+                .prepare()
+                .model
+            )
 
     @classmethod
     def learn(cls, coder: Coder, data: Data, split: LabelSplit) -> Self:
@@ -97,7 +101,7 @@ class Head(Method):
         """Return -log p(y | x), and the model's own terms for each number of a record: both then weigh about alike."""
         known = step.labels >= 0
         total = F.cross_entropy(self._logits(step.x).float(), step.labels, ignore_index=-1, reduction="sum")
-        terms = {"cross_entropy": total / known.sum().clamp_min(1)}
+        terms = {"cross_entropy": ranks.average(total, known.sum())}
         if self.beside_own_loss:
             own = step if self.model.learns_classes else replace(step, labels=None)
             numbers = math.prod(side or UNSIZED for side in self.model.preprocessor_.shape_)

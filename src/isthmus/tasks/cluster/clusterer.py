@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, gradients, telling
 from isthmus import data as isthmus_data
-from isthmus.base import SIDE, seed_of
+from isthmus.base import SIDE, seed_to_fit
 from isthmus.data import Data, Schema
 from isthmus.errors import ArtifactError
 from isthmus.tasks.classify.evaluation import doubtful_rows
@@ -28,6 +28,7 @@ from isthmus.tasks.cluster.graph import Float32, Float64, Int64
 from isthmus.tasks.cluster.methods import Chances, KMeansMethod, Method, MixtureMethod
 from isthmus.tasks.cluster.variational import VaDE
 from isthmus.tasks.estimator import TaskEstimator, selected
+from isthmus.training import distributed
 
 __all__ = ["METHODS", "Clusterer"]
 
@@ -177,7 +178,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         checks.enough_for_clusters(owner, len(data))
         checks.number_of_clusters(owner, self.n_clusters, len(data))
         self.method_ = "communities" if self.method == "auto" else self.method
-        self.seed_ = seed_of(self.random_state)
+        self.seed_ = seed_to_fit(self.random_state, self.device)
         method = METHODS[self.method_]
         self.schema_, self.features_ = data.schema, self._features(data)
         if self.features_ == "gradients":
@@ -189,7 +190,7 @@ class Clusterer(ClusterMixin, TaskEstimator):
         checks.codes_differ(owner, codes)
         view = method.view(codes, self.seed_)
         self.evidence_ = None if self.n_clusters else method.evidence(view, min(MAX_CLUSTERS, len(data)), self.seed_)
-        k = self.n_clusters or self.evidence_.best  # type: ignore[union-attr]
+        k = distributed.first_says(self.n_clusters or self.evidence_.best)  # type: ignore[union-attr]
         self.fitted_method_, probabilities = self._best_of_runs(method, data, view, int(k))
         self._number_clusters(probabilities)
         self.medoids_ = _medoids(codes, self.labels_, self.n_clusters_)

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus import documents, training
+from isthmus import documents, ranks, training
 from isthmus.capabilities import Encodes, Trainable
 from isthmus.data import Data
 from isthmus.fitting import Fit
@@ -133,7 +133,7 @@ class DEC(Method):
         """Return KL(P || Q); the likelihood beside it where the reconstruction is kept."""
         log_q = self.centres(self.model.encode(step.x).flatten(1))
         q = log_q.detach().exp()
-        self._sums += q.sum(0)
+        self._sums += ranks.total(q.sum(0))
         p = target_distribution(q, self.centres.frequencies)
         terms = {"divergence": divergence(p, log_q).mean()}
         if self.keeps_reconstruction:

@@ -38,6 +38,7 @@ from isthmus.tasks.cluster.graph import Float32, Float64
 from isthmus.tasks.cluster.methods import Method
 from isthmus.tasks.cluster.mixture import fitted_mixture
 from isthmus.tasks.coder import Coder
+from isthmus.training import distributed
 
 __all__ = ["VaDE", "nats_told"]
 
@@ -94,7 +95,8 @@ class VaDE(Method):
         bound = method._bound(data)
         run.train()
         method.score, trained = method._bound(data), method.probabilities(coder, data)
-        if method.score < bound or nats_told(trained) < TOLD * nats_told(begun):
+        is_worse = method.score < bound or nats_told(trained) < TOLD * nats_told(begun)
+        if distributed.any_says(is_worse):
             model.module_.load_state_dict(start)
             method.score, trained = bound, begun
         return method, trained

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, telling
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import seed_to_fit
 from isthmus.capabilities import Decodes, Reconstructs, RemembersRecords, Scores, has
 from isthmus.data import Data
 from isthmus.density import CodeDensity
@@ -186,7 +186,7 @@ class Detector(OutlierMixin, TaskEstimator):
         checks.number(owner, "calibration", self.calibration, low=0, high=1, below=True)
         if self.model is not None:
             checks.can(owner, self.model, *self.needs)
-        self.seed_, self.notes_ = seed_of(self.random_state), []
+        self.seed_, self.notes_ = seed_to_fit(self.random_state), []
         self.__dict__.pop("model_", None)  # of an earlier fit, to whose records these need not conform
         if self.model is not None and _is_fitted(self.model):
             self._use(self.model)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus import checks, documents, plain, preprocessing, telling
 from isthmus import data as isthmus_data
-from isthmus.base import seed_of
+from isthmus.base import seed_to_fit
 from isthmus.capabilities import learns_classes
 from isthmus.data import Data
 from isthmus.description import constructor_call, parameter_from_json, parameter_to_json
@@ -27,6 +27,7 @@ from isthmus.tasks.estimator import TaskEstimator
 from isthmus.tasks.tune.findings import Findings, Trial, effects_of
 from isthmus.tasks.tune.objectives import Objective, objective_for
 from isthmus.tasks.tune.search import Search, folds_of, space_for
+from isthmus.training import distributed
 
 __all__ = ["FAMILIES", "Tuner"]
 
@@ -193,7 +194,10 @@ class Tuner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TaskEstimator):
         n_jobs = cores if self.n_jobs == -1 else self.n_jobs
         about = self._about(models, spaces, objective, _digest(data, preprocessor), n_jobs)
         seed = _seed_in(self.storage) if self.random_state is None else None
-        self.seed_ = seed_of(self.random_state) if seed is None else seed
+        self.seed_ = seed_to_fit(self.random_state) if seed is None else seed
+        usual = {"n_jobs": 1, "storage": None, "max_seconds": None}
+        given = {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
+        checks.searched_in_step(owner, distributed.world(), given)
         search = Search(
             data,
             models,
