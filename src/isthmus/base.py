@@ -27,6 +27,7 @@ from torch import Tensor
 from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
+from isthmus.data.rows import Rows
 from isthmus.density import RECORDS, CodeDensity
 from isthmus.description import (
     RetiredParameters,
@@ -40,7 +41,7 @@ from isthmus.description import (
 )
 from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
-from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows
+from isthmus.fitting import Fit, fingerprint, held_out_rows
 from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
 from isthmus.training.devices import device_named, device_to_load_on
@@ -387,7 +388,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._density = self._some_codes = None
         if batches is None or self.has_prior or None in self.preprocessor_.shape_:
             return
-        blocks = torch.split(batches.read_rows(evenly_spaced(batches.rows, RECORDS)), self._rows())
+        blocks = torch.split(batches.read_rows(batches.some(RECORDS)), self._rows())
         codes = [self._evaluate(block, lambda x: self.encode(self.module_.scale(x))) for block in blocks]
         self._some_codes = torch.cat(codes).flatten(1).float().cpu().numpy()
 
@@ -607,6 +608,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self._is_fitted()
         p = self.provenance_
+        if "held_out_runs" in p:
+            return np.asarray(Rows(*np.array(p["held_out_runs"], np.int64).reshape(-1, 2).T))
         drawn = p.get("held_out_drawn", p["train_records"] + p["held_out_records"] == p["records"])
         return held_out_rows(p["records"], p["held_out_records"] if drawn else 0, p["seed"])
 
@@ -981,6 +984,7 @@ class _Provenance(TypedDict):
     train_records: int
     held_out_records: int
     held_out_drawn: NotRequired[bool]
+    held_out_runs: NotRequired[list[list[int]]]
 
 
 class _Document(TypedDict):
