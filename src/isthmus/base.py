@@ -348,10 +348,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         seed = seed_of(self.random_state)
         command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
         run = Fit(self, X, y, seed=seed, validation=validation, command=command)
-        run.prepare()
-        run.train(
-            callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])], resume=resume
-        )
+        watching = [*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])]
+        run.prepare(lambda share: [callback.on_look(share) for callback in watching])
+        run.train(callbacks=watching, resume=resume)
         return self
 
     def learn_schema(self, schema: Schema) -> None:

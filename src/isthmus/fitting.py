@@ -15,7 +15,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ from torch import nn
 from isthmus import checks, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.data.looking import places_to_look_at, watched
 from isthmus.data.rows import LISTED, Rows, spread
 from isthmus.data.splitting import apart
 from isthmus.errors import DataError
@@ -113,8 +114,13 @@ class Fit:
 
     # ------------------------------------------------------------------ before the first step
 
-    def prepare(self) -> Self:
+    def prepare(self, looking: Callable[[float], None] = lambda share: None) -> Self:
         """Make an unfitted model ready: preprocessing, likelihood, networks, what it learns before the first step.
+
+        Parameters
+        ----------
+        looking : callable, optional
+            Called with the share of the records that were looked at, in [0, 1], for each look at all of them.
 
         Raises
         ------
@@ -133,7 +139,7 @@ class Fit:
             self.validation = model.opened(self.validation)
             if model.learns_classes:
                 checks.needs_labels(type(model).__name__, self.validation.labels)
-        self._learn_preprocessing()
+        self._learn_preprocessing(looking)
         return self.build()
 
     def build(self) -> Self:
@@ -163,19 +169,27 @@ class Fit:
         checks.all_labelled(type(self.model).__name__, missing)
         return ~missing
 
-    def _learn_preprocessing(self) -> None:
+    def _learn_preprocessing(self, looking: Callable[[float], None]) -> None:
         """Fit preprocessing to the records that are learned from, on the scale that their likelihood takes."""
-        if not len(self.held_out):
-            self._learn_preprocessing_from(self.data)
-            return
-        self._learn_preprocessing_from(self.data.subset(self.rows))
-        if not self._can_scale(self.data.subset(self.held_out)):
+        records = self.data if not len(self.held_out) else self.data.subset(self.rows)
+        places = places_to_look_at(records)
+        if len(places) < len(records):
+            self.notes.append(
+                f"preprocessing (ranges, means, categories) was learned from {len(places):,} of the {len(records):,} "
+                "records, which lie evenly among all"
+            )
+            records = records.subset(places)
+        self._learn_preprocessing_from(watched(records, looking))
+        if len(self.held_out) and not self._can_scale(self.data.subset(self.held_out)):
             self.notes.append(TOO_FAR)
-            self._learn_preprocessing_from(self.data)
+            both = np.union1d(np.asarray(self.rows.at(places)), np.asarray(self.held_out))
+            self._learn_preprocessing_from(
+                self.data if len(both) == len(self.data) else self.data.subset(Rows.of(both))
+            )
 
     def _learn_preprocessing_from(self, records: Data) -> None:
         model = self.model
-        model.preprocessor_ = preprocessing.for_data(records).fit(records)
+        model.preprocessor_ = preprocessing.for_data(records).fit(records, of=len(self.rows))
         chosen = model.chosen_likelihood(model.scaling)
         model.preprocessor_.rescale(chosen.scaling)
         model.likelihood_reason_ = chosen.reason

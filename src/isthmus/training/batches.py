@@ -125,6 +125,10 @@ class Batches(ABC):
         """Return up to ``most`` of the rows, evenly spaced, or those that are read soonest of as many places."""
         return self.rows[spread(self.n, most)]
 
+    def drawn(self, most: int, rng: np.random.Generator) -> np.ndarray:
+        """Return up to ``most`` of the rows, drawn at random; of very many those of :meth:`some`."""
+        return np.sort(rng.permutation(self.rows)[:most]) if self.n <= LISTED else self.some(most)
+
     def steps(self, batch_size: int) -> int:
         """Return the number of batches in an epoch."""
         return batch_count(self.n, batch_size)
