@@ -161,7 +161,7 @@ def _named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def write_columns(
-    path: Path, blocks: Iterable[dict[str, np.ndarray]], names: Sequence[str] | None, *, force: bool
+    path: Path, blocks: Iterable[dict[str, np.ndarray]], names: Sequence[str] | None, *, force: bool, n: int | None = None
 ) -> None:
     """Write columns as a table, ``.csv``, ``.tsv`` or ``.parquet``, or as the rows of an ``.npy``.
 
@@ -175,13 +175,20 @@ def write_columns(
         Of the rows; they become the first column of a table.
     force : bool
         Whether a file of that name may be replaced.
+    n : int, optional
+        How many rows there are: then those of an ``.npy`` are written as they come.
     """
     import pyarrow as pa
 
     from isthmus.data.writing import guarded, write_rows
 
     if path.suffix.lower() == ".npy":
-        whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
+        matrices = (np.stack(list(block.values()), axis=1) for block in blocks)
+        if n is not None:
+            with replacing(path, force=force) as file:
+                write_rows(file, n, matrices)
+            return
+        whole = np.concatenate(list(matrices))
         with replacing(path, force=force) as file:
             write_rows(file, len(whole), [whole])
         return

@@ -10,7 +10,7 @@ import numpy as np
 from isthmus.data.records import Data
 from isthmus.data.rows import LISTED, Rows
 
-__all__ = ["MOST_BYTES", "MOST_RECORDS", "places_to_look_at", "watched"]
+__all__ = ["MOST_BYTES", "MOST_RECORDS", "places_to_look_at", "some_places", "watched"]
 
 MOST_RECORDS = LISTED
 """Records that are looked at before training, of those that stay in their files."""
@@ -23,8 +23,7 @@ def places_to_look_at(data: Data) -> Rows:
     """Return the places of the records from which preprocessing is learned: all, or some of very many.
 
     Records in memory are all looked at. Of those that stay in their files it is all of up to 1,000,000 that take up to
-    1 GiB. Of more it is as many, in some 256 runs of neighbours at even distances, or, where reading begins at certain
-    records only, from as many of these places on.
+    1 GiB, and of more as many: :func:`some_places`.
 
     Parameters
     ----------
@@ -32,20 +31,36 @@ def places_to_look_at(data: Data) -> Rows:
         The records.
     """
     n = len(data)
-    count = min(n, MOST_RECORDS, max(RUNS, MOST_BYTES * n // max(data.nbytes, 1)))
-    if data.resident or count == n:
+    count = n if data.resident else min(n, MOST_RECORDS, max(RUNS, MOST_BYTES * n // max(data.nbytes, 1)))
+    return some_places(data, count)
+
+
+def some_places(data: Data, most: int) -> Rows:
+    """Return the places of up to ``most`` records that lie evenly among all.
+
+    They are some 256 runs of neighbours at even distances, or, where reading begins at certain records only, what
+    follows as many of these places.
+
+    Parameters
+    ----------
+    data : Data
+        The records.
+    most : int
+        How many, 1 at least.
+    """
+    n, edges = len(data), data.edges
+    if n <= most:
         return Rows.all(n)
-    edges = data.edges
     if edges is None:
-        edges = np.unique(np.linspace(0, n, RUNS + 1).astype(np.int64))
-    wanted = min(len(edges) - 1, RUNS)
+        edges = np.unique(np.linspace(0, n, min(most, RUNS) + 1).astype(np.int64))
+    wanted = min(len(edges) - 1, most, RUNS)
     while True:
         firsts = np.unique(np.linspace(0, len(edges) - 2, wanted).astype(np.int64))
-        lengths = np.minimum(-(-count // len(firsts)), np.diff(edges)[firsts])
-        if lengths.sum() >= count or wanted == len(edges) - 1:
+        lengths = np.minimum(-(-most // len(firsts)), np.diff(edges)[firsts])
+        if lengths.sum() >= most or wanted == len(edges) - 1:
             break
         wanted = min(2 * wanted, len(edges) - 1)
-    lengths = np.minimum(lengths, np.maximum(0, count - (np.cumsum(lengths) - lengths)))
+    lengths = np.minimum(lengths, np.maximum(0, most - (np.cumsum(lengths) - lengths)))
     return _touching_joined(edges[firsts][lengths > 0], (edges[firsts] + lengths)[lengths > 0])
 
 

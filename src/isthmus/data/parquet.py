@@ -6,6 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,7 @@ class ParquetStore(stores.Store):
         self.cells = cells
         self.streams = max(1, min(STREAMS, STREAM_BYTES // (PAGE_BYTES * max(1, len(self.names)))))
         self.decoded = 0
+        self._reading = Lock()  # batches are read ahead in a thread
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self._readers: OrderedDict[int, GroupReader] = OrderedDict()
         self._metadata: OrderedDict[Path, Any] = OrderedDict()
@@ -128,8 +130,16 @@ class ParquetStore(stores.Store):
             identity.check()
         return ParquetStore(self.paths, names, self.source, self.cells)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a copy read for itself."""
+        return type(self), (self.paths, self.names, self.source, self.cells)
+
     def _rows(self, group: int, start: int, stop: int) -> pa.Table:
         """Return neighbouring rows of a row group: of a large one no more is decoded than up to them."""
+        with self._reading:
+            return self._read(group, start, stop)
+
+    def _read(self, group: int, start: int, stop: int) -> pa.Table:
         if self.starts[group + 1] - self.starts[group] <= WHOLE:
             return self._group(group).slice(start, stop - start)
         path, number = self.groups[group]
@@ -188,7 +198,7 @@ class ParquetStore(stores.Store):
 
 
 class GroupReader:
-    """A large row group, decoded from its beginning on, a piece at a time; the piece that was read last is kept.
+    """A large row group, decoded from its beginning on, a piece at a time; the rows that were read last are kept.
 
     Parameters
     ----------
@@ -226,6 +236,7 @@ class GroupReader:
         """Return neighbouring rows, none before :attr:`first`."""
         import pyarrow as pa
 
+        self._let_go(start)
         while self.decoded < stop or not self._kept:
             with decoding(self.path, "it is damaged"):
                 batch = next(self._pieces, None)
@@ -233,14 +244,15 @@ class GroupReader:
                 raise wrong_count(self.path, self.number)
             self.decoded += len(batch)
             self._kept.append(batch)
-            while len(self._kept) > 1 and self.first + len(self._kept[0]) <= start:
-                self.first += len(self._kept.pop(0))
+            self._let_go(start)
         with decoding(self.path, "it is damaged"):
             table = _sound(pa.Table.from_batches(self._kept).select(self.names))
-        rows = table.slice(start - self.first, stop - start)
-        while len(self._kept) > 1 and self.first + len(self._kept[0]) < stop:
+        return table.slice(start - self.first, stop - start)
+
+    def _let_go(self, start: int) -> None:
+        """Forget what lies before a row, but for the last piece."""
+        while len(self._kept) > 1 and self.first + len(self._kept[0]) <= start:
             self.first += len(self._kept.pop(0))
-        return rows
 
 
 def wrong_count(path: Path, number: int) -> Exception:

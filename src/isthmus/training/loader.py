@@ -18,7 +18,7 @@ from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, Res
 
 __all__ = ["Loader"]
 
-MOST_RESIDENT = 10_000_000  # records; of more, their numbers and order would take more than many records do
+MOST_RESIDENT = 2**23  # records; of more, their numbers and order would take more than many records do
 ROW_BYTES = 24  # what they take of each
 
 
