@@ -387,7 +387,6 @@ class Fit:
             "best_epoch": engine.kept_epoch,
         }
 
-
     def _how_held_out(self) -> dict[str, Any]:
         """Return what tells which rows were held out, beside their number and the seed: of very many their runs."""
         if not self.is_drawn:

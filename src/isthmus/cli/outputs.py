@@ -161,7 +161,12 @@ def _named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def write_columns(
-    path: Path, blocks: Iterable[dict[str, np.ndarray]], names: Sequence[str] | None, *, force: bool, n: int | None = None
+    path: Path,
+    blocks: Iterable[dict[str, np.ndarray]],
+    names: Sequence[str] | None,
+    *,
+    force: bool,
+    n: int | None = None,
 ) -> None:
     """Write columns as a table, ``.csv``, ``.tsv`` or ``.parquet``, or as the rows of an ``.npy``.
 

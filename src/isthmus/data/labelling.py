@@ -85,9 +85,7 @@ def labels_of(column: pa.ChunkedArray) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
-def classes_of(
-    labels: NDArray[Any] | CodedLabels, known: NDArray[np.bool_]
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def classes_of(labels: NDArray[Any] | CodedLabels, known: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the classes that known labels name, sorted, and how many records have each.
 
     Parameters

@@ -14,8 +14,8 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.arrow_schema import describe, prototype
-from isthmus.data.column_types import with_index
 from isthmus.data.coded_labels import code_labels
+from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
 from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
@@ -182,7 +182,6 @@ class ParquetStore(stores.Store):
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)
         return table
-
 
     def _cleaned(self, table: pa.Table, first: int) -> pa.Table:
         """Return rows from ``first`` on in their canonical form."""

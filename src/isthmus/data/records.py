@@ -15,6 +15,7 @@ from isthmus.data.rows import RowNumbers, Rows, spread
 from isthmus.data.schema import Schema
 from isthmus.data.side_columns import SideColumns
 from isthmus.data.stores import ArrayStore, Store
+from isthmus.data.texts import Texts
 from isthmus.plain import shown
 
 __all__ = ["Data"]
@@ -199,7 +200,7 @@ class Data:
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         return self._with(
             labels=None if self.labels is None else self.labels[chosen],
-            names=None if self.names is None else [self.names[int(i)] for i in chosen],
+            names=None if self.names is None else _named(self.names, chosen),
             rows=chosen if self.rows is None else self.rows[chosen],
             side_columns=self.side_columns.take(chosen),
         )
@@ -249,9 +250,13 @@ class Data:
         return Data(**{name: getattr(self, name) for name in names} | changed)
 
 
+def _named(names: Sequence[str], rows: np.ndarray) -> Sequence[str]:
+    return names.at(rows) if isinstance(names, Texts) else [names[int(row)] for row in rows]
+
+
 def _taken(values: Any, rows: Rows) -> Any:
     """Return the values of some rows; an array is copied run by run."""
-    if isinstance(values, CodedLabels):
+    if isinstance(values, CodedLabels | Texts):
         return values.at(rows)
     if not isinstance(values, np.ndarray):
         return [values[row] for row in rows]

@@ -368,7 +368,9 @@ class GroupedBatches(Batches):
     ) -> None:
         self.read, self.rows, self.device, self.pixels = read, np.asarray(rows), device, pixels
         found, group = np.unique(np.asarray(sizes).reshape(-1, 2), axis=0, return_inverse=True)
-        parts = np.split(self.rows[np.argsort(group.ravel(), kind="stable")], np.cumsum(np.bincount(group.ravel()))[:-1])
+        parts = np.split(
+            self.rows[np.argsort(group.ravel(), kind="stable")], np.cumsum(np.bincount(group.ravel()))[:-1]
+        )
         self.groups = [((int(height), int(width)), part) for (height, width), part in zip(found, parts, strict=True)]
 
     def _limit(self, size: tuple[int, int], batch_size: int) -> int:
