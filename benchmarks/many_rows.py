@@ -1,4 +1,4 @@
-"""A billion rows in constant memory: what ``isthmus fit`` takes of memory, of decoding and of time as rows grow in number.
+"""A billion rows in constant memory: what ``isthmus fit`` takes of memory, decoding and time as rows grow in number.
 
 Each part writes its figures beside those of the others into one file of results:
 

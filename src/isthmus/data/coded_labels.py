@@ -60,7 +60,7 @@ class CodedLabels:
 
     def tolist(self) -> list[Any]:
         """Return all labels."""
-        return np.asarray(self).tolist()  # type: ignore[no-any-return]
+        return np.asarray(self).tolist()
 
     def at(self, places: Rows) -> CodedLabels:
         """Return the labels of the records at some places."""

@@ -13,7 +13,7 @@ import os
 import struct
 import warnings
 import zlib
-from array import array
+from array import array as packed
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -181,7 +181,7 @@ class ImageFiles:
         self.root = root
         self._places: dict[Any, int] = {}
         self._paths, self._names = Packing(), Packing()
-        self._states, self._file, self._kind, self._sides = array("q"), array("q"), array("l"), array("i")
+        self._states, self._file, self._kind, self._sides = packed("q"), packed("q"), packed("l"), packed("i")
         self._misnamed: Counter[bool] = Counter()
         self._first_misnamed: tuple[str, str] | None = None
         self.kinds: list[Header] = []
@@ -445,9 +445,8 @@ def _classes(files: ImageFiles, notes: list[str]) -> Any:
     if files.root is None:
         return None
     known: dict[str, int] = {}
-    codes = array(
-        "l", (known.setdefault(name.partition("/")[0] if "/" in name else "", len(known)) for name in files.names)
-    )
+    folders = (name.partition("/")[0] if "/" in name else "" for name in files.names)
+    codes = packed("l", (known.setdefault(folder, len(known)) for folder in folders))
     if set(known) == {""}:
         return None
     if "" in known or len(known) == 1:
