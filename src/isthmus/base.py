@@ -349,7 +349,12 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
         run = Fit(self, X, y, seed=seed, validation=validation, command=command)
         watching = [*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])]
-        run.prepare(lambda share: [callback.on_look(share) for callback in watching])
+
+        def looking(share: float) -> None:
+            for callback in watching:
+                callback.on_look(share)
+
+        run.prepare(looking)
         run.train(callbacks=watching, resume=resume)
         return self
 

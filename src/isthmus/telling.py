@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import Data
+from isthmus.data.rows import RowNumbers
 from isthmus.errors import IsthmusWarning
 from isthmus.preprocessing import Differences, Preprocessor
 from isthmus.preprocessing.differences import NAMED, shown
@@ -98,7 +99,7 @@ class Scope:
         self.depth = 0
         self.returned = False
         self._given: dict[int, Any] = {}  # by identity: what the caller gave, and the stores opened from it
-        self._aliases: dict[int, tuple[Any, NDArray[np.int64] | None]] = {}  # where else the rows of a store are
+        self._aliases: dict[int, tuple[Any, RowNumbers | None]] = {}  # where else the rows of a store are
         self._differences: dict[int, tuple[Preprocessor, Differences]] = {}
         self._seen: dict[tuple[int, int], SeenRows] = {}
         self._learned: set[tuple[int, int]] = set()

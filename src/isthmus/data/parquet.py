@@ -62,6 +62,7 @@ class ParquetStore(stores.Store):
     """
 
     resident = False
+    streams: int
 
     def __init__(self, paths: Sequence[Path], names: Sequence[str], source: str, cells: int = 64 * 2**20) -> None:
         self.paths = paths

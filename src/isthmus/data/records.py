@@ -44,8 +44,8 @@ class Data:
         What one record looks like.
     store : Store
         Where the records lie.
-    labels : ndarray of shape (n,) or None, default=None
-        One label a record.
+    labels : ndarray of shape (n,), CodedLabels or None, default=None
+        One label a record; those of very many records in a file are codes.
     names : sequence of str or None, default=None
         One name a record, such as its file.
     source : str, default="X"
@@ -66,7 +66,7 @@ class Data:
         schema: Schema,
         store: Store,
         *,
-        labels: np.ndarray | CodedLabels | None = None,
+        labels: Any = None,  # an ndarray, or CodedLabels
         names: Sequence[str] | None = None,
         source: str = "X",
         notes: Sequence[str] = (),
