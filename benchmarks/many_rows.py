@@ -141,7 +141,7 @@ def slopes(found: dict[str, Any], options: argparse.Namespace) -> dict[str, floa
     pairs = {kind: (found[f"{kind} {first:,}"], found[f"{kind} {last:,}"]) for kind in ("array", "parquet")}
     if options.sparse:
         pairs["sparse array"] = found[f"array {first:,}"], found[f"sparse array {options.sparse:,}"]
-    rows = {kind: (options.sparse if kind == "sparse array" else last) - first for kind in pairs}
+    rows = {kind: max(1, (options.sparse if kind == "sparse array" else last) - first) for kind in pairs}
     return {
         kind: (b["peak_bytes"] - a["peak_bytes"]) / rows[kind] if "peak_bytes" in a and "peak_bytes" in b else None
         for kind, (a, b) in pairs.items()

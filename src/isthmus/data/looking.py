@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.data.records import Data
-from isthmus.data.rows import LISTED, Rows
+from isthmus.data.rows import LISTED, Rows, joined
 
 __all__ = ["MOST_BYTES", "MOST_RECORDS", "places_to_look_at", "some_places", "watched"]
 
@@ -53,6 +53,7 @@ def some_places(data: Data, most: int) -> Rows:
         return Rows.all(n)
     if edges is None:
         edges = np.unique(np.linspace(0, n, min(most, RUNS) + 1).astype(np.int64))
+    edges = joined(edges, most // RUNS)  # of short groups all rows are looked at
     wanted = min(len(edges) - 1, most, RUNS)
     while True:
         firsts = np.unique(np.linspace(0, len(edges) - 2, wanted).astype(np.int64))

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LISTED", "RowNumbers", "Rows", "spread"]
+__all__ = ["LISTED", "RowNumbers", "Rows", "joined", "spread"]
 
 LISTED = 1_000_000
 """Records up to which row numbers, and labels, may be listed; what is drawn of more follows a rule."""
@@ -143,3 +143,14 @@ def spread(n: int, most: int, edges: Int64 | None = None) -> Int64:
     stretches = np.unique(np.linspace(0, len(edges) - 2, min(len(edges) - 1, most)).astype(np.int64))
     lengths = np.minimum(-(-most // len(stretches)), np.diff(edges)[stretches])
     return np.asarray(Rows(edges[stretches], edges[stretches] + lengths))[:most]
+
+
+def joined(edges: Int64, least: int) -> Int64:
+    """Return those edges, 0, ..., n, that are so many places at least behind the one before, and the last."""
+    if len(edges) < 2 or np.diff(edges).min() >= least:
+        return edges
+    kept = [0]
+    for edge in edges[1:-1].tolist():
+        if edge - kept[-1] >= least:
+            kept.append(edge)
+    return np.array([*kept, int(edges[-1])])

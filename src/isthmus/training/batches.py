@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus.data.rows import LISTED, RowNumbers, spread
+from isthmus.data.rows import LISTED, RowNumbers, joined, spread
 from isthmus.training.permutation import Permutation
 
 __all__ = [
@@ -206,7 +206,7 @@ class StreamedBatches(Batches):
     ) -> None:
         self.read, self.rows, self.device = read, rows, device
         self.block, self.window = max(1, block), window
-        self.edges = None if edges is None else _joined(edges, self.block)
+        self.edges = None if edges is None else joined(edges, self.block)
         self.streams = window if streams is None else min(streams, window)
 
     def epoch(self, batch_size: int, generator: torch.Generator, share: slice = ALL) -> Iterator[Batch]:
@@ -318,17 +318,6 @@ class StreamedBatches(Batches):
 
     def _read_some(self, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
         return self.read(rows) if len(rows) else np.empty(0, np.float32)
-
-
-def _joined(edges: np.ndarray, block: int) -> np.ndarray:
-    """Return those edges that are a block at least behind the one before, and the last."""
-    if len(edges) < 2 or np.diff(edges).min() >= block:
-        return edges
-    kept = [0]
-    for edge in edges[1:-1].tolist():
-        if edge - kept[-1] >= block:
-            kept.append(edge)
-    return np.array([*kept, int(edges[-1])])
 
 
 def _shuffled(batch: Batch, generator: torch.Generator) -> Batch:
