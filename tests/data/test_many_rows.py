@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from isthmus.data import looking, splitting, stores
 from isthmus.data import parquet as parquet_files
 from isthmus.data.coded_labels import CodedLabels
 from isthmus.data.rows import Rows
+from isthmus.data.writing import write_table_blocks
 from isthmus.errors import DataError
 
 KNOW = ("data.rows", "data.splitting", "data.parquet", "data.images", "fitting", "tasks.held_out", "training.loader")
@@ -43,9 +46,8 @@ def written(folder: Path, n: int, group: int, files: int = 1) -> Path:
     )
     target = folder / "set"
     target.mkdir(exist_ok=True)
-    for k, (start, stop) in enumerate(
-        zip(*(np.linspace(0, n, files + 1).astype(int)[s] for s in (slice(-1), slice(1, None))), strict=True)
-    ):
+    edges = np.linspace(0, n, files + 1).astype(int).tolist()
+    for k, (start, stop) in enumerate(pairwise(edges)):
         parquet.write_table(table.slice(start, stop - start), target / f"{k}.parquet", row_group_size=group)
     return target
 
@@ -186,8 +188,6 @@ def test_a_large_row_group_that_is_damaged_is_named(many, tmp_path):
     content[1000:9000] = bytes(8000)
     stamp = path.stat()
     path.write_bytes(bytes(content))
-    import os
-
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     with pytest.raises(DataError, match=r"0\.parquet' cannot be read"):
         for _ in opened.chunks():
@@ -195,8 +195,6 @@ def test_a_large_row_group_that_is_damaged_is_named(many, tmp_path):
 
 
 def test_tables_of_many_rows_are_written_as_they_come(many, tmp_path):
-    from isthmus.data.writing import write_table_blocks
-
     opened = data.open(written(tmp_path, 2500, 300), label_column="y")
     for suffix in (".parquet", ".csv"):
         target = tmp_path / f"out{suffix}"
