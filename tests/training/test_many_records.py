@@ -46,7 +46,7 @@ def rows(n: int = N) -> np.ndarray:
 
 @pytest.fixture
 def table(tmp_path):
-    """A Parquet file of 4,000 rows in row groups of 500, a column of which numbers them."""
+    """Return a Parquet file of 4,000 rows in row groups of 500."""
     made = pa.table({f"x{k}": column for k, column in enumerate(rows().T)} | {"y": np.arange(N) % 3})
     parquet.write_table(made, tmp_path / "t.parquet", row_group_size=500)
     return tmp_path / "t.parquet"
@@ -129,7 +129,7 @@ def test_a_fit_on_a_streamed_table_learns_from_labels_in_bytes(many, table):
     model = isthmus.LadderNetwork(hidden=(8,), random_state=0, max_epochs=0.2)
     run = Fit(model, data.open(table, label_column="y"), seed=0, validation=None).prepare()
     assert run.batches.labels.dtype.itemsize == 1
-    records, numbers = next(iter(run.batches.epoch(50, isthmus.training.batches.epoch_generator(0, 0))))
+    _, numbers = next(iter(run.batches.epoch(50, isthmus.training.batches.epoch_generator(0, 0))))
     assert run.batches.labels_of(numbers).tolist() == (numbers % 3).tolist()
     run.train()
     assert model.class_counts_.tolist() == np.bincount(np.arange(N) % 3).tolist()
