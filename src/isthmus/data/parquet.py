@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetStore", "from_parquet"]
 
 WHOLE = 2**16  # rows of a row group up to which it is decoded as a whole
-LEAST = 2**10  # rows of a larger one that are decoded at once
+LEAST = 2**9  # rows of a larger one that are decoded at once
 STREAMS = 16  # row groups that are read side by side
 STREAM_BYTES = 512 * 2**20  # which they may take
 PAGE_BYTES = 2 * 2**20  # of a page of a column and of its dictionary, as Parquet files are mostly written
@@ -79,7 +79,7 @@ class ParquetStore(stores.Store):
         self._identities = {path: Identity.of(path) for path in paths}
         lengths, self.nbytes = [], 0
         for path in paths:
-            with parquet_file(path) as file:
+            with parquet_file(path, sparing=True) as file:
                 self.groups += [(path, number) for number in range(file.num_row_groups)]
                 rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
                 width = _row_bytes(file, self.names)
@@ -265,7 +265,7 @@ def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     every = sum(metadata.row_group(number).total_byte_size for number in groups)
-    if every <= stores.RESIDENT_BYTES:
+    if every <= stores.RESIDENT_BYTES or metadata.num_columns - len(names) <= 1:  # but for labels these are all
         return every
     chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in names]
     found = 0
@@ -289,8 +289,14 @@ def _row_bytes(file: Any, names: Sequence[str]) -> int:
     return sum(widths) // 8
 
 
-def parquet_file(path: Path) -> Any:
+def parquet_file(path: Path, *, sparing: bool = False) -> Any:
     """Open a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    sparing : bool, default=False
+        Whether whole columns are not read ahead, since little is wanted of them.
 
     Raises
     ------
@@ -301,7 +307,7 @@ def parquet_file(path: Path) -> Any:
 
     require_file(path)
     with decoding(path, "it is truncated or no Parquet file"):
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path, pre_buffer=not sparing, buffer_size=BUFFER if sparing else 0)
 
 
 def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
@@ -324,7 +330,7 @@ def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
     """Read the first row of a row group: with it come all categories, which are stored before the cells."""
     import pyarrow as pa
 
-    with parquet_file(path) as file:
+    with parquet_file(path, sparing=True) as file:
         try:
             batches = file.iter_batches(batch_size=1, row_groups=[group], columns=list(names))
             return _sound(pa.Table.from_batches([next(batches)]).select(list(names)))

@@ -18,6 +18,8 @@ from isthmus.training.batches import Batches, GroupedBatches, PairedBatches, Res
 
 __all__ = ["Loader"]
 
+BLOCK = 4096  # records that are read at once
+DECODED_BLOCK = 1024  # where they are decoded from certain places on: a run that ends soon has decoded little in vain
 MOST_RESIDENT = 2**23  # records; of more, their numbers and order would take more than many records do
 ROW_BYTES = 24  # what they take of each
 
@@ -70,7 +72,8 @@ class Loader:
             return ResidentBatches(self.tensor, rows)
         if self.varies:
             return GroupedBatches(self._read, rows, self.data.sides[np.asarray(rows)], self.device)
-        block = max(1, min(4096, 2**22 // max(1, self._record_bytes())))
+        most = BLOCK if self.data.edges is None else DECODED_BLOCK
+        block = max(1, min(most, 2**22 // max(1, self._record_bytes())))
         edges, streams = self.data.edges, self.data.store.streams
         if edges is not None:
             edges = np.unique(rows.below(edges) if isinstance(rows, Rows) else np.searchsorted(rows, edges))
