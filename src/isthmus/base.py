@@ -323,6 +323,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Labels; kept out of the training of models that do not learn from them.
         validation : records, float or None
             Held-out records, or the share of ``X`` to hold out; 0 for none. By default a tenth, of 20 records or more.
+            Of more than 1,000,000 it is 100,000 at most: see :func:`isthmus.data.splitting.apart`.
             Early stopping looks at them, and the weights of their best epoch are kept.
         callbacks : iterable of Callback or function
             Called after each epoch; one that returns "stop" ends training.
