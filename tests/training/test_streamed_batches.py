@@ -105,6 +105,15 @@ def test_shares_of_ranks_are_disjoint_complete_and_of_one_number_of_batches(name
     assert min(map(len, drawn)) >= 1000 / world / 2
 
 
+def test_what_is_drawn_beside_a_share_is_alike_on_all_ranks():
+    drawn = []
+    for rank in range(3):
+        generator = epoch_generator(0, 0)
+        epoch = StreamedBatches(Source(), Rows.all(1000), CPU, block=32).epoch(60, generator, slice(rank, None, 3))
+        drawn.append([int(torch.randint(10**6, (), generator=generator)) for _ in epoch])
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
 def test_shares_of_records_in_order_are_strided():
     stream = StreamedBatches(Source(), Rows.all(10), CPU, block=4)
     parts = [[rows.tolist() for _, rows in stream.in_order(4, slice(rank, None, 2))] for rank in range(2)]

@@ -222,8 +222,11 @@ class StreamedBatches(Batches):
             ``slice(rank, None, ranks)``: of the stretches in their random order, those of this rank. A batch may hold
             none of its records, and is empty then.
         """
+        alone = (share.step or 1) == 1
         stretches = self._stretches(generator, share)
-        held = self.n if share == ALL else sum(stop - start for start, stop in stretches())
+        held = self.n if alone else sum(stop - start for start, stop in stretches())
+        if not alone:  # ranks have windows of different lengths, and what is drawn afterwards is alike on all
+            generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         windows = self._read_ahead(map(self._rows_at, self._windows(stretches())))
         records, rows, at = torch.empty(0), torch.empty(0, dtype=torch.int64), 0
         for size in self._sizes(batch_size, held):
