@@ -41,14 +41,14 @@ runpy.run_module("isthmus", run_name="__main__")
 DECODED = """
 import sys
 import harness
-from isthmus import Autoencoder
-from isthmus import data
+from isthmus import Autoencoder, data
 from isthmus.fitting import Fit
+from isthmus.training import ShowProgress
 opened = data.open(sys.argv[1])
 model = Autoencoder(hidden=(16,), latent_dim=2, batch_size=500, random_state=0, max_epochs=float(sys.argv[2]))
 run = Fit(model, opened, seed=0, validation=0).prepare()
 before = opened.store.decoded
-run.train()
+run.train(callbacks=[ShowProgress()])  # which asks for a forecast, as the command line does
 trained = run.model.provenance_["steps"] * 500
 inside = opened.store.decoded
 harness.emit(rows=len(opened), trained=trained, first_look=before, decoded=inside - before)
