@@ -27,6 +27,7 @@ from torch import Tensor
 from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training, watch
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
+from isthmus.data.rows import Rows
 from isthmus.density import RECORDS, CodeDensity
 from isthmus.description import (
     RetiredParameters,
@@ -40,7 +41,7 @@ from isthmus.description import (
 )
 from isthmus.encoded import Encoded, as_tensor, joined
 from isthmus.errors import ArtifactError
-from isthmus.fitting import Fit, evenly_spaced, fingerprint, held_out_rows
+from isthmus.fitting import Fit, fingerprint, held_out_rows
 from isthmus.search import Choice, Number, SearchSpace, Whole
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState, as_callbacks
@@ -324,6 +325,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Labels; kept out of the training of models that do not learn from them.
         validation : records, float or None
             Held-out records, or the share of ``X`` to hold out; 0 for none. By default a tenth, of 20 records or more.
+            Of more than 1,000,000 it is 100,000 at most: see :func:`isthmus.data.splitting.apart`.
             Early stopping looks at them, and the weights of their best epoch are kept.
         callbacks : iterable of Callback or function
             Called after each epoch; one that returns "stop" ends training.
@@ -350,10 +352,14 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         seed = seed_to_fit(self.random_state, self.device)  # before records are read, which may take long
         command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
         run = Fit(self, X, y, seed=seed, validation=validation, command=command)
-        run.prepare()
-        run.train(
-            callbacks=[*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])], resume=resume
-        )
+        watching = [*as_callbacks(callbacks), *([training.ShowProgress()] if self.verbose else [])]
+
+        def looking(share: float) -> None:
+            for callback in watching:
+                callback.on_look(share)
+
+        run.prepare(looking)
+        run.train(callbacks=watching, resume=resume)
         return self
 
     def learn_schema(self, schema: Schema) -> None:
@@ -390,7 +396,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._density = self._some_codes = None
         if batches is None or self.has_prior or None in self.preprocessor_.shape_:
             return
-        blocks = torch.split(batches.read_rows(evenly_spaced(batches.rows, RECORDS)), self._rows())
+        blocks = torch.split(batches.read_rows(batches.some(RECORDS)), self._rows())
         codes = [self._evaluate(block, lambda x: self.encode(self.module_.scale(x))) for block in blocks]
         self._some_codes = torch.cat(codes).flatten(1).float().cpu().numpy()
 
@@ -610,6 +616,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """
         self._is_fitted()
         p = self.provenance_
+        if "held_out_runs" in p:
+            return np.asarray(Rows(*np.array(p["held_out_runs"], np.int64).reshape(-1, 2).T))
         drawn = p.get("held_out_drawn", p["train_records"] + p["held_out_records"] == p["records"])
         return held_out_rows(p["records"], p["held_out_records"] if drawn else 0, p["seed"])
 
@@ -984,6 +992,7 @@ class _Provenance(TypedDict):
     train_records: int
     held_out_records: int
     held_out_drawn: NotRequired[bool]
+    held_out_runs: NotRequired[list[list[int]]]
 
 
 class _Document(TypedDict):

@@ -15,7 +15,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -26,6 +26,9 @@ from torch import nn
 from isthmus import checks, preprocessing, telling, training
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.data.looking import places_to_look_at, watched
+from isthmus.data.rows import LISTED, Rows, spread
+from isthmus.data.splitting import apart
 from isthmus.errors import DataError
 from isthmus.training import distributed
 from isthmus.training.callbacks import Callback
@@ -68,7 +71,7 @@ class Fit:
     ----------
     data : Data
         The records.
-    rows, held_out : ndarray of int
+    rows, held_out : Rows
         Which of them are learned from, and which are held out.
     notes : list of str
         What was decided on the way.
@@ -91,19 +94,17 @@ class Fit:
         is_share = validation is None or isinstance(validation, int | float | np.number)
         self.validation: Any = None if is_share else validation
         self.is_drawn = is_share and held_out is None  # so that the model finds the rows again
-        if self.is_drawn:
-            held_out = self._drawn(validation)
-        self.held_out = np.empty(0, np.int64) if held_out is None else held_out
-        self.rows = np.setdiff1d(np.arange(len(self.data)), self.held_out)
+        self.held_out = self._drawn(validation) if held_out is None and is_share else Rows.of(_sorted(held_out))
+        self.rows = Rows.all(len(self.data)).without(self.held_out)
         self.notes: list[str] = []
 
-    def _drawn(self, share: float | None) -> np.ndarray:
+    def _drawn(self, share: float | None) -> Rows:
         """Return the rows to hold out: a tenth, by default where the model may stop early."""
         n = len(self.data)
         if share is None:
             share = HELD_OUT if self.model.stops_early and n >= HELD_OUT_MINIMUM else 0.0
         checks.number(type(self.model).__name__, "validation", float(share), low=0, high=1, below=True)
-        return held_out_rows(n, min(round(n * float(share)), n - 1), self.seed)
+        return Rows.of(apart(self.data, float(share), self.seed))
 
     @property
     def device(self) -> torch.device:
@@ -113,8 +114,13 @@ class Fit:
 
     # ------------------------------------------------------------------ before the first step
 
-    def prepare(self) -> Self:
+    def prepare(self, looking: Callable[[float], None] = lambda share: None) -> Self:
         """Make an unfitted model ready: preprocessing, likelihood, networks, what it learns before the first step.
+
+        Parameters
+        ----------
+        looking : callable, optional
+            Called with the share of the records that were looked at, in [0, 1], for each look at all of them.
 
         Raises
         ------
@@ -133,7 +139,7 @@ class Fit:
             self.validation = model.opened(self.validation)
             if model.learns_classes:
                 checks.needs_labels(type(model).__name__, self.validation.labels)
-        self._learn_preprocessing()
+        self._learn_preprocessing(looking)
         return self.build()
 
     def build(self) -> Self:
@@ -150,33 +156,40 @@ class Fit:
     def _learn_classes(self) -> None:
         model, owner = self.model, type(self.model).__name__
         checks.needs_labels(owner, self.data.labels)
-        labels, known = np.asarray(self.data.labels), self._is_labelled(self.data)
+        labels, known = self.data.labels, self._is_labelled(self.data)
         checks.some_labels(owner, int(known.sum()))
         model.classes_, model.class_counts_ = isthmus_data.classes_of(labels, known)
         checks.several_classes(owner, model.classes_)
 
     def _is_labelled(self, data: Data, classes: np.ndarray | None = None) -> np.ndarray:
         """Return which records have a label, one of known classes; without is refused where the model needs all."""
-        labels = np.asarray(data.labels)
         if self.model.takes_unlabelled:
-            return isthmus_data.is_labelled(labels, classes)
-        missing = isthmus_data.is_missing(labels)
+            return isthmus_data.is_labelled(data.labels, classes)
+        missing = isthmus_data.is_missing(data.labels)
         checks.all_labelled(type(self.model).__name__, missing)
         return ~missing
 
-    def _learn_preprocessing(self) -> None:
+    def _learn_preprocessing(self, looking: Callable[[float], None]) -> None:
         """Fit preprocessing to the records that are learned from, on the scale that their likelihood takes."""
-        if not len(self.held_out):
-            self._learn_preprocessing_from(self.data)
-            return
-        self._learn_preprocessing_from(self.data.subset(self.rows))
-        if not self._can_scale(self.data.subset(self.held_out)):
+        records = self.data if not len(self.held_out) else self.data.subset(self.rows)
+        places = places_to_look_at(records)
+        if len(places) < len(records):
+            self.notes.append(
+                f"preprocessing (ranges, means, categories) was learned from {len(places):,} of the {len(records):,} "
+                "records, which lie evenly among all"
+            )
+            records = records.subset(places)
+        self._learn_preprocessing_from(watched(records, looking))
+        if len(self.held_out) and not self._can_scale(self.data.subset(self.held_out)):
             self.notes.append(TOO_FAR)
-            self._learn_preprocessing_from(self.data)
+            both = np.union1d(np.asarray(self.rows.at(places)), np.asarray(self.held_out))
+            self._learn_preprocessing_from(
+                self.data if len(both) == len(self.data) else self.data.subset(Rows.of(both))
+            )
 
     def _learn_preprocessing_from(self, records: Data) -> None:
         model = self.model
-        model.preprocessor_ = preprocessing.for_data(records).fit(records)
+        model.preprocessor_ = preprocessing.for_data(records).fit(records, of=len(self.rows))
         chosen = model.chosen_likelihood(model.scaling)
         model.preprocessor_.rescale(chosen.scaling)
         model.likelihood_reason_ = chosen.reason
@@ -199,7 +212,7 @@ class Fit:
         """Let the decoder begin at the data's mean, where the best constant answer is."""
         module, batches = self.model.module_, self.batches
         if hasattr(module, "start_at") and None not in self.model.preprocessor_.shape_:
-            module.start_at(module.scale(batches.read_rows(evenly_spaced(batches.rows, STARTING))))
+            module.start_at(module.scale(batches.read_rows(batches.some(STARTING))))
 
     # ------------------------------------------------------------------ where batches come from
 
@@ -222,7 +235,7 @@ class Fit:
 
     def _held_out_batches(self, labels: np.ndarray | None) -> training.Batches | None:
         if self._validation_loader is not None:
-            rows = np.arange(len(self.validation))
+            rows = Rows.all(len(self.validation))
             return self._validation_loader.batches(rows, self._class_numbers(self.validation))
         if not len(self.held_out):
             return None
@@ -233,9 +246,10 @@ class Fit:
         model, owner = self.model, type(self.model).__name__
         if not model.learns_classes or data.labels is None:
             return None
-        known, given = self._is_labelled(data, model.classes_), np.asarray(data.labels)
-        checks.known_classes(owner, given[known], model.classes_, int(known.sum()))
-        return isthmus_data.class_numbers(given, known, model.classes_)
+        known = self._is_labelled(data, model.classes_)
+        found, _ = isthmus_data.classes_of(data.labels, known)
+        checks.known_classes(owner, found, model.classes_, len(found))
+        return isthmus_data.class_numbers(data.labels, known, model.classes_)
 
     # ------------------------------------------------------------------ the run
 
@@ -364,7 +378,7 @@ class Fit:
             "records": len(self.data),
             "train_records": engine.batches.n,
             "held_out_records": engine.held_out.n if engine.held_out else 0,
-            **({} if self.is_drawn else {"held_out_drawn": False}),
+            **self._how_held_out(),
             "fingerprint": fingerprint(self.data, self.model.preprocessor_),
             **({} if self.command is None else {"command": self.command}),
             "epochs": engine.progress.epoch,
@@ -374,20 +388,32 @@ class Fit:
             "best_epoch": engine.kept_epoch,
         }
 
+    def _how_held_out(self) -> dict[str, Any]:
+        """Return what tells which rows were held out, beside their number and the seed: of very many their runs."""
+        if not self.is_drawn:
+            return {"held_out_drawn": False}
+        if len(self.data) <= LISTED:
+            return {}
+        return {"held_out_runs": np.stack([self.held_out.starts, self.held_out.stops], 1).tolist()}
+
 
 def held_out_rows(n: int, count: int, seed: int) -> np.ndarray:
     """Return ``count`` of ``n`` row numbers, drawn at random, in order."""
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
+def _sorted(rows: np.ndarray | None) -> np.ndarray:
+    return np.empty(0, np.int64) if rows is None else np.unique(rows)
+
+
 def fingerprint(data: Data, preprocessor: preprocessing.Preprocessor) -> str:
     """Return the SHA-256 of the schema, the number of records and up to 64 evenly spaced records as encoded."""
     digest = hashlib.sha256(json.dumps([data.schema.to_dict(), len(data)], sort_keys=True).encode())
-    for record in preprocessor.encode(data.take(evenly_spaced(np.arange(len(data)), 64))):
+    for record in preprocessor.encode(data.take(data.spread(64))):
         digest.update(np.ascontiguousarray(record).tobytes())
     return digest.hexdigest()
 
 
 def evenly_spaced(rows: np.ndarray, most: int) -> np.ndarray:
     """Return ``most`` of some row numbers, or all, evenly spaced."""
-    return np.unique(rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)])
+    return rows[spread(len(rows), most)]

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.data import Data
+from isthmus.data.rows import RowNumbers
 from isthmus.errors import IsthmusWarning
 from isthmus.preprocessing import Differences, Preprocessor
 from isthmus.preprocessing.differences import NAMED, shown
@@ -53,6 +54,36 @@ Rows = slice | NDArray[np.int64]
 QUIET = ("isthmus", "sklearn", "joblib", "functools", "contextlib")  # packages whose frames are not the caller's line
 
 
+class SeenRows:
+    """Which rows were seen: a bit each, and none of stretches of which all or no rows were."""
+
+    STRETCH = 2**16
+
+    def __init__(self) -> None:
+        self._whole: set[int] = set()
+        self._bits: dict[int, NDArray[np.uint8]] = {}
+
+    def mark(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows were not seen before, and mark all."""
+        fresh = np.zeros(len(rows), bool)
+        stretches = rows // self.STRETCH
+        for stretch in np.unique(stretches).tolist():
+            if stretch in self._whole:
+                continue
+            here = stretches == stretch
+            places = rows[here] - stretch * self.STRETCH
+            bits = self._bits.get(stretch)
+            seen = np.zeros(self.STRETCH, np.uint8) if bits is None else np.unpackbits(bits)
+            fresh[here] = seen[places] == 0
+            seen[places] = 1
+            if seen.all():
+                self._whole.add(stretch)
+                self._bits.pop(stretch, None)
+            else:
+                self._bits[stretch] = np.packbits(seen)
+        return fresh
+
+
 class Scope:
     """One call by the user, with all calls inside it.
 
@@ -68,9 +99,9 @@ class Scope:
         self.depth = 0
         self.returned = False
         self._given: dict[int, Any] = {}  # by identity: what the caller gave, and the stores opened from it
-        self._aliases: dict[int, tuple[Any, NDArray[np.int64] | None]] = {}  # where else the rows of a store are
+        self._aliases: dict[int, tuple[Any, RowNumbers | None]] = {}  # where else the rows of a store are
         self._differences: dict[int, tuple[Preprocessor, Differences]] = {}
-        self._seen: dict[tuple[int, int], NDArray[np.bool_]] = {}
+        self._seen: dict[tuple[int, int], SeenRows] = {}
         self._learned: set[tuple[int, int]] = set()
         self._made: list[Preprocessor] = []  # during this call
         self._kept: list[Any] = []  # so that no other object gets the identity of one that is remembered
@@ -135,20 +166,12 @@ class Scope:
 
     def _fresh(self, preprocessor: Preprocessor, origin: Any, rows: Rows, n: int) -> NDArray[np.bool_]:
         """Return which rows were not counted yet, and mark them."""
-        key = id(preprocessor), id(origin)
-        seen = self._seen.setdefault(key, np.zeros(0, bool))
-        end = rows.stop if isinstance(rows, slice) else int(rows.max(initial=-1)) + 1
-        if len(seen) < end:
-            longer = np.zeros(max(end, 2 * len(seen)), bool)
-            longer[: len(seen)] = seen
-            self._seen[key] = seen = longer
-        fresh = ~seen[rows]
-        if not isinstance(rows, slice):  # a row that is there twice counts once
-            first = np.zeros(n, bool)
-            first[np.unique(rows, return_index=True)[1]] = True
-            fresh &= first
-        seen[rows] = True
-        return fresh
+        seen = self._seen.setdefault((id(preprocessor), id(origin)), SeenRows())
+        if isinstance(rows, slice):
+            return seen.mark(np.arange(rows.start, rows.stop))
+        first = np.zeros(n, bool)  # a row that is there twice counts once
+        first[np.unique(rows, return_index=True)[1]] = True
+        return first & seen.mark(np.asarray(rows))
 
     def note(self, sentence: str) -> None:
         """Tell something else."""

@@ -45,12 +45,15 @@ def score(
     fitted = inputs.load_model(model, device)
     opened = inputs.open_for(terminal, fitted, data, opening)
     chosen, train = inputs.rows_to_judge(terminal, fitted, opened, "all" if each and rows == "auto" else rows)
-    found = scoring.score(fitted, chosen, train)
+    if path is None:
+        found = scoring.score(fitted, chosen, train)
+    else:
+        each_record = scoring.Scoring(fitted, chosen, chosen if train is None else train)
+        outputs.write_columns(path, each_record, chosen.names, force=force, n=len(chosen))
+        found = each_record.scores()
     document = {"data": data, "model": model, **found.document()}
     lines = [f"{len(chosen):,} records of {opened.source}", *found.lines()]
     if path is not None:
-        values = {"log_likelihood": found.nats, "error": found.errors}
-        outputs.write_columns(path, iter([values]), chosen.names, force=force)
         document["each"] = each
         terminal.say(f"{each}: log-likelihood and {found.error_name} of each record")
     return Result(document, lines)

@@ -73,7 +73,7 @@ def fit(
     dry_run : bool
         Read the data, say what would run, and stop.
     test : float
-        Share of the records that only the final score sees; 0 for none.
+        Share of the records that only the final score sees, 100,000 at most of more than 1,000,000; 0 for none.
     validation : {SHARE, DATA}
         Records that early stopping looks at: a share of the others, or a file, folder or set.
     resume : bool

@@ -299,8 +299,7 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:
     number("isthmus", "--test", share, low=0, high=1, below=True)
     if share == 0 or len(data) < MIN_RECORDS_TO_SPLIT:
         return data, None
-    train, test = isthmus_data.split(data, (1 - share, share), random_state=seed)
-    return train, test
+    return isthmus_data.divide(data, share, seed)
 
 
 def split_record(model: Model, data: Data, test: Data | None, share: float, seed: int) -> dict[str, Any]:

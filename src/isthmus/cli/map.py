@@ -146,7 +146,7 @@ def _learned(
 
 def _rows(part: Data) -> np.ndarray:
     """Return the numbers of the records of a part."""
-    return np.arange(len(part)) if part.rows is None else part.rows
+    return np.arange(len(part)) if part.rows is None else np.asarray(part.rows)
 
 
 def _draw(

@@ -161,7 +161,12 @@ def _named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def write_columns(
-    path: Path, blocks: Iterable[dict[str, np.ndarray]], names: Sequence[str] | None, *, force: bool
+    path: Path,
+    blocks: Iterable[dict[str, np.ndarray]],
+    names: Sequence[str] | None,
+    *,
+    force: bool,
+    n: int | None = None,
 ) -> None:
     """Write columns as a table, ``.csv``, ``.tsv`` or ``.parquet``, or as the rows of an ``.npy``.
 
@@ -175,13 +180,20 @@ def write_columns(
         Of the rows; they become the first column of a table.
     force : bool
         Whether a file of that name may be replaced.
+    n : int, optional
+        How many rows there are: then those of an ``.npy`` are written as they come.
     """
     import pyarrow as pa
 
     from isthmus.data.writing import guarded, write_rows
 
     if path.suffix.lower() == ".npy":
-        whole = np.concatenate([np.stack(list(block.values()), axis=1) for block in blocks])
+        matrices = (np.stack(list(block.values()), axis=1) for block in blocks)
+        if n is not None:
+            with replacing(path, force=force) as file:
+                write_rows(file, n, matrices)
+            return
+        whole = np.concatenate(list(matrices))
         with replacing(path, force=force) as file:
             write_rows(file, len(whole), [whole])
         return
@@ -265,7 +277,7 @@ def write_table(
     its = records.side_columns.labels
     columns: list[SideColumn] = []
     if labels is not None and its is not None:
-        columns.append(replace(its, cells=_longer(its.cells, labels)))
+        columns.append(replace(its, stored=_longer(its.cells, labels)))
     elif labels is not None and records.labels is not None:
         both = [*records.labels.tolist(), *labels.tolist()]
         columns.append(SideColumn("label", width, pa.chunked_array([pa.array(both, from_pandas=True)])))
@@ -377,6 +389,8 @@ def write_records(
 ) -> None:
     """Write records in the format that the suffix says: ``.npy`` and folders of images as they come, others at once.
 
+    Of more than 1,000,000 records tables are written as they come, too.
+
     Parameters
     ----------
     path : Path
@@ -395,12 +409,16 @@ def write_records(
         Whether existing files may be replaced.
     """
     from isthmus import data
-    from isthmus.data.writing import write_rows
+    from isthmus.data.rows import LISTED
+    from isthmus.data.writing import write_rows, write_table_blocks
 
     suffix, has_labels = path.suffix.lower(), side_columns is not None and side_columns.labels is not None
     if suffix == ".npy" and schema.kind in ("array", "image") and None not in schema.shape and not has_labels:
         with replacing(path, force=force) as file:
             write_rows(file, n, (np.asarray(block).astype(schema.dtype, copy=False) for block in blocks))
+    elif suffix in (".csv", ".tsv", ".parquet") and n > LISTED:
+        guard = GUARD_FORMULAS.get()
+        write_table_blocks(path, blocks, schema, side_columns, force=force, guard_formulas=guard)
     elif suffix == "" and schema.kind == "image":
         with _filling(path, force=force) as folder:
             _write_images(folder, n, blocks, schema, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["Scores", "score"]
+__all__ = ["Scores", "Scoring", "score"]
 
 Float64 = NDArray[np.float64]
+MOST = 1_000_000  # records whose scores are kept for means and intervals
 REFERENCE = 20_000  # records that say what a table's columns spread like
 
 
@@ -34,6 +36,8 @@ class Scores:
         Values in each record.
     error_name, error_unit : str
         What the error is.
+    of : int, optional
+        How many records there are, where these are evenly spaced ones of them.
     """
 
     nats: Float64
@@ -41,12 +45,19 @@ class Scores:
     dimensions: Float64
     error_name: str
     error_unit: str
+    of: int | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether there are more records than scores."""
+        return self.of is not None and self.of > len(self.nats)
 
     def document(self) -> dict[str, Any]:
         """Return the means with their 95 % intervals, as JSON values."""
         bits = -self.nats / (np.log(2.0) * self.dimensions)
         return {
             "records": len(self.nats),
+            **({"of": self.of} if self.is_part else {}),
             "nats_per_record": _interval(self.nats),
             "bits_per_dimension": _interval(bits),
             "error": {"name": self.error_name, "unit": self.error_unit, **(_interval(self.errors) or {})},
@@ -60,11 +71,13 @@ class Scores:
             ("", found["bits_per_dimension"], "bits per dimension, lower is better"),
             (self.error_name, found["error"], "a record, lower is better"),
         ]
-        return [f"{name:16}{_number(mean)}  {unit}" for name, mean, unit in rows]
+        lines = [f"{name:16}{_number(mean)}  {unit}" for name, mean, unit in rows]
+        of = f"means and intervals are of {len(self.nats):,} of these records, evenly spaced"
+        return [*lines, of] if self.is_part else lines
 
 
 def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
-    """Score every record; memory does not grow with their number.
+    """Score records, of more than 1,000,000 so many that lie evenly among all.
 
     Parameters
     ----------
@@ -75,19 +88,52 @@ def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
     reference : Data, optional
         Records whose spread is the unit of a table's errors; by default ``data``.
     """
-    from isthmus.report.comparison import comparison_for
+    from isthmus.data.looking import some_places
 
-    usual = data if reference is None else reference
-    rows = np.unique(np.linspace(0, len(usual) - 1, min(len(usual), REFERENCE)).astype(int))
-    ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
-    comparison = comparison_for(data, usual.take(rows), ignored)
-    parts = []
-    for block in inputs.blocks(data):
-        original, records = block.chunk(0, len(block)), model.encoded(block)
-        errors = comparison.errors(original, model.reconstructed(records).block())
-        parts.append((model.log_probs(records), errors, comparison.dimensions(original)))
-    nats, errors, dimensions = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Scores(nats, errors, dimensions, comparison.title, comparison.unit)
+    chosen = data if len(data) <= MOST else data.subset(some_places(data, MOST))
+    scoring = Scoring(model, chosen, data if reference is None else reference, of=len(data))
+    for _ in scoring:
+        pass
+    return scoring.scores()
+
+
+class Scoring:
+    """Scores of all records, block by block; of very many an evenly spaced part is kept for means and intervals.
+
+    Parameters
+    ----------
+    model, data
+        As in :func:`score`.
+    reference : Data
+        As in :func:`score`.
+    of : int, optional
+        How many records there are, where ``data`` are some of them.
+    """
+
+    def __init__(self, model: Model, data: Data, reference: Data, of: int | None = None) -> None:
+        from isthmus.report.comparison import comparison_for
+
+        self.model, self.data, self.of = model, data, len(data) if of is None else of
+        ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
+        self.comparison = comparison_for(data, reference.take(reference.spread(REFERENCE)), ignored)
+        self._kept: list[tuple[Float64, Float64, Float64]] = []
+
+    def __iter__(self) -> Iterator[dict[str, Float64]]:
+        """Yield log-likelihood and error of each record of a block."""
+        stride, start = -(-len(self.data) // MOST), 0
+        for block in inputs.blocks(self.data):
+            original, records = block.chunk(0, len(block)), self.model.encoded(block)
+            errors = self.comparison.errors(original, self.model.reconstructed(records).block())
+            found = self.model.log_probs(records), errors, self.comparison.dimensions(original)
+            nats, errors, dimensions = (part[(-start) % stride :: stride] for part in found)
+            self._kept.append((nats, errors, dimensions))
+            start += len(block)
+            yield {"log_likelihood": found[0], "error": found[1]}
+
+    def scores(self) -> Scores:
+        """Return the scores, when all blocks were yielded."""
+        nats, errors, dimensions = (np.concatenate(part) for part in zip(*self._kept, strict=True))
+        return Scores(nats, errors, dimensions, self.comparison.title, self.comparison.unit, self.of)
 
 
 def _interval(values: Float64) -> dict[str, float] | None:

@@ -14,7 +14,7 @@ from isthmus.data.public import NAMES, load
 from isthmus.data.records import Data
 from isthmus.data.restoring import restore
 from isthmus.data.schema import Column, Schema
-from isthmus.data.splitting import split
+from isthmus.data.splitting import divide, split, without
 from isthmus.data.writing import write
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "class_numbers",
     "classes_of",
     "conform",
+    "divide",
     "inspect",
     "is_labelled",
     "is_missing",
@@ -36,5 +37,6 @@ __all__ = [
     "restore",
     "split",
     "to_block",
+    "without",
     "write",
 ]

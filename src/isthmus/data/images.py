@@ -13,6 +13,7 @@ import os
 import struct
 import warnings
 import zlib
+from array import array as packed
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,15 +27,19 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data import netpbm, pillow_files, recognition, stores, tiff
+from isthmus.data.coded_labels import CodedLabels
 from isthmus.data.image_header import Header
 from isthmus.data.reading import Identity, require_file
 from isthmus.data.records import Data
+from isthmus.data.rows import LISTED
 from isthmus.data.schema import Schema
+from isthmus.data.texts import Packing
 from isthmus.errors import DataError
 
 __all__ = ["MODES", "SIZES", "SUFFIXES", "from_files", "from_list", "is_image"]
 
 SUFFIXES = tuple(suffix for suffixes in recognition.IMAGE_SUFFIXES.values() for suffix in suffixes)
+SCANNED = 4096  # files whose headers are read at once
 SIZES = (None, "group", "crop", "pad")
 MODES = (None, "grey", "rgb", "rgba")
 
@@ -115,51 +120,143 @@ def _open_files(
     finite: bool,
 ) -> Data:
     """Read the headers, decide on sizes and pixels, and decode what fits into memory."""
-    scanned = _scan(paths, mode, check=skip_bad)
-    bad = [(path, headers) for path, headers in zip(paths, scanned, strict=True) if isinstance(headers, DataError)]
-    if bad and (not skip_bad or len(bad) == len(paths)):
+    files, bad = ImageFiles(root), []
+    for start in range(0, len(paths), SCANNED):
+        some = paths[start : start + SCANNED]
+        for path, headers in zip(some, _scan(some, mode, check=skip_bad), strict=True):
+            if isinstance(headers, DataError):
+                if not skip_bad:
+                    raise headers
+                bad.append((path, headers))
+            else:
+                files.add(path, headers)
+    files.close()
+    if len(bad) == len(paths):
         raise bad[0][1]
     if bad:
         named = ", ".join(f"'{path.name}'" for path, _ in bad[:5]) + (" ..." if len(bad) > 5 else "")
         notes.append(f"{len(bad)} of {len(paths)} images could not be read and were left out: {named}.")
-    images: list[tuple[Path, Header]] = []
-    names: list[str] = []
-    for path, headers in zip(paths, scanned, strict=True):
-        name = path.relative_to(root).as_posix() if root else path.name
-        if isinstance(headers, list):
-            images += [(path, header) for header in headers]
-            names += [name] if len(headers) == 1 else [f"{name}#{number}" for number in range(len(headers))]
-    found = [header for _, header in images]
-    if mode is None:
-        _one_pixel(source, names, found)
-    channels, dtype = (found[0].channels, found[0].dtype) if mode is None else (CHANNELS[mode], "uint8")
-    fit = arrange([header.size for header in found], [f"'{name}'" for name in names], source, sizes, notes)
-    counts = Counter(text for header in found for text in header.conversions)
-    notes += [f"{count} of {len(found)} images {text}." for text, count in counts.items()]
-    notes += _misnamed(images)
+    kinds = files.kinds
+    if mode is None and len({kind.pixel for kind in kinds}) > 1:
+        pixels = [kinds[kind].pixel for kind in files.kind]
+        by_mode = all(_reason_against_modes(kind) is None for kind in kinds)
+        raise checks.different_modes(source, [f"'{name}'" for name in files.names], pixels, by_mode)
+    channels, dtype = (kinds[0].channels, kinds[0].dtype) if mode is None else (CHANNELS[mode], "uint8")
+    fit = arrange(files.sides, lambda number: f"'{files.names[number]}'", source, sizes, notes)
+    counts: Counter[str] = Counter()
+    for kind, count in zip(kinds, np.bincount(files.kind, minlength=len(kinds)).tolist(), strict=True):
+        counts.update(dict.fromkeys(kind.conversions, count))
+    notes += [f"{count} of {len(files)} images {text}." for text, count in counts.items()]
+    notes += files.misnamed()
     schema = Schema("image", (*fit.size, *((channels,) if channels > 1 else ())), dtype, "files")
-    store = ImageStore([path for path, _ in images], found, mode, fit, schema, finite)
-    labels = _classes(store.paths, root, notes)
-    data = Data(schema, _settle(store, schema), labels=labels, names=names, source=source, notes=notes)
+    store = ImageStore(files, mode, fit, schema, finite)
+    labels = _classes(files, notes)
+    data = Data(schema, _settle(store, schema), labels=labels, names=files.names, source=source, notes=notes)
     if not data.resident:
         data.notes.append(f"{source} takes {store.nbytes / 2**30:.1f} GiB decoded and is streamed from its files.")
     return data
 
 
-def _misnamed(images: Sequence[tuple[Path, Header]]) -> list[str]:
-    """Say which files are of another format than their suffix says: the content decides."""
-    other = [
-        (path.name, header.format)
-        for path, header in images
-        if (suffix := path.suffix.lower()) in SUFFIXES and suffix not in recognition.IMAGE_SUFFIXES[header.format]
-    ]
-    if not other:
-        return []
-    name, kind = other[0]
-    return [
-        f"{len(other)} of {len(images)} images are of another format than their suffix says, and were read as what "
-        f"they are ('{name}' is {kind})."
-    ]
+class ImageFiles:
+    """Images in files: which file, what its header says, and in which state it was, in few bytes for each image.
+
+    Parameters
+    ----------
+    root : Path or None
+        Folder that names are relative to; None for the files' own names.
+
+    Attributes
+    ----------
+    names : Texts
+        Of each image; one of several in a file is ``file#number``.
+    kinds : list of Header
+        The headers, each once, with no size.
+    kind : ndarray of int, shape (n,)
+        Of each image, its place among them.
+    sides : ndarray of int32, shape (n, 2)
+        Height and width of each image.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self.root = root
+        self._places: dict[Any, int] = {}
+        self._paths, self._names = Packing(), Packing()
+        self._states, self._file, self._kind, self._sides = packed("q"), packed("q"), packed("l"), packed("i")
+        self._misnamed: Counter[bool] = Counter()
+        self._first_misnamed: tuple[str, str] | None = None
+        self.kinds: list[Header] = []
+
+    def add(self, path: Path, headers: Sequence[Header]) -> None:
+        """Add the images of a file."""
+        name = path.relative_to(self.root).as_posix() if self.root else path.name
+        number = len(self._states)
+        self._paths.add(name if self.root else str(path))
+        self._states.append(hash(Identity.of(path).known))
+        for place, header in enumerate(headers):
+            self._names.add(name if len(headers) == 1 else f"{name}#{place}")
+            self._file.append(number)
+            self._kind.append(self._kind_of(replace(header, size=(0, 0))))
+            self._sides.extend(header.size)
+            suffix = path.suffix.lower()
+            if suffix in SUFFIXES and suffix not in recognition.IMAGE_SUFFIXES[header.format]:
+                self._misnamed[True] += 1
+                self._first_misnamed = self._first_misnamed or (path.name, header.format)
+
+    def _kind_of(self, header: Header) -> int:
+        try:
+            place = self._places.setdefault(header, len(self.kinds))
+        except TypeError:  # the place of an image in its file has no hash
+            place = len(self.kinds)
+        if place == len(self.kinds):
+            self.kinds.append(header)
+        return place
+
+    def close(self) -> None:
+        """Say that all files were added."""
+        self.names, self.paths = self._names.texts(), self._paths.texts()
+        self.sides = np.array(self._sides, np.int32).reshape(-1, 2)
+        self.kind = np.array(self._kind, np.min_scalar_type(max(0, len(self.kinds) - 1)))
+        self.states = np.array(self._states, np.int64)
+        self.file: np.ndarray | None = np.array(self._file, np.int64)
+        if len(self.file) == len(self.states):  # an image a file
+            self.file = None
+            self.paths = self.names if self.root else self.paths
+        del self._names, self._paths, self._sides, self._kind, self._states, self._file, self._places
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def header(self, image: int) -> Header:
+        """Return the header of an image."""
+        height, width = self.sides[image].tolist()
+        return replace(self.kinds[self.kind[image]], size=(height, width))
+
+    def number(self, image: int) -> int:
+        """Return the number of the file of an image."""
+        return image if self.file is None else int(self.file[image])
+
+    def path(self, image: int) -> Path:
+        """Return the file of an image, once it is known to be what it was.
+
+        Raises
+        ------
+        DataError
+            It was replaced, changed or removed.
+        """
+        number = self.number(image)
+        path = Path(self.paths[number]) if self.root is None else self.root / self.paths[number]
+        Identity.check_hash(path, int(self.states[number]))
+        return path
+
+    def misnamed(self) -> list[str]:
+        """Say which files are of another format than their suffix says: the content decides."""
+        if self._first_misnamed is None:
+            return []
+        name, kind = self._first_misnamed
+        return [
+            f"{self._misnamed[True]} of {len(self)} images are of another format than their suffix says, and were "
+            f"read as what they are ('{name}' is {kind})."
+        ]
 
 
 def _scan(paths: Sequence[Path], mode: str | None, check: bool) -> list[list[Header] | DataError]:
@@ -343,27 +440,23 @@ def _reason(error: Exception, path: Path) -> str:
     return f"it is truncated or damaged ({text or type(error).__name__})"
 
 
-def _one_pixel(source: str, names: Sequence[str], headers: Sequence[Header]) -> None:
-    """Check that all images have the same channels and depth."""
-    pixels = [header.pixel for header in headers]
-    if len(set(pixels)) > 1:
-        by_mode = all(_reason_against_modes(header) is None for header in headers)
-        raise checks.different_modes(source, [f"'{name}'" for name in names], pixels, by_mode)
-
-
-def _classes(paths: Sequence[Path], root: Path | None, notes: list[str]) -> np.ndarray | None:
+def _classes(files: ImageFiles, notes: list[str]) -> Any:
     """Return the name of the sub-folder of every file as its class, where all files lie in two sub-folders or more."""
-    if root is None:
+    if files.root is None:
         return None
-    parts = [path.relative_to(root).parts for path in paths]
-    folders = {part[0] for part in parts if len(part) > 1}
-    if not folders:
+    known: dict[str, int] = {}
+    folders = (name.partition("/")[0] if "/" in name else "" for name in files.names)
+    codes = packed("l", (known.setdefault(folder, len(known)) for folder in folders))
+    if set(known) == {""}:
         return None
-    if any(len(part) == 1 for part in parts) or len(folders) == 1:
+    if "" in known or len(known) == 1:
         notes.append("sub-folders were not taken as classes, since not every image lies in one of two or more.")
         return None
-    notes.append(f"the {len(folders)} sub-folders were taken as classes.")
-    return np.array([part[0] for part in parts])
+    notes.append(f"the {len(known)} sub-folders were taken as classes.")
+    values = np.array(list(known))
+    if len(files) <= LISTED:
+        return values[np.array(codes)]
+    return CodedLabels(values.astype(object), np.array(codes, np.min_scalar_type(len(known))))
 
 
 class ImageStore(stores.Store):
@@ -371,31 +464,21 @@ class ImageStore(stores.Store):
 
     resident = False
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        headers: Sequence[Header],
-        mode: str | None,
-        fit: Fit,
-        schema: Schema,
-        finite: bool = True,
-    ) -> None:
-        self.paths = paths
-        self.identities = [Identity.of(path) for path in paths]
-        self.headers = headers
+    def __init__(self, files: ImageFiles, mode: str | None, fit: Fit, schema: Schema, finite: bool = True) -> None:
+        self.files = files
         self.mode = mode
         self.fit = fit
         self.schema = schema
-        self.length = len(paths)
+        self.length = len(files)
         self.finite = finite
         pixel = math.prod(side or 1 for side in schema.shape[2:]) * np.dtype(schema.dtype).itemsize
-        self.nbytes = sum(math.prod(fit.target or header.size) * pixel for header in headers)
+        self.nbytes = int(self.sides().astype(np.int64).prod(axis=1).sum()) * pixel
 
     def take(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """Decode the images of the given numbers."""
         # The images of one file are decoded together: each frame of an animation needs those before it.
         wanted = [int(index) for index in indices]
-        parts = [list(part) for _, part in groupby(sorted(set(wanted)), key=lambda index: self.paths[index])]
+        parts = [list(part) for _, part in groupby(sorted(set(wanted)), key=self.files.number)]
         decoded: dict[int, np.ndarray] = {}
         for part, its in zip(parts, _in_threads(self._file, parts), strict=True):
             decoded.update(zip(part, its, strict=True))
@@ -408,15 +491,16 @@ class ImageStore(stores.Store):
         """Decode neighbouring images."""
         return self.take(np.arange(start, min(stop, self.length)))
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return height and width of every image, as their headers say."""
-        return [self.fit.target or header.size for header in self.headers]
+        if self.fit.target is not None:
+            return np.broadcast_to(np.array(self.fit.target, np.int32), (self.length, 2))
+        return self.files.sides
 
     def _file(self, indices: Sequence[int]) -> list[np.ndarray]:
         """Decode images of one file."""
-        headers = [self.headers[index] for index in indices]
-        self.identities[indices[0]].check()
-        images = decode(self.paths[indices[0]], headers, self.mode, finite=self.finite)
+        headers = [self.files.header(index) for index in indices]
+        images = decode(self.files.path(indices[0]), headers, self.mode, finite=self.finite)
         return [self.fit.apply(image) for image in images]
 
     def _empty(self) -> np.ndarray:
@@ -475,9 +559,7 @@ class Fit:
         return image
 
 
-def arrange(
-    shapes: Sequence[tuple[int, ...]], names: Sequence[str], source: str, sizes: str | None, notes: list[str]
-) -> Fit:
+def arrange(sides: np.ndarray, name: Callable[[int], str], source: str, sizes: str | None, notes: list[str]) -> Fit:
     """Decide what becomes of images of the given heights and widths.
 
     Raises
@@ -485,13 +567,13 @@ def arrange(
     ShapeError
         If they differ and ``sizes`` is None.
     """
-    sides = np.array([shape[:2] for shape in shapes])
     low, high = sides.min(axis=0), sides.max(axis=0)
     if (low == high).all():
         return Fit((int(low[0]), int(low[1])), None)
     if sizes is None:
         other = int(np.flatnonzero((sides != sides[0]).any(axis=1))[0])
-        raise checks.different_sizes(source, names[0], shapes[0], names[other], shapes[other])
+        first, second = tuple(sides[0].tolist()), tuple(sides[other].tolist())
+        raise checks.different_sizes(source, name(0), first, name(other), second)
     if sizes == "group":
         height, width = (int(a) if a == b else None for a, b in zip(low, high, strict=True))
         notes.append(f"the images have {len(np.unique(sides, axis=0))} sizes, which are kept.")
@@ -499,7 +581,7 @@ def arrange(
     target = (int(low[0]), int(low[1])) if sizes == "crop" else (int(high[0]), int(high[1]))
     changed = int((sides != target).any(axis=1).sum())
     how = "cut at the middle" if sizes == "crop" else "filled by repeating their border"
-    notes.append(f"{changed} of {len(shapes)} images were {how} to {target[0]} x {target[1]} (height x width).")
+    notes.append(f"{changed} of {len(sides)} images were {how} to {target[0]} x {target[1]} (height x width).")
     return Fit(target, target)
 
 
@@ -534,7 +616,8 @@ def from_list(images: Sequence[Any], *, sizes: str | None = None, name: str = "X
     pixels = [_pixel(array) for array in arrays]
     if len(set(pixels)) > 1:
         raise checks.different_modes(name, labels, pixels, by_mode=False)
-    fit = arrange([array.shape for array in arrays], labels, name, sizes, notes)
+    sides = np.array([array.shape[:2] for array in arrays])
+    fit = arrange(sides, labels.__getitem__, name, sizes, notes)
     schema = Schema("image", (*fit.size, *first.shape[2:]), first.dtype.newbyteorder("=").name, "list")
     arrays = [fit.apply(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]
     store = stores.ListStore(arrays) if fit.varies else stores.ArrayStore(np.stack(arrays))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.checks import data as checks
+from isthmus.data.coded_labels import CodedLabels
 from isthmus.data.column_types import plain
 from isthmus.data.numbering import as_whole
 
@@ -84,7 +85,7 @@ def labels_of(column: pa.ChunkedArray) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
-def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def classes_of(labels: NDArray[Any] | CodedLabels, known: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the classes that known labels name, sorted, and how many records have each.
 
     Parameters
@@ -103,7 +104,16 @@ def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[
     DataTypeError
         They are of several types, or of one that has no order.
     """
-    found = labels[known]
+    if isinstance(labels, CodedLabels):
+        counts = labels.counts(known)
+        found = labels.values[counts > 0]
+        classes, _ = _distinct(found)
+        return classes, counts[counts > 0][np.argsort(found, kind="stable")]
+    return _distinct(labels[known])
+
+
+def _distinct(found: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return labels, each once, sorted, and how often each was there."""
     whole = as_whole(found) if found.dtype == object else None
     try:
         return np.unique(found if whole is None else whole, return_counts=True)
@@ -114,7 +124,9 @@ def classes_of(labels: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[
 # --- which are labels ------------------------------------------------------------------------------------------------
 
 
-def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArray[Any]) -> NDArray[np.int64]:
+def class_numbers(
+    labels: NDArray[Any] | CodedLabels, known: NDArray[np.bool_], classes: NDArray[Any]
+) -> NDArray[np.signedinteger[Any]]:
     """Return the place of each known label among the classes, -1 for the others.
 
     Parameters
@@ -128,6 +140,7 @@ def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArr
     Returns
     -------
     ndarray of int64, shape (n,)
+        Of coded labels, of which there are very many, of the smallest type.
 
     Examples
     --------
@@ -135,12 +148,18 @@ def class_numbers(labels: NDArray[Any], known: NDArray[np.bool_], classes: NDArr
     >>> class_numbers(labels, is_labelled(labels), np.array(["cat", "dog"])).tolist()
     [1, -1, 0]
     """
+    if isinstance(labels, CodedLabels):
+        places = {label: place for place, label in enumerate(classes.tolist())}
+        dtype = np.min_scalar_type(-1 - len(classes))
+        numbers = labels.each(np.array([places.get(label, -1) for label in labels.values.tolist()], dtype))
+        numbers[~known] = -1
+        return numbers
     numbers = np.full(len(labels), -1)
     numbers[known] = np.searchsorted(classes, labels[known])
     return numbers
 
 
-def is_labelled(labels: NDArray[Any], classes: NDArray[Any] | None = None) -> NDArray[np.bool_]:
+def is_labelled(labels: NDArray[Any] | CodedLabels, classes: NDArray[Any] | None = None) -> NDArray[np.bool_]:
     """Return which labels are labels: a missing one (None, NaN, NaT, pandas.NA, "") is none, and mostly neither is -1.
 
     Parameters
@@ -163,16 +182,33 @@ def is_labelled(labels: NDArray[Any], classes: NDArray[Any] | None = None) -> ND
     >>> is_labelled(np.array(["cat", None, "dog"], dtype=object)).tolist()
     [True, False, True]
     """
+    if isinstance(labels, CodedLabels):
+        return labels.each(_are_labels(labels.values, classes, labels.counts()))
+    return _are_labels(labels, classes)
+
+
+def _are_labels(
+    labels: NDArray[Any], classes: NDArray[Any] | None, counts: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
+    """Return which labels are some, each of one record or of so many."""
     known = ~is_missing(labels)
     minus_one = _is_minus_one(labels, known)
     if not minus_one.any():
         return known
-    is_class = _is_class(labels[known], minus_one[known]) if classes is None else -1 in classes.tolist()
+    if classes is None:
+        its = np.ones(len(labels), np.int64) if counts is None else counts
+        is_class = _is_class(labels[known & (its > 0)], int(its[minus_one].sum()), int(its[known].sum()))
+    else:
+        is_class = -1 in classes.tolist()
     return known if is_class else known & ~minus_one
 
 
-def note_on_minus_one(labels: NDArray[Any]) -> str:
+def note_on_minus_one(labels: NDArray[Any] | CodedLabels) -> str:
     """Return a sentence that says how -1 is read among labels; an empty one where it is none or that is plain."""
+    if isinstance(labels, CodedLabels):
+        if -1 not in labels.values.tolist():
+            return ""
+        labels = np.asarray(labels)
     known = ~is_missing(labels)
     count = int(_is_minus_one(labels, known).sum())
     if not count:
@@ -186,11 +222,11 @@ def note_on_minus_one(labels: NDArray[Any]) -> str:
     return ""
 
 
-def _is_class(labels: NDArray[Any], minus_one: NDArray[np.bool_]) -> bool:
-    """Tell whether -1 is one of the classes that labels name."""
+def _is_class(labels: NDArray[Any], minus_ones: int, total: int) -> bool:
+    """Tell whether -1 is one of the classes that labels name; it is so many of all labels."""
     found = set(labels.tolist())
     if found <= {-1, 0, 1}:
-        return found == {-1, 1} or (len(found) == 3 and 2 * int(minus_one.sum()) <= len(minus_one))
+        return found == {-1, 1} or (len(found) == 3 and 2 * minus_ones <= total)
     return any(not isinstance(label, str | bytes) and label < -1 for label in found)
 
 
@@ -204,7 +240,7 @@ def _is_minus_one(labels: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.
     return found
 
 
-def is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
+def is_missing(labels: NDArray[Any] | CodedLabels) -> NDArray[np.bool_]:
     """Return which labels are missing: None, NaN, NaT, pandas.NA and "".
 
     Parameters
@@ -220,6 +256,8 @@ def is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
     >>> is_missing(np.array([0.0, np.nan, -1.0])).tolist()
     [False, True, False]
     """
+    if isinstance(labels, CodedLabels):
+        return labels.each(is_missing(labels.values))
     if labels.dtype.kind in "OT":
         return np.fromiter((_is_missing(label) for label in labels), bool, len(labels))
     if labels.dtype.kind in "fcmM":

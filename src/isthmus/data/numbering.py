@@ -35,6 +35,9 @@ class AllDistinct:
         )
         both = np.sort(np.concatenate([self._hashes, hashes[hashes & self._zeros == 0]]))
         self.holds = not (both[1:] == both[:-1]).any()
+        if not self.holds:  # of equal values no zeros would leave some out
+            self._hashes = both[:0]
+            return
         while len(both) > REMEMBERED:
             self._zeros = self._zeros * np.uint64(2) + np.uint64(1)
             both = both[both & self._zeros == 0]

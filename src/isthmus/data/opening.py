@@ -33,6 +33,7 @@ from isthmus.data.labelling import note_on_minus_one
 from isthmus.data.records import Data
 from isthmus.data.schema import Schema
 from isthmus.data.streams import Stream
+from isthmus.data.texts import Paths, Texts
 from isthmus.errors import DataError, IsthmusError
 from isthmus.plain import sentence
 
@@ -388,15 +389,17 @@ def _open_folder(folder: Path, options: Options) -> Data:
     """Open a folder of images, sub-folders being classes, or of Parquet files."""
     if (known := recognition.recognise_folder(folder)) is not None:
         raise checks.not_read(folder, known.name, known.advice)
-    found: list[Path] = []
+    found: list[str] = []
     notes: list[str] = []
     for path in files_below(folder, notes):
         if isinstance(path, DataError):
             _leave_out(path, options, notes)
         else:
-            found.append(path)
-    found.sort(key=lambda path: path.relative_to(folder).as_posix())
-    return _open_paths(found, folder.name or str(folder), options, root=folder, notes=notes)
+            found.append(path.relative_to(folder).as_posix())
+    found.sort()
+    paths = Paths(Texts.of(found), folder)
+    del found
+    return _open_paths(paths, folder.name or str(folder), options, root=folder, notes=notes)
 
 
 def files_below(folder: Path, notes: list[str]) -> Iterator[Path | DataError]:
@@ -440,29 +443,32 @@ def _open_paths(
     if len(paths) == 1 and root is None:
         return _open_file(paths[0], options)
     _refuse_form(options, source)
-    notes, files = list(notes), []
-    for path in paths:
+    notes = list(notes)
+
+    def is_file(path: Path) -> bool:
         try:
             reading.require_file(path)
         except DataError as error:  # opening a pipe would wait for ever
             _leave_out(error, options, notes)
-        else:
-            files.append(path)
-    paths = files
-    pictures = [path for path in paths if images.is_image(path)]
-    stored = [path for path in paths if path.suffix.lower() in PARQUET]
+            return False
+        return True
+
+    paths = (paths if isinstance(paths, Paths) else Paths(Texts.of(map(str, paths)))).those(is_file)
+    pictures = paths.those(images.is_image)
+    stored = paths.those(lambda path: path.suffix.lower() in PARQUET)
     chosen, kind = (pictures, "images") if len(pictures) >= len(stored) else (stored, "Parquet files")
     if not chosen:
         # Files of a strange suffix, or of none that is known here.
-        chosen, kind = [path for path in paths if images.begins_as_image(path)], "images"
+        chosen, kind = paths.those(images.begins_as_image), "images"
     if not chosen:
         _refuse_known(paths)
         raise checks.nothing_in_folder(source, [path.name for path in paths])
-    rest = Counter(path.suffix.lower() or "no suffix" for path in set(paths).difference(chosen))
+    left_out = set(paths).difference(chosen) if len(chosen) < len(paths) else set()
+    rest = Counter(path.suffix.lower() or "no suffix" for path in left_out)
     if rest:
         suffixes = ", ".join(f"{count} {suffix}" for suffix, count in rest.most_common(5))
-        left_out = f"left out since not read as {kind}: {rest.total()} ({suffixes})"
-        notes.append(f"of the {len(paths)} files in {source}, {left_out}.")
+        why = f"left out since not read as {kind}: {rest.total()} ({suffixes})"
+        notes.append(f"of the {len(paths)} files in {source}, {why}.")
     if kind == "images":
         if root is None and len({path.parent for path in chosen}) > 1:
             root = Path(os.path.commonpath(chosen))
@@ -476,7 +482,7 @@ def _open_paths(
             notes=notes,
             finite=options.finite,
         )
-    data = parquet.from_parquet(chosen, source=source, columns=options.columns, label_column=options.label_column)
+    data = parquet.from_parquet(list(chosen), source=source, columns=options.columns, label_column=options.label_column)
     data.notes[:0] = notes
     return data
 

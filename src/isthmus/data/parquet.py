@@ -6,6 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy as np
 from isthmus.checks import data as checks
 from isthmus.data import stores
 from isthmus.data.arrow_schema import describe, prototype
+from isthmus.data.coded_labels import code_labels
 from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
 from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
+from isthmus.data.rows import LISTED, RowNumbers, Rows
 from isthmus.data.schema import Schema
 from isthmus.data.tables import choose_columns, clean, from_table
 
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["ParquetStore", "from_parquet"]
+
+WHOLE = 2**16  # rows of a row group up to which it is decoded as a whole
+LEAST = 2**9  # rows of a larger one that are decoded at once
+STREAMS = 16  # row groups that are read side by side
+STREAM_BYTES = 512 * 2**20  # which they may take
+PAGE_BYTES = 2 * 2**20  # of a page of a column and of its dictionary, as Parquet files are mostly written
+BUFFER = 2**16  # bytes that are read from a file at once
+FILES = 8  # whose descriptions are kept
 
 
 class ParquetStore(stores.Store):
@@ -39,21 +50,36 @@ class ParquetStore(stores.Store):
         What the set is called in a sentence.
     cells : int
         Bytes of row groups to keep.
+
+    Attributes
+    ----------
+    edges : ndarray of int64
+        The first row of each row group, and the number of all rows.
+    streams : int
+        Large row groups that are read side by side, each a piece at a time: as many as 512 MiB take at most.
+    decoded : int
+        Rows that were decoded so far.
     """
 
     resident = False
+    streams: int
 
     def __init__(self, paths: Sequence[Path], names: Sequence[str], source: str, cells: int = 64 * 2**20) -> None:
         self.paths = paths
         self.names = list(names)
         self.source = source
         self.cells = cells
+        self.streams = max(1, min(STREAMS, STREAM_BYTES // (PAGE_BYTES * max(1, len(self.names)))))
+        self.decoded = 0
+        self._reading = Lock()  # batches are read ahead in a thread
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
+        self._readers: OrderedDict[int, GroupReader] = OrderedDict()
+        self._metadata: OrderedDict[Path, Any] = OrderedDict()
         self.groups: list[tuple[Path, int]] = []
         self._identities = {path: Identity.of(path) for path in paths}
         lengths, self.nbytes = [], 0
         for path in paths:
-            with parquet_file(path) as file:
+            with parquet_file(path, sparing=True) as file:
                 self.groups += [(path, number) for number in range(file.num_row_groups)]
                 rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
                 width = _row_bytes(file, self.names)
@@ -66,9 +92,10 @@ class ParquetStore(stores.Store):
                 self.nbytes += max(_stored_bytes(file, path, self.names), width * sum(rows))
         self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
         self.length = int(self.starts[-1])
+        self.edges = self.starts
 
     def take(self, indices: np.ndarray) -> pa.Table:
-        """Return the rows of the given numbers; every row group that holds one is read once."""
+        """Return the rows of the given numbers; every row group that holds one is read once, as far as it is needed."""
         import pyarrow as pa
 
         indices = np.asarray(indices)
@@ -77,9 +104,10 @@ class ParquetStore(stores.Store):
         parts = []
         for group in np.unique(groups):
             rows = indices[groups == group] - self.starts[group]
-            parts.append(self._group(int(group)).take(rows))
+            first = int(rows.min())
+            parts.append(self._rows(int(group), first, int(rows.max()) + 1).take(rows - first))
         if not parts:
-            return self._group(0).slice(0, 0)
+            return self._rows(0, 0, 0)
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).take(back)
@@ -93,8 +121,8 @@ class ParquetStore(stores.Store):
         last = int(np.searchsorted(self.starts, max(stop - 1, start), side="right") - 1)
         parts = []
         for group in range(first, min(last, len(self.groups) - 1) + 1):
-            offset = int(self.starts[group])
-            parts.append(self._group(group).slice(max(start - offset, 0), stop - max(start, offset)))
+            offset, end = int(self.starts[group]), int(self.starts[group + 1])
+            parts.append(self._rows(group, max(start - offset, 0), min(stop, end) - offset))
         return pa.concat_tables(parts)
 
     def select(self, names: Sequence[str]) -> ParquetStore:
@@ -103,10 +131,44 @@ class ParquetStore(stores.Store):
             identity.check()
         return ParquetStore(self.paths, names, self.source, self.cells)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a copy read for itself."""
+        return type(self), (self.paths, self.names, self.source, self.cells)
+
+    def _rows(self, group: int, start: int, stop: int) -> pa.Table:
+        """Return neighbouring rows of a row group: of a large one no more is decoded than up to them."""
+        with self._reading:
+            return self._read(group, start, stop)
+
+    def _read(self, group: int, start: int, stop: int) -> pa.Table:
+        if self.starts[group + 1] - self.starts[group] <= WHOLE:
+            return self._group(group).slice(start, stop - start)
+        path, number = self.groups[group]
+        self._identities[path].check()
+        reader = self._readers.pop(group, None)
+        if reader is None or reader.first > start:
+            piece = min(max(LEAST, (stop - start) // 2), WHOLE)
+            reader = GroupReader(path, number, self.names, piece, self._metadata_of(path))
+        self._readers[group] = reader  # the one used last is last
+        while len(self._readers) > self.streams:
+            self._readers.popitem(last=False)
+        before = reader.decoded
+        table = reader.read(start, stop)
+        self.decoded += reader.decoded - before
+        return self._cleaned(table, int(self.starts[group]) + start)
+
+    def _metadata_of(self, path: Path) -> Any:
+        """Return what a file says about itself; that of the files read last is kept."""
+        if path not in self._metadata:
+            with parquet_file(path) as file:
+                self._metadata[path] = file.metadata
+        self._metadata.move_to_end(path)
+        while len(self._metadata) > FILES:
+            self._metadata.popitem(last=False)
+        return self._metadata[path]
+
     def _group(self, group: int) -> pa.Table:
         """Return one row group, from memory or from its file."""
-        import pyarrow as pa
-
         if group in self._kept:
             self._kept.move_to_end(group)
             return self._kept[group]
@@ -114,15 +176,88 @@ class ParquetStore(stores.Store):
         self._identities[path].check()
         table = read_groups(path, [number], self.names)
         if table.num_rows != self.starts[group + 1] - self.starts[group]:
-            raise checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
-        table, _ = clean(table, self.source, first=int(self.starts[group]))
-        # Files may differ in how they number categories.
-        columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
-        table = pa.Table.from_arrays(columns, names=table.column_names)
+            raise wrong_count(path, number)
+        self.decoded += table.num_rows
+        table = self._cleaned(table, int(self.starts[group]))
         self._kept[group] = table
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
             self._kept.popitem(last=False)
         return table
+
+    def _cleaned(self, table: pa.Table, first: int) -> pa.Table:
+        """Return rows from ``first`` on in their canonical form."""
+        return self._numbered(clean(table, self.source, first=first)[0])
+
+    @staticmethod
+    def _numbered(table: pa.Table) -> pa.Table:
+        """Return a table with one type of numbers of categories: files may differ in it."""
+        import pyarrow as pa
+
+        columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+        return pa.Table.from_arrays(columns, names=table.column_names)
+
+
+class GroupReader:
+    """A large row group, decoded from its beginning on, a piece at a time; the rows that were read last are kept.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    number : int
+        Of the row group.
+    names : sequence of str
+        The columns to read.
+    piece : int
+        Rows that are decoded at once.
+    metadata : pyarrow.parquet.FileMetaData
+        Of the file.
+
+    Attributes
+    ----------
+    first : int
+        The first row that can still be read.
+    decoded : int
+        Rows that were decoded.
+    """
+
+    def __init__(self, path: Path, number: int, names: Sequence[str], piece: int, metadata: Any) -> None:
+        from pyarrow import parquet
+
+        self.path, self.number, self.names = path, number, list(names)
+        with decoding(path, "it is damaged"):
+            # A buffer keeps the file from being read ahead by whole columns.
+            file = parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
+            self._pieces = file.iter_batches(piece, row_groups=[number], columns=self.names, use_threads=False)
+        self.first, self.decoded = 0, 0
+        self._kept: list[pa.RecordBatch] = []
+
+    def read(self, start: int, stop: int) -> pa.Table:
+        """Return neighbouring rows, none before :attr:`first`."""
+        import pyarrow as pa
+
+        self._let_go(start)
+        while self.decoded < stop or not self._kept:
+            with decoding(self.path, "it is damaged"):
+                batch = next(self._pieces, None)
+            if batch is None:
+                raise wrong_count(self.path, self.number)
+            self.decoded += len(batch)
+            self._kept.append(batch)
+            self._let_go(start)
+        with decoding(self.path, "it is damaged"):
+            table = _sound(pa.Table.from_batches(self._kept).select(self.names))
+        return table.slice(start - self.first, stop - start)
+
+    def _let_go(self, start: int) -> None:
+        """Forget what lies before a row, but for the last piece."""
+        while len(self._kept) > 1 and self.first + len(self._kept[0]) <= start:
+            self.first += len(self._kept.pop(0))
+
+
+def wrong_count(path: Path, number: int) -> Exception:
+    """Return the error of a row group that has fewer or more rows than it claims."""
+    return checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
 
 
 def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
@@ -130,7 +265,7 @@ def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     every = sum(metadata.row_group(number).total_byte_size for number in groups)
-    if every <= stores.RESIDENT_BYTES:
+    if every <= stores.RESIDENT_BYTES or metadata.num_columns - len(names) <= 1:  # but for labels these are all
         return every
     chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in names]
     found = 0
@@ -154,8 +289,14 @@ def _row_bytes(file: Any, names: Sequence[str]) -> int:
     return sum(widths) // 8
 
 
-def parquet_file(path: Path) -> Any:
+def parquet_file(path: Path, *, sparing: bool = False) -> Any:
     """Open a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    sparing : bool, default=False
+        Whether whole columns are not read ahead, since little is wanted of them.
 
     Raises
     ------
@@ -166,7 +307,7 @@ def parquet_file(path: Path) -> Any:
 
     require_file(path)
     with decoding(path, "it is truncated or no Parquet file"):
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path, pre_buffer=not sparing, buffer_size=BUFFER if sparing else 0)
 
 
 def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
@@ -189,7 +330,7 @@ def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
     """Read the first row of a row group: with it come all categories, which are stored before the cells."""
     import pyarrow as pa
 
-    with parquet_file(path) as file:
+    with parquet_file(path, sparing=True) as file:
         try:
             batches = file.iter_batches(batch_size=1, row_groups=[group], columns=list(names))
             return _sound(pa.Table.from_batches([next(batches)]).select(list(names)))
@@ -225,9 +366,10 @@ def from_parquet(
             whole, source=source, container="files", columns=columns and choice.keep, label_column=choice.label
         )
     checks.not_empty((store.length, len(choice.keep)), source)
-    aside = _read(paths, [name for name in choice.names if name not in choice.keep], schema)
     kept = _no_rows(store, choice.records_schema())
-    labels = None if choice.label is None else labels_of(aside.column(choice.label))
+    aside = [name for name in choice.names if name not in choice.keep]
+    cells = {name: StoredCells(RawStore(paths, [name], source), schema.field(name)) for name in aside}
+    labels = None if choice.label is None else _labels(cells[choice.label], store.length)
     note = (
         f"{source} takes about {store.nbytes / 2**30:.1f} GiB and is streamed by row groups; "
         "values are checked as they are read."
@@ -238,8 +380,62 @@ def from_parquet(
         labels=labels,
         source=source,
         notes=[note, *choice.notes],
-        side_columns=choice.side_columns(aside),
+        side_columns=choice.side_columns(cells.__getitem__),
     )
+
+
+def _labels(cells: StoredCells, n: int) -> Any:
+    """Return the labels of a column, of very many records as codes."""
+    found = None
+    if n > LISTED:
+        step = 2**20
+        parts = (cells.store.chunk(start, start + step).column(0) for start in range(0, n, step))
+        found = code_labels(parts, n, labels_of)
+    return labels_of(cells.read()) if found is None else found
+
+
+class RawStore(ParquetStore):
+    """Columns that are no records, as their files hold them."""
+
+    def _cleaned(self, table: pa.Table, first: int) -> pa.Table:
+        return self._numbered(table)
+
+
+class StoredCells:
+    """A column that stays in its files until it is asked for.
+
+    Parameters
+    ----------
+    store : ParquetStore
+        Of this column.
+    field : pyarrow.Field
+        Its name and type.
+    rows : ndarray of int or Rows, optional
+        Which of its rows; by default all.
+    """
+
+    def __init__(self, store: ParquetStore, field: pa.Field, rows: RowNumbers | None = None) -> None:
+        self.store, self.field, self.rows = store, field, rows
+
+    def take(self, rows: RowNumbers) -> StoredCells:
+        """Return some of the rows, unread."""
+        if self.rows is None:
+            return StoredCells(self.store, self.field, rows)
+        both = isinstance(rows, Rows) and isinstance(self.rows, Rows)
+        return StoredCells(self.store, self.field, self.rows.at(rows) if both else self.rows[np.asarray(rows)])  # type: ignore[union-attr,arg-type]
+
+    def read(self) -> pa.ChunkedArray:
+        """Return the cells in the type of the source."""
+        import pyarrow as pa
+
+        rows = Rows.all(self.store.length) if self.rows is None else self.rows
+        if isinstance(rows, Rows):
+            runs = zip(rows.starts.tolist(), rows.stops.tolist(), strict=True)
+            parts = [self.store.chunk(start, stop) for start, stop in runs]
+        else:
+            parts = [self.store.take(rows)]
+        schema = pa.schema([self.field])
+        return pa.concat_tables([schema.empty_table(), *(_as(part, schema) for part in parts)]).column(0)
 
 
 def _common_schema(

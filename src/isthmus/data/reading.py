@@ -221,8 +221,25 @@ class Identity:
         """
         found = status(self.path)
         if found is None or _facts(found) != self.known:
-            what = "was removed" if found is None else "was changed or replaced"
-            raise checks.unreadable_file(self.path, f"it {what} after it had been opened; open it again")
+            raise _changed(self.path, found)
+
+    @staticmethod
+    def check_hash(path: Path, known: int) -> None:
+        """Check that a file is what it was, by the hash of what was known of it.
+
+        Raises
+        ------
+        DataError
+            It was replaced, changed or removed meanwhile.
+        """
+        found = status(path)
+        if found is None or hash(_facts(found)) != known:
+            raise _changed(path, found)
+
+
+def _changed(path: Path, found: os.stat_result | None) -> DataError:
+    what = "was removed" if found is None else "was changed or replaced"
+    return checks.unreadable_file(path, f"it {what} after it had been opened; open it again")
 
 
 def _facts(found: os.stat_result) -> tuple[int, ...]:

@@ -9,10 +9,13 @@ import numpy as np
 
 from isthmus.checks import data as checks
 from isthmus.data.arrow_schema import select_schema
+from isthmus.data.coded_labels import CodedLabels
 from isthmus.data.labelling import as_labels
+from isthmus.data.rows import RowNumbers, Rows, spread
 from isthmus.data.schema import Schema
 from isthmus.data.side_columns import SideColumns
 from isthmus.data.stores import ArrayStore, Store
+from isthmus.data.texts import Texts
 from isthmus.plain import shown
 
 __all__ = ["Data"]
@@ -41,15 +44,15 @@ class Data:
         What one record looks like.
     store : Store
         Where the records lie.
-    labels : ndarray of shape (n,) or None, default=None
-        One label a record.
+    labels : ndarray of shape (n,), CodedLabels or None, default=None
+        One label a record; those of very many records in a file are codes.
     names : sequence of str or None, default=None
         One name a record, such as its file.
     source : str, default="X"
         What the data are called in a sentence.
     notes : sequence of str, default=()
         What was converted, skipped or decided while opening.
-    rows : ndarray of int or None, default=None
+    rows : ndarray of int, Rows or None, default=None
         Numbers of the records of the store that belong to these data; None means all. Labels and names, and what else
         is beside the records, are those of the rows already.
     side_columns : SideColumns, optional
@@ -63,11 +66,11 @@ class Data:
         schema: Schema,
         store: Store,
         *,
-        labels: np.ndarray | None = None,
+        labels: Any = None,  # an ndarray, or CodedLabels
         names: Sequence[str] | None = None,
         source: str = "X",
         notes: Sequence[str] = (),
-        rows: np.ndarray | None = None,
+        rows: RowNumbers | None = None,
         side_columns: SideColumns = NOTHING,
     ) -> None:
         self.schema = schema
@@ -116,14 +119,31 @@ class Data:
             return self.store.array
         if self._gathered is None:
             run = _run(self.rows)
-            self._gathered = self.store.array[self.rows] if run is None else self.store.array[run]
+            self._gathered = self.store.array[np.asarray(self.rows) if run is None else run]
         return self._gathered
 
     @property
+    def sides(self) -> np.ndarray:
+        """Height and width of every image, (n, 2), without decoding any."""
+        sides = self.store.sides()
+        return sides if self.rows is None else sides[np.asarray(self.rows)]
+
+    @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Height and width of every image, without decoding any."""
-        sizes = self.store.sizes()
-        return sizes if self.rows is None else [sizes[row] for row in self.rows]
+        """Height and width of every image, as a list."""
+        return [(height, width) for height, width in self.sides.tolist()]
+
+    @property
+    def edges(self) -> np.ndarray | None:
+        """Where reading begins, of records that are only read from certain ones on; else None.
+
+        Parquet files are decoded from the beginning of a row group on. The first of these numbers is 0 and the last
+        that of all records.
+        """
+        edges = self.store.edges
+        if edges is None or self.rows is None:
+            return edges
+        return np.unique(self.rows.below(edges)) if isinstance(self.rows, Rows) else None
 
     def take(self, indices: np.ndarray | Sequence[int]) -> Any:
         """Return the block of the records with the given numbers, in that order."""
@@ -162,20 +182,38 @@ class Data:
         for start in range(0, len(self), rows):
             yield start, self.chunk(start, start + rows)
 
-    def subset(self, indices: np.ndarray | Sequence[int]) -> Data:
+    def spread(self, most: int) -> np.ndarray:
+        """Return the places of up to ``most`` records: see :func:`isthmus.data.rows.spread`."""
+        return spread(len(self), most, self.edges)
+
+    def subset(self, indices: RowNumbers | Sequence[int]) -> Data:
         """Return some of the records, as a view.
 
         Parameters
         ----------
-        indices : array-like of int, or of bool of shape (n,)
+        indices : array-like of int, or of bool of shape (n,), or Rows
             Which ones, in which order.
         """
+        if isinstance(indices, Rows):
+            return self._runs(indices)
         chosen = np.asarray(indices)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         return self._with(
             labels=None if self.labels is None else self.labels[chosen],
-            names=None if self.names is None else [self.names[int(i)] for i in chosen],
+            names=None if self.names is None else _named(self.names, chosen),
             rows=chosen if self.rows is None else self.rows[chosen],
+            side_columns=self.side_columns.take(chosen),
+        )
+
+    def _runs(self, chosen: Rows) -> Data:
+        """Return records in runs of neighbours, without a list of them."""
+        rows: RowNumbers = chosen
+        if self.rows is not None:
+            rows = self.rows.at(chosen) if isinstance(self.rows, Rows) else self.rows[np.asarray(chosen)]
+        return self._with(
+            labels=None if self.labels is None else _taken(self.labels, chosen),
+            names=None if self.names is None else _taken(self.names, chosen),
+            rows=rows,
             side_columns=self.side_columns.take(chosen),
         )
 
@@ -212,8 +250,25 @@ class Data:
         return Data(**{name: getattr(self, name) for name in names} | changed)
 
 
-def _run(rows: np.ndarray) -> slice | None:
+def _named(names: Sequence[str], rows: np.ndarray) -> Sequence[str]:
+    return names.at(rows) if isinstance(names, Texts) else [names[int(row)] for row in rows]
+
+
+def _taken(values: Any, rows: Rows) -> Any:
+    """Return the values of some rows; an array is copied run by run."""
+    if isinstance(values, CodedLabels | Texts):
+        return values.at(rows)
+    if not isinstance(values, np.ndarray):
+        return [values[row] for row in rows]
+    if len(rows.starts) > 4096:
+        return values[np.asarray(rows)]
+    return np.concatenate([values[:0], *(values[a:b] for a, b in zip(rows.starts, rows.stops, strict=True))])
+
+
+def _run(rows: RowNumbers) -> slice | None:
     """Return rows that follow one another as a slice, others as None."""
+    if isinstance(rows, Rows):
+        return slice(int(rows.starts[0]), int(rows.stops[0])) if len(rows.starts) == 1 else None
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) == 1 or (np.diff(rows) == 1).all()):
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isthmus.data.rows import RowNumbers
+
 if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
@@ -28,13 +30,23 @@ class SideColumn:
         Empty for a column of a matrix.
     place : int
         Among the columns of the source that were kept, and those set aside.
-    cells : pyarrow.ChunkedArray or ndarray of shape (n,)
-        In the type of the source.
+    stored : pyarrow.ChunkedArray, ndarray of shape (n,), or object with ``take`` and ``read``
+        In the type of the source; or what reads them from it when they are asked for.
     """
 
     name: str
     place: int
-    cells: Any
+    stored: Any
+
+    @property
+    def cells(self) -> Any:
+        """The cells: pyarrow.ChunkedArray, or ndarray of shape (n,)."""
+        return self.stored.read() if hasattr(self.stored, "read") else self.stored
+
+    def take(self, rows: RowNumbers) -> SideColumn:
+        """Return the cells of some rows; what is not read yet stays so."""
+        rows = rows if hasattr(self.stored, "read") else np.asarray(rows)
+        return replace(self, stored=self.stored.take(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +73,12 @@ class SideColumns:
     pandas: bytes = b""
     is_part: bool = False
 
-    def take(self, rows: np.ndarray) -> SideColumns:
+    def take(self, rows: RowNumbers) -> SideColumns:
         """Return what stands beside some of the records."""
-
-        def taken(column: SideColumn) -> SideColumn:
-            return replace(column, cells=column.cells.take(rows))
-
         return SideColumns(
-            None if self.index is None else self.index.take(rows),
-            tuple(map(taken, self.columns)),
-            None if self.labels is None else taken(self.labels),
+            None if self.index is None else self.index.take(np.asarray(rows)),
+            tuple(column.take(rows) for column in self.columns),
+            None if self.labels is None else self.labels.take(rows),
             self.pandas,
             is_part=True,
         )

@@ -35,11 +35,17 @@ class Store(ABC):
         Bytes that all records take once they are in memory.
     resident : bool
         Whether they are in memory already.
+    edges : ndarray of int64, or None
+        Where reading begins, of records that are only read from certain ones on: 0, ..., length.
+    streams : int, or None
+        From how many of these places one may read side by side; None for any number.
     """
 
     length: int
     nbytes: int
     resident: bool
+    edges: np.ndarray | None = None
+    streams: int | None = None
 
     @abstractmethod
     def take(self, indices: np.ndarray) -> Any:
@@ -53,8 +59,8 @@ class Store(ABC):
         """Return a store of some columns; only tables have columns."""
         raise TypeError(f"{type(self).__name__} has no columns")
 
-    def sizes(self) -> list[tuple[int, int]]:
-        """Return height and width of every record; only images have them."""
+    def sides(self) -> np.ndarray:
+        """Return height and width of every record, (n, 2); only images have them."""
         raise TypeError(f"{type(self).__name__} holds no images")
 
 
@@ -76,9 +82,9 @@ class ArrayStore(Store):
         """Return a view."""
         return self.array[start:stop]
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return the same height and width for all."""
-        return [self.array.shape[1:3]] * self.length
+        return np.broadcast_to(np.array(self.array.shape[1:3]), (self.length, 2))
 
 
 class FileStore(Store):
@@ -118,9 +124,9 @@ class FileStore(Store):
         checks.finite(block, self.name, first=start)
         return block
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return the same height and width for all."""
-        return [(self.array.shape[1], self.array.shape[2])] * self.length
+        return np.broadcast_to(np.array(self.array.shape[1:3]), (self.length, 2))
 
     def _native(self, block: np.ndarray) -> np.ndarray:
         block = block if self.columns is None else block[:, self.columns]
@@ -173,9 +179,9 @@ class MappedStore(Store):
         checks.finite(block, self.name, first=start)
         return block
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return the same height and width for all."""
-        return [self.array.shape[1:3]] * self.length
+        return np.broadcast_to(np.array(self.array.shape[1:3]), (self.length, 2))
 
     def _check_file(self) -> None:
         """Refuse a file that became shorter than its map: touching a page behind its end kills the process."""
@@ -236,9 +242,9 @@ class ListStore(Store):
         """Return a list of the records themselves."""
         return list(self.records[start:stop])
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return height and width of every image."""
-        return [record.shape[:2] for record in self.records]
+        return np.array([record.shape[:2] for record in self.records], np.int32).reshape(-1, 2)
 
 
 class WindowStore(Store):

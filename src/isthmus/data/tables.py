@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,7 +160,7 @@ def from_table(
         notes.append(f"NaN in the columns {shown} are taken as missing.")
     # One chunk a column: gathering rows from many chunks is far slower than putting them together once.
     store = TableStore(rest.combine_chunks())
-    side_columns = replace(choice.side_columns(table), index=index)
+    side_columns = replace(choice.side_columns(table.column), index=index)
     return Data(schema, store, labels=labels, source=source, notes=notes, side_columns=side_columns)
 
 
@@ -212,12 +212,12 @@ class Choice:
             metadata[PANDAS] = kept_index(metadata[PANDAS], self.keep)
         return pa.schema([self.schema.field(name) for name in self.keep], metadata=metadata or None)
 
-    def side_columns(self, table: pa.Table) -> SideColumns:
-        """Return what stands beside the records, from a table that has it among its columns."""
+    def side_columns(self, cells: Callable[[str], Any]) -> SideColumns:
+        """Return what stands beside the records, given the cells of each column by its name."""
         places = {name: place for place, name in enumerate(self.names)}
 
         def column(name: str) -> SideColumn:
-            return SideColumn(name, places[name], table.column(name))
+            return SideColumn(name, places[name], cells(name))
 
         labels = None if self.label is None else column(self.label)
         written = (self.schema.metadata or {}).get(PANDAS, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import warnings
@@ -19,10 +20,11 @@ import numpy as np
 from isthmus import files
 from isthmus.checks import data as checks
 from isthmus.data import recognition, tiff
-from isthmus.data.column_types import column_type, plain
+from isthmus.data.column_types import column_type, plain, with_index
 from isthmus.data.deep_colour import write_png
 from isthmus.data.notations import Conventions
 from isthmus.data.restoring import restore, restore_table
+from isthmus.data.rows import Rows
 from isthmus.data.schema import Column, Schema
 from isthmus.data.side_columns import SideColumns
 from isthmus.data.text_columns import read_column
@@ -33,7 +35,16 @@ if TYPE_CHECKING:
     import PIL.Image
     import pyarrow as pa
 
-__all__ = ["changed_by_csv", "check_format", "guarded", "picture_file", "write", "write_archive", "write_rows"]
+__all__ = [
+    "changed_by_csv",
+    "check_format",
+    "guarded",
+    "picture_file",
+    "write",
+    "write_archive",
+    "write_rows",
+    "write_table_blocks",
+]
 
 
 def write(
@@ -249,32 +260,99 @@ def _as_table(block: Any, schema: Schema, side_columns: SideColumns) -> pa.Table
 
 
 def _parquet(path: Path, block: Any, schema: Schema, side_columns: SideColumns) -> Callable[[Path], None]:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    table = _as_table(block, schema, side_columns)
-    # Parquet stores no categories of the types that plain ones replace (pyarrow 26).
+    table = _for_parquet(_as_table(block, schema, side_columns))
+    return lambda target: parquet.write_table(table, target)
+
+
+def _for_parquet(table: pa.Table) -> pa.Table:
+    """Return a table with plain categories: Parquet stores none of the types that they replace (pyarrow 26)."""
+    import pyarrow as pa
+
     columns = [plain(column) if pa.types.is_dictionary(column.type) else column for column in table.columns]
     fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
-    table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
-    return lambda target: parquet.write_table(table, target)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
 def _csv(
     path: Path, block: Any, schema: Schema, side_columns: SideColumns, *, guard: bool = False
 ) -> Callable[[Path], None]:
-    import pyarrow as pa
     from pyarrow import csv
 
-    table = _as_table(block, schema, side_columns)
-    # Categories are written as their values.
-    columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in map(plain, table.columns)]
-    table = pa.Table.from_arrays(columns, names=table.column_names)
-    table = guarded(table) if guard else table
+    table = _for_text(_as_table(block, schema, side_columns), guard=guard)
     for note in changed_by_csv(table):
         warnings.warn(f"'{path}': {note}", IsthmusWarning, stacklevel=4)
-    options = csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
-    return lambda target: csv.write_csv(table, target, options)
+    return lambda target: csv.write_csv(table, target, _text_options(path))
+
+
+def _for_text(table: pa.Table, *, guard: bool) -> pa.Table:
+    """Return a table whose categories are their values."""
+    import pyarrow as pa
+
+    columns = [column.cast(getattr(column.type, "value_type", column.type)) for column in map(plain, table.columns)]
+    table = pa.Table.from_arrays(columns, names=table.column_names)
+    return guarded(table) if guard else table
+
+
+def _text_options(path: Path) -> Any:
+    from pyarrow import csv
+
+    return csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", quoting_style="needed")
+
+
+def write_table_blocks(
+    path: Path,
+    blocks: Iterable[Any],
+    schema: Schema,
+    side_columns: SideColumns | None = None,
+    *,
+    force: bool = False,
+    guard_formulas: bool = False,
+) -> None:
+    """Write rows of a table or a matrix to ``.csv``, ``.tsv`` or ``.parquet`` as they come.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says the format.
+    blocks : iterable of blocks
+        Neighbouring records, in order, as :meth:`Data.take` gives them.
+    schema, side_columns, force, guard_formulas
+        As in :func:`write`. What a text table cannot hold is told of by the first block.
+    """
+    checks.output_absent(path, force)
+    start, is_text = 0, path.suffix.lower() != ".parquet"
+    with replacing(path) as temporary, contextlib.ExitStack() as stack:
+        writer: Any = None
+        for block in blocks:
+            rows = len(block)
+            its = SideColumns() if side_columns is None else side_columns.take(Rows([start], [start + rows]))
+            table = _as_table(block, schema, its)
+            table = _for_text(table, guard=guard_formulas) if is_text else _counting_far(_for_parquet(table))
+            if writer is None:
+                for note in changed_by_csv(table) if is_text else ():
+                    warnings.warn(f"'{path}': {note}", IsthmusWarning, stacklevel=3)
+                writer = stack.enter_context(_table_writer(temporary, table.schema, path))
+            writer.write_table(table)
+            start += rows
+
+
+def _counting_far(table: pa.Table) -> pa.Table:
+    """Return a table whose categories are numbered with 32 bits: those of later blocks may be more."""
+    import pyarrow as pa
+
+    columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+
+
+def _table_writer(target: Path, schema: pa.Schema, path: Path) -> Any:
+    from pyarrow import csv, parquet
+
+    if path.suffix.lower() == ".parquet":
+        return parquet.ParquetWriter(target, schema)
+    return csv.CSVWriter(target, schema, write_options=_text_options(path))
 
 
 FORMULA = "^\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"  # the last four are wide ones

@@ -45,7 +45,7 @@ class PlainRecords:
         """Return the mean of some of the records, and their principal directions: (inputs,), (components, inputs)."""
         width = self.read(self.batches.rows[:1]).shape[1]
         count = SAMPLE if width <= SAMPLE_OF_WIDE else SAMPLE_OF_WIDE
-        x = self.read(np.sort(rng.permutation(self.batches.rows)[:count]))
+        x = self.read(self.batches.drawn(count, rng))
         middle = x.mean(0)
         return middle, principal_directions(x - middle, min(DIMENSIONS, width))
 

@@ -158,7 +158,7 @@ class DenoisingAutoencoder(Model):
 
     def _some(self, batches: training.Batches) -> Iterator[Tensor]:
         """Yield scaled records, evenly spaced; one by one where their sizes differ."""
-        rows = np.unique(batches.rows[np.linspace(0, batches.n - 1, min(batches.n, JUDGED)).astype(int)])
+        rows = batches.some(JUDGED)
         one_by_one = None in self.preprocessor_.shape_
         for part in np.split(rows, len(rows)) if one_by_one else [rows]:
             x: Tensor = self.module_.scale(batches.read_rows(part))

@@ -148,7 +148,7 @@ class Map(Model):
     def prepare(self, batches: Batches, seed: int) -> None:
         """Compute the layout of the records, and start the encoder at it."""
         rng = np.random.default_rng(seed)
-        rows = np.sort(rng.permutation(batches.rows)[:MAX_RECORDS])
+        rows = batches.drawn(MAX_RECORDS, rng)
         records = PlainRecords(batches, self.module_.scale, self._numbers)
         middle, directions = records.components(rng)
         x = records.projected(rows, middle, directions)

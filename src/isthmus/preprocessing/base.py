@@ -96,14 +96,17 @@ class Preprocessor(ABC):
         self._fit_notes: list[str] = []
         self._scaling_notes: list[str] = []
         self._data: Data | None = None
+        self._share = 1.0  # of all records that the fit looks at
 
-    def fit(self, data: Data) -> Self:
+    def fit(self, data: Data, *, of: int | None = None) -> Self:
         """Learn everything but the scaling, in one pass over the data.
 
         Parameters
         ----------
         data : Data
             Training records. A reference to them is kept until :meth:`rescale` is called.
+        of : int, optional
+            How many records there are, where ``data`` are only some of them.
 
         Returns
         -------
@@ -116,7 +119,7 @@ class Preprocessor(ABC):
             A value is not finite, or nothing is left to model.
         """
         self._fit_notes, self._scaling_notes = [], []
-        self.schema_ = data.schema
+        self.schema_, self._share = data.schema, 1.0 if of is None else len(data) / max(len(data), of)
         self._fit(data)
         self.rescale("none", data)
         self._data = data if len(self.scalings) > 1 else None

@@ -53,6 +53,7 @@ class Scan(ABC):
         self.name, self.dtype, self._missing = name, dtype, missing
         self.observed = 0
         self.absent = 0
+        self.share = 1.0  # of all records that are looked at
 
     def update(self, column: pa.ChunkedArray, start: int) -> None:
         """Take in the cells of rows from ``start`` on.
@@ -178,7 +179,7 @@ class NumberScan(Scan):
         if self.low == self.high and not self.absent:
             return self._set_aside([_scalar(self, self.low)], f"it is constant ({self.low})")
         distinct = self._distinct.holds and pa.types.is_integer(self.dtype) and not self.absent
-        if distinct and is_numbering(self.observed, self.low, self.high):
+        if distinct and is_numbering(round(self.observed / self.share), self.low, self.high):
             why = f"its {self.observed} whole numbers are all distinct and close together, like an id"
             return self._set_aside([0], why, is_id=True)
         if self._zero_or_one and (pa.types.is_integer(self.dtype) or pa.types.is_floating(self.dtype)):

@@ -104,6 +104,8 @@ class TablePreprocessor(Preprocessor):
             scan_for(c.name, c.type, self._types[c.name], missing=self.missing, most=self.max_categories)
             for c in data.schema.columns
         ]
+        for scan in scans:
+            scan.share = self._share
         self._look_at(data, scans)
         self._look_at(data, [rest for scan in scans if (rest := scan.rest(len(scans))) is not None])
         learned = [scan.column() for scan in scans]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isthmus import data as isthmus_data
 from isthmus.data import Data
+from isthmus.data.rows import LISTED, RowNumbers, Rows
 
 __all__ = ["divided_again", "division", "is_divided", "rows_not_trained_on"]
 
@@ -32,7 +33,7 @@ def rows_not_trained_on(model: Any, data: Data) -> NDArray[np.int64]:
     parts = divided_again(model, data)
     if parts is not None:
         train, test = parts
-        return np.sort(np.concatenate([_rows(test), _rows(train)[model.held_out_rows()]]))
+        return np.sort(np.concatenate([np.asarray(_rows(test)), _rows(train)[model.held_out_rows()]]))
     provenance = getattr(model, "provenance_", {})
     same = provenance.get("records") == len(data) and provenance.get("fingerprint") == model.fingerprint(data)
     return np.asarray(model.held_out_rows() if same else np.arange(len(data)), np.int64)
@@ -50,8 +51,7 @@ def division(model: Any, data: Data, test: Data, share: float, seed: int) -> dic
     data : Data
         All records.
     test : Data
-        Those that were kept away from the fit: the second part of
-        ``isthmus.data.split(data, (1 - share, share), random_state=seed)``.
+        Those that were kept away from the fit: the second part of :func:`isthmus.data.divide`.
     share : float
     seed : int
     """
@@ -61,6 +61,7 @@ def division(model: Any, data: Data, test: Data, share: float, seed: int) -> dic
         "records": len(data),
         "fingerprint": model.fingerprint(data),
         "rows": _digest(test),
+        **({"runs": _runs(test)} if len(data) > LISTED else {}),
     }
 
 
@@ -75,7 +76,10 @@ def divided_again(model: Any, data: Data) -> tuple[Data, Data] | None:
     if not is_divided(model, data):
         return None
     record = model.scores_["split"]
-    train, test = isthmus_data.split(data, (1 - record["share"], record["share"]), random_state=record["seed"])
+    if "runs" in record:
+        train, test = isthmus_data.without(data, Rows(*np.array(record["runs"], np.int64).reshape(-1, 2).T))
+    else:
+        train, test = isthmus_data.split(data, (1 - record["share"], record["share"]), random_state=record["seed"])
     return (train, test) if _digest(test) == record["rows"] else None
 
 
@@ -84,5 +88,12 @@ def _digest(data: Data) -> str:
     return hashlib.sha256(np.ascontiguousarray(_rows(data), np.int64).tobytes()).hexdigest()
 
 
-def _rows(data: Data) -> NDArray[np.int64]:
-    return np.arange(len(data)) if data.rows is None else np.asarray(data.rows, np.int64)
+def _runs(data: Data) -> list[list[int]]:
+    """Return the row numbers of a subset as runs."""
+    runs = Rows.of(_rows(data))
+    found: list[list[int]] = np.stack([runs.starts, runs.stops], 1).tolist()
+    return found
+
+
+def _rows(data: Data) -> RowNumbers:
+    return Rows.all(len(data)) if data.rows is None else data.rows

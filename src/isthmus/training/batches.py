@@ -6,15 +6,18 @@ Every epoch's order is a function of ``(seed, epoch)`` alone, so a resumed run s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from isthmus.data.rows import LISTED, RowNumbers, joined, spread
 from isthmus.ranks import rank
+from isthmus.training.permutation import Permutation
 
 __all__ = [
     "Batches",
@@ -30,7 +33,10 @@ __all__ = [
 
 Read = Callable[[np.ndarray], "np.ndarray | list[np.ndarray]"]
 Batch = tuple[Tensor, Tensor]  # encoded records and their row numbers
+Stretch = tuple[int, int]  # places of neighbouring records: the first, and the one behind the last
 ALL = slice(None)
+STRETCHES = 8  # for each rank at least, so that all have about as many records
+PIECE = 2**16  # stretches that are listed at once
 
 
 def epoch_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -66,11 +72,15 @@ def batch_sizes(n: int, batch_size: int) -> list[int]:
     list of int
         Their sum is n.
     """
-    count = -(-n // batch_size)
-    if batch_size > 1:
-        count = min(count, max(1, n // 2))
+    count = batch_count(n, batch_size)
     least, more = divmod(n, count)
     return [least + 1] * more + [least] * (count - more)
+
+
+def batch_count(n: int, batch_size: int) -> int:
+    """Return how many batches :func:`batch_sizes` names."""
+    count = -(-n // batch_size)
+    return min(count, max(1, n // 2)) if batch_size > 1 else count
 
 
 def default_batch_size(n: int, minimum: int) -> int:
@@ -83,7 +93,7 @@ class Batches(ABC):
 
     Attributes
     ----------
-    rows : ndarray of int, shape (n,)
+    rows : ndarray of int, shape (n,), or Rows
         Which records of the source these are, in increasing order.
     n : int
         Their number.
@@ -93,7 +103,7 @@ class Batches(ABC):
         What a model learns beside each record of the source, on the device: class numbers, places.
     """
 
-    rows: np.ndarray
+    rows: RowNumbers
     device: torch.device
     labels: Tensor | None = None
 
@@ -103,8 +113,11 @@ class Batches(ABC):
         return len(self.rows)
 
     def labels_of(self, rows: Tensor) -> Tensor | None:
-        """Return the labels of some rows, if there are any."""
-        return None if self.labels is None else self.labels[rows.to(self.device)]
+        """Return the labels of some rows, if there are any; class numbers as torch's losses take them."""
+        if self.labels is None:
+            return None
+        found = self.labels[rows.to(self.device)]
+        return found if found.is_floating_point() else found.long()
 
     @abstractmethod
     def epoch(self, batch_size: int, generator: torch.Generator, share: slice = ALL) -> Iterator[Batch]:
@@ -128,9 +141,17 @@ class Batches(ABC):
     def read_rows(self, rows: np.ndarray) -> Tensor:
         """Return the records of some of ``self.rows``, on the device."""
 
+    def some(self, most: int) -> np.ndarray:
+        """Return up to ``most`` of the rows, evenly spaced, or those that are read soonest of as many places."""
+        return self.rows[spread(self.n, most)]
+
+    def drawn(self, most: int, rng: np.random.Generator) -> np.ndarray:
+        """Return up to ``most`` of the rows, drawn at random; of very many those of :meth:`some`."""
+        return np.sort(rng.permutation(self.rows)[:most]) if self.n <= LISTED else self.some(most)
+
     def steps(self, batch_size: int) -> int:
         """Return the number of batches in an epoch."""
-        return len(batch_sizes(self.n, batch_size))
+        return batch_count(self.n, batch_size)
 
 
 class ResidentBatches(Batches):
@@ -140,14 +161,14 @@ class ResidentBatches(Batches):
     ----------
     records : tensor, shape (all records, ...)
         On the device already.
-    rows : ndarray of int
+    rows : ndarray of int, or Rows
         Which of them to take.
     """
 
-    def __init__(self, records: Tensor, rows: np.ndarray) -> None:
-        self.records, self.rows = records, rows
+    def __init__(self, records: Tensor, rows: RowNumbers) -> None:
+        self.records, self.rows = records, np.asarray(rows)
         self.device = records.device
-        self._rows = torch.from_numpy(rows).to(self.device)
+        self._rows = torch.from_numpy(self.rows).to(self.device)
 
     def epoch(  # noqa: D102
         self, batch_size: int, generator: torch.Generator, share: slice = ALL
@@ -170,14 +191,16 @@ class ResidentBatches(Batches):
 class StreamedBatches(Batches):
     """Records that stay where they are: read in blocks, shuffled within a window of blocks, constant memory.
 
-    Blocks of consecutive records are visited in a random order. A window of them is read (while the window before is
-    trained on, in one thread), and batches are drawn at random from the window.
+    The source is cut into stretches of neighbouring records, which are visited in a random order: blocks of one length,
+    or what lies between ``edges``, where reading begins. Several stretches are open at a time. From each of them the
+    next block is read; all of them together are a window (read while the window before is trained on, in one thread),
+    and batches are drawn at random from the window. A rank reads only the stretches that are its own.
 
     Parameters
     ----------
     read : callable
         ``read(rows)`` returns the encoded records of sorted row numbers, shape (len(rows), ...).
-    rows : ndarray of int
+    rows : ndarray of int, or Rows
         Which records of the source, in increasing order.
     device : torch.device
         Where batches arrive.
@@ -185,51 +208,151 @@ class StreamedBatches(Batches):
         Consecutive records read together: enough to make a disk read worth its while.
     window : int, default=16
         Blocks shuffled together.
+    edges : ndarray of int, optional
+        Where reading begins, among ``rows``: 0, ..., n. What is shorter than a block is joined with what follows. By
+        default reading may begin anywhere.
+    streams : int, optional
+        Stretches that are open at a time, by default as many as a window has blocks. Of fewer, each gives more to a
+        window.
     """
 
-    def __init__(self, read: Read, rows: np.ndarray, device: torch.device, *, block: int, window: int = 16) -> None:
+    def __init__(
+        self,
+        read: Read,
+        rows: RowNumbers,
+        device: torch.device,
+        *,
+        block: int,
+        window: int = 16,
+        edges: np.ndarray | None = None,
+        streams: int | None = None,
+    ) -> None:
         self.read, self.rows, self.device = read, rows, device
         self.block, self.window = max(1, block), window
+        self.edges = None if edges is None else joined(edges, self.block)
+        self.streams = window if streams is None else min(streams, window)
 
-    def epoch(  # noqa: D102
-        self, batch_size: int, generator: torch.Generator, share: slice = ALL
-    ) -> Iterator[Batch]:
-        starts = torch.randperm(-(-self.n // self.block), generator=generator).numpy() * self.block
-        blocks = [self.rows[start : start + self.block] for start in starts]
-        windows = [np.sort(np.concatenate(blocks[i : i + self.window])) for i in range(0, len(blocks), self.window)]
-        waiting: Batch | None = None  # records of the windows so far that no batch has held yet
-        sizes = batch_sizes(self.n, batch_size)[::-1]  # the next one last
-        for records, rows in self._read_ahead(windows):
-            order = torch.randperm(len(rows), generator=generator)
-            records, rows = records[order], rows[order]
-            if waiting is not None:
-                records, rows = torch.cat([waiting[0], records]), torch.cat([waiting[1], rows])
-            start = 0
-            while sizes and start + sizes[-1] <= len(rows):
-                end = start + sizes.pop()
-                yield records[start:end][share].to(self.device), rows[start:end][share]
-                start = end
-            waiting = (records[start:].clone(), rows[start:]) if start < len(rows) else None
+    def epoch(self, batch_size: int, generator: torch.Generator, share: slice = ALL) -> Iterator[Batch]:
+        """Yield every record once, in a random order; or the records of one rank, in as many batches.
 
-    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
-        pieces = [self.rows[i : i + batch_size][share] for i in range(0, self.n, batch_size)]
+        Parameters
+        ----------
+        batch_size : int
+            Records in a batch of all ranks.
+        generator : torch.Generator
+            Of the order; on all ranks alike.
+        share : slice, optional
+            ``slice(rank, None, ranks)``: of the stretches in their random order, those of this rank. A batch may hold
+            none of its records, and is empty then.
+        """
+        alone = (share.step or 1) == 1
+        stretches = self._stretches(generator, share)
+        held = self.n if alone else sum(stop - start for start, stop in stretches())
+        if not alone:  # ranks have windows of different lengths, and what is drawn afterwards is alike on all
+            generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        windows = self._read_ahead(map(self._rows_at, self._windows(stretches())))
+        records, rows, at = torch.empty(0), torch.empty(0, dtype=torch.int64), 0
+        for size in self._sizes(batch_size, held):
+            while len(rows) - at < size:
+                more = _shuffled(next(windows), generator)
+                if at < len(rows):
+                    more = torch.cat([records[at:], more[0]]), torch.cat([rows[at:], more[1]])
+                (records, rows), at = more, 0
+            yield records[at : at + size].to(self.device), rows[at : at + size]
+            at += size
+
+    def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:
+        """Yield every record once, in the order of the source; or of each batch a share."""
+        pieces = (self.rows[i : i + batch_size][share] for i in range(0, self.n, batch_size))
         for records, rows in self._read_ahead(pieces):
             yield records.to(self.device), rows
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return torch.from_numpy(np.asarray(self.read(rows))).to(self.device)
 
-    def _read_ahead(self, pieces: Sequence[np.ndarray]) -> Iterator[Batch]:
+    def some(self, most: int) -> np.ndarray:  # noqa: D102
+        return self.rows[spread(self.n, most, self.edges)]
+
+    def _stretches(self, generator: torch.Generator, share: slice) -> Callable[[], Iterator[Stretch]]:
+        """Return what yields the stretches of an epoch, or those of one rank, as their first and last place."""
+        first, ranks = share.start or 0, share.step or 1
+        edges, block = self._cut(ranks)
+        count = -(-self.n // block) if edges is None else len(edges) - 1
+        order: np.ndarray | Permutation
+        if count <= LISTED:
+            order = torch.randperm(count, generator=generator).numpy()
+        else:
+            order = Permutation(count, int(torch.randint(2**62, (), generator=generator)))
+
+        def stretches() -> Iterator[Stretch]:
+            for start in range(first, count, ranks * PIECE):
+                for k in order[np.arange(start, min(start + ranks * PIECE, count), ranks)].tolist():
+                    yield (
+                        (k * block, min((k + 1) * block, self.n))
+                        if edges is None
+                        else (int(edges[k]), int(edges[k + 1]))
+                    )
+
+        return stretches
+
+    def _cut(self, ranks: int) -> tuple[np.ndarray | None, int]:
+        """Return edges and the length of blocks; where there are too few stretches for all ranks, shorter ones."""
+        wanted = 1 if ranks == 1 else STRETCHES * ranks
+        if self.edges is None:
+            return None, max(1, min(self.block, self.n // wanted)) if ranks > 1 else self.block
+        parts = -(-wanted // (len(self.edges) - 1))
+        if parts == 1:
+            return self.edges, self.block
+        between = [np.linspace(a, b, parts + 1)[:-1].astype(np.int64) for a, b in pairwise(self.edges.tolist())]
+        return np.unique(np.append(np.concatenate(between), self.n)), self.block
+
+    def _windows(self, stretches: Iterator[Stretch]) -> Iterator[list[Stretch]]:
+        """Yield the pieces of each window: the next one of every stretch that is open."""
+        waiting: list[Stretch] = []
+        while True:
+            waiting += islice(stretches, self.streams - len(waiting))
+            if not waiting:
+                return
+            most = self.block * self.window // len(waiting)
+            yield [(start, min(start + most, stop)) for start, stop in waiting]
+            waiting = [(start + most, stop) for start, stop in waiting if start + most < stop]
+
+    def _rows_at(self, pieces: Sequence[Stretch]) -> np.ndarray:
+        return np.sort(np.concatenate([self.rows[start:stop] for start, stop in pieces]))
+
+    def _sizes(self, batch_size: int, held: int) -> Iterator[int]:
+        """Yield how many of the records that are held each batch has: in proportion to those of all ranks."""
+        count = batch_count(self.n, batch_size)
+        least, more = divmod(self.n, count)
+        before = 0
+        for step in range(1, count + 1):
+            end = held * (step * least + min(step, more)) // self.n
+            yield end - before
+            before = end
+
+    def _read_ahead(self, pieces: Iterable[np.ndarray]) -> Iterator[Batch]:
+        """Yield the records of each piece, while the next one is read."""
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(self._read_some, pieces[0])
-            for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-                records = waiting.result()
-                if following is not None:
-                    waiting = pool.submit(self._read_some, following)
-                yield torch.from_numpy(np.asarray(records)), torch.from_numpy(piece)
+            waiting: tuple[np.ndarray, Future[Any]] | None = None
+            for piece in pieces:
+                following = piece, pool.submit(self._read_some, piece)
+                if waiting is not None:
+                    yield _as_batch(*waiting)
+                waiting = following
+            if waiting is not None:
+                yield _as_batch(*waiting)
 
     def _read_some(self, rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
         return self.read(rows) if len(rows) else np.empty(0, np.float32)
+
+
+def _shuffled(batch: Batch, generator: torch.Generator) -> Batch:
+    order = torch.randperm(len(batch[1]), generator=generator)
+    return batch[0][order], batch[1][order]
+
+
+def _as_batch(rows: np.ndarray, records: Future[Any]) -> Batch:
+    return torch.from_numpy(np.asarray(records.result())), torch.from_numpy(rows)
 
 
 class GroupedBatches(Batches):
@@ -239,9 +362,9 @@ class GroupedBatches(Batches):
     ----------
     read : callable
         ``read(rows)`` returns a list of encoded records, each of shape (channels, height, width).
-    rows : ndarray of int
+    rows : ndarray of int, or Rows
         Which records of the source, in increasing order.
-    sizes : sequence of (height, width)
+    sizes : array of int, shape (n, 2), or sequence of (height, width)
         Of each of them.
     device : torch.device
         Where batches arrive.
@@ -252,23 +375,24 @@ class GroupedBatches(Batches):
     def __init__(
         self,
         read: Read,
-        rows: np.ndarray,
-        sizes: Sequence[tuple[int, int]],
+        rows: RowNumbers,
+        sizes: np.ndarray | Sequence[tuple[int, int]],
         device: torch.device,
         *,
         pixels: int = 2**20,
     ) -> None:
-        self.read, self.rows, self.device, self.pixels = read, rows, device, pixels
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for row, size in zip(rows.tolist(), sizes, strict=True):
-            groups[size].append(row)
-        self.groups = [(size, np.asarray(rows)) for size, rows in sorted(groups.items())]
+        self.read, self.rows, self.device, self.pixels = read, np.asarray(rows), device, pixels
+        found, group = np.unique(np.asarray(sizes).reshape(-1, 2), axis=0, return_inverse=True)
+        parts = np.split(
+            self.rows[np.argsort(group.ravel(), kind="stable")], np.cumsum(np.bincount(group.ravel()))[:-1]
+        )
+        self.groups = [((int(height), int(width)), part) for (height, width), part in zip(found, parts, strict=True)]
 
     def _limit(self, size: tuple[int, int], batch_size: int) -> int:
         return max(1, min(batch_size, self.pixels // (size[0] * size[1])))
 
     def steps(self, batch_size: int) -> int:  # noqa: D102
-        return sum(len(batch_sizes(len(rows), self._limit(size, batch_size))) for size, rows in self.groups)
+        return sum(batch_count(len(rows), self._limit(size, batch_size)) for size, rows in self.groups)
 
     def epoch(  # noqa: D102
         self, batch_size: int, generator: torch.Generator, share: slice = ALL
@@ -309,8 +433,8 @@ class PairedBatches(Batches):
     def __init__(self, batches: Batches, at_most: int = 256) -> None:
         self.batches, self.at_most = batches, at_most
         self.rows, self.device, self.labels = batches.rows, batches.device, batches.labels
-        known = self.labels[torch.from_numpy(batches.rows).to(self.device)] >= 0  # type: ignore[index]
-        self.labelled = batches.rows[known.cpu().numpy()]
+        known = self.labels.cpu().numpy() >= 0  # type: ignore[union-attr]
+        self.labelled = np.asarray(batches.rows)[known[batches.rows]]
 
     def epoch(  # noqa: D102
         self, batch_size: int, generator: torch.Generator, share: slice = ALL

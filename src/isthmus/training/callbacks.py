@@ -56,6 +56,15 @@ class Callback:
 
     wants_forecast = False  # whether settings should say what memory and time the run will take
 
+    def on_look(self, share: float) -> None:
+        """React to progress of a look at all records, before the run starts; there may be several.
+
+        Parameters
+        ----------
+        share : float
+            Of the records that have been looked at, in [0, 1].
+        """
+
     def on_start(self, state: FitState) -> None:
         """React to the start of a run, before the first step."""
 

@@ -15,6 +15,10 @@ from isthmus.training.callbacks import Callback, FitState
 __all__ = ["ShowProgress", "describe"]
 
 
+PATIENCE = 2.0  # seconds before a look at the records is told of
+LOOKING = "looking at the records"
+
+
 def describe(settings: dict[str, Any]) -> list[str]:
     """Return the lines that are shown before the first step: what will run, where, and what it will take."""
     threads = "1 thread" if settings["threads"] == 1 else f"{settings['threads']} threads"
@@ -47,8 +51,25 @@ class ShowProgress(Callback):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
+        self._looking: Any = None
+        self._first_look = 0.0
+
+    def on_look(self, share: float) -> None:  # noqa: D102
+        now = time.perf_counter()
+        self._first_look = self._first_look or now
+        out = self.stream or sys.stderr
+        if self._looking is None and now - self._first_look >= PATIENCE:
+            self._looking = bar(out) if out.isatty() else False
+            if self._looking:
+                self._look = self._looking.add_task(LOOKING, total=1.0)
+            else:
+                print(f"{LOOKING} ...", file=out, flush=True)
+        if self._looking:
+            self._looking.update(self._look, completed=share)
 
     def on_start(self, state: FitState) -> None:  # noqa: D102
+        if self._looking:
+            self._looking.stop()
         self._out = self.stream or sys.stderr
         self._speaks = distributed.is_first()
         for line in describe(state.settings):
