@@ -1,0 +1,1 @@
+"""Jobs: a verb over many records, in parts that are done by several processes or machines and never twice."""
