@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.tasks import Classification, Classifier
 
-__all__ = ["classify"]
+__all__ = ["classify", "load"]
 
 FILE = "classifier.safetensors"
 
@@ -129,7 +129,7 @@ def _predict(
     """Predict the classes of records, and evaluate where these have labels."""
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
-    classifier = _load(model, device)
+    classifier = load(model, device)
     records = inputs.open_for(terminal, classifier.model_, data, opening)
     chances = classifier.predict_proba(records)
     numbers = chances.argmax(axis=1)
@@ -148,7 +148,7 @@ def _predict(
     return Result(document, lines)
 
 
-def _load(path: str, device: str | None) -> Classifier:
+def load(path: str, device: str | None) -> Classifier:
     """Return the classifier of a file."""
     import isthmus
     from isthmus.checks.classify import a_classifier

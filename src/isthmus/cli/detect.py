@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.tasks import Detector
 
-__all__ = ["detect"]
+__all__ = ["Found", "detect"]
 
 REASONS = 3  # features that are named of each record
 
@@ -77,7 +77,7 @@ def detect(
     detector, records = _learned(terminal, data, model, reference, method, contamination, seed, device, opening)
     if kept is not None:
         detector.save(kept, force=force)
-    found = _Found(detector, records)
+    found = Found(detector, records)
     if path is not None:
         found.write(path, force=force)
     outliers = int((found.scores < detector.offset_).sum())
@@ -134,7 +134,7 @@ def _learned(
     return detector, usual if reference is None else inputs.open_for(terminal, detector.model_, data, opening)
 
 
-class _Found:
+class Found:
     """What a detector says of records.
 
     Parameters
@@ -154,9 +154,10 @@ class _Found:
 
     def write(self, path: Any, *, force: bool) -> None:
         """Write score, p-value, verdict and reasons of each record."""
-        outputs.write_columns(path, self._columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
+        outputs.write_columns(path, self.columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
 
-    def _columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
+    def columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what is told of each record, block by block."""
         start = 0
         for block in inputs.blocks(self.records):
             rows = slice(start, start + len(block))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["augment", "interpolate", "sample", "traverse"]
+__all__ = ["augment", "class_of", "interpolate", "sample", "traverse"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -66,7 +66,7 @@ def sample(
 
     fitted = inputs.load_model(model, device)
     path = outputs.check_output(output, force)
-    options: dict[str, Any] = {"y": _class(fitted, label), "temperature": temperature, "noise": noise}
+    options: dict[str, Any] = {"y": class_of(fitted, label), "temperature": temperature, "noise": noise}
     if where is None:
         drawn = fitted.sample(n, random_state=seed, **options)
     else:
@@ -229,7 +229,7 @@ def _names_beside(records: Data, labels: Any, n: int) -> Sequence[str]:
     return [*old, *(f"{folder}new-{i:05d}.png" for i, folder in enumerate(folders))]
 
 
-def _class(fitted: Model, label: str | None) -> Any:
+def class_of(fitted: Model, label: str | None) -> Any:
     """Return a label as its model knows it: typed words are texts, classes may be numbers."""
     if label is None or not hasattr(fitted, "classes_"):
         return label

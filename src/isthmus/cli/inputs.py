@@ -30,6 +30,7 @@ __all__ = [
     "open_data",
     "open_for",
     "read_labels",
+    "refuse_lost",
     "rows_to_judge",
     "split",
     "split_record",
@@ -163,7 +164,7 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
         found = [column.name for column in opened.schema.columns]
         if found != wanted:
             left_out = [name for name in found if name not in set(wanted)]
-            _lost(opened, [name for name in wanted if name not in set(found)], left_out)
+            refuse_lost(opened.source, [name for name in wanted if name not in set(found)], left_out)
             opened = opened.select(wanted)
             what = (
                 f"left out {', '.join(map(repr, left_out))}" if left_out else "put the columns in the order of the fit"
@@ -179,13 +180,13 @@ def open_beside(terminal: Terminal, source: str, opening: Mapping[str, Any], sch
     return _open_as_remembered(terminal, source, rest, remembered, schema)
 
 
-def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
+def refuse_lost(source: str, lost: Sequence[str], left_out: Sequence[str]) -> None:
     """Refuse a table without columns of the fit; only columns that the fit did not have may be them, misspelt."""
     from isthmus.checks.parameters import nearest
 
     if lost:
         meant = nearest(lost[0], left_out) or "; add it, or fit a model without it (--columns)."
-        raise DataError(f"{opened.source}: there is no column {lost[0]!r}, which the model was fitted on{meant}")
+        raise DataError(f"{source}: there is no column {lost[0]!r}, which the model was fitted on{meant}")
 
 
 def _open_as_remembered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from isthmus.cli import inputs
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
+    from isthmus.report.comparison import Comparison
 
-__all__ = ["Scores", "score"]
+__all__ = ["Scores", "comparison_to", "rows_of_reference", "score", "scored"]
 
 Float64 = NDArray[np.float64]
 REFERENCE = 20_000  # records that say what a table's columns spread like
@@ -75,19 +77,31 @@ def score(model: Model, data: Data, reference: Data | None = None) -> Scores:
     reference : Data, optional
         Records whose spread is the unit of a table's errors; by default ``data``.
     """
+    usual = data if reference is None else reference
+    comparison = comparison_to(model, data, usual.take(rows_of_reference(len(usual))))
+    parts = list(scored(model, data, comparison))
+    nats, errors, dimensions = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Scores(nats, errors, dimensions, comparison.title, comparison.unit)
+
+
+def rows_of_reference(n: int) -> NDArray[np.int64]:
+    """Return which of n records say how columns spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, REFERENCE)).astype(int))
+
+
+def comparison_to(model: Model, data: Data, reference: Any) -> Comparison:
+    """Return how records are set beside their reconstructions, with the spread of a reference, a block of records."""
     from isthmus.report.comparison import comparison_for
 
-    usual = data if reference is None else reference
-    rows = np.unique(np.linspace(0, len(usual) - 1, min(len(usual), REFERENCE)).astype(int))
-    ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
-    comparison = comparison_for(data, usual.take(rows), ignored)
-    parts = []
+    return comparison_for(data, reference, list(getattr(model.preprocessor_, "set_aside_", ())))
+
+
+def scored(model: Model, data: Data, comparison: Comparison) -> Iterator[tuple[Float64, Float64, Float64]]:
+    """Yield log-likelihood, error and number of values of the records, block by block."""
     for block in inputs.blocks(data):
         original, records = block.chunk(0, len(block)), model.encoded(block)
         errors = comparison.errors(original, model.reconstructed(records).block())
-        parts.append((model.log_probs(records), errors, comparison.dimensions(original)))
-    nats, errors, dimensions = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Scores(nats, errors, dimensions, comparison.title, comparison.unit)
+        yield model.log_probs(records), errors, comparison.dimensions(original)
 
 
 def _interval(values: Float64) -> dict[str, float] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-__all__ = ["TRIES", "Done", "Engine", "Job", "Part", "Plan", "cut"]
+__all__ = ["TRIES", "Done", "Engine", "Job", "Part", "Plan", "cut", "from_document", "to_document"]
 
 PART_BYTES = 64 * 2**20  # of records, as they lie in memory: what is lost when a worker dies, and does not fit twice
 PART_ROWS = 2**20  # records, at most
@@ -137,7 +137,7 @@ class Plan:
     model: str
     data: str
     suffix: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -210,3 +210,33 @@ def _in_groups(sizes: Sequence[tuple[str, Sequence[int]]], wanted: int) -> Itera
                 number, start, files = number + 1, at, []
     if at > start:
         yield Part(number, start, at, tuple(files), first)
+
+
+# --- as JSON ---------------------------------------------------------------------------------------------------------
+
+SENT = {cls.__name__: cls for cls in (Job, Part, Done)}
+
+
+def to_document(value: Any) -> Any:
+    """Return a job, a part, what was done of one, or a plan as JSON has it."""
+    return {"is": type(value).__name__, **asdict(value)}
+
+
+def from_document(document: dict[str, Any]) -> Any:
+    """Return what :func:`to_document` was given.
+
+    Examples
+    --------
+    >>> job = Job("encode", "x.npy", "m.safetensors", "codes", options=(("n", 3),))
+    >>> from_document(to_document(job)) == job
+    True
+    """
+    fields = {name: _tuples(value) for name, value in document.items() if name != "is"}
+    if document["is"] == "Plan":
+        parts = tuple(Part(**{name: _tuples(one[name]) for name in one}) for one in document["parts"])
+        return Plan(**{**fields, "parts": parts})
+    return SENT[document["is"]](**fields)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

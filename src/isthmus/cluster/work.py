@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
-from isthmus.cluster.plan import Done, Job, Part, Plan
+import functools
+import hashlib
+import os
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from isthmus import checks
+from isthmus.cli.terminal import Terminal
+from isthmus.cluster import places
+from isthmus.cluster.plan import Done, Job, Part, Plan, cut
+from isthmus.cluster.reading import files_of
+from isthmus.cluster.verbs import VERBS, Verb
+from isthmus.errors import IsthmusError, OutOfMemoryError
 
 __all__ = ["do", "look"]
+
+PIECE = 2**22  # bytes that are read at once for a checksum
+SAMPLED, SAMPLE = 256, 2**16  # files of an input whose ends go into its fingerprint, and bytes of each end
+SHOWN = 16  # digits of a fingerprint
+
+
+@dataclass(frozen=True)
+class Listener(Terminal):
+    """Keeps what a person should know, until it can be told to one."""
+
+    said: list[str] = field(default_factory=list)
+
+    def say(self, *sentences: str) -> None:
+        """Keep sentences."""
+        self.said.extend(sentences)
 
 
 def look(job: Job) -> Plan:
@@ -15,7 +46,17 @@ def look(job: Job) -> Plan:
     IsthmusError
         A path is not seen from here, the data do not fit the model, or the output cannot be written to.
     """
-    raise NotImplementedError
+    _opened.cache_clear()  # files may have changed since this process looked at them
+    places.Folder(job.output).make()
+    verb, records = _opened(job)
+    sizes = [("", [int(job.option("n", 0))])] if records is None else records.sizes()
+    row_bytes = 8.0 * _numbers(verb) if records is None else records.row_bytes
+    n = sum(sum(groups) for _, groups in sizes)
+    parts = cut(sizes, row_bytes, job.option("part_rows"))
+    if records is not None:
+        verb.prepare(records, n)
+    notes = tuple(dict.fromkeys(verb.terminal.said))  # type: ignore[attr-defined]
+    return Plan(n, parts, _fingerprint_of_model(job.model), _fingerprint_of_data(job), verb.suffix, notes)
 
 
 def do(job: Job, part: Part) -> Done:
@@ -23,4 +64,92 @@ def do(job: Job, part: Part) -> Done:
 
     Data and model are opened once a process. An error that a person can mend is in what is returned, never raised.
     """
-    raise NotImplementedError
+    started = time.perf_counter()
+    try:
+        done = _done(job, part)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job's owner gets a sentence
+        return Done(part.number, error=_sentence(error), kind=_kind(error), seconds=time.perf_counter() - started)
+    return replace(done, seconds=time.perf_counter() - started)
+
+
+def _done(job: Job, part: Part) -> Done:
+    from isthmus import telling
+
+    verb, records = _opened(job)
+    name = f"part-{part.number:05d}{verb.suffix}"
+    with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
+        figures = verb.write(path, part, records)
+        nbytes, checksum = path.stat().st_size, _checksum(path)
+        notes = tuple(told.sentences())
+    return Done(part.number, name, nbytes, checksum, figures=tuple(figures.items()), notes=notes)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(job: Job) -> tuple[Verb, Any]:
+    """Return the verb with its model, and the input; they stay open for the next part."""
+    if not places.is_url(job.model) and not os.path.exists(job.model):
+        raise checks.not_seen("--model", job.model, places.host())
+    verb = VERBS[job.verb](job, Listener(quiet=True))
+    return verb, verb.open()
+
+
+def _numbers(verb: Verb) -> int:
+    """Return about how many numbers a record of the model has."""
+    found = 1
+    for side in verb.model.schema_.shape:
+        found *= side or 256
+    return found
+
+
+def _sentence(error: Exception) -> str:
+    from isthmus.cli.app import explain
+
+    return explain(error)[0]
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, IsthmusError):
+        return type(error).__name__
+    return OutOfMemoryError.__name__ if isinstance(error, MemoryError) else IsthmusError.__name__
+
+
+# --- fingerprints ----------------------------------------------------------------------------------------------------
+
+
+def _checksum(path: Path) -> str:
+    """Return the CRC-32 of a file that was just written."""
+    found = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            found = zlib.crc32(piece, found)
+    return f"{found:08x}"
+
+
+def _fingerprint_of_model(name: str) -> str:
+    """Return a digest of a model's file."""
+    with places.local_copy(name) as path, open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:SHOWN]
+
+
+def _fingerprint_of_data(job: Job) -> str:
+    """Return a digest of the names, sizes and times of an input's files, and of both ends of some of them."""
+    if not job.data:
+        return "none"
+    found = files_of(job)
+    digest = hashlib.sha256(repr([(os.path.basename(name), size, when) for name, size, when in found]).encode())
+    if not found:
+        digest.update(job.data.encode())  # a built-in set
+    if not places.is_url(job.data):
+        for piece in _ends([name for name, _, _ in found]):
+            digest.update(piece)
+    return digest.hexdigest()[:SHOWN]
+
+
+def _ends(names: list[str]) -> Iterable[bytes]:
+    """Yield the first and the last bytes of some files, evenly spaced."""
+    for name in names[:: max(1, -(-len(names) // SAMPLED))]:
+        with open(name, "rb") as file:
+            yield file.read(SAMPLE)
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - SAMPLE))
+            yield file.read(SAMPLE)

@@ -17,13 +17,16 @@ from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
 from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
+from isthmus.data.remote import RemoteFile
 from isthmus.data.schema import Schema
 from isthmus.data.tables import choose_columns, clean, from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetStore", "from_parquet"]
+__all__ = ["ParquetFile", "ParquetStore", "column_names", "from_parquet", "group_rows", "streamed"]
+
+ParquetFile = Path | RemoteFile
 
 
 class ParquetStore(stores.Store):
@@ -39,18 +42,23 @@ class ParquetStore(stores.Store):
         What the set is called in a sentence.
     cells : int
         Bytes of row groups to keep.
+    first : int
+        Number of the first row, in a sentence about a row.
     """
 
     resident = False
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str], source: str, cells: int = 64 * 2**20) -> None:
+    def __init__(
+        self, paths: Sequence[ParquetFile], names: Sequence[str], source: str, cells: int = 64 * 2**20, first: int = 0
+    ) -> None:
         self.paths = paths
+        self.first = first
         self.names = list(names)
         self.source = source
         self.cells = cells
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
-        self.groups: list[tuple[Path, int]] = []
-        self._identities = {path: Identity.of(path) for path in paths}
+        self.groups: list[tuple[ParquetFile, int]] = []
+        self._identities = {path: Identity.of(path) for path in paths if isinstance(path, Path)}
         lengths, self.nbytes = [], 0
         for path in paths:
             with parquet_file(path) as file:
@@ -101,7 +109,7 @@ class ParquetStore(stores.Store):
         """Return a store of some columns."""
         for identity in self._identities.values():
             identity.check()
-        return ParquetStore(self.paths, names, self.source, self.cells)
+        return ParquetStore(self.paths, names, self.source, self.cells, self.first)
 
     def _group(self, group: int) -> pa.Table:
         """Return one row group, from memory or from its file."""
@@ -111,11 +119,12 @@ class ParquetStore(stores.Store):
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
-        self._identities[path].check()
+        if path in self._identities:
+            self._identities[path].check()
         table = read_groups(path, [number], self.names)
         if table.num_rows != self.starts[group + 1] - self.starts[group]:
             raise checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
-        table, _ = clean(table, self.source, first=int(self.starts[group]))
+        table, _ = clean(table, self.source, first=self.first + int(self.starts[group]))
         # Files may differ in how they number categories.
         columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
         table = pa.Table.from_arrays(columns, names=table.column_names)
@@ -125,7 +134,7 @@ class ParquetStore(stores.Store):
         return table
 
 
-def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
+def _stored_bytes(file: Any, path: ParquetFile, names: Sequence[str]) -> int:
     """Return the bytes that some columns of a file take unpacked; of a small file those of all columns."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
@@ -154,7 +163,7 @@ def _row_bytes(file: Any, names: Sequence[str]) -> int:
     return sum(widths) // 8
 
 
-def parquet_file(path: Path) -> Any:
+def parquet_file(path: ParquetFile) -> Any:
     """Open a Parquet file.
 
     Raises
@@ -164,12 +173,13 @@ def parquet_file(path: Path) -> Any:
     """
     from pyarrow import parquet
 
-    require_file(path)
+    if isinstance(path, Path):
+        require_file(path)
     with decoding(path, "it is truncated or no Parquet file"):
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path if isinstance(path, Path) else path.open())
 
 
-def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
+def read_groups(path: ParquetFile, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """Read row groups of a Parquet file."""
     with parquet_file(path) as file, decoding(path, "it is damaged"):
         return _sound(file.read_row_groups(list(groups), columns=list(names)).select(list(names)))
@@ -185,7 +195,7 @@ def _sound(table: pa.Table) -> pa.Table:
     return table
 
 
-def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
+def _first_row(path: ParquetFile, group: int, names: Sequence[str]) -> pa.Table:
     """Read the first row of a row group: with it come all categories, which are stored before the cells."""
     import pyarrow as pa
 
@@ -198,7 +208,7 @@ def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
 
 
 def from_parquet(
-    paths: Sequence[Path],
+    paths: Sequence[ParquetFile],
     *,
     source: str,
     columns: Sequence[str | int] | None = None,
@@ -242,8 +252,44 @@ def from_parquet(
     )
 
 
+def streamed(paths: Sequence[ParquetFile], names: Sequence[str], *, source: str, first: int = 0) -> Data:
+    """Open some columns of Parquet files as one table that is read by row groups, however small it is.
+
+    Parameters
+    ----------
+    paths : sequence of Path or RemoteFile
+        The files, in order.
+    names : sequence of str
+        The columns.
+    source : str
+        What the set is called in a sentence.
+    first : int, default=0
+        Number of the first row, in a sentence about a row.
+    """
+    schema = _common_schema(paths, names, None, source)
+    choice = choose_columns(schema, names, None, source)
+    described = describe(choice.records_schema(), source)
+    store = ParquetStore(paths, choice.keep, source, cells=1, first=first)
+    kept = _no_rows(store, choice.records_schema())
+    return Data(
+        Schema("table", (len(names),), "mixed", "files", described, (), prototype(kept)), store, source=source
+    )
+
+
+def column_names(path: ParquetFile) -> list[str]:
+    """Return the names of the columns of a Parquet file, in order."""
+    with parquet_file(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def group_rows(path: ParquetFile) -> tuple[int, ...]:
+    """Return how many rows are in each row group of a Parquet file."""
+    with parquet_file(path) as file:
+        return tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+
+
 def _common_schema(
-    paths: Sequence[Path], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+    paths: Sequence[ParquetFile], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
 ) -> pa.Schema:
     """Return the schema of all files; of the columns that are used, that of categories counts them up to the most."""
     import pyarrow as pa
@@ -275,7 +321,7 @@ def _same_categories(one: pa.DataType, other: pa.DataType) -> bool:
     return (one.value_type, one.ordered) == (other.value_type, other.ordered)
 
 
-def _read(paths: Sequence[Path], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+def _read(paths: Sequence[ParquetFile], names: Sequence[str], schema: pa.Schema) -> pa.Table:
     """Return some columns of all files as one table."""
     import pyarrow as pa
 
