@@ -18,6 +18,7 @@ __all__ = [
     "not_a_path",
     "not_seen",
     "not_writable_folder",
+    "one_file_for",
     "only_parquet_by_url",
     "other_job",
     "part_failed",
@@ -62,12 +63,21 @@ def only_parquet_by_url(url: str) -> DataError:
 
 def no_folder_format(kind: str, verb: str) -> ParameterError:
     """Return the error for records that have no format in parts."""
-    return ParameterError(f"{verb}: {kind} are not written in parts; give the name of a file, or of a folder of images.")
+    return ParameterError(
+        f"{verb}: {kind} are not written in parts; give the name of a file, or of a folder of images."
+    )
 
 
 def needs_a_model(verb: str, file: str, how: str) -> ParameterError:
     """Return the error for a job that would have to learn first."""
     return ParameterError(f"{verb}: a job applies what was learned before, and {file} is none; write it with {how}.")
+
+
+def one_file_for(verb: str, **flags: object) -> None:
+    """Refuse flags about one file that go with no folder of parts."""
+    for name, value in flags.items():
+        if value is not None:
+            raise ParameterError(f"{verb}: --{name} is not written or read in parts; name a file as --output.")
 
 
 def key_not_found(name: str, known: Sequence[str]) -> DataError:

@@ -262,6 +262,10 @@ def _groups(name: str, function: Any, arguments: Sequence[str]) -> dict[str, lis
         groups["parameters"] = registry.flags_of_model(cls)
     if "opening" in wanted:
         groups["opening"] = inputs.flags_of_opening()
+    if "job" in wanted:
+        from isthmus.cli import jobs
+
+        groups["job"] = jobs.flags()
     return groups
 
 

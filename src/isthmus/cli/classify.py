@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def classify(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Learn the classes of records (fit), or predict those of new ones (predict).
 
@@ -59,7 +60,8 @@ def classify(
     save : str
         Where fit writes the classifier.
     output : str
-        Where predict writes the classes: .csv, .tsv, .parquet; .npy holds the classes alone.
+        Where predict writes the classes: .csv, .tsv, .parquet; .npy holds the classes alone. A name that ends in / is a
+        folder of parts, which all processors work on, and which a second run completes.
     pictures : str
         Folder for pictures: the calibration curve, the confusion matrix, and the most doubtful records of images.
     test : float
@@ -70,12 +72,16 @@ def classify(
     isthmus classify fit digits
     isthmus classify fit letters.csv --labels letter --save letters.safetensors
     isthmus classify predict new.csv -m letters.safetensors -o classes.csv
+    isthmus classify predict events/ -m letters.safetensors -o classes/
     """
     from isthmus.checks.parameters import choice
 
     choice("classify", "the first argument", action, ("fit", "predict"))
     if action == "fit":
         return _fit(terminal, data, model, method, save, pictures, test, seed, device, force, opening)
+    if output is not None and jobs.is_asked("classify", output, model or FILE, job):
+        file = model or FILE
+        return jobs.run(terminal, "classify", data, file, output, job, force=force, opening=opening, device=device)
     return _predict(terminal, data, model or FILE, output, pictures, device, force, opening)
 
 

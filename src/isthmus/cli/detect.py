@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "detect"]
 
+DETECTOR = "isthmus detect CLEAN -m MODEL --save DETECTOR"  # what writes one
 REASONS = 3  # features that are named of each record
 
 
@@ -35,6 +36,7 @@ def detect(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Find outliers: an anomaly score, a p-value and the reasons for each record.
 
@@ -57,7 +59,9 @@ def detect(
         Share of the records learned from that are outliers, such as 0.05; auto puts the threshold where one of a
         hundred usual records lies beyond it.
     output : str
-        Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons.
+        Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons. A
+        name that ends in / is a folder of parts, which all processors work on, and which a second run completes; it
+        takes a detector that --save wrote.
     save : str
         Write the detector here, for use with --model.
     top : int
@@ -68,9 +72,15 @@ def detect(
     isthmus detect survey.csv
     isthmus detect new.csv --reference clean.csv -o scores.csv --save detector.safetensors
     isthmus detect tomorrow.csv -m detector.safetensors
+    isthmus detect events/ -m detector.safetensors -o scores/
     """
+    from isthmus.checks.jobs import needs_a_model
     from isthmus.checks.parameters import integer
 
+    if output is not None and jobs.is_asked("detect", output, model or "", job):
+        if model is None:
+            raise needs_a_model("detect", "no --model", DETECTOR)
+        return jobs.run(terminal, "detect", data, model, output, job, force=force, opening=opening, device=device)
     integer("detect", "--top", top, low=0)
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     kept = None if save is None else outputs.check_output(save, force, flag="--save")

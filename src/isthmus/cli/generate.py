@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def sample(
     device: str | None = None,
     threads: int | None = None,
     force: bool = False,
+    job: Mapping[str, Any],
 ) -> Result:
     """Draw new records from a model.
 
@@ -43,7 +44,8 @@ def sample(
     ----------
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; of images also .png, one picture of all, and a name without
-        suffix, a folder of pictures.
+        suffix, a folder of pictures. Of other records a name that ends in / is a folder of parts, which all processors
+        work on, and which a second run completes.
     n : int
         How many.
     label : str
@@ -64,6 +66,16 @@ def sample(
     from isthmus import tasks
     from isthmus.checks.tasks import values_of
 
+    if jobs.is_asked("sample", output, model, job):
+        drawing: dict[str, Any] = {
+            "n": n,
+            "label": label,
+            "where": where,
+            "temperature": temperature,
+            "noise": noise,
+            "seed": seed,
+        }
+        return jobs.run(terminal, "sample", None, model, output, job, force=force, device=device, **drawing)
     fitted = inputs.load_model(model, device)
     path = outputs.check_output(output, force)
     options: dict[str, Any] = {"y": class_of(fitted, label), "temperature": temperature, "noise": noise}

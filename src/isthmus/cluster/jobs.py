@@ -107,8 +107,8 @@ def run(
     force : bool, default=False
         Begin anew, where the folder holds parts of another job.
     options : mapping, optional
-        Of the verb: ``device``; for sample ``n``, ``seed``, ``label``, ``where``, ``temperature``, ``noise``; for impute
-        ``level``, ``draws``, ``seed``.
+        Of the verb: ``device``; ``n``, ``seed``, ``label``, ``where``, ``temperature`` and ``noise`` of sample;
+        ``level``, ``draws`` and ``seed`` of impute.
     opening : mapping, optional
         How the data are opened: what :func:`isthmus.data.open` takes, as the command line writes it.
     progress : callable, optional
@@ -239,14 +239,13 @@ class _Run:
         elif self.skip_bad and done.kind in SKIPPED:
             manifest.leave_out(done)
         else:
-            name = f"part-{part.number:05d}{manifest.document['suffix']}"
-            error = error_of(done.kind, done.error)
+            name, error = manifest.names()[part.number], error_of(done.kind, done.error)
             raise checks.part_failed(part, name, error, len(manifest.done), len(manifest.document["ranges"]))
 
     def _refuse_foreign(self) -> None:
         """Refuse a folder with files that are no parts of the job that it holds."""
         there = self.folder.sizes()
-        ours = set() if self.before is None else {self._name(number) for number in self._numbers()}
+        ours = set() if self.before is None else set(self.before.names())
         foreign = sorted(name for name in there if not name.startswith((".", "_")) and name not in ours)
         if foreign:
             raise checks.foreign_files(self.folder.name, foreign)
@@ -262,13 +261,6 @@ class _Run:
         for name in there:
             if name.startswith("part-") or name == NAME:
                 self.folder.remove(name)
-
-    def _numbers(self) -> range:
-        return range(len(self.before.document["ranges"])) if self.before is not None else range(0)
-
-    def _name(self, number: int) -> str:
-        assert self.before is not None
-        return f"part-{number:05d}{self.before.document['suffix']}"
 
 
 def _notes(plan: Plan, manifest: Manifest) -> Iterator[str]:

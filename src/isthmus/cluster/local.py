@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from isthmus import checks, errors
 from isthmus.cluster import plan
@@ -20,7 +20,13 @@ from isthmus.cluster.plan import TRIES, Done, Job, Part, Plan
 
 __all__ = ["Here", "Processes", "cores", "error_of"]
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 def cores() -> int:
@@ -126,9 +132,7 @@ class Processes:
                     return
                 worker = worker or self._worker()
                 try:
-                    answers.put(
-                        plan.from_document(worker.ask({"job": document, "part": plan.to_document(part)}))
-                    )
+                    answers.put(plan.from_document(worker.ask({"job": document, "part": plan.to_document(part)})))
                 except _EndedError as ended:
                     worker = None
                     if tries == TRIES:
@@ -161,7 +165,7 @@ class _Worker:
     """A process that answers one request at a time."""
 
     def __init__(self) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "isthmus.cluster.worker"],
             stdin=subprocess.PIPE,
@@ -181,12 +185,11 @@ class _Worker:
         _EndedError
             The process ended before it answered.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        requests, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         try:
-            self._process.stdin.write(f"{json.dumps(request)}\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            requests.write(f"{json.dumps(request)}\n")
+            requests.flush()
+            line = answers.readline()
         except OSError:
             line = ""
         if not line.endswith("\n"):

@@ -16,7 +16,7 @@ from typing import Any
 
 from isthmus import checks
 from isthmus.cluster.places import Folder
-from isthmus.cluster.plan import Done, Job, Part, Plan
+from isthmus.cluster.plan import Done, Job, Part, Plan, part_name
 from isthmus.version import __version__
 
 __all__ = ["NAME", "Manifest"]
@@ -101,6 +101,10 @@ class Manifest:
     def finished(self) -> bool:
         """Whether all parts are there."""
         return bool(self.document["state"] == "done")
+
+    def names(self) -> list[str]:
+        """Return the names of the parts' files, in order."""
+        return [part_name(number, self.document["suffix"]) for number in range(len(self.document["ranges"]))]
 
     def go_on_from(self, before: Manifest) -> None:
         """Take over the parts that another run of this job finished, where their files are there in full.

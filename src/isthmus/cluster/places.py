@@ -81,7 +81,8 @@ class Folder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._system, path = filesystem(name) if is_url(name) else (None, name)
+        found: tuple[Any, str] = filesystem(name) if is_url(name) else (None, name)
+        self._system, path = found
         self.path = path.rstrip("/") or "/"
 
     def make(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-__all__ = ["TRIES", "Done", "Engine", "Job", "Part", "Plan", "cut", "from_document", "to_document"]
+__all__ = ["TRIES", "Done", "Engine", "Job", "Part", "Plan", "cut", "from_document", "part_name", "to_document"]
 
 PART_BYTES = 64 * 2**20  # of records, as they lie in memory: what is lost when a worker dies, and does not fit twice
 PART_ROWS = 2**20  # records, at most
@@ -162,6 +162,10 @@ class Engine(Protocol):
         """
         ...
 
+
+def part_name(number: int, suffix: str) -> str:
+    """Return the name of a part's file."""
+    return f"part-{number:05d}{suffix}"
 
 
 def cut(sizes: Sequence[tuple[str, Sequence[int]]], row_bytes: float, rows: int | None = None) -> tuple[Part, ...]:

@@ -271,11 +271,14 @@ class WholeInput(Input):
         from isthmus.cli import outputs
 
         records = self.part(part)
-        found: dict[str, Any] = {} if records.names is None else {"name": [outputs.as_utf8(name) for name in records.names]}
+        found: dict[str, Any] = (
+            {} if records.names is None else {"name": [outputs.as_utf8(name) for name in records.names]}
+        )
         beside = _beside_columns(records.side_columns)
-        block = records.chunk(0, len(records)) if set(self.key_names) - set(beside) else None
+        block = records.chunk(0, len(records)) if set(self.key_names) - set(beside) else pa.table({})
+        cells = dict(zip(block.column_names, block.columns, strict=True))
         for name in self.key_names:
-            found[name] = beside[name] if name in beside else block.column(name)
+            found[name] = beside[name] if name in beside else cells[name]
         return pa.table(found) if found else None
 
     def some(self, rows: np.ndarray) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,14 +51,14 @@ class Verb(ABC):
 
         return inputs.load_model(path, self.job.option("device"))
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most verbs use any model
         """Refuse a model that this verb cannot use."""
 
     def open(self) -> Input | None:
         """Return the input; None of a verb that reads none."""
         return open_input(self.job, self.model, self.terminal)
 
-    def prepare(self, records: Input, n: int) -> None:
+    def prepare(self, records: Input, n: int) -> None:  # noqa: B027 - most parts need nothing of others
         """Write to the output folder what all parts need; the planner does that once."""
 
     @property
@@ -178,10 +178,11 @@ class Detect(Finding):
 
     def check(self) -> None:
         """Refuse a model that nothing was learned with."""
+        from isthmus.cli.detect import DETECTOR
         from isthmus.tasks import Detector
 
         if not isinstance(self.loaded, Detector):
-            raise checks.needs_a_model("detect", self.job.model, "isthmus detect CLEAN -m MODEL --save DETECTOR")
+            raise checks.needs_a_model("detect", self.job.model, DETECTOR)
 
     def found(self, data: Data) -> Iterator[Columns]:
         """Yield scores, p-values, verdicts and reasons."""

@@ -15,7 +15,7 @@ from typing import Any
 from isthmus import checks
 from isthmus.cli.terminal import Terminal
 from isthmus.cluster import places
-from isthmus.cluster.plan import Done, Job, Part, Plan, cut
+from isthmus.cluster.plan import Done, Job, Part, Plan, cut, part_name
 from isthmus.cluster.reading import files_of
 from isthmus.cluster.verbs import VERBS, Verb
 from isthmus.errors import IsthmusError, OutOfMemoryError
@@ -76,7 +76,7 @@ def _done(job: Job, part: Part) -> Done:
     from isthmus import telling
 
     verb, records = _opened(job)
-    name = f"part-{part.number:05d}{verb.suffix}"
+    name = part_name(part.number, verb.suffix)
     with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
         figures = verb.write(path, part, records)
         nbytes, checksum = path.stat().st_size, _checksum(path)

@@ -271,9 +271,7 @@ def streamed(paths: Sequence[ParquetFile], names: Sequence[str], *, source: str,
     described = describe(choice.records_schema(), source)
     store = ParquetStore(paths, choice.keep, source, cells=1, first=first)
     kept = _no_rows(store, choice.records_schema())
-    return Data(
-        Schema("table", (len(names),), "mixed", "files", described, (), prototype(kept)), store, source=source
-    )
+    return Data(Schema("table", (len(names),), "mixed", "files", described, (), prototype(kept)), store, source=source)
 
 
 def column_names(path: ParquetFile) -> list[str]:
