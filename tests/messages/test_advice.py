@@ -1532,7 +1532,7 @@ WITHOUT = {
     "checks.data.colour_depth": "tests of pictures follow it",
     "cli.inputs._lost": "tests of tables follow it",
     "cli.scoring.lines": "no advice",
-    "cli.app.explain": OTHERS,
+    "cli.sentences.explain": OTHERS,
     "cli.inputs.rows_to_judge": "tests of score give the labels",
     "checks.cluster.is_learned_already": "it says which of two flags to leave out, as tests of cluster do",
     "checks.maps.is_drawn_already": "it says which of two flags to leave out, as tests of map do",

@@ -12,7 +12,7 @@ __all__ = [
     "key_not_found",
     "keys_elsewhere",
     "manifest_unreadable",
-    "needs_a_model",
+    "needs_a_detector",
     "no_folder_format",
     "not_a_job",
     "not_a_path",
@@ -68,9 +68,13 @@ def no_folder_format(kind: str, verb: str) -> ParameterError:
     )
 
 
-def needs_a_model(verb: str, file: str, how: str) -> ParameterError:
-    """Return the error for a job that would have to learn first."""
-    return ParameterError(f"{verb}: a job applies what was learned before, and {file} is none; write it with {how}.")
+def needs_a_detector(file: str | None) -> ParameterError:
+    """Return the error for a job that would have to learn first what is usual."""
+    named = "no --model was given" if file is None else f"{file} is none"
+    return ParameterError(
+        f"detect: an output folder takes a fitted detector, and {named}; write one with isthmus detect CLEAN -m MODEL "
+        f"--save DETECTOR, and name it with -m."
+    )
 
 
 def one_file_for(verb: str, **flags: object) -> None:

@@ -14,9 +14,9 @@ from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
     from isthmus.data import Data
-    from isthmus.tasks import Classification, Classifier
+    from isthmus.tasks import Classification
 
-__all__ = ["classify", "load"]
+__all__ = ["classify"]
 
 FILE = "classifier.safetensors"
 
@@ -135,7 +135,7 @@ def _predict(
     """Predict the classes of records, and evaluate where these have labels."""
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
-    classifier = load(model, device)
+    classifier = inputs.load_classifier(model, device)
     records = inputs.open_for(terminal, classifier.model_, data, opening)
     chances = classifier.predict_proba(records)
     numbers = chances.argmax(axis=1)
@@ -152,17 +152,6 @@ def _predict(
         document["scores"] = found.to_dict()
         lines = [*found.lines(), "", lines[0]]
     return Result(document, lines)
-
-
-def load(path: str, device: str | None) -> Classifier:
-    """Return the classifier of a file."""
-    import isthmus
-    from isthmus.checks.classify import a_classifier
-    from isthmus.tasks import Classifier
-
-    found = isthmus.load(path, device=device)
-    a_classifier(path, found, is_one=isinstance(found, Classifier))
-    return found
 
 
 def _split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isthmus.cli import inputs, jobs, outputs
-from isthmus.cli.terminal import Result, Terminal, columns, counted
+from isthmus.cli.outliers import REASONS, Found
+from isthmus.cli.terminal import Result, Terminal, counted
 
 if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.tasks import Detector
 
-__all__ = ["Found", "detect"]
-
-DETECTOR = "isthmus detect CLEAN -m MODEL --save DETECTOR"  # what writes one
-REASONS = 3  # features that are named of each record
+__all__ = ["detect"]
 
 
 def detect(
@@ -74,12 +72,12 @@ def detect(
     isthmus detect tomorrow.csv -m detector.safetensors
     isthmus detect events/ -m detector.safetensors -o scores/
     """
-    from isthmus.checks.jobs import needs_a_model
+    from isthmus.checks.jobs import needs_a_detector
     from isthmus.checks.parameters import integer
 
     if output is not None and jobs.is_asked("detect", output, model or "", job):
         if model is None:
-            raise needs_a_model("detect", "no --model", DETECTOR)
+            raise needs_a_detector(None)
         return jobs.run(terminal, "detect", data, model, output, job, force=force, opening=opening, device=device)
     integer("detect", "--top", top, low=0)
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
@@ -142,72 +140,3 @@ def _learned(
     terminal.say(*(f"note: {note}" for note in detector.notes_))
     detector.model_.provenance_ |= {"opening": inputs.to_remember(opening)} if loaded is None else {}
     return detector, usual if reference is None else inputs.open_for(terminal, detector.model_, data, opening)
-
-
-class Found:
-    """What a detector says of records.
-
-    Parameters
-    ----------
-    detector : Detector
-    records : Data
-    """
-
-    def __init__(self, detector: Detector, records: Data) -> None:
-        self.detector, self.records = detector, records
-        self.scores = np.concatenate([detector.score_samples(block) for block in inputs.blocks(records)])
-        self.p_values = (
-            detector.p_values_of(self.scores)
-            if len(detector.calibration_scores_)
-            else np.full(len(self.scores), np.nan)
-        )
-
-    def write(self, path: Any, *, force: bool) -> None:
-        """Write score, p-value, verdict and reasons of each record."""
-        outputs.write_columns(path, self.columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
-
-    def columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what is told of each record, block by block."""
-        start = 0
-        for block in inputs.blocks(self.records):
-            rows = slice(start, start + len(block))
-            told = {"score": self.scores[rows], "p_value": self.p_values[rows]}
-            told["outlier"] = self.scores[rows] < self.detector.offset_
-            if reasons:
-                told["reason"] = np.asarray([self._sentence(one) for one in self.detector.reasons(block, REASONS)])
-            yield told
-            start = rows.stop
-
-    def _sentence(self, reasons: list[Any]) -> str:
-        return "; ".join(map(str, reasons))
-
-    def described(self, rows: np.ndarray, reasons: list[Any]) -> list[dict[str, Any]]:
-        """Return what is said of some records, for machines."""
-        names = self.records.names
-        return [
-            {
-                "row": int(row),
-                **({} if names is None else {"name": str(names[row])}),
-                "score": float(self.scores[row]),
-                "p_value": float(self.p_values[row]),
-                "outlier": bool(self.scores[row] < self.detector.offset_),
-                "reasons": [vars(reason) for reason in its],
-            }
-            for row, its in zip(rows.tolist(), reasons, strict=True)
-        ]
-
-    def table(self, rows: np.ndarray, reasons: list[Any]) -> list[str]:
-        """Return what is said of some records, for people."""
-        names = self.records.names
-        body = [
-            (
-                str(row) if names is None else str(names[row]),
-                f"{self.scores[row]:.2f}",
-                f"{self.p_values[row]:.2g}",
-                "outlier" if self.scores[row] < self.detector.offset_ else "",
-                self._sentence(its),
-            )
-            for row, its in zip(rows.tolist(), reasons, strict=True)
-        ]
-        head = ("row" if names is None else "name", "score", "p", "", "because of")
-        return columns(head, body, words=("because of",))

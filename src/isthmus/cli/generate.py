@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["augment", "class_of", "interpolate", "sample", "traverse"]
+__all__ = ["augment", "interpolate", "sample", "traverse"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -78,7 +78,7 @@ def sample(
         return jobs.run(terminal, "sample", None, model, output, job, force=force, device=device, **drawing)
     fitted = inputs.load_model(model, device)
     path = outputs.check_output(output, force)
-    options: dict[str, Any] = {"y": class_of(fitted, label), "temperature": temperature, "noise": noise}
+    options: dict[str, Any] = {"y": inputs.class_of(fitted, label), "temperature": temperature, "noise": noise}
     if where is None:
         drawn = fitted.sample(n, random_state=seed, **options)
     else:
@@ -239,13 +239,6 @@ def _names_beside(records: Data, labels: Any, n: int) -> Sequence[str]:
     old = records.names or [f"{i:05d}" for i in range(len(records))]
     folders = [""] * n if labels is None or "/" not in old[0] else [f"{label}/" for label in labels]
     return [*old, *(f"{folder}new-{i:05d}.png" for i, folder in enumerate(folders))]
-
-
-def class_of(fitted: Model, label: str | None) -> Any:
-    """Return a label as its model knows it: typed words are texts, classes may be numbers."""
-    if label is None or not hasattr(fitted, "classes_"):
-        return label
-    return next((known for known in fitted.classes_.tolist() if str(known) == label), label)
 
 
 def _write(path: Path, records: Any, fitted: Model, *, columns: int | None, force: bool) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["decode", "each", "encode", "reconstruct", "rewritten"]
+__all__ = ["decode", "encode", "reconstruct", "rewritten"]
 
 
 def encode(
@@ -119,14 +119,7 @@ def reconstruct(
     if jobs.is_asked("reconstruct", output, model, job):
         return jobs.run(terminal, "reconstruct", data, model, output, job, force=force, opening=opening, device=device)
     fitted = inputs.load_model(model, device)
-    return rewritten(terminal, fitted, data, opening, output, force, each(fitted, fitted.reconstruct))
-
-
-def each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
-    """Return what applies a function to records block by block."""
-    from isthmus.data import to_block
-
-    return lambda records: (to_block(function(block), fitted.schema_) for block in inputs.blocks(records))
+    return rewritten(terminal, fitted, data, opening, output, force, inputs.each(fitted, fitted.reconstruct))
 
 
 def rewritten(

@@ -178,15 +178,14 @@ class Detect(Finding):
 
     def check(self) -> None:
         """Refuse a model that nothing was learned with."""
-        from isthmus.cli.detect import DETECTOR
         from isthmus.tasks import Detector
 
         if not isinstance(self.loaded, Detector):
-            raise checks.needs_a_model("detect", self.job.model, DETECTOR)
+            raise checks.needs_a_detector(self.job.model)
 
     def found(self, data: Data) -> Iterator[Columns]:
         """Yield scores, p-values, verdicts and reasons."""
-        from isthmus.cli.detect import Found
+        from isthmus.cli.outliers import Found
 
         yield from Found(self.loaded, data).columns(reasons=True)
 
@@ -200,9 +199,9 @@ class Classify(Finding):
 
     def load(self, path: str) -> Any:
         """Return the classifier."""
-        from isthmus.cli.classify import load
+        from isthmus.cli import inputs
 
-        return load(path, self.job.option("device"))
+        return inputs.load_classifier(path, self.job.option("device"))
 
     def found(self, data: Data) -> Iterator[Columns]:
         """Yield classes and probabilities."""
@@ -242,10 +241,10 @@ class Reconstruct(Rewriting):
 
     def write(self, path: Path, part: Part, records: Input) -> Figures:
         """Write reconstructions, with the labels that these had beside them."""
-        from isthmus.cli.transform import each
+        from isthmus.cli import inputs
 
         data = records.part(part)
-        blocks = each(self.model, self.model.reconstruct)(data)
+        blocks = inputs.each(self.model, self.model.reconstruct)(data)
         self._put(path, len(part), iter(blocks), self.model.schema_, data.side_columns)
         return {}
 
@@ -285,12 +284,12 @@ class Sample(Rewriting):
         """Draw a part's records."""
         from isthmus import tasks
         from isthmus.checks.tasks import values_of
-        from isthmus.cli.generate import class_of
+        from isthmus.cli import inputs
         from isthmus.data import to_block
 
         state = np.random.SeedSequence((self.job.option("seed", 0), part.number)).generate_state(1)
         options = {name: self.job.option(name, default) for name, default in (("temperature", 1.0), ("noise", None))}
-        options |= {"y": class_of(self.model, self.job.option("label")), "random_state": int(state[0])}
+        options |= {"y": inputs.class_of(self.model, self.job.option("label")), "random_state": int(state[0])}
         where = self.job.option("where")
         if where is None:
             drawn = self.model.sample(len(part), **options)

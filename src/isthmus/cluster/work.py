@@ -102,7 +102,7 @@ def _numbers(verb: Verb) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    from isthmus.cli.app import explain
+    from isthmus.cli.sentences import explain
 
     return explain(error)[0]
 

@@ -57,7 +57,7 @@ def _one_thread() -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    from isthmus.cli.app import explain
+    from isthmus.cli.sentences import explain
     from isthmus.cluster import plan, work
     from isthmus.errors import IsthmusError
 
