@@ -111,7 +111,7 @@ class Folder:
             try:
                 with os.scandir(self.path) as entries:
                     return {one.name: one.stat().st_size if one.is_file() else -1 for one in entries}
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return {}
         from pyarrow import fs
 

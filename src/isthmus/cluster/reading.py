@@ -28,6 +28,7 @@ from isthmus.data.reading import decoding
 from isthmus.data.records import Data
 from isthmus.data.side_columns import SideColumn, SideColumns
 from isthmus.data.stores import ArrayStore, Store
+from isthmus.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,7 +123,7 @@ def open_input(job: Job, model: Model, terminal: Terminal, *, with_holes: bool =
     """
     found = _parquet_files(job.data)
     if found is not None and model.schema_.kind in ("table", "array"):
-        return ParquetInput(job, model, found)
+        return ParquetInput(job, model, found, terminal)
     if places.is_url(job.data):
         raise checks.only_parquet_by_url(job.data)
     if with_holes and job.data.lower().endswith(".npy"):
@@ -175,9 +176,13 @@ class ParquetInput(Input):
         Fitted on a table.
     files : sequence of Path or RemoteFile
         In order.
+    terminal : Terminal
+        Is told which are left out.
     """
 
-    def __init__(self, job: Job, model: Model, files: Sequence[ParquetFile]) -> None:
+    def __init__(self, job: Job, model: Model, files: Sequence[ParquetFile], terminal: Terminal) -> None:
+        self.terminal, self.skip_bad = terminal, bool(dict(job.opening).get("skip_bad"))
+        files = [file for file in files if self._groups(file) is not None] if self.skip_bad else files
         self.source, self.files = job.data, {str(file): file for file in files}
         known = column_names(files[0])
         self.label = _label(job, model, known)
@@ -189,7 +194,17 @@ class ParquetInput(Input):
 
     def sizes(self) -> list[tuple[str, Sequence[int]]]:
         """Return each file and the numbers of rows of its groups."""
-        return [(name, group_rows(file)) for name, file in self.files.items()]
+        return [(name, groups) for name, file in self.files.items() if (groups := self._groups(file)) is not None]
+
+    def _groups(self, file: ParquetFile) -> tuple[int, ...] | None:
+        """Return the rows of a file's groups; None of one that cannot be read, where such are left out."""
+        try:
+            return group_rows(file)
+        except DataError as error:
+            if not self.skip_bad:
+                raise
+            self.terminal.say(f"left out: {str(error).removeprefix('data: ')}")
+            return None
 
     def part(self, part: Part) -> Data:
         """Return the records of a part, with the column of labels beside them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import time
+import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,14 +50,15 @@ def look(job: Job) -> Plan:
     """
     _opened.cache_clear()  # files may have changed since this process looked at them
     places.Folder(job.output).make()
-    verb, records = _opened(job)
+    with _heard() as heard:
+        verb, records = _opened(job)
     sizes = [("", [int(job.option("n", 0))])] if records is None else records.sizes()
     row_bytes = 8.0 * _numbers(verb) if records is None else records.row_bytes
     n = sum(sum(groups) for _, groups in sizes)
     parts = cut(sizes, row_bytes, job.option("part_rows"))
     if records is not None:
         verb.prepare(records, n)
-    notes = tuple(dict.fromkeys(verb.terminal.said))  # type: ignore[attr-defined]
+    notes = tuple(dict.fromkeys([*verb.terminal.said, *heard]))  # type: ignore[attr-defined]
     return Plan(n, parts, _fingerprint_of_model(job.model), _fingerprint_of_data(job), verb.suffix, notes)
 
 
@@ -75,13 +78,24 @@ def do(job: Job, part: Part) -> Done:
 def _done(job: Job, part: Part) -> Done:
     from isthmus import telling
 
-    verb, records = _opened(job)
-    name = part_name(part.number, verb.suffix)
-    with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
-        figures = verb.write(path, part, records)
-        nbytes, checksum = path.stat().st_size, _checksum(path)
-        notes = tuple(told.sentences())
-    return Done(part.number, name, nbytes, checksum, figures=tuple(figures.items()), notes=notes)
+    with _heard() as heard:
+        verb, records = _opened(job)
+        name = part_name(part.number, verb.suffix)
+        with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
+            figures = verb.write(path, part, records)
+            nbytes, checksum = path.stat().st_size, _checksum(path)
+        heard += told.sentences()
+    return Done(part.number, name, nbytes, checksum, figures=tuple(figures.items()), notes=tuple(heard))
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Give a list of what libraries and models warned of, each sentence once, which is full when the block ends."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield said
+        said += dict.fromkeys(str(one.message) for one in caught)
 
 
 @functools.lru_cache(maxsize=1)
