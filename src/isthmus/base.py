@@ -626,9 +626,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return Encoded(joined([block.values for block in self.encoded_blocks(data)]), self.preprocessor_, data)
 
     def encoded_blocks(self, X: Any) -> Iterator[Encoded]:
-        """Yield records as the preprocessor encodes them; of a table several times what goes through the network at once.
+        """Yield records as the preprocessor encodes them, so many as go through the network at once.
 
-        A table is encoded column by column, and each call costs more than a few thousand cells do.
+        Of a table it is several times as many: each column has a call of its own, which costs as much as some thousand
+        cells.
         """
         self._is_fitted()
         pre = self.preprocessor_

@@ -258,7 +258,7 @@ def test_a_killed_job_is_told_from_a_finished_one(
 
 
 def test_two_runs_do_not_share_a_folder(array_case: Case, tmp_path: Path) -> None:
-    with claim(tmp_path / "codes"), pytest.raises(OutputInUseError, match="two outputs|being written"):
+    with claim(tmp_path / "codes"), pytest.raises(OutputInUseError, match=r"two outputs|being written"):
         run(array_case, tmp_path / "codes")
 
 

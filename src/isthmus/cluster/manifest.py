@@ -26,7 +26,7 @@ FORMAT = 1
 SECONDS = 1.0  # between two times that it is written, at least
 SHARE = 20  # of the time that writing it takes, at least, so that a long one does not hold the job up
 IDENTITY = ("verb", "model", "data", "rows", "suffix", "options", "opening")  # what another job differs in
-NOT_IN_RESULTS = ("device", "part_rows")  # options that make no other job
+NOT_IN_RESULTS = ("device", "part_rows", "skip_bad")  # options that make no other job
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Manifest:
     @classmethod
     def of(cls, folder: Folder, job: Job, plan: Plan) -> Manifest:
         """Return the manifest of a job of which nothing is done."""
-        options = {name: value for name, value in job.options if value is not None and name not in NOT_IN_RESULTS}
+        options = {name: value for name, value in job.options if name not in NOT_IN_RESULTS}
         document = {
             "format": FORMAT,
             "isthmus": __version__,
@@ -65,7 +65,7 @@ class Manifest:
             "rows": plan.rows,
             "suffix": plan.suffix,
             "options": options,
-            "opening": {name: value for name, value in job.opening if value is not None},
+            "opening": {name: value for name, value in job.opening if name not in NOT_IN_RESULTS},
             "part_rows": job.option("part_rows"),
             "model_file": job.model,
             "data_source": job.data,
