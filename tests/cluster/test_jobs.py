@@ -131,6 +131,19 @@ def test_verdicts_of_parts_are_those_of_one_process(array_case: Case, tmp_path: 
     assert found["reason"].str.len().gt(0).all()
 
 
+def test_a_detector_is_learned_once_where_there_is_only_a_model(array_case: Case, tmp_path: Path) -> None:
+    found = run(array_case, tmp_path / "found", "detect")
+    assert any("learned from 240 of 240 records" in note for note in found.notes)
+    truth = Detector(model=isthmus.load(array_case.model), random_state=0).fit(matrix())
+    assert np.array_equal(written(tmp_path / "found")["score"], truth.score_samples(matrix()))
+    (kept,) = (tmp_path / "found").glob("_detector-*")
+    (tmp_path / "found" / "part-00001.parquet").unlink()
+    before = kept.stat().st_mtime_ns
+    again = run(array_case, tmp_path / "found", "detect")
+    assert (again.done_now, kept.stat().st_mtime_ns) == (1, before)
+    assert np.array_equal(written(tmp_path / "found")["score"], truth.score_samples(matrix()))
+
+
 def test_classes_of_parts_are_those_of_one_process(array_case: Case, tmp_path: Path) -> None:
     y = (matrix()[:, 0] > 0).astype(int)
     classifier = Classifier(model=isthmus.load(array_case.model), method="probe", random_state=0).fit(matrix(), y)
@@ -403,8 +416,6 @@ def test_what_is_no_job_is_refused(array_case: Case, tmp_path: Path) -> None:
         run(array_case, tmp_path / "codes", "decode")
     with pytest.raises(ParameterError, match="a job's data must be a path or a URL"):
         cluster.run("encode", matrix(), array_case.model, tmp_path / "codes")  # type: ignore[arg-type]
-    with pytest.raises(ParameterError, match="takes a fitted detector"):
-        run(array_case, tmp_path / "codes", "detect")
     assert not (tmp_path / "codes" / "_manifest.json").exists()
 
 

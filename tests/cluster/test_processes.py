@@ -167,7 +167,8 @@ def test_a_job_starts_from_a_script_of_any_kind(array_case: Case, tmp_path: Path
     guarded = (
         f"import multiprocessing\nfrom isthmus import cluster\n\ndef job():\n    {call}\n\n"
         f"if __name__ == '__main__':\n    print('begun', flush=True)\n"
-        f"    child = multiprocessing.get_context({method!r}).Process(target=job)\n    child.start()\n    child.join()\n"
+        f"    child = multiprocessing.get_context({method!r}).Process(target=job)\n"
+        f"    child.start()\n    child.join()\n"
     )
     script = tmp_path / "script.py"
     script.write_text(plain if method == "none" else guarded)

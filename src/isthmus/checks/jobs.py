@@ -68,12 +68,11 @@ def no_folder_format(kind: str, verb: str) -> ParameterError:
     )
 
 
-def needs_a_detector(file: str | None) -> ParameterError:
-    """Return the error for a job that would have to learn first what is usual."""
-    named = "no --model was given" if file is None else f"{file} is none"
+def needs_a_detector() -> ParameterError:
+    """Return the error for a job without a model: workers would each train one."""
     return ParameterError(
-        f"detect: an output folder takes a fitted detector, and {named}; write one with isthmus detect CLEAN -m MODEL "
-        f"--save DETECTOR, and name it with -m."
+        "detect: an output folder takes a model or a detector; write one with isthmus fit DATA -o MODEL, or isthmus "
+        "detect CLEAN --save DETECTOR, and name it with -m."
     )
 
 

@@ -58,8 +58,8 @@ def detect(
         hundred usual records lies beyond it.
     output : str
         Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons. A
-        name that ends in / is a folder of parts, which all processors work on, and which a second run completes; it
-        takes a detector that --save wrote.
+        name that ends in / is a folder of parts, which all processors work on, and which a second run completes; with
+        the file of a model, what is usual is learned from 100,000 records of DATA at most.
     save : str
         Write the detector here, for use with --model.
     top : int
@@ -72,13 +72,15 @@ def detect(
     isthmus detect tomorrow.csv -m detector.safetensors
     isthmus detect events/ -m detector.safetensors -o scores/
     """
-    from isthmus.checks.jobs import needs_a_detector
+    from isthmus.checks.jobs import needs_a_detector, one_file_for
     from isthmus.checks.parameters import integer
 
     if output is not None and jobs.is_asked("detect", output, model or "", job):
         if model is None:
-            raise needs_a_detector(None)
-        return jobs.run(terminal, "detect", data, model, output, job, force=force, opening=opening, device=device)
+            raise needs_a_detector()
+        one_file_for("detect", reference=reference, save=save)
+        learning = {"method": method, "contamination": contamination, "seed": seed, "device": device}
+        return jobs.run(terminal, "detect", data, model, output, job, force=force, opening=opening, **learning)
     integer("detect", "--top", top, low=0)
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     kept = None if save is None else outputs.check_output(save, force, flag="--save")

@@ -11,6 +11,7 @@ import glob
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,11 @@ from isthmus.cluster.plan import Job, Part
 from isthmus.data.arrays import from_array
 from isthmus.data.images import is_image
 from isthmus.data.opening import files_below
-from isthmus.data.parquet import ParquetFile, ParquetStore, column_names, group_rows, streamed
+from isthmus.data.parquet import ParquetFile, ParquetStore, choice_of, column_names, group_rows, streamed
 from isthmus.data.public import split_name
 from isthmus.data.reading import decoding
 from isthmus.data.records import Data
-from isthmus.data.side_columns import SideColumn, SideColumns
+from isthmus.data.side_columns import SideColumns
 from isthmus.data.stores import ArrayStore, Store
 from isthmus.errors import DataError
 
@@ -186,8 +187,9 @@ class ParquetInput(Input):
         self.source, self.files = job.data, {str(file): file for file in files}
         known = column_names(files[0])
         self.label = _label(job, model, known)
-        self.columns = _columns(job, model, known, self.label)
-        self.key_names = _chosen_keys(job, model, known, self.label)
+        self.columns = _columns(job, model, files[0], self.label)
+        levels = choice_of(files[0], self.columns, self.label, job.data).levels
+        self.key_names = _chosen_keys(job, model, known, [*([self.label] if self.label else []), *levels])
         self.schema = streamed(files[:1], self.columns, source=job.data).schema
         self.row_bytes = 8.0 * len(self.columns)  # numbers and dates take no more
         self._opened: tuple[tuple[str, ...], Data] | None = None
@@ -225,12 +227,12 @@ class ParquetInput(Input):
         return data.take(rows)
 
     def _beside(self, part: Part) -> SideColumns:
-        """Return the column of labels of a part, in its place, to be written back with records."""
-        if self.label is None or (cells := self._read_keys(part, [self.label])) is None:
-            return SideColumns()
-        known = [*self.columns, self.label]
-        place = [name for name in column_names(self.files[part.files[0]]) if name in known].index(self.label)
-        return SideColumns(labels=SideColumn(self.label, place, cells.column(0)), is_part=True)
+        """Return labels and index of a part, in their places, to be written back with records."""
+        import pyarrow as pa
+
+        choice = choice_of(self.files[part.files[0]], self.columns, self.label, self.source)
+        aside = self._read_keys(part, [name for name in choice.names if name not in choice.keep])
+        return replace(choice.side_columns(pa.table({}) if aside is None else aside), is_part=True)
 
     def _read_keys(self, part: Part, names: Sequence[str]) -> pa.Table | None:
         if not names:
@@ -254,12 +256,10 @@ class WholeInput(Input):
         self.row_bytes = self.data.nbytes / max(len(self.data), 1)
         columns = [column.name for column in self.data.schema.columns]
         self.beside = _beside_names(self.data.side_columns)
-        self.key_names = _chosen_keys(job, model, [*columns, *self.beside], None)
+        self.key_names = _chosen_keys(job, model, [*columns, *self.beside], self.beside)
         for name in self.key_names:
             if name not in columns and name not in self.beside:
                 raise checks.keys_elsewhere(name, job.data)
-        if job.option("keys", EVERY) == EVERY:
-            self.key_names = [*self.beside, *self.key_names]
 
     def sizes(self) -> list[tuple[str, Sequence[int]]]:
         """Return the number of records, which can be cut anywhere."""
@@ -349,8 +349,8 @@ def _label(job: Job, model: Model, known: Sequence[str]) -> str | None:
     return str(named) if named in known else None
 
 
-def _chosen_keys(job: Job, model: Model, known: Sequence[str], label: str | None) -> list[str]:
-    """Return the columns that are passed through."""
+def _chosen_keys(job: Job, model: Model, known: Sequence[str], beside: Sequence[str]) -> list[str]:
+    """Return the columns that are passed through: those named, or those beside the records and ids."""
     asked = str(job.option("keys") or EVERY)
     if asked == "none":
         return []
@@ -361,17 +361,17 @@ def _chosen_keys(job: Job, model: Model, known: Sequence[str], label: str | None
                 raise checks.key_not_found(name, known)
         return names
     ids = [name for name in getattr(model.preprocessor_, "ids_", ()) if name in known]
-    return [*([label] if label is not None else []), *ids]
+    return list(dict.fromkeys([*beside, *ids]))
 
 
-def _columns(job: Job, model: Model, known: Sequence[str], label: str | None) -> list[str]:
+def _columns(job: Job, model: Model, file: ParquetFile, label: str | None) -> list[str]:
     """Return the columns that the model takes: those of its fit by name, or all of a matrix but the labels."""
     from isthmus.cli import inputs
 
     if model.schema_.kind == "table":
-        wanted = [column.name for column in model.schema_.columns]
+        known, wanted = column_names(file), [column.name for column in model.schema_.columns]
         left_out = [name for name in known if name not in set(wanted)]
         inputs.refuse_lost(job.data, [name for name in wanted if name not in known], left_out)
         return wanted
     asked = dict(job.opening).get("columns")
-    return [name for name in (str(asked).split(",") if asked else known) if name != label]
+    return list(choice_of(file, str(asked).split(",") if asked else None, label, job.data).keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from isthmus import checks
 from isthmus.cluster import places
+from isthmus.cluster.fingerprints import fingerprint_of_data, fingerprint_of_model
 from isthmus.cluster.plan import Job, Part
 from isthmus.cluster.reading import Input, open_input
 from isthmus.data.records import Data
@@ -25,6 +27,7 @@ __all__ = ["VERBS", "Verb"]
 
 Figures = dict[str, float]
 Columns = dict[str, np.ndarray]
+LEARNED_FROM = 100_000  # records that a detector is fitted on, at most
 REFERENCE = "_reference"  # file in the output folder with the records that say how columns spread
 
 
@@ -167,21 +170,53 @@ class Score(Finding):
 
 
 class Detect(Finding):
-    """Score, p-value, verdict and reasons of a fitted detector."""
+    """Score, p-value, verdict and reasons of a detector; of a model's file one is fitted first, by the planner."""
 
     def load(self, path: str) -> Any:
-        """Return the detector."""
+        """Return the detector; or the model, where none is fitted yet."""
         from isthmus.cli import inputs
         from isthmus.tasks import Detector
 
-        return inputs.load_model(path, self.job.option("device"), or_a=Detector)
+        loaded = inputs.load_model(path, self.job.option("device"), or_a=Detector)
+        if isinstance(loaded, Detector) or self.kept not in self.folder.sizes():
+            return loaded
+        with places.local_copy(f"{self.folder.name.rstrip('/')}/{self.kept}") as kept:
+            return inputs.load_model(kept, self.job.option("device"), or_a=Detector)
 
-    def check(self) -> None:
-        """Refuse a model that nothing was learned with."""
+    @property
+    def folder(self) -> places.Folder:
+        """The output."""
+        return places.Folder(self.job.output)
+
+    @property
+    def kept(self) -> str:
+        """Name of the detector's file in the output folder; it says of which model, data and settings it is."""
+        settings = [self.job.option(name) for name in ("method", "contamination", "seed")]
+        marks = f"{fingerprint_of_model(self.job.model)} {fingerprint_of_data(self.job)} {settings}"
+        return f"_detector-{hashlib.sha256(marks.encode()).hexdigest()[:16]}.safetensors"
+
+    def prepare(self, records: Input, n: int) -> None:
+        """Learn what is usual from records that are evenly spaced over all, unless that was done."""
+        from isthmus.checks.detect import a_share
         from isthmus.tasks import Detector
 
-        if not isinstance(self.loaded, Detector):
-            raise checks.needs_a_detector(self.job.model)
+        if isinstance(self.loaded, Detector):
+            return
+        detector = Detector(
+            model=self.loaded,
+            method=self.job.option("method", "auto"),
+            contamination=a_share("detect", "--contamination", str(self.job.option("contamination", "auto"))),
+            random_state=self.job.option("seed", 0),
+            device=self.job.option("device") or "auto",
+            verbose=0,
+        )
+        rows = np.unique(np.linspace(0, n - 1, min(n, LEARNED_FROM)).astype(int))
+        detector.fit(self.model.opened(records.some(rows)))
+        self.terminal.say(f"what is usual was learned from {len(rows):,} of {n:,} records", *detector.notes_)
+        with self.folder.writing(self.kept) as path:
+            detector.save(path, force=True)
+        with places.local_copy(self.job.model) as name:
+            self.loaded = self.load(name)  # as every other worker has it
 
     def found(self, data: Data) -> Iterator[Columns]:
         """Yield scores, p-values, verdicts and reasons."""

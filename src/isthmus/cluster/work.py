@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,14 @@ from typing import Any
 from isthmus import checks
 from isthmus.cli.terminal import Terminal
 from isthmus.cluster import places
+from isthmus.cluster.fingerprints import fingerprint_of_data, fingerprint_of_model
 from isthmus.cluster.plan import Done, Job, Part, Plan, cut, part_name
-from isthmus.cluster.reading import files_of
 from isthmus.cluster.verbs import VERBS, Verb
 from isthmus.errors import IsthmusError, OutOfMemoryError
 
 __all__ = ["do", "look"]
 
 PIECE = 2**22  # bytes that are read at once for a checksum
-SAMPLED, SAMPLE = 256, 2**16  # files of an input whose ends go into its fingerprint, and bytes of each end
-SHOWN = 16  # digits of a fingerprint
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def look(job: Job) -> Plan:
     if records is not None:
         verb.prepare(records, n)
     notes = tuple(dict.fromkeys([*verb.terminal.said, *heard]))  # type: ignore[attr-defined]
-    return Plan(n, parts, _fingerprint_of_model(job.model), _fingerprint_of_data(job), verb.suffix, notes)
+    return Plan(n, parts, fingerprint_of_model(job.model), fingerprint_of_data(job), verb.suffix, notes)
 
 
 def do(job: Job, part: Part) -> Done:
@@ -127,9 +124,6 @@ def _kind(error: Exception) -> str:
     return OutOfMemoryError.__name__ if isinstance(error, MemoryError) else IsthmusError.__name__
 
 
-# --- fingerprints ----------------------------------------------------------------------------------------------------
-
-
 def _checksum(path: Path) -> str:
     """Return the CRC-32 of a file that was just written."""
     found = 0
@@ -137,33 +131,3 @@ def _checksum(path: Path) -> str:
         while piece := file.read(PIECE):
             found = zlib.crc32(piece, found)
     return f"{found:08x}"
-
-
-def _fingerprint_of_model(name: str) -> str:
-    """Return a digest of a model's file."""
-    with places.local_copy(name) as path, open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:SHOWN]
-
-
-def _fingerprint_of_data(job: Job) -> str:
-    """Return a digest of the names, sizes and times of an input's files, and of both ends of some of them."""
-    if not job.data:
-        return "none"
-    found = files_of(job)
-    digest = hashlib.sha256(repr([(os.path.basename(name), size, when) for name, size, when in found]).encode())
-    if not found:
-        digest.update(job.data.encode())  # a built-in set
-    if not places.is_url(job.data):
-        for piece in _ends([name for name, _, _ in found]):
-            digest.update(piece)
-    return digest.hexdigest()[:SHOWN]
-
-
-def _ends(names: list[str]) -> Iterable[bytes]:
-    """Yield the first and the last bytes of some files, evenly spaced."""
-    for name in names[:: max(1, -(-len(names) // SAMPLED))]:
-        with open(name, "rb") as file:
-            yield file.read(SAMPLE)
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - SAMPLE))
-            yield file.read(SAMPLE)

@@ -19,12 +19,12 @@ from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
 from isthmus.data.remote import RemoteFile
 from isthmus.data.schema import Schema
-from isthmus.data.tables import choose_columns, clean, from_table
+from isthmus.data.tables import Choice, choose_columns, clean, from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetFile", "ParquetStore", "column_names", "from_parquet", "group_rows", "streamed"]
+__all__ = ["ParquetFile", "ParquetStore", "choice_of", "column_names", "from_parquet", "group_rows", "streamed"]
 
 ParquetFile = Path | RemoteFile
 
@@ -272,6 +272,14 @@ def streamed(paths: Sequence[ParquetFile], names: Sequence[str], *, source: str,
     store = ParquetStore(paths, choice.keep, source, cells=1, first=first)
     kept = _no_rows(store, choice.records_schema())
     return Data(Schema("table", (len(names),), "mixed", "files", described, (), prototype(kept)), store, source=source)
+
+
+def choice_of(
+    path: ParquetFile, columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+) -> Choice:
+    """Return which columns of a Parquet file are records, and which stand beside them."""
+    with parquet_file(path) as file:
+        return choose_columns(file.schema_arrow, columns, label_column, source)
 
 
 def column_names(path: ParquetFile) -> list[str]:
