@@ -91,7 +91,7 @@ def run(
 
     opening = dict(opening or {})
     reads = f"read {model}" if data is None else f"read {model} and {data}"
-    terminal.say(f"workers {reads}, and write to {output}")
+    terminal.say(f"workers {reads}, and their output goes to {output}")
     with metered_rows(terminal) as progress:
         found = cluster.run(
             verb,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from isthmus.data.reading import decoding
 from isthmus.data.records import Data
 from isthmus.data.side_columns import SideColumns
 from isthmus.data.stores import ArrayStore, Store
-from isthmus.errors import DataError
+from isthmus.errors import DataError, IsthmusError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -183,14 +183,14 @@ class ParquetInput(Input):
 
     def __init__(self, job: Job, model: Model, files: Sequence[ParquetFile], terminal: Terminal) -> None:
         self.terminal, self.skip_bad = terminal, bool(dict(job.opening).get("skip_bad"))
-        files = [file for file in files if self._groups(file) is not None] if self.skip_bad else files
         self.source, self.files = job.data, {str(file): file for file in files}
-        known = column_names(files[0])
+        first = next((file for file in files if self._groups(file) is not None), files[0])
+        known = column_names(first)
         self.label = _label(job, model, known)
-        self.columns = _columns(job, model, files[0], self.label)
-        levels = choice_of(files[0], self.columns, self.label, job.data).levels
-        self.key_names = _chosen_keys(job, model, known, [*([self.label] if self.label else []), *levels])
-        self.schema = streamed(files[:1], self.columns, source=job.data).schema
+        self.columns = _columns(job, model, first, self.label)
+        beside = [*([self.label] if self.label else []), *choice_of(first, self.columns, self.label, job.data).levels]
+        self.key_names = _chosen_keys(job, model, known, beside, lambda name: checks.key_not_found(name, known))
+        self.schema = streamed([first], self.columns, source=job.data).schema
         self.row_bytes = 8.0 * len(self.columns)  # numbers and dates take no more
         self._opened: tuple[tuple[str, ...], Data] | None = None
 
@@ -255,11 +255,9 @@ class WholeInput(Input):
         self.schema = self.data.schema
         self.row_bytes = self.data.nbytes / max(len(self.data), 1)
         columns = [column.name for column in self.data.schema.columns]
-        self.beside = _beside_names(self.data.side_columns)
-        self.key_names = _chosen_keys(job, model, [*columns, *self.beside], self.beside)
-        for name in self.key_names:
-            if name not in columns and name not in self.beside:
-                raise checks.keys_elsewhere(name, job.data)
+        beside = list(_beside_columns(self.data.side_columns))
+        known = [*columns, *beside]
+        self.key_names = _chosen_keys(job, model, known, beside, lambda name: checks.keys_elsewhere(name, job.data))
 
     def sizes(self) -> list[tuple[str, Sequence[int]]]:
         """Return the number of records, which can be cut anywhere."""
@@ -339,17 +337,18 @@ def _beside_columns(side: SideColumns) -> dict[str, Any]:
     return {column.name or "label": column.cells for column in columns}
 
 
-def _beside_names(side: SideColumns) -> list[str]:
-    return list(_beside_columns(side))
-
-
 def _label(job: Job, model: Model, known: Sequence[str]) -> str | None:
     """Return the column of labels: of the flag, else of the fit where these data have it."""
-    named = dict(job.opening).get("labels") or model.provenance_.get("opening", {}).get("labels")
+    asked = dict(job.opening).get("labels")
+    if asked is not None and asked not in known:
+        raise checks.no_such_column(job.data, str(asked), list(known))
+    named = asked or model.provenance_.get("opening", {}).get("labels")
     return str(named) if named in known else None
 
 
-def _chosen_keys(job: Job, model: Model, known: Sequence[str], beside: Sequence[str]) -> list[str]:
+def _chosen_keys(
+    job: Job, model: Model, known: Sequence[str], beside: Sequence[str], refused: Callable[[str], IsthmusError]
+) -> list[str]:
     """Return the columns that are passed through: those named, or those beside the records and ids."""
     asked = str(job.option("keys") or EVERY)
     if asked == "none":
@@ -358,7 +357,7 @@ def _chosen_keys(job: Job, model: Model, known: Sequence[str], beside: Sequence[
         names = [name.strip() for name in asked.split(",") if name.strip()]
         for name in names:
             if name not in known:
-                raise checks.key_not_found(name, known)
+                raise refused(name)
         return names
     ids = [name for name in getattr(model.preprocessor_, "ids_", ()) if name in known]
     return list(dict.fromkeys([*beside, *ids]))
