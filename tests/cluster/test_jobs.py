@@ -246,6 +246,21 @@ def test_the_manifest_says_what_is_there(array_case: Case, tmp_path: Path) -> No
     assert not list((tmp_path / "codes").glob(".isthmus*"))
 
 
+def test_verify_reads_every_part(array_case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(array_case, tmp_path / "codes")
+    assert main(["verify", str(tmp_path / "codes")]) == 0
+    part = tmp_path / "codes" / "part-00001.parquet"
+    changed = bytearray(part.read_bytes())
+    changed[40] ^= 1  # its size stays
+    part.write_bytes(changed)
+    (tmp_path / "codes" / "part-00002.parquet").unlink()
+    assert cluster.verify(tmp_path / "codes") == ("part-00001.parquet", "part-00002.parquet")
+    assert main(["verify", str(tmp_path / "codes")]) == 1
+    assert "part-00001.parquet: missing, or not as it was written" in capsys.readouterr().out
+    with pytest.raises(DataError, match="the output of no job"):
+        cluster.verify(tmp_path)
+
+
 def test_a_killed_job_is_told_from_a_finished_one(
     array_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +283,29 @@ def test_a_killed_job_is_told_from_a_finished_one(
     run(array_case, tmp_path / "once")
     assert content(tmp_path / "codes") == content(tmp_path / "once")
     assert manifest(tmp_path / "codes")["state"] == "done"
+
+
+def test_a_job_of_no_records_is_refused(table_case: Case, array_case: Case, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    parquet.write_table(events().slice(0, 0), tmp_path / "none" / "a.parquet")
+    with pytest.raises(DataError, match="check the source"):
+        run(Case(str(tmp_path / "none"), table_case.model), tmp_path / "codes")
+    with pytest.raises(ParameterError, match="'n'"):
+        run(array_case, tmp_path / "new", "sample")
+
+
+def test_an_index_and_labels_of_pandas_pass_through(table_case: Case, tmp_path: Path) -> None:
+    frame = events().to_pandas().set_index(pd.Index([f"e{k}" for k in range(ROWS)], name="event"))
+    frame.to_parquet(tmp_path / "events.parquet", row_group_size=GROUP)
+    case = Case(str(tmp_path / "events.parquet"), table_case.model)
+    run(case, tmp_path / "codes", opening={"labels": "fraud"})
+    found = written(tmp_path / "codes")
+    assert found.columns.tolist() == ["fraud", "event", "id", "z0", "z1"]
+    assert found["event"].tolist() == frame.index.tolist()
+    run(case, tmp_path / "again", "reconstruct", opening={"labels": "fraud"})
+    again = written(tmp_path / "again")
+    assert again.index.tolist() == frame.index.tolist()
+    assert again["fraud"].tolist() == frame["fraud"].tolist()
 
 
 def test_two_runs_do_not_share_a_folder(array_case: Case, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "manifest_unreadable",
     "needs_a_detector",
     "no_folder_format",
+    "no_manifest",
     "not_a_job",
     "not_a_path",
     "not_seen",
@@ -99,6 +100,11 @@ def keys_elsewhere(name: str, source: str) -> ParameterError:
 def manifest_unreadable(path: str, reason: str) -> IsthmusError:
     """Return the error for a manifest that is damaged."""
     return DataError(f"{path} is no manifest of a job ({reason}); name another folder, or begin anew with --force.")
+
+
+def no_manifest(folder: str) -> DataError:
+    """Return the error for a folder that no job wrote."""
+    return DataError(f"{folder} has no _manifest.json, and so is the output of no job.")
 
 
 def other_job(folder: str, what: str, there: str, here: str) -> OutputExistsError:

@@ -1,19 +1,30 @@
-"""Digests that tell whether a model's file and data are those of an earlier run."""
+"""Digests: whether model and data are those of an earlier run, and whether a file is as it was written."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterable
+from typing import BinaryIO
 
 from isthmus.cluster import places
 from isthmus.cluster.plan import Job
 from isthmus.cluster.reading import files_of
 
-__all__ = ["fingerprint_of_data", "fingerprint_of_model"]
+__all__ = ["checksum", "fingerprint_of_data", "fingerprint_of_model"]
 
 SAMPLED, SAMPLE = 256, 2**16  # files of an input whose ends go into its fingerprint, and bytes of each end
+PIECE = 2**22  # bytes that are read at once for a checksum
 SHOWN = 16  # digits
+
+
+def checksum(file: BinaryIO) -> str:
+    """Return the CRC-32 of what a file holds from where it is, as eight hexadecimal digits."""
+    found = 0
+    while piece := file.read(PIECE):
+        found = zlib.crc32(piece, found)
+    return f"{found:08x}"
 
 
 def fingerprint_of_model(name: str) -> str:

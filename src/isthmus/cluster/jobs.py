@@ -17,7 +17,7 @@ from isthmus.cluster.places import Folder, is_url
 from isthmus.cluster.plan import Done, Engine, Job, Part, Plan, Value
 from isthmus.data.public import split_name
 
-__all__ = ["ENGINES", "VERBS", "Outcome", "run"]
+__all__ = ["ENGINES", "VERBS", "Outcome", "run", "verify"]
 
 VERBS = ("encode", "score", "detect", "reconstruct", "sample", "impute", "classify")
 ENGINES = ("local", "ray")
@@ -154,17 +154,40 @@ def run(
     checks.integer("cluster.run", "part_rows", part_rows, low=1, optional=True)
     if verb not in NO_DATA and not isinstance(data, str | os.PathLike):
         raise checks.not_a_path(data)
-    folder = Folder(_absolute(os.fspath(output)))
+    options = dict(options or {})
+    if verb == "sample":
+        checks.integer("cluster.run", "options['n']", options.get("n"), low=1)
+    folder = Folder(_from_root(os.fspath(output)))
     job = Job(
         verb,
-        "" if data is None or verb in NO_DATA else _absolute(os.fspath(data)),
-        _absolute(os.fspath(model)),
+        "" if data is None or verb in NO_DATA else _source(os.fspath(data)),
+        _from_root(os.fspath(model)),
         folder.name,
-        _pairs({**(options or {}), "part_rows": part_rows, "keys": keys}),
+        _pairs({**options, "part_rows": part_rows, "keys": keys}),
         _pairs({**(opening or {}), "skip_bad": skip_bad or None}),
     )
     with _claimed(folder), _engine(engine, workers, address) as chosen:
         return _Run(job, folder, chosen, force=force, skip_bad=skip_bad, progress=progress).outcome()
+
+
+def verify(output: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names of parts that are not there, or not bit for bit what the job wrote; none where all is well.
+
+    Parameters
+    ----------
+    output : path or URL
+        The folder of a job.
+
+    Raises
+    ------
+    DataError
+        It has no manifest.
+    """
+    folder = Folder(_from_root(os.fspath(output)))
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        raise checks.no_manifest(folder.name)
+    return tuple(manifest.unlike())
 
 
 class _Run:
@@ -276,11 +299,14 @@ def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, Value], ...]:
     return tuple(sorted((name, value) for name, value in values.items() if value is not None))
 
 
-def _absolute(name: str) -> str:
-    """Return a path from the root, for workers elsewhere; URLs and names of built-in sets as they are."""
-    if is_url(name) or split_name(name) is not None:
-        return name
-    return os.path.abspath(os.path.expanduser(name))
+def _from_root(name: str) -> str:
+    """Return a path from the root, for workers elsewhere; a URL as it is."""
+    return name if is_url(name) else os.path.abspath(os.path.expanduser(name))
+
+
+def _source(name: str) -> str:
+    """Return the path of records from the root; the name of a built-in set as it is."""
+    return name if split_name(name) is not None else _from_root(name)
 
 
 @contextlib.contextmanager

@@ -89,6 +89,8 @@ class Processes:
             self._ended = True
             alive = list(self._all)
         for worker in alive:
+            worker.tell_to_end()
+        for worker in alive:
             worker.end()
 
     def look(self, job: Job) -> Plan:
@@ -197,9 +199,12 @@ class _Worker:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def end(self) -> None:
-        """End the process; a part that it is at leaves nothing but a temporary file, which it removes if it can."""
+    def tell_to_end(self) -> None:
+        """Let the process end; the temporary file of the part that it is at is removed."""
         self._process.terminate()
+
+    def end(self) -> None:
+        """Wait until the process has ended, and end it where that takes long."""
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus import checks
+from isthmus.cluster.fingerprints import checksum
 from isthmus.cluster.places import Folder
 from isthmus.cluster.plan import Done, Job, Part, Plan, part_name
 from isthmus.version import __version__
@@ -153,6 +154,19 @@ class Manifest:
         self.folder.write(NAME, content.encode())
         now = time.monotonic()
         self._next = now + max(SECONDS, SHARE * (now - started))
+
+    def unlike(self) -> list[str]:
+        """Return the names of parts that are not there, or not bit for bit what was written."""
+        sizes, found = self.folder.sizes(), []
+        for number, name in enumerate(self.names()):
+            done = self.done.get(number)
+            if done is None or sizes.get(name) != done.nbytes:
+                found.append(name)
+                continue
+            with self.folder.opened(name) as file:
+                if checksum(file) != done.checksum:
+                    found.append(name)
+        return found
 
     def figures(self) -> dict[str, float]:
         """Return the sums over all parts that are there."""

@@ -118,11 +118,15 @@ class Folder:
         found = self._system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return {one.base_name: one.size if one.is_file else -1 for one in found}
 
+    def opened(self, name: str) -> Any:
+        """Return a file in it, open to read its bytes."""
+        if self._system is None:
+            return Path(self.path, name).open("rb")
+        return self._system.open_input_stream(f"{self.path}/{name}")
+
     def read(self, name: str) -> bytes:
         """Return the content of a file in it."""
-        if self._system is None:
-            return Path(self.path, name).read_bytes()
-        with self._system.open_input_stream(f"{self.path}/{name}") as stream:
+        with self.opened(name) as stream:
             return bytes(stream.read())
 
     def remove(self, name: str) -> None:

@@ -7,23 +7,19 @@ import functools
 import os
 import time
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from isthmus import checks
 from isthmus.cli.terminal import Terminal
 from isthmus.cluster import places
-from isthmus.cluster.fingerprints import fingerprint_of_data, fingerprint_of_model
+from isthmus.cluster.fingerprints import checksum, fingerprint_of_data, fingerprint_of_model
 from isthmus.cluster.plan import Done, Job, Part, Plan, cut, part_name
 from isthmus.cluster.verbs import VERBS, Verb
 from isthmus.errors import IsthmusError, OutOfMemoryError
 
 __all__ = ["do", "look"]
-
-PIECE = 2**22  # bytes that are read at once for a checksum
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,13 @@ def look(job: Job) -> Plan:
         A path is not seen from here, the data do not fit the model, or the output cannot be written to.
     """
     _opened.cache_clear()  # files may have changed since this process looked at them
-    places.Folder(job.output).make()
     with _heard() as heard:
         verb, records = _opened(job)
+    places.Folder(job.output).make()
     sizes = [("", [int(job.option("n", 0))])] if records is None else records.sizes()
     row_bytes = 8.0 * _numbers(verb) if records is None else records.row_bytes
     n = sum(sum(groups) for _, groups in sizes)
+    checks.not_empty((n, 1), job.data)
     parts = cut(sizes, row_bytes, job.option("part_rows"))
     if records is not None:
         verb.prepare(records, n)
@@ -80,9 +77,10 @@ def _done(job: Job, part: Part) -> Done:
         name = part_name(part.number, verb.suffix)
         with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
             figures = verb.write(path, part, records)
-            nbytes, checksum = path.stat().st_size, _checksum(path)
+            with path.open("rb") as written:
+                nbytes, digest = path.stat().st_size, checksum(written)
         heard += told.sentences()
-    return Done(part.number, name, nbytes, checksum, figures=tuple(figures.items()), notes=tuple(heard))
+    return Done(part.number, name, nbytes, digest, figures=tuple(figures.items()), notes=tuple(heard))
 
 
 @contextlib.contextmanager
@@ -122,12 +120,3 @@ def _kind(error: Exception) -> str:
     if isinstance(error, IsthmusError):
         return type(error).__name__
     return OutOfMemoryError.__name__ if isinstance(error, MemoryError) else IsthmusError.__name__
-
-
-def _checksum(path: Path) -> str:
-    """Return the CRC-32 of a file that was just written."""
-    found = 0
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            found = zlib.crc32(piece, found)
-    return f"{found:08x}"
