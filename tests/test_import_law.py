@@ -77,12 +77,14 @@ LAW: dict[str, set[str]] = {
     "cli": _BELOW_MODELS
     | {"bar", "coding", "files", "models", "peers", "tasks", "report", "version", "__init__"}
     | {"launch", "watch"},
+    "cluster": {"base", "checks", "cli", "data", "errors", "files", "tasks", "telling", "version"},
     "__main__": {"cli"},
     "__init__": {"coding", "loading", "models", "report", "version"},
 }
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {
     ("tasks", "models"): "a task object without a model brings the one that serves it best, and its file holds one",
+    ("cli", "cluster"): "a verb whose output is a folder hands it to a job, whose workers run the verb on each part",
     ("models", "tasks"): "a restorer reads masks and works in tiles, as tasks do",
 }
 

@@ -32,6 +32,7 @@ _MODULES = frozenset(
         "base",
         "capabilities",
         "checks",
+        "cluster",
         "coding",
         "data",
         "errors",

@@ -52,6 +52,7 @@ __all__ = ["Model", "RetiredParameters", "seed_of", "seed_to_fit"]
 ROWS = 2048  # rows of a block at inference: so many of a few KiB stay in the processor's cache
 MIN_ROWS = 32  # smaller blocks are filled up: products of few rows sum in another order, and a row's result must
 # not depend on how many others are with it
+TABLE_BLOCKS = 8  # such blocks of a table that are encoded at once
 NOISE = 0.1  # share of characters of a noisy text that are others
 SIDE = 64  # of a blank picture, where sides differ
 PIXELS = 2**22  # numbers in a block at inference, where records are large
@@ -636,7 +637,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         return Encoded(joined([block.values for block in self.encoded_blocks(data)]), self.preprocessor_, data)
 
     def encoded_blocks(self, X: Any) -> Iterator[Encoded]:
-        """Yield records as the preprocessor encodes them, so many as go through the network at once."""
+        """Yield records as the preprocessor encodes them, so many as go through the network at once.
+
+        Of a table it is several times as many: each column has a call of its own, which costs as much as some thousand
+        cells.
+        """
         self._is_fitted()
         pre = self.preprocessor_
         if self._is_plain(X):
@@ -649,7 +654,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
                 yield Encoded(x, pre)
             return
         data = self.opened(X)
-        for start, block in data.chunks(self._rows()):
+        several = TABLE_BLOCKS if self.schema_.kind == "table" else 1
+        for start, block in data.chunks(several * self._rows()):
             rows = np.arange(start, start + len(block))
             yield Encoded(telling.encode(pre, data, start, block), pre, data.subset(rows))
 

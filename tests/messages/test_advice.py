@@ -33,6 +33,7 @@ from isthmus import (
     ConditionalVAE,
     DenoisingAutoencoder,
     Detector,
+    cluster,
     data,
     metrics,
     preprocessing,
@@ -1508,6 +1509,78 @@ def noisy_pictures_to_learn_from(tmp: Path) -> None:
     assert "there is nothing to be learned: keep the pictures" in notes(X)
 
 
+# ------------------------------------------------------------------ jobs
+
+
+def small_job(tmp: Path, verb: str = "encode", **settings: Any) -> cluster.Outcome:
+    """Do a job on rows.parquet in this process."""
+    path, model = tmp / "rows.parquet", tmp / "m.safetensors"
+    if not path.exists():
+        frame().to_parquet(path)
+        fitted("table").save(model)
+    given = {"data": path, "model": model, "output": tmp / "out", "workers": 0, **settings}
+    return cluster.run(verb, given.pop("data"), given.pop("model"), given.pop("output"), **given)
+
+
+@advises("checks.jobs.not_a_path")
+@advises("checks.jobs.not_seen")
+@advises("checks.jobs.only_parquet_by_url")
+@advises("checks.jobs.keys_elsewhere")
+def where_workers_of_a_job_read(tmp: Path) -> None:
+    small_job(tmp)
+    with told("Save it to a file first: numpy.save, or to_parquet of a data frame"):
+        small_job(tmp, data=frame(), output=tmp / "memory")
+    with told("give a path that every worker sees, as on a shared disk, or a URL (s3://, gs://, hdfs://)"):
+        small_job(tmp, data=tmp / "gone.parquet", output=tmp / "gone")
+    frame().assign(place="here").to_csv(tmp / "rows.csv", index=False)
+    with told("copy them to a disk that every worker sees, or write them as Parquet"):
+        small_job(tmp, data=f"file://{tmp}/rows.csv", output=tmp / "url")
+    assert small_job(tmp, data=tmp / "rows.csv", output=tmp / "csv").rows == 60
+    assert small_job(tmp, data=f"file://{tmp}/rows.parquet", output=tmp / "url").rows == 60
+    with told("write the data as Parquet"):
+        small_job(tmp, data=tmp / "rows.csv", output=tmp / "keys", keys="place")
+    frame().assign(place="here").to_parquet(tmp / "placed.parquet")
+    assert small_job(tmp, data=tmp / "placed.parquet", output=tmp / "keys", keys="place").rows == 60
+
+
+@advises("checks.jobs.manifest_unreadable")
+@advises("checks.jobs.other_job")
+@advises("checks.jobs.foreign_files")
+def what_the_output_folder_of_a_job_may_hold(tmp: Path) -> None:
+    small_job(tmp)
+    with told("name another folder, or begin anew with --force"):
+        small_job(tmp, "score")
+    assert small_job(tmp, "score", output=tmp / "another").rows == 60
+    assert small_job(tmp, "score", force=True).done_now == 1
+    (tmp / "out" / "_manifest.json").write_text("{")
+    with told("name another folder, or begin anew with --force"):
+        small_job(tmp)
+    assert small_job(tmp, force=True).done_now == 1
+    (tmp / "mine").mkdir()
+    (tmp / "mine" / "notes.txt").write_text("mine")
+    with told("name an empty or a new folder"):
+        small_job(tmp, output=tmp / "mine")
+    assert small_job(tmp, output=tmp / "mine" / "new").rows == 60
+
+
+@advises("checks.jobs.no_folder_format")
+@advises("checks.jobs.needs_a_detector")
+@advises("checks.jobs.one_file_for")
+def what_a_job_takes(tmp: Path) -> None:
+    small_job(tmp)
+    model, path = tmp / "m.safetensors", tmp / "rows.parquet"
+    assert main(["detect", str(path), "-o", f"{tmp}/found/", "--workers", "0"]) == 2
+    run("detect", path, "-m", model, "--save", tmp / "d.safetensors", "-q")
+    run("detect", path, "-m", tmp / "d.safetensors", "-o", f"{tmp}/found/", "--workers", "0", "-q")
+    words = ["impute", str(path), "-m", str(model), "-o", f"{tmp}/full/"]
+    assert main([*words, "--intervals", str(tmp / "i.csv"), "--workers", "0"]) == 2
+    pictures = folder_of(tmp / "photos", {f"{i}.png": image for i, image in enumerate(several_sizes())})
+    fitted_on_sizes().save(tmp / "sizes.safetensors")
+    with told("give the name of a file, or of a folder of images"):
+        small_job(tmp, "reconstruct", data=pictures, model=tmp / "sizes.safetensors", output=tmp / "again")
+    run("reconstruct", pictures, "-m", tmp / "sizes.safetensors", "-o", tmp / "again-as-images", "-q")
+
+
 # ------------------------------------------------------------------ the rest, and the count
 
 OTHERS = "an internal state or a rare one, which a few lines cannot bring about"
@@ -1530,9 +1603,9 @@ WITHOUT = {
     "checks.restorer.no_onnx": "it installs packages",
     "checks.data.different_modes": "tests of pictures follow it",
     "checks.data.colour_depth": "tests of pictures follow it",
-    "cli.inputs._lost": "tests of tables follow it",
+    "cli.inputs.refuse_lost": "tests of tables follow it",
     "cli.scoring.lines": "no advice",
-    "cli.app.explain": OTHERS,
+    "cli.sentences.explain": OTHERS,
     "cli.inputs.rows_to_judge": "tests of score give the labels",
     "checks.cluster.is_learned_already": "it says which of two flags to leave out, as tests of cluster do",
     "checks.maps.is_drawn_already": "it says which of two flags to leave out, as tests of map do",
@@ -1552,6 +1625,7 @@ WITHOUT = {
     "checks.metrics.check_log_weights": OTHERS,
     "checks.metrics.check_feature_pictures": OTHERS,
     "checks.tasks.enough_matching": OTHERS,
+    "checks.jobs.part_given_up": "tests of jobs kill workers, and go on with fewer",
 }
 
 

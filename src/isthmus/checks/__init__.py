@@ -7,6 +7,7 @@ from isthmus.checks.data import *  # noqa: F403
 from isthmus.checks.detect import *  # noqa: F403
 from isthmus.checks.explain import *  # noqa: F403
 from isthmus.checks.impute import *  # noqa: F403
+from isthmus.checks.jobs import *  # noqa: F403
 from isthmus.checks.likelihood import *  # noqa: F403
 from isthmus.checks.maps import *  # noqa: F403
 from isthmus.checks.metrics import *  # noqa: F403

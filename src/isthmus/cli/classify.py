@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
     from isthmus.data import Data
-    from isthmus.tasks import Classification, Classifier
+    from isthmus.tasks import Classification
 
 __all__ = ["classify"]
 
@@ -37,6 +37,7 @@ def classify(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Learn the classes of records (fit), or predict those of new ones (predict).
 
@@ -59,7 +60,8 @@ def classify(
     save : str
         Where fit writes the classifier.
     output : str
-        Where predict writes the classes: .csv, .tsv, .parquet; .npy holds the classes alone.
+        Where predict writes the classes: .csv, .tsv, .parquet; .npy holds the classes alone. A name that ends in / is a
+        folder of parts, which all processors work on, and which a second run completes.
     pictures : str
         Folder for pictures: the calibration curve, the confusion matrix, and the most doubtful records of images.
     test : float
@@ -70,12 +72,16 @@ def classify(
     isthmus classify fit digits
     isthmus classify fit letters.csv --labels letter --save letters.safetensors
     isthmus classify predict new.csv -m letters.safetensors -o classes.csv
+    isthmus classify predict events/ -m letters.safetensors -o classes/
     """
     from isthmus.checks.parameters import choice
 
     choice("classify", "the first argument", action, ("fit", "predict"))
     if action == "fit":
         return _fit(terminal, data, model, method, save, pictures, test, seed, device, force, opening)
+    if output is not None and jobs.is_asked("classify", output, model or FILE, job):
+        file = model or FILE
+        return jobs.run(terminal, "classify", data, file, output, job, force=force, opening=opening, device=device)
     return _predict(terminal, data, model or FILE, output, pictures, device, force, opening)
 
 
@@ -129,7 +135,7 @@ def _predict(
     """Predict the classes of records, and evaluate where these have labels."""
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     folder = None if pictures is None else outputs.check_output(pictures, force, flag="--pictures")
-    classifier = _load(model, device)
+    classifier = inputs.load_classifier(model, device)
     records = inputs.open_for(terminal, classifier.model_, data, opening)
     chances = classifier.predict_proba(records)
     numbers = chances.argmax(axis=1)
@@ -146,17 +152,6 @@ def _predict(
         document["scores"] = found.to_dict()
         lines = [*found.lines(), "", lines[0]]
     return Result(document, lines)
-
-
-def _load(path: str, device: str | None) -> Classifier:
-    """Return the classifier of a file."""
-    import isthmus
-    from isthmus.checks.classify import a_classifier
-    from isthmus.tasks import Classifier
-
-    found = isthmus.load(path, device=device)
-    a_classifier(path, found, is_one=isinstance(found, Classifier))
-    return found
 
 
 def _split(data: Data, share: float, seed: int) -> tuple[Data, Data | None]:

@@ -1,8 +1,9 @@
 """A verb is a Python function; its flags and its help are read from its signature and its docstring.
 
-Positional parameters become arguments, keyword parameters become flags. Two parameters stand for several flags:
-``opening`` for those of :func:`isthmus.data.open`, and ``parameters`` for the fields of the model to be fitted. What
-means the same to every verb is said once, in ``SHARED``; a docstring that names it says something else.
+Positional parameters become arguments, keyword parameters become flags. Three parameters stand for several flags:
+``opening`` for those of :func:`isthmus.data.open`, ``parameters`` for the fields of the model to be fitted, and ``job``
+for those of :mod:`isthmus.cli.jobs`. What means the same to every verb is said once, in ``SHARED``; a docstring that
+names it says something else.
 """
 
 from __future__ import annotations

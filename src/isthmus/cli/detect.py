@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
-from isthmus.cli.terminal import Result, Terminal, columns, counted
+from isthmus.cli import inputs, jobs, outputs
+from isthmus.cli.outliers import REASONS, Found
+from isthmus.cli.terminal import Result, Terminal, counted
 
 if TYPE_CHECKING:
     from isthmus.data import Data
     from isthmus.tasks import Detector
 
 __all__ = ["detect"]
-
-REASONS = 3  # features that are named of each record
 
 
 def detect(
@@ -35,6 +34,7 @@ def detect(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Find outliers: an anomaly score, a p-value and the reasons for each record.
 
@@ -57,7 +57,9 @@ def detect(
         Share of the records learned from that are outliers, such as 0.05; auto puts the threshold where one of a
         hundred usual records lies beyond it.
     output : str
-        Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons.
+        Write score, p-value, verdict and reasons of each record here: .csv, .tsv, .parquet; .npy without the reasons. A
+        name that ends in / is a folder of parts, which all processors work on, and which a second run completes; with
+        the file of a model, what is usual is learned from 100,000 records of DATA at most.
     save : str
         Write the detector here, for use with --model.
     top : int
@@ -68,16 +70,24 @@ def detect(
     isthmus detect survey.csv
     isthmus detect new.csv --reference clean.csv -o scores.csv --save detector.safetensors
     isthmus detect tomorrow.csv -m detector.safetensors
+    isthmus detect events/ -m detector.safetensors -o scores/
     """
+    from isthmus.checks.jobs import needs_a_detector, one_file_for
     from isthmus.checks.parameters import integer
 
+    if output is not None and jobs.is_asked("detect", output, model or "", job):
+        if model is None:
+            raise needs_a_detector()
+        one_file_for("detect", reference=reference, save=save)
+        learning = {"method": method, "contamination": contamination, "seed": seed, "device": device}
+        return jobs.run(terminal, "detect", data, model, output, job, force=force, opening=opening, **learning)
     integer("detect", "--top", top, low=0)
     path = None if output is None else outputs.check_output(output, force, outputs.MATRICES)
     kept = None if save is None else outputs.check_output(save, force, flag="--save")
     detector, records = _learned(terminal, data, model, reference, method, contamination, seed, device, opening)
     if kept is not None:
         detector.save(kept, force=force)
-    found = _Found(detector, records)
+    found = Found(detector, records)
     if path is not None:
         found.write(path, force=force)
     outliers = int((found.scores < detector.offset_).sum())
@@ -132,71 +142,3 @@ def _learned(
     terminal.say(*(f"note: {note}" for note in detector.notes_))
     detector.model_.provenance_ |= {"opening": inputs.to_remember(opening)} if loaded is None else {}
     return detector, usual if reference is None else inputs.open_for(terminal, detector.model_, data, opening)
-
-
-class _Found:
-    """What a detector says of records.
-
-    Parameters
-    ----------
-    detector : Detector
-    records : Data
-    """
-
-    def __init__(self, detector: Detector, records: Data) -> None:
-        self.detector, self.records = detector, records
-        self.scores = np.concatenate([detector.score_samples(block) for block in inputs.blocks(records)])
-        self.p_values = (
-            detector.p_values_of(self.scores)
-            if len(detector.calibration_scores_)
-            else np.full(len(self.scores), np.nan)
-        )
-
-    def write(self, path: Any, *, force: bool) -> None:
-        """Write score, p-value, verdict and reasons of each record."""
-        outputs.write_columns(path, self._columns(reasons=path.suffix != ".npy"), self.records.names, force=force)
-
-    def _columns(self, *, reasons: bool) -> Iterator[dict[str, np.ndarray]]:
-        start = 0
-        for block in inputs.blocks(self.records):
-            rows = slice(start, start + len(block))
-            told = {"score": self.scores[rows], "p_value": self.p_values[rows]}
-            told["outlier"] = self.scores[rows] < self.detector.offset_
-            if reasons:
-                told["reason"] = np.asarray([self._sentence(one) for one in self.detector.reasons(block, REASONS)])
-            yield told
-            start = rows.stop
-
-    def _sentence(self, reasons: list[Any]) -> str:
-        return "; ".join(map(str, reasons))
-
-    def described(self, rows: np.ndarray, reasons: list[Any]) -> list[dict[str, Any]]:
-        """Return what is said of some records, for machines."""
-        names = self.records.names
-        return [
-            {
-                "row": int(row),
-                **({} if names is None else {"name": str(names[row])}),
-                "score": float(self.scores[row]),
-                "p_value": float(self.p_values[row]),
-                "outlier": bool(self.scores[row] < self.detector.offset_),
-                "reasons": [vars(reason) for reason in its],
-            }
-            for row, its in zip(rows.tolist(), reasons, strict=True)
-        ]
-
-    def table(self, rows: np.ndarray, reasons: list[Any]) -> list[str]:
-        """Return what is said of some records, for people."""
-        names = self.records.names
-        body = [
-            (
-                str(row) if names is None else str(names[row]),
-                f"{self.scores[row]:.2f}",
-                f"{self.p_values[row]:.2g}",
-                "outlier" if self.scores[row] < self.detector.offset_ else "",
-                self._sentence(its),
-            )
-            for row, its in zip(rows.tolist(), reasons, strict=True)
-        ]
-        head = ("row" if names is None else "name", "score", "p", "", "because of")
-        return columns(head, body, words=("because of",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import inputs, outputs, scoring
+from isthmus.cli import inputs, jobs, outputs, scoring
 from isthmus.cli.terminal import Result, Terminal, columns
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ def score(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Score records: log-likelihood, bits per dimension and reconstruction error, with 95 % intervals.
 
     Parameters
     ----------
     each : str
-        Write the scores of each record here: .csv, .tsv, .parquet or .npy.
+        Write the scores of each record here: .csv, .tsv, .parquet or .npy. A name that ends in / is a folder of parts,
+        which all processors work on, and which a second run completes.
     rows : {"auto", "held-out", "all"}
         Which records: held-out (those of the fit's data that it never saw), all, or auto: held-out where these are the
         data of the fit and --each is not given.
@@ -40,7 +42,10 @@ def score(
     --------
     isthmus score new.csv
     isthmus score photos/ --each scores.csv --json
+    isthmus score events/ --each scores/
     """
+    if each is not None and jobs.is_asked("score", each, model, job):
+        return jobs.run(terminal, "score", data, model, each, job, force=force, opening=opening, device=device)
     path = None if each is None else outputs.check_output(each, force, outputs.MATRICES, "--each")
     fitted = inputs.load_model(model, device)
     opened = inputs.open_for(terminal, fitted, data, opening)

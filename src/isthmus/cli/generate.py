@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def sample(
     device: str | None = None,
     threads: int | None = None,
     force: bool = False,
+    job: Mapping[str, Any],
 ) -> Result:
     """Draw new records from a model.
 
@@ -43,7 +44,8 @@ def sample(
     ----------
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; of images also .png, one picture of all, and a name without
-        suffix, a folder of pictures.
+        suffix, a folder of pictures. Of other records a name that ends in / is a folder of parts, which all processors
+        work on, and which a second run completes.
     n : int
         How many.
     label : str
@@ -64,9 +66,19 @@ def sample(
     from isthmus import tasks
     from isthmus.checks.tasks import values_of
 
+    if jobs.is_asked("sample", output, model, job):
+        drawing: dict[str, Any] = {
+            "n": n,
+            "label": label,
+            "where": where,
+            "temperature": temperature,
+            "noise": noise,
+            "seed": seed,
+        }
+        return jobs.run(terminal, "sample", None, model, output, job, force=force, device=device, **drawing)
     fitted = inputs.load_model(model, device)
     path = outputs.check_output(output, force)
-    options: dict[str, Any] = {"y": _class(fitted, label), "temperature": temperature, "noise": noise}
+    options: dict[str, Any] = {"y": inputs.class_of(fitted, label), "temperature": temperature, "noise": noise}
     if where is None:
         drawn = fitted.sample(n, random_state=seed, **options)
     else:
@@ -227,13 +239,6 @@ def _names_beside(records: Data, labels: Any, n: int) -> Sequence[str]:
     old = records.names or [f"{i:05d}" for i in range(len(records))]
     folders = [""] * n if labels is None or "/" not in old[0] else [f"{label}/" for label in labels]
     return [*old, *(f"{folder}new-{i:05d}.png" for i, folder in enumerate(folders))]
-
-
-def _class(fitted: Model, label: str | None) -> Any:
-    """Return a label as its model knows it: typed words are texts, classes may be numbers."""
-    if label is None or not hasattr(fitted, "classes_"):
-        return label
-    return next((known for known in fitted.classes_.tolist() if str(known) == label), label)
 
 
 def _write(path: Path, records: Any, fitted: Model, *, columns: int | None, force: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal, columns, counted
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def impute(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Fill missing cells, each with an interval; observed cells come back exactly as they were.
 
@@ -53,6 +54,8 @@ def impute(
         Records with missing cells: a table, an array with NaNs, or pictures with a mask.
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet; a name without suffix is a folder of images, which keep their names.
+        Of other records a name that ends in / is a folder of parts, each filled from its own rows and the model, which
+        all processors work on, and which a second run completes.
     intervals : str
         Write every filled cell here, with the ends of its interval: .csv, .tsv or .parquet.
     mask : str
@@ -72,7 +75,13 @@ def impute(
     """
     from isthmus import data as isthmus_data
     from isthmus import tasks
+    from isthmus.checks.jobs import one_file_for
 
+    if jobs.is_asked("impute", output, model or DEFAULT_MODEL, job):
+        one_file_for("impute", intervals=intervals, mask=mask)
+        settings = {"level": level, "draws": draws, "seed": seed, "device": device}
+        file = model or DEFAULT_MODEL
+        return jobs.run(terminal, "impute", data, file, output, job, force=force, opening=opening, **settings)
     model = DEFAULT_MODEL if model is None and Path(DEFAULT_MODEL).exists() else model
     fitted = None if model is None else inputs.load_model(model, device)
     holes = _array_with_holes(data) if mask is None else None

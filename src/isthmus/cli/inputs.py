@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data, Schema
     from isthmus.data.streams import Stream
+    from isthmus.tasks import Classifier
 
 __all__ = [
     "HELD_OUT",
     "as_source",
     "block_rows",
     "blocks",
+    "class_of",
+    "each",
     "flags_of_opening",
+    "load_classifier",
     "load_model",
     "open_beside",
     "open_codes",
     "open_data",
     "open_for",
     "read_labels",
+    "refuse_lost",
     "rows_to_judge",
     "split",
     "split_record",
@@ -163,7 +168,7 @@ def open_for(terminal: Terminal, model: Model | None, source: str, opening: Mapp
         found = [column.name for column in opened.schema.columns]
         if found != wanted:
             left_out = [name for name in found if name not in set(wanted)]
-            _lost(opened, [name for name in wanted if name not in set(found)], left_out)
+            refuse_lost(opened.source, [name for name in wanted if name not in set(found)], left_out)
             opened = opened.select(wanted)
             what = (
                 f"left out {', '.join(map(repr, left_out))}" if left_out else "put the columns in the order of the fit"
@@ -179,13 +184,13 @@ def open_beside(terminal: Terminal, source: str, opening: Mapping[str, Any], sch
     return _open_as_remembered(terminal, source, rest, remembered, schema)
 
 
-def _lost(opened: Data, lost: Sequence[str], left_out: Sequence[str]) -> None:
+def refuse_lost(source: str, lost: Sequence[str], left_out: Sequence[str]) -> None:
     """Refuse a table without columns of the fit; only columns that the fit did not have may be them, misspelt."""
     from isthmus.checks.parameters import nearest
 
     if lost:
         meant = nearest(lost[0], left_out) or "; add it, or fit a model without it (--columns)."
-        raise DataError(f"{opened.source}: there is no column {lost[0]!r}, which the model was fitted on{meant}")
+        raise DataError(f"{source}: there is no column {lost[0]!r}, which the model was fitted on{meant}")
 
 
 def _open_as_remembered(
@@ -221,11 +226,36 @@ def load_model(path: str, device: str | None, *, or_a: type | tuple[type, ...] =
     return found
 
 
+def load_classifier(path: str, device: str | None) -> Classifier:
+    """Return the classifier of a file."""
+    import isthmus
+    from isthmus.checks.classify import a_classifier
+    from isthmus.tasks import Classifier
+
+    found = isthmus.load(path, device=device)
+    a_classifier(path, found, is_one=isinstance(found, Classifier))
+    return found
+
+
+def class_of(fitted: Model, label: str | None) -> Any:
+    """Return a label as its model knows it: typed words are texts, classes may be numbers."""
+    if label is None or not hasattr(fitted, "classes_"):
+        return label
+    return next((known for known in fitted.classes_.tolist() if str(known) == label), label)
+
+
 def blocks(data: Data) -> Iterator[Data]:
     """Yield neighbouring records, as many at a time as take about 16 MiB."""
     rows = block_rows(data)
     for start in range(0, len(data), rows):
         yield data.subset(np.arange(start, min(start + rows, len(data))))
+
+
+def each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
+    """Return what applies a function to records block by block."""
+    from isthmus.data import to_block
+
+    return lambda records: (to_block(function(block), fitted.schema_) for block in blocks(records))
 
 
 def block_rows(data: Data) -> int:

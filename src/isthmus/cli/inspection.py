@@ -50,7 +50,7 @@ def info(terminal: Terminal, file: str) -> Result:
     Parameters
     ----------
     file : str
-        The model's file, or a compressed one.
+        The model's file, a compressed one, or the folder of a job.
 
     Examples
     --------
@@ -136,7 +136,8 @@ def _about_scores(scores: Mapping[str, Any]) -> list[str]:
 def verify(terminal: Terminal, file: str, *, model: str | None = None) -> Result:
     """Check a model's file: its digests, that it loads, and that it still computes what it did when it was fitted.
 
-    A compressed file is decoded, and every check in it looked at; nothing is written.
+    A compressed file is decoded, and every check in it looked at; nothing is written. Of a job's folder each part is
+    read, and set beside the size and the checksum that were written down.
 
     Parameters
     ----------
@@ -149,10 +150,22 @@ def verify(terminal: Terminal, file: str, *, model: str | None = None) -> Result
     --------
     isthmus verify model.safetensors
     isthmus verify notes.txt.isth
+    isthmus verify codes/
     """
+    if "://" in file or os.path.isdir(file):
+        return _verified_job(file)
     from isthmus.cli import compressed
 
     return compressed.verify(terminal, file, model) if compressed.is_compressed(file) else _verified_model(file)
+
+
+def _verified_job(folder: str) -> Result:
+    from isthmus import cluster
+
+    unlike = cluster.verify(folder)
+    lines = [f"{name}: missing, or not as it was written" for name in unlike]
+    document = {"path": folder, "passed": not unlike, "unlike": list(unlike)}
+    return Result(document, [*lines, f"{folder}: {'NOT ok' if unlike else 'ok'}"], not unlike)
 
 
 def _verified_model(model: str) -> Result:

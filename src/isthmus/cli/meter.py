@@ -12,7 +12,9 @@ from typing import Any
 from isthmus.bar import bar
 from isthmus.cli.terminal import Terminal
 
-__all__ = ["Meter", "metered", "metered_pixels"]
+__all__ = ["Meter", "metered", "metered_pixels", "metered_rows"]
+
+SECONDS = 30.0  # between two lines about a job, where there is no terminal
 
 
 class Meter:
@@ -84,6 +86,36 @@ def metered_pixels(terminal: Terminal, total: float) -> Iterator[Callable[[float
                 speed = done / max(time.perf_counter() - started, 1e-9)
                 words = f"{done:,.1f} of {total:,.1f} megapixels, {speed:.2f} a second"
                 shown.update(task, completed=done, description=words)
+
+        yield tell
+
+
+@contextmanager
+def metered_rows(terminal: Terminal) -> Iterator[Callable[[int, int], None]]:
+    """Give what is told how many records are done, and of how many; shows it, elsewhere a line now and then.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Whether a person wants to see it.
+    """
+    with _shown(terminal) as shown:
+        begun: list[tuple[float, int, Any]] = []
+        last = time.perf_counter()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if not begun:
+                begun.append((now, done, shown.add_task("", total=total, completed=done) if shown else None))
+            started, first, task = begun[0]
+            speed = (done - first) / max(now - started, 1e-9)
+            words = f"{done:,} of {total:,} records, {speed:,.0f} a second"
+            if shown:
+                shown.update(task, completed=done, description=words)
+            elif now - last > SECONDS:
+                last = now
+                terminal.say(f"{words}, {(total - done) / speed:,.0f} s left" if speed else words)
 
         yield tell
 

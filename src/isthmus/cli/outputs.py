@@ -25,10 +25,14 @@ __all__ = [
     "GUARD_FORMULAS",
     "MATRICES",
     "TABLES",
+    "as_utf8",
     "check_file_output",
     "check_output",
     "check_page_output",
     "check_records_output",
+    "columns_of_chances",
+    "named_columns",
+    "text_as_utf8",
     "write_codes",
     "write_columns",
     "write_labels",
@@ -153,10 +157,11 @@ def write_codes(
         with replacing(path, force=force) as file:
             write_rows(file, n, blocks)
     else:
-        write_columns(path, (_named_columns(block) for block in blocks), names, force=force)
+        write_columns(path, (named_columns(block) for block in blocks), names, force=force)
 
 
-def _named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
+def named_columns(block: np.ndarray) -> dict[str, np.ndarray]:
+    """Return codes as the columns of a table: z0, z1, ..."""
     return {f"z{index}": np.ascontiguousarray(column) for index, column in enumerate(block.T)}
 
 
@@ -202,23 +207,24 @@ def write_columns(
         writer: Any = None
         for block in blocks:
             rows = len(next(iter(block.values())))
-            its_names = {} if names is None else {"name": [_as_utf8(name) for name in names[start : start + rows]]}
-            table = pa.table({**its_names, **{name: _text_as_utf8(values) for name, values in block.items()}})
+            its_names = {} if names is None else {"name": [as_utf8(name) for name in names[start : start + rows]]}
+            table = pa.table({**its_names, **{name: text_as_utf8(values) for name, values in block.items()}})
             table = guarded(table) if path.suffix.lower() != ".parquet" and GUARD_FORMULAS.get() else table
             writer = writer or stack.enter_context(_table_writer(path, file, table.schema))
             writer.write_table(table)
             start += rows
 
 
-def _as_utf8(name: object) -> str:
+def as_utf8(name: object) -> str:
     r"""Return a text as UTF-8 can hold it: a byte of a file's name that is none is written as ``\udcff``."""
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
-def _text_as_utf8(values: np.ndarray) -> Any:
+def text_as_utf8(values: np.ndarray) -> Any:
+    """Return a column whose texts UTF-8 can hold."""
     if np.asarray(values).dtype.kind not in "OU":
         return values
-    return [_as_utf8(value) if isinstance(value, str) else value for value in np.asarray(values).tolist()]
+    return [as_utf8(value) if isinstance(value, str) else value for value in np.asarray(values).tolist()]
 
 
 def _table_writer(path: Path, file: BinaryIO, schema: Any) -> Any:
@@ -337,13 +343,17 @@ def write_chances(
     force : bool
         Whether a file of that name may be replaced.
     """
-    likeliest = classes[chances.argmax(axis=1)]
+    values = columns_of_chances(title, classes, chances)
     if path.suffix.lower() == ".npy":
-        write_labels(path, likeliest, force=force)
+        write_labels(path, values[title], force=force)
         return
-    values = {title: likeliest, "probability": chances.max(axis=1)}
-    values |= {f"p({name})": chances[:, k] for k, name in enumerate(classes.tolist())}
     write_columns(path, iter([values]), names, force=force)
+
+
+def columns_of_chances(title: str, classes: np.ndarray, chances: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the likeliest class of each record, its probability, and those of all classes, as columns."""
+    values = {title: classes[chances.argmax(axis=1)], "probability": chances.max(axis=1)}
+    return values | {f"p({name})": chances[:, k] for k, name in enumerate(classes.tolist())}
 
 
 def write_pictures(path: Path, pictures: Sequence[Any], columns: int | None, *, force: bool) -> None:

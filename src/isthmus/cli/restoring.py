@@ -82,7 +82,7 @@ def denoise(
 
     source, output = _of_records("denoise", sources, given)
     fitted = _model(terminal, source, model, device)
-    restore = transform.each(fitted, lambda block: tasks.denoise(fitted, block))
+    restore = inputs.each(fitted, lambda block: tasks.denoise(fitted, block))
     return transform.rewritten(terminal, fitted, source, opening, output, force, restore)
 
 

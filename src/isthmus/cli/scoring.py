@@ -14,8 +14,9 @@ from isthmus.cli import inputs
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
+    from isthmus.report.comparison import Comparison
 
-__all__ = ["Scores", "Scoring", "score"]
+__all__ = ["REFERENCE", "Scores", "Scoring", "comparison_to", "score", "scored"]
 
 Float64 = NDArray[np.float64]
 MOST = 1_000_000  # records whose scores are kept for means and intervals
@@ -111,29 +112,38 @@ class Scoring:
     """
 
     def __init__(self, model: Model, data: Data, reference: Data, of: int | None = None) -> None:
-        from isthmus.report.comparison import comparison_for
-
         self.model, self.data, self.of = model, data, len(data) if of is None else of
-        ignored = list(getattr(model.preprocessor_, "set_aside_", ()))
-        self.comparison = comparison_for(data, reference.take(reference.spread(REFERENCE)), ignored)
+        self.comparison = comparison_to(model, data, reference.take(reference.spread(REFERENCE)))
         self._kept: list[tuple[Float64, Float64, Float64]] = []
 
     def __iter__(self) -> Iterator[dict[str, Float64]]:
         """Yield log-likelihood and error of each record of a block."""
         stride, start = -(-len(self.data) // MOST), 0
-        for block in inputs.blocks(self.data):
-            original, records = block.chunk(0, len(block)), self.model.encoded(block)
-            errors = self.comparison.errors(original, self.model.reconstructed(records).block())
-            found = self.model.log_probs(records), errors, self.comparison.dimensions(original)
+        for found in scored(self.model, self.data, self.comparison):
             nats, errors, dimensions = (part[(-start) % stride :: stride] for part in found)
             self._kept.append((nats, errors, dimensions))
-            start += len(block)
+            start += len(found[0])
             yield {"log_likelihood": found[0], "error": found[1]}
 
     def scores(self) -> Scores:
         """Return the scores, when all blocks were yielded."""
         nats, errors, dimensions = (np.concatenate(part) for part in zip(*self._kept, strict=True))
         return Scores(nats, errors, dimensions, self.comparison.title, self.comparison.unit, self.of)
+
+
+def comparison_to(model: Model, data: Data, reference: Any) -> Comparison:
+    """Return how records are set beside their reconstructions, with the spread of a reference, a block of records."""
+    from isthmus.report.comparison import comparison_for
+
+    return comparison_for(data, reference, list(getattr(model.preprocessor_, "set_aside_", ())))
+
+
+def scored(model: Model, data: Data, comparison: Comparison) -> Iterator[tuple[Float64, Float64, Float64]]:
+    """Yield log-likelihood, error and number of values of the records, block by block."""
+    for block in inputs.blocks(data):
+        original, records = block.chunk(0, len(block)), model.encoded(block)
+        errors = comparison.errors(original, model.reconstructed(records).block())
+        yield model.log_probs(records), errors, comparison.dimensions(original)
 
 
 def _interval(values: Float64) -> dict[str, float] | None:

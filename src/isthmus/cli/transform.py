@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from isthmus.cli import inputs, outputs
+from isthmus.cli import inputs, jobs, outputs
 from isthmus.cli.terminal import Result, Terminal, shape_words
 
 if TYPE_CHECKING:
     from isthmus.base import Model
     from isthmus.data import Data
 
-__all__ = ["decode", "each", "encode", "reconstruct", "rewritten"]
+__all__ = ["decode", "encode", "reconstruct", "rewritten"]
 
 
 def encode(
@@ -25,6 +25,7 @@ def encode(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Write the codes of records.
 
@@ -33,13 +34,17 @@ def encode(
     Parameters
     ----------
     output : str
-        Where to: .npy, or .parquet, .csv, .tsv with file names beside the codes; .npz for images of several sizes.
+        Where to: .npy, or .parquet, .csv, .tsv with file names beside the codes; .npz for images of several sizes. A
+        name that ends in / is a folder of parts, which all processors work on, and which a second run completes.
 
     Examples
     --------
     isthmus encode photos/ -o codes.parquet
     isthmus encode big.npy -m model.safetensors -o codes.npy
+    isthmus encode events/ -m model.safetensors -o codes/
     """
+    if jobs.is_asked("encode", output, model, job):
+        return jobs.run(terminal, "encode", data, model, output, job, force=force, opening=opening, device=device)
     fitted = inputs.load_model(model, device)
     varying = None in fitted.code_shape_
     path = outputs.check_output(output, force, (".npz",) if varying else outputs.MATRICES)
@@ -94,6 +99,7 @@ def reconstruct(
     threads: int | None = None,
     force: bool = False,
     opening: Mapping[str, Any],
+    job: Mapping[str, Any],
 ) -> Result:
     """Write records after crossing the code, there and back.
 
@@ -101,22 +107,19 @@ def reconstruct(
     ----------
     output : str
         Where to: .npy, .npz, .csv, .tsv, .parquet, .txt; a name without suffix is a folder of images, which keep their
-        names.
+        names. Of other records a name that ends in / is a folder of parts, which all processors work on, and which a
+        second run completes.
 
     Examples
     --------
     isthmus reconstruct photos/ -o photos-again
     isthmus reconstruct table.csv -m model.safetensors -o again.csv
+    isthmus reconstruct events/ -m model.safetensors -o again/
     """
+    if jobs.is_asked("reconstruct", output, model, job):
+        return jobs.run(terminal, "reconstruct", data, model, output, job, force=force, opening=opening, device=device)
     fitted = inputs.load_model(model, device)
-    return rewritten(terminal, fitted, data, opening, output, force, each(fitted, fitted.reconstruct))
-
-
-def each(fitted: Model, function: Callable[[Data], Any]) -> Callable[[Data], Iterable[Any]]:
-    """Return what applies a function to records block by block."""
-    from isthmus.data import to_block
-
-    return lambda records: (to_block(function(block), fitted.schema_) for block in inputs.blocks(records))
+    return rewritten(terminal, fitted, data, opening, output, force, inputs.each(fitted, fitted.reconstruct))
 
 
 def rewritten(

@@ -19,14 +19,17 @@ from isthmus.data.column_types import with_index
 from isthmus.data.labelling import labels_of
 from isthmus.data.reading import PACKED_LIMIT, Identity, decoding, require_file
 from isthmus.data.records import Data
+from isthmus.data.remote import RemoteFile
 from isthmus.data.rows import LISTED, RowNumbers, Rows
 from isthmus.data.schema import Schema
-from isthmus.data.tables import choose_columns, clean, from_table
+from isthmus.data.tables import Choice, choose_columns, clean, from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetStore", "from_parquet"]
+__all__ = ["ParquetFile", "ParquetStore", "choice_of", "column_names", "from_parquet", "group_rows", "streamed"]
+
+ParquetFile = Path | RemoteFile
 
 WHOLE = 2**16  # rows of a row group up to which it is decoded as a whole
 LEAST = 2**9  # rows of a larger one that are decoded at once
@@ -50,6 +53,8 @@ class ParquetStore(stores.Store):
         What the set is called in a sentence.
     cells : int
         Bytes of row groups to keep.
+    first : int
+        Number of the first row, in a sentence about a row.
 
     Attributes
     ----------
@@ -64,8 +69,11 @@ class ParquetStore(stores.Store):
     resident = False
     streams: int
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str], source: str, cells: int = 64 * 2**20) -> None:
+    def __init__(
+        self, paths: Sequence[ParquetFile], names: Sequence[str], source: str, cells: int = 64 * 2**20, first: int = 0
+    ) -> None:
         self.paths = paths
+        self.first = first
         self.names = list(names)
         self.source = source
         self.cells = cells
@@ -74,9 +82,9 @@ class ParquetStore(stores.Store):
         self._reading = Lock()  # batches are read ahead in a thread
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self._readers: OrderedDict[int, GroupReader] = OrderedDict()
-        self._metadata: OrderedDict[Path, Any] = OrderedDict()
-        self.groups: list[tuple[Path, int]] = []
-        self._identities = {path: Identity.of(path) for path in paths}
+        self._metadata: OrderedDict[ParquetFile, Any] = OrderedDict()
+        self.groups: list[tuple[ParquetFile, int]] = []
+        self._identities = {path: Identity.of(path) for path in paths if isinstance(path, Path)}
         lengths, self.nbytes = [], 0
         for path in paths:
             with parquet_file(path, sparing=True) as file:
@@ -129,11 +137,11 @@ class ParquetStore(stores.Store):
         """Return a store of some columns."""
         for identity in self._identities.values():
             identity.check()
-        return ParquetStore(self.paths, names, self.source, self.cells)
+        return ParquetStore(self.paths, names, self.source, self.cells, self.first)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let a copy read for itself."""
-        return type(self), (self.paths, self.names, self.source, self.cells)
+        return type(self), (self.paths, self.names, self.source, self.cells, self.first)
 
     def _rows(self, group: int, start: int, stop: int) -> pa.Table:
         """Return neighbouring rows of a row group: of a large one no more is decoded than up to them."""
@@ -144,7 +152,8 @@ class ParquetStore(stores.Store):
         if self.starts[group + 1] - self.starts[group] <= WHOLE:
             return self._group(group).slice(start, stop - start)
         path, number = self.groups[group]
-        self._identities[path].check()
+        if path in self._identities:
+            self._identities[path].check()
         reader = self._readers.pop(group, None)
         if reader is None or reader.first > start:
             piece = min(max(LEAST, (stop - start) // 2), WHOLE)
@@ -157,7 +166,7 @@ class ParquetStore(stores.Store):
         self.decoded += reader.decoded - before
         return self._cleaned(table, int(self.starts[group]) + start)
 
-    def _metadata_of(self, path: Path) -> Any:
+    def _metadata_of(self, path: ParquetFile) -> Any:
         """Return what a file says about itself; that of the files read last is kept."""
         if path not in self._metadata:
             with parquet_file(path) as file:
@@ -173,7 +182,8 @@ class ParquetStore(stores.Store):
             self._kept.move_to_end(group)
             return self._kept[group]
         path, number = self.groups[group]
-        self._identities[path].check()
+        if path in self._identities:
+            self._identities[path].check()
         table = read_groups(path, [number], self.names)
         if table.num_rows != self.starts[group + 1] - self.starts[group]:
             raise wrong_count(path, number)
@@ -186,7 +196,7 @@ class ParquetStore(stores.Store):
 
     def _cleaned(self, table: pa.Table, first: int) -> pa.Table:
         """Return rows from ``first`` on in their canonical form."""
-        return self._numbered(clean(table, self.source, first=first)[0])
+        return self._numbered(clean(table, self.source, first=self.first + first)[0])
 
     @staticmethod
     def _numbered(table: pa.Table) -> pa.Table:
@@ -202,7 +212,7 @@ class GroupReader:
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
         The file.
     number : int
         Of the row group.
@@ -221,13 +231,13 @@ class GroupReader:
         Rows that were decoded.
     """
 
-    def __init__(self, path: Path, number: int, names: Sequence[str], piece: int, metadata: Any) -> None:
+    def __init__(self, path: ParquetFile, number: int, names: Sequence[str], piece: int, metadata: Any) -> None:
         from pyarrow import parquet
 
         self.path, self.number, self.names = path, number, list(names)
         with decoding(path, "it is damaged"):
             # A buffer keeps the file from being read ahead by whole columns.
-            file = parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
+            file = parquet.ParquetFile(_readable(path), metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
             self._pieces = file.iter_batches(piece, row_groups=[number], columns=self.names, use_threads=False)
         self.first, self.decoded = 0, 0
         self._kept: list[pa.RecordBatch] = []
@@ -255,12 +265,12 @@ class GroupReader:
             self.first += len(self._kept.pop(0))
 
 
-def wrong_count(path: Path, number: int) -> Exception:
+def wrong_count(path: ParquetFile, number: int) -> Exception:
     """Return the error of a row group that has fewer or more rows than it claims."""
     return checks.unreadable_file(path, f"it is damaged (row group {number} has not the rows that it claims)")
 
 
-def _stored_bytes(file: Any, path: Path, names: Sequence[str]) -> int:
+def _stored_bytes(file: Any, path: ParquetFile, names: Sequence[str]) -> int:
     """Return the bytes that some columns of a file take unpacked; of a small file those of all columns."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
@@ -289,12 +299,12 @@ def _row_bytes(file: Any, names: Sequence[str]) -> int:
     return sum(widths) // 8
 
 
-def parquet_file(path: Path, *, sparing: bool = False) -> Any:
+def parquet_file(path: ParquetFile, *, sparing: bool = False) -> Any:
     """Open a Parquet file.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteFile
     sparing : bool, default=False
         Whether whole columns are not read ahead, since little is wanted of them.
 
@@ -305,12 +315,18 @@ def parquet_file(path: Path, *, sparing: bool = False) -> Any:
     """
     from pyarrow import parquet
 
-    require_file(path)
+    if isinstance(path, Path):
+        require_file(path)
     with decoding(path, "it is truncated or no Parquet file"):
-        return parquet.ParquetFile(path, pre_buffer=not sparing, buffer_size=BUFFER if sparing else 0)
+        return parquet.ParquetFile(_readable(path), pre_buffer=not sparing, buffer_size=BUFFER if sparing else 0)
 
 
-def read_groups(path: Path, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
+def _readable(path: ParquetFile) -> Any:
+    """Return what pyarrow reads a file from."""
+    return path if isinstance(path, Path) else path.open()
+
+
+def read_groups(path: ParquetFile, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
     """Read row groups of a Parquet file."""
     with parquet_file(path) as file, decoding(path, "it is damaged"):
         return _sound(file.read_row_groups(list(groups), columns=list(names)).select(list(names)))
@@ -326,7 +342,7 @@ def _sound(table: pa.Table) -> pa.Table:
     return table
 
 
-def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
+def _first_row(path: ParquetFile, group: int, names: Sequence[str]) -> pa.Table:
     """Read the first row of a row group: with it come all categories, which are stored before the cells."""
     import pyarrow as pa
 
@@ -339,7 +355,7 @@ def _first_row(path: Path, group: int, names: Sequence[str]) -> pa.Table:
 
 
 def from_parquet(
-    paths: Sequence[Path],
+    paths: Sequence[ParquetFile],
     *,
     source: str,
     columns: Sequence[str | int] | None = None,
@@ -438,8 +454,50 @@ class StoredCells:
         return pa.concat_tables([schema.empty_table(), *(_as(part, schema) for part in parts)]).column(0)
 
 
+def streamed(paths: Sequence[ParquetFile], names: Sequence[str], *, source: str, first: int = 0) -> Data:
+    """Open some columns of Parquet files as one table that is read by row groups, however small it is.
+
+    Parameters
+    ----------
+    paths : sequence of Path or RemoteFile
+        The files, in order.
+    names : sequence of str
+        The columns.
+    source : str
+        What the set is called in a sentence.
+    first : int, default=0
+        Number of the first row, in a sentence about a row.
+    """
+    schema = _common_schema(paths, names, None, source)
+    choice = choose_columns(schema, names, None, source)
+    described = describe(choice.records_schema(), source)
+    store = ParquetStore(paths, choice.keep, source, cells=1, first=first)
+    kept = _no_rows(store, choice.records_schema())
+    return Data(Schema("table", (len(names),), "mixed", "files", described, (), prototype(kept)), store, source=source)
+
+
+def choice_of(
+    path: ParquetFile, columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+) -> Choice:
+    """Return which columns of a Parquet file are records, and which stand beside them."""
+    with parquet_file(path) as file:
+        return choose_columns(file.schema_arrow, columns, label_column, source)
+
+
+def column_names(path: ParquetFile) -> list[str]:
+    """Return the names of the columns of a Parquet file, in order."""
+    with parquet_file(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def group_rows(path: ParquetFile) -> tuple[int, ...]:
+    """Return how many rows are in each row group of a Parquet file."""
+    with parquet_file(path) as file:
+        return tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+
+
 def _common_schema(
-    paths: Sequence[Path], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
+    paths: Sequence[ParquetFile], columns: Sequence[str | int] | None, label_column: str | int | None, source: str
 ) -> pa.Schema:
     """Return the schema of all files; of the columns that are used, that of categories counts them up to the most."""
     import pyarrow as pa
@@ -471,7 +529,7 @@ def _same_categories(one: pa.DataType, other: pa.DataType) -> bool:
     return (one.value_type, one.ordered) == (other.value_type, other.ordered)
 
 
-def _read(paths: Sequence[Path], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+def _read(paths: Sequence[ParquetFile], names: Sequence[str], schema: pa.Schema) -> pa.Table:
     """Return some columns of all files as one table."""
     import pyarrow as pa
 

@@ -98,6 +98,11 @@ class TablePreprocessor(Preprocessor):
         """Names of the columns that no code holds: constants and ids."""
         return tuple(column.name for column in self._columns if isinstance(column, SetAside))
 
+    @property
+    def ids_(self) -> tuple[str, ...]:
+        """Names of those that are ids, which tell records apart and say nothing else of them."""
+        return tuple(column.name for column in self._columns if isinstance(column, SetAside) and column.id)
+
     def _fit(self, data: Data) -> None:
         self._learn_types()
         scans = [
