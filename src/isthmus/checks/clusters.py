@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.errors import ParameterError, UnavailableError
+from isthmus.errors import IsthmusError, ParameterError, UnavailableError
 
 __all__ = [
     "cluster_address",
@@ -14,6 +14,7 @@ __all__ = [
     "nothing_started",
     "other_ray",
     "other_versions_on",
+    "ranks_given_up",
     "seen_differently",
 ]
 
@@ -80,3 +81,8 @@ def seen_differently(path: str, hosts: Sequence[str], fingerprints: Sequence[str
         f"{path!r} is not the same on all machines of the cluster: fingerprint {seen}; give a path on a disk that all "
         f"share, or a URL."
     )
+
+
+def ranks_given_up(restarts: int, said: str) -> IsthmusError:
+    """Return the error for a run whose ranks were lost each time that they were started; ``said`` is Ray's last word."""
+    return IsthmusError(f"ranks of the run were lost {restarts + 1} times, and it was given up: {said}")

@@ -65,32 +65,16 @@ class Engine:
         IsthmusError
             A path is not seen from a machine, the data do not fit the model, or the output cannot be written to.
         """
-        self._wait_for_a_place(job)
-        machines = ray_session.alive(self._ray, _processor(job))
-        here = ray_session.versions()
-        greetings = [(host, self._on(node, ray_session.versions).remote()) for node, host in machines]
-        self._ray.wait([one for _, one in greetings], num_returns=len(greetings), timeout=ray_session.STARTING)
-        for host, there in self._answers(greetings, timeout=0):
-            if not there:
-                raise checks.no_isthmus_on(host)
-            if tuple(there) != here:
-                raise checks.other_versions_on(host, there, here)
-        return self._seen(job, machines)
-
-    def _wait_for_a_place(self, job: Job) -> None:
-        """Refuse a cluster in which a part could not begin within a minute."""
-        place = self._task(ray_session.versions, job).remote()
-        if self._ray.wait([place], timeout=ray_session.STARTING)[0]:
-            return
-        self._ray.cancel(place)
-        raise self._nothing_started(job)
+        processor = _processor(job)
+        ray_session.same_versions(self._ray, self._name, processor)
+        return self._seen(job, ray_session.alive(self._ray, processor))
 
     def _seen(self, job: Job, machines: Sequence[tuple[str, str]]) -> Plan:
         """Return a machine's plan; all others must see the same, of which they tell the fingerprints."""
-        prints = [(host, self._on(node, _fingerprints).remote(job)) for node, host in machines]
-        seen = list(self._answers(prints))
+        asked = [(host, ray_session.on(self._ray, node, _fingerprints).remote(job)) for node, host in machines]
+        seen = list(ray_session.answers(self._ray, asked))
         if not seen:
-            raise self._nothing_started(job)
+            raise ray_session.nothing_started(self._ray, self._name, _processor(job))
         (host, (model, data)), *others = seen
         for name, (other_model, other_data) in others:
             for path, there, here in ((job.model, other_model, model), (job.data, other_data, data)):
@@ -98,25 +82,6 @@ class Engine:
                     raise checks.seen_differently(path, (name, host), (there, here))
         plan: Plan = self._ray.get(self._task(_look, job).remote(job))
         return plan
-
-    def _answers(self, asked: Sequence[tuple[str, Any]], timeout: float | None = None) -> Iterator[tuple[str, Any]]:
-        """Yield the machines that answer, and what; those that are lost meanwhile are left out."""
-        errors = self._ray.exceptions
-        for host, reference in asked:
-            try:
-                yield host, self._ray.get(reference, timeout=timeout)
-            except errors.RayTaskError as error:
-                raise _cause(error) from None
-            except errors.RayError:
-                continue
-
-    def _nothing_started(self, job: Job) -> Exception:
-        kind = _processor(job)
-        free = int(self._ray.available_resources().get(kind, 0))
-        machines = len(ray_session.alive(self._ray, kind))
-        return checks.nothing_started(
-            self._name, ray_session.STARTING, ray_session.processors(self._ray, kind), free, machines
-        )
 
     # ------------------------------------------------------------------ parts
 
@@ -137,7 +102,7 @@ class Engine:
                 try:
                     yield self._ray.get(reference)
                 except self._ray.exceptions.RayTaskError as error:
-                    raise _cause(error) from None
+                    raise ray_session.cause(error) from None
                 except self._ray.exceptions.RayError as error:
                     tries[part.number] = tries.get(part.number, 0) + 1
                     if tries[part.number] == TRIES:
@@ -148,18 +113,11 @@ class Engine:
         return self.workers or max(1, ray_session.processors(self._ray, _processor(job)))
 
     def _task(self, function: Any, job: Job) -> Any:
-        """Return a function as a task for any machine that takes one processor, or one GPU."""
-        gpus = {"num_gpus": 1} if _processor(job) == "GPU" else {}
-        # Ray would do a part again for ever where memory ran out, so that it is not Ray who tries again.
-        options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD", **gpus}
-        return self._ray.remote(function).options(**options)
+        """Return a function as a task for any machine.
 
-    def _on(self, node: str, function: Any) -> Any:
-        """Return a function as a task for one machine, which runs beside whatever is busy there."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = NodeAffinitySchedulingStrategy(node, soft=False)
-        return self._ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
+        Ray would do a part again for ever where memory ran out, so that it is not Ray who tries again.
+        """
+        return ray_session.anywhere(self._ray, function, _processor(job))
 
 
 def _first(parts: Iterator[Part], n: int) -> Iterator[Part]:
@@ -170,12 +128,6 @@ def _first(parts: Iterator[Part], n: int) -> Iterator[Part]:
 def _processor(job: Job) -> str:
     """Return what Ray calls the processors that a job runs on."""
     return "GPU" if str(job.option("device", "")).startswith("cuda") else "CPU"
-
-
-def _cause(error: Any) -> BaseException:
-    """Return what a worker raised: Ray wraps it, with its lines."""
-    cause: BaseException = getattr(error, "cause", None) or error
-    return cause
 
 
 def _how(error: Exception) -> str:

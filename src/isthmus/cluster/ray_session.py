@@ -12,15 +12,30 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import util
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from isthmus import checks
+from isthmus.errors import UnavailableError
 
-__all__ = ["STARTING", "alive", "import_ray", "joined", "processors", "reach", "versions"]
+__all__ = [
+    "STARTING",
+    "alive",
+    "answers",
+    "anywhere",
+    "cause",
+    "import_ray",
+    "joined",
+    "nothing_started",
+    "on",
+    "processors",
+    "reach",
+    "same_versions",
+    "versions",
+]
 
 REACHING = 8.0  # seconds for the head's port to accept
 ANSWERING = 15.0  # more for it to answer as Ray does, which would itself try for two minutes
@@ -189,6 +204,73 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, kept)
 
 
+# ------------------------------------------------------------------ what the cluster has
+
+
+def alive(ray: Any, processor: str = "CPU") -> list[tuple[str, str]]:
+    """Return identity and name of each machine on which something could run."""
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(processor, 0) >= 1]
+    return [(node["NodeID"], f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})") for node in nodes]
+
+
+def processors(ray: Any, processor: str = "CPU") -> int:
+    """Return how many processors the cluster has at the moment."""
+    return int(ray.cluster_resources().get(processor, 0))
+
+
+def nothing_started(ray: Any, name: str, processor: str) -> UnavailableError:
+    """Return the error for a cluster in which nothing has begun for a minute."""
+    free = int(ray.available_resources().get(processor, 0))
+    machines = len(alive(ray, processor))
+    return checks.nothing_started(name, STARTING, processors(ray, processor), free, machines)
+
+
+def anywhere(ray: Any, function: Any, processor: str = "CPU") -> Any:
+    """Return a function as a task for any machine with a free processor, which is tried once."""
+    gpus = {"num_gpus": 1} if processor == "GPU" else {}
+    return ray.remote(function).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD", **gpus)
+
+
+def on(ray: Any, node: str, function: Any) -> Any:
+    """Return a function as a task for one machine, which runs beside whatever is busy there, and is tried once."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
+
+
+def answers(ray: Any, asked: Sequence[tuple[str, Any]], timeout: float | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield the machines that answer, and what; those that are lost meanwhile are left out.
+
+    Parameters
+    ----------
+    ray : module
+    asked : sequence of (str, reference)
+        Each machine, and what it was asked.
+    timeout : float, optional
+        Seconds to wait for all of them together.
+
+    Raises
+    ------
+    Exception
+        What a machine raised.
+    """
+    ray.wait([one for _, one in asked], num_returns=len(asked), timeout=timeout)
+    for host, reference in asked:
+        try:
+            yield host, ray.get(reference, timeout=None if timeout is None else 0)
+        except ray.exceptions.RayTaskError as error:
+            raise cause(error) from None
+        except ray.exceptions.RayError:
+            continue
+
+
+def cause(error: Any) -> BaseException:
+    """Return what a worker raised: Ray wraps it, with its lines."""
+    found: BaseException = getattr(error, "cause", None) or error
+    return found
+
+
 def _asking_for_versions() -> Callable[[], tuple[str, ...]]:
     """Return :func:`versions`. Made here it is sent to workers as code, and not as a name that they may not have."""
 
@@ -211,12 +293,22 @@ def _asking_for_versions() -> Callable[[], tuple[str, ...]]:
 versions = _asking_for_versions()
 
 
-def alive(ray: Any, processor: str = "CPU") -> list[tuple[str, str]]:
-    """Return identity and name of each machine on which something could run."""
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(processor, 0) >= 1]
-    return [(node["NodeID"], f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})") for node in nodes]
+def same_versions(ray: Any, name: str, processor: str = "CPU") -> None:
+    """Refuse a cluster in which nothing can begin, or a machine of which has other versions than this one.
 
-
-def processors(ray: Any, processor: str = "CPU") -> int:
-    """Return how many processors the cluster has at the moment."""
-    return int(ray.cluster_resources().get(processor, 0))
+    Raises
+    ------
+    UnavailableError
+        Nothing has started within 60 seconds, as where other jobs hold all processors; or a machine has no isthmus, or
+        another, or another Python.
+    """
+    place = anywhere(ray, versions, processor).remote()
+    if not ray.wait([place], timeout=STARTING)[0]:
+        ray.cancel(place)
+        raise nothing_started(ray, name, processor)
+    asked = [(host, on(ray, node, versions).remote()) for node, host in alive(ray, processor)]
+    for host, there in answers(ray, asked, STARTING):
+        if not there:
+            raise checks.no_isthmus_on(host)
+        if tuple(there) != versions():
+            raise checks.other_versions_on(host, there, versions())
