@@ -83,6 +83,6 @@ def seen_differently(path: str, hosts: Sequence[str], fingerprints: Sequence[str
     )
 
 
-def ranks_given_up(restarts: int, said: str) -> IsthmusError:
-    """Return the error for a run whose ranks were lost each time that they were started; ``said`` is Ray's last word."""
-    return IsthmusError(f"ranks of the run were lost {restarts + 1} times, and it was given up: {said}")
+def ranks_given_up(starts: int) -> IsthmusError:
+    """Return the error for a run that lost ranks each time that it was started."""
+    return IsthmusError(f"a process of the run was lost each of the {starts} times that it was started.")

@@ -47,7 +47,6 @@ SETTINGS = {
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of parts that nobody waits for any more
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # processors without a GPU are no news
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",  # three tries of 2, 7 and 12 seconds
-    "RAY_TRAIN_V2_ENABLED": "1",
 }
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # "0" is the one way to keep Ray from listening on all interfaces
 

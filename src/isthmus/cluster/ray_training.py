@@ -1,8 +1,17 @@
-"""Training on a Ray cluster: Ray Train starts the ranks, and each of them runs what it would run under ``torchrun``.
+"""Training on a Ray cluster: Ray starts the ranks, and each of them runs what it would run under ``torchrun``.
 
-Ray Train places one worker a rank, notices workers that are lost, and starts all of them again. It is told to set no
-group up, but the environment of ``torchrun`` instead: so the ranks meet as they do there, listen for each other as they
-do there, go on from the same checkpoint, and end with the same weights, bit for bit.
+::
+
+    train(function, workers=3)
+        placement group   three processors at once, or none: ranks that wait for others would hold what those need
+        rank 0, 1, 2      actors with the environment of torchrun: they meet as there, listen for each other as there
+        a rank is lost    all are ended and started again, which goes on from the checkpoint as there
+
+So the weights are those of ``torchrun`` with as many ranks, bit for bit.
+
+This stands on Ray's actors, and not on Ray Train: what that adds to them is a process group, checkpoints, reports and
+restarts, all of which isthmus has of its own, the same without Ray; and it starts six more processes for them, which on
+a busy machine took two minutes.
 """
 
 from __future__ import annotations
@@ -11,21 +20,20 @@ import io
 import os
 import shlex
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from threading import Thread
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 from isthmus import checks
 from isthmus.cluster import ray_session
 
-__all__ = ["RESTARTS", "fit", "train"]
+__all__ = ["RESTARTS", "fit", "train", "without"]
 
 RESTARTS = 3  # times that the ranks are started again, after one was lost
 LISTENING = 0.5  # seconds between two looks at what the first rank says
+LINGER = 60.0  # seconds after which a rank is lost that has not ended when another has
 
 
 def train(
@@ -51,9 +59,10 @@ def train(
     address : str, optional
         ``local``, ``auto``, ``ray://HOST:PORT`` or ``HOST:PORT``: see :mod:`isthmus.cluster.ray_session`.
     gpu : bool, default=False
-        Whether each rank takes a GPU; else it takes a processor.
+        Whether each rank takes a GPU beside its processor.
     restarts : int, default=3
-        Times that all ranks are started again after one was lost.
+        Times that all ranks are started again after one was lost. The function is called anew; a command of isthmus
+        goes on from its checkpoint.
     hear : callable, optional
         Is given what the first rank writes to its standard error.
 
@@ -68,6 +77,8 @@ def train(
         Ray is not installed, no cluster answers, a machine has other versions, or nothing has started in 60 seconds.
     IsthmusError
         Ranks were lost more often than ``restarts`` times.
+    Exception
+        What the function raised in a rank.
 
     Examples
     --------
@@ -76,33 +87,20 @@ def train(
         def learn(path):
             model = isthmus.VAE(random_state=0).fit(path)
             if distributed.is_first():
-                model.save("vae.safetensors")
+                model.save("/shared/vae.safetensors")
 
         train(learn, "/shared/events.parquet", workers=16, address="auto")
     """
     processor = "GPU" if gpu else "CPU"
-    os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
-    ray_session.import_ray("pandas", "pydantic", "tensorboardX")
     with ray_session.joined(address, workers) as (ray, name):
         ray_session.same_versions(ray, name, processor)
-        n = workers or ray_session.processors(ray, processor)
-        ear = ray.remote(_Ear).options(num_cpus=0).remote()
-        trainer = _trainer(function, arguments, n, ear, gpu, restarts)
-        outcome: list[Any] = []
-        thread = Thread(target=lambda: outcome.append(_outcome(trainer)), daemon=True)
-        thread.start()  # beside this one, which a person can interrupt
-        begun = time.monotonic()
-        while thread.is_alive():
-            thread.join(LISTENING)
-            started, words = ray.get(ear.heard.remote())
-            if hear and words:
-                hear(words)
-            if not started and time.monotonic() - begun > 4 * ray_session.STARTING:
-                raise ray_session.nothing_started(ray, name, processor)
-        result = outcome[0]
-        if isinstance(result, Exception):
-            raise _sentence(result, restarts) from result
-        return result
+        ranks = _Ranks(ray, name, workers or ray_session.processors(ray, processor), processor, hear or (lambda _: 0))
+        with ranks.placed():
+            for start in range(restarts + 1):
+                with ranks.started(start):
+                    if ranks.finish(function, arguments):
+                        return ranks.result
+        raise checks.ranks_given_up(restarts + 1)
 
 
 def fit(arguments: Sequence[str], *, workers: int | None, address: str | None, gpu: bool) -> int:
@@ -121,112 +119,146 @@ def fit(arguments: Sequence[str], *, workers: int | None, address: str | None, g
         The exit code.
     """
     code, printed = train(
-        _command, list(arguments), os.getcwd(), workers=workers, address=address, gpu=gpu, hear=sys.stderr.write
+        _command, list(arguments), os.getcwd(), workers=workers, address=address, gpu=gpu, hear=_to_standard_error
     )
     sys.stdout.write(printed)
     return int(code)
 
 
-def _trainer(
-    function: Callable[..., Any], arguments: Sequence[Any], workers: int, ear: Any, gpu: bool, restarts: int
-) -> Any:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-    from ray.train.v2.api.config import LoggingConfig
-
-    return TorchTrainer(
-        lambda: _rank(function, arguments, ear),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
-        torch_config=_as_torchrun(),
-        run_config=RunConfig(
-            storage_path=os.path.join(tempfile.gettempdir(), "isthmus-ray-train"),
-            failure_config=FailureConfig(max_failures=restarts),
-            logging_config=LoggingConfig(log_level="CRITICAL"),
-        ),
-    )
+def _to_standard_error(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)
 
 
-def _outcome(trainer: Any) -> Any:
-    try:
-        return trainer.fit().return_value
-    except Exception as error:  # noqa: BLE001 - told by the thread that waits for it
-        return error
+class _Ranks:
+    """The ranks of a run: actors of Ray, which are started and ended together."""
 
+    def __init__(self, ray: Any, name: str, n: int, processor: str, hear: Callable[[str], object]) -> None:
+        self.ray, self.name, self.n, self.processor, self.hear = ray, name, n, processor, hear
+        self.run = uuid.uuid4().hex
+        self.result: Any = None
 
-def _sentence(error: Exception, restarts: int) -> Exception:
-    """Return what a rank raised, or that ranks were lost: Ray wraps it, with the lines of all of them."""
-    for failure in getattr(error, "worker_failures", {}).values():
-        cause = getattr(failure, "cause", failure)
-        if not type(cause).__module__.startswith("ray."):
-            return cause
-    return checks.ranks_given_up(restarts, str(error).strip().splitlines()[-1])
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Hold a processor a rank, until the block ends."""
+        bundle = {"CPU": 1, self.processor: 1}
+        self.group = self.ray.util.placement_group([bundle] * self.n, strategy="PACK")
+        try:
+            self._wait_for(self.group.ready())
+            yield
+        finally:
+            self.ray.util.remove_placement_group(self.group)
 
+    @contextmanager
+    def started(self, start: int) -> Iterator[None]:
+        """Start the ranks and give them the environment of ``torchrun``; end them with the block."""
+        self.ear = self.ray.remote(_Ear).options(num_cpus=0).remote()
+        self.actors = [self._actor(bundle) for bundle in range(self.n)]
+        try:
+            self._introduce(start)
+            yield
+        finally:
+            for actor in (*self.actors, self.ear):
+                self.ray.kill(actor)
 
-def _as_torchrun() -> Any:
-    """Return what Ray Train sets workers up with: the environment that ``torchrun`` gives its processes."""
-    from ray.train.backend import Backend
-    from ray.train.torch import TorchConfig
+    def _actor(self, bundle: int) -> Any:
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    run = uuid.uuid4().hex
+        place = PlacementGroupSchedulingStrategy(self.group, placement_group_bundle_index=bundle)
+        gpus = {"num_gpus": 1} if self.processor == "GPU" else {}
+        return self.ray.remote(_Rank).options(num_cpus=1, scheduling_strategy=place, **gpus).remote()
 
-    class Environment(Backend):
-        starts = 0
-
-        def on_start(self, worker_group: Any, backend_config: Any) -> None:
-            address, port = worker_group.execute_single(0, _free_port)
-            run_environment = {
-                "MASTER_ADDR": address,
-                "MASTER_PORT": str(port),
-                "TORCHELASTIC_RUN_ID": run,
-                "TORCHELASTIC_RESTART_COUNT": str(self.starts),
+    def _introduce(self, start: int) -> None:
+        """Tell each rank its number, and where the first one is; those of one machine follow each other."""
+        where = [actor.address.remote() for actor in self.actors]
+        self._wait_for(*where)
+        addresses = self.ray.get(where)
+        order = sorted(range(self.n), key=lambda one: (addresses.index(addresses[one]), one))
+        self.actors, machines = [self.actors[one] for one in order], [addresses[one] for one in order]
+        told = []
+        for rank, (actor, machine) in enumerate(zip(self.actors, machines, strict=True)):
+            environment = {
+                "RANK": rank,
+                "WORLD_SIZE": self.n,
+                "LOCAL_RANK": machines[:rank].count(machine),
+                "LOCAL_WORLD_SIZE": machines.count(machine),
+                "GROUP_RANK": len(set(machines[: rank + 1])) - 1,
+                "MASTER_ADDR": machines[0],
+                "MASTER_PORT": self.ray.get(self.actors[0].free_port.remote()) if rank == 0 else told[0],
+                "TORCHELASTIC_RUN_ID": self.run,
+                "TORCHELASTIC_RESTART_COUNT": start,
             }
-            worker_group.execute(_set_environment, run_environment)
-            self.starts += 1
+            told.append(environment["MASTER_PORT"])
+            self.ray.get(actor.set.remote({name: str(value) for name, value in environment.items()}))
 
-    class Config(TorchConfig):
-        @property
-        def backend_cls(self) -> Any:
-            return Environment
+    def _wait_for(self, *references: Any) -> None:
+        begun = self.ray.wait(list(references), num_returns=len(references), timeout=ray_session.STARTING)[0]
+        if len(begun) < len(references):
+            raise ray_session.nothing_started(self.ray, self.name, self.processor)
 
-    return Config()
+    def finish(self, function: Callable[..., Any], arguments: Sequence[Any]) -> bool:
+        """Let the ranks do their work; return whether all came to its end, and none was lost.
+
+        Raises
+        ------
+        Exception
+            What the function raised in a rank.
+        """
+        running = [actor.run.remote(function, arguments, self.ear) for actor in self.actors]
+        first, deadline = running[0], float("inf")
+        try:
+            while running and time.monotonic() < deadline:
+                ended, running = self.ray.wait(running, timeout=LISTENING)
+                self._listen()
+                for reference in ended:
+                    found = self.ray.get(reference)
+                    self.result = found if reference == first else self.result
+                    deadline = min(deadline, time.monotonic() + LINGER)
+        except self.ray.exceptions.RayTaskError as error:
+            self._listen()
+            raise ray_session.cause(error) from None
+        except self.ray.exceptions.RayError:
+            running = [first]
+        self._listen()
+        if running:
+            self.hear("note: a process that trains with others was lost\n")
+        return not running
+
+    def _listen(self) -> None:
+        with suppress(self.ray.exceptions.RayError):  # it can be on a machine that is lost
+            if words := self.ray.get(self.ear.heard.remote()):
+                self.hear(words)
 
 
 # ------------------------------------------------------------------ what runs on a worker
 
 
-def _free_port() -> tuple[str, int]:
-    """Return this worker's address, and a port that is free for the ranks to meet at."""
-    import socket
+class _Rank:
+    """One of the processes that train together; an actor of Ray."""
 
-    import ray
+    def address(self) -> str:
+        """Return that of its machine."""
+        import ray
 
-    address = ray.util.get_node_ip_address()
-    with socket.socket() as one:
-        one.bind((address, 0))
-        return address, int(one.getsockname()[1])
+        return str(ray.util.get_node_ip_address())
 
+    def free_port(self) -> int:
+        """Return a port of its machine that is free, for the ranks to meet at."""
+        import socket
 
-def _set_environment(of_run: dict[str, str]) -> None:
-    import ray
+        with socket.socket() as one:
+            one.bind((self.address(), 0))
+            return int(one.getsockname()[1])
 
-    context = ray.train.get_context()
-    of_rank = {
-        "RANK": context.get_world_rank(),
-        "WORLD_SIZE": context.get_world_size(),
-        "LOCAL_RANK": context.get_local_rank(),
-        "LOCAL_WORLD_SIZE": context.get_local_world_size(),
-        "GROUP_RANK": context.get_node_rank(),
-    }
-    os.environ |= of_run | {name: str(value) for name, value in of_rank.items()}
+    def set(self, environment: dict[str, str]) -> None:
+        """Set variables of the environment."""
+        os.environ |= environment
 
-
-def _rank(function: Callable[..., Any], arguments: Sequence[Any], ear: Any) -> Any:
-    """Do what a rank does; what the first one says on its standard error is heard by the one who waits."""
-    ear.hear.remote("")
-    first = os.environ["RANK"] == "0"
-    with redirect_stderr(_Mouth(ear) if first else io.StringIO()):
-        result = function(*arguments)
-    return result if first else None
+    def run(self, function: Callable[..., Any], arguments: Sequence[Any], ear: Any) -> Any:
+        """Do the work; only the first rank is heard, and returns what came of it."""
+        is_first = os.environ["RANK"] == "0"
+        with redirect_stderr(_Mouth(ear) if is_first else io.StringIO()):
+            result = function(*arguments)
+        return result if is_first else None
 
 
 def _command(arguments: Sequence[str], folder: str) -> tuple[int, str]:
@@ -256,17 +288,19 @@ class _Ear:
     """Keeps what is said until someone asks; an actor of Ray."""
 
     def __init__(self) -> None:
-        self.started, self.words = False, ""
+        self.words = ""
 
     def hear(self, text: str) -> None:
         """Take a text."""
-        self.started = True
         self.words += text
 
-    def heard(self) -> tuple[bool, str]:
-        """Return whether anything was ever said, and what was said since the last time."""
+    def heard(self) -> str:
+        """Return what was said since the last time."""
         words, self.words = self.words, ""
-        return self.started, words
+        return words
+
+
+# ------------------------------------------------------------------ the command
 
 
 def without(command: str, *flags: str) -> list[str]:
