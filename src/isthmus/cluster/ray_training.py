@@ -174,7 +174,7 @@ class _Ranks:
         addresses = self.ray.get(where)
         order = sorted(range(self.n), key=lambda one: (addresses.index(addresses[one]), one))
         self.actors, machines = [self.actors[one] for one in order], [addresses[one] for one in order]
-        told = []
+        told: list[Any] = []
         for rank, (actor, machine) in enumerate(zip(self.actors, machines, strict=True)):
             environment = {
                 "RANK": rank,
