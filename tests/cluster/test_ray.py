@@ -119,6 +119,7 @@ def head() -> Iterator[tuple[str, str]]:
     environment = os.environ | {
         ray_session.LOOPBACK: "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # workers would wait for whatever else this machine does
         "PYTHONPATH": SOURCES,
         "OMP_NUM_THREADS": "1",
     }
@@ -143,11 +144,15 @@ def cluster(head: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _free_ports(n: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return ports that are free, below those that Ray's processes take at random."""
+    found: list[int] = []
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == n:
+            break
+    return found
 
 
 def _wait_for_port(port: int) -> None:

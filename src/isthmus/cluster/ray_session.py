@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import util
+from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
@@ -48,6 +49,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # processors without a GPU are no news
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",  # three tries of 2, 7 and 12 seconds
 }
+TOKEN = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()  # what a cluster knows its own by
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # "0" is the one way to keep Ray from listening on all interfaces
 
 
@@ -64,6 +66,8 @@ def import_ray(*packages: str) -> Any:
             raise checks.cluster_needs(package)
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if os.environ.get("RAY_AUTH_TOKEN") or TOKEN.exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as ray start and ray.init do, and Ray's client does not
     import ray
 
     return ray
@@ -172,7 +176,7 @@ def _within(seconds: float, call: Callable[[], object]) -> str | None:
             call()
             said[0] = None
         except Exception as error:  # noqa: BLE001 - whatever Ray has for it
-            said[0] = f"what listens there does not answer as Ray does: {str(error).rstrip('.')}"
+            said[0] = f"what listens there does not answer as Ray does: {str(error).partition('. ')[0].rstrip('.')}"
 
     thread = Thread(target=run, daemon=True)
     thread.start()
@@ -186,6 +190,8 @@ def _join(ray: Any, name: str, found: str | None, workers: int | None) -> None:
         ray.init(address=found or "local", log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, TimeoutError) as error:
         raise checks.no_cluster(name, str(error).rstrip(".")) from None
+    except ray.exceptions.AuthenticationError:
+        raise checks.no_cluster(name, f"it wants another token than the one in {TOKEN}, or there is none") from None
     except RuntimeError as error:
         if "ersion" not in str(error):
             raise
