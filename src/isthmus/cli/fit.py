@@ -37,6 +37,8 @@ def fit(
     test: float = inputs.HELD_OUT,
     validation: str | None = None,
     resume: bool = False,
+    cluster: str | None = None,
+    workers: int | None = None,
     force: bool = False,
     threads: int | None = None,
     parameters: Mapping[str, Any],
@@ -75,18 +77,28 @@ def fit(
         Records that early stopping looks at: a share of the others, or a file, folder or set.
     resume : bool
         Go on from the checkpoint of an interrupted run of the same command.
+    cluster : {ADDRESS}
+        Train on a Ray cluster, all of whose machines see the data and the output: ray://HOST:PORT, HOST:PORT, auto
+        for the one of which this machine is part, local for one of this machine alone.
+    workers : int
+        With --cluster: how many processes train together; by default one for each GPU, or for each processor.
 
     Examples
     --------
     isthmus fit digits
     isthmus fit photos/ -o photos.safetensors --latent-dim 64 --max-seconds 600
     isthmus fit survey.csv --labels class --model denoising-autoencoder --set corruption=masking
+    isthmus fit events/ -o /shared/m.safetensors --cluster auto --workers 16
     """
     estimator = make(model, parameters, set_ or [])
     settings = _settings(estimator, data, model, output, test, validation, opening)
     if print_config:
         return Result(settings, _as_json(settings), exact=True)
     estimator.check_parameters()
+    if workers is not None and cluster is None:
+        raise ParameterError("--workers goes with --cluster; torchrun --nproc-per-node does the same on this machine.")
+    if cluster is not None and not dry_run:
+        raise SystemExit(_fit_on_cluster(terminal.command, cluster, workers, estimator.device))
     path = outputs.check_file_output(output, force or dry_run, hold=not dry_run)
     checkpoint = files.sibling(path, ".checkpoint")
     check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
@@ -135,6 +147,16 @@ def make(name: str, texts: Mapping[str, Any], settings: Sequence[str]) -> Model:
     cls = registry.model_class(name)
     given = {key: text for key, text in texts.items() if text is not None} | registry.pairs(settings)
     return cls(**{"random_state": SEED, **registry.parse(cls, given)})
+
+
+def _fit_on_cluster(command: str, address: str, workers: int | None, device: str) -> int:
+    """Run a command in processes of a cluster, which print what it prints; return its exit code."""
+    from isthmus.checks.parameters import integer
+    from isthmus.cluster import ray_training
+
+    integer("isthmus", "--workers", workers, low=1, optional=True)
+    given = ray_training.without(command, "--cluster", "--workers")
+    return ray_training.fit(given, workers=workers, address=address, device=device)
 
 
 def _settings(

@@ -41,7 +41,7 @@ def train(
     *arguments: Any,
     workers: int | None = None,
     address: str | None = None,
-    gpu: bool = False,
+    device: str = "cpu",
     restarts: int = RESTARTS,
     hear: Callable[[str], object] | None = None,
 ) -> Any:
@@ -58,8 +58,8 @@ def train(
         Ranks; by default one a processor of the cluster, or one a GPU.
     address : str, optional
         ``local``, ``auto``, ``ray://HOST:PORT`` or ``HOST:PORT``: see :mod:`isthmus.cluster.ray_session`.
-    gpu : bool, default=False
-        Whether each rank takes a GPU beside its processor.
+    device : str, default="cpu"
+        "cuda" gives each rank a GPU beside its processor; "auto" does so where the cluster has any.
     restarts : int, default=3
         Times that all ranks are started again after one was lost. The function is called anew; a command of isthmus
         goes on from its checkpoint.
@@ -91,8 +91,8 @@ def train(
 
         train(learn, "/shared/events.parquet", workers=16, address="auto")
     """
-    processor = "GPU" if gpu else "CPU"
     with ray_session.joined(address, workers) as (ray, name):
+        processor = _processor(ray, device)
         ray_session.same_versions(ray, name, processor)
         ranks = _Ranks(ray, name, workers or ray_session.processors(ray, processor), processor, hear or (lambda _: 0))
         with ranks.placed():
@@ -103,14 +103,14 @@ def train(
         raise checks.ranks_given_up(restarts + 1)
 
 
-def fit(arguments: Sequence[str], *, workers: int | None, address: str | None, gpu: bool) -> int:
+def fit(arguments: Sequence[str], *, workers: int | None, address: str | None, device: str) -> int:
     """Run a command in each rank; print what the first of them prints.
 
     Parameters
     ----------
     arguments : sequence of str
         The command, without the name of the program.
-    workers, address, gpu
+    workers, address, device
         As :func:`train` takes them.
 
     Returns
@@ -118,11 +118,16 @@ def fit(arguments: Sequence[str], *, workers: int | None, address: str | None, g
     int
         The exit code.
     """
-    code, printed = train(
-        _command, list(arguments), os.getcwd(), workers=workers, address=address, gpu=gpu, hear=_to_standard_error
-    )
-    sys.stdout.write(printed)
+    order = (list(arguments), os.getcwd())
+    code, printed = train(_command, *order, workers=workers, address=address, device=device, hear=_to_standard_error)
+    print(printed, end="", flush=True)
     return int(code)
+
+
+def _processor(ray: Any, device: str) -> str:
+    """Return what Ray calls the processors that ranks run on."""
+    any_gpu = device == "auto" and ray_session.processors(ray, "GPU") > 0
+    return "GPU" if any_gpu or device.startswith("cuda") else "CPU"
 
 
 def _to_standard_error(text: str) -> None:
