@@ -71,7 +71,7 @@ class Engine:
 
     def _seen(self, job: Job, machines: Sequence[tuple[str, str]]) -> Plan:
         """Return a machine's plan; all others must see the same, of which they tell the fingerprints."""
-        asked = [(host, ray_session.on(self._ray, node, _fingerprints).remote(job)) for node, host in machines]
+        asked = [(host, ray_session.on(self._ray, node, _seen).remote(job)) for node, host in machines]
         seen = list(ray_session.answers(self._ray, asked))
         if not seen:
             raise ray_session.nothing_started(self._ray, self._name, _processor(job))
@@ -149,6 +149,7 @@ def _look(job: Job) -> Plan:
     return work.look(job)
 
 
-def _fingerprints(job: Job) -> tuple[str, str]:
-    plan = _look(job)
-    return plan.model, plan.data
+def _seen(job: Job) -> tuple[str, str]:
+    from isthmus.cluster import work
+
+    return work.seen(job)
