@@ -66,7 +66,7 @@ def seen(job: Job) -> tuple[str, str]:
     """
     if not places.is_url(job.model) and not os.path.exists(job.model):
         raise checks.not_seen("--model", job.model, places.host())
-    return _fingerprint_of_model(job.model), _fingerprint_of_data(job)
+    return fingerprint_of_model(job.model), fingerprint_of_data(job)
 
 
 def do(job: Job, part: Part) -> Done:
