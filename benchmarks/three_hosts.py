@@ -17,6 +17,8 @@ import argparse
 import contextlib
 import json
 import os
+import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -94,6 +96,7 @@ class Hosts:
             ip("-n", name, "route", "add", "default", "via", address(host))  # Ray asks which way it would go out
             (self.folder / host).mkdir(exist_ok=True)
         Path("/tmp/ray").mkdir(exist_ok=True)
+        (self.folder / "token").write_text(secrets.token_hex(32))
 
     def link(self, host: str, state: str) -> None:
         """Set a host's link to the switch "up" or "down"."""
@@ -109,6 +112,9 @@ class Hosts:
             "OMP_NUM_THREADS": "1",
             "GLOO_SOCKET_IFNAME": "eth0",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",
+            "RAY_AUTH_MODE": "token",  # a cluster takes a token by itself once there is one, and its machines do not
+            "RAY_AUTH_TOKEN_PATH": str(self.folder / "token"),
         }
         return subprocess.Popen([*order, *words], env=environment, text=True, **files)
 
@@ -127,6 +133,12 @@ class Hosts:
             ["ip", "netns", "pids", namespace(host)], capture_output=True, text=True, check=False
         ).stdout
         return [int(word) for word in found.split()]
+
+    def listening(self, host: str) -> str:
+        """Return what ``ss`` says of the ports that are open on a host."""
+        return subprocess.run(
+            ["ip", "netns", "exec", namespace(host), "ss", "-ltnpH"], capture_output=True, text=True, check=False
+        ).stdout
 
     def remove(self) -> None:
         """End all processes of all hosts, and remove the hosts and the switch."""
@@ -166,7 +178,8 @@ def ray_cluster(hosts: Hosts) -> Iterator[str]:
                 role = (f"--address={address(HOSTS[0])}:{PORT}",)
             order = (sys.executable, "-m", "ray.scripts.scripts", "start", f"--node-ip-address={address(host)}")
             hosts.start(host, *order, *role, *common, **files)
-            time.sleep(1 if host != HOSTS[0] else 20)
+            if host == HOSTS[0]:
+                wait(lambda: f":{PORT} " in hosts.listening(HOSTS[0]))
         try:
             yield f"{address(HOSTS[0])}:{PORT}"
         finally:
@@ -181,6 +194,7 @@ def job(hosts: Hosts, folder: Path, found: dict[str, Any]) -> None:
     with ray_cluster(hosts) as cluster:
         alive = [sys.executable, __file__, "--child", "alive", "--address", cluster]
         found["hosts_of_ray"] = json.loads(_said(hosts.start(HOSTS[0], *alive, stdout=subprocess.PIPE)))["hosts"]
+        found["open_ports_with_ray"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
         hidden = ("encode", str(hosts.hidden / "x.npy"), "-m", str(folder / "m.safetensors"))
         order = ("-m", "isthmus", *hidden, "-o", f"{folder}/never/", "--cluster", cluster)
         refused = hosts.start(HOSTS[0], sys.executable, *order, stderr=subprocess.PIPE)
@@ -205,6 +219,17 @@ def job(hosts: Hosts, folder: Path, found: dict[str, Any]) -> None:
         "parts_begun_by": {host: sum(host in by for by in begins.values()) for host in HOSTS},
         "parts_done_again": {str(number): by for number, by in begins.items() if len(by) > 1},
     }
+
+
+def open_ports(said: str) -> list[str]:
+    """Return who listens where, of what ``ss`` says; ports at random are told as such."""
+    found = set()
+    for line in said.splitlines():
+        address_of, port = line.split()[3].rsplit(":", 1)
+        who = re.search(r'"([^"]+)"', line)
+        named = port if int(port) in (PORT, MEETING, 10001) else "10002-19999" if int(port) < 20000 else "at random"
+        found.add(f"{who[1] if who else 'system'} on {address_of}, {named}")
+    return sorted(found)
 
 
 def _said(process: subprocess.Popen[str]) -> str:
@@ -272,6 +297,7 @@ def training(hosts: Hosts, folder: Path, found: dict[str, Any], epochs: int) -> 
     checkpoint = cut.with_name(cut.name + ".checkpoint")
     wait(checkpoint.exists)
     time.sleep(2)
+    found["open_ports_with_torchrun"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
     hosts.link(CUT, "down")
     at = time.monotonic()
     found["cut_off"] = _ended(begun) | {"seconds_after_the_cut": round(time.monotonic() - at, 1)}
@@ -327,6 +353,7 @@ def main() -> int:
         return child(options)
     if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
         raise SystemExit("three_hosts.py needs root, ip (of iproute2) and unshare: it makes network namespaces.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that hosts are removed then, too
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="isthmus-hosts-") as name:
         folder = Path(name)
