@@ -2,6 +2,7 @@
 
 from isthmus.checks.classify import *  # noqa: F403
 from isthmus.checks.cluster import *  # noqa: F403
+from isthmus.checks.clusters import *  # noqa: F403
 from isthmus.checks.coding import *  # noqa: F403
 from isthmus.checks.data import *  # noqa: F403
 from isthmus.checks.detect import *  # noqa: F403

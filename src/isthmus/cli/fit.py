@@ -40,6 +40,8 @@ def fit(
     resume: bool = False,
     checkpoint_every: float = EVERY,
     rank_timeout: float = watch.TIMEOUT,
+    cluster: str | None = None,
+    workers: int | None = None,
     force: bool = False,
     threads: int | None = None,
     parameters: Mapping[str, Any],
@@ -82,12 +84,18 @@ def fit(
         Seconds after which a checkpoint is written inside an epoch, too.
     rank_timeout : float
         With torchrun: seconds without a sign of a process after which it is lost, and the run ends.
+    cluster : {ADDRESS}
+        Train on a Ray cluster, all of whose machines see the data and the output: ray://HOST:PORT, HOST:PORT, auto
+        for the one of which this machine is part, local for one of this machine alone.
+    workers : int
+        With --cluster: how many processes train together; by default one for each GPU, or for each processor.
 
     Examples
     --------
     isthmus fit digits
     isthmus fit photos/ -o photos.safetensors --latent-dim 64 --max-seconds 600
     isthmus fit survey.csv --labels class --model denoising-autoencoder --set corruption=masking
+    isthmus fit events/ -o /shared/m.safetensors --cluster auto --workers 16
     """
     from isthmus.checks.parameters import number
     from isthmus.training import distributed
@@ -100,6 +108,10 @@ def fit(
     estimator.check_parameters()
     for flag, seconds in {"--checkpoint-every": checkpoint_every, "--rank-timeout": rank_timeout}.items():
         number("isthmus", flag, seconds, low=0, above=True)
+    if workers is not None and cluster is None:
+        raise ParameterError("--workers goes with --cluster; torchrun --nproc-per-node does the same on this machine.")
+    if cluster is not None and not dry_run:
+        raise SystemExit(_fit_on_cluster(terminal.command, cluster, workers, estimator.device))
     distributed.start(device_named("isthmus", estimator.device), rank_timeout)
     path = Path(output)
     if launch.is_first():
@@ -155,6 +167,16 @@ def make(name: str, texts: Mapping[str, Any], settings: Sequence[str]) -> Model:
     cls = registry.model_class(name)
     given = {key: text for key, text in texts.items() if text is not None} | registry.pairs(settings)
     return cls(**{"random_state": SEED, **registry.parse(cls, given)})
+
+
+def _fit_on_cluster(command: str, address: str, workers: int | None, device: str) -> int:
+    """Run a command in processes of a cluster, which print what it prints; return its exit code."""
+    from isthmus.checks.parameters import integer
+    from isthmus.cluster import ray_training
+
+    integer("isthmus", "--workers", workers, low=1, optional=True)
+    given = ray_training.without(command, "--cluster", "--workers")
+    return ray_training.fit(given, workers=workers, address=address, device=device)
 
 
 def _settings(

@@ -66,9 +66,9 @@ class Window(Store):
         """Return a window of some columns."""
         return Window(self.store.select(names), self.start, self.start + self.length)
 
-    def sizes(self) -> list[tuple[int, int]]:
+    def sides(self) -> np.ndarray:
         """Return height and width of every image."""
-        return self.store.sizes()[self.start : self.start + self.length]
+        return self.store.sides()[self.start : self.start + self.length]
 
 
 class Input(ABC):

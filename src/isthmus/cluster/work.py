@@ -19,7 +19,7 @@ from isthmus.cluster.plan import Done, Job, Part, Plan, cut, part_name
 from isthmus.cluster.verbs import VERBS, Verb
 from isthmus.errors import IsthmusError, OutOfMemoryError
 
-__all__ = ["do", "look"]
+__all__ = ["do", "look", "seen"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,19 @@ def look(job: Job) -> Plan:
         verb.prepare(records, n)
     notes = tuple(dict.fromkeys([*verb.terminal.said, *heard]))  # type: ignore[attr-defined]
     return Plan(n, parts, fingerprint_of_model(job.model), fingerprint_of_data(job), verb.suffix, notes)
+
+
+def seen(job: Job) -> tuple[str, str]:
+    """Return the fingerprints of a job's model and data, as seen by the worker that is asked, which opens neither.
+
+    Raises
+    ------
+    IsthmusError
+        A path is not seen from here.
+    """
+    if not places.is_url(job.model) and not os.path.exists(job.model):
+        raise checks.not_seen("--model", job.model, places.host())
+    return fingerprint_of_model(job.model), fingerprint_of_data(job)
 
 
 def do(job: Job, part: Part) -> Done:
