@@ -76,10 +76,11 @@ def statistics(rank: int) -> dict[str, float]:
     mine = slice(0, 5) if rank == 0 else slice(5, 8)
     found = {}
 
-    def compare(name: str, together: Any, alone: Any) -> None:
+    def compare(name: str, together: Any, alone: Any, *, counts: bool = True) -> None:
         own, whole = x[mine].clone().requires_grad_(), x.clone().requires_grad_()
-        with ranks.taking(ranks.Turn(True)):
-            part, all_of_it = together(own), alone(whole)
+        with ranks.taking(ranks.Turn(counts)):
+            part = float(counts) * together(own)
+        all_of_it = alone(whole)
         (mean_slope,) = torch.autograd.grad(part, own)
         (its,) = torch.autograd.grad(all_of_it, whole)
         total = part.detach().clone()
@@ -109,6 +110,13 @@ def statistics(rank: int) -> dict[str, float]:
         "slope of a slope",
         lambda x: slopes_of_slopes(norm, x, slope[mine]),
         lambda x: slopes_of_slopes(reference, x, slope),
+    )
+
+    compare(  # and where the second rank goes along without a record that counts
+        "slope of a slope of the first rank's",
+        lambda x: slopes_of_slopes(norm, x, slope[mine]),
+        lambda x: slopes_of_slopes(reference, x[:5], slope[:5]),
+        counts=rank == 0,
     )
 
     def of_some(x: Tensor) -> Tensor:

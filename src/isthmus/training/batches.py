@@ -403,20 +403,21 @@ class GroupedBatches(Batches):
             sizes = batch_sizes(len(rows), self._limit(size, batch_size))
             pieces += np.split(shuffled, np.cumsum(sizes)[:-1])
         for i in torch.randperm(len(pieces), generator=generator).tolist():
-            yield self._batch(pieces[i][share])
+            yield self._batch(pieces[i], share)
 
     def in_order(self, batch_size: int, share: slice = ALL) -> Iterator[Batch]:  # noqa: D102
         for size, rows in self.groups:
             limit = self._limit(size, batch_size)
             for i in range(0, len(rows), limit):
-                yield self._batch(rows[i : i + limit][share])
+                yield self._batch(rows[i : i + limit], share)
 
     def read_rows(self, rows: np.ndarray) -> Tensor:  # noqa: D102
         return torch.from_numpy(np.stack(list(self.read(rows)))).to(self.device)
 
-    def _batch(self, rows: np.ndarray) -> Batch:
-        rows = np.sort(rows)
-        return self.read_rows(rows) if len(rows) else torch.empty(0), torch.from_numpy(rows)
+    def _batch(self, piece: np.ndarray, share: slice) -> Batch:
+        rows = np.sort(piece[share])
+        records = self.read_rows(rows) if len(rows) else self.read_rows(piece[:1])[:0]  # of none the size is known
+        return records, torch.from_numpy(rows)
 
 
 class PairedBatches(Batches):

@@ -289,7 +289,7 @@ class Engine:
                 continue
             if batch is None:
                 return
-            yield _Part(batch, True) if len(batch[1]) else _nothing(source)
+            yield _Part(batch, True) if len(batch[1]) else _nothing(source, batch[0])
 
     def _step(self, part: _Part, share: float, rng: torch.Generator) -> tuple[dict[str, Tensor], int]:
         """Move each player whose turn it is; return every named term, and of how many records it is the mean."""
@@ -325,7 +325,7 @@ class Engine:
                 return self._turn_together(player, part, rng, share, turn)
             except (MemoryError, RuntimeError) as error:
                 self._note_failure(error)
-            return self._turn_without_memory(player, rng, share, turn)
+            return self._turn_without_memory(player, part.batch[0], rng, share, turn)
         terms = self._terms(player, part.batch, self.batches, rng, share)
         total = _sum(terms)
         gradients = None
@@ -333,11 +333,13 @@ class Engine:
             gradients = torch.autograd.grad(total, self.parameters[player.name], allow_unused=True)
         return _Turned(terms, gradients, len(part.batch[1]))
 
-    def _turn_without_memory(self, player: Player, rng: torch.Generator, share: float, turn: ranks.Turn) -> _Turned:
+    def _turn_without_memory(
+        self, player: Player, records: Tensor, rng: torch.Generator, share: float, turn: ranks.Turn
+    ) -> _Turned:
         """Take a turn again, since the others cannot go on without this rank; they hear of it in the next exchange."""
         turn.again()
         try:
-            return self._turn_together(player, _nothing(self.batches), rng, share, turn)
+            return self._turn_together(player, _nothing(self.batches, records), rng, share, turn)
         except (MemoryError, RuntimeError) as error:
             self._note_failure(error)
             raise OutOfMemoryError(ONE_RECORD) from error
@@ -610,10 +612,13 @@ def _laid_out_as(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
     return torch.empty_like(parameter).copy_(gradient)
 
 
-def _nothing(source: Batches) -> _Part:
-    """Return a record that does not count."""
+def _nothing(source: Batches, like: Tensor | None = None) -> _Part:
+    """Return a record that does not count, of the size of others."""
     first = source.rows[:1]
-    return _Part((source.read_rows(first), torch.from_numpy(first).to(source.device)), False)
+    record = source.read_rows(first)
+    if like is not None and like.ndim == record.ndim and like.shape[1:] != record.shape[1:]:
+        record = like.new_zeros(1, *like.shape[1:])
+    return _Part((record, torch.from_numpy(first).to(source.device)), False)
 
 
 def _sum(terms: dict[str, Tensor]) -> Tensor:
