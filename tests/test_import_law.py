@@ -36,7 +36,9 @@ LAW: dict[str, set[str]] = {
     "plain": set(),
     "version": set(),
     "idx": set(),
-    "ranks": set(),
+    "launch": set(),
+    "watch": {"errors", "launch"},
+    "ranks": {"watch"},
     "capabilities": set(),
     "errors": {"plain"},
     "checks": {"capabilities", "errors", "plain"},
@@ -53,7 +55,7 @@ LAW: dict[str, set[str]] = {
     "preprocessing": {"errors", "checks", "data", "documents"},
     "training": {
         *("errors", "bar", "checks", "data", "documents", "metrics", "artifact", "networks", "plain", "preprocessing"),
-        *("ranks", "telling"),
+        *("ranks", "telling", "launch", "watch"),
     },
     "description": {"errors", "checks", "documents"},
     "gradients": {"errors", "data"},
@@ -66,13 +68,15 @@ LAW: dict[str, set[str]] = {
     "fitting": {"checks", "data", "errors", "preprocessing", "telling", "training", "version"},
     "base": {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "encoded", "fitting"),
-        *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version"),
+        *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version", "watch"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "fitting", "graph", "layout", "version"},
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
-    "cli": _BELOW_MODELS | {"bar", "coding", "files", "models", "peers", "tasks", "report", "version", "__init__"},
+    "cli": _BELOW_MODELS
+    | {"bar", "coding", "files", "models", "peers", "tasks", "report", "version", "__init__"}
+    | {"launch", "watch"},
     "__main__": {"cli"},
     "__init__": {"coding", "loading", "models", "report", "version"},
 }

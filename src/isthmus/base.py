@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training
+from isthmus import artifact, checks, documents, likelihood_choice, preprocessing, telling, training, watch
 from isthmus import data as isthmus_data
 from isthmus.data import Data, Schema
 from isthmus.density import RECORDS, CodeDensity
@@ -303,6 +303,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     # ------------------------------------------------------------------ fit
 
     @telling.learns
+    @watch.watched()
     def fit(
         self,
         X: Any,
@@ -342,10 +343,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         TrainingError
             Losses stayed non-finite after every remedy. The best weights are in the model all the same, and
             ``provenance_["best_epoch"]`` says of which epoch; 0 where no epoch was any good.
+        LostRankError
+            Under ``torchrun``: another of the processes is lost, or was stopped by an error of its own.
         """
         self.check_parameters()
-        device_named(type(self).__name__, self.device)  # before records are read, which may take long
-        seed = seed_to_fit(self.random_state, self.device)
+        seed = seed_to_fit(self.random_state, self.device)  # before records are read, which may take long
         command = f"{constructor_call(self, random_state=seed, verbose=0)}.fit(X)"
         run = Fit(self, X, y, seed=seed, validation=validation, command=command)
         run.prepare()
@@ -1011,7 +1013,7 @@ def seed_of(random_state: Any) -> int:
 
 def seed_to_fit(random_state: Any, device: str = "auto") -> int:
     """Return the seed of a fit: that of the first of the processes that train together."""
-    distributed.start(device_named("fit", device).type)
+    distributed.start(device_named("fit", device))
     return distributed.first_seed(seed_of(random_state))
 
 

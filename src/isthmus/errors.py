@@ -15,6 +15,7 @@ __all__ = [
     "FormatNumberError",
     "IsthmusError",
     "IsthmusWarning",
+    "LostRankError",
     "OutOfMemoryError",
     "OutputExistsError",
     "OutputInUseError",
@@ -100,6 +101,12 @@ class OutOfMemoryError(IsthmusError, MemoryError):
 
 class TrainingError(IsthmusError, ArithmeticError):
     """Training could not go on: values stayed non-finite after every remedy."""
+
+    exit_code = 1
+
+
+class LostRankError(IsthmusError, ConnectionError):
+    """One of the processes that train together is lost: killed, frozen, cut off, or stopped by an error of its own."""
 
     exit_code = 1
 

@@ -140,7 +140,7 @@ class Fit:
         """Give a model with preprocessing new networks, started at the records, and let it learn what it must first."""
         model = self.model
         device = device_named(type(model).__name__, model.device)
-        distributed.start(device.type)
+        distributed.start(device)
         model.module_ = model.new_module(self.seed).to(device)
         model.n_records_, model.history_ = len(self.rows), []
         self._start_at_the_mean()

@@ -17,7 +17,7 @@ from typing import Any
 
 import typer
 
-from isthmus import __version__, plain
+from isthmus import __version__, launch, plain, watch
 from isthmus.cli import docstrings
 from isthmus.cli.commands import COMMON, NO_RECORDS, Flag, add_command, flags_of_function
 from isthmus.cli.terminal import Interrupted, drop_output, ending_signals
@@ -118,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--debug" in given:
                 traceback.print_exc()
             sentence, code = explain(error)
-            print(f"isthmus: {plain.sentence(sentence.removeprefix('isthmus: '))}", file=sys.stderr)
+            if watch.speaks(error):
+                print(f"isthmus: {plain.sentence(sentence.removeprefix('isthmus: '))}", file=sys.stderr)
     return 128 + received[0] if code == INTERRUPTED and received else code
 
 
@@ -183,7 +184,8 @@ def _warnings_as_notes() -> Iterator[None]:
     """Print warnings as sentences, without the line of code that they come from."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(plain.sentence(f"note: {message}"), file=sys.stderr)
+        if launch.is_first():
+            print(plain.sentence(f"note: {message}"), file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 import typer
 
-from isthmus import files
+from isthmus import files, launch, watch
 from isthmus.cli import docstrings, outputs
 from isthmus.cli.terminal import Interrupted, Result, Terminal
+from isthmus.errors import ParameterError
 
 __all__ = ["COMMON", "NO_RECORDS", "Flag", "add_command", "flags_of_function"]
 
@@ -45,6 +46,7 @@ COMMON = {
 }
 GUARD = "Put an apostrophe before text in .csv and .tsv that a spreadsheet would run as a formula (=, +, -, @)."
 NO_RECORDS = ("archive", "compress", "decompress", "fit_codec")  # functions about bytes, for which no torch is loaded
+TOGETHER = ("fit",)  # functions that the processes of torchrun run together
 NO_TABLES = (
     *NO_RECORDS,
     "fit",
@@ -189,7 +191,12 @@ def add_command(
     flags = [*own, *(flag for group in groups.values() for flag in group), *guard, *common]
 
     def run(**values: Any) -> None:
-        terminal = Terminal(json=values.pop("json"), quiet=values.pop("quiet"), command=command)
+        silent = not launch.is_first()
+        terminal = Terminal(json=values.pop("json"), quiet=values.pop("quiet"), command=command, silent=silent)
+        if function.__name__ not in TOGETHER and launch.size() > 1:
+            raise ParameterError(
+                f"{command} is for one process; each of the {launch.size()} that torchrun started would do the same."
+            )
         outputs.GUARD_FORMULAS.set(values.pop("guard_formulas", False))
         del values["debug"]  # looked at by the caller, who turns errors into sentences
         for group, members in groups.items():
@@ -201,7 +208,7 @@ def add_command(
         if values.get("threads") is not None:
             _use_threads(values["threads"], of_torch=of_records)
         try:
-            with files.claims():
+            with files.claims(), watch.watched():
                 result = (_told if of_records else _done)(function, terminal, values)
             terminal.show(result)
         except KeyboardInterrupt as stop:

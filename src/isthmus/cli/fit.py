@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isthmus import files
+from isthmus import files, launch, watch
 from isthmus.cli import inputs, inspection, outputs, registry, scoring
 from isthmus.cli.terminal import Result, Terminal, counted, plain_json, shape_words
-from isthmus.errors import OutputExistsError, ParameterError, TrainingError
+from isthmus.errors import LostRankError, OutputExistsError, ParameterError, TrainingError
 
 if TYPE_CHECKING:
     from isthmus.base import Model
@@ -22,6 +22,7 @@ __all__ = ["check_checkpoint", "fit", "keeping", "make", "progress"]
 
 SEED = 0  # of a run that names none, so that its command makes the same model again
 PAUSE = 20  # times that writing a checkpoint took, before the next one
+EVERY = 300.0  # seconds of training that a run which dies may lose
 
 
 def fit(
@@ -37,6 +38,8 @@ def fit(
     test: float = inputs.HELD_OUT,
     validation: str | None = None,
     resume: bool = False,
+    checkpoint_every: float = EVERY,
+    rank_timeout: float = watch.TIMEOUT,
     force: bool = False,
     threads: int | None = None,
     parameters: Mapping[str, Any],
@@ -75,6 +78,10 @@ def fit(
         Records that early stopping looks at: a share of the others, or a file, folder or set.
     resume : bool
         Go on from the checkpoint of an interrupted run of the same command.
+    checkpoint_every : float
+        Seconds after which a checkpoint is written inside an epoch, too.
+    rank_timeout : float
+        With torchrun: seconds without a sign of a process after which it is lost, and the run ends.
 
     Examples
     --------
@@ -82,21 +89,35 @@ def fit(
     isthmus fit photos/ -o photos.safetensors --latent-dim 64 --max-seconds 600
     isthmus fit survey.csv --labels class --model denoising-autoencoder --set corruption=masking
     """
+    from isthmus.checks.parameters import number
+    from isthmus.training import distributed
+    from isthmus.training.devices import device_named
+
     estimator = make(model, parameters, set_ or [])
     settings = _settings(estimator, data, model, output, test, validation, opening)
     if print_config:
         return Result(settings, _as_json(settings), exact=True)
     estimator.check_parameters()
-    path = outputs.check_file_output(output, force or dry_run, hold=not dry_run)
+    for flag, seconds in {"--checkpoint-every": checkpoint_every, "--rank-timeout": rank_timeout}.items():
+        number("isthmus", flag, seconds, low=0, above=True)
+    distributed.start(device_named("isthmus", estimator.device), rank_timeout)
+    path = Path(output)
+    if launch.is_first():
+        path = outputs.check_file_output(output, force or dry_run, hold=not dry_run)
     checkpoint = files.sibling(path, ".checkpoint")
-    check_checkpoint(checkpoint, resume=resume, force=force or dry_run)
+    resume = _goes_on(checkpoint, resume=resume, force=force or dry_run)
     records = inputs.open_data(terminal, data, opening)
     train, held_out = inputs.split(records, test, estimator.random_state)
     callbacks: list[Any] = [] if terminal.quiet else [progress()]
     judged = _validation(terminal, validation, opening, records)
     if dry_run:
         return _forecast(terminal, estimator, train, held_out, judged, callbacks, settings)
+    callbacks.append(_sparing_checkpoint(checkpoint, checkpoint_every))
     stopped = _train(estimator, train, judged, callbacks, checkpoint, resume=resume)
+    distributed.leave()
+    if not launch.is_first():
+        watch.wait_for_first()
+        return Result({})
     scores = _score(terminal, estimator, train, held_out)
     remembered = inputs.to_remember(opening)
     estimator.provenance_ |= {"command": terminal.command, "opening": remembered}
@@ -119,7 +140,6 @@ def _train(
     estimator: Model, train: Data, validation: Any, callbacks: Sequence[Any], checkpoint: Path, *, resume: bool
 ) -> TrainingError | None:
     """Fit a model; return why it stopped, where it diverged and has a best epoch to fall back on."""
-    callbacks = [*callbacks, _sparing_checkpoint(checkpoint)]
     with keeping(checkpoint, "before the end of the first epoch"):
         try:
             estimator.fit(train, validation=validation, callbacks=callbacks, resume=checkpoint if resume else None)
@@ -160,6 +180,17 @@ def _as_json(settings: dict[str, Any]) -> list[str]:
     return json.dumps(plain_json(settings), indent=2, ensure_ascii=False).splitlines()
 
 
+def _goes_on(checkpoint: Path, *, resume: bool, force: bool) -> bool:
+    """Tell whether this run goes on from a checkpoint; a run that torchrun has started again goes on from its own."""
+    from isthmus.training import checkpoints, distributed
+
+    if launch.is_first():
+        if launch.restarts() and checkpoint.exists() and checkpoints.run_of(checkpoint) == launch.run():
+            resume = True
+        check_checkpoint(checkpoint, resume=resume, force=force)
+    return bool(distributed.first_says(resume))
+
+
 def check_checkpoint(checkpoint: Path, *, resume: bool, force: bool) -> None:
     """Refuse to overwrite the checkpoint of an interrupted run, or to go on from one that is not there."""
     if resume and not checkpoint.exists():
@@ -177,21 +208,24 @@ def progress() -> Any:
     return ShowProgress()
 
 
-def _sparing_checkpoint(path: Path) -> Any:
+def _sparing_checkpoint(path: Path, seconds: float) -> Any:
     """Return a callback that writes a checkpoint after the first epoch, and then so seldom that it costs little."""
-    from isthmus.training import Checkpoint
+    from isthmus.training import Checkpoint, distributed
 
     class SparingCheckpoint(Checkpoint):
         next_time = 0.0
 
         def on_epoch(self, state: FitState) -> None:
-            begun = time.perf_counter()
-            if begun >= self.next_time:
-                state.checkpoint(self.path)
-                done = time.perf_counter()
-                self.next_time = done + PAUSE * (done - begun)
+            if distributed.first_says(time.perf_counter() >= self.next_time):
+                self.write(state)
 
-    return SparingCheckpoint(path)
+        def write(self, state: FitState) -> None:
+            begun = time.perf_counter()
+            super().write(state)
+            done = time.perf_counter()
+            self.next_time = done + PAUSE * (done - begun)
+
+    return SparingCheckpoint(path, seconds=seconds)
 
 
 @contextmanager
@@ -205,8 +239,14 @@ def keeping(checkpoint: Path, too_soon: str) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"interrupted; {checkpoint} is kept: go on with the same command and --resume"
         ) from error
+    except LostRankError as error:
+        said = str(error).rstrip(".")
+        if not checkpoint.exists():
+            raise LostRankError(f"{said}; it was {too_soon}, and there is no checkpoint.") from error
+        raise LostRankError(f"{said}; {checkpoint} is kept: go on with the same command and --resume.") from error
     except TrainingError:
-        checkpoint.unlink(missing_ok=True)
+        if launch.is_first():
+            checkpoint.unlink(missing_ok=True)
         raise
 
 

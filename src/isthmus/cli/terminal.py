@@ -134,15 +134,18 @@ class Terminal:
         Whether only the result and errors are printed.
     command : str
         As a person typed it.
+    silent : bool
+        Whether nothing at all is printed: another process of the same run does so.
     """
 
     json: bool = False
     quiet: bool = False
     command: str = "isthmus"
+    silent: bool = False
 
     def say(self, *sentences: str) -> None:
         """Tell a person something on the way."""
-        if not self.quiet:
+        if not self.quiet and not self.silent:
             for sentence in sentences:
                 print(plain.sentence(sentence), file=sys.stderr, flush=True)
 
@@ -160,7 +163,7 @@ class Terminal:
         callable
             Is told the bytes so far.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or self.silent or not sys.stderr.isatty():
             yield lambda _: None
             return
         read, ended = 0, Event()
@@ -188,6 +191,8 @@ class Terminal:
 
     def show(self, result: Result) -> None:
         """Print the result of a verb."""
+        if self.silent:
+            return
         if self.json:
             # Where the output takes no other characters than those of ASCII, only JSON's own notation keeps it JSON.
             ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isthmus.errors import UnavailableError
+from isthmus.training import distributed
 
 __all__ = ["Callback", "FitState", "MLflow", "TensorBoard"]
+
+LOOKS = 20  # at the clock, between two checkpoints
 
 
 @dataclass
@@ -22,6 +26,8 @@ class FitState:
     ----------
     epoch : int
         Epochs finished.
+    step : int
+        Steps taken.
     max_epochs : float
         Epochs allowed.
     progress : float
@@ -32,10 +38,12 @@ class FitState:
     settings : dict
         Device, precision, threads, batch size, number of records and of weights.
     checkpoint : callable
-        ``checkpoint(path)`` writes everything that is needed to go on from here.
+        ``checkpoint(path)`` writes everything that is needed to go on from here, also in the middle of an epoch. Where
+        processes train together each of them must call it, and the first one writes.
     """
 
     epoch: int = 0
+    step: int = 0
     max_epochs: float = 0.0
     progress: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -53,6 +61,9 @@ class Callback:
 
     def on_progress(self, state: FitState) -> None:
         """React to progress, a few times a second during an epoch."""
+
+    def on_step(self, state: FitState) -> None:
+        """React to a step, from which a run could go on: one whose losses were finite."""
 
     def on_epoch(self, state: FitState) -> str | None:
         """React to the end of an epoch; return "stop" to end training."""
@@ -83,15 +94,41 @@ class Checkpoint(Callback):
         Where to; each one takes the place of the one before.
     every : int, default=1
         Epochs from one to the next.
+    seconds : float, optional
+        Write one inside an epoch, too, so long after the last; by default only at the end of epochs.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], every: int = 1, seconds: float | None = None) -> None:
         self.path = Path(path)
-        self.every = every
+        self.every, self.seconds = every, seconds
+
+    def on_start(self, state: FitState) -> None:
+        self._written = self._looked = time.perf_counter()
+        self._steps, self._ahead = 0, 1  # since the clock was looked at, and until it is next
+
+    def on_step(self, state: FitState) -> None:
+        if self.seconds is not None and self._is_due(self.seconds):
+            self.write(state)
 
     def on_epoch(self, state: FitState) -> None:
         if state.epoch % self.every == 0:
-            state.checkpoint(self.path)
+            self.write(state)
+
+    def write(self, state: FitState) -> None:
+        """Write one now."""
+        state.checkpoint(self.path)
+        self._written = time.perf_counter()
+
+    def _is_due(self, seconds: float) -> bool:
+        """Tell whether the first rank's clock says that it is time: looked at every few steps, for that takes talk."""
+        self._steps += 1
+        if self._steps < self._ahead:
+            return False
+        now = time.perf_counter()
+        ahead = self._steps * seconds / LOOKS / max(1e-9, now - self._looked)
+        self._ahead = int(distributed.first_says(max(1, min(2 * self._ahead, ahead))))
+        self._looked, self._steps = now, 0
+        return bool(distributed.first_says(now - self._written >= seconds))
 
 
 class TensorBoard(Callback):

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
+from isthmus import launch, watch
 from isthmus.ranks import device, is_first, rank, world
 
 __all__ = [
     "agree",
     "all_say",
     "any_says",
+    "collected",
     "first_says",
     "first_seed",
     "is_first",
+    "leave",
+    "of_first",
     "rank",
     "share",
     "start",
@@ -31,12 +41,42 @@ __all__ = [
     "world",
 ]
 
+BACKSTOP = 30  # timeouts that one exchange may take: a rank may be busy for long, and be no lost one
 
-def start(device_type: str) -> None:
-    """Join the other processes if ``torchrun`` started this one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_available() and not dist.is_initialized():
-        dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
-        atexit.register(_leave)  # a process that ends with the group's threads still at work aborts now and then
+
+def start(device: torch.device | str, timeout: float = watch.TIMEOUT) -> None:
+    """Join the other processes if ``torchrun`` started this one; where a group is there already, that is the one.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where this process trains.
+    timeout : float, default=60
+        Seconds without a sign of a rank until it is lost: see :mod:`isthmus.watch`.
+
+    Raises
+    ------
+    LostRankError
+        A rank did not arrive.
+    """
+    if launch.size() == 1 or not dist.is_available() or dist.is_initialized():
+        return
+    device, backstop = torch.device(device), timedelta(seconds=BACKSTOP * timeout)
+    store, rank, size = next(rendezvous("env://", timeout=backstop))
+    watch.join(store, rank, size, timeout)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    ranks = dist.PrefixStore(f"ranks/{launch.restarts()}", store)  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=ranks, rank=rank, world_size=size, timeout=backstop)
+    atexit.register(_leave)  # a process that ends with the group's threads still at work aborts now and then
+
+
+def leave() -> None:
+    """Part from the other processes, once all of them have come this far."""
+    if dist.is_initialized():
+        watch.meet()
+        _leave()
 
 
 def _leave() -> None:
@@ -57,7 +97,7 @@ def first_says(value: float) -> float:
     if world() == 1:
         return value
     told = torch.tensor([value], dtype=torch.float64, device=device())
-    dist.broadcast(told, 0)
+    watch.exchange(dist.broadcast, told, 0)
     return float(told)
 
 
@@ -66,7 +106,7 @@ def first_seed(seed: int) -> int:
     if world() == 1:
         return seed
     told = torch.tensor([seed], device=device())
-    dist.broadcast(told, 0)
+    watch.exchange(dist.broadcast, told, 0)
     return int(told)
 
 
@@ -75,7 +115,7 @@ def any_says(yes: bool) -> bool:
     if world() == 1:
         return yes
     votes = torch.tensor([int(yes)], device=device())
-    dist.all_reduce(votes)
+    watch.exchange(dist.all_reduce, votes)
     return int(votes) > 0
 
 
@@ -91,11 +131,11 @@ def union(numbers: Iterable[int]) -> list[int]:
         return own
     counts = torch.zeros(world(), dtype=torch.long, device=device())
     counts[rank()] = len(own)
-    dist.all_reduce(counts)
+    watch.exchange(dist.all_reduce, counts)
     found = torch.zeros(int(counts.sum()), dtype=torch.long, device=device())
     start = int(counts[: rank()].sum())
     found[start : start + len(own)] = torch.tensor(own, dtype=torch.long)
-    dist.all_reduce(found)
+    watch.exchange(dist.all_reduce, found)
     return sorted(set(found.tolist()))
 
 
@@ -108,8 +148,49 @@ def agree(*what: nn.Module | Tensor | None) -> None:
         for tensor in tensors:
             if tensor is not None and tensor.numel():
                 told = tensor.detach().to(device(), copy=True).contiguous()
-                dist.broadcast(told, 0)
+                watch.exchange(dist.broadcast, told, 0)
                 tensor.data.copy_(told)
+
+
+# ---------------------------------------------------------------------- what they tell each other
+
+
+def collected(own: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Return every rank's tensors by name, in the order of ranks; for checkpoints, on the processor."""
+    if world() == 1:
+        return [own]
+    mine = torch.frombuffer(bytearray(save(own)), dtype=torch.uint8)
+    sizes = torch.zeros(world(), dtype=torch.long, device=device())
+    sizes[rank()] = len(mine)
+    watch.exchange(dist.all_reduce, sizes)
+    longest = int(sizes.max())
+    padded = torch.nn.functional.pad(mine, (0, longest - len(mine))).to(device())
+    found = [torch.empty_like(padded) for _ in range(world())]
+    watch.exchange(dist.all_gather, found, padded)
+    both = zip(found, sizes.tolist(), strict=True)
+    return [load(each[:size].cpu().numpy().tobytes()) for each, size in both]
+
+
+@contextmanager
+def of_first(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
+    """Give every rank the first one's file, which others may not see: its name, or that of a copy."""
+    if world() == 1:
+        yield path
+        return
+    content = Path(path).read_bytes() if is_first() else b""
+    size = torch.tensor([len(content)], device=device())
+    watch.exchange(dist.broadcast, size, 0)
+    told = (
+        torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        if is_first()
+        else torch.empty(int(size), dtype=torch.uint8)
+    )
+    told = told.to(device())
+    watch.exchange(dist.broadcast, told, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, Path(path).name)
+        copy.write_bytes(told.cpu().numpy().tobytes())
+        yield path if is_first() else copy
 
 
 # ---------------------------------------------------------------------- sums
@@ -132,7 +213,7 @@ def summed(tensors: Sequence[Tensor | None], like: Sequence[Tensor], *, says: bo
     given = [torch.zeros_like(its) if each is None else each for each, its in zip(tensors, like, strict=True)]
     flags = given[0].new_tensor([*(float(each is not None) for each in tensors), float(says)])
     flat = torch.cat([*(each.flatten() for each in given), flags])
-    dist.all_reduce(flat)
+    watch.exchange(dist.all_reduce, flat)
     *pieces, flags = torch.split(flat, [*(each.numel() for each in given), len(flags)])
     *there, said = (flags > 0).tolist()
     found = [piece.view_as(its) if has else None for piece, its, has in zip(pieces, like, there, strict=True)]

@@ -16,6 +16,7 @@ with a record that does not count.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
@@ -37,6 +38,7 @@ from isthmus.training.precision import autocast, fast_float32
 from isthmus.training.schedules import constant, one_cycle
 from isthmus.training.step import Step
 from isthmus.training.stopping import EarlyStopping
+from isthmus.training.under_way import UnderWay
 
 __all__ = ["Engine"]
 
@@ -94,6 +96,9 @@ class Engine:
         }
         self.parameters = {player.name: list(player.parameters()) for player in players}
         self.best: dict[str, Tensor] | None = None
+        self.origin: dict[str, Tensor] = {}  # the first weights
+        self.origin_epoch = 0
+        self.under_way: UnderWay | None = None
         self.kept_epoch = 0
         self.state = FitState(max_epochs=plan.budget.epochs, checkpoint=self.save_checkpoint)
         # A look at a loss makes a GPU wait for its queue; on a processor it is free. Ranks wait for each other anyway.
@@ -122,8 +127,9 @@ class Engine:
         distributed.agree(self.module, self.batches.labels, None if self.held_out is None else self.held_out.labels)
         self.started = time.perf_counter() - self.progress.seconds
         self.next_look = 0.0
-        self.origin, self.origin_epoch = self._snapshot(), self.progress.epoch
-        self.kept_epoch = self.origin_epoch
+        self.kept_epoch = self.progress.epoch
+        if not self.origin:
+            self.origin, self.origin_epoch = self._snapshot(), self.progress.epoch
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             # Layers such as dropout draw from torch's global generator: lend it, seeded, and give it back untouched.
@@ -200,11 +206,12 @@ class Engine:
     def _epoch(self) -> None:
         """Train one epoch; start it again from its beginning after going back or running out of memory."""
         p = self.progress
-        good = self._snapshot()
-        step = p.step
+        if self.under_way is None:
+            self.under_way = UnderWay(self._snapshot(), p.step)
+        good, step = self.under_way.good, self.under_way.step
         while True:
             try:
-                terms = self._train()
+                terms = self._train(self.under_way)
                 break
             except _NotFiniteError as problem:
                 self._go_back(good, step, problem)
@@ -212,6 +219,8 @@ class Engine:
                 raise
             except (MemoryError, RuntimeError) as error:
                 self._halve_batch(good, step, error)
+            self.under_way = UnderWay(good, step)
+        self.under_way = None
         p.epoch += 1
         p.seconds = time.perf_counter() - self.started
         record: dict[str, Any] = {"epoch": p.epoch, "seconds": p.seconds, "learning_rate": self._rate()}
@@ -231,16 +240,17 @@ class Engine:
         p.history.append(record)
         self.kept_epoch = p.epoch
 
-    def _train(self) -> dict[str, Tensor]:
-        """Take every step of one epoch (or of the budget's rest); return each term's mean over records."""
+    def _train(self, at: UnderWay) -> dict[str, Tensor]:
+        """Take every step that is left of one epoch (or of the budget); return each term's mean over records."""
         p = self.progress
         torch.manual_seed(noise_generator(self.plan.seed, 2 * p.epoch).initial_seed())
         order = epoch_generator(self.plan.seed, 2 * p.epoch)
-        rng = noise_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
-        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        seen, problem = 0, None
+        rng = self.rng = noise_generator(self.plan.seed, 2 * p.epoch + 1, self.device)
+        at.take_up(rng, self.module)
+        problem = None
         self.module.train()
-        for part in self._parts(self.batches, self.batches.epoch(p.batch_size, order, distributed.share())):
+        batches = self.batches.epoch(p.batch_size, order, distributed.share())
+        for part in itertools.islice(self._parts(self.batches, batches), at.done, None):
             share = self._share()
             if share >= 1.0 and p.step > 0:
                 break
@@ -252,17 +262,18 @@ class Engine:
                     raise problem
             else:
                 p.bad = 0
-                for name, term in terms.items():
-                    sums[name] += term.detach() * count
-                seen += count
+                at.add(terms, count)
             p.step += 1
+            at.done += 1
             self._show_progress(share)
+            if p.bad == 0:
+                self._tell_step()
         if distributed.any_says(self.failed):
             raise _MemoryRanOutError
         distributed.agree(*self.module.buffers())  # of networks of the user's own, which know of no other rank
-        if not seen and problem is not None:  # an epoch of fewer steps than may be skipped
+        if not at.seen and problem is not None:  # an epoch of fewer steps than may be skipped
             raise problem
-        return {name: total / max(1, seen) for name, total in sums.items()}
+        return {name: total / max(1, at.seen) for name, total in at.sums.items()}
 
     def _parts(self, source: Batches, batches: Iterator[Batch]) -> Iterator[_Part]:
         """Yield this rank's part of every batch; of one that it has nothing of, or no memory for, none that counts."""
@@ -395,6 +406,11 @@ class Engine:
             for callback in self.callbacks:
                 callback.on_progress(self.state)
 
+    def _tell_step(self) -> None:
+        self.state.step = self.progress.step
+        for callback in self.callbacks:
+            callback.on_step(self.state)
+
     def _rate(self) -> float:
         """Return the peak rate times its factor, of the first optimiser of the first player."""
         return self.optimizers[self.players[0].name][0].rate
@@ -513,13 +529,23 @@ class Engine:
             self.kept_epoch = self.progress.best_epoch
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`load_checkpoint` needs to go on, bit for bit."""
+        """Write all that :meth:`load_checkpoint` needs to go on, bit for bit; every rank must call this.
+
+        Nothing is written where the run is about to go back, for weights that are not finite or for memory: then the
+        checkpoint before is better.
+        """
+        p, at = self.progress, self.under_way
+        p.seconds = time.perf_counter() - self.started
         tensors = self._snapshot() | {f"best.{n}": t for n, t in (self.best or {}).items()}
-        if distributed.is_first():
-            checkpoints.write(path, tensors, self.progress, self.plan)
+        if at is not None:
+            if distributed.any_says(self.failed):
+                return
+            tensors |= at.tensors(self.rng, self.module)
+        if distributed.is_first() and all(torch.isfinite(t.float()).all() for t in self.module.state_dict().values()):
+            checkpoints.write(path, tensors, p, self.plan, None if at is None else at.document())
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint of a run with the same plan.
+        """Go on from a checkpoint of a run with the same plan: that of the first rank, if there are several.
 
         Raises
         ------
@@ -528,12 +554,22 @@ class Engine:
         ArtifactError
             The file is damaged.
         """
-        tensors, progress = checkpoints.read(path, self.plan, self.module)
+        with distributed.of_first(path) as file:
+            tensors, progress, document = checkpoints.read(file, self.plan, self.module)
+        distributed.agree(self.module)
+        self.origin = self._snapshot()
         with artifact.understanding(path):
             self.progress = documents.read(Progress, progress, "progress")
             if min(self.progress.batch_size - 1, self.progress.epoch, self.progress.step) < 0:
                 raise ArtifactError("progress must count epochs, steps and records")
             self._restore(tensors)
+            if document is not None:
+                self.under_way = UnderWay.read(document, tensors, self.device)
+        if self.under_way is not None and not self.under_way.own:
+            self.progress.notes.append(
+                f"epoch {self.progress.epoch + 1} was begun by another number of processes or on another kind of "
+                f"device, and went on with other noise"
+            )
         if self.progress.best is not None:
             self.stopping.best, self.stopping.best_epoch = self.progress.best, self.progress.best_epoch
         self.best = _under("best.", tensors) or None

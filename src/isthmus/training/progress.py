@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from isthmus import plain
 from isthmus.bar import bar
+from isthmus.training import distributed
 from isthmus.training.callbacks import Callback, FitState
 
 __all__ = ["ShowProgress", "describe"]
@@ -33,7 +34,8 @@ def describe(settings: dict[str, Any]) -> list[str]:
 class ShowProgress(Callback):
     """Show a run on a stream: a bar with time left and loss on a terminal, otherwise a line an epoch.
 
-    Lines come at most once a second, and always for the first and the last epoch.
+    Lines come at most once a second, and always for the first and the last epoch. Of processes that train together the
+    first alone shows them.
 
     Parameters
     ----------
@@ -48,11 +50,12 @@ class ShowProgress(Callback):
 
     def on_start(self, state: FitState) -> None:  # noqa: D102
         self._out = self.stream or sys.stderr
+        self._speaks = distributed.is_first()
         for line in describe(state.settings):
-            print(plain.sentence(line), file=self._out, flush=True)
+            self._say(plain.sentence(line))
         self._started = time.perf_counter()
         self._last_line, self._printed = 0.0, 0
-        self._bar: Any = bar(self._out) if self._out.isatty() else None
+        self._bar: Any = bar(self._out) if self._speaks and self._out.isatty() else None
         self._task = self._bar.add_task("", total=1.0) if self._bar else None
 
     def on_progress(self, state: FitState) -> None:  # noqa: D102
@@ -74,7 +77,11 @@ class ShowProgress(Callback):
 
     def _print(self, state: FitState) -> None:
         self._last_line, self._printed = time.perf_counter(), state.epoch
-        print(f"{_line(state)}, {state.history[-1]['seconds']:.1f} s", file=self._out, flush=True)
+        self._say(f"{_line(state)}, {state.history[-1]['seconds']:.1f} s")
+
+    def _say(self, line: str) -> None:
+        if self._speaks:
+            print(line, file=self._out, flush=True)
 
 
 def _line(state: FitState) -> str:

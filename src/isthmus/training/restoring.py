@@ -411,7 +411,7 @@ def _begun(path: Path | None, plan: Plan, network: RestoringNetwork, optimizer: 
     """Return where a run goes on; take over the weights and the momentum of its checkpoint."""
     if path is None or not path.exists():
         return Progress()
-    tensors, progress = checkpoints.read(path, plan, network)
+    tensors, progress, _ = checkpoints.read(path, plan, network)
     network.load_state_dict(documents.under("module", tensors))
     load_state_tensors([optimizer], documents.under("optimizer", tensors))
     found: Progress = documents.read(Progress, progress)
