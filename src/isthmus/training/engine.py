@@ -264,7 +264,7 @@ class Engine:
                 p.bad = 0
                 at.add(terms, count)
             p.step += 1
-            at.done += 1
+            at.done, at.rate = at.done + 1, self._rate()
             self._show_progress(share)
             if p.bad == 0:
                 self._tell_step()
@@ -565,6 +565,7 @@ class Engine:
             self._restore(tensors)
             if document is not None:
                 self.under_way = UnderWay.read(document, tensors, self.device)
+                self.optimizers[self.players[0].name][0].rate = self.under_way.rate
         if self.under_way is not None and not self.under_way.own:
             self.progress.notes.append(
                 f"epoch {self.progress.epoch + 1} was begun by another number of processes or on another kind of "

@@ -22,11 +22,12 @@ NOISE, LAYERS, GPU = "noise", "layers", "gpu"  # generators: of losses, of layer
 
 
 class Document(TypedDict):
-    """What the document of a checkpoint says of an epoch under way: numbers of steps, batches, records and ranks."""
+    """What the document of a checkpoint says of an epoch under way."""
 
     step: int
     done: int
     seen: int
+    rate: float  # of the last step, which the history shows
     ranks: int
 
 
@@ -44,17 +45,20 @@ class UnderWay:
         Batches that were taken.
     seen : int, default=0
         Records that were learned from.
+    rate : float, default=0
+        Learning rate of the last step.
     sums : dict of str to tensor
         Of the terms, over these.
     own : dict of str to tensor
-        Where this rank's generators stand, and those of its buffers that differ from the first rank's; none at the
-        beginning.
+        Where this rank's generators stand, and those of its buffers that are not among the weights, or differ from the
+        first rank's; none at the beginning.
     """
 
     good: dict[str, Tensor]
     step: int
     done: int = 0
     seen: int = 0
+    rate: float = 0.0
     sums: dict[str, Tensor] = field(default_factory=dict)
     own: dict[str, Tensor] = field(default_factory=dict)
 
@@ -81,15 +85,16 @@ class UnderWay:
 
     def document(self) -> Document:
         """Return its numbers."""
-        return {"step": self.step, "done": self.done, "seen": self.seen, "ranks": distributed.world()}
+        ranks = distributed.world()
+        return {"step": self.step, "done": self.done, "seen": self.seen, "rate": self.rate, "ranks": ranks}
 
     def tensors(self, noise: torch.Generator, module: nn.Module) -> dict[str, Tensor]:
         """Return its tensors, and on the first rank those of all of them."""
         own = {NOISE: noise.get_state(), LAYERS: torch.get_rng_state()}
         if noise.device.type == "cuda":
             own[GPU] = torch.cuda.get_rng_state(noise.device)
-        if distributed.world() > 1:
-            own |= documents.prefixed("buffer", dict(module.named_buffers()))
+        kept = module.state_dict() if distributed.world() == 1 else {}  # what the weights hold of this rank's buffers
+        own |= {f"buffer.{name}": buffer for name, buffer in module.named_buffers() if name not in kept}
         first, *others = distributed.collected(own)
         ranks = [first, *({name: its[name] for name in its if _differs(its[name], first[name])} for its in others)]
         found = documents.prefixed("good", self.good) | documents.prefixed("sum", self.sums)
@@ -108,7 +113,8 @@ class UnderWay:
             own = documents.under("rank0", tensors) | documents.under(f"rank{distributed.rank()}", tensors)
             if own[NOISE].shape != torch.Generator(device).get_state().shape:
                 own = {}
-        return cls(documents.under("good", tensors), document["step"], document["done"], document["seen"], sums, own)
+        good, its = documents.under("good", tensors), document
+        return cls(good, its["step"], its["done"], its["seen"], its["rate"], sums, own)
 
 
 def _differs(a: Tensor, b: Tensor) -> bool:
