@@ -447,6 +447,8 @@ def exchange(collective: Callable[..., Any], *arguments: Any, **options: Any) ->
             _wait(work, _watch)
         work.wait()
     except RuntimeError as error:
+        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+            raise
         said = f"An exchange between ranks broke: {str(error).partition(chr(10))[0]}"
         if _watch is None:
             raise LostRankError(said) from error
