@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long minimum seeds processors lint format docs pictures bench clean
+.PHONY: help demo test test-long cluster-test minimum seeds processors lint format docs pictures bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table and the path of an HTML report
 	$(BIN)/isthmus demo
@@ -19,10 +19,13 @@ demo: $(VENV)/.installed ## Install, train on 1,797 real digits, print a table a
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 test: $(VENV)/.installed-test ## Install with what the tests need, and run them, but for the long ones
-	$(PYTEST) -m "not long" $(ARGS)
+	$(PYTEST) -m "not long and not cluster" $(ARGS)
+
+cluster-test: $(VENV)/.installed-test ## Run the long ones of several processes: ranks that are killed, frozen, or in trouble (ten minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster $(ARGS)
 
 test-long: $(VENV)/.installed-test ## Run the long ones: those that train for some seconds, examples, pages of the documentation
-	$(PYTEST) -m long $(ARGS)
+	$(PYTEST) -m "long and not cluster" $(ARGS)
 
 minimum: $(BIN)/python ## Run the tests with the lowest version of every dependency that is allowed (own environment in .venv-minimum)
 	$(BIN)/python benchmarks/minimum.py $(ARGS)

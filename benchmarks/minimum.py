@@ -31,7 +31,7 @@ def main() -> int:
         venv.create(options.folder, with_pip=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", ROOT], check=True)
-    tests = [python, "-m", "pytest", "-q", *(options.tests or TESTS)]
+    tests = [python, "-m", "pytest", "-q", "-m", "not cluster", *(options.tests or TESTS)]
     return subprocess.run(tests, cwd=ROOT, check=False).returncode
 
 

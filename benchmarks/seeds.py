@@ -113,7 +113,19 @@ def training(as_written: Variant) -> set[str]:
 
 def run(variant: Variant, options: argparse.Namespace, until: float, *, first: bool = False) -> None:
     """Run what is left of a variant in a pytest of its own, and in another one after a test that killed it."""
-    words = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "seed_shifts", "-p", "no:cacheprovider"]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "not cluster",
+        "--tb=short",
+        "-p",
+        "seed_shifts",
+        "-p",
+        "no:cacheprovider",
+    ]
     words += [*options.tests, *(["-k", options.k] if options.k else [])]
     asked = {
         "SEEDS_STATE": str(variant.state),
