@@ -35,6 +35,7 @@ ARRIVAL = 5  # timeouts for all ranks to arrive: they have started at different 
 ROUNDS = 20  # of signs in a timeout, and one a second at least
 SHORT = 5  # rounds without a sign until a rank is lost, once an exchange has broken; two seconds at least
 LINGER = 3.0  # seconds for the first rank to take note of another's error, before that one is gone
+BY_SIGNAL = "interrupted."  # why a rank has stopped that was told to end, as the others were
 GLANCE = 1e-4  # seconds between two looks at a collective on GPUs
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # what tells one start of a machine from another
 
@@ -65,6 +66,7 @@ class Verdict:
     rank: int
     sentence: str
     silent: bool = False  # whether it may be there, and frozen
+    told: bool = False  # whether it has said itself what has stopped it
 
 
 class Watch:
@@ -162,7 +164,7 @@ class Watch:
             if word.turn >= self.word.turn and word.verdict:
                 return Verdict(*word.verdict)
             if word.turn >= self.word.turn and word.state == STOPPED:
-                return Verdict(rank, f"{self.name(rank)} stopped: {word.why}")
+                return Verdict(rank, f"{self.name(rank)} stopped: {word.why}", told=True)
         return None
 
     def _missing(self, others: dict[int, Word], now: float) -> Verdict | None:
@@ -409,8 +411,8 @@ def _cause() -> LostRankError | None:
             _block.handlers.setdefault(number, signal.signal(number, signal.SIG_IGN))
     _tell(INTERRUPTED)
     _watch.look_for(enough=_watch.nobody_is_missing)
-    if _watch.verdict is None:
-        _tell(STOPPED, why="interrupted.", doubts=False)
+    if _watch.verdict is None or _watch.verdict.sentence.endswith(BY_SIGNAL):
+        _tell(STOPPED, why=BY_SIGNAL, doubts=False)
         return None
     return _watch.lost()
 
@@ -479,6 +481,7 @@ def speaks(error: BaseException) -> bool:
         return True
     if _watch is None:  # they have not met yet: once on each machine
         return launch.local_rank() == 0
-    if isinstance(error, LostRankError) and _watch.verdict is not None and _watch.verdict.rank == 0:
+    verdict = _watch.verdict
+    if isinstance(error, LostRankError) and verdict is not None and verdict.rank == 0 and not verdict.told:
         return _watch.is_first_alive()
     return launch.is_first()

@@ -126,8 +126,8 @@ def _interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     usual = fit_module._sparing_checkpoint
 
     class Both(Interrupt):
-        def __init__(self, path: Path) -> None:
-            self.checkpoint = usual(path)
+        def __init__(self, path: Path, seconds: float) -> None:
+            self.checkpoint = usual(path, seconds)
 
         def on_epoch(self, state):
             self.checkpoint.next_time = 0.0
