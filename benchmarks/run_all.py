@@ -18,6 +18,7 @@ OWN = (
     ("import_time", []),
     ("linear_equals_pca", []),
     ("encode_memory", []),
+    *(("many_rows", [part]) for part in ("memory", "decoded", "seconds", "pictures")),
     ("restoration_memory", []),
     ("step_efficiency", []),
     ("hinton_deep", []),
@@ -67,6 +68,10 @@ QUICK = {
     "self_supervised": ["--minutes", "0.2", "--tuned-minutes", "0.2", "--pictures", "4"],
     "linear_equals_pca": ["--epochs", "1"],
     "encode_memory": ["--gigabytes", "0.5"],
+    "many_rows": [
+        *("--rows", "1e5", "2e5", "--sparse", "3e5", "--many", "2e5"),
+        *("--gigabytes", "0.01", "--pictures", "500"),
+    ],
     "restoration_memory": ["--side", "1200"],
     "step_efficiency": ["--rounds", "1"],
     "hinton_deep": ["--epochs", "1"],
