@@ -44,12 +44,15 @@ import harness
 from isthmus import Autoencoder, data
 from isthmus.fitting import Fit
 from isthmus.training import ShowProgress
+from isthmus.data import stores
+stores.RESIDENT_BYTES = 0  # also the smaller file is streamed
 opened = data.open(sys.argv[1])
-model = Autoencoder(hidden=(16,), latent_dim=2, batch_size=500, random_state=0, max_epochs=float(sys.argv[2]))
+batch = int(sys.argv[3])
+model = Autoencoder(hidden=(16,), latent_dim=2, batch_size=batch, random_state=0, max_epochs=float(sys.argv[2]))
 run = Fit(model, opened, seed=0, validation=0).prepare()
 before = opened.store.decoded
 run.train(callbacks=[ShowProgress()])  # which asks for a forecast, as the command line does
-trained = run.model.provenance_["steps"] * 500
+trained = run.model.provenance_["steps"] * batch
 inside = opened.store.decoded
 harness.emit(rows=len(opened), trained=trained, first_look=before, decoded=inside - before)
 """
@@ -152,13 +155,13 @@ def decoded(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Count rows decoded for 120,000 rows trained on, and for one and a half epochs of a smaller file."""
     found = {}
     environment = {"PYTHONPATH": f"{harness.SOURCE}:{harness.HERE}"}
-    for name, rows, trained in (
-        ("120,000 of many", options.many, 120_000),
-        ("one epoch and a half", options.many // 10, options.many // 10 * 3 // 2),
+    for name, rows, trained, batch in (
+        ("120,000 of many", options.many, 120_000, 500),
+        ("one epoch and a half", options.many // 30, options.many // 20, 5000),
     ):
         path = folder / "decoded.parquet"
-        write_parquet(path, rows, group=min(PIECE, rows // 20))
-        arguments = ["-c", DECODED, str(path), str(trained / rows)]
+        write_parquet(path, rows, group=min(PIECE, rows // 10))
+        arguments = ["-c", DECODED, str(path), str(trained / rows), str(batch)]
         found[name] = harness.child(sys.executable, arguments, environment=environment)
         print(name, found[name], flush=True)
         path.unlink()

@@ -19,6 +19,7 @@ OWN = (
     ("linear_equals_pca", []),
     ("encode_memory", []),
     ("jobs", []),
+    *(("many_rows", [part]) for part in ("memory", "decoded", "seconds", "pictures")),
     ("restoration_memory", []),
     ("step_efficiency", []),
     ("hinton_deep", []),
@@ -69,6 +70,10 @@ QUICK = {
     "linear_equals_pca": ["--epochs", "1"],
     "encode_memory": ["--gigabytes", "0.5"],
     "jobs": ["--rows", "1000000", "--rounds", "1", "--jobs", "2", "--job-rows", "100000"],
+    "many_rows": [
+        *("--rows", "1e5", "2e5", "--sparse", "3e5", "--many", "2e5"),
+        *("--gigabytes", "0.01", "--pictures", "500"),
+    ],
     "restoration_memory": ["--side", "1200"],
     "step_efficiency": ["--rounds", "1"],
     "hinton_deep": ["--epochs", "1"],

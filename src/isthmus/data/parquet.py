@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ ParquetFile = Path | RemoteFile
 
 WHOLE = 2**16  # rows of a row group up to which it is decoded as a whole
 LEAST = 2**9  # rows of a larger one that are decoded at once
+AHEAD = 8  # times as many are decoded as are asked for, by who reads all in order
 STREAMS = 16  # row groups that are read side by side
 STREAM_BYTES = 512 * 2**20  # which they may take
 PAGE_BYTES = 2 * 2**20  # of a page of a column and of its dictionary, as Parquet files are mostly written
@@ -100,7 +102,7 @@ class ParquetStore(stores.Store):
                 self.nbytes += max(_stored_bytes(file, path, self.names), width * sum(rows))
         self.starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) if lengths else np.zeros(1, np.int64)
         self.length = int(self.starts[-1])
-        self.edges = self.starts
+        self.edges = np.unique(self.starts)  # a row group may hold no rows
 
     def take(self, indices: np.ndarray) -> pa.Table:
         """Return the rows of the given numbers; every row group that holds one is read once, as far as it is needed."""
@@ -112,10 +114,14 @@ class ParquetStore(stores.Store):
         parts = []
         for group in np.unique(groups):
             rows = indices[groups == group] - self.starts[group]
-            first = int(rows.min())
-            parts.append(self._rows(int(group), first, int(rows.max()) + 1).take(rows - first))
+            first, stop = int(rows.min()), int(rows.max()) + 1
+            table = self._rows(int(group), first, stop, piece=stop - first)
+            neighbours = stop - first == len(rows) and bool((np.diff(rows) == 1).all())
+            parts.append(table if neighbours else table.take(rows - first))
         if not parts:
-            return self._rows(0, 0, 0)
+            return self._rows(0, 0, 0, piece=0)
+        if (np.diff(groups) >= 0).all():
+            return pa.concat_tables(parts)
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).take(back)
@@ -130,7 +136,8 @@ class ParquetStore(stores.Store):
         parts = []
         for group in range(first, min(last, len(self.groups) - 1) + 1):
             offset, end = int(self.starts[group]), int(self.starts[group + 1])
-            parts.append(self._rows(group, max(start - offset, 0), min(stop, end) - offset))
+            here = max(start - offset, 0), min(stop, end) - offset
+            parts.append(self._rows(group, *here, piece=AHEAD * (stop - start)))
         return pa.concat_tables(parts)
 
     def select(self, names: Sequence[str]) -> ParquetStore:
@@ -143,12 +150,20 @@ class ParquetStore(stores.Store):
         """Let a copy read for itself."""
         return type(self), (self.paths, self.names, self.source, self.cells, self.first)
 
-    def _rows(self, group: int, start: int, stop: int) -> pa.Table:
-        """Return neighbouring rows of a row group: of a large one no more is decoded than up to them."""
-        with self._reading:
-            return self._read(group, start, stop)
+    def _rows(self, group: int, start: int, stop: int, *, piece: int) -> pa.Table:
+        """Return neighbouring rows of a row group: of a large one little more is decoded than up to them.
 
-    def _read(self, group: int, start: int, stop: int) -> pa.Table:
+        Parameters
+        ----------
+        group, start, stop : int
+            Which rows of which group.
+        piece : int
+            Rows to decode at once, where the group is begun.
+        """
+        with self._reading:
+            return self._read(group, start, stop, min(max(LEAST, piece), WHOLE))
+
+    def _read(self, group: int, start: int, stop: int, piece: int) -> pa.Table:
         if self.starts[group + 1] - self.starts[group] <= WHOLE:
             return self._group(group).slice(start, stop - start)
         path, number = self.groups[group]
@@ -156,15 +171,18 @@ class ParquetStore(stores.Store):
             self._identities[path].check()
         reader = self._readers.pop(group, None)
         if reader is None or reader.first > start:
-            piece = min(max(LEAST, (stop - start) // 2), WHOLE)
-            reader = GroupReader(path, number, self.names, piece, self._metadata_of(path))
+            its = partial(self._cleaned_piece, group)
+            reader = GroupReader(path, number, self.names, piece, self._metadata_of(path), its)
         self._readers[group] = reader  # the one used last is last
         while len(self._readers) > self.streams:
             self._readers.popitem(last=False)
         before = reader.decoded
         table = reader.read(start, stop)
         self.decoded += reader.decoded - before
-        return self._cleaned(table, int(self.starts[group]) + start)
+        return table
+
+    def _cleaned_piece(self, group: int, table: pa.Table, first: int) -> pa.Table:
+        return self._cleaned(table, int(self.starts[group]) + first)
 
     def _metadata_of(self, path: ParquetFile) -> Any:
         """Return what a file says about itself; that of the files read last is kept."""
@@ -222,6 +240,8 @@ class GroupReader:
         Rows that are decoded at once.
     metadata : pyarrow.parquet.FileMetaData
         Of the file.
+    cleaned : callable
+        Makes the canonical form of rows and of the number of the first of them.
 
     Attributes
     ----------
@@ -231,16 +251,24 @@ class GroupReader:
         Rows that were decoded.
     """
 
-    def __init__(self, path: ParquetFile, number: int, names: Sequence[str], piece: int, metadata: Any) -> None:
+    def __init__(
+        self,
+        path: ParquetFile,
+        number: int,
+        names: Sequence[str],
+        piece: int,
+        metadata: Any,
+        cleaned: Callable[[pa.Table, int], pa.Table],
+    ) -> None:
         from pyarrow import parquet
 
-        self.path, self.number, self.names = path, number, list(names)
+        self.path, self.number, self.names, self.cleaned = path, number, list(names), cleaned
         with decoding(path, "it is damaged"):
             # A buffer keeps the file from being read ahead by whole columns.
             file = parquet.ParquetFile(_readable(path), metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
             self._pieces = file.iter_batches(piece, row_groups=[number], columns=self.names, use_threads=False)
         self.first, self.decoded = 0, 0
-        self._kept: list[pa.RecordBatch] = []
+        self._kept: list[pa.Table] = []
 
     def read(self, start: int, stop: int) -> pa.Table:
         """Return neighbouring rows, none before :attr:`first`."""
@@ -250,14 +278,13 @@ class GroupReader:
         while self.decoded < stop or not self._kept:
             with decoding(self.path, "it is damaged"):
                 batch = next(self._pieces, None)
-            if batch is None:
+                table = None if batch is None else _sound(pa.Table.from_batches([batch]).select(self.names))
+            if table is None:
                 raise wrong_count(self.path, self.number)
-            self.decoded += len(batch)
-            self._kept.append(batch)
+            self._kept.append(self.cleaned(table, self.decoded))
+            self.decoded += len(table)
             self._let_go(start)
-        with decoding(self.path, "it is damaged"):
-            table = _sound(pa.Table.from_batches(self._kept).select(self.names))
-        return table.slice(start - self.first, stop - start)
+        return pa.concat_tables(self._kept).slice(start - self.first, stop - start)
 
     def _let_go(self, start: int) -> None:
         """Forget what lies before a row, but for the last piece."""
