@@ -118,6 +118,7 @@ class ParquetStore(stores.Store):
         if group in self._kept:
             self._kept.move_to_end(group)
             return self._kept[group]
+        self._forget(0)  # a group that is larger than what may be kept: not two of them at a time
         path, number = self.groups[group]
         if path in self._identities:
             self._identities[path].check()
@@ -129,9 +130,13 @@ class ParquetStore(stores.Store):
         columns = [with_index(c, pa.int32()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
         table = pa.Table.from_arrays(columns, names=table.column_names)
         self._kept[group] = table
-        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
-            self._kept.popitem(last=False)
+        self._forget(1)
         return table
+
+    def _forget(self, least: int) -> None:
+        """Let groups go, those not read for longest first, until the others take no more than they may."""
+        while len(self._kept) > least and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
+            self._kept.popitem(last=False)
 
 
 def _stored_bytes(file: Any, path: ParquetFile, names: Sequence[str]) -> int:
@@ -176,7 +181,9 @@ def parquet_file(path: ParquetFile) -> Any:
     if isinstance(path, Path):
         require_file(path)
     with decoding(path, "it is truncated or no Parquet file"):
-        return parquet.ParquetFile(path if isinstance(path, Path) else path.open())
+        if isinstance(path, Path):
+            return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path.open(), pre_buffer=True)  # few large reads instead of one a column
 
 
 def read_groups(path: ParquetFile, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
