@@ -19,7 +19,7 @@ from pyarrow import parquet
 import isthmus
 from isthmus import Autoencoder, Classifier, Detector, cluster, tasks
 from isthmus.cli import main, scoring
-from isthmus.cluster.plan import Part, cut
+from isthmus.cluster.plan import Part, cut, part_name
 from isthmus.errors import DataError, IsthmusError, OutputExistsError, OutputInUseError, ParameterError
 from isthmus.files import claim
 
@@ -64,6 +64,13 @@ def test_a_part_takes_64_mib_or_a_million_records_by_default() -> None:
     assert len(cut([("", [10**7])], 80.0)[0]) == 64 * 2**20 // 80
     assert len(cut([("", [10**7])], 1.0)[0]) == 2**20
     assert len(cut([("", [3])], 2.0**40)) == 3
+
+
+def test_names_of_many_parts_sort_as_numbers() -> None:
+    parts = cut([("", [100_001])], 8.0, rows=1)
+    names = [part_name(part.number, ".parquet", part.digits) for part in parts]
+    assert names[0] == "part-000000.parquet"
+    assert names == sorted(names)
 
 
 # ------------------------------------------------------------------ the parts are the whole

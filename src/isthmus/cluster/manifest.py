@@ -17,7 +17,7 @@ from typing import Any
 from isthmus import checks
 from isthmus.cluster.fingerprints import checksum
 from isthmus.cluster.places import Folder
-from isthmus.cluster.plan import Done, Job, Part, Plan, part_name
+from isthmus.cluster.plan import Done, Job, Part, Plan, digits_of, part_name
 from isthmus.version import __version__
 
 __all__ = ["NAME", "Manifest"]
@@ -105,7 +105,8 @@ class Manifest:
 
     def names(self) -> list[str]:
         """Return the names of the parts' files, in order."""
-        return [part_name(number, self.document["suffix"]) for number in range(len(self.document["ranges"]))]
+        suffix, parts = self.document["suffix"], len(self.document["ranges"])
+        return [part_name(number, suffix, digits_of(parts)) for number in range(parts)]
 
     def go_on_from(self, before: Manifest) -> None:
         """Take over the parts that another run of this job finished, where their files are there in full.

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-__all__ = ["TRIES", "Done", "Engine", "Job", "Part", "Plan", "cut", "from_document", "part_name", "to_document"]
+__all__ = [
+    "TRIES",
+    "Done",
+    "Engine",
+    "Job",
+    "Part",
+    "Plan",
+    "cut",
+    "digits_of",
+    "from_document",
+    "part_name",
+    "to_document",
+]
 
 PART_BYTES = 64 * 2**20  # of records, as they lie in memory: what is lost when a worker dies, and does not fit twice
 PART_ROWS = 2**20  # records, at most
@@ -61,6 +73,8 @@ class Part:
         Those of the input that hold them, where it is known without opening the others; else none.
     first : int
         Number of the first record of the first of these files.
+    digits : int
+        Of the number in the name of its file, so that names sort as numbers do.
     """
 
     number: int
@@ -68,6 +82,7 @@ class Part:
     stop: int
     files: tuple[str, ...] = ()
     first: int = 0
+    digits: int = 5
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -163,9 +178,14 @@ class Engine(Protocol):
         ...
 
 
-def part_name(number: int, suffix: str) -> str:
+def part_name(number: int, suffix: str, digits: int = 5) -> str:
     """Return the name of a part's file."""
-    return f"part-{number:05d}{suffix}"
+    return f"part-{number:0{digits}d}{suffix}"
+
+
+def digits_of(parts: int) -> int:
+    """Return how many digits the numbers of so many parts are written with."""
+    return max(5, len(str(parts - 1)))
 
 
 def cut(sizes: Sequence[tuple[str, Sequence[int]]], row_bytes: float, rows: int | None = None) -> tuple[Part, ...]:
@@ -191,8 +211,11 @@ def cut(sizes: Sequence[tuple[str, Sequence[int]]], row_bytes: float, rows: int 
     wanted = rows or max(1, min(PART_ROWS, int(PART_BYTES / max(row_bytes, 1e-9))))
     if [name for name, _ in sizes] == [""]:
         n = sum(sizes[0][1])
-        return tuple(Part(k, at, min(at + wanted, n)) for k, at in enumerate(range(0, n, wanted)))
-    return tuple(_in_groups(sizes, wanted))
+        found = [Part(k, at, min(at + wanted, n)) for k, at in enumerate(range(0, n, wanted))]
+    else:
+        found = list(_in_groups(sizes, wanted))
+    digits = digits_of(len(found))
+    return tuple(found if digits == Part.digits else [replace(part, digits=digits) for part in found])
 
 
 def _in_groups(sizes: Sequence[tuple[str, Sequence[int]]], wanted: int) -> Iterator[Part]:

@@ -87,7 +87,7 @@ def _done(job: Job, part: Part) -> Done:
 
     with _heard() as heard:
         verb, records = _opened(job)
-        name = part_name(part.number, verb.suffix)
+        name = part_name(part.number, verb.suffix, part.digits)
         with telling.of_command() as told, places.Folder(job.output).writing(name) as path:
             figures = verb.write(path, part, records)
             with path.open("rb") as written:

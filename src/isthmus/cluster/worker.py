@@ -52,7 +52,6 @@ def _one_thread() -> None:
     import torch
 
     pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
     torch.set_num_threads(1)
 
 

@@ -199,6 +199,7 @@ class ParquetStore(stores.Store):
         if group in self._kept:
             self._kept.move_to_end(group)
             return self._kept[group]
+        self._forget(0)  # a group that is larger than what may be kept: not two of them at a time
         path, number = self.groups[group]
         if path in self._identities:
             self._identities[path].check()
@@ -208,9 +209,13 @@ class ParquetStore(stores.Store):
         self.decoded += table.num_rows
         table = self._cleaned(table, int(self.starts[group]))
         self._kept[group] = table
-        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
-            self._kept.popitem(last=False)
+        self._forget(1)
         return table
+
+    def _forget(self, least: int) -> None:
+        """Let groups go, those not read for longest first, until the others take no more than they may."""
+        while len(self._kept) > least and sum(kept.nbytes for kept in self._kept.values()) > self.cells:
+            self._kept.popitem(last=False)
 
     def _cleaned(self, table: pa.Table, first: int) -> pa.Table:
         """Return rows from ``first`` on in their canonical form."""
