@@ -140,7 +140,17 @@ def _how(error: Exception) -> str:
 def _do(job: Job, part: Part) -> Done:
     from isthmus.cluster import work
 
+    _take_one_thread()
     return work.do(job, part)
+
+
+def _take_one_thread() -> None:
+    """Use the one processor that the part was given, whatever the environment of the machine says."""
+    import pyarrow
+    import torch
+
+    torch.set_num_threads(1)
+    pyarrow.set_cpu_count(1)
 
 
 def _look(job: Job) -> Plan:

@@ -47,6 +47,9 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anyone
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of parts that nobody waits for any more
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # processors without a GPU are no news
+    # A machine that falls silent breaks no connection: what runs there would be waited for until the next of these.
+    "RAY_grpc_client_keepalive_time_ms": "70000",  # Ray's own is five minutes; its servers take one a minute
+    "RAY_grpc_client_keepalive_timeout_ms": "10000",
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",  # three tries of 2, 7 and 12 seconds
 }
 TOKEN = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()  # what a cluster knows its own by
