@@ -234,7 +234,7 @@ class ParquetInput(Input):
 
         choice = choice_of(self.files[part.files[0]], self.columns, self.label, self.source)
         aside = self._read_keys(part, [name for name in choice.names if name not in choice.keep])
-        return replace(choice.side_columns(pa.table({}) if aside is None else aside), is_part=True)
+        return replace(choice.side_columns((pa.table({}) if aside is None else aside).column), is_part=True)
 
     def _read_keys(self, part: Part, names: Sequence[str]) -> pa.Table | None:
         if not names:
