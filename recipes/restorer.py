@@ -6,8 +6,9 @@
 they give colour only after they were reduced to a half or less, and grey at their full size. The run can be stopped at
 any time and goes on where it was: all that it needs lies in ``STATE``. How it learns: `isthmus.training.restoring`.
 
-The weights that ship took two runs: 12,500 steps from nothing at the rate of the default, and then longer at a lower
-one, ``--begin-with restorer_1.safetensors --rate 0.004``.
+A second run can go on from the weights of a first, at a lower rate, and end at a time given:
+
+    python recipes/restorer.py ... --begin-with restorer_1.safetensors --rate 0.004 --minutes 120 -o restorer_2.safetensors
 """
 
 from __future__ import annotations
