@@ -8,7 +8,7 @@ any time and goes on where it was: all that it needs lies in ``STATE``. How it l
 
 A second run can go on from the weights of a first, at a lower rate, and end at a time given:
 
-    python recipes/restorer.py ... --begin-with restorer_1.safetensors --rate 0.004 --minutes 120 -o restorer_2.safetensors
+    python recipes/restorer.py ... --begin-with restorer_1.safetensors --rate 0.004 --minutes 120 -o NEXT.safetensors
 """
 
 from __future__ import annotations
