@@ -175,7 +175,8 @@ def main() -> int:
     for world in options.worlds:
         whole = run(world, "nothing", 0, timeout=options.timeout)
         report.claim(f"{world} ranks, nothing happens: exit code", whole["code"], "0", whole["code"] == 0)
-        for what, lost in [*((what, world - 1) for what in (*LOST, *TROUBLE)), ("killed", 0), ("frozen", 0)]:
+        cases = [*((what, world - 1) for what in LOST), ("killed", 0), ("frozen", 0)]
+        for what, lost in [*cases, *((what, world - 1) for what in TROUBLE)]:
             title = f"{world} ranks, rank {lost} {what}"
             found = run(world, what, lost, timeout=options.timeout)
             shares = [found[name] / options.timeout for name in ("ranks ended after", "torchrun ended after")]
@@ -196,6 +197,7 @@ def main() -> int:
             report.measurements[title] = found
             table.append((title, *(f"{share:.2f}" for share in shares), " ".join(found["sentences"] or found["notes"])))
             print(table[-1], flush=True)
+            report.write(options.out)  # what there is, should the rest not come to its end
     harness.print_table(("what", "ranks end", "torchrun ends", "said"), table)
     return report.publish(options.out)
 

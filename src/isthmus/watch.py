@@ -28,7 +28,7 @@ from typing import Any
 from isthmus import launch
 from isthmus.errors import IsthmusError, LostRankError
 
-__all__ = ["TIMEOUT", "exchange", "join", "leave", "meet", "speaks", "wait_for_first", "watched"]
+__all__ = ["TIMEOUT", "exchange", "is_lost", "join", "leave", "meet", "speaks", "wait_for_first", "watched"]
 
 TIMEOUT = 60.0  # seconds without a sign of a rank until it is lost
 ARRIVAL = 5  # timeouts for all ranks to arrive: they have started at different times, from different disks
@@ -226,14 +226,12 @@ class Watch:
 
     def is_first_alive(self) -> bool:
         """Tell whether this is the lowest rank that is there: the one that speaks where the first is lost."""
-        keys = [_key(rank) for rank in range(1, self.rank)]
-        try:
-            before = self.store.multi_get(keys) if keys else []
-            time.sleep(3 * self.period if keys else 0)
-            after = self.store.multi_get(keys) if keys else []
-        except Exception:  # noqa: BLE001 - without a store each machine knows of itself alone
+        if time.monotonic() - self.answered > self.timeout:  # without a store each machine knows of itself alone
             return launch.local_rank() == 0
-        return before == after
+        keys = [_key(rank) for rank in range(1, self.rank)]
+        before = self.store.multi_get(keys) if keys else []
+        time.sleep(3 * self.period if keys else 0)
+        return not keys or before == self.store.multi_get(keys)
 
     def meet(self) -> None:
         """Wait until all ranks have come this far."""
@@ -473,6 +471,11 @@ def _wait(work: Any, watch: Watch) -> None:
             watch.check()
     finally:
         watch.waits = False
+
+
+def is_lost() -> bool:
+    """Tell whether a rank is gone that has not said why: it may be there, and what is between the two open."""
+    return _watch is not None and _watch.verdict is not None and not _watch.verdict.told
 
 
 def speaks(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from isthmus import launch, watch
+from isthmus.errors import LostRankError
 from isthmus.ranks import device, is_first, rank, world
 
 __all__ = [
@@ -69,19 +71,25 @@ def start(device: torch.device | str, timeout: float = watch.TIMEOUT) -> None:
     backend = "nccl" if device.type == "cuda" else "gloo"
     ranks = dist.PrefixStore(f"ranks/{launch.restarts()}", store)  # type: ignore[attr-defined]
     dist.init_process_group(backend, store=ranks, rank=rank, world_size=size, timeout=backstop)
-    atexit.register(_leave)  # a process that ends with the group's threads still at work aborts now and then
+    atexit.register(_end)  # a process that ends with the group's threads still at work aborts now and then
 
 
 def leave() -> None:
     """Part from the other processes, once all of them have come this far."""
     if dist.is_initialized():
         watch.meet()
-        _leave()
-
-
-def _leave() -> None:
-    if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _end() -> None:
+    """Part from the others at the end of the process; at once where one is lost: the group would wait for it."""
+    if not dist.is_initialized():
+        return
+    if watch.is_lost():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(LostRankError.exit_code)
+    dist.destroy_process_group()
 
 
 def share() -> slice:
