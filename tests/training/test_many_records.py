@@ -162,6 +162,24 @@ def test_scores_of_many_records_are_of_some_that_lie_evenly_and_say_so(many, tmp
     assert every.scores().nats.tolist() == whole.nats[::8].tolist()
 
 
+def test_intervals_of_runs_are_those_of_their_records_and_of_neighbours_that_are_alike():
+    rng = np.random.default_rng(0)
+    nats = rng.normal(3, 2, 100_000)
+
+    def interval(values, in_runs):
+        found = scoring.Scores(values, values, np.ones(len(values)), "error", "", in_runs=in_runs).document()
+        return found["nats_per_record"]
+
+    plain, of_runs = interval(nats, False), interval(nats, True)
+    assert of_runs["mean"] == pytest.approx(plain["mean"], abs=1e-12)
+    width = 2 * 1.96 * 2 / np.sqrt(100_000)
+    assert plain["high"] - plain["low"] == pytest.approx(width, rel=0.1)
+    assert of_runs["high"] - of_runs["low"] == pytest.approx(width, rel=0.1)
+    alike = np.repeat(rng.normal(3, 2, 10_000), 10)  # ten neighbours each say the same
+    found = interval(alike, True)
+    assert found["high"] - found["low"] == pytest.approx(width * np.sqrt(10), rel=0.1)
+
+
 def test_what_was_seen_is_a_bit_a_row_and_nothing_where_all_was():
     seen, listed = SeenRows(), np.zeros(200_000, bool)
     rng = np.random.default_rng(0)

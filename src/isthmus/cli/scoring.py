@@ -20,6 +20,7 @@ __all__ = ["REFERENCE", "Scores", "Scoring", "comparison_to", "score", "scored"]
 
 Float64 = NDArray[np.float64]
 MOST = 1_000_000  # records whose scores are kept for means and intervals
+DRAWN = 10_000  # means of neighbours that an interval is drawn from
 REFERENCE = 20_000  # records that say what a table's columns spread like
 
 
@@ -39,6 +40,8 @@ class Scores:
         What the error is.
     of : int, optional
         How many records there are, where these are evenly spaced ones of them.
+    in_runs : bool, default=False
+        Whether they are runs of neighbours from among very many: intervals are then of means of neighbours.
     """
 
     nats: Float64
@@ -47,6 +50,7 @@ class Scores:
     error_name: str
     error_unit: str
     of: int | None = None
+    in_runs: bool = False
 
     @property
     def is_part(self) -> bool:
@@ -59,9 +63,9 @@ class Scores:
         return {
             "records": len(self.nats),
             **({"of": self.of} if self.is_part else {}),
-            "nats_per_record": _interval(self.nats),
-            "bits_per_dimension": _interval(bits),
-            "error": {"name": self.error_name, "unit": self.error_unit, **(_interval(self.errors) or {})},
+            "nats_per_record": _interval(self.nats, self.in_runs),
+            "bits_per_dimension": _interval(bits, self.in_runs),
+            "error": {"name": self.error_name, "unit": self.error_unit, **(_interval(self.errors, self.in_runs) or {})},
         }
 
     def lines(self) -> list[str]:
@@ -127,8 +131,11 @@ class Scoring:
 
     def scores(self) -> Scores:
         """Return the scores, when all blocks were yielded."""
+        from isthmus.data.rows import Rows
+
         nats, errors, dimensions = (np.concatenate(part) for part in zip(*self._kept, strict=True))
-        return Scores(nats, errors, dimensions, self.comparison.title, self.comparison.unit, self.of)
+        in_runs = isinstance(self.data.rows, Rows)
+        return Scores(nats, errors, dimensions, self.comparison.title, self.comparison.unit, self.of, in_runs)
 
 
 def comparison_to(model: Model, data: Data, reference: Any) -> Comparison:
@@ -146,15 +153,20 @@ def scored(model: Model, data: Data, comparison: Comparison) -> Iterator[tuple[F
         yield model.log_probs(records), errors, comparison.dimensions(original)
 
 
-def _interval(values: Float64) -> dict[str, float] | None:
-    """Return a mean with its bootstrap interval; None where no value is finite."""
+def _interval(values: Float64, in_runs: bool) -> dict[str, float] | None:
+    """Return a mean with its bootstrap interval; None where no value is finite.
+
+    Of runs of neighbours means of a few are drawn again, so that neighbours may be alike, and very many take no time.
+    """
     from isthmus.metrics import bootstrap_interval
 
     known = values[np.isfinite(values)]
     if not len(known):
         return None
-    found = bootstrap_interval(known)
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+    together = len(known) // DRAWN if in_runs else 1
+    drawn = known[: len(known) // together * together].reshape(-1, together).mean(1) if together > 1 else known
+    found = bootstrap_interval(drawn)
+    return {"mean": float(known.mean()) if together > 1 else found.mean, "low": found.low, "high": found.high}
 
 
 def _number(found: dict[str, Any] | None) -> str:
