@@ -191,7 +191,7 @@ def at_half(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def at_moments(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """Kill small jobs at random moments: of the time that one takes, and in every second job of the time of its parts."""
+    """Kill small jobs at random moments: of the time that one takes, every second job of the time of its parts."""
     rows, moments = options.job_rows, random.Random(options.seed)  # a part has a sixteenth of them
     more = ("--part-rows", str(max(1, rows // 16)))
     clear(case.folder / "codes")
