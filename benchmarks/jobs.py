@@ -176,8 +176,7 @@ def at_half(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     whole = contents(case.folder / "codes")
     clear(case.folder / "codes")
     with started(case.command("codes/", options.rows)) as process:
-        while len(list((case.folder / "codes").glob("part-*"))) < len(whole) // 2:
-            time.sleep(0.02)
+        await_parts(case.folder / "codes", len(whole) // 2, process)
         process.send_signal(signal.SIGKILL)
     there = len(list((case.folder / "codes").glob("part-*")))
     rest, _ = seconds(case.command("codes/", options.rows))
@@ -192,16 +191,18 @@ def at_half(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def at_moments(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """Kill small jobs at random moments of the time that one takes."""
+    """Kill small jobs at random moments: of the time that one takes, every second job of the time of its parts."""
     rows, moments = options.job_rows, random.Random(options.seed)  # a part has a sixteenth of them
     more = ("--part-rows", str(max(1, rows // 16)))
     clear(case.folder / "codes")
     full, _ = seconds(case.command("codes/", rows, *more))
     whole, killed, equal = contents(case.folder / "codes"), [], 0
-    for _ in range(options.jobs):
+    for job in range(options.jobs):
         clear(case.folder / "codes")
         with started(case.command("codes/", rows, *more)) as process:
-            time.sleep(moments.uniform(0, full))
+            if job % 2:
+                await_parts(case.folder / "codes", moments.randrange(1, len(whole)), process)
+            time.sleep(moments.uniform(0, 0.1 if job % 2 else full))
             process.send_signal(signal.SIGKILL)
         there = len(list((case.folder / "codes").glob("part-*")))
         seconds(case.command("codes/", rows, *more))
@@ -268,6 +269,12 @@ def held(process: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
+def await_parts(folder: Path, number: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until so many parts are there, or the job has ended."""
+    while process.poll() is None and len(list(folder.glob("part-*"))) < number:
+        time.sleep(0.005)
+
+
 def clear(folder: Path) -> None:
     """Remove what a job wrote."""
     for path in folder.glob("*") if folder.is_dir() else ():
@@ -301,7 +308,7 @@ def parse() -> argparse.Namespace:
     made.add_argument("--form", choices=("npy", "parquet"), default="npy", help="of the records")
     made.add_argument("--rounds", type=int, default=3, help="of speed")
     made.add_argument("--jobs", type=int, default=20, help="of moments")
-    made.add_argument("--job-rows", type=int, default=400_000, help="of moments: rows of each job")
+    made.add_argument("--job-rows", type=int, default=2_000_000, help="of moments: rows of each job")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--folder", type=Path, help="where the records go (default: the system's temporary folder)")
     return made.parse_args()
