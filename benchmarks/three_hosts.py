@@ -97,6 +97,8 @@ class Hosts:
             (self.folder / host).mkdir(exist_ok=True)
         Path("/tmp/ray").mkdir(exist_ok=True)
         (self.folder / "token").write_text(secrets.token_hex(32))
+        known = ["127.0.0.1 localhost", *(f"{address(host)} {host}" for host in HOSTS)]
+        (self.folder / "hosts").write_text("".join(f"{line}\n" for line in known))
 
     def link(self, host: str, state: str) -> None:
         """Set a host's link to the switch "up" or "down"."""
@@ -105,7 +107,8 @@ class Hosts:
     def start(self, host: str, *words: str, **files: Any) -> subprocess.Popen[str]:
         """Start a command on a host."""
         hide = f"mount -t tmpfs none {self.hidden} && " if host == CUT else ""
-        inside = f'hostname {host} && mount --bind {self.folder / host} /tmp/ray && {hide}exec "$@"'
+        mounts = f"mount --bind {self.folder / host} /tmp/ray && mount --bind {self.folder / 'hosts'} /etc/hosts"
+        inside = f'hostname {host} && {mounts} && {hide}exec "$@"'
         order = ["ip", "netns", "exec", namespace(host), "unshare", "--uts", "--mount", "sh", "-c", inside, "sh"]
         environment = os.environ | {
             "PYTHONPATH": str(harness.SOURCE),
