@@ -299,7 +299,7 @@ def training(hosts: Hosts, folder: Path, found: dict[str, Any], epochs: int) -> 
     begun = _torchrun(hosts, (*fit, "--checkpoint-every", "1"), cut, "2")
     checkpoint = cut.with_name(cut.name + ".checkpoint")
     wait(checkpoint.exists)
-    time.sleep(2)
+    time.sleep(1)
     found["open_ports_with_torchrun"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
     hosts.link(CUT, "down")
     at = time.monotonic()
@@ -413,7 +413,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     made = harness.parser(__doc__)
     made.add_argument("--only", nargs="+", choices=("job", "training"), default=("job", "training"))
-    made.add_argument("--epochs", type=int, default=200, help="of the training, which must outlast the cut")
+    made.add_argument("--epochs", type=int, default=400, help="of the training, which must outlast the cut")
     made.add_argument("--child", choices=("alive", "job"), help=argparse.SUPPRESS)
     made.add_argument("--address", help=argparse.SUPPRESS)
     made.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
