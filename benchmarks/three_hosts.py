@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -35,6 +36,7 @@ import numpy as np
 HOSTS = ("host-a", "host-b", "host-c")
 CUT = "host-c"
 SWITCH = "isthmus-switch"
+LOCK = Path(tempfile.gettempdir()) / "isthmus-three-hosts.lock"
 PORT, MEETING = 6379, 29400  # of Ray's head, and of torchrun's
 ROWS, WIDTH, PART_ROWS = 1200, 4, 50
 PART_SECONDS = 2.0  # that a part takes at least, so that the cut comes in the middle of some
@@ -69,6 +71,11 @@ class Hosts:
         self.folder, self.hidden = folder, hidden
 
     def __enter__(self) -> Hosts:
+        self.lock = LOCK.open("w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("three_hosts.py is running already, and the hosts are its.") from None
         self.remove()  # of a run that was killed
         try:
             self._make()
@@ -79,6 +86,7 @@ class Hosts:
 
     def __exit__(self, *error: object) -> None:
         self.remove()
+        self.lock.close()
 
     def _make(self) -> None:
         ip("netns", "add", SWITCH)
