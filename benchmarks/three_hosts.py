@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -35,6 +36,7 @@ import numpy as np
 HOSTS = ("host-a", "host-b", "host-c")
 CUT = "host-c"
 SWITCH = "isthmus-switch"
+LOCK = Path(tempfile.gettempdir()) / "isthmus-three-hosts.lock"
 PORT, MEETING = 6379, 29400  # of Ray's head, and of torchrun's
 ROWS, WIDTH, PART_ROWS = 1200, 4, 50
 PART_SECONDS = 2.0  # that a part takes at least, so that the cut comes in the middle of some
@@ -69,6 +71,11 @@ class Hosts:
         self.folder, self.hidden = folder, hidden
 
     def __enter__(self) -> Hosts:
+        self.lock = LOCK.open("w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("three_hosts.py is running already, and the hosts are its.") from None
         self.remove()  # of a run that was killed
         try:
             self._make()
@@ -79,6 +86,7 @@ class Hosts:
 
     def __exit__(self, *error: object) -> None:
         self.remove()
+        self.lock.close()
 
     def _make(self) -> None:
         ip("netns", "add", SWITCH)
@@ -97,6 +105,8 @@ class Hosts:
             (self.folder / host).mkdir(exist_ok=True)
         Path("/tmp/ray").mkdir(exist_ok=True)
         (self.folder / "token").write_text(secrets.token_hex(32))
+        known = ["127.0.0.1 localhost", *(f"{address(host)} {host}" for host in HOSTS)]
+        (self.folder / "hosts").write_text("".join(f"{line}\n" for line in known))
 
     def link(self, host: str, state: str) -> None:
         """Set a host's link to the switch "up" or "down"."""
@@ -105,7 +115,8 @@ class Hosts:
     def start(self, host: str, *words: str, **files: Any) -> subprocess.Popen[str]:
         """Start a command on a host."""
         hide = f"mount -t tmpfs none {self.hidden} && " if host == CUT else ""
-        inside = f'hostname {host} && mount --bind {self.folder / host} /tmp/ray && {hide}exec "$@"'
+        mounts = f"mount --bind {self.folder / host} /tmp/ray && mount --bind {self.folder / 'hosts'} /etc/hosts"
+        inside = f'hostname {host} && {mounts} && {hide}exec "$@"'
         order = ["ip", "netns", "exec", namespace(host), "unshare", "--uts", "--mount", "sh", "-c", inside, "sh"]
         environment = os.environ | {
             "PYTHONPATH": str(harness.SOURCE),
@@ -296,7 +307,7 @@ def training(hosts: Hosts, folder: Path, found: dict[str, Any], epochs: int) -> 
     begun = _torchrun(hosts, (*fit, "--checkpoint-every", "1"), cut, "2")
     checkpoint = cut.with_name(cut.name + ".checkpoint")
     wait(checkpoint.exists)
-    time.sleep(2)
+    time.sleep(1)
     found["open_ports_with_torchrun"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
     hosts.link(CUT, "down")
     at = time.monotonic()
@@ -410,7 +421,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     made = harness.parser(__doc__)
     made.add_argument("--only", nargs="+", choices=("job", "training"), default=("job", "training"))
-    made.add_argument("--epochs", type=int, default=200, help="of the training, which must outlast the cut")
+    made.add_argument("--epochs", type=int, default=400, help="of the training, which must outlast the cut")
     made.add_argument("--child", choices=("alive", "job"), help=argparse.SUPPRESS)
     made.add_argument("--address", help=argparse.SUPPRESS)
     made.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

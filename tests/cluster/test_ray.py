@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pyarrow import parquet
 import isthmus
 from isthmus import checks
 from isthmus.cli import main
-from isthmus.cluster import ray_session, ray_training
+from isthmus.cluster import ray_session, ray_training, work
 from isthmus.cluster.plan import TRIES, Done, Job, Part
 from isthmus.cluster.ray_engine import Engine
 from isthmus.errors import DataError, IsthmusError, ParameterError, UnavailableError
@@ -107,6 +108,21 @@ def test_versions_are_those_of_this_process() -> None:
 def test_the_command_of_a_rank_is_that_of_the_cluster_without_its_flags() -> None:
     command = "isthmus fit 'my data.npy' --cluster auto --workers=4 -o m.safetensors --workers 5"
     assert ray_training.without(command, "--cluster", "--workers") == ["fit", "my data.npy", "-o", "m.safetensors"]
+
+
+def test_what_a_machine_sees_is_told_without_opening_it(array_case: Any, tmp_path: Path) -> None:
+    job = Job("encode", array_case.data, array_case.model, str(tmp_path / "out"))
+    plan = work.look(job)
+    assert work.seen(job) == (plan.model, plan.data)
+    with pytest.raises(DataError, match=r"data: there is no .*nothing\.npy"):
+        work.seen(replace(job, data=f"{tmp_path}/nothing.npy"))
+    with pytest.raises(DataError, match=r"--model: there is no .*nothing\.safetensors"):
+        work.seen(replace(job, model=f"{tmp_path}/nothing.safetensors"))
+
+
+def test_workers_of_fit_need_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "digits", "--workers", "2"]) == 2
+    assert "--workers goes with --cluster" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ with a cluster on this machine

@@ -10,6 +10,7 @@ and data open.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -20,6 +21,8 @@ from isthmus.cluster.plan import TRIES, Done, Job, Part, Plan
 
 __all__ = ["Engine"]
 
+COUNTING = 5.0  # seconds between two counts of a cluster's processors, which come and go
+
 
 class Engine:
     """Runs the parts of a job on a Ray cluster.
@@ -27,7 +30,7 @@ class Engine:
     Parameters
     ----------
     workers : int, optional
-        Parts at a time; by default as many as the cluster has processors, counted anew for each part.
+        Parts at a time; by default as many as the cluster has processors, counted anew every few seconds.
     address : str, optional
         ``local``, ``auto``, ``ray://HOST:PORT`` or ``HOST:PORT``; see :mod:`isthmus.cluster.ray_session`.
     """
@@ -36,6 +39,7 @@ class Engine:
         self.address, self.workers = address, workers
         self._session: AbstractContextManager[tuple[Any, str]] = ray_session.joined(address, workers)
         self._running: dict[Any, Part] = {}
+        self._processors, self._counted = 0, float("-inf")
 
     def __enter__(self) -> Engine:
         """Join the cluster."""
@@ -97,7 +101,7 @@ class Engine:
                 self._running[do.remote(job, part)] = part
             if not self._running:
                 return
-            for reference in self._ray.wait(list(self._running), num_returns=1)[0]:
+            for reference in self._ended():
                 part = self._running.pop(reference)
                 try:
                     yield self._ray.get(reference)
@@ -109,8 +113,18 @@ class Engine:
                         raise checks.part_given_up(part, TRIES, _how(error)) from None
                     self._running[do.remote(job, part)] = part
 
+    def _ended(self) -> list[Any]:
+        """Wait for a part to end; return all that have ended, so that many workers are not looked through for each."""
+        running = list(self._running)
+        self._ray.wait(running, num_returns=1)
+        ended: list[Any] = self._ray.wait(running, num_returns=len(running), timeout=0)[0]
+        return ended
+
     def _places(self, job: Job) -> int:
-        return self.workers or max(1, ray_session.processors(self._ray, _processor(job)))
+        """Return how many parts may be on their way; a cluster is asked for its processors every few seconds."""
+        if self.workers is None and time.monotonic() > self._counted + COUNTING:
+            self._processors, self._counted = ray_session.processors(self._ray, _processor(job)), time.monotonic()
+        return self.workers or max(1, self._processors)
 
     def _task(self, function: Any, job: Job) -> Any:
         """Return a function as a task for any machine.
