@@ -310,9 +310,8 @@ def training(hosts: Hosts, folder: Path, found: dict[str, Any], epochs: int) -> 
     time.sleep(1)
     found["open_ports_with_torchrun"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
     hosts.link(CUT, "down")
-    found["cut_off"] = _ended(
-        hosts, begun
-    )  # torchrun itself, on the host that is cut off, seeks the others for a minute
+    # torchrun itself, on the host that is cut off, goes on looking for the others for some minutes.
+    found["cut_off"] = _ended(hosts, begun)
     found["cut_off"]["checkpoint"] = checkpoint.exists()
     hosts.link(CUT, "up")
     time.sleep(2)
