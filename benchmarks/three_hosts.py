@@ -85,6 +85,7 @@ class Hosts:
         return self
 
     def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would leave hosts behind
         self.remove()
         self.lock.close()
 
