@@ -85,6 +85,7 @@ class Hosts:
         return self
 
     def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would leave hosts behind
         self.remove()
         self.lock.close()
 
@@ -303,23 +304,23 @@ def training(hosts: Hosts, folder: Path, found: dict[str, Any], epochs: int) -> 
     data = str(folder / "x.npy")
     fit = ("fit", data, *FIT, "--set", f"max_epochs={epochs}", "--rank-timeout", f"{RANK_TIMEOUT:g}")
     whole, cut = folder / "whole.safetensors", folder / "cut.safetensors"
-    found["undisturbed"] = _ended(_torchrun(hosts, fit, whole, "1"))
+    found["undisturbed"] = _ended(hosts, _torchrun(hosts, fit, whole, "1"))
     begun = _torchrun(hosts, (*fit, "--checkpoint-every", "1"), cut, "2")
     checkpoint = cut.with_name(cut.name + ".checkpoint")
     wait(checkpoint.exists)
     time.sleep(1)
     found["open_ports_with_torchrun"] = {host: open_ports(hosts.listening(host)) for host in HOSTS[:2]}
     hosts.link(CUT, "down")
-    at = time.monotonic()
-    found["cut_off"] = _ended(begun) | {"seconds_after_the_cut": round(time.monotonic() - at, 1)}
+    # torchrun itself, on the host that is cut off, goes on looking for the others for some minutes.
+    found["cut_off"] = _ended(hosts, begun)
     found["cut_off"]["checkpoint"] = checkpoint.exists()
     hosts.link(CUT, "up")
     time.sleep(2)
-    found["going_on"] = _ended(_torchrun(hosts, (*fit, "--resume"), cut, "3"))
+    found["going_on"] = _ended(hosts, _torchrun(hosts, (*fit, "--resume"), cut, "3"))
     found["going_on"]["weights_differ_by"] = difference(whole, cut)
     with ray_cluster(hosts) as cluster:
         order = ("-m", "isthmus", *fit, "-o", str(folder / "ray.safetensors"), "--cluster", cluster, "--workers", "3")
-        found["with_ray"] = _ended([hosts.start(HOSTS[0], sys.executable, *order, stderr=subprocess.PIPE)])
+        found["with_ray"] = _ended(hosts, [_heard(hosts, HOSTS[0], *order)])
     found["with_ray"]["weights_differ_by"] = difference(whole, folder / "ray.safetensors")
 
 
@@ -330,17 +331,28 @@ def _torchrun(hosts: Hosts, fit: Sequence[str], output: Path, run: str) -> list[
     for host in HOSTS:
         order = ["-m", "torch.distributed.run", "--nnodes=3", "--nproc-per-node=1", "--rdzv-backend=c10d", meeting]
         order += [f"--rdzv-id={run}", f"--local-addr={address(host)}", "-m", "isthmus", *fit, "-o", str(output)]
-        started.append(hosts.start(host, sys.executable, *order, stderr=subprocess.PIPE))
+        started.append(_heard(hosts, host, *order))
     return started
 
 
-def _ended(processes: Sequence[subprocess.Popen[str]]) -> dict[str, Any]:
-    """Wait for processes; return their exit codes, and what isthmus said."""
-    errors = [process.communicate(timeout=LIMIT)[1] for process in processes]
-    said = [line for text in errors for line in text.splitlines() if line.startswith("isthmus: ")]
-    for text in errors:
-        sys.stderr.write(text)
-    return {"exit_codes": [process.returncode for process in processes], "said": said}
+def _heard(hosts: Hosts, host: str, *order: str) -> subprocess.Popen[str]:
+    """Start a Python of which it is kept what it says on its standard error."""
+    with (hosts.folder / f"{host}.said").open("w") as file:
+        return hosts.start(host, sys.executable, *order, stderr=file)
+
+
+def _ended(hosts: Hosts, processes: Sequence[subprocess.Popen[str]]) -> dict[str, Any]:
+    """Wait for processes, one a host; return how they ended, after how many seconds, and what isthmus said."""
+    begun, seconds = time.monotonic(), dict[int, float]()
+    while len(seconds) < len(processes) and time.monotonic() - begun < LIMIT:
+        for index, process in enumerate(processes):
+            if index not in seconds and process.poll() is not None:
+                seconds[index] = round(time.monotonic() - begun, 1)
+        time.sleep(0.1)
+    texts = [(hosts.folder / f"{host}.said").read_text() for host, _ in zip(HOSTS, processes, strict=False)]
+    said = [line for text in texts for line in text.splitlines() if line.startswith("isthmus: ")]
+    codes = [process.poll() for process in processes]
+    return {"exit_codes": codes, "said": said, "seconds": [seconds.get(index) for index in range(len(processes))]}
 
 
 def difference(one: Path, other: Path) -> float | None:
@@ -407,9 +419,9 @@ def claims(report: harness.Report, found: dict[str, Any]) -> None:
     if ran := found.get("training"):
         lost = ran["cut_off"]
         within = 1.5 * RANK_TIMEOUT
-        seconds, right = lost["seconds_after_the_cut"], any(lost["exit_codes"]) and len(lost["said"]) > 0
-        report.claim("torchrun: seconds from the cut to the end, with a sentence", seconds, f"at most {within:g}",
-                     right and seconds <= within)  # fmt: skip
+        seconds, right = lost["seconds"][0], bool(lost["exit_codes"][0]) and len(lost["said"]) > 0
+        report.claim("torchrun: seconds from the cut to the end on the first host, with a sentence", seconds,
+                     f"at most {within:g}", right and seconds is not None and seconds <= within)  # fmt: skip
         report.claim("torchrun: a checkpoint is kept", lost["checkpoint"], "1", lost["checkpoint"])
         for way, words in (("going_on", "torchrun: gone on"), ("with_ray", "Ray")):
             differ = ran[way]["weights_differ_by"]
