@@ -21,8 +21,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal 
 test: $(VENV)/.installed-test ## Install with what the tests need, and run them, but for the long ones
 	$(PYTEST) -m "not long and not cluster" $(ARGS)
 
-cluster-test: $(VENV)/.installed-test ## Run the long ones of several processes: ranks that are killed, frozen, or in trouble (ten minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster $(ARGS)
+cluster-test: $(VENV)/.installed-test $(VENV)/.installed-cluster ## Run those of many processes, with torchrun and Ray: killed, frozen, in trouble (fifteen minutes)
+	OMP_NUM_THREADS=1 RAY_worker_niceness=0 $(BIN)/python -m pytest -q -m cluster $(ARGS)
 
 test-long: $(VENV)/.installed-test ## Run the long ones: those that train for some seconds, examples, pages of the documentation
 	$(PYTEST) -m "long and not cluster" $(ARGS)

@@ -1,7 +1,8 @@
 """Jobs in parts: how much sooner than one process, what being killed costs, and what it takes in memory.
 
 ``speed`` encodes the same float32 rows with ``isthmus encode x.npy -o codes.npy``, one process with all its threads,
-and with ``-o codes/``, a worker a core; the codes are compared bit for bit and in order. ``memory`` is the most that
+and with ``-o codes/``, a worker a core; the codes are compared bit for bit and in order. ``--before FOLDER`` names the
+``src`` of an earlier version whose one process is timed in turn, too. ``memory`` is the most that
 all processes of a job together held at once (proportional set sizes: what several share counts once). ``killed`` kills
 a job (SIGKILL) once half of its parts are there, starts it again, and times that; ``moments`` kills small ones at
 random moments. Both compare every file with that of a job that was never killed.
@@ -56,6 +57,9 @@ def claim(report: harness.Report) -> None:
     if "speed" in found:
         ratio = found["speed"]["times_sooner"]
         report.claim("one process over a worker a core, wall seconds", ratio, f"at least {SOONER}", ratio >= SOONER)
+        if "times_sooner_than_before" in found["speed"]:
+            ratio = found["speed"]["times_sooner_than_before"]
+            report.claim("one process of before over a worker a core", ratio, f"at least {SOONER}", ratio >= SOONER)
         same = found["speed"]["bit_equal"]
         report.claim("codes in parts equal those of one process, in order", float(same), "every bit", same)
     peak = max((found[name]["peak_bytes"] for name in ("speed", "memory") if name in found), default=None)
@@ -146,9 +150,13 @@ def write_parquet(lake: Path, path: Path) -> None:
 
 def speed(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Time both ways in turn, the median of each counts."""
-    single, parts, peaks = [], [], []
+    before, single, parts, peaks = [], [], [], []
+    case.data(options.rows)  # so that no round writes it
     for _ in range(options.rounds):
         clear(case.folder / "codes")
+        if options.before:
+            words = case.command("codes.npy", options.rows, "--force")
+            before.append(seconds(words, options.before)[0])
         single.append(seconds(case.command("codes.npy", options.rows, "--force"))[0])
         wall, peak = seconds(case.command("codes/", options.rows))
         parts.append(wall)
@@ -157,6 +165,14 @@ def speed(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         "one_process_seconds": harness.spread(single, 2),
         "job_seconds": harness.spread(parts, 2),
         "times_sooner": round(statistics.median(single) / statistics.median(parts), 3),
+        **(
+            {
+                "one_process_of_before_seconds": harness.spread(before, 2),
+                "times_sooner_than_before": round(statistics.median(before) / statistics.median(parts), 3),
+            }
+            if before
+            else {}
+        ),
         "peak_bytes": max(peaks),
         "bit_equal": same_codes(case.folder / "codes.npy", case.folder / "codes"),
     }
@@ -218,15 +234,15 @@ MEASURES = {"speed": speed, "memory": memory, "killed": at_half, "moments": at_m
 
 
 @contextmanager
-def started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a running command; wait for its end."""
+def started(command: list[str], source: Path = harness.SOURCE) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a running command of the package in a folder; wait for its end."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    environment["PYTHONPATH"] = str(harness.SOURCE)
+    environment["PYTHONPATH"] = str(source)
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         yield process
 
 
-def seconds(command: list[str]) -> tuple[float, int]:
+def seconds(command: list[str], source: Path = harness.SOURCE) -> tuple[float, int]:
     """Return the wall seconds of a command, and the most bytes that it and its children held at once."""
     peak, ended = 0, threading.Event()
 
@@ -236,7 +252,7 @@ def seconds(command: list[str]) -> tuple[float, int]:
             peak = max(peak, sum(map(held, family(process.pid))))
 
     begin = time.perf_counter()
-    with started(command) as process:
+    with started(command, source) as process:
         watcher = threading.Thread(target=watch)
         watcher.start()
         code = process.wait()
@@ -307,6 +323,7 @@ def parse() -> argparse.Namespace:
     made.add_argument("--rows", type=int, default=50_000_000)
     made.add_argument("--form", choices=("npy", "parquet"), default="npy", help="of the records")
     made.add_argument("--rounds", type=int, default=3, help="of speed")
+    made.add_argument("--before", type=Path, help="the src folder of an earlier version, for speed")
     made.add_argument("--jobs", type=int, default=20, help="of moments")
     made.add_argument("--job-rows", type=int, default=2_000_000, help="of moments: rows of each job")
     made.add_argument("--seed", type=int, default=0)
