@@ -94,13 +94,17 @@ class Processes:
             worker.end()
 
     def look(self, job: Job) -> Plan:
-        """Look at a job in a worker, so that this process loads nothing."""
+        """Look at a job in a worker, so that this process loads nothing.
+
+        The other workers that it will take, as far as the size of its input says, load their modules meanwhile.
+        """
+        self._idle = [self._new() for _ in range(min(self.workers, _parts_at_least(job)))]
         worker = self._worker()
         try:
             found = worker.ask({"job": plan.to_document(job)})
         except _EndedError as ended:
             raise checks.worker_cannot_start(ended.how, ended.said) from None
-        self._idle.append(worker)
+        self._idle.append(worker)  # the next to be taken: it has opened the job
         if found["is"] == "error":
             raise error_of(found["kind"], found["error"])
         seen: Plan = plan.from_document(found)
@@ -148,11 +152,23 @@ class Processes:
         with self._lock:
             if self._ended:
                 raise KeyboardInterrupt
-            if self._idle:
-                return self._idle.pop()
-            worker = _Worker()
-            self._all.add(worker)
-            return worker
+            return self._idle.pop() if self._idle else self._new()
+
+    def _new(self) -> _Worker:
+        worker = _Worker()
+        self._all.add(worker)
+        return worker
+
+
+def _parts_at_least(job: Job) -> int:
+    """Return about how many parts a job has, seen from here: by the bytes of its input."""
+    if job.option("part_rows"):
+        return sys.maxsize
+    if os.path.isdir(job.data):
+        found = sum(entry.stat().st_size for entry in os.scandir(job.data) if entry.is_file())
+    else:
+        found = os.path.getsize(job.data) if os.path.isfile(job.data) else 0
+    return 1 + found // plan.PART_BYTES
 
 
 class _EndedError(Exception):

@@ -33,6 +33,7 @@ def _serve() -> None:
     requests: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, requests), daemon=True).start()
     _one_thread()
+    _load_modules()
     while True:
         answer = json.dumps(_answer(json.loads(requests.get())))
         answers.write(f"{answer}\n")
@@ -53,6 +54,13 @@ def _one_thread() -> None:
 
     pa.set_cpu_count(1)
     torch.set_num_threads(1)
+
+
+def _load_modules() -> None:
+    """Load what every job needs, before the first request is there: workers start together, and load side by side."""
+    import isthmus.cluster.verbs
+    import isthmus.cluster.work
+    import isthmus.models  # noqa: F401
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
