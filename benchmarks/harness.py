@@ -421,6 +421,7 @@ def earlier(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]
 def command() -> str:
     """Return the command that made a result, as typed in the repository's root, without this machine's folders."""
     hidden = {"--peer-python": '"$PEER_PYTHON"', "--out": "OUT", "--before": "BEFORE", "--weights": "WEIGHTS"}
+    hidden |= {"--folder": "FOLDER", "--keep": "KEEP"}
     words = [f"benchmarks/{Path(sys.argv[0]).name}"]
     for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
         words.append(hidden.get(before) or shlex.quote(word))
