@@ -283,6 +283,7 @@ def test_by_default_there_are_none_inside_an_epoch(blobs, tmp_path):
     assert counting.written == 3
 
 
+@pytest.mark.long
 def test_a_process_killed_inside_an_epoch_resumes(tmp_path):
     script = textwrap.dedent("""
         import numpy as np, os, signal, sys
