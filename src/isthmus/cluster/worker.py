@@ -58,9 +58,9 @@ def _one_thread() -> None:
 
 def _load_modules() -> None:
     """Load what every job needs, before the first request is there: workers start together, and load side by side."""
+    import isthmus.base
     import isthmus.cluster.verbs
-    import isthmus.cluster.work
-    import isthmus.models  # noqa: F401
+    import isthmus.cluster.work  # noqa: F401
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
