@@ -61,7 +61,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:6379", "ray://head:10001", "[::1]:6379", "head.example:1"])
 def test_addresses(address: str) -> None:
-    ray_session._check(address)
+    assert ray_session._check(address) is None  # and does not raise
 
 
 @pytest.mark.parametrize("kind", ["", "ray://"])
