@@ -20,18 +20,6 @@ GIGABYTE = 10**9
 AT_MOST = 1.5  # GB resident
 WIDTH = 784
 
-# The command line runs inside this, so that its peak can be read at its very end.
-COMMAND_LINE = """
-import atexit, json, runpy, sys, time
-import harness
-start = time.perf_counter()
-atexit.register(
-    lambda: print(json.dumps({"peak_bytes": harness.peak_resident_bytes(), "seconds": time.perf_counter() - start}))
-)
-sys.argv = ["isthmus", *sys.argv[1:]]
-runpy.run_module("isthmus", run_name="__main__")
-"""
-
 IN_PYTHON = """
 import sys, time
 import harness
@@ -93,7 +81,7 @@ def measure(model: Path, array: Path, codes: Path, rows: int) -> dict[str, Any]:
     for way, read in WAYS.items():
         code = IN_PYTHON.format(read=read)
         found[way] = harness.child(sys.executable, ["-c", code, str(model), str(array)], environment=here)
-    order = ["-c", COMMAND_LINE, "encode", str(array), "-m", str(model), "-o", str(codes)]
+    order = ["-c", harness.COMMAND_LINE, "encode", str(array), "-m", str(model), "-o", str(codes)]
     found["isthmus encode"] = harness.child(sys.executable, order, environment=here)
     if codes.exists():
         found["isthmus encode"]["rows"] = len(np.load(codes, mmap_mode="r"))

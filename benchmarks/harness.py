@@ -43,6 +43,18 @@ sys.path.insert(0, str(SOURCE))  # measure this checkout, not an installed relea
 
 # ---------------------------------------------------------------------- data
 
+# A command runs inside this, so that its peak can be read at its very end.
+COMMAND_LINE = """
+import atexit, json, runpy, sys, time
+import harness
+start = time.perf_counter()
+atexit.register(
+    lambda: print(json.dumps({"peak_bytes": harness.peak_resident_bytes(), "seconds": time.perf_counter() - start}))
+)
+sys.argv = ["isthmus", *sys.argv[1:]]
+runpy.run_module("isthmus", run_name="__main__")
+"""
+
 
 def read_idx(path: Path) -> np.ndarray:
     """Read a gzipped IDX file of unsigned bytes.

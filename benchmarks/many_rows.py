@@ -27,17 +27,6 @@ PIECE = 2**20
 WIDTH = 64  # columns of one byte: from 10**7 rows on more than is read into memory
 TRAINED = 50_000  # records, whatever there are
 
-# The command line runs inside this, so that its peak can be read at its very end.
-COMMAND_LINE = """
-import atexit, json, runpy, sys, time
-import harness
-start = time.perf_counter()
-atexit.register(lambda: harness.emit(
-    peak_bytes=harness.peak_resident_bytes(), seconds=round(time.perf_counter() - start, 2)))
-sys.argv = ["isthmus", *sys.argv[1:]]
-runpy.run_module("isthmus", run_name="__main__")
-"""
-
 DECODED = """
 import sys
 import harness
@@ -111,7 +100,7 @@ def fit(source: Path, folder: Path, *more: str) -> dict[str, Any]:
     arguments = ["fit", str(source), "-o", str(folder / "model.safetensors"), "--force", "--hidden", "16"]
     arguments += ["--latent-dim", "2", *more]
     environment = {"PYTHONPATH": f"{harness.SOURCE}:{harness.HERE}"}
-    return harness.child(sys.executable, ["-c", COMMAND_LINE, *arguments], environment=environment)
+    return harness.child(sys.executable, ["-c", harness.COMMAND_LINE, *arguments], environment=environment)
 
 
 def memory(folder: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -24,18 +24,6 @@ TIMES, GROWTH = 2.0, 1.1  # what must be reached: of the local engine's seconds;
 NETWORK = {"latent_dim": LATENT, "hidden": (64,), "network": "dense", "max_epochs": 1, "random_state": 0}
 ENGINES = {"local": ("--workers",), "ray": ("--cluster", "local", "--workers")}
 
-# The command line runs inside this, so that its peak can be read at its very end.
-COMMAND_LINE = """
-import atexit, json, runpy, sys, time
-import harness
-start = time.perf_counter()
-atexit.register(
-    lambda: print(json.dumps({"peak_bytes": harness.peak_resident_bytes(), "seconds": time.perf_counter() - start}))
-)
-sys.argv = ["isthmus", *sys.argv[1:]]
-runpy.run_module("isthmus", run_name="__main__")
-"""
-
 
 def main() -> int:
     """Measure, write and print."""
@@ -93,7 +81,7 @@ def job(folder: Path, model: Path, data: Path, engine: str, options: argparse.Na
     """Encode by an engine; return seconds, and the driver's most memory."""
     output = folder / engine
     shutil.rmtree(output, ignore_errors=True)
-    order = ["-c", COMMAND_LINE, "encode", str(data), "-m", str(model), "-o", f"{output}/", *ENGINES[engine]]
+    order = ["-c", harness.COMMAND_LINE, "encode", str(data), "-m", str(model), "-o", f"{output}/", *ENGINES[engine]]
     variables = {"PYTHONPATH": f"{harness.SOURCE}:{harness.HERE}", "RAY_worker_niceness": "0"}
     found = harness.child(sys.executable, [*order, str(options.workers)], environment=variables)
     if "failed" in found:

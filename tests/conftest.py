@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +12,21 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+
+KNOW_MANY = (
+    *("data.rows", "data.splitting", "data.parquet", "data.images"),
+    *("fitting", "tasks.held_out", "training.loader"),
+)  # modules that know how many records are very many
+SMALLER = {
+    "data.splitting.MOST_APART": 200,
+    "data.splitting.RUNS": 8,
+    "data.looking.MOST_RECORDS": 1000,
+    "data.looking.RUNS": 8,
+    "data.parquet.WHOLE": 64,
+    "data.parquet.LEAST": 16,
+    "data.stores.RESIDENT_BYTES": 1,
+    "training.loader.MOST_RESIDENT": 1000,
+}
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +63,12 @@ def largest_file() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     return limited
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call 1,000 records very many, and stream them."""
+    for name in KNOW_MANY:
+        monkeypatch.setattr(importlib.import_module(f"isthmus.{name}"), "LISTED", 1000)
+    for name, value in SMALLER.items():
+        monkeypatch.setattr(f"isthmus.{name}", value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pickle
 from itertools import pairwise
@@ -15,27 +14,10 @@ from pyarrow import parquet
 
 from isthmus import data
 from isthmus.data import looking, splitting, stores
-from isthmus.data import parquet as parquet_files
 from isthmus.data.coded_labels import CodedLabels
 from isthmus.data.rows import Rows
 from isthmus.data.writing import write_table_blocks
 from isthmus.errors import DataError
-
-KNOW = ("data.rows", "data.splitting", "data.parquet", "data.images", "fitting", "tasks.held_out", "training.loader")
-
-
-@pytest.fixture
-def many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 1,000 records on they are many; files are streamed."""
-    for name in KNOW:
-        monkeypatch.setattr(importlib.import_module(f"isthmus.{name}"), "LISTED", 1000)
-    monkeypatch.setattr(splitting, "MOST_APART", 200)
-    monkeypatch.setattr(splitting, "RUNS", 8)
-    monkeypatch.setattr(looking, "MOST_RECORDS", 1000)
-    monkeypatch.setattr(looking, "RUNS", 8)
-    monkeypatch.setattr(parquet_files, "WHOLE", 64)
-    monkeypatch.setattr(parquet_files, "LEAST", 16)
-    monkeypatch.setattr(stores, "RESIDENT_BYTES", 1)
 
 
 def written(folder: Path, n: int, group: int, files: int = 1) -> Path:

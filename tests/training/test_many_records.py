@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,32 +10,15 @@ from pyarrow import parquet
 import isthmus
 from isthmus import data
 from isthmus.cli import scoring
-from isthmus.data import looking, splitting, stores
-from isthmus.data import parquet as parquet_files
+from isthmus.data import looking, splitting
 from isthmus.data.rows import Rows
 from isthmus.fitting import Fit
 from isthmus.tasks.held_out import divided_again, division, rows_not_trained_on
 from isthmus.telling import SeenRows
-from isthmus.training import StreamedBatches, loader
+from isthmus.training import StreamedBatches
 
-KNOW = ("data.rows", "data.splitting", "data.parquet", "fitting", "tasks.held_out", "training.loader")
 QUICK = {"hidden": (8,), "latent_dim": 2, "random_state": 0, "batch_size": 50}
 N = 4000
-
-
-@pytest.fixture
-def many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 1,000 records on they are many, and are streamed."""
-    for name in KNOW:
-        monkeypatch.setattr(importlib.import_module(f"isthmus.{name}"), "LISTED", 1000)
-    monkeypatch.setattr(splitting, "MOST_APART", 200)
-    monkeypatch.setattr(splitting, "RUNS", 8)
-    monkeypatch.setattr(looking, "MOST_RECORDS", 1000)
-    monkeypatch.setattr(looking, "RUNS", 8)
-    monkeypatch.setattr(loader, "MOST_RESIDENT", 1000)
-    monkeypatch.setattr(parquet_files, "WHOLE", 64)
-    monkeypatch.setattr(parquet_files, "LEAST", 16)
-    monkeypatch.setattr(stores, "RESIDENT_BYTES", 1)
 
 
 def rows(n: int = N) -> np.ndarray:
