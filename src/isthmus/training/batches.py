@@ -41,15 +41,16 @@ PIECE = 2**16  # stretches that are listed at once
 
 def epoch_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return the generator of one epoch: the same for the same seed and epoch, whatever was drawn before."""
-    state = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator(device).manual_seed(state)
+    return _generator((seed, epoch), device)
 
 
 def noise_generator(seed: int, epoch: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return the generator of one epoch's noise: that of the epoch on the first rank, another one on every other."""
-    if rank() == 0:
-        return epoch_generator(seed, epoch, device)
-    state = int(np.random.SeedSequence((seed, epoch, rank())).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return _generator((seed, epoch, rank()) if rank() else (seed, epoch), device)
+
+
+def _generator(entropy: tuple[int, ...], device: torch.device | str) -> torch.Generator:
+    state = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator(device).manual_seed(state)
 
 
