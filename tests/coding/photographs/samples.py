@@ -15,12 +15,12 @@ Latents = list[NDArray[np.int16]]
 SMALL = ("prior.last.weight", "up.weight")  # that the network keeps ten times as large
 
 
-def weights(seed: int = 0) -> Weights:
-    """Return weights whose layers neither fade nor saturate, and whose scales are from 1/8 to 4 or so."""
+def weights(seed: int = 0, told: float = 0.3) -> Weights:
+    """Return weights whose layers neither fade nor saturate; means are about 0 and scales 1, or far away if told."""
     rng, tensors = np.random.default_rng(seed), {}
     for name, (kind, shape) in SHAPES.items():
         if kind == "int16":
-            gain = 0.3 if "last" in name or "coupling" in name else 1
+            gain = told if "last" in name or "coupling" in name else 1
             found = rng.normal(0, gain * 4096 / math.sqrt(math.prod(shape[1:])), shape)
         elif name.endswith("step.anchors"):
             found = rng.uniform(-6 * 65536, -3 * 65536, shape)
@@ -30,13 +30,13 @@ def weights(seed: int = 0) -> Weights:
     return Weights(tensors)
 
 
-def latents(height: int, width: int, seed: int = 0, size: float = 1.0) -> Latents:
+def latents(height: int, width: int, seed: int = 0, size: float = 1.0, zeros: int = 2) -> Latents:
     """Return latents of a tile, of which some planes are zero."""
     rng, sides = np.random.default_rng(seed), sizes(height, width)
     found = []
     for level in range(1, LEVELS + 1):
         y = np.rint(rng.laplace(0, size, (*sides[level], latents_at(level))))
-        y[:, :, rng.integers(latents_at(level), size=2)] = 0
+        y[:, :, rng.integers(latents_at(level), size=zeros)] = 0
         found.append(y.astype(np.int16))
     return found
 

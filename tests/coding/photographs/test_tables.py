@@ -65,7 +65,7 @@ def test_roots_and_logarithms() -> None:
 
 
 def test_between_anchors_numbers_are_linear_and_rounded_down() -> None:
-    anchors = np.arange(8)[:, None] * np.array([255, -10, 2**30]) - np.array([0, 0, 2**31])
+    anchors = np.arange(8)[:, None] * np.array([255, -10, 2**29]) - np.array([0, 0, 2**31])
     found = np.array([between(anchors, quality) for quality in range(256)])
-    exact = anchors[0] + np.arange(256)[:, None] * 7 * np.array([255, -10, 2**30]) // 255
+    exact = anchors[0] + np.arange(256)[:, None] * 7 * np.array([255, -10, 2**29]) // 255
     assert (found == exact).all()
