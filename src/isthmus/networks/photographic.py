@@ -35,6 +35,8 @@ __all__ = ["ANCHORS", "LEVELS", "Analysis", "Coded", "Decoder", "Latents", "bits
 LEVELS = 6
 ANCHORS = 8  # qualities at which steps and biases are learned; between them they are interpolated
 MOST = 16.0  # the range of everything in the decoder
+FAR = 4.0  # latents away from zero for one unit of what the prior says of their means
+SCALES = (-4.0, 10.0)  # binary logarithms of the least and the largest scale
 UNIT = 32.0  # levels of 8 bits that are 1 in the networks
 LAMBDAS = (0.0006, 0.4)  # bits a pixel for one squared level of error, at quality 0 and 1
 STATES = (3, 12, 16, 24, 24, 24, 24)  # planes of s_0 (the picture), s_1, ...
@@ -126,6 +128,7 @@ class Prior(nn.Module):
         self.register_buffer("earlier", torch.ones(latents, latents).tril(-1), persistent=False)
         with torch.no_grad():
             self.last.weight.mul_(0.1)
+            self.last.weight[:latents] /= FAR
             self.last.bias.copy_(torch.cat([torch.zeros(latents), torch.full((latents,), -1.0)]))
 
     def forward(self, t: Tensor, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,7 +141,7 @@ class Prior(nn.Module):
         means, scales = self.coupling * self.earlier
         mean = mean + F.conv2d(seen, means[:, :, None, None])
         log_scale = log_scale + F.conv2d(seen.abs(), scales[:, :, None, None])
-        return mean.float(), log_scale.float().clamp(-4, 10)
+        return F.hardtanh(mean.float(), -MOST, MOST) * FAR, log_scale.float().clamp(*SCALES)
 
 
 class Level(nn.Module):

@@ -110,8 +110,8 @@ class Codec(nn.Module):
 
 def to_units(pictures: Sequence[Levels]) -> Tensor:
     """Return pictures of one size, each (h, w, 3), as the networks see them: (n, 3, h, w)."""
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    return x.float().div_(UNIT).sub_(128 / UNIT).contiguous(memory_format=torch.channels_last)
+    x = np.stack(pictures).astype(np.float32) / np.float32(UNIT) - np.float32(128 / UNIT)
+    return torch.from_numpy(x).permute(0, 3, 1, 2)  # by NumPy: torch's threads are busy with the networks
 
 
 class Patches:
