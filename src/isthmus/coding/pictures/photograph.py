@@ -22,13 +22,13 @@ from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work
 from isthmus.coding.kinds import ANY
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.photographs import decoder, tiles
-from isthmus.coding.photographs.weights import Weights, changes_from_bytes, shipped
+from isthmus.coding.photographs.weights import Weights, shipped
 from isthmus.coding.pictures.frame import Frame
 from isthmus.coding.pictures.picture import Picture, strip_of
 from isthmus.coding.pictures.png import Header
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "coded_tile", "samples_of"]
+__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "changed", "coded_tile"]
 
 PHOTOGRAPH = 3  # form of the description
 VERSION = 1  # of the norm of tiles
@@ -160,8 +160,16 @@ class Plan:
         """
         if model is ANY:
             return None
-        found = weights_of(self.needs, model, name)
-        return found.with_changes(changes_from_bytes(self.changes, found)) if self.changes else found
+        return changed(weights_of(self.needs, model, name), self.changes)
+
+
+def changed(weights: Weights, changes: bytes) -> Weights:
+    """Return weights with the changes that stand in a file; ValueError where these are none."""
+    if not changes:
+        return weights
+    from isthmus.coding.photographs.changes import changes_from_bytes
+
+    return weights.with_changes(changes_from_bytes(changes, weights))
 
 
 def weights_of(needs: bytes, model: object, name: str) -> Weights:
@@ -176,17 +184,12 @@ def weights_of(needs: bytes, model: object, name: str) -> Weights:
 # ------------------------------------------------------------------ samples
 
 
-def samples_of(state: NDArray[np.int16], colours: int, bits: int) -> Samples:
-    """Return samples, (height, width, colours), of the numbers that a decoder gives, (height, width, 3).
-
-    These have nine bits behind the point, in units of 32 levels of 8 bits around the middle one, 128.
-    """
-    most = (1 << bits) - 1
-    scaled = (state.astype(np.int64) + 2048) * (most * 32) + 255 * 256
-    found = np.clip(scaled // (255 * 512), 0, most)
-    if colours == 1:
-        found = (found.sum(axis=2, keepdims=True) + 1) // 3
-    return found.astype("<u2" if bits == 16 else "u1")
+def samples_of(picture: NDArray[np.int16], colours: int, bits: int) -> Samples:
+    """Return samples, (height, width, colours), of the picture that a decoder gives, (height, width, 3)."""
+    found = decoder.samples(picture, bits)
+    if colours == 1:  # the mean, to the nearest whole number
+        found = ((found.sum(axis=2, keepdims=True, dtype=np.int64) + 1) // 3).astype(found.dtype)
+    return found.astype(found.dtype.newbyteorder("<"), copy=False)
 
 
 def coded_tile(latents: Sequence[NDArray[np.int16]], size: tuple[int, int], plan: Plan, weights: Weights) -> Tile:
@@ -203,9 +206,8 @@ def coded_tile(latents: Sequence[NDArray[np.int16]], size: tuple[int, int], plan
     weights : Weights
         With the changes of the plan.
     """
-    payload = decoder.encode_tile(latents, plan.quality, weights)
-    state = decoder.decode_tile(payload, *size, plan.quality, weights)
-    return Tile(payload, samples_of(state, plan.colours, plan.bits))
+    payload, picture = decoder.encoded_tile(latents, *size, plan.quality, weights)
+    return Tile(payload, samples_of(picture, plan.colours, plan.bits))
 
 
 # ------------------------------------------------------------------ writing
@@ -359,8 +361,8 @@ class PhotographPixels:
             return self.plan.alpha.pixels(payload, units).tobytes()
         place = self.plan.places[number - self._first_tile]
         assert self._weights is not None  # noqa: S101 - whoever reads no weights decodes nothing
-        state = decoder.decode_tile(payload, place.height, place.width, self.plan.quality, self._weights)
-        return samples_of(state, self.plan.colours, self.plan.bits).tobytes()
+        picture = decoder.decode_tile(payload, place.height, place.width, self.plan.quality, self._weights)
+        return samples_of(picture, self.plan.colours, self.plan.bits).tobytes()
 
     def costs(self, payload: bytes) -> dict[str, int]:
         """Return what a payload is for."""

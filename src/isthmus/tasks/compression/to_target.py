@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from isthmus.coding import contents
 from isthmus.coding.container import SMALL_FINGERPRINT
 from isthmus.coding.contents import THREADS, Content, side_by_side
 from isthmus.coding.photographs import tiles
-from isthmus.coding.photographs.weights import Weights, changes_from_bytes, shipped
+from isthmus.coding.photographs.weights import Weights, shipped
 from isthmus.coding.pictures.frame import Frame
 from isthmus.coding.pictures.photograph import (
     PIXELS_LIMIT,
@@ -27,6 +28,7 @@ from isthmus.coding.pictures.photograph import (
     Photograph,
     Plan,
     Tile,
+    changed,
     coded_tile,
 )
 from isthmus.coding.pictures.picture import Picture, encode
@@ -42,8 +44,11 @@ TRIES = 3  # of the encoder that takes minutes
 NEAR = {"psnr": 0.05, "size": 0.02}  # decibels, and a share, within which it has met its target
 SLOPES = {"psnr": 0.12, "size": 0.025}  # decibels, and binary logarithms of bytes, from one quality to the next, about
 STARTS = {"psnr": (18.0, 0.12), "size": (-5.0, 0.03)}  # at quality 0, about, and from one to the next
-CROP = 128  # pixels of the side of a part by which it is judged what a picture takes without a loss
-LIKELY = 1.5  # times the bytes of the lossy file that a picture may take by such parts, to be coded without a loss
+EXACT = 150.0  # decibels that stand for infinitely many
+CROP = 64  # pixels of the side of a part by which it is judged what a picture takes without a loss
+LIKELY = 1.3  # times the bytes of the lossy file that a picture may take by such parts, to be coded without a loss
+UNLIKELY = 4.0  # times these that parts take in deflate, beyond which nothing else is tried
+QUICKLY = 1 << 20  # pixels beyond which pictures are coded in little time
 
 Latents = list[NDArray[np.int16]]
 
@@ -311,10 +316,8 @@ class Targeting:
             if search.is_met(made) and search.is_better(made, found):
                 found = made
             off = search.off(made)
-            step = math.ceil(off / SLOPES[search.kind] - 1e-9) if search.kind == "psnr" else math.floor(
-                off / SLOPES[search.kind] + 1e-9
-            )
-            following = min(max(quality + step, 0), QUALITIES - 1)
+            rounding = math.ceil if search.kind == "psnr" else math.floor  # to the side that meets the target
+            following = min(max(quality + rounding(off / SLOPES[search.kind]), 0), QUALITIES - 1)
             is_near = search.is_met(made) and abs(off) <= NEAR[search.kind]
             if self.was_stopped or is_near or following in tried.known:
                 break
@@ -326,7 +329,7 @@ class Targeting:
     def attempt(self, quality: int, attempt: Attempt) -> Made:
         """Return the photograph of what an encoder made of it at a quality."""
         known = carried_weights()
-        weights = known.with_changes(changes_from_bytes(attempt.changes, known)) if attempt.changes else known
+        weights = changed(known, attempt.changes)
         channels, alpha, frame = self.photo.pixels.shape[2], self._alpha, self._frame
         plan = Plan(
             self.height,
@@ -417,12 +420,15 @@ class Targeting:
                 return None
 
     def _may_be_smaller(self, size: int) -> bool:
-        """Tell whether it is worth to code it without a loss, by parts of it."""
+        """Tell whether it is worth to code it without a loss, which takes long, by parts of it."""
         rows = [round(share * max(self.height - CROP, 0)) for share in (0.1, 0.5, 0.9)]
         columns = [round(share * max(self.width - CROP, 0)) for share in (0.1, 0.5, 0.9)]
         parts = [self.photo.pixels[row : row + CROP, column : column + CROP] for row in rows for column in columns]
-        bits = 8 * encode(np.concatenate(parts), speed="fast", verify=False).size / sum(p[..., 0].size for p in parts)
-        return bits * self.pixels / 8 < LIKELY * size
+        share = self.pixels / sum(part.shape[0] * part.shape[1] for part in parts)
+        differences = b"".join(np.diff(part, axis=1, prepend=part[:, :1]).tobytes() for part in parts)
+        if len(zlib.compress(differences, 1)) * share > UNLIKELY * size:
+            return False
+        return encode(np.concatenate(parts), speed="fast", verify=False).size * share < LIKELY * size
 
     def _exact(self) -> Made:
         """Return it without a loss; a PNG file byte for byte, others as a PNG file of these pixels."""
@@ -430,7 +436,9 @@ class Targeting:
             data = Path(self._path).read_bytes()
         else:
             data = _as_png(self.photo, self._frame)
-        content = PngPicture(io.BytesIO(data), name=self._name)
+        speed = "normal" if self.pixels <= QUICKLY else "fast"
+        content = PngPicture(io.BytesIO(data), name=self._name, speed=speed)
+        content.is_exact = content.is_exact and self._png is not None
         into = io.BytesIO()
         contents.write(into, content, threads=self._threads)
         return Made(None, content, into.getvalue(), math.inf)
@@ -482,7 +490,7 @@ class _Search:
 
     def value(self, made: Made) -> float:
         """Return what is compared with what is wanted."""
-        return made.psnr if self.kind == "psnr" else math.log2(len(made.data))
+        return min(made.psnr, EXACT) if self.kind == "psnr" else math.log2(len(made.data))
 
     def off(self, made: Made) -> float:
         """Return what is missing to what is wanted; negative where it is beyond."""
