@@ -11,11 +11,11 @@ extensions = [
     Extension(
         f"isthmus.coding.{name}",
         [f"src/isthmus/coding/{name}.c"],
-        depends=["src/isthmus/coding/_numbers.h"],
+        depends=["src/isthmus/coding/_machine.h", "src/isthmus/coding/_numbers.h"],
         extra_compile_args=EXACT,
         py_limited_api=True,  # one build serves every Python from 3.11
         optional=True,
     )
-    for name in ("_native", "_values")
+    for name in ("_native", "_photographs", "_values")
 ]
 setup(ext_modules=extensions, options={"bdist_wheel": {"py_limited_api": "cp311"}})

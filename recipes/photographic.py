@@ -1,6 +1,6 @@
 """Train the networks with which `isthmus compress photo.png --psnr 38` makes photographs small.
 
-    python recipes/photographic.py PHOTOGRAPHS --validation PICTURES --state STATE --minutes 60 -o photographic_1.safetensors
+    python recipes/photographic.py PHOTOGRAPHS --validation PICTURES --state STATE --minutes 72 -o WEIGHTS
 
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it, and
 are reduced to a half or less. The run can be stopped at any time and goes on where it was: all that it needs lies in
@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def photographs_of(paths: list[Path], patch: int) -> list[list[Levels]]:
         picture = Image.open(path).convert("RGB")
         found.append(sizes_of(picture, least=1.0 if "-lossless" in path.name else 2.0, patch=patch))
     return found
+
+
+def digests_of(paths: list[Path]) -> Iterator[bytes]:
+    """Yield name and digest of each photograph trained on."""
+    for path in paths:
+        yield f"{path.parent.name}/{path.name}".encode() + hashlib.sha256(path.read_bytes()).digest()
 
 
 def validation_of(folder: Path) -> HeldOut:
@@ -96,7 +103,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    data = digest_of(f"{one.parent.name}/{one.name}".encode() + hashlib.sha256(one.read_bytes()).digest() for one in paths)
+    data = digest_of(
+        f"{one.parent.name}/{one.name}".encode() + hashlib.sha256(one.read_bytes()).digest() for one in paths
+    )
     plan = Plan(given.steps, data, given.batch, given.patch, given.rate, precision=given.precision)
     device = torch.device(given.device)
     given.state.mkdir(parents=True, exist_ok=True)

@@ -23,19 +23,36 @@ Everything in the decoder is a convolution and a cut to a range, so that it can 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ANCHORS", "LEVELS", "Analysis", "Coded", "Decoder", "Latents", "bits_of", "compand", "rounded"]
+__all__ = [
+    "ANCHORS",
+    "LEVELS",
+    "UNIT",
+    "Analysis",
+    "Coded",
+    "Decoder",
+    "Latents",
+    "as_whole",
+    "bits_of",
+    "compand",
+    "rounded",
+    "sides_of",
+    "slope_of",
+    "with_noise",
+]
 
 LEVELS = 6
 ANCHORS = 8  # qualities at which steps and biases are learned; between them they are interpolated
 MOST = 16.0  # the range of everything in the decoder
 FAR = 4.0  # latents away from zero for one unit of what the prior says of their means
+OUTPUT = 0.1  # of the weights of last layers
+FLAT = -2.0  # binary logarithm of all scales at first
 SCALES = (-4.0, 10.0)  # binary logarithms of the least and the largest scale
 UNIT = 32.0  # levels of 8 bits that are 1 in the networks
 LAMBDAS = (0.0006, 0.4)  # bits a pixel for one squared level of error, at quality 0 and 1
@@ -80,7 +97,8 @@ def bits_of(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     rate = torch.exp2(-log_scale)
     # Beyond the middle step the mass is exp(-away/b) sinh(1/(2b)), whose logarithm is exact however small it is.
     tail = away * rate - torch.log(torch.special.expm1(rate).clamp_min(1e-30)) + 0.5 * rate + math.log(2)
-    near = -torch.log((1 - 0.5 * (torch.exp(-(0.5 + away) * rate) + torch.exp((away - 0.5).clamp_max(0) * rate))).clamp_min(1e-9))
+    below, above = torch.exp(-(0.5 + away) * rate), torch.exp((away - 0.5).clamp_max(0) * rate)
+    near = -torch.log((1 - 0.5 * (below + above)).clamp_min(1e-9))
     return torch.where(away > 0.5, tail.clamp_min(1e-6), near) / math.log(2)
 
 
@@ -108,6 +126,22 @@ def convolution(inputs: int, outputs: int, side: int = 3, gain: float = 1.0) -> 
     return found
 
 
+class Small(nn.Conv2d):
+    """A convolution of a tenth of its weights, so that a step of the optimiser moves what leaves a network little."""
+
+    def __init__(self, inputs: int, outputs: int, side: int = 3) -> None:
+        super().__init__(inputs, outputs, side, padding=side // 2, bias=False)
+        nn.init.zeros_(self.weight)
+
+    def kernel(self) -> Tensor:
+        """Return what it multiplies with, (out, in, side, side)."""
+        return OUTPUT * self.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the same size."""
+        return self._conv_forward(x, self.kernel(), None)
+
+
 def cut(x: Tensor) -> Tensor:
     """Return max(x, 0), at most 16."""
     return F.hardtanh(x, 0.0, MOST)
@@ -116,6 +150,8 @@ def cut(x: Tensor) -> Tensor:
 class Prior(nn.Module):
     """What each latent is likely to be, from the state and from the latents before it: two rows, two places, planes."""
 
+    earlier: Tensor
+
     def __init__(self, width: int, latents: int, hidden: int) -> None:
         super().__init__()
         self.features = convolution(width, hidden, 1)
@@ -123,13 +159,12 @@ class Prior(nn.Module):
         self.before = nn.Conv2d(latents, hidden, (1, 2), bias=False)
         self.bias = Conditional(hidden)
         self.hidden = nn.Conv2d(hidden, hidden, 1)
-        self.last = nn.Conv2d(hidden, 2 * latents, 1)
+        self.last = Small(hidden, 2 * latents, 1)
+        self.last_bias = nn.Parameter(torch.zeros(2 * latents))
         self.coupling = nn.Parameter(torch.zeros(2, latents, latents))  # of means and of scales
         self.register_buffer("earlier", torch.ones(latents, latents).tril(-1), persistent=False)
         with torch.no_grad():
-            self.last.weight.mul_(0.1)
-            self.last.weight[:latents] /= FAR
-            self.last.bias.copy_(torch.cat([torch.zeros(latents), torch.full((latents,), -1.0)]))
+            self.last_bias[latents:] = FLAT
 
     def forward(self, t: Tensor, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and binary logarithms of scales, both like the latents y, (b, c, h, w), whole numbers."""
@@ -137,7 +172,7 @@ class Prior(nn.Module):
         above = self.above(F.pad(seen, (2, 2, 2, 0))[:, :, :-1])
         before = self.before(F.pad(seen, (2, 0))[:, :, :, :-1])
         h = cut(self.features(cut(t)) + above + before + self.bias(quality))
-        mean, log_scale = self.last(cut(self.hidden(h))).chunk(2, 1)
+        mean, log_scale = (self.last(cut(self.hidden(h))) + self.last_bias[:, None, None]).chunk(2, 1)
         means, scales = self.coupling * self.earlier
         mean = mean + F.conv2d(seen, means[:, :, None, None])
         log_scale = log_scale + F.conv2d(seen.abs(), scales[:, :, None, None])
@@ -157,7 +192,7 @@ class Level(nn.Module):
         self.step = Conditional(self.latents, torch.log(first_steps(level)))
         self.inject = convolution(self.latents, width)
         self.carry = convolution(state + self.latents, 4 * after, 1, gain=0.0)
-        self.up = convolution(width, 4 * after, gain=0.0)
+        self.up = Small(width, 4 * after)
         self.up_bias = nn.Parameter(torch.zeros(4 * after))
         with torch.no_grad():
             self.carry.weight[:, :, 0, 0] = haar_inverse(level)
@@ -211,6 +246,30 @@ class Coded(NamedTuple):
     latents: Latents
 
 
+def as_whole(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return latents as they are coded, for the decoder and for the count of bits."""
+    found = rounded(y)
+    return found, found
+
+
+def with_noise(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return latents as they are coded, and those whose bits are counted in training: with noise in place of rounding.
+
+    The mass of a step that noise moves has slopes that a whole number's does not (Balle, Laparra and Simoncelli,
+    "End-to-end Optimized Image Compression", ICLR 2017, section 3).
+    """
+    return rounded(y), y + torch.rand_like(y) - 0.5
+
+
+def sides_of(height: int, width: int) -> list[tuple[int, int]]:
+    """Return height and width of the picture and of the levels, finest first."""
+    found = [(height, width)]
+    for _ in range(LEVELS):
+        height, width = -(-height // 2), -(-width // 2)
+        found.append((height, width))
+    return found
+
+
 class Decoder(nn.Module):
     """Latents to pictures, with what they cost."""
 
@@ -218,27 +277,38 @@ class Decoder(nn.Module):
         super().__init__()
         self.levels = nn.ModuleList(Level(level) for level in range(1, LEVELS + 1))
 
-    def start(self, y: Tensor) -> Tensor:
-        """Return the state before the coarsest level: nothing."""
-        return y.new_zeros(len(y), STATES[LEVELS], *y.shape[2:])
+    def forward(
+        self,
+        latents: Callable[[int, Tensor], Tensor],
+        sides: Sequence[tuple[int, int]],
+        quality: Tensor,
+        quantised: Callable[[Tensor], tuple[Tensor, Tensor]] = as_whole,
+    ) -> Coded:
+        """Return picture and bits of latents.
 
-    def forward(self, latents: Latents, quality: Tensor, noise: Sequence[Tensor] | None = None) -> Coded:
-        """Return picture and bits of latents, finest first, as the coder would have them: whole numbers are taken.
-
-        With noise, bits are those of latents with it added, through which gradients pass.
+        Parameters
+        ----------
+        latents : callable
+            Given the number of a level, 0 for the finest, and the state of the decoder there, returns latents before
+            they are rounded, in steps.
+        sides : sequence of (int, int)
+            Of picture and levels.
+        quality : tensor, shape (b,)
+        quantised : callable, default=as_whole
+            Returns latents for the decoder, and those whose bits are counted.
         """
-        s, bits = self.start(latents[-1]), []
+        s = quality.new_zeros(len(quality), STATES[LEVELS], *sides[LEVELS])
+        bits, found = [], []
         for number in reversed(range(LEVELS)):
-            level, y = self.levels[number], latents[number]
+            level: Level = self.levels[number]  # type: ignore[assignment]
+            y = latents(number, s)
+            whole, counted = quantised(y)
             t = level.seen(s, quality)
-            whole = rounded(y)
-            tried = whole if noise is None else y + noise[number]
-            mean, log_scale = level.prior(t, whole, quality)
-            bits.append(bits_of(tried, mean, log_scale).sum((1, 2, 3)))
-            s = level(s, t, whole, quality)
-            if number:
-                s = s[:, :, : latents[number - 1].shape[2], : latents[number - 1].shape[3]]
-        return Coded(s, bits[::-1], latents)
+            bits.append(bits_of(counted.float(), *level.prior(t, whole, quality)).sum((1, 2, 3)))
+            found.append(y)
+            height, width = sides[number]
+            s = level(s, t, whole, quality)[:, :, :height, :width]
+        return Coded(s, bits[::-1], found[::-1])
 
 
 class Block(nn.Module):
@@ -265,7 +335,7 @@ class AnalysisLevel(nn.Module):
         self.bias = Conditional(width)
         self.block = Block(width)
         self.state = convolution(STATES[level], width)
-        self.last = convolution(width, self.latents, gain=0.0)
+        self.last = Small(width, self.latents)
         self.mix = convolution(12, self.latents, 1)
         with torch.no_grad():
             self.mix.weight[:, :, 0, 0] = torch.eye(12)[[*range(3, 12), 0, 1, 2]][: self.latents]
@@ -302,7 +372,13 @@ class Analysis(nn.Module):
         super().__init__()
         self.levels = nn.ModuleList(AnalysisLevel(level) for level in range(1, LEVELS + 1))
 
-    def forward(self, x: Tensor, decoder: Decoder, quality: Tensor, *, noisy: bool = False) -> Coded:
+    def forward(
+        self,
+        x: Tensor,
+        decoder: Decoder,
+        quality: Tensor,
+        quantised: Callable[[Tensor], tuple[Tensor, Tensor]] = as_whole,
+    ) -> Coded:
         """Return what the decoder makes of pictures, (b, 3, h, w) in units, and their latents, finest first."""
         low, features = torch.einsum("rc,bchw->brhw", ROTATION.to(x), x), None
         haars, found = [], []
@@ -311,17 +387,11 @@ class Analysis(nn.Module):
             haars.append(low)
             found.append(features)
             low = low[:, :3]
-        s = decoder.start(haars[-1])
-        bits, latents = [], []
-        for number in reversed(range(LEVELS)):
-            level = decoder.levels[number]
-            t = level.seen(s, quality)
-            y = self.levels[number].latent(haars[number], found[number], s) / level.step(quality).exp()
-            whole = rounded(y)
-            tried = y + torch.rand_like(y) - 0.5 if noisy else whole
-            mean, log_scale = level.prior(t, whole, quality)
-            bits.append(bits_of(tried.float(), mean, log_scale).sum((1, 2, 3)))
-            latents.append(y)
-            after = haars[number - 1].shape[2:] if number else x.shape[2:]
-            s = level(s, t, whole, quality)[:, :, : after[0], : after[1]]
-        return Coded(s, bits[::-1], latents[::-1])
+
+        def latents(number: int, s: Tensor) -> Tensor:
+            theirs: Level = decoder.levels[number]  # type: ignore[assignment]
+            ours: AnalysisLevel = self.levels[number]  # type: ignore[assignment]
+            return ours.latent(haars[number], found[number], s) / theirs.step(quality).exp()
+
+        coded: Coded = decoder(latents, sides_of(*x.shape[2:]), quality, quantised)
+        return coded

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from isthmus import documents
 from isthmus.errors import TrainingError
-from isthmus.networks.photographic import UNIT, Analysis, Coded, Decoder, slope_of
+from isthmus.networks.photographic import UNIT, Analysis, Coded, Decoder, as_whole, slope_of, with_noise
 from isthmus.training import checkpoints
 from isthmus.training.optimizers import AdamW, Muon, Optimizer, load_state_tensors, state_tensors
 from isthmus.training.precision import autocast
@@ -104,7 +104,7 @@ class Codec(nn.Module):
 
     def forward(self, x: Tensor, quality: Tensor, *, noisy: bool = False) -> Coded:
         """Return what becomes of pictures, (b, 3, h, w) in units."""
-        coded: Coded = self.analysis(x, self.decoder, quality, noisy=noisy)
+        coded: Coded = self.analysis(x, self.decoder, quality, with_noise if noisy else as_whole)
         return coded
 
 
@@ -147,16 +147,20 @@ def cost_of(coded: Coded, x: Tensor, quality: Tensor) -> Tensor:
     """Return bits a pixel and lambda times squared error in levels, of each picture: (b,)."""
     pixels = x.shape[2] * x.shape[3]
     error = (coded.picture.float() - x).square().mean((1, 2, 3)) * UNIT**2
-    return sum(coded.bits) / pixels + slope_of(quality) * error  # type: ignore[no-any-return, operator]
+    return sum(coded.bits) / pixels + slope_of(quality) * error
 
 
 def optimizers_of(codec: nn.Module, rate: float) -> list[Optimizer]:
     """Return what moves the weights: Muon the kernels, AdamW all else and what begins as a transform that is good."""
-    kernels, rest = [], []
+    kernels: list[nn.Parameter] = []
+    biases: list[nn.Parameter] = []
+    transforms: list[nn.Parameter] = []
     for name, weight in codec.named_parameters():
-        plain = weight.ndim < 4 or "carry" in name or "mix" in name
-        (rest if plain else kernels).append(weight)
-    return [Muon(kernels, rate), AdamW(rest, rate / 2)]
+        if any(part in name for part in ("carry", "mix", "coupling")):
+            transforms.append(weight)
+        else:
+            (kernels if weight.ndim == 4 else biases).append(weight)
+    return [Muon(kernels, rate), AdamW(biases, rate / 2), AdamW(transforms, rate / 20)]
 
 
 def train(
@@ -277,13 +281,14 @@ class HeldOut:
     @torch.no_grad()
     def scores(self, codec: Codec) -> dict[str, float]:
         """Return bits a pixel and PSNR in dB, means over pictures, by quality; and the mean cost of all, evened."""
-        found, costs = {}, []
+        found: dict[str, float] = {}
+        costs = []
         for at in QUALITIES:
             bits, decibels = [], []
-            for x in self.x.to(next(codec.parameters()).device).split(1):
+            for x in self.x.to(next(codec.parameters()).device).split(1):  # type: ignore[no-untyped-call]
                 quality = torch.full((1,), at, device=x.device)
                 coded = codec(x, quality)
-                bits.append(sum(coded.bits).item() / x[0, 0].numel())  # type: ignore[union-attr]
+                bits.append(sum(coded.bits).item() / x[0, 0].numel())
                 error = (coded.picture.clamp(-4, 255 / UNIT - 4) - x).square().mean() * UNIT**2
                 decibels.append(10 * (255**2 / error).log10().item())
                 costs.append((cost_of(coded, x, quality) * (0.01 / slope_of(quality)) ** EVENED).item())
