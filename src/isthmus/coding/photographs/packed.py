@@ -7,6 +7,7 @@ weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,20 +50,22 @@ def _products(level: Level) -> Iterator[NDArray[np.int16]]:
     yield _packed(level.before)
     yield _packed(level.hidden)
     yield _packed(level.last)
-    for latent in range(level.step.size):
-        yield _packed(_coupled(level.coupling, latent))
+    yield _coupled(level.coupling)
     yield _packed(level.inject)
     carry, up = _by_place(level.carry), _by_place(level.up)
     yield _packed(carry[..., :state], carry[..., state:], up)
 
 
-def _coupled(coupling: NDArray[np.int16], latent: int) -> NDArray[np.int16]:
-    """Return what a latent adds to means and scales of those after it: of its f(y), and of the size of that."""
+def _coupled(coupling: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return what each latent adds to means and scales of those after it: of its f(y), and of the size of that.
+
+    These are as many kernels of one pair and one block.
+    """
     count = coupling.shape[1]
-    found = np.zeros((2 * count, 1, 1, 2), np.int16)
+    found = np.zeros((count, _lanes(2 * count), 2), np.int16)
     for kind in range(2):
-        found[kind * count + latent + 1 : (kind + 1) * count, 0, 0, kind] = coupling[kind, latent + 1 :, latent]
-    return found
+        found[:, kind * count : (kind + 1) * count, kind] = np.tril(coupling[kind], -1).T
+    return found.ravel()
 
 
 def _by_place(outputs: NDArray[Any]) -> NDArray[Any]:
@@ -70,18 +73,27 @@ def _by_place(outputs: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(outputs.reshape(-1, 4, *outputs.shape[1:]).swapaxes(0, 1)).reshape(outputs.shape)
 
 
-def _in_lanes(x: NDArray[Any]) -> NDArray[Any]:
-    """Return outputs with zeros after them, as many as there are lanes."""
-    lanes = max(2 * LANES, -(-len(x) // LANES) * LANES)
-    return np.pad(x, [(0, lanes - len(x))] + [(0, 0)] * (x.ndim - 1))
+def _lanes(outputs: int) -> int:
+    return max(2 * LANES, -(-outputs // LANES) * LANES)
+
+
+def _in_lanes(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return numbers of outputs with zeros after them, as many as there are lanes."""
+    found = np.zeros(_lanes(len(numbers)), np.int32)
+    found[: len(numbers)] = numbers
+    return found
 
 
 def _packed(*kernels: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return kernels, one after another, as one of blocks."""
-    even = [np.pad(x, [(0, 0)] * 3 + [(0, x.shape[3] % 2)]).reshape(len(x), -1) for x in kernels]
-    rows = _in_lanes(np.concatenate(even, 1))
-    pairs = rows.reshape(len(rows), -1, 2)
-    blocks, at = [], 0
+    outputs, places = len(kernels[0]), [math.prod(x.shape[1:3]) for x in kernels]
+    evens = [x.shape[3] + x.shape[3] % 2 for x in kernels]
+    rows, at = np.zeros((_lanes(outputs), int(np.dot(places, evens))), np.int16), 0
+    for x, place, even in zip(kernels, places, evens, strict=True):
+        into = rows[:outputs, at : at + place * even].reshape(outputs, place, even, copy=False)
+        into[:, :, : x.shape[3]] = x.reshape(outputs, place, -1)
+        at += place * even
+    pairs, blocks, at = rows.reshape(len(rows), -1, 2), [], 0
     while at < len(rows):
         size = _block(len(rows) - at)
         blocks.append(pairs[at : at + size].swapaxes(0, 1).ravel())
