@@ -13,6 +13,7 @@ from isthmus.checks.likelihood import *  # noqa: F403
 from isthmus.checks.maps import *  # noqa: F403
 from isthmus.checks.metrics import *  # noqa: F403
 from isthmus.checks.parameters import *  # noqa: F403
+from isthmus.checks.photographs import *  # noqa: F403
 from isthmus.checks.pictures import *  # noqa: F403
 from isthmus.checks.preprocessing import *  # noqa: F403
 from isthmus.checks.restorer import *  # noqa: F403

@@ -12,10 +12,12 @@ from isthmus.coding import Archive, container
 from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SPEEDS, Source, opened
 from isthmus.coding.describing import describe
+from isthmus.data.image_header import Header
 
 __all__ = ["info", "is_compressed", "verify"]
 
 CODES = "codes"  # the content whose bytes stand for records
+PHOTOGRAPH = "photograph"
 SHOWN = 16  # units of codes that are named
 BAR = 24  # characters of the longest bar
 PARTS = {
@@ -57,18 +59,31 @@ def info(path: str) -> Result:
 
 
 def _about_coding(found: dict[str, Any]) -> list[str]:
-    needed = _about_prior(found["model"], is_carried=found["carried"])
+    what = "weights that isthmus carries" if found.get("content") == PHOTOGRAPH else "prior that isthmus carries"
+    needed = _about_prior(found["model"], is_carried=found["carried"], what=what)
     if found["form"] == "small" and "content" not in found:
         return ["stored as it is: it does not become smaller"] if found["stored"] else needed
     lines = ([f"name: {found['name']}"] if found["name"] else []) + needed
     if found["form"] == "archive":
         as_files = f", {found['files']:,} of them coded as what they are" if found["files"] else ""
         lines += [f"members: {found['members']:,}{as_files}"]
-    if "content" in found and found["content"] != CODES:
+    if found.get("content") == PHOTOGRAPH:
+        lines += _about_photograph(found)
+    elif "content" in found and found["content"] != CODES:
         lines.append(f"{found['content']} of {counted(found['units'], found['unit'])}")
     speed = next((name for name, number in SPEEDS.items() if number == found["speed"]), "-")
     chunks = f"{counted(found['chunks'], 'chunk')}, {found['stored']:,} stored as they are"
     return [*lines, chunks if "content" in found else f"speed {speed}, tables of 2^{found['table_bits']}; {chunks}"]
+
+
+def _about_photograph(found: dict[str, Any]) -> list[str]:
+    pixels = Header("", (0, 0), found["channels"], f"uint{found['bits']}").pixel.removesuffix(" uint8")
+    bpp, percent = 8 * found["compressed_bytes"] / max(found["units"], 1), 100 * found["quality"] / 255
+    changed = f", weights changed for it in {found['bytes_of_changes']:,} bytes" if found["bytes_of_changes"] else ""
+    return [
+        f"photograph with a loss, {found['width']:,}x{found['height']:,} {pixels}, quality {percent:.0f} of 100, "
+        f"{bpp:.3f} bits a pixel, {counted(found['tiles'], 'tile')}{changed}"
+    ]
 
 
 def _table_of_parts(found: dict[str, Any]) -> list[str]:
@@ -106,7 +121,7 @@ def _table_of_columns(found: dict[str, Any]) -> list[str]:
     costs, rows, size = found.get("columns"), found.get("units"), found["compressed_bytes"]
     if not costs or not rows:
         return []
-    what = "column of table"
+    what = "part of the picture" if found["content"] == PHOTOGRAPH else "column of table"
     if found["content"] == CODES:
         what, costs = "unit of the codes", _dearest(costs)
     most = max(costs.values())
@@ -135,12 +150,12 @@ def _rate(compressed: int, data: int) -> str:
     return f"{8 * compressed / data:.3f}" if data else "-"
 
 
-def _about_prior(fingerprint: str | None, *, is_carried: bool) -> list[str]:
+def _about_prior(fingerprint: str | None, *, is_carried: bool, what: str) -> list[str]:
     """Return the line about what a decoder has to begin with."""
     if fingerprint is None:
         return []
     if is_carried:
-        return ["begins with the prior that isthmus carries"]
+        return [f"begins with the {what}"]
     return [f"needs the model {fingerprint[:SHORT]}, the file of which -m names"]
 
 

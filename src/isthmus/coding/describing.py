@@ -25,6 +25,7 @@ from isthmus.coding.container import (
     opened,
 )
 from isthmus.coding.kinds import ANY
+from isthmus.coding.photographs import weights
 from isthmus.coding.prior import shipped
 from isthmus.coding.short import Short
 
@@ -99,14 +100,15 @@ def _of_short(source: Source, size: int) -> dict[str, Any]:
 
 
 def _of_content(content: contents.Described, units: int, costs: dict[str, int]) -> dict[str, Any]:
-    return {"content": content.kind, "unit": content.unit, "units": units, "columns": costs}
+    own: dict[str, Any] = getattr(content, "facts", dict)()  # what units of pieces, or their data, do not say
+    return {"content": content.kind, "unit": content.unit, "units": units, "columns": costs, **own}
 
 
 def _of_prior(named: bytes | None) -> dict[str, Any]:
     if named is None:
         return {"model": None, "carried": False}
-    carried = shipped()
-    return {"model": named.hex(), "carried": carried is not None and carried.fingerprint.startswith(named)}
+    carried = [known for known in (shipped(), weights.shipped()) if known is not None]
+    return {"model": named.hex(), "carried": any(known.fingerprint.startswith(named) for known in carried)}
 
 
 def _of_fields(fields: Fields) -> dict[str, Any]:

@@ -122,11 +122,13 @@ class Coding:
         try:
             content = self.content_in(name, file)
         except DataError:
+            self.others.append(name)
             content = None
         if content is not None and (content.is_exact or not self.exactly):
             return content
         file.seek(0)
-        self.others.append(name)
+        if content is not None:
+            self.others.append(name)
         return None
 
     def _without_model(self, name: str, file: BinaryIO) -> Content | None:

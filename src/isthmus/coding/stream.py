@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from queue import SimpleQueue
 from threading import Event
@@ -736,14 +736,19 @@ class Lost:
         Of the byte behind; None where nobody knows how many there were.
     unit : str, default="byte"
         What is counted: of another content its rows or items, from 0.
+    where : str, optional
+        What stood there, where a content has a better word for it.
     """
 
     number: int
     start: int
     stop: int | None
     unit: str = "byte"
+    where: str | None = None
 
     def __str__(self) -> str:
+        if self.where is not None:
+            return f"{self.where} (chunk {self.number:,})"
         if self.stop is None:
             return f"all from {self.unit} {self.start:,} on (chunk {self.number:,} and later)"
         return f"{self.unit}s {self.start:,} to {self.stop - 1:,} (chunk {self.number:,})"
@@ -799,7 +804,8 @@ def _sound_pieces(saved: Iterator[Sound | Lost], described: contents.Described, 
     """Yield what is sound, and what stands for what is lost, which is listed."""
     for piece in saved:
         if isinstance(piece, Lost):
-            lost.append(piece)
+            where = getattr(described, "where", None)  # of contents whose units stand in no row
+            lost.append(piece if where is None else replace(piece, where=where(piece.start, piece.stop)))
             yield from described.instead(piece.start, piece.stop)
         else:
             yield piece.data

@@ -1,4 +1,4 @@
-"""Pictures made smaller, pixel for pixel: by themselves, as PNG files, and in stacks. See docs/format.md."""
+"""Pictures made smaller: by themselves, as PNG files, in stacks, and photographs with a loss. See docs/format.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from isthmus import checks
 from isthmus.coding.container import Source
 from isthmus.coding.contents import Described
 from isthmus.coding.pictures.model import PictureCodec
+from isthmus.coding.pictures.photograph import PHOTOGRAPH, Photograph, PhotographPixels
 from isthmus.coding.pictures.picture import (
     ARRAY,
     STACK_FILE,
@@ -26,6 +27,8 @@ from isthmus.coding.pictures.png_picture import PNG, PngPicture, PngPixels
 __all__ = [
     "Encoded",
     "NoPixelsError",
+    "Photograph",
+    "PhotographPixels",
     "Picture",
     "PictureCodec",
     "PngPicture",
@@ -61,6 +64,8 @@ def described(source: Source, model: Any = None) -> Described:
         found: Described = ArrayPixels.read(source, form, model)
     elif form == PNG:
         found = PngPixels.read(source, model)
+    elif form == PHOTOGRAPH:
+        found = PhotographPixels.read(source, model)
     else:
         raise checks.later_form(source.name, f"a picture of form {form}")
     if source.up_to(1):
