@@ -51,8 +51,8 @@ class Encoder:
         for step in range(self._effort):
             if self._progress and not self._progress(step / self._effort, 1000.0, 30.0):
                 break
-        places = tiles.cut(*self._picture.shape[:2])
-        parts = [self._picture[t.top : t.top + t.height, t.left : t.left + t.width] for t in places]
+        places = tiles.tiles_of(*self._picture.shape[:2])
+        parts = [self._picture[place.window] for place in places]
         return Attempt([latents(part, quality) for part in parts])
 
 
