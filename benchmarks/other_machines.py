@@ -41,16 +41,17 @@ PACKAGES = (
     *("libblas3", "liblapack3", "libgfortran5"),
 )
 CODING = harness.SOURCE / "isthmus" / "coding"
-MODULES = ("_native", "_values")
+MODULES = ("_native", "_photographs", "_values")
 EXACT = "-ffp-contract=off"  # as setup.py has it
 PRIOR = "prior.npz"
 WRITTEN = " written there decodes here"
 CHILD = (
     f"WRITTEN = {WRITTEN!r}"
     + """
-import functools, hashlib, json, sys
+import functools, hashlib, importlib, json, sys
 import numpy as np
 from isthmus.coding import coder as coders, reference, values
+from isthmus.coding.photographs import decoder as photographs
 from isthmus.coding.prior import Prior
 from isthmus.errors import IsthmusError
 kept = Prior(dict(np.load(sys.argv[1])))
@@ -77,6 +78,9 @@ for name, made in (("norm", reference.Coder(12, 1, prior.tensors)), ("compiled",
 compiled = functools.partial(values.Compiled, values._native())
 for name, made in (("norm", lambda scheme, sides: values.Plain(scheme)), ("compiled", compiled)):
     found[f"payloads of values, {name}"] = values.self_test(made)
+photographic = photographs.Compiled(importlib.import_module("isthmus.coding._photographs"))
+for name, made in (("norm", photographs.Plain()), ("compiled", photographic)):
+    found[f"payloads and pictures of photographs, {name}"] = photographs.self_test(made)
 golden._parquet = dict  # it would need Arrow
 for name, (content, data) in golden.written().items():
     found[f"{name}{WRITTEN}"] = [content.hex(), golden.digest(data)]

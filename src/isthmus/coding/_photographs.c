@@ -17,7 +17,8 @@ enum {
     LEVELS = 6, LANES = 8, MOST = 8191, PLANES = 64, LATENTS = 15, SIDE_LIMIT = 2048,
     PLAIN_INDEX = 56, KNOWN = 4096, FARTHEST = 100, DOUBLINGS = 16, SYMBOLS_EACH = 3 + 2 * DOUBLINGS,
 };
-#define LEAST ((u64)1 << 31) /* of states, but before the first word */
+#define FIRST ((u64)1 << 16) /* state of an encoder at first; it never becomes less */
+#define LEAST ((u64)1 << 31) /* of states, where words are left */
 
 typedef int16_t i16;
 
@@ -191,7 +192,7 @@ static int begin_decoding(Coder *coder, const u8 *payload, size_t length)
     coder->next = payload + size;
     coder->end = payload + length;
     coder->decodes = 1;
-    if (coder->state >> 63 || (words && coder->state < LEAST))
+    if (coder->state >> 63 || coder->state < (words ? LEAST : FIRST))
         return 0;
     return size <= (words ? 5u : 0u) || payload[size - 1];
 }
@@ -199,10 +200,13 @@ static int begin_decoding(Coder *coder, const u8 *payload, size_t length)
 static inline void take(Coder *coder, u32 start, u32 frequency)
 {
     coder->state = frequency * (coder->state >> 16) + (coder->state & 65535) - start;
-    if (coder->state < LEAST && coder->next < coder->end) {
+    if (coder->state >= LEAST)
+        return;
+    if (coder->next < coder->end) {
         coder->state = coder->state << 32 | word_at(coder->next);
         coder->next += 4;
-    }
+    } else if (coder->state < FIRST)
+        coder->broken = 1;
 }
 
 static inline void put(Coder *coder, u32 start, u32 frequency)
@@ -290,7 +294,7 @@ static u8 *payload_of(const Coder *coder, size_t *length)
 {
     size_t room = 8 + 2 * coder->count + 8, at = room;
     u8 *bytes = malloc(room);
-    u64 state = 0;
+    u64 state = FIRST;
     if (!bytes)
         return NULL;
     for (size_t k = coder->count; k--;) {
@@ -693,7 +697,7 @@ static PyObject *code_buffers(Py_buffer *buffers, int height, int width)
     PyObject *found = NULL;
     if (!well)
         PyErr_NoMemory();
-    else if (coder.broken || (coder.decodes && (coder.state || coder.next != coder.end)))
+    else if (coder.broken || (coder.decodes && (coder.state != FIRST || coder.next != coder.end)))
         PyErr_SetString(PyExc_ValueError, "not the payload of a tile of this size");
     else
         found = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)length);

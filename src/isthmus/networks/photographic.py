@@ -50,6 +50,7 @@ __all__ = [
 LEVELS = 6
 ANCHORS = 8  # qualities at which steps and biases are learned; between them they are interpolated
 MOST = 16.0  # the range of everything in the decoder
+SURPRISE = 2.0**-16  # of the mass, for whatever is far from the mean
 FAR = 4.0  # latents away from zero for one unit of what the prior says of their means
 OUTPUT = 0.1  # of the weights of last layers
 FLAT = -2.0  # binary logarithm of all scales at first
@@ -89,9 +90,10 @@ def compand(y: Tensor) -> Tensor:
 
 
 def bits_of(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """Return -log2 of what a Laplace distribution has between y - 1/2 and y + 1/2.
+    """Return -log2 of what a Laplace distribution has between y - 1/2 and y + 1/2, with a little added for far values.
 
-    ``log_scale`` is the binary logarithm of its scale.
+    What is added, as the coder does, bounds what a surprise costs and how hard it pulls. ``log_scale`` is the binary
+    logarithm of the scale.
     """
     away = (y - mean).abs()
     rate = torch.exp2(-log_scale)
@@ -99,7 +101,9 @@ def bits_of(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     tail = away * rate - torch.log(torch.special.expm1(rate).clamp_min(1e-30)) + 0.5 * rate + math.log(2)
     below, above = torch.exp(-(0.5 + away) * rate), torch.exp((away - 0.5).clamp_max(0) * rate)
     near = -torch.log((1 - 0.5 * (below + above)).clamp_min(1e-9))
-    return torch.where(away > 0.5, tail.clamp_min(1e-6), near) / math.log(2)
+    laplace = torch.where(away > 0.5, tail.clamp_min(1e-6), near)
+    far = torch.log1p(away.square()) - math.log(SURPRISE)
+    return -torch.logaddexp(-laplace, -far) / math.log(2)
 
 
 class Conditional(nn.Module):
@@ -205,8 +209,9 @@ class Level(nn.Module):
         """Return the state of the next finer level, at twice the sides."""
         d = y * self.step(quality).exp()
         u = cut(t + self.inject(d))
-        out = self.carry(torch.cat([s, d], 1)) + self.up(u) + self.up_bias[:, None, None]
-        return F.hardtanh(F.pixel_shuffle(out, 2), -MOST, MOST)
+        with torch.autocast(s.device.type, enabled=False):  # the state has more digits than bfloat16
+            out = self.carry(torch.cat([s, d], 1)) + self.up(u).float() + self.up_bias[:, None, None]
+            return F.hardtanh(F.pixel_shuffle(out, 2), -MOST, MOST)
 
 
 def latents_at(level: int) -> int:

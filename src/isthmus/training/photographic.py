@@ -33,7 +33,8 @@ Levels = NDArray[np.uint8]
 QUALITIES = (0.1, 0.35, 0.6, 0.85)  # at which held-out pictures are scored
 EVENED = 0.4  # power of lambda that the costs at different rates differ by; without it the high ones would decide
 AHEAD = 3  # batches that are made while the networks are busy
-TOLD, KEPT = 200, 120.0  # steps after which a line is told, and seconds after which a checkpoint is written
+SPIKE = 3.0  # times the usual cost, beyond which a batch is passed over
+TOLD, KEPT = 100, 120.0  # steps after which a line is told, and seconds after which a checkpoint is written
 ALPHA = 0.999  # of the averages of weights over steps
 
 
@@ -51,9 +52,9 @@ class Plan:
         Patches a step.
     patch : int, default=256
         Pixels a side, a multiple of 64.
-    rate : float, default=0.01
+    rate : float, default=0.008
         Of Muon, at the start.
-    warm : int, default=50
+    warm : int, default=100
         Steps in which the rate rises to it.
     precision : {"bfloat16", "float32"}, default="bfloat16"
         Of convolutions.
@@ -65,8 +66,8 @@ class Plan:
     data: str
     batch_size: int = 4
     patch: int = 256
-    rate: float = 0.01
-    warm: int = 50
+    rate: float = 0.008
+    warm: int = 100
     precision: str = "bfloat16"
     seed: int = 0
 
@@ -197,10 +198,11 @@ def train(
                 break
         torch.manual_seed(plan.seed * 1_000_003 + step)
         now = _slopes(codec, x.to(device), quality.to(device), plan.precision)
-        for optimizer in optimizers:
-            optimizer.step(min(1, (step + 1) / max(1, plan.warm)) * left)
+        if loss is None or now < SPIKE * loss:
+            for optimizer in optimizers:
+                optimizer.step(min(1, (step + 1) / max(1, plan.warm)) * left)
+            loss = now if loss is None else loss.lerp(now, 0.02)
         codec.zero_grad()
-        loss = now if loss is None else loss.lerp(now, 0.01)
         progress.step, progress.seconds = step + 1, spent + time.perf_counter() - began
         if progress.step % TOLD == 0:
             progress.loss = _finite(loss)

@@ -1,7 +1,8 @@
 """Small changes of weights, as bytes: whole numbers, of which most are zero.
 
-For each tensor, in the order of names, one bit whether there are any. If so: by how many bits they are shifted (4
-bits), the index of a scale (7 bits), and all of them in order, as latents with that scale around 0.
+There are no bytes where nothing changes. Else for each tensor, in the order of names, one bit whether it changes. If
+so: by how many bits changes are shifted (4 bits), the index of a scale (7 bits), and all of them in order, coded as
+latents with that scale around 0.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def changes_to_bytes(changes: Mapping[str, NDArray[Any]]) -> bytes:
     """
     if any(name not in SHAPES or change.shape != SHAPES[name][1] for name, change in changes.items()):
         raise ValueError("changes of tensors that the decoder does not have")
+    if not any(change.any() for change in changes.values()):
+        return b""
     encoder = RangeEncoder()
     for name in SHAPES:
         values = changes.get(name, np.zeros(0, np.int64)).astype(np.int64).ravel()
@@ -63,7 +66,10 @@ def changes_from_bytes(content: Bytes, weights: Weights) -> dict[str, NDArray[np
     ValueError
         They hold none.
     """
-    decoder, found = RangeDecoder(bytes(content)), {}
+    found: dict[str, NDArray[np.int64]] = {}
+    if not content:
+        return found
+    decoder = RangeDecoder(bytes(content))
     for name, tensor in weights.tensors.items():
         if not decoder.plain(0, 1):
             continue

@@ -7,7 +7,6 @@ weights.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -86,19 +85,21 @@ def _in_lanes(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _packed(*kernels: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return kernels, one after another, as one of blocks."""
-    outputs, places = len(kernels[0]), [math.prod(x.shape[1:3]) for x in kernels]
-    evens = [x.shape[3] + x.shape[3] % 2 for x in kernels]
-    rows, at = np.zeros((_lanes(outputs), int(np.dot(places, evens))), np.int16), 0
-    for x, place, even in zip(kernels, places, evens, strict=True):
-        into = rows[:outputs, at : at + place * even].reshape(outputs, place, even, copy=False)
-        into[:, :, : x.shape[3]] = x.reshape(outputs, place, -1)
-        at += place * even
+    rows = np.concatenate([_even(x) for x in kernels], 1)
     pairs, blocks, at = rows.reshape(len(rows), -1, 2), [], 0
     while at < len(rows):
         size = _block(len(rows) - at)
         blocks.append(pairs[at : at + size].swapaxes(0, 1).ravel())
         at += size
     return np.concatenate(blocks)
+
+
+def _even(kernel: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return a kernel as a row for each lane, with a zero after an odd number of inputs."""
+    outputs, inputs = len(kernel), kernel.shape[3]
+    found = np.zeros((_lanes(outputs), kernel.shape[1] * kernel.shape[2], inputs + inputs % 2), np.int16)
+    found[:outputs, :, :inputs] = kernel.reshape(outputs, -1, inputs)
+    return found.reshape(len(found), -1)
 
 
 def _block(left: int) -> int:

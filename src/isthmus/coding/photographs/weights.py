@@ -41,7 +41,7 @@ SUMS = (
     (("look.weight", "inject.weight"), "bias.anchors"),
     (("prior.features.weight", "prior.above.weight", "prior.before.weight"), "prior.bias.anchors"),
     (("prior.hidden.weight",), "prior.hidden.bias"),
-    (("prior.last.weight", "prior.coupling"), "prior.last.bias"),
+    (("prior.last.weight", "prior.coupling"), "prior.last_bias"),
     (("carry.weight", "up.weight"), "up_bias"),
 )  # what is added up: kernels and biases
 
@@ -80,7 +80,7 @@ def _shapes() -> dict[str, tuple[str, tuple[int, ...]]]:
             "bias.anchors": (ANCHORS, width),
             "prior.bias.anchors": (ANCHORS, hidden),
             "prior.hidden.bias": (hidden,),
-            "prior.last.bias": (2 * latents,),
+            "prior.last_bias": (2 * latents,),
             "step.anchors": (ANCHORS, latents),
             "up_bias": (outputs,),
         }
@@ -240,7 +240,7 @@ class Weights:
             hidden=of("prior.hidden.weight"),
             hidden_bias=of("prior.hidden.bias"),
             last=of("prior.last.weight"),
-            last_bias=of("prior.last.bias"),
+            last_bias=of("prior.last_bias"),
             coupling=of("prior.coupling"),
             step=np.array([exp2(logarithm) for logarithm in steps.tolist()], np.int32),
             inject=of("inject.weight"),

@@ -16,11 +16,12 @@ with which a sum could reach 2^31, so that 32-bit integers serve, in any order. 
 depend on the quality: see `Weights.at`.
 
 The stream is one of asymmetric numeral systems (Duda, "Asymmetric numeral systems", 2013) with a state of 63 bits,
-frequencies out of 65536 and words of 32 bits. For each level, from 6 to 1: one bit for each latent of a place, the
-lowest for the first, whether it is ever not zero; those that are not are left out. Then rows, places and latents in
-order, each as `isthmus.coding.photographs.tables` says, the bits below its value with equal frequencies. A value
-outside the window is followed by how far, in an Exp-Golomb code. The payload begins with the last state of the encoder
-in as few bytes as it needs, but at least five if words follow; these come in the order in which they are read.
+frequencies out of 65536 and words of 32 bits; an encoder begins, and a decoder ends, with a state of 65536. For each
+level, from 6 to 1: one bit for each latent of a place, the lowest for the first, whether it is ever not zero; those
+that are not are left out. Then rows, places and latents in order, each as `isthmus.coding.photographs.tables` says, the
+bits below its value with equal frequencies. A value outside the window is followed by how far, in an Exp-Golomb code.
+The payload begins with the last state of the encoder in as few bytes as it needs, but at least five if words follow;
+these come in the order in which they are read.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ __all__ = ["Latents", "RangeDecoder", "RangeEncoder", "compand", "decode", "enco
 Whole = NDArray[np.int64]
 Latents = Sequence[NDArray[np.int16]]  # of level 1 first
 
-LEAST = 1 << 31  # of states, but before the first word
+FIRST = 1 << 16  # state of an encoder at first; it never becomes less
+LEAST = 1 << 31  # of states, where words are left
 DOUBLINGS = 16  # at most, of what is beyond the window
 
 
@@ -62,7 +64,7 @@ class RangeEncoder:
 
     def end(self) -> bytes:
         """Return the payload: symbols are coded from the last to the first, and decoded from the first."""
-        state, words = 0, []
+        state, words = FIRST, []
         for start, frequency in reversed(self._symbols):
             if state >= frequency << 47:
                 words.append((state & 0xFFFFFFFF).to_bytes(4, "little"))
@@ -80,14 +82,16 @@ class RangeDecoder:
         self._state = int.from_bytes(payload[:size], "little")
         self._words = [int.from_bytes(payload[at : at + 4], "little") for at in range(size, len(payload), 4)]
         self._words.reverse()
-        least = LEAST if self._words else 0
-        if self._state >> 63 or self._state < least or (size > 5 * bool(self._words) and not payload[size - 1]):
+        least, shortest = (LEAST, 5) if self._words else (FIRST, 0)
+        if not least <= self._state < 1 << 63 or (size > shortest and not payload[size - 1]):
             raise _damaged()
 
     def _take(self, start: int, frequency: int) -> None:
         self._state = frequency * (self._state >> 16) + (self._state & 65535) - start
         if self._state < LEAST and self._words:
             self._state = self._state << 32 | self._words.pop()
+        if self._state < FIRST:
+            raise _damaged()
 
     def symbol(self, cumulative: Sequence[int], _: int = 0) -> int:
         """Return the interval."""
@@ -109,7 +113,7 @@ class RangeDecoder:
         ValueError
             It does not.
         """
-        if self._state or self._words:
+        if self._state != FIRST or self._words:
             raise _damaged()
 
 

@@ -1,0 +1,70 @@
+"""The decoder's weights in whole numbers, as a file holds them, and back: :mod:`isthmus.coding.photographs.weights`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from isthmus.networks.photographic import OUTPUT, Decoder
+
+__all__ = ["BIAS", "KERNEL", "from_integers", "to_integers"]
+
+KERNEL, BIAS, STEP = 12, 21, 16  # fractional bits
+SMALL = ("prior.last.weight", "up.weight")  # kernels of which the networks hold ten times as much
+RENAMED = {"prior.last_bias": "prior.last.bias"}  # where a file has another name
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def to_integers(decoder: Decoder) -> Arrays:
+    """Return the tensors of a decoder as a file holds them.
+
+    Raises
+    ------
+    ValueError
+        A weight is too large.
+    """
+    found: Arrays = {}
+    for name, value in decoder.state_dict().items():
+        level, _, rest = name.removeprefix("levels.").partition(".")
+        numbers, kind, bits = _scaled(rest, value.detach().double().cpu())
+        whole = np.round(numbers.numpy() * 2**bits)
+        if np.abs(whole).max(initial=0) > np.iinfo(kind).max:
+            raise ValueError(f"the weights {name} are too large")
+        found[f"levels.{level}.{RENAMED.get(rest, rest)}"] = whole.astype(kind)
+    return found
+
+
+def _scaled(name: str, value: Tensor) -> tuple[Tensor, type[np.signedinteger[Any]], int]:
+    """Return a tensor in the order of a file, the type of its numbers, and their fractional bits."""
+    if name == "step.anchors":
+        return value / math.log(2), np.int32, STEP
+    if name == "prior.coupling":
+        return value.tril(-1), np.int16, KERNEL
+    if value.ndim == 4:
+        return (OUTPUT * value if name in SMALL else value).permute(0, 2, 3, 1), np.int16, KERNEL
+    return value, np.int32, BIAS
+
+
+def from_integers(tensors: Mapping[str, NDArray[Any]]) -> Decoder:
+    """Return the decoder of the tensors of a file: what :func:`to_integers` undoes, up to the rounding."""
+    decoder = Decoder()
+    state = {}
+    for name in decoder.state_dict():
+        level, _, rest = name.removeprefix("levels.").partition(".")
+        value = torch.from_numpy(tensors[f"levels.{level}.{RENAMED.get(rest, rest)}"].astype(np.float64))
+        if rest == "step.anchors":
+            value = value * 2**-STEP * math.log(2)
+        elif value.ndim == 4:
+            value = value.permute(0, 3, 1, 2) * 2**-KERNEL / (OUTPUT if rest in SMALL else 1)
+        else:
+            value = value * 2 ** -(KERNEL if rest == "prior.coupling" else BIAS)
+        state[name] = value.float()
+    decoder.load_state_dict(state)
+    return decoder
