@@ -24,7 +24,7 @@ def weights() -> Weights:
         inverse = photographic.haar_inverse(level).numpy()
         tensors[own + "carry.weight"][:, 0, 0] = np.round(inverse * 4096)
         tensors[own + "step.anchors"][:] = np.round(np.log2(photographic.first_steps(level).numpy()) * 65536)
-        bias = tensors[own + "prior.last.bias"]
+        bias = tensors[own + "prior.last_bias"]
         bias[len(bias) // 2 :] = SCALE << 21
     return Weights(tensors)
 
