@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
-from isthmus.cli import lossy as records, outputs, pages, photographs, sizes
+from isthmus.cli import lossy as records
+from isthmus.cli import outputs, pages, photograph_comparison, photographs, sizes
 from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
@@ -167,7 +168,7 @@ def compress(
             raise checks.bound_without_array(", ".join(paths), _flag(min(bound)))
         asked = photographs.Asked(wanted, effort, lossy, threads or THREADS)
         if compare:
-            return photographs.compare(terminal, paths, asked, page, force=force)
+            return photograph_comparison.compare(terminal, paths, asked, page, force=force)
         how: dict[str, Any] = {"output": output, "stdout": stdout, "dry_run": dry_run, "force": force}
         return photographs.compress(terminal, paths, asked, **how)
     if quality is not None or lossy:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isthmus.data.photographs import Photo
     from isthmus.tasks.compression.to_target import CompressedPhotograph, Targeting
 
-__all__ = ["Asked", "compress"]
+__all__ = ["Asked", "compress", "seeking"]
 
 SUFFIX = ".isth"
 SECONDS = 5.0  # between two lines about work that takes minutes
@@ -143,15 +143,16 @@ def _photograph(
     """Return a picture as a compressed file; what a person should know of it is told."""
     from isthmus.tasks.compression.to_target import target_of
 
-    seeking, photo = _seeking(terminal, path, asked, goes_on)
-    made = seeking.within(*target_of(asked.targets), effort=asked.effort, lossy=asked.lossy)
+    found, photo = seeking(terminal, path, asked, goes_on)
+    made = found.within(*target_of(asked.targets), effort=asked.effort, lossy=asked.lossy)
     terminal.say(*(f"note: {note}" for note in (*_about(path, photo), *made.notes)))
     return made
 
 
-def _seeking(
-    terminal: Terminal, path: str, asked: Asked, goes_on: Callable[[], bool]
+def seeking(
+    terminal: Terminal, path: str, asked: Asked, goes_on: Callable[[], bool] = lambda: True
 ) -> tuple[Targeting, Photo]:
+    """Return what seeks the setting for a picture file, and what was read of it."""
     from isthmus.data.photographs import read_photo
     from isthmus.tasks.compression.to_target import Targeting
 
@@ -280,13 +281,13 @@ class _Members:
         path = str(self._files[name])
         if picture_files.kind_of(path) != picture_files.FILES:
             return None
-        seeking, photo = _seeking(self._terminal, path, self._asked, lambda: True)
+        found, photo = seeking(self._terminal, path, self._asked, lambda: True)
         target = target_of(self._asked.targets)
-        made = seeking.made(*target, effort=self._asked.effort, lossy=self._asked.lossy)
-        self._terminal.say(*(f"note: {note}" for note in seeking.notes))
+        made = found.made(*target, effort=self._asked.effort, lossy=self._asked.lossy)
+        self._terminal.say(*(f"note: {note}" for note in found.notes))
         self._pictures += 1
-        self._pixels += seeking.pixels
-        self._errors += 0.0 if math.isinf(made.psnr) else seeking.pixels * 10 ** (-made.psnr / 10)
+        self._pixels += found.pixels
+        self._errors += 0.0 if math.isinf(made.psnr) else found.pixels * 10 ** (-made.psnr / 10)
         self._formats.add(photo.format or "")
         return made.content
 
@@ -294,8 +295,3 @@ class _Members:
         """Return what was found, of an archive of so many bytes."""
         psnr = 10 * math.log10(self._pixels / self._errors) if self._errors else None
         return {"records": self._pictures, "compressed_bytes": size, "bpp": 8 * size / self._pixels, "psnr": psnr}
-
-
-def compare(terminal: Terminal, paths: Sequence[str], asked: Asked, page: Path | None, *, force: bool) -> Result:
-    """Set a picture beside other formats."""
-    raise NotImplementedError

@@ -289,6 +289,14 @@ class Targeting:
             raise checks.photograph_unreachable(self._name, target, value, len(found.data), bpp, found.psnr)
         return found
 
+    def at(self, quality: int) -> Made:
+        """Return it at a quality from 0 to 255, as the quick encoder makes it."""
+        return self._quick.at(quality)
+
+    @cached_property
+    def _quick(self) -> _Tried:
+        return _Tried(self, 0)
+
     def _meets(self, target: str, value: float, made: Made) -> bool:
         if target == "quality":
             return True
@@ -300,7 +308,7 @@ class Targeting:
 
     def _lossy(self, target: str, value: float, effort: int) -> Made:
         """Return what meets the target, or what comes nearest."""
-        quick = _Tried(self, 0)
+        quick = self._quick
         if target == "quality":
             quality = round(value / 100 * (QUALITIES - 1))
             return (quick if not effort else _Tried(self, effort)).at(quality)
