@@ -17,7 +17,6 @@ __all__ = ["BIAS", "KERNEL", "from_integers", "to_integers"]
 
 KERNEL, BIAS, STEP = 12, 21, 16  # fractional bits
 SMALL = ("prior.last.weight", "up.weight")  # kernels of which the networks hold ten times as much
-RENAMED = {"prior.last_bias": "prior.last.bias"}  # where a file has another name
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -32,13 +31,17 @@ def to_integers(decoder: Decoder) -> Arrays:
     """
     found: Arrays = {}
     for name, value in decoder.state_dict().items():
-        level, _, rest = name.removeprefix("levels.").partition(".")
-        numbers, kind, bits = _scaled(rest, value.detach().double().cpu())
+        numbers, kind, bits = _scaled(_within(name), value.detach().double().cpu())
         whole = np.round(numbers.numpy() * 2**bits)
         if np.abs(whole).max(initial=0) > np.iinfo(kind).max:
             raise ValueError(f"the weights {name} are too large")
-        found[f"levels.{level}.{RENAMED.get(rest, rest)}"] = whole.astype(kind)
+        found[name] = whole.astype(kind)
     return found
+
+
+def _within(name: str) -> str:
+    """Return the name of a tensor within its level."""
+    return name.split(".", 2)[2]
 
 
 def _scaled(name: str, value: Tensor) -> tuple[Tensor, type[np.signedinteger[Any]], int]:
@@ -57,8 +60,7 @@ def from_integers(tensors: Mapping[str, NDArray[Any]]) -> Decoder:
     decoder = Decoder()
     state = {}
     for name in decoder.state_dict():
-        level, _, rest = name.removeprefix("levels.").partition(".")
-        value = torch.from_numpy(tensors[f"levels.{level}.{RENAMED.get(rest, rest)}"].astype(np.float64))
+        rest, value = _within(name), torch.from_numpy(tensors[name].astype(np.float64))
         if rest == "step.anchors":
             value = value * 2**-STEP * math.log(2)
         elif value.ndim == 4:

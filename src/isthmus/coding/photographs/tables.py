@@ -48,12 +48,14 @@ def roots() -> tuple[int, ...]:
 
 
 def exp2(logarithm: int) -> int:
-    """Return 2 to a logarithm with 16 fractional bits, with 20 fractional bits.
+    """Return 2 to a logarithm with 16 fractional bits, with 20 fractional bits: linear between 256ths of an octave.
 
-    Only 8 of the fractional bits of the logarithm count. It must be at least -20 * 65536.
+    The logarithm must be at least -20 * 65536.
     """
     whole, part = divmod(logarithm + 20 * 65536, 65536)
-    return (roots()[part >> 8] << whole) >> 30
+    place, share = divmod(part, 256)
+    low, high = roots()[place : place + 2]
+    return ((low + ((high - low) * share >> 8)) << whole) >> 30
 
 
 @functools.cache
