@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
     from isthmus.models.restorer import Restorer as Restorer
     from isthmus.report import evaluate as evaluate
+    from isthmus.tasks.compression.to_target import compress_photograph as compress_photograph
 
 _MODULES = frozenset(
     (
@@ -49,6 +50,7 @@ _MODULES = frozenset(
 _OBJECTS = {
     "evaluate": "isthmus.report",
     "Restorer": "isthmus.models.restorer",
+    "compress_photograph": "isthmus.tasks.compression.to_target",
     "load": "isthmus.loading",
     **dict.fromkeys(
         ("Archive", "Codec", "PictureCodec", "TableCodec", "compress", "decompress", "open_compressed", "read_rows"),

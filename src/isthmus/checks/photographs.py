@@ -13,12 +13,15 @@ __all__ = [
     "effort_of_photographs",
     "interrupted_while_learning",
     "lossless_is_smaller",
+    "lossy_without_target",
     "no_photographs_in",
     "one_target_of_photographs",
     "photograph_as_png",
     "photograph_of_lossy_format",
     "photograph_too_large",
+    "photograph_under_another_name",
     "photograph_unreachable",
+    "photographs_as_png",
     "quality_of_photographs",
     "quality_with_model",
     "samples_of_photographs",
@@ -71,6 +74,14 @@ def quality_with_model() -> ParameterError:
     return ParameterError(
         "compress: --quality is for photographs, which need no model; leave out -m, or give one of --psnr, --bpp and "
         "--size."
+    )
+
+
+def lossy_without_target() -> ParameterError:
+    """Return the error for a loss of which nobody said how large it is."""
+    return ParameterError(
+        "compress: --lossy keeps photographs to a target, and there is none; give one of --psnr, --bpp, --size and "
+        "--quality."
     )
 
 
@@ -132,6 +143,19 @@ def photograph_of_lossy_format(path: object, kind: str) -> str:
 def photograph_as_png(path: object) -> str:
     """Return what is said of a picture that comes back in another format."""
     return f"{path} will come back as a PNG file"
+
+
+def photographs_as_png(formats: Sequence[str]) -> str:
+    """Return what is said of members of an archive that come back in another format."""
+    return f"members that are {', '.join(formats)} files are pictures with names that end in .png, and come back so"
+
+
+def photograph_under_another_name(path: object, output: object) -> ParameterError:
+    """Return the error for a photograph that would be written under the name of another format than PNG."""
+    return ParameterError(
+        f"decompress: {path} comes back as a PNG file, and {output} has the ending of another format; give a name that "
+        f"ends in .png, and convert that."
+    )
 
 
 def alpha_hides_colours(path: object, share: float) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from isthmus import checks
-from isthmus.cli import lossy, outputs, pages
+from isthmus.cli import lossy as records
+from isthmus.cli import outputs, pages, photograph_comparison, photographs, sizes
 from isthmus.cli.lossy import is_of_records
 from isthmus.cli.meter import Meter, metered
 from isthmus.cli.pipes import PIECE, STANDARD, as_it_comes, opened_input, standard_output
@@ -23,12 +24,15 @@ from isthmus.coding.archive import write_archive
 from isthmus.coding.choosing import Choice
 from isthmus.coding.coder import is_compiled
 from isthmus.coding.codes import opened_codes
-from isthmus.coding.container import ARCHIVE, SPEEDS, STREAM, Fields, Source, opened
+from isthmus.coding.container import ARCHIVE, SMALL_CONTENT, SPEEDS, STREAM, Fields, Source, opened
 from isthmus.coding.contents import PICTURE, TABLE, Piece
 from isthmus.coding.kinds import AnyCodec, Known, fitted_in
 from isthmus.coding.pictures import PictureCodec
+from isthmus.coding.pictures.photograph import PHOTOGRAPH
+from isthmus.coding.pictures.png_picture import PNG
 from isthmus.coding.recognising import ARRAY, AUTO, BYTES, KINDS, Recognised, kind_of, recognised, write_recognised
 from isthmus.coding.selection import chosen_rows
+from isthmus.coding.short import Short
 from isthmus.coding.sources import Gathered, gathered, pieces_of, watched_file
 from isthmus.coding.stream import CHUNK, Lost, Writer, data_of, salvage
 from isthmus.errors import ArtifactError, IsthmusError, ParameterError
@@ -40,6 +44,7 @@ SUFFIX = ".isth"
 THREADS = 2  # by default: one codes, one verifies
 ROWS = re.compile(r"(\d{0,15}):(\d{0,15})")
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".heic")  # endings of pictures of which something is lost
+OTHERS = (*LOSSY, ".tif", ".tiff", ".bmp", ".gif", ".npy")  # in which no photograph comes back
 SECONDS = 1.0  # after which what came through a pipe is written, however little it is
 
 
@@ -62,8 +67,10 @@ def compress(
     report: str | None = None,
     psnr: float | None = None,
     bpp: float | None = None,
-    size: int | None = None,
+    size: str | None = None,
+    quality: float | None = None,
     effort: int = 0,
+    lossy: bool = False,
     threads: int | None = None,
     force: bool = False,
 ) -> Result:
@@ -82,6 +89,10 @@ def compress(
 
     With -m and a model of records, as isthmus fit writes it, records of its kind are compressed with a loss, which
     --psnr, --bpp or --size states: a folder of pictures, an .npy. decompress needs the model, too.
+
+    Photographs become much smaller with a loss that --psnr, --bpp, --size or --quality states, without a model:
+    photo.png becomes photo.isth, a folder an archive of whose pictures each keeps the target. They come back as PNG
+    files. Where a picture takes fewer bytes without a loss, as drawings do, nothing is lost, which is said.
 
     There is no encryption.
 
@@ -121,13 +132,18 @@ def compress(
     report : str
         With --compare: write what was measured as a page, too; a name that ends in .html, or a folder.
     psnr : float
-        With a model of records or pictures: decibels that these have at least when they come back.
+        Of photographs, and with a model of records or pictures: decibels that these have at least when they come back.
     bpp : float
-        With a model of records or pictures: bits for each pixel, or number, that the file has at most.
-    size : int
-        With a model of records or pictures: bytes that the file has at most.
+        Of these: bits for each pixel, or number, that the file has at most.
+    size : str
+        Of these: bytes that the file has at most, such as 60000 or 60kB.
+    quality : float
+        Of photographs: from 0 to 100.
     effort : int
-        With a model of records: steps in which the code of each is made better; 20 save about a tenth.
+        Of photographs: 0 takes seconds; 1 to 9 learn the one picture, for minutes, and make the file smaller. With a
+        model of records: steps in which the code of each is made better; 20 save about a tenth.
+    lossy : bool
+        Of photographs: keep to the target even where fewer bytes would lose nothing.
     threads : int
         Processor threads to use; by default 2. Each more takes its own memory, and makes archives faster.
 
@@ -139,18 +155,31 @@ def compress(
     isthmus compress app.log -m logs.safetensors
     isthmus compress scans/ -m scans.safetensors --psnr 38
     isthmus compress survey.csv --compare --report sizes.html
+    isthmus compress photo.png --psnr 38
+    isthmus compress photo.png --size 60kB --effort 5
     """
     if report is not None and (dry_run or not compare):
         raise checks.report_of_comparison()
     page = None if report is None else outputs.check_page_output(report, force, "--report")
-    losses = {"psnr": psnr, "bpp": bpp, "size": size}
+    losses = {"psnr": psnr, "bpp": bpp, "size": sizes.as_bytes("--size", size)}
+    wanted = _given(**losses, quality=quality)
+    if model is None and wanted:
+        if bound := _given(max_error=max_error, rel_error=rel_error, fill=fill):
+            raise checks.bound_without_array(", ".join(paths), _flag(min(bound)))
+        asked = photographs.Asked(wanted, effort, lossy, threads or THREADS)
+        if compare:
+            return photograph_comparison.compare(terminal, paths, asked, page, force=force)
+        how: dict[str, Any] = {"output": output, "stdout": stdout, "dry_run": dry_run, "force": force}
+        return photographs.compress(terminal, paths, asked, **how)
+    if quality is not None or lossy:
+        raise checks.quality_with_model() if quality is not None else checks.lossy_without_target()
     if model is not None and is_of_records(model):
         if compare:
-            told, shown = lossy.compare(terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None)
+            told, shown = records.compare(terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None)
             return told if page is None else pages.with_page(terminal, told, page, shown, force=force)
         alone, into = _records_alone(paths, dry_run or stdout, output), _targets(paths, output, force)
         targets = {**losses, "effort": effort}
-        return lossy.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
+        return records.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
     bound = _given(max_error=max_error, rel_error=rel_error, fill=fill)
@@ -160,7 +189,7 @@ def compress(
         if not isinstance(codec, PictureCodec):
             raise checks.target_without_model([f"--{name}" for name in given])
         alone, into = _records_alone(paths, dry_run or compare or stdout, output), _targets(paths, output, force)
-        return lossy.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
+        return records.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
     choice = Choice(SPEEDS[speed], None if codec else known, not no_prior)
     checks.choice("compress", "--content", content, KINDS)
@@ -168,7 +197,7 @@ def compress(
         raise checks.content_with(content, "-m" if known else "--speed fast")
     if codec and (not_with := _not_with(codec, paths, speed, content, told=dry_run or compare)):
         raise not_with
-    how = _As(content, bound, codec)
+    its = _As(content, bound, codec)
     settings = {
         "speed": speed,
         "model": known,
@@ -184,9 +213,9 @@ def compress(
             raise checks.bound_without_array("the standard input", _flag(min(bound)))
         return _compress_stream(terminal, output, stdout, settings, force)
     if dry_run or compare:
-        result = _only_told(terminal, paths, choice, how, dry_run=dry_run)
+        result = _only_told(terminal, paths, choice, its, dry_run=dry_run)
         return result if page is None else pages.with_page(terminal, result, page, force=force)
-    return _compress_files(terminal, paths, output, stdout, how, settings, force)
+    return _compress_files(terminal, paths, output, stdout, its, settings, force)
 
 
 def _compress_files(
@@ -561,7 +590,7 @@ def decompress(
                     if chosen is not None:
                         raise checks.no_rows_in(path)
                     its = output or without_suffix(path)
-                    record = lossy.decompress_records(terminal, coded, its, model, partial=partial, force=force)
+                    record = records.decompress_records(terminal, coded, its, model, partial=partial, force=force)
                 else:
                     how: dict[str, Any] = {"chosen": chosen, "partial": partial, "force": force}
                     record = _bring_back(terminal, path, file, output, to_stdout, prior(), **how)
@@ -598,23 +627,40 @@ def _bring_back(
         return extracted(terminal, archive, None, output or without_suffix(path), partial=partial, force=force)
     if to_stdout is not None:
         return written(terminal, source, form, to_stdout, model, chosen=chosen, partial=partial)
+    picture = _form_of_picture(source, form)
     if output is not None:
-        _refuse_lossy_name(source, form, output)
-    target = outputs.check_file_output(output or without_suffix(path), force)
+        _refuse_lossy_name(source, picture, output)
+    target = outputs.check_file_output(output or _own_name(path, picture), force)
     with replacing(target, force=force) as whole:
         record = written(terminal, source, form, whole, model, chosen=chosen, partial=partial)
     return {"output": str(target), **record}
 
 
-def _refuse_lossy_name(source: Source, form: int, output: str) -> None:
-    """Refuse to write a picture, of which nothing was lost, under the name of a format that would lose something."""
-    if form != STREAM or Path(output).suffix.lower() not in LOSSY:
-        return
+def _form_of_picture(source: Source, form: int) -> int | None:
+    """Return the form of the picture in a file; None of anything else."""
     here = source.position
-    content = Fields.read(source, STREAM).content
+    content = None
+    if form == STREAM:
+        content = Fields.read(source, STREAM).content
+    elif form == SMALL_CONTENT:
+        content = Short.read(source).content
     source.seek(here)
-    if content and content[0] == PICTURE:
+    return content[1] if content and content[0] == PICTURE else None
+
+
+def _refuse_lossy_name(source: Source, picture: int | None, output: str) -> None:
+    """Refuse to write a picture under the name of a format in which it does not come back."""
+    suffix = Path(output).suffix.lower()
+    if picture == PHOTOGRAPH and suffix in OTHERS:
+        raise checks.photograph_under_another_name(source.name, output)
+    if picture is not None and suffix in LOSSY:
         raise checks.lossy_name(source.name, output)
+
+
+def _own_name(path: str, picture: int | None) -> str:
+    """Return the name of what a file becomes; pictures that come back as PNG files end as these do."""
+    name = without_suffix(path)
+    return name + ".png" if picture in (PHOTOGRAPH, PNG) and not name.lower().endswith(".png") else name
 
 
 def written(

@@ -40,6 +40,7 @@ from isthmus.metrics.likelihood import (
     static_binarisation,
 )
 from isthmus.metrics.maps import Neighbourhoods, nearest_neighbour_hits, neighbourhoods
+from isthmus.metrics.rates import bd_rate
 from isthmus.metrics.samples import (
     DensityCoverage,
     Memorisation,
@@ -91,6 +92,7 @@ __all__ = [
     "PrecisionRecall",
     "TwoSampleTest",
     "active_units",
+    "bd_rate",
     "best_temperature",
     "bits_per_dimension",
     "bootstrap_interval",

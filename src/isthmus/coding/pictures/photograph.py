@@ -7,7 +7,7 @@ docs/format.md; what stands in the payload of a tile is the norm's affair, :mod:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -22,13 +22,14 @@ from isthmus.coding.contents import PICTURE, THREADS, Making, Piece, Work
 from isthmus.coding.kinds import ANY
 from isthmus.coding.parts import packed, unpacked
 from isthmus.coding.photographs import decoder, tiles
+from isthmus.coding.photographs.changes import changes_from_bytes
 from isthmus.coding.photographs.weights import Weights, shipped
 from isthmus.coding.pictures.frame import Frame
-from isthmus.coding.pictures.picture import Picture, strip_of
+from isthmus.coding.pictures.picture import Picture
 from isthmus.coding.pictures.png import Header
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "changed", "coded_tile"]
+__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "changed", "coded_tile", "joined", "pieces_beside"]
 
 PHOTOGRAPH = 3  # form of the description
 VERSION = 1  # of the norm of tiles
@@ -38,6 +39,7 @@ CHANGES_LIMIT = 1 << 15  # bytes of changes of the weights
 FRAME_LIMIT = 1 << 26  # bytes of a frame, at most
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of PNG files, by channels
 CHANNELS, DEEP, FRAMED = 0b11, 0b100, 0b1000  # bits of the byte that says what there is
+AT_ONCE = 1 << 20  # pixels of rows that are given at once
 GREY = 128  # of a tile that is lost, as a sample of 8 bits
 NO_FRAME = Frame((), (), b"")
 
@@ -109,7 +111,7 @@ class Plan:
     @functools.cached_property
     def places(self) -> Sequence[tiles.Tile]:
         """Where the tiles are, row by row."""
-        return tiles.cut(self.height, self.width)
+        return tiles.tiles_of(self.height, self.width)
 
     def to_bytes(self) -> bytes:
         """Return it as it stands in a file."""
@@ -165,11 +167,7 @@ class Plan:
 
 def changed(weights: Weights, changes: bytes) -> Weights:
     """Return weights with the changes that stand in a file; ValueError where these are none."""
-    if not changes:
-        return weights
-    from isthmus.coding.photographs.changes import changes_from_bytes
-
-    return weights.with_changes(changes_from_bytes(changes, weights))
+    return weights.with_changes(changes_from_bytes(changes, weights)) if changes else weights
 
 
 def weights_of(needs: bytes, model: object, name: str) -> Weights:
@@ -210,6 +208,14 @@ def coded_tile(latents: Sequence[NDArray[np.int16]], size: tuple[int, int], plan
     return Tile(payload, samples_of(picture, plan.colours, plan.bits))
 
 
+def joined(plan: Plan, samples: Iterable[Samples]) -> Samples:
+    """Return a photograph, (height, width, colours), of the samples of its tiles, row by row."""
+    canvas = tiles.Canvas(plan.height, plan.width, plan.colours, plan.dtype)
+    for place, own in zip(plan.places, samples, strict=True):
+        canvas.put(place, own)
+    return canvas.picture()
+
+
 # ------------------------------------------------------------------ writing
 
 
@@ -219,24 +225,19 @@ class Photograph:
     Parameters
     ----------
     plan : Plan
-        Without what is known of the transparency.
     coded : sequence of Tile
     weights : Weights
         With the changes of the plan.
-    alpha : Picture, optional
-        The transparency.
-    frame : Frame, optional
-        What stood beside the pixels.
+    beside : sequence of Piece
+        What :func:`pieces_beside` returns.
     """
 
     number, at_once, is_exact = PICTURE, THREADS, False
     fingerprint: bytes | None = None  # the description names the weights
 
-    def __init__(
-        self, plan: Plan, coded: Sequence[Tile], model: Weights, alpha: Picture | None = None, frame: Frame | None = None
-    ) -> None:
-        self.plan, self.model = plan, model
-        self._coded, self._alpha, self._frame = coded, alpha, frame
+    def __init__(self, plan: Plan, coded: Sequence[Tile], weights: Weights, beside: Sequence[Piece] = ()) -> None:
+        self.plan, self.model = plan, weights
+        self._coded, self._beside = coded, beside
 
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
@@ -244,28 +245,32 @@ class Photograph:
 
     def work(self) -> Iterator[Work]:
         """Yield what makes the pieces: the frame, the strips of the transparency, the tiles; each behind its number."""
-        made: list[tuple[int, Callable[[], Piece]]] = []
-        if self._frame is not None:
-            made.append((0, partial(_piece_of_frame, self._frame.to_bytes())))
-        if self._alpha is not None:
-            made += [(work.bytes, work) for work in self._alpha.work()]
-        made += [(tile.samples.nbytes, partial(_piece_of_tile, tile)) for tile in self._coded]
-        for number, (size, work) in enumerate(made):
-            yield Making(size, partial(_numbered, number, work))
+        number = 0
+        for number, piece in enumerate(self._beside, 1):
+            yield Making(len(piece.data), partial(_numbered, number - 1, piece))
+        for tile in self._coded:
+            yield Making(tile.samples.nbytes, partial(_piece_of_tile, number, tile))
+            number += 1
 
 
-def _numbered(number: int, work: Callable[[], Piece]) -> Piece:
-    units, data, payload, *_ = work()
-    return Piece(units, varint(number) + data, None if payload is None else varint(number) + payload)
+def pieces_beside(frame: Frame | None, alpha: Picture | None) -> list[Piece]:
+    """Return the pieces of what stood beside the pixels of a file, and of the transparency, which take a while."""
+    found = [] if frame is None else [_piece_of_frame(frame.to_bytes())]
+    return found if alpha is None else [*found, *(work() for work in alpha.work())]
 
 
 def _piece_of_frame(content: bytes) -> Piece:
     return Piece(0, content, packed(content, prior=True))
 
 
-def _piece_of_tile(tile: Tile) -> Piece:
+def _piece_of_tile(number: int, tile: Tile) -> Piece:
     height, width, _ = tile.samples.shape
-    return Piece(height * width, np.ascontiguousarray(tile.samples).tobytes(), tile.payload)
+    return _numbered(number, Piece(height * width, np.ascontiguousarray(tile.samples).tobytes(), tile.payload))
+
+
+def _numbered(number: int, piece: Piece) -> Piece:
+    payload = None if piece.payload is None else varint(number) + piece.payload
+    return Piece(piece.units, varint(number) + piece.data, payload)
 
 
 # ------------------------------------------------------------------ reading
@@ -444,12 +449,12 @@ class PhotographPixels:
 
     def _bands(self, each: Iterator[bytes | None], alpha: Sequence[Samples]) -> Iterator[Samples]:
         """Yield rows of the picture, (n, width, channels)."""
-        transparency = np.concatenate(alpha)[:, :, None] if alpha else None
-        at = 0
-        for band in tiles.joined(self.plan.height, self.plan.width, self._tiles(each)):
-            rows = slice(at, at + len(band))
-            yield band if transparency is None else np.concatenate([band, transparency[rows]], axis=2)
-            at = rows.stop
+        colours = joined(self.plan, self._tiles(each))
+        at_once = max(1, AT_ONCE // self.plan.width)
+        transparency = np.concatenate(alpha)[:, :, None] if alpha else colours[:, :, :0]
+        for start in range(0, self.plan.height, at_once):
+            rows = slice(start, start + at_once)
+            yield np.concatenate([colours[rows], transparency[rows]], axis=2)
 
     def _tiles(self, each: Iterator[bytes | None]) -> Iterator[Samples]:
         """Yield the samples of tiles, (height, width, colours); grey where they are lost."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from isthmus import checks, files
 from isthmus.coding import contents
 from isthmus.coding.container import SMALL_FINGERPRINT
-from isthmus.coding.contents import THREADS, Content, side_by_side
+from isthmus.coding.contents import THREADS, Content, Piece, side_by_side
 from isthmus.coding.photographs import tiles
 from isthmus.coding.photographs.weights import Weights, shipped
 from isthmus.coding.pictures.frame import Frame
@@ -30,6 +30,8 @@ from isthmus.coding.pictures.photograph import (
     Tile,
     changed,
     coded_tile,
+    joined,
+    pieces_beside,
 )
 from isthmus.coding.pictures.picture import Picture, encode
 from isthmus.coding.pictures.png import SIGNATURE, Chunk, NoPixelsError, Png
@@ -44,6 +46,7 @@ TRIES = 3  # of the encoder that takes minutes
 NEAR = {"psnr": 0.05, "size": 0.02}  # decibels, and a share, within which it has met its target
 SLOPES = {"psnr": 0.12, "size": 0.025}  # decibels, and binary logarithms of bytes, from one quality to the next, about
 STARTS = {"psnr": (18.0, 0.12), "size": (-5.0, 0.03)}  # at quality 0, about, and from one to the next
+ROWS = 256  # that are compared at once
 EXACT = 150.0  # decibels that stand for infinitely many
 CROP = 64  # pixels of the side of a part by which it is judged what a picture takes without a loss
 LIKELY = 1.3  # times the bytes of the lossy file that a picture may take by such parts, to be coded without a loss
@@ -286,6 +289,14 @@ class Targeting:
             raise checks.photograph_unreachable(self._name, target, value, len(found.data), bpp, found.psnr)
         return found
 
+    def at(self, quality: int) -> Made:
+        """Return it at a quality from 0 to 255, as the quick encoder makes it."""
+        return self._quick.at(quality)
+
+    @cached_property
+    def _quick(self) -> _Tried:
+        return _Tried(self, 0)
+
     def _meets(self, target: str, value: float, made: Made) -> bool:
         if target == "quality":
             return True
@@ -297,7 +308,7 @@ class Targeting:
 
     def _lossy(self, target: str, value: float, effort: int) -> Made:
         """Return what meets the target, or what comes nearest."""
-        quick = _Tried(self, 0)
+        quick = self._quick
         if target == "quality":
             quality = round(value / 100 * (QUALITIES - 1))
             return (quick if not effort else _Tried(self, effort)).at(quality)
@@ -330,7 +341,7 @@ class Targeting:
         """Return the photograph of what an encoder made of it at a quality."""
         known = carried_weights()
         weights = changed(known, attempt.changes)
-        channels, alpha, frame = self.photo.pixels.shape[2], self._alpha, self._frame
+        channels, alpha = self.photo.pixels.shape[2], self._alpha
         plan = Plan(
             self.height,
             self.width,
@@ -340,7 +351,7 @@ class Targeting:
             known.fingerprint[:SMALL_FINGERPRINT],
             attempt.changes,
             None if alpha is None else alpha.coding,
-            frame is not None,
+            self._frame is not None,
         )
 
         def coded(one: tuple[Latents, tiles.Tile]) -> Tile:
@@ -349,9 +360,8 @@ class Targeting:
 
         pairs = zip(attempt.tiles, plan.places, strict=True)
         found = list(side_by_side(pairs, coded, self._threads))
-        bands = tiles.joined(self.height, self.width, iter(tile.samples for tile in found))
-        error = _squared_error(self.photo.colours, bands, self._hidden)
-        content = Photograph(plan, found, weights, alpha, frame)
+        error = _squared_error(self.photo.colours, joined(plan, [tile.samples for tile in found]), self._hidden)
+        content = Photograph(plan, found, weights, self._beside)
         return Made(quality, content, self._file(content), self._psnr(error))
 
     def _psnr(self, error: float) -> float:
@@ -394,6 +404,10 @@ class Targeting:
     def _alpha(self) -> Picture | None:
         alpha = self.photo.alpha
         return None if alpha is None else Picture(np.ascontiguousarray(alpha))
+
+    @cached_property
+    def _beside(self) -> list[Piece]:
+        return pieces_beside(self._frame, self._alpha)
 
     @cached_property
     def _frame(self) -> Frame | None:
@@ -540,7 +554,7 @@ class _Search:
 
 def psnr_between(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the PSNR of two pictures of whole numbers without a sign, of one type, in decibels."""
-    error = _squared_error(one, iter((other,)), None)
+    error = _squared_error(one, other, None)
     return _decibels(error, int(np.iinfo(one.dtype).max))
 
 
@@ -548,14 +562,14 @@ def _decibels(error: float, peak: int) -> float:
     return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
 
 
-def _squared_error(picture: NDArray[Any], bands: Any, hidden: NDArray[np.bool_] | None) -> float:
-    """Return the mean squared error of bands of rows, over all numbers of pixels that are not hidden."""
-    total, count, at = 0.0, 0, 0
-    for band in bands:
-        rows = slice(at, at + len(band))
-        away = picture[rows].astype(np.int64) - band
+def _squared_error(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[np.bool_] | None) -> float:
+    """Return the mean squared error over all numbers of pixels that are not hidden."""
+    total, count = 0.0, 0
+    for start in range(0, len(one), ROWS):
+        rows = slice(start, start + ROWS)
+        away = one[rows].astype(np.int64) - other[rows]
         away = away if hidden is None else away[~hidden[rows]]
-        total, count, at = total + float((away * away).sum()), count + away.size, rows.stop
+        total, count = total + float((away * away).sum()), count + away.size
     return total / max(count, 1)
 
 

@@ -24,7 +24,7 @@ def weights() -> Weights:
         inverse = photographic.haar_inverse(level).numpy()
         tensors[own + "carry.weight"][:, 0, 0] = np.round(inverse * 4096)
         tensors[own + "step.anchors"][:] = np.round(np.log2(photographic.first_steps(level).numpy()) * 65536)
-        bias = tensors[own + "prior.last.bias"]
+        bias = tensors[own + "prior.last_bias"]
         bias[len(bias) // 2 :] = SCALE << 21
     return Weights(tensors)
 
@@ -51,8 +51,8 @@ class Encoder:
         for step in range(self._effort):
             if self._progress and not self._progress(step / self._effort, 1000.0, 30.0):
                 break
-        places = tiles.cut(*self._picture.shape[:2])
-        parts = [self._picture[t.top : t.top + t.height, t.left : t.left + t.width] for t in places]
+        places = tiles.tiles_of(*self._picture.shape[:2])
+        parts = [self._picture[place.window] for place in places]
         return Attempt([latents(part, quality) for part in parts])
 
 
