@@ -8,6 +8,7 @@
    block; of each block, for each pair of inputs, the two weights of each lane. */
 
 #include "_machine.h"
+#include <stddef.h>
 #if defined(__x86_64__) && defined(__GNUC__)
 #define WITH_X86
 #include <immintrin.h>

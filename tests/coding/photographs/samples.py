@@ -1,18 +1,15 @@
-"""Weights and latents at random, and the network of which the weights are an export."""
+"""Weights and latents at random."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from isthmus.coding.photographs.weights import LEVELS, SHAPES, Weights, latents_at, sizes
-from isthmus.networks.photographic import OUTPUT, Decoder
 
 Latents = list[NDArray[np.int16]]
-SMALL = ("prior.last.weight", "up.weight")  # that the network keeps ten times as large
 
 
 def weights(seed: int = 0, told: float = 0.3) -> Weights:
@@ -39,20 +36,3 @@ def latents(height: int, width: int, seed: int = 0, size: float = 1.0, zeros: in
         y[:, :, rng.integers(latents_at(level), size=zeros)] = 0
         found.append(y.astype(np.int16))
     return found
-
-
-def network(given: Weights) -> Decoder:
-    """Return the network in floating point."""
-    found = Decoder()
-    state = {name: _in_floats(name, tensor) for name, tensor in given.tensors.items()}
-    found.load_state_dict(state)
-    return found.double()
-
-
-def _in_floats(name: str, tensor: NDArray[np.int16 | np.int32]) -> torch.Tensor:
-    x = torch.from_numpy(tensor.astype(np.float64))
-    if name.endswith("step.anchors"):
-        return x * math.log(2) / 65536
-    if name.endswith("weight"):
-        return x.permute(0, 3, 1, 2) / 4096 / (OUTPUT if name.endswith(SMALL) else 1)
-    return x / (4096 if name.endswith("coupling") else 1 << 21)

@@ -70,3 +70,9 @@ def test_between_anchors_numbers_are_linear_and_rounded_down() -> None:
     found = np.array([between(anchors, quality) for quality in range(256)])
     exact = anchors[0] + np.arange(256)[:, None] * 7 * np.array([255, -10, 2**29]) // 255
     assert (found == exact).all()
+
+
+def test_powers_of_two_are_exact_to_their_last_digits() -> None:
+    for logarithm in (-15.9, -6.25, -1 / 3, 0.001, 2.71828, 7.99):
+        found = tables.exp2(round(logarithm * 65536)) / 2**20
+        assert found == pytest.approx(2**logarithm, rel=2e-5, abs=2**-20)

@@ -11,8 +11,9 @@ from isthmus import artifact
 from isthmus.coding.photographs.changes import changes_from_bytes, changes_to_bytes
 from isthmus.coding.photographs.weights import CLASS, SHAPES, Weights
 from isthmus.errors import ArtifactError, FormatNumberError
+from isthmus.networks.photographic_integers import from_integers
 
-from .samples import network, weights
+from .samples import weights
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def some() -> Weights:
 
 
 def test_names_and_shapes_are_those_of_the_network(some: Weights) -> None:
-    assert set(SHAPES) == set(network(some).state_dict())
+    assert set(SHAPES) == set(from_integers(some.tensors).state_dict())
 
 
 def test_weights_are_read_as_they_were_written(some: Weights, tmp_path: Path) -> None:
