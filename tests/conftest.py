@@ -78,7 +78,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wavelet_codec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compress photographs by a codec that has learned nothing, which is one of wavelets, in place of the shipped one."""
+    """Compress photographs by a codec that has learned nothing, in place of the shipped one."""
     from isthmus.coding.photographs import weights
     from isthmus.coding.pictures import photograph
     from isthmus.tasks.compression import to_target

@@ -119,7 +119,9 @@ def test_drawings_lose_nothing_unless_told(run: Run) -> None:
     assert (ran.err, "PSNR 4" in ran.out) == ("", True)
 
 
-@pytest.mark.parametrize("kind", ["rgba", "grey", "la", "deep", "one", "hidden", "jpg", "webp", "tif", "bmp", "deeptif"])
+@pytest.mark.parametrize(
+    "kind", ["rgba", "grey", "la", "deep", "one", "hidden", "jpg", "webp", "tif", "bmp", "deeptif"]
+)
 def test_kinds_of_pictures(run: Run, kind: str) -> None:
     pixels, suffix = photo(24, 40), ".png"
     alpha = np.tile(np.arange(0, 200, 5, np.uint8), (24, 1))
@@ -213,7 +215,9 @@ def test_a_damaged_file_shows_what_is_sound(run: Run, png: str, monkeypatch: pyt
     assert near(np.asarray(Image.open("back.png"))[:, :20], photo()[:, :20]) > 30
 
 
-def test_ctrl_c_keeps_the_best_so_far_of_what_takes_minutes(run: Run, png: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_best_so_far_of_what_takes_minutes(
+    run: Run, png: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from isthmus.cli import photographs
 
     def told(self: object, *done: float) -> bool:

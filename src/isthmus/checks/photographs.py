@@ -130,8 +130,8 @@ def weights_missing() -> DataError:
 def lossless_is_smaller(path: object, lossy: int) -> str:
     """Return what is said where nothing is lost, since that takes fewer bytes."""
     return (
-        f"{path} is compressed without a loss, which takes fewer bytes than the target would ({lossy:,}); --lossy keeps "
-        f"to the target in any case"
+        f"{path} is compressed without a loss, which takes fewer bytes than the target would ({lossy:,}); --lossy "
+        f"keeps to the target in any case"
     )
 
 

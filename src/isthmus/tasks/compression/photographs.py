@@ -69,7 +69,7 @@ class Encoder:
     ) -> None:
         self.picture, self.peak = picture, (1 << bits) - 1
         self.effort, self.progress = effort, progress
-        self.places = tiles.cut(*picture.shape[:2])
+        self.places = tiles.tiles_of(*picture.shape[:2])
 
     def units(self) -> Iterator[Tensor]:
         """Yield each tile as the networks see it: (1, 3, h, w)."""
