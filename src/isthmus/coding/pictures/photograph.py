@@ -29,7 +29,18 @@ from isthmus.coding.pictures.picture import Picture
 from isthmus.coding.pictures.png import Header
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "changed", "coded_tile", "joined", "pieces_beside"]
+__all__ = [
+    "PHOTOGRAPH",
+    "QUALITIES",
+    "Photograph",
+    "PhotographPixels",
+    "Plan",
+    "Tile",
+    "changed",
+    "coded_tile",
+    "joined",
+    "pieces_beside",
+]
 
 PHOTOGRAPH = 3  # form of the description
 VERSION = 1  # of the norm of tiles

@@ -7,7 +7,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -204,7 +204,7 @@ def compress_photograph(
 
 
 def target_of(given: Mapping[str, Any]) -> tuple[str, float]:
-    """Return the name and the value of the one target that was given; ParameterError where there is none, or several."""
+    """Return the name and the value of the target that was given; ParameterError where that is not one."""
     found = {name: value for name, value in given.items() if value is not None}
     if len(found) != 1:
         raise checks.one_target_of_photographs([f"--{name}" for name in found])
@@ -590,5 +590,6 @@ def _filled(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np
 def _as_png(photo: Photo, frame: Frame | None) -> bytes:
     """Return a photograph as a PNG file."""
     pixels = photo.pixels.astype("<u2" if photo.bits == 16 else "u1")
-    plan = Plan(*pixels.shape, photo.bits, 0, b"")
+    height, width, channels = pixels.shape
+    plan = Plan(height, width, channels, photo.bits, 0, b"")
     return b"".join((frame or Frame((), (), b"")).as_file(plan.header, iter((pixels,))))
