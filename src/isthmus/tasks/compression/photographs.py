@@ -19,7 +19,7 @@ from isthmus.networks.photographic import UNIT, Analysis, Decoder, Latents
 from isthmus.networks.photographic_integers import from_integers
 from isthmus.tasks.compression.patient import EFFORTS, Goal, Patient, Progress
 
-__all__ = ["ANALYSIS", "Attempt", "Encoder"]
+__all__ = ["ANALYSIS", "CLASS", "Attempt", "Encoder"]
 
 ANALYSIS = Path(__file__).parents[2] / "coding" / "photographs_1_analysis.safetensors"
 CLASS = "PhotographAnalysis"
