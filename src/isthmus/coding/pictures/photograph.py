@@ -250,6 +250,11 @@ class Photograph:
         self.plan, self.model = plan, weights
         self._coded, self._beside = coded, beside
 
+    @property
+    def payload(self) -> int:
+        """Bytes of the coded tiles."""
+        return sum(len(tile.payload) for tile in self._coded)
+
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""
         return varint(PHOTOGRAPH) + self.plan.to_bytes()

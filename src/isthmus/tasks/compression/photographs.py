@@ -76,12 +76,12 @@ class Encoder:
             x = x * np.float32(255 / self.peak / UNIT) - np.float32(128 / UNIT)
             yield torch.from_numpy(x).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
 
-    def coded(self, quality: int, goal: Goal | None = None) -> Attempt:
+    def coded(self, quality: int, goal: tuple[str, float] | None = None) -> Attempt:
         """Return latents at a quality from 0 to 255; with an effort, those that reach a goal as well as may be."""
         if not self.effort:
             return Attempt([whole(latents) for _, latents in self._quick(quality)], b"", quality)
         pictures, latents = zip(*self._quick(quality), strict=True)
-        patient = Patient(pictures, latents, networks()[1], quality, goal, self.progress)
+        patient = Patient(pictures, latents, networks()[1], quality, goal and Goal(*goal), self.progress)
         learned = patient.learn(EFFORTS[self.effort])
         return Attempt([whole(each) for each in learned.latents], learned.changes, quality)
 
