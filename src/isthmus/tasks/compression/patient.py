@@ -6,7 +6,7 @@ It begins with what the quick encoder found, and goes down the cost that trainin
 
 Latents are not rounded meanwhile but pushed towards whole numbers, with noise, ever harder (soft rounding, Agustsson
 and Theis, "Universally Quantized Neural Compression", NeurIPS 2020, section 4; with noise that fades, Kim et al., "C3",
-CVPR 2024, section 3.1). The weights that change are those of the two finest levels, where most bits are; they are
+CVPR 2024, section 3.1). The weights that change are some of the two finest levels, where most bits are; they are
 rounded to few digits before the end, and the latents go on under them.
 """
 
@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.coding.photographs.changes import changes_to_bytes
@@ -30,13 +32,16 @@ from isthmus.training.precision import autocast
 __all__ = ["EFFORTS", "Found", "Goal", "Patient", "Progress"]
 
 EFFORTS = (0, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)  # steps of each tile, by effort
-RATE = 0.03  # of Adam, for latents in steps
-CHANGE_RATE = 3e-4  # for weights
-CHANGED = ("levels.0.", "levels.1.")  # what the names of weights that change begin with
+RATE = 0.01  # of Adam, for latents in steps
+CHANGE_RATE = 1e-3  # for weights
+CHANGED = (
+    *("levels.0.prior.hidden", "levels.0.prior.last", "levels.0.up"),
+    *("levels.1.prior.last", "levels.1.up_bias"),
+)  # what the names of weights that change begin with: more of them cost more than they gain
 FIXED = ("anchors", "coupling")  # what those have in their names that do not
-SHARPNESS = (1.0, 7.0)  # of soft rounding, at first and at the end
+SHARPNESS = (3.0, 20.0)  # of soft rounding, at first and at the end
 SETTLED = 0.7  # share of the steps after which changes are rounded
-DIGITS = (9, 8, 7, 6)  # bits that changes are rounded by, of 12 fractional ones
+FINEST, COARSER = 1.0, (2.0, 4.0, 8.0)  # steps to which changes are rounded, for a root mean square of 1
 CHECKS = 24  # times the picture is coded as it would stand in the file
 PATIENCE = 5  # checks without a gain after which a run is over
 GAIN = 2e-4  # of the cost, less than which is none
@@ -222,20 +227,30 @@ class Patient:
     # ------------------------------------------------------------------ changes of weights
 
     def _settle(self) -> None:
-        """Round the changes of weights to those digits with which the cost is least, or drop them; they stay so."""
+        """Round the changes of each tensor to that step with which the cost is least, or drop them; they stay so."""
         found = to_integers(self.decoder)
-        plain = {name: found[name].astype("i8") - self.begun[name] for name in found}
-        tried: list[tuple[float, bytes, Arrays]] = []
-        for digits in (None, *DIGITS):
-            changes = {} if digits is None else _rounded(plain, digits)
-            packed = changes_to_bytes(changes)
-            self._take(changes)
-            bits, error = self._measured()
-            tried.append((bits + 8 * len(packed) + self.slope * error, packed, changes))
-        _, self.changes, changes = min(tried, key=lambda one: one[0])
-        self._take(changes)
+        exact = {name: found[name].astype(np.int64) - self.begun[name] for name in found}
+        chosen = {name: _rounded(change, FINEST) for name, change in exact.items() if change.any()}
+        cost, packed = self._cost_with(chosen)
+        for name in [*chosen]:
+            for share in (*COARSER, None):
+                tried = {key: change for key, change in chosen.items() if key != name}
+                if share is not None:
+                    tried[name] = _rounded(exact[name], share)
+                now, then = self._cost_with(tried)
+                if now < cost:
+                    cost, packed, chosen = now, then, tried
+        self.changes = packed
+        self._take(chosen)
         for weight in self.weights:
             weight.requires_grad_(False)
+
+    def _cost_with(self, changes: Arrays) -> tuple[float, bytes]:
+        """Return the cost with changes of weights, and the changes as bytes."""
+        packed = changes_to_bytes(changes)
+        self._take(changes)
+        bits, error = self._measured()
+        return bits + 8 * len(packed) + self.slope * error, packed
 
     def _take(self, changes: Arrays) -> None:
         """Give the decoder the weights that it carries with these changes."""
@@ -251,15 +266,7 @@ def soft_round(y: Tensor, sharpness: float) -> Tensor:
     return middle + torch.tanh(sharpness * (y - middle)) / (2 * math.tanh(sharpness / 2))
 
 
-def _rounded(changes: Arrays, digits: int) -> Arrays:
-    """Return changes without their lowest bits, of those tensors that still have some.
-
-    Biases have nine more fractional bits than kernels, of which changes can leave out twelve.
-    """
-    found = {}
-    for name, change in changes.items():
-        lowest = digits if name.endswith("weight") else 12
-        whole = (change + (1 << lowest >> 1)) >> lowest << lowest
-        if whole.any():
-            found[name] = whole
-    return found
+def _rounded(change: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Return changes without their lowest bits: as many as a share of their root mean square has, at most twelve."""
+    lowest = min(max(round(math.log2(max(share * float(np.sqrt(np.mean(change**2.0))), 1.0))), 0), 12)
+    return (change + (1 << lowest >> 1)) >> lowest << lowest
