@@ -1,6 +1,6 @@
 """Train the networks with which `isthmus compress photo.png --psnr 38` makes photographs small.
 
-    python recipes/photographic.py PHOTOGRAPHS --validation PICTURES --state STATE --minutes 72 -o WEIGHTS
+    python recipes/photographic.py PHOTOGRAPHS --validation PICTURES --state STATE --minutes 62 -o FOLDER
 
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it, and
 are reduced to a half or less. The run can be stopped at any time and goes on where it was: all that it needs lies in
@@ -22,10 +22,14 @@ from PIL import Image
 
 import isthmus
 from isthmus import artifact
+from isthmus.coding.photographs.weights import Weights
+from isthmus.networks.photographic_integers import to_integers
+from isthmus.tasks.compression.photographs import ANALYSIS, CLASS
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, Progress, train
 from isthmus.training.restoring import digest_of, sizes_of
 
 SHARE_ALIKE = ("cid22",)  # folders that are validated on, and never trained on
+LICENCES = "CC0, public domain, CC BY, Unsplash and Pexels licences: see photographs_1.credits.txt"
 EVERY = 2000  # steps after which the held-out pictures are scored
 
 
@@ -64,8 +68,8 @@ def tell(progress: Progress) -> None:
         print(f"step {progress.step}, cost {progress.loss:.4f}, {progress.seconds / 60:.1f} min", flush=True)
 
 
-def write(path: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
-    """Write the trained weights, and how they came about."""
+def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
+    """Write the files that the package carries, and how they came about: the decoder in whole numbers, the analysis."""
     provenance = {
         "source": ", ".join(sorted({path.parent.name for path in paths})),
         "records": len(paths),
@@ -81,10 +85,13 @@ def write(path: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[
         "seed": plan.seed,
         "rate": plan.rate,
         "data": plan.data,
+        "licence": LICENCES,
     }
-    document = {"provenance": provenance, "history": progress.history}
-    arrays = {name: value.detach().cpu().numpy() for name, value in codec.state_dict().items()}
-    artifact.write(path, "PhotographicCodec", document, arrays, force=True)
+    weights = Weights(to_integers(codec.decoder))
+    weights.write(folder / "photographs_1.safetensors", provenance, progress.history, force=True)
+    arrays = {name: value.detach().cpu().numpy().astype(np.float16) for name, value in codec.analysis.state_dict().items()}
+    document = {"provenance": provenance, "decoder": weights.fingerprint.hex()}
+    artifact.write(folder / ANALYSIS.name, CLASS, document, arrays, force=True)
 
 
 def main() -> None:
@@ -100,7 +107,7 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=Plan.patch)
     parser.add_argument("--precision", default=Plan.precision)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the two files")
     given = parser.parse_args()
     paths = paths_of(given.photographs)
     data = digest_of(

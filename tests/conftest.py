@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else scikit-learn skips a check
 
@@ -76,20 +78,26 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"isthmus.{name}", value)
 
 
-@pytest.fixture
-def wavelet_codec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compress photographs by a codec that has learned nothing, which is one of wavelets, in place of the shipped one."""
-    from isthmus.coding.photographs import weights
-    from isthmus.coding.pictures import photograph
-    from isthmus.tasks.compression import to_target
-
+@functools.cache
+def _wavelets() -> tuple[Any, Any]:
+    """Return the module of a codec of wavelets, which is in a package of tests, and its weights."""
     path = Path(__file__).parent / "coding" / "photographs" / "haar.py"
     spec = importlib.util.spec_from_file_location("wavelets", path)
     assert spec
     assert spec.loader
     wavelets = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(wavelets)
-    known = wavelets.weights()
+    return wavelets, wavelets.weights()
+
+
+@pytest.fixture
+def wavelet_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compress photographs by a codec that has learned nothing, in place of the shipped one."""
+    from isthmus.coding.photographs import weights
+    from isthmus.coding.pictures import photograph
+    from isthmus.tasks.compression import to_target
+
+    wavelets, known = _wavelets()
     for module in (weights, photograph, to_target):
         monkeypatch.setattr(module, "shipped", lambda: known)
     monkeypatch.setattr(to_target, "_encoder", wavelets.Encoder)

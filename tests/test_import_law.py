@@ -71,7 +71,7 @@ LAW: dict[str, set[str]] = {
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version", "watch"),
     },
     "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "fitting", "graph", "layout", "version"},
-    "tasks": _BELOW_MODELS | {"coding", "documents", "description", "fitting", "gradients", "graph", "layout"},
+    "tasks": _BELOW_MODELS | {"coding", "documents", "description", "files", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},
     "cli": _BELOW_MODELS
@@ -79,7 +79,7 @@ LAW: dict[str, set[str]] = {
     | {"launch", "watch"},
     "cluster": {"base", "checks", "cli", "data", "errors", "files", "tasks", "telling", "version"},
     "__main__": {"cli"},
-    "__init__": {"coding", "loading", "models", "report", "version"},
+    "__init__": {"coding", "loading", "models", "report", "tasks", "version"},
 }
 # Upward on purpose, and only inside a function or for type checkers, so that nothing is loaded with the module.
 DEFERRED = {

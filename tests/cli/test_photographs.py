@@ -119,7 +119,9 @@ def test_drawings_lose_nothing_unless_told(run: Run) -> None:
     assert (ran.err, "PSNR 4" in ran.out) == ("", True)
 
 
-@pytest.mark.parametrize("kind", ["rgba", "grey", "la", "deep", "one", "hidden", "jpg", "webp", "tif", "bmp", "deeptif"])
+@pytest.mark.parametrize(
+    "kind", ["rgba", "grey", "la", "deep", "one", "hidden", "jpg", "webp", "tif", "bmp", "deeptif"]
+)
 def test_kinds_of_pictures(run: Run, kind: str) -> None:
     pixels, suffix = photo(24, 40), ".png"
     alpha = np.tile(np.arange(0, 200, 5, np.uint8), (24, 1))
@@ -213,7 +215,9 @@ def test_a_damaged_file_shows_what_is_sound(run: Run, png: str, monkeypatch: pyt
     assert near(np.asarray(Image.open("back.png"))[:, :20], photo()[:, :20]) > 30
 
 
-def test_ctrl_c_keeps_the_best_so_far_of_what_takes_minutes(run: Run, png: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_best_so_far_of_what_takes_minutes(
+    run: Run, png: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from isthmus.cli import photographs
 
     def told(self: object, *done: float) -> bool:
@@ -239,3 +243,22 @@ def test_from_python(tmp_path: Path) -> None:
         isthmus.compress_photograph(photo())
     with pytest.raises(DataTypeError):
         isthmus.compress_photograph(photo().astype(float), psnr=30)
+
+
+def test_beside_other_formats(run: Run, png: str) -> None:
+    ran = run("compress", png, "--psnr", "36", "--compare", "--report", "page.html", "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    own, *others = found["at_size"]
+    assert own["psnr"] >= 36
+    assert {"JPEG", "WebP"} <= {one["tool"] for one in others}
+    assert found["bd_rate"]["JPEG"] == 0
+    assert not Path("photo.isth").exists()
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "Compressing photo.png" in page
+    assert page.count("data:image/png") == 2 + len(found["at_size"]) + 1
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    assert json.loads(Path("page.json").read_text())["curve"]
+    assert "BD-rate, JPEG" in run("compress", png, "--psnr", "36", "--compare").out
+    ran = run("compress", png, png, "--psnr", "36", "--compare")
+    assert (ran.code, "shows one picture, and 2 were named" in ran.err) == (2, True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import random
 import struct
 import sys
@@ -16,6 +17,7 @@ import tempfile
 import warnings
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -27,8 +29,13 @@ from isthmus.coding import contents, pictures, reference, tables, values
 from isthmus.coding import stream as streams
 from isthmus.coding.coder import extreme_prior
 from isthmus.coding.container import SMALL_CONTENT
+from isthmus.coding.photographs import decoder as photograph_decoder
+from isthmus.coding.photographs.changes import changes_to_bytes
+from isthmus.coding.photographs.weights import latents_at, sizes
 from isthmus.coding.pictures import stored
+from isthmus.coding.pictures.photograph import PhotographPixels
 from isthmus.coding.prior import Prior
+from isthmus.data.photographs import as_photo
 
 from . import by_the_norm, tables_by_the_norm
 
@@ -50,7 +57,10 @@ def by_the_norm_alone(content: bytes) -> bytes | dict[str, bytes]:
     if tables_by_the_norm.is_table(content):
         return tables_by_the_norm.table(content)
     if is_array(content) or is_picture(content) or has_files(content) or is_short(content):
-        with mock.patch.object(values, "_native", return_value=None):
+        with (
+            mock.patch.object(values, "_native", return_value=None),
+            mock.patch.object(photograph_decoder, "_back", photograph_decoder.Plain),
+        ):
             if has_files(content):
                 return _members(content)
             if is_short(content):
@@ -127,6 +137,7 @@ def written() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
         **_tables(),
         **_arrays(),
         **_pictures(),
+        **_photographs(),
     }
 
 
@@ -196,6 +207,42 @@ def _pictures() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
     return found
 
 
+def _photographs() -> dict[str, tuple[bytes, bytes | dict[str, bytes]]]:
+    """Return photographs in colour, with transparency of 16 bits, and in grey with changes of the decoder's weights."""
+    from isthmus.tasks.compression import to_target  # with which come torch and others, which no decoder needs
+
+    y, x = np.mgrid[:21, :34]
+    colour = np.stack([y * 9 + x * 2, y * 7 + x * 3, 200 - y * 9], 2).astype("u1")
+    clear = np.concatenate([colour.astype("<u2") * 257, (x * 1900)[:, :, None].astype("<u2")], 2)
+    changes = {"levels.0.up.weight": np.zeros((12, 3, 3, 24), np.int64), "levels.1.up_bias": np.zeros(48, np.int64)}
+    changes["levels.0.up.weight"][3, 1], changes["levels.1.up_bias"][5] = 64, -1 << 15
+    made = {
+        "3-photograph": (colour, 100, b""),
+        "3-photograph-clear": (clear, 255, b""),
+        "3-photograph-changes": (colour[:, :, 0], 30, changes_to_bytes(changes)),
+    }
+    found: dict[str, tuple[bytes, bytes | dict[str, bytes]]] = {}
+    for name, (pixels, quality, changed) in made.items():
+        attempt = SimpleNamespace(tiles=[_latents(*pixels.shape[:2])], changes=changed)
+        file = io.BytesIO()
+        contents.write(file, to_target.Targeting(as_photo(pixels)).attempt(quality, attempt).content)
+        found[name] = file.getvalue(), _picture(file.getvalue())
+    return found
+
+
+def _latents(height: int, width: int) -> list[np.ndarray]:
+    """Return latents of a tile, few of which are large, and some planes of which are zero."""
+    rng = random.Random(20)
+    found = []
+    for level, sides in enumerate(sizes(height, width)[1:], 1):
+        shape = (*sides, latents_at(level))
+        y = np.array([round(rng.gauss(0, 0.6) ** 3) for _ in range(math.prod(shape))], np.int16).reshape(shape)
+        y[:, :, 7] = 0
+        y[0, 0, 0] = 300 * (-1) ** level
+        found.append(y)
+    return found
+
+
 def table_model() -> tables.TableCodec:
     """Return the model with which "2-table-model" was written."""
     return tables.TableCodec().fit([_batch(seed) for seed in range(3)])
@@ -221,8 +268,15 @@ def _members(content: bytes) -> dict[str, bytes]:
 
 
 def _picture(content: bytes) -> bytes:
-    """Return the file of a picture; of a PNG file the data of its pieces, since it hangs on zlib."""
-    with mock.patch.object(pictures.PngPixels, "as_file", lambda self, pieces: pieces):
+    """Return the file of a picture; of PNG files and photographs the data of the pieces, since files hang on zlib."""
+
+    def plain(_: Any, pieces: Any) -> Any:
+        return pieces
+
+    with (
+        mock.patch.object(pictures.PngPixels, "as_file", plain),
+        mock.patch.object(PhotographPixels, "as_file", plain),
+    ):
         model = picture_model() if 6 in by_the_norm.fields(content)[0] else None
         return streams.Reader(io.BytesIO(content), model=model).readall()
 

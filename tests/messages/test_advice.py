@@ -1118,7 +1118,9 @@ def compression_with_a_loss(tmp: Path) -> None:
         tasks.compress_records(_Foreign(), X, path, bpp=1)
     with told("Give one (--psnr 35, --bpp 0.5, --size 200000)"):
         tasks.compress_records(model, X, path)
-    assert main(["compress", str(tmp / "x.npy"), "--bpp", "1"]) == 2  # give one with -m
+    codec = isthmus.Codec().fit([b"a harbour, and a strait" * 9])
+    codec.save(tmp / "codec.safetensors")
+    assert main(["compress", str(tmp / "x.npy"), "--bpp", "1", "-m", str(tmp / "codec.safetensors")]) == 2
     assert main(["compress", str(tmp / "x.npy"), "-m", str(saved), "--bpp", "1", "-c"]) == 2  # leave out -o
     run("compress", tmp / "x.npy", "-m", saved, "--bpp", "2")
     run("compress", tmp / "x.npy", "-m", saved, "--compare")
@@ -1135,6 +1137,45 @@ def compression_with_a_loss(tmp: Path) -> None:
     with told("use isthmus.decompress, or isthmus.Archive"):
         tasks.decompress_records(model, path)
     assert isthmus.decompress(path.read_bytes()) == b"bytes"
+
+
+@advises("checks.photographs.samples_of_photographs")
+@advises("checks.photographs.shape_of_photographs")
+@advises("checks.photographs.photograph_too_large")
+@advises("checks.photographs.one_target_of_photographs")
+@advises("checks.photographs.quality_with_model")
+@advises("checks.photographs.lossy_without_target")
+@advises("checks.photographs.target_without_picture")
+@advises("checks.photographs.no_photographs_in")
+@advises("checks.photographs.compare_one_photograph")
+@advises("checks.photographs.photograph_under_another_name")
+def photographs_to_a_target(tmp: Path) -> None:
+    picture, folder = small_pictures()[0], tmp / "texts"
+    Image.fromarray(picture).save(tmp / "x.png")
+    folder.mkdir()
+    (folder / "x.txt").write_text("a harbour")
+    with told("convert them with astype, or give no target, to lose nothing"):
+        isthmus.compress_photograph(picture.astype(float), quality=20)
+    with told("choose channels, or give no target"):
+        isthmus.compress_photograph(np.zeros((8, 8, 9), np.uint8), quality=20)
+    with told("cut it into smaller ones"):
+        isthmus.compress_photograph(np.zeros((1, (1 << 24) + 1), np.uint8), quality=20)
+    with told("Give one (--psnr 38, --bpp 0.5, --size 60kB, --quality 60)"):
+        isthmus.compress_photograph(picture, quality=20, bpp=1)
+    isthmus.compress_photograph(np.zeros((8, 8, 3), np.uint8), quality=20)
+    assert main(["compress", str(tmp / "x.png"), "--lossy"]) == 2  # give a target
+    isthmus.Codec().fit([b"a harbour, and a strait" * 9]).save(tmp / "codec.safetensors")
+    with_model = ["compress", str(tmp / "x.png"), "--quality", "20", "-m", str(tmp / "codec.safetensors")]
+    assert main(with_model) == 2  # leave out -m
+    run("compress", tmp / "x.png", "--quality", "20", "--lossy")
+    assert main(["compress", str(folder / "x.txt"), "--quality", "20"]) != 0  # leave out the target
+    assert main(["compress", str(folder), "--quality", "20"]) != 0
+    run("compress", folder / "x.txt")
+    run("compress", folder)
+    assert main(["compress", str(tmp / "x.png"), str(tmp / "x.png"), "--quality", "20", "--compare"]) == 2  # name one
+    run("compress", tmp / "x.png", "--quality", "20", "--compare")
+    assert main(["decompress", str(tmp / "x.isth"), "-o", str(tmp / "back.jpg")]) == 2  # give .png
+    run("decompress", tmp / "x.isth", "-o", tmp / "back.png")
 
 
 @advises("checks.coding.report_of_comparison")
@@ -1597,6 +1638,7 @@ WITHOUT = {
     "checks.coding.output_is_a_terminal": "tests of compress name a file, and use a pipe",
     "checks.coding.input_is_a_terminal": "tests of compress send something, and name files",
     "checks.coding.peers_missing": "it installs packages",
+    "checks.photographs.weights_missing": "it installs isthmus again",
     "checks.data.public_set_absent": "it downloads",
     "checks.data.public_set_altered": "it downloads",
     "checks.tune.no_optuna": "it installs a package",
@@ -1636,6 +1678,7 @@ WITHOUT = {
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("wavelet_codec")
 def test_advice_works(test: Callable[[Path], None], tmp_path: Path) -> None:
     test(tmp_path)
 

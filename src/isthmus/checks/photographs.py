@@ -22,7 +22,6 @@ __all__ = [
     "photograph_under_another_name",
     "photograph_unreachable",
     "photographs_as_png",
-    "quality_of_photographs",
     "quality_with_model",
     "samples_of_photographs",
     "shape_of_photographs",
@@ -62,11 +61,6 @@ def one_target_of_photographs(given: Sequence[str]) -> ParameterError:
         f"compress: a photograph is compressed to exactly one of psnr, bpp, size and quality; got {found}. Give one "
         f"(--psnr 38, --bpp 0.5, --size 60kB, --quality 60)."
     )
-
-
-def quality_of_photographs(value: Any) -> ParameterError:
-    """Return the error for a quality that there is not."""
-    return ParameterError(f"compress: --quality (quality=) must be a number from 0 to 100; it is {value!r}.")
 
 
 def quality_with_model() -> ParameterError:
@@ -130,8 +124,8 @@ def weights_missing() -> DataError:
 def lossless_is_smaller(path: object, lossy: int) -> str:
     """Return what is said where nothing is lost, since that takes fewer bytes."""
     return (
-        f"{path} is compressed without a loss, which takes fewer bytes than the target would ({lossy:,}); --lossy keeps "
-        f"to the target in any case"
+        f"{path} is compressed without a loss, which takes fewer bytes than the target would ({lossy:,}); --lossy "
+        f"keeps to the target in any case"
     )
 
 

@@ -175,7 +175,9 @@ def compress(
         raise checks.quality_with_model() if quality is not None else checks.lossy_without_target()
     if model is not None and is_of_records(model):
         if compare:
-            told, shown = records.compare(terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None)
+            told, shown = records.compare(
+                terminal, _records_alone(paths, dry_run, ""), model, for_page=page is not None
+            )
             return told if page is None else pages.with_page(terminal, told, page, shown, force=force)
         alone, into = _records_alone(paths, dry_run or stdout, output), _targets(paths, output, force)
         targets = {**losses, "effort": effort}

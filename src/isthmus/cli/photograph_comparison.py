@@ -145,7 +145,9 @@ def _table(document: Mapping[str, Any]) -> list[str]:
         )
         for one in document["at_size"]
     ]
-    head = f"{document['source']}: {document['width']:,}x{document['height']:,}; each at its best in about the same bytes"
+    head = (
+        f"{document['source']}: {document['width']:,}x{document['height']:,}; each at its best in about the same bytes"
+    )
     titles = ("tool", "quality", "bytes", "bits a pixel", "PSNR", "SSIM", f"BD-rate, {AGAINST}")
     missing = [checks.peers_missing(document["missing"])] if document["missing"] else []
     return [head, *columns(titles, rows), *missing]

@@ -84,7 +84,7 @@ def compress(
             return Result({})
         targets = [str(output)] if output is not None else _beside(paths)
         into = [None if dry_run else outputs.check_file_output(target, force) for target in targets]
-        done = []
+        done: list[dict[str, Any]] = []
         for group, target in zip([paths] if is_archive else [[path] for path in paths], into, strict=True):
             started = time.perf_counter()
             named = target or Path(targets[len(done)])
@@ -104,15 +104,15 @@ def _beside(paths: Sequence[str]) -> list[str]:
         plain = os.path.normpath(path)
         plain = os.path.abspath(plain) if os.path.basename(plain) in (".", "..") else plain
         found.append(plain + SUFFIX if os.path.isdir(path) else str(Path(plain).with_suffix(SUFFIX)))
-    return [
-        target if found.count(target) == 1 else path + SUFFIX for path, target in zip(paths, found, strict=True)
-    ]
+    return [target if found.count(target) == 1 else path + SUFFIX for path, target in zip(paths, found, strict=True)]
 
 
 def _line(one: Mapping[str, Any]) -> str:
     what = counted(one["records"], "picture") if "members" in one else f"{one['width']:,}x{one['height']:,}"
     bits = f"{one['bpp']:.3f} bits a pixel"
-    return f"{one['output']}: {what} in {one['compressed_bytes']:,} bytes, {bits}, {_quality(one)}, {one['seconds']:.1f} s"
+    return (
+        f"{one['output']}: {what} in {one['compressed_bytes']:,} bytes, {bits}, {_quality(one)}, {one['seconds']:.1f} s"
+    )
 
 
 def _quality(one: Mapping[str, Any]) -> str:
@@ -124,9 +124,7 @@ def _quality(one: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------ one picture
 
 
-def _file(
-    terminal: Terminal, path: str, asked: Asked, target: Path, *, written: bool, force: bool
-) -> dict[str, Any]:
+def _file(terminal: Terminal, path: str, asked: Asked, target: Path, *, written: bool, force: bool) -> dict[str, Any]:
     """Compress one picture into a file."""
     if not written:
         return _facts(_photograph(terminal, path, asked, str(target)))

@@ -29,12 +29,21 @@ class Shipped(NamedTuple):
         Returns a phrase for what its file says.
     licence : str
         Of what it learned from.
+    scored : callable
+        Returns a phrase for its scores of held-out pictures.
     """
 
     file: str
     use: str
     learned_from: Callable[[Mapping[str, Any]], str]
     licence: str
+    scored: Callable[[Mapping[str, Any]], str] = scores_of
+
+
+def _at_rates(scores: Mapping[str, Any]) -> str:
+    """Return what held-out photographs took, and how near they came back, at some qualities."""
+    pairs = [(scores[name], scores[name.replace("bpp", "psnr")]) for name in scores if name.startswith("bpp_")]
+    return "held out: " + ", ".join(f"{bpp:.2f} bits a pixel at {psnr:.1f} dB" for bpp, psnr in pairs)
 
 
 def _of_photographs(provenance: Mapping[str, Any]) -> str:
@@ -54,6 +63,19 @@ WEIGHTS = (
     Shipped(
         "models/restorer_1.safetensors",
         "denoise, inpaint and enhance of pictures; isthmus fit FOLDER --model restorer tunes it",
+        _of_photographs,
+        "CC0, public domain, CC BY, Unsplash and Pexels licences",
+    ),
+    Shipped(
+        "coding/photographs_1.safetensors",
+        "compress and decompress of photographs with a loss: the decoder, in whole numbers",
+        _of_photographs,
+        "CC0, public domain, CC BY, Unsplash and Pexels licences",
+        _at_rates,
+    ),
+    Shipped(
+        "coding/photographs_1_analysis.safetensors",
+        "compress of photographs with a loss: what finds the codes",
         _of_photographs,
         "CC0, public domain, CC BY, Unsplash and Pexels licences",
     ),
@@ -85,8 +107,9 @@ def weights() -> list[dict[str, Any]]:
                 "sha256": envelope["sha256"],
                 "learned_from": shipped.learned_from(document["provenance"]),
                 "licence": shipped.licence,
-                "credits": os.fspath(path.with_name(f"{path.stem}.credits.txt")),
-                "scores": (document.get("history") or [{}])[-1],
+                "credits": os.fspath(path.with_name(f"{path.stem.removesuffix('_analysis')}.credits.txt")),
+                "scores": (scores := (document.get("history") or [{}])[-1]),
+                "scored": shipped.scored(scores) if scores else "",
             }
         )
     return found
@@ -102,6 +125,6 @@ def lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{'':24}learned from {one['learned_from']}",
             f"{'':24}{one['licence']}: see {one['credits']}",
         ]
-        if one["scores"]:
-            said.append(f"{'':24}{scores_of(one['scores'])}")
+        if one["scored"]:
+            said.append(f"{'':24}{one['scored']}")
     return said if found else []

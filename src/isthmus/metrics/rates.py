@@ -11,8 +11,7 @@ __all__ = ["bd_rate"]
 def bd_rate(rates: ArrayLike, qualities: ArrayLike, other_rates: ArrayLike, other_qualities: ArrayLike) -> float:
     """Return how much more of its rate a codec needs than another one for the same quality, on the mean.
 
-    The logarithms of both rates are interpolated over the quality by monotone cubics, and compared where both are
-    known.
+    Logarithms of rates are interpolated over the quality by monotone cubics, and compared where both are known.
 
     Parameters
     ----------

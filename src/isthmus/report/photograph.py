@@ -1,4 +1,4 @@
-"""A page about a photograph that was compressed: curves, parts side by side, and a slider, in one file without links."""
+"""A page about a photograph that was compressed: curves, parts side by side, and a slider, in one file."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def rendered(
     Parameters
     ----------
     document : mapping
-        ``source``, ``width``, ``height``, ``curve``, ``at_size``, ``bd_rate``, ``missing``, ``command``, ``isthmus`` and
-        ``created``.
+        ``source``, ``width``, ``height``, ``bits``, ``curve``, ``at_size``, ``bd_rate``, ``missing``, ``command``,
+        ``isthmus`` and ``created``.
     shown : sequence of (str, str, ndarray)
         The picture as it was and as each format gives it back, in about the same bytes: name, what it takes, pixels.
     before, after : ndarray, (height, width) or (height, width, 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -120,10 +119,9 @@ def test_any_altered_byte_is_noticed() -> None:
 
 
 @pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tiles be 24 pixels apart."""
     monkeypatch.setattr(tiles, "PITCH", 24)
-    yield
 
 
 def test_sound_tiles_of_a_damaged_file_are_kept_and_others_named(small_tiles: None) -> None:

@@ -138,7 +138,8 @@ class Plain:
         self, payload: Bytes, latents: Latents, picture: NDArray[np.int16], quality: int, weights: Weights
     ) -> None:
         """Fill in the latents of a payload, and the picture."""
-        found, picture[:] = reference.decode(bytes(payload), *picture.shape[:2], weights.at(quality))
+        height, width, _ = picture.shape
+        found, picture[:] = reference.decode(bytes(payload), height, width, weights.at(quality))
         for y, values in zip(latents, found, strict=True):
             y[:] = values
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -188,10 +188,15 @@ class Weights:
             return cls(arrays)
 
     def write(
-        self, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None, *, force: bool = False
+        self,
+        path: str | os.PathLike[str],
+        provenance: Mapping[str, Any] | None = None,
+        history: Sequence[Mapping[str, float]] = (),
+        *,
+        force: bool = False,
     ) -> None:
-        """Write the weights to a file, with what they were learned from; errors are those of ``artifact.write``."""
-        document = {"decoder": DECODER, "provenance": dict(provenance or {})}
+        """Write the weights to a file, with what they were learned from and how well; as ``artifact.write`` does."""
+        document = {"decoder": DECODER, "provenance": dict(provenance or {}), "history": [*history]}
         artifact.write(path, CLASS, document, dict(self.tensors), force=force)
 
     def with_changes(self, changes: Mapping[str, NDArray[Any]]) -> Weights:

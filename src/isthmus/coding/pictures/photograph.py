@@ -29,7 +29,18 @@ from isthmus.coding.pictures.picture import Picture
 from isthmus.coding.pictures.png import Header
 from isthmus.coding.pictures.strips import Coding
 
-__all__ = ["PHOTOGRAPH", "QUALITIES", "Photograph", "PhotographPixels", "Plan", "Tile", "changed", "coded_tile", "joined", "pieces_beside"]
+__all__ = [
+    "PHOTOGRAPH",
+    "QUALITIES",
+    "Photograph",
+    "PhotographPixels",
+    "Plan",
+    "Tile",
+    "changed",
+    "coded_tile",
+    "joined",
+    "pieces_beside",
+]
 
 PHOTOGRAPH = 3  # form of the description
 VERSION = 1  # of the norm of tiles
@@ -238,6 +249,11 @@ class Photograph:
     def __init__(self, plan: Plan, coded: Sequence[Tile], weights: Weights, beside: Sequence[Piece] = ()) -> None:
         self.plan, self.model = plan, weights
         self._coded, self._beside = coded, beside
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the coded tiles."""
+        return sum(len(tile.payload) for tile in self._coded)
 
     def description(self) -> bytes:
         """Return what a reader needs before the first piece."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +17,13 @@ from isthmus.coding.photographs import tiles
 from isthmus.coding.photographs.weights import shipped
 from isthmus.networks.photographic import UNIT, Analysis, Decoder, Latents
 from isthmus.networks.photographic_integers import from_integers
+from isthmus.tasks.compression.patient import EFFORTS, Goal, Patient, Progress
 
-__all__ = ["ANALYSIS", "Attempt", "Encoder"]
+__all__ = ["ANALYSIS", "CLASS", "Attempt", "Encoder"]
 
 ANALYSIS = Path(__file__).parents[2] / "coding" / "photographs_1_analysis.safetensors"
 CLASS = "PhotographAnalysis"
 FINEST = 255  # the highest quality
-
-#: Told the share that is done, bytes and PSNR of the best so far; returns whether to go on.
-Progress = Callable[[float, float, float], bool]
 
 
 class Attempt(NamedTuple):
@@ -78,13 +76,22 @@ class Encoder:
             x = x * np.float32(255 / self.peak / UNIT) - np.float32(128 / UNIT)
             yield torch.from_numpy(x).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
 
-    def coded(self, quality: int) -> Attempt:
-        """Return latents at a quality from 0 to 255."""
+    def coded(self, quality: int, goal: tuple[str, float] | None = None) -> Attempt:
+        """Return latents at a quality from 0 to 255; with an effort, those that reach a goal as well as may be."""
+        if not self.effort:
+            return Attempt([whole(latents) for _, latents in self._quick(quality)], b"", quality)
+        pictures, latents = zip(*self._quick(quality), strict=True)
+        patient = Patient(pictures, latents, networks()[1], quality, goal and Goal(*goal), self.progress)
+        learned = patient.learn(EFFORTS[self.effort])
+        return Attempt([whole(each) for each in learned.latents], learned.changes, quality)
+
+    @torch.no_grad()
+    def _quick(self, quality: int) -> Iterator[tuple[Tensor, Latents]]:
+        """Yield each tile and its latents, not rounded."""
         analysis, decoder = networks()
         at = torch.tensor([quality / FINEST])
-        with torch.inference_mode():
-            found = [whole(analysis(x, decoder, at).latents) for x in self.units()]
-        return Attempt(found, b"", quality)
+        for x in self.units():
+            yield x, analysis(x, decoder, at).latents
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -42,8 +42,8 @@ __all__ = ["TARGETS", "CompressedPhotograph", "Made", "Targeting", "compress_pho
 
 TARGETS = ("psnr", "bpp", "size", "quality")
 KEPT = (b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"pHYs", b"eXIf")  # chunks of a PNG file that fit any pixels
-TRIES = 3  # of the encoder that takes minutes
-NEAR = {"psnr": 0.05, "size": 0.02}  # decibels, and a share, within which it has met its target
+LOWER = 3  # qualities by which the encoder that takes minutes begins below the quick one
+MARGIN, SLACK = 0.01, 0.004  # decibels, and share of the bits, by which it has to go beyond the target
 SLOPES = {"psnr": 0.12, "size": 0.025}  # decibels, and binary logarithms of bytes, from one quality to the next, about
 STARTS = {"psnr": (18.0, 0.12), "size": (-5.0, 0.03)}  # at quality 0, about, and from one to the next
 ROWS = 256  # that are compared at once
@@ -71,8 +71,8 @@ class Attempt(Protocol):
 class Encodes(Protocol):
     """An encoder of one picture."""
 
-    def coded(self, quality: int) -> Attempt:
-        """Return what it makes of it, at a quality from 0 to 255."""
+    def coded(self, quality: int, goal: tuple[str, float] | None = None) -> Attempt:
+        """Return what it makes of it, at a quality from 0 to 255; or what meets a goal, "psnr" or "bits"."""
 
 
 #: Told how far an encoder is that takes minutes: the share that is done, bytes and PSNR of the best so far; returns
@@ -204,7 +204,7 @@ def compress_photograph(
 
 
 def target_of(given: Mapping[str, Any]) -> tuple[str, float]:
-    """Return the name and the value of the one target that was given; ParameterError where there is none, or several."""
+    """Return the name and the value of the target that was given; ParameterError where that is not one."""
     found = {name: value for name, value in given.items() if value is not None}
     if len(found) != 1:
         raise checks.one_target_of_photographs([f"--{name}" for name in found])
@@ -317,23 +317,23 @@ class Targeting:
         found = search.found()
         if not effort or not self._meets(target, value, found):
             return found
-        return self._patient(_Tried(self, effort), search, found)
+        return self._patient(effort, search, found, self._goal(target, value, found))
 
-    def _patient(self, tried: _Tried, search: _Search, found: Made) -> Made:
-        """Return the best of what takes minutes, and of what took seconds, that meets the target."""
-        quality = found.quality or 0
-        for _ in range(TRIES):
-            made = tried.at(quality)
-            if search.is_met(made) and search.is_better(made, found):
-                found = made
-            off = search.off(made)
-            rounding = math.ceil if search.kind == "psnr" else math.floor  # to the side that meets the target
-            following = min(max(quality + rounding(off / SLOPES[search.kind]), 0), QUALITIES - 1)
-            is_near = search.is_met(made) and abs(off) <= NEAR[search.kind]
-            if self.was_stopped or is_near or following in tried.known:
-                break
-            quality = following
-        return found
+    def _patient(self, effort: int, search: _Search, found: Made, goal: tuple[str, float]) -> Made:
+        """Return what is learned for minutes towards a target that was met in seconds, if it is better.
+
+        What is learned gains, at the same quality, both bytes and decibels. So it begins at a lower one.
+        """
+        quality = max((found.quality or 0) - LOWER, 0)
+        made = self.attempt(quality, self.encoder(effort).coded(quality, goal))
+        return made if search.is_met(made) and search.is_better(made, found) else found
+
+    def _goal(self, target: str, value: float, found: Made) -> tuple[str, float]:
+        """Return what an encoder has to reach, a little beyond what the file has to."""
+        if target == "psnr":
+            return "psnr", value + MARGIN
+        beside = len(found.data) - getattr(found.content, "payload", 0)
+        return "bits", max(8 * (self._most(target, value) - beside) * (1 - SLACK), 8.0)
 
     # ------------------------------------------------------------------ with a loss
 
@@ -590,5 +590,6 @@ def _filled(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np
 def _as_png(photo: Photo, frame: Frame | None) -> bytes:
     """Return a photograph as a PNG file."""
     pixels = photo.pixels.astype("<u2" if photo.bits == 16 else "u1")
-    plan = Plan(*pixels.shape, photo.bits, 0, b"")
+    height, width, channels = pixels.shape
+    plan = Plan(height, width, channels, photo.bits, 0, b"")
     return b"".join((frame or Frame((), (), b"")).as_file(plan.header, iter((pixels,))))
