@@ -20,6 +20,7 @@ import itertools
 import json
 import math
 import os
+import queue
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,7 @@ import photographs_peers as peers
 
 NAME = "photographs"
 PARTS = ("quick", "patient", "speed", "sizes", "decoders")
+ALL = 24  # pictures
 QUALITIES = (0, 36, 73, 109, 146, 182, 219, 255)
 FEW = (36, 109, 182, 255)  # at which sizes are estimated, and files are decoded by all decoders
 MIDDLE = (60, 130, 200)  # at which pictures are learned
@@ -63,6 +65,10 @@ Found = dict[str, Any]
 # ---------------------------------------------------------------------- children
 
 
+class ChildError(RuntimeError):
+    """A child ended with an error, which it printed."""
+
+
 def lines_of(python: str, words: Iterable[object], threads: int = 1) -> Iterator[Found]:
     """Yield what a child prints, as it comes; end where it failed."""
     order = [python, __file__, "--child", json.dumps(list(words))]
@@ -75,7 +81,7 @@ def lines_of(python: str, words: Iterable[object], threads: int = 1) -> Iterator
             if line.startswith("{"):
                 yield json.loads(line)
     if child.returncode:
-        raise SystemExit(f"{order[3]}: exit code {child.returncode}")
+        raise ChildError(f"{order[3]}: exit code {child.returncode}")
 
 
 def one_of(python: str, words: Iterable[object], threads: int = 1) -> Found:
@@ -126,41 +132,39 @@ def quick(options: argparse.Namespace, before: Found) -> Iterator[Found]:
 
 def side_by_side(runs: Sequence[tuple[str, list[object]]]) -> Iterator[Found]:
     """Yield what children print, two children at a time, as it comes."""
-    import queue
-
-    lines: queue.SimpleQueue[Found | BaseException | None] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[Found | None] = queue.SimpleQueue()
 
     def follow(run: tuple[str, list[object]]) -> None:
         try:
             for line in lines_of(*run):
                 lines.put(line)
-        except BaseException as error:
-            lines.put(error)
-        lines.put(None)
+        finally:
+            lines.put(None)
 
     with ThreadPoolExecutor(2) as pool:
-        for run in runs:
-            pool.submit(follow, run)
+        followed = [pool.submit(follow, run) for run in runs]
         running = len(runs)
         while running:
             line = lines.get()
-            if isinstance(line, BaseException):
-                raise line
             if line is None:
                 running -= 1
             else:
                 yield line
+    for one in followed:
+        one.result()
 
 
 def summary(found: Found) -> Found:
     """Return the means of each tool over the pictures that all have, and the BD-rates of isthmus over each."""
     names = set.intersection(*(set(its) for its in found["points"].values()))
     curves = {tool: means(its, names) for tool, its in found["points"].items()}
-    rates = {}
+    beside = curves | ({"VTM": vtm()} if len(names) == ALL else {})  # whose published figures are of all
+    rates: Found = {}
     for scale in ("psnr", "ms_ssim_db"):
-        others = {tool: curve for tool, curve in curves.items() if tool != "isthmus"} | {"VTM": vtm()}
+        others = {tool: curve for tool, curve in beside.items() if tool != "isthmus"}
         rates[scale] = {tool: bd(curves["isthmus"], curve, scale) for tool, curve in others.items()}
-        rates[f"{scale}_over_vtm"] = {tool: bd(curve, vtm(), scale) for tool, curve in curves.items()}
+        if "VTM" in beside:
+            rates[f"{scale}_over_vtm"] = {tool: bd(curve, vtm(), scale) for tool, curve in curves.items()}
     return {"pictures": len(names), "means": curves, "bd_rate": rates}
 
 
@@ -243,7 +247,7 @@ def speed(options: argparse.Namespace, _: Found) -> Iterator[Found]:
     try:
         words = ["hyperprior", *picture.shape[:2], THREADS, options.rounds]
         found["CompressAI's hyperprior"] = one_of(options.peer_python, words, THREADS)
-    except SystemExit as error:
+    except ChildError as error:
         found["CompressAI's hyperprior"] = {"missing": str(error).rpartition(": ")[2]}
     yield found
 
@@ -388,10 +392,10 @@ def quick_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     if "bd_rate" not in its:
         return
     rates, over = its["bd_rate"], ("JPEG", "WebP", "AVIF", "JPEG XL", "VTM")
-    what = f"the {its['pictures']} photographs of Kodak, quick encoder: bytes for the same PSNR (BD-rate) over {', '.join(over)}"
+    what = f"the {its['pictures']} photographs of Kodak, quick encoder: BD-rate by PSNR over {', '.join(over)}"
     by_ssim = ", ".join(percent(rates["ms_ssim_db"].get(tool)) for tool in over)
     values = ", ".join(percent(rates["psnr"].get(tool)) for tool in over) + f"; by MS-SSIM {by_ssim}"
-    theirs = "; ".join(f"{tool} {percent(rates['psnr_over_vtm'].get(tool))}" for tool in over[:-1])
+    theirs = "; ".join(f"{tool} {percent(rates.get('psnr_over_vtm', {}).get(tool))}" for tool in over[:-1])
     aim = "-15 % over JPEG" + missed(met, "quick:") + "; aim: level with WebP, then -27 %"
     yield what, values, f"over VTM, published: {theirs}", aim
     curve = its["means"]["isthmus"]
@@ -408,9 +412,10 @@ def patient_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the patient encoder."""
     for effort, its in patient_rates(found).items():
         over = {tool: its.get(f"over {tool}", {}).get("psnr") for tool in ("AVIF", "WebP", "JPEG", "isthmus")}
-        what = f"{its['pictures']} of them (every sixth) learned with effort {effort}: BD-rate over AVIF 4:4:4; minutes a picture, two threads"
+        what = f"{its['pictures']} of them (every sixth) with effort {effort}: BD-rate over AVIF; minutes, two threads"
         minutes = statistics.fmean(its["means"]["seconds"]) / 60
-        beside = f"over WebP {percent(over['WebP'])}, JPEG {percent(over['JPEG'])}, the quick encoder {percent(over['isthmus'])}"
+        others = {"WebP": "WebP", "JPEG": "JPEG", "the quick encoder": "isthmus"}
+        beside = "over " + ", ".join(f"{name} {percent(over[tool])}" for name, tool in others.items())
         aim = (
             "+20 % in 3 minutes; aim: level" + missed(met, f"patient, effort {effort}:")
             if minutes <= AT_MINUTES
@@ -449,7 +454,8 @@ def sizes_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     """Yield the row of estimated sizes."""
     its = found["sizes"]
     if "worst_share" in its:
-        what = f"bytes as the networks estimate them and those of the file, {len(its['pictures'])} pictures at {len(FEW)} qualities"
+        many = f"{len(its['pictures'])} pictures at {len(FEW)} qualities"
+        what = f"bytes as the networks estimate them, and those of the file: {many}"
         values = f"{100 * its['worst_share']:.2g} % and {its['worst_bytes']} bytes apart at most"
         yield what, values, "", "1 % + 100 bytes" + missed(met, "sizes:")
 
@@ -458,7 +464,8 @@ def decoders_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     """Yield the row of digests."""
     its = found["decoders"]
     ran = [name for name, one in its.items() if isinstance(one, dict) and "small" in one]
-    what = f"{its['files']} files decoded by plain C, AVX2 and AVX-512, one and two threads, small ones by the norm: digests of pixels"
+    ways = "by plain C, AVX2 and AVX-512, one and two threads, small ones by the norm, too"
+    what = f"{its['files']} files decoded {ways}: digests of pixels"
     kinds = ("all", "small")
     digests = [len({its[name][kind] for name in ran if kind in its[name]}) for kind in kinds]
     words = "one" if digests == [1, 1] else " and ".join(map(str, digests))
@@ -525,7 +532,7 @@ def parse() -> argparse.Namespace:
     made = harness.parser(__doc__, peers=True)
     made.add_argument("--only", nargs="+", choices=PARTS, help="some parts; the others are kept from the last run")
     made.add_argument("--again", action="store_true", help="measure what is known already, too")
-    made.add_argument("--pictures", type=int, default=24, help="how many of the 24, for quick and sizes")
+    made.add_argument("--pictures", type=int, default=ALL, help="how many of the 24, for quick and sizes")
     made.add_argument("--efforts", nargs="+", type=int, default=[4], help="of the patient encoder")
     made.add_argument("--curve-efforts", nargs="*", type=int, default=[1, 2, 3, 4, 5, 6, 7], help="of its curves")
     made.add_argument("--rounds", type=int, default=5, help="that a small picture is timed")
