@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isthmus.errors import DataError, ParameterError, ShapeError
-from isthmus.metrics import peak_value, psnr, squared_error, squared_error_by_dimension, ssim
+from isthmus.metrics import ms_ssim, peak_value, psnr, squared_error, squared_error_by_dimension, ssim
 
 
 def _pair() -> tuple[np.ndarray, np.ndarray]:
@@ -109,6 +109,51 @@ def test_ssim_refuses_a_window_that_does_not_fit() -> None:
         ssim(x, x, window=9)
     with pytest.raises(ParameterError, match="got 4"):
         ssim(x, x, window=4)
+
+
+def _larger_pair(height: int = 176, width: int = 192) -> tuple[np.ndarray, np.ndarray]:
+    """Return two pictures in colour with structure of all sizes, the second of them coarser."""
+    i, j = np.mgrid[0:height, 0:width]
+    waves = [128 + 90 * np.sin(i / (3 + 5 * c) + c) * np.cos(j / (11 - 3 * c)) + (i * j) % 23 for c in range(3)]
+    first = np.clip(np.stack(waves, -1), 0, 255).astype(np.uint8)
+    return first, (first // 24 * 24 + 12).astype(np.uint8)
+
+
+def test_ms_ssim_equals_pytorch_msssim() -> None:
+    """pytorch-msssim 1.0.0: ms_ssim of float64 with data_range 255; its window and exponents are of float32."""
+    first, second = _larger_pair()
+    np.testing.assert_allclose(ms_ssim(first[None], second[None]), [0.992123895114624], rtol=1e-6)
+    grey = ms_ssim(np.moveaxis(first, -1, 0), np.moveaxis(second, -1, 0))
+    np.testing.assert_allclose(grey.mean(), 0.992123895114624, rtol=1e-6)  # channels are averaged
+
+
+def test_ms_ssim_of_scales_by_hand() -> None:
+    """Pictures that differ by a constant: contrast and structure agree, and the luminance counts at one scale only."""
+    x = np.full((1, 170, 161), 100.0)
+    c1 = 2.55**2
+    luminance = (2 * 100 * 120 + c1) / (100**2 + 120**2 + c1)
+    np.testing.assert_allclose(ms_ssim(x, x + 20, peak=255), [luminance**0.1333], rtol=1e-12)
+
+
+def test_ms_ssim_is_one_symmetric_and_falls_with_noise() -> None:
+    first, _ = _larger_pair(161, 163)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=first.shape)
+    noisy = [np.clip(first + size * noise, 0, 255).astype(np.uint8) for size in (4, 16, 64)]
+    found = [ms_ssim(first[None], one[None])[0] for one in (first, *noisy)]
+    assert found[0] == 1.0
+    assert found == sorted(found, reverse=True)
+    np.testing.assert_allclose(ms_ssim(noisy[1][None], first[None]), found[2], rtol=1e-12)
+    assert ms_ssim(first[None], 255 - first[None])[0] == 0.0  # against the structure
+
+
+def test_ms_ssim_refuses_small_pictures() -> None:
+    x = np.zeros((1, 160, 300))
+    with pytest.raises(ShapeError) as caught:
+        ms_ssim(x, x)
+    assert str(caught.value) == (
+        "ms_ssim: images must have at least 161 pixels a side, for 5 scales; got 160 x 300. Use ssim for smaller ones."
+    )
 
 
 def test_shapes_and_emptiness_are_checked() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "check_peak",
     "check_per_record",
     "check_posterior",
+    "check_scales",
     "check_shares",
     "check_tables",
     "check_target",
@@ -111,6 +112,16 @@ def check_window(owner: str, window: int | None, height: int, width: int) -> Non
         raise ParameterError(
             f"{owner}: window must be odd and at most {min(height, width)}, the shorter side of the image; "
             f"got {window!r}."
+        )
+
+
+def check_scales(owner: str, scales: int, window: int, height: int, width: int) -> None:
+    """Refuse images into whose coarsest scale the window does not fit."""
+    least = (window - 1) * 2 ** (scales - 1) + 1
+    if min(height, width) < least:
+        raise ShapeError(
+            f"{owner}: images must have at least {least} pixels a side, for {scales} scales; got {height} x {width}. "
+            "Use ssim for smaller ones."
         )
 
 

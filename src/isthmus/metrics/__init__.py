@@ -25,7 +25,7 @@ from isthmus.metrics.codes import (
     participation_ratio,
     principal_components,
 )
-from isthmus.metrics.distortion import peak_value, psnr, squared_error, squared_error_by_dimension, ssim
+from isthmus.metrics.distortion import ms_ssim, peak_value, psnr, squared_error, squared_error_by_dimension, ssim
 from isthmus.metrics.likelihood import (
     EvidenceLowerBound,
     ImportanceWeightedBound,
@@ -125,6 +125,7 @@ __all__ = [
     "mean_baseline",
     "memorisation",
     "mode_coverage",
+    "ms_ssim",
     "mutual_information",
     "nats_per_record",
     "nearest_neighbour_hits",

@@ -12,14 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isthmus.checks.metrics import check_pair, check_peak, check_window
+from isthmus.checks.metrics import check_pair, check_peak, check_scales, check_window
 
-__all__ = ["peak_value", "psnr", "squared_error", "squared_error_by_dimension", "ssim"]
+__all__ = ["ms_ssim", "peak_value", "psnr", "squared_error", "squared_error_by_dimension", "ssim"]
 
 Float64 = NDArray[np.float64]
 
 _BLOCK_VALUES = 1 << 22
 """Values that are held in float64 at a time (32 MiB)."""
+
+_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the five scales, finest first: Wang et al. 2003, section 3.2."""
+
+_SIDE = 11
+"""Of the Gaussian window in pixels."""
 
 
 def squared_error(original: ArrayLike, reconstruction: ArrayLike) -> Float64:
@@ -215,15 +221,88 @@ def ssim(
     return result
 
 
+def ms_ssim(original: ArrayLike, reconstruction: ArrayLike, *, peak: float | None = None) -> Float64:
+    """Return the structural similarity of every image over five scales, Wang et al. 2003, equation 7.
+
+    Each scale has half the sides of the one before, by means of 2 x 2 pixels. Contrast and structure of all scales, and
+    the luminance of the coarsest, are means over positions, raised to the exponents of the paper and multiplied; of a
+    colour image the mean over channels is returned. A mean below 0 counts as 0. As decibels, ``-10 log10(1 - value)``.
+
+    Parameters
+    ----------
+    original, reconstruction : array-like, shape (n, height, width) or (n, height, width, channels)
+        Images of one shape, of 161 pixels a side at least, so that the window of 11 fits into the coarsest scale.
+    peak : float, optional
+        The largest difference that two values can have; by default that of the originals' dtype, see
+        :func:`peak_value`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Between 0 and 1; 1 for an exact reconstruction.
+
+    Raises
+    ------
+    ShapeError, DataError, ParameterError
+        As :func:`squared_error` and :func:`peak_value`; also for images that are too small.
+
+    References
+    ----------
+    Z. Wang, E. P. Simoncelli and A. C. Bovik, "Multi-scale structural similarity for image quality assessment", 37th
+    Asilomar Conference on Signals, Systems and Computers, 2003.
+
+    Examples
+    --------
+    >>> image = np.arange(161 * 161).reshape(1, 161, 161) % 251
+    >>> ms_ssim(image, image, peak=255)
+    array([1.])
+    """
+    x, y = np.asarray(original), np.asarray(reconstruction)
+    check_pair("ms_ssim", x, y)
+    largest = peak_value(x, peak)
+    if x.ndim == 3:
+        x, y = x[..., np.newaxis], y[..., np.newaxis]
+    check_scales("ms_ssim", len(_EXPONENTS), _SIDE, *x.shape[1:3])
+    result = np.empty(len(x))
+    for record in range(len(x)):
+        one, other = x[record][None].astype(np.float64), y[record][None].astype(np.float64)
+        result[record] = _over_scales(one, other, largest).mean()
+    return result
+
+
+def _over_scales(x: Float64, y: Float64, peak: float) -> Float64:
+    """Return equation 7 for each image and channel of images (n, height, width, channels)."""
+    found = np.ones((x.shape[0], x.shape[3]))
+    for scale, exponent in enumerate(_EXPONENTS, 1):
+        luminance, contrast = _ssim_maps(x, y, peak, _gaussian_window(_SIDE))
+        similarity = luminance * contrast if scale == len(_EXPONENTS) else contrast
+        found *= np.maximum(similarity.mean((1, 2)), 0) ** exponent
+        x, y = _halved(x), _halved(y)
+    return found
+
+
+def _halved(x: Float64) -> Float64:
+    """Return means of 2 x 2 pixels of images (n, height, width, channels); a last odd row or column counts twice."""
+    n, height, width, channels = x.shape
+    x = np.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.asarray(x.reshape(n, (height + 1) // 2, 2, (width + 1) // 2, 2, channels).mean((2, 4)))
+
+
 def _ssim_map(x: Float64, y: Float64, peak: float, weights: Float64) -> Float64:
     """Return equation 13 at every position where the window fits, for images (n, height, width, channels)."""
+    luminance, contrast = _ssim_maps(x, y, peak, weights)
+    return luminance * contrast
+
+
+def _ssim_maps(x: Float64, y: Float64, peak: float, weights: Float64) -> tuple[Float64, Float64]:
+    """Return luminance, and contrast with structure, the two factors of equation 13."""
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     mu_x, mu_y = _windowed_mean(x, weights), _windowed_mean(y, weights)
     sigma_xx = _windowed_mean(x * x, weights) - mu_x * mu_x
     sigma_yy = _windowed_mean(y * y, weights) - mu_y * mu_y
     sigma_xy = _windowed_mean(x * y, weights) - mu_x * mu_y
-    numerator = (2.0 * mu_x * mu_y + c1) * (2.0 * sigma_xy + c2)
-    return numerator / ((mu_x * mu_x + mu_y * mu_y + c1) * (sigma_xx + sigma_yy + c2))
+    luminance = (2.0 * mu_x * mu_y + c1) / (mu_x * mu_x + mu_y * mu_y + c1)
+    return luminance, (2.0 * sigma_xy + c2) / (sigma_xx + sigma_yy + c2)
 
 
 def _windowed_mean(x: Float64, weights: Float64) -> Float64:
