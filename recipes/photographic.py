@@ -89,7 +89,9 @@ def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: lis
     }
     weights = Weights(to_integers(codec.decoder))
     weights.write(folder / "photographs_1.safetensors", provenance, progress.history, force=True)
-    arrays = {name: value.detach().cpu().numpy().astype(np.float16) for name, value in codec.analysis.state_dict().items()}
+    arrays = {
+        name: value.detach().cpu().numpy().astype(np.float16) for name, value in codec.analysis.state_dict().items()
+    }
     document = {"provenance": provenance, "decoder": weights.fingerprint.hex()}
     artifact.write(folder / ANALYSIS.name, CLASS, document, arrays, force=True)
 
