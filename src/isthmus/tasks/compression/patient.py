@@ -31,9 +31,9 @@ from isthmus.training.precision import autocast
 
 __all__ = ["EFFORTS", "Found", "Goal", "Patient", "Progress"]
 
-EFFORTS = (0, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)  # steps of each tile, by effort
-RATE = 0.01  # of Adam, for latents in steps
-CHANGE_RATE = 1e-3  # for weights
+EFFORTS = (0, 30, 60, 120, 250, 500, 1000, 2000, 4000, 8000)  # steps of each tile, by effort
+RATE, CHANGE_RATE = 0.01, 1e-3  # of Adam, for latents in steps and for weights, at most
+WAY = 160  # steps at these rates that a run is as long as, however many smaller ones it takes: further, it drifts
 CHANGED = (
     *("levels.0.prior.hidden", "levels.0.prior.last", "levels.0.up"),
     *("levels.1.prior.last", "levels.1.up_bias"),
@@ -118,8 +118,9 @@ class Patient:
 
     def learn(self, steps: int, max_seconds: float | None = None) -> Found:
         """Return the best that was found in so many steps of each tile."""
-        on_latents = [Adam(each, RATE) for each in self.latents]  # type: ignore[arg-type]
-        on_weights = Adam(self.weights, CHANGE_RATE)
+        pace = min(1.0, WAY / steps)
+        on_latents = [Adam(each, pace * RATE) for each in self.latents]  # type: ignore[arg-type]
+        on_weights = Adam(self.weights, pace * CHANGE_RATE)
         began, is_settled, stale = time.perf_counter(), False, 0
         every = max(1, steps // CHECKS)
         self._check(0.0)
