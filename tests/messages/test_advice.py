@@ -1145,6 +1145,7 @@ def compression_with_a_loss(tmp: Path) -> None:
 @advises("checks.photographs.one_target_of_photographs")
 @advises("checks.photographs.quality_with_model")
 @advises("checks.photographs.lossy_without_target")
+@advises("checks.photographs.effort_of_nothing")
 @advises("checks.photographs.target_without_picture")
 @advises("checks.photographs.no_photographs_in")
 @advises("checks.photographs.compare_one_photograph")
@@ -1164,6 +1165,7 @@ def photographs_to_a_target(tmp: Path) -> None:
         isthmus.compress_photograph(picture, quality=20, bpp=1)
     isthmus.compress_photograph(np.zeros((8, 8, 3), np.uint8), quality=20)
     assert main(["compress", str(tmp / "x.png"), "--lossy"]) == 2  # give a target
+    assert main(["compress", str(folder / "x.txt"), "--effort", "3"]) == 2  # leave it out
     isthmus.Codec().fit([b"a harbour, and a strait" * 9]).save(tmp / "codec.safetensors")
     with_model = ["compress", str(tmp / "x.png"), "--quality", "20", "-m", str(tmp / "codec.safetensors")]
     assert main(with_model) == 2  # leave out -m

@@ -10,6 +10,7 @@ from isthmus.errors import DataError, DataTypeError, ParameterError, ShapeError
 __all__ = [
     "alpha_hides_colours",
     "compare_one_photograph",
+    "effort_of_nothing",
     "effort_of_photographs",
     "interrupted_while_learning",
     "lossless_is_smaller",
@@ -82,6 +83,14 @@ def lossy_without_target() -> ParameterError:
 def effort_of_photographs(value: Any) -> ParameterError:
     """Return the error for an effort that there is not."""
     return ParameterError(f"compress: --effort (effort=) of photographs must be from 0 to 9; it is {value!r}.")
+
+
+def effort_of_nothing() -> ParameterError:
+    """Return the error for an effort where nothing is learned."""
+    return ParameterError(
+        "compress: --effort is how long a photograph is learned, with a target and without a model, or how long the codes "
+        "of records are; nothing is learned here. Give one of --psnr, --bpp, --size and --quality, or leave it out."
+    )
 
 
 def photograph_unreachable(name: str, target: str, wanted: float, size: int, bpp: float, psnr: float) -> ParameterError:

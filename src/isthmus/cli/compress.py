@@ -182,6 +182,8 @@ def compress(
         alone, into = _records_alone(paths, dry_run or stdout, output), _targets(paths, output, force)
         targets = {**losses, "effort": effort}
         return records.compress_records(terminal, alone, into, model, targets, verify=not no_verify, force=force)
+    if effort:
+        raise checks.effort_of_nothing()
     known = read_model(model)
     codec = known if isinstance(known, AnyCodec) else None  # which is of something else than bytes
     bound = _given(max_error=max_error, rel_error=rel_error, fill=fill)
