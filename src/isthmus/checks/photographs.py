@@ -88,8 +88,9 @@ def effort_of_photographs(value: Any) -> ParameterError:
 def effort_of_nothing() -> ParameterError:
     """Return the error for an effort where nothing is learned."""
     return ParameterError(
-        "compress: --effort is how long a photograph is learned, with a target and without a model, or how long the codes "
-        "of records are; nothing is learned here. Give one of --psnr, --bpp, --size and --quality, or leave it out."
+        "compress: --effort is how long a photograph is learned, with a target and without a model, or how long the "
+        "codes of records are; nothing is learned here. Give one of --psnr, --bpp, --size and --quality, or leave it "
+        "out."
     )
 
 
