@@ -231,7 +231,11 @@ def test_an_empty_file_has_a_page(run: Run, files: Path) -> None:
         (("-", "--compare", "--report", "x.html"), 2, "the standard input (-) goes alone"),
         (("-", "--max-error", "1", "-o", "x.isth"), 2, "--max-error is for arrays, and the standard input holds none"),
         (("notes.txt", "--compare", "--max-error", "1", "--report", "x.html"), 2, "--max-error is for arrays"),
-        (("field.npy", "--compare", "--psnr", "30", "--report", "x.html"), 2, "--psnr asks for a loss"),
+        (
+            ("field.npy", "--compare", "--psnr", "30", "--report", "x.html"),
+            3,
+            "samples of a photograph are whole numbers",
+        ),
     ],
 )
 def test_what_is_refused_leaves_nothing(

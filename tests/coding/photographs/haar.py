@@ -46,8 +46,8 @@ class Encoder:
         self._picture = picture.astype(np.float64) / ((1 << bits) - 1) * 255
         self._effort, self._progress = effort, progress
 
-    def coded(self, quality: int) -> Attempt:
-        """Return the latents of each tile at a quality."""
+    def coded(self, quality: int, goal: tuple[str, float] | None = None) -> Attempt:
+        """Return the latents of each tile at a quality, whatever the goal is."""
         for step in range(self._effort):
             if self._progress and not self._progress(step / self._effort, 1000.0, 30.0):
                 break

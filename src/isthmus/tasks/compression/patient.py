@@ -106,6 +106,7 @@ class Patient:
         self.changes = b""
         self.best: Found | None = None
         self.best_cost = math.inf
+        self.is_stopped = False
 
     def _to_change(self) -> list[nn.Parameter]:
         """Return the weights that change; no others have gradients."""
@@ -210,9 +211,9 @@ class Patient:
             )
             self.slope *= math.exp(0.5 * max(-0.5, min(0.5, missing)))
         best = self.best
-        if self.progress is None or best is None:
-            return True
-        return self.progress(share, best.bits / 8, best.psnr)
+        if self.progress is not None and best is not None and not self.is_stopped:
+            self.is_stopped = not self.progress(share, best.bits / 8, best.psnr)
+        return not self.is_stopped
 
     def _is_changing(self) -> bool:
         return bool(self.weights) and self.weights[0].requires_grad
