@@ -397,7 +397,7 @@ def quick_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     values = ", ".join(percent(rates["psnr"].get(tool)) for tool in over) + f"; by MS-SSIM {by_ssim}"
     theirs = "; ".join(f"{tool} {percent(rates.get('psnr_over_vtm', {}).get(tool))}" for tool in over[:-1])
     aim = "-15 % over JPEG" + missed(met, "quick:") + "; aim: level with WebP, then -27 %"
-    yield what, values, f"over VTM, published: {theirs}", aim
+    yield what, values, f"over VTM, whose curve is published: {theirs}", aim
     curve = its["means"]["isthmus"]
     first, last = (f"{curve['bpp'][at]:.2f} bits a pixel, {curve['psnr'][at]:.1f} dB" for at in (0, -1))
     seconds = {
@@ -456,7 +456,9 @@ def sizes_rows(found: Found, met: Found) -> Iterator[tuple[str, ...]]:
     if "worst_share" in its:
         many = f"{len(its['pictures'])} pictures at {len(FEW)} qualities"
         what = f"bytes as the networks estimate them, and those of the file: {many}"
-        values = f"{100 * its['worst_share']:.2g} % and {its['worst_bytes']} bytes apart at most"
+        values = (
+            f"{100 * its['worst_share_beyond_100_bytes']:.2g} % + 100 bytes apart at most; {its['worst_bytes']} bytes"
+        )
         yield what, values, "", "1 % + 100 bytes" + missed(met, "sizes:")
 
 

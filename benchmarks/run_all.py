@@ -55,6 +55,7 @@ WITH_PEERS = (
     ("table_model", []),
     ("array_compression", []),
     ("picture_compression", []),
+    ("photographs", []),
     ("restoration", []),
     ("codec_model", []),
     ("text_autoencoder", []),
@@ -99,6 +100,21 @@ QUICK = {
     "clustering": ["--records", "2000", "--seeds", "1", "--peer-epochs", "1", "1"],
     "synthetic_table": ["--model", "VAE"],
     "restoration": ["--pictures", "1", "--side", "256"],
+    "photographs": [
+        *(
+            "--pictures",
+            "1",
+            "--efforts",
+            "1",
+            "--curve-efforts",
+            "--rounds",
+            "1",
+            "--only",
+            "quick",
+            "sizes",
+            "decoders",
+        ),
+    ],
     "vae_time_to_bound": ["--rounds", "1"],
 }
 

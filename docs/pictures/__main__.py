@@ -222,6 +222,7 @@ USES = {
     ),
 }
 
+WITHOUT_COMMANDS = {"parts": drawings.parts, "photographs": drawings.photographs}
 OVERVIEW = ("map", "cluster", "classify", "detect", "impute", "explain", "sample", "denoise")
 GAP = 60  # pixels between the pictures of the overview
 
@@ -292,7 +293,7 @@ def make(name: str, folder: Path) -> None:
 def main() -> None:
     """Make all pictures, or those that are named."""
     parser = argparse.ArgumentParser(prog="docs/pictures", description="Make the pictures of the documentation.")
-    every = [*USES, "parts", "overview"]
+    every = [*USES, *WITHOUT_COMMANDS, "overview"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(every)}; by default all")
     parser.add_argument("--keep", metavar="FOLDER", type=Path, help="keep data, models and results in this folder")
     given = parser.parse_args()
@@ -302,8 +303,8 @@ def main() -> None:
         for name in given.names or every:
             if name in USES:
                 make(name, (given.keep or Path(temporary)).resolve() / name)
-            elif name == "parts":
-                draw(name, drawings.parts)
+            elif name in WITHOUT_COMMANDS:
+                draw(name, WITHOUT_COMMANDS[name])
             else:
                 draw_overview()
 

@@ -21,6 +21,8 @@ from sklearn.metrics import adjusted_rand_score
 from canvas import ACROSS, HUES, Canvas, Pixels, Theme, rows_of_digits
 from inputs import PLANTED
 
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+
 CHOSEN = np.random.default_rng(1).permutation(1797)
 """All digits in an order of chance: pictures of some digits take the first."""
 
@@ -316,6 +318,29 @@ def rates(theme: Theme) -> Figure:
     axes.minorticks_off()
     axes.legend(fontsize=6.5, labelcolor=theme.muted, frameon=False, loc="upper left", borderpad=0)
     canvas.names(axes, "bits a pixel")
+    return canvas.figure
+
+
+def photographs(theme: Theme) -> Figure:
+    """Draw the quality that the photographic codec and picture formats reach with so many bits, from the benchmark."""
+    found = json.loads((RESULTS / "photographs.json").read_text())["measurements"]["quick"]["means"]
+    canvas = Canvas(theme, 2.3)
+    hues = {"JPEG": HUES[7], "WebP": HUES[2], "AVIF": HUES[5], "JPEG XL": HUES[3]}
+    for box, key, title in (
+        ((0.075, 0.16, 0.40, 0.72), "psnr", "PSNR, dB"),
+        ((0.575, 0.16, 0.40, 0.72), "ms_ssim_db", "MS-SSIM, dB"),
+    ):
+        axes = canvas.panel(box, title)
+        for tool, hue in hues.items():
+            if tool in found:
+                axes.plot(found[tool]["bpp"], found[tool][key], color=hue, lw=1.2, label=tool)
+        axes.plot(found["isthmus"]["bpp"], found["isthmus"][key], color=theme.accent, lw=2.2, label="isthmus")
+        low, high = {"psnr": (24, 42), "ms_ssim_db": (8, 26)}[key]
+        axes.set(xlim=(0, 2.5), xticks=(0, 1, 2), ylim=(low, high))
+        canvas.names(axes, "bits a pixel")
+    handles, labels = axes.get_legend_handles_labels()
+    style = {"fontsize": 7, "labelcolor": theme.muted, "frameon": False, "borderpad": 0}
+    axes.legend(handles[::-1], labels[::-1], loc="lower right", **style)
     return canvas.figure
 
 
