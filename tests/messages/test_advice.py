@@ -826,7 +826,11 @@ def what_clusters_need(tmp: Path) -> None:
 @advises("checks.metrics.check_tables")
 @advises("checks.metrics.check_peak")
 @advises("checks.metrics.check_features", 2)
+@advises("checks.metrics.check_scales")
 def what_metrics_take(tmp: Path) -> None:
+    with told("Use ssim for smaller ones"):
+        metrics.ms_ssim(np.zeros((1, 32, 32)), np.ones((1, 32, 32)), peak=1.0)
+    metrics.ssim(np.zeros((1, 32, 32)), np.ones((1, 32, 32)), peak=1.0)
     with told("Flatten every record to one row first"):
         metrics.pca_baseline(pictures(), pictures(), 2)
     flat = pictures().reshape(24, -1).astype(float)
