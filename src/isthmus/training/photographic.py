@@ -35,7 +35,6 @@ EVENED = 0.4  # power of lambda that the costs at different rates differ by; wit
 AHEAD = 3  # batches that are made while the networks are busy
 SPIKE = 3.0  # times the usual cost, beyond which a batch is passed over
 TOLD, KEPT = 100, 120.0  # steps after which a line is told, and seconds after which a checkpoint is written
-ALPHA = 0.999  # of the averages of weights over steps
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,11 @@ def cost_of(coded: Coded, x: Tensor, quality: Tensor) -> Tensor:
     return sum(coded.bits) / pixels + slope_of(quality) * error
 
 
+def evened(cost: Tensor, quality: Tensor) -> Tensor:
+    """Return costs of which those at high qualities are not many times as large as those at low ones."""
+    return cost * (0.01 / slope_of(quality)) ** EVENED
+
+
 def optimizers_of(codec: nn.Module, rate: float) -> list[Optimizer]:
     """Return what moves the weights: Muon the kernels, AdamW all else and what begins as a transform that is good."""
     kernels: list[nn.Parameter] = []
@@ -189,7 +193,7 @@ def train(
     optimizers = optimizers_of(codec, plan.rate)
     progress = _begun(checkpoint, plan, codec, optimizers)
     began, spent = time.perf_counter(), progress.seconds
-    saved, loss = began, None
+    saved, loss = began, None if progress.loss is None else torch.tensor(progress.loss, device=device)
     for step, (x, quality) in enumerate(_ahead(patches, progress.step), progress.step):
         left = 1 - step / plan.steps
         if max_seconds is not None:
@@ -210,7 +214,7 @@ def train(
         if every is not None and held_out is not None and progress.step % every == 0:
             _score(progress, held_out, codec, tell)
         if checkpoint is not None and time.perf_counter() - saved > KEPT:
-            saved = time.perf_counter()
+            progress.loss, saved = _finite(loss), time.perf_counter()
             _keep(checkpoint, plan, progress, codec, optimizers)
     if held_out is not None:
         _score(progress, held_out, codec, tell)
@@ -223,7 +227,7 @@ def _slopes(codec: Codec, x: Tensor, quality: Tensor, precision: str) -> Tensor:
     """Return the mean cost of a batch, and leave its gradient in the codec."""
     with autocast(x.device.type, precision):
         coded = codec(x, quality, noisy=True)
-    cost = (cost_of(coded, x, quality) * (0.01 / slope_of(quality)) ** EVENED).mean()
+    cost = evened(cost_of(coded, x, quality), quality).mean()
     cost.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
     return cost.detach()
@@ -293,6 +297,6 @@ class HeldOut:
                 bits.append(sum(coded.bits).item() / x[0, 0].numel())
                 error = (coded.picture.clamp(-4, 255 / UNIT - 4) - x).square().mean() * UNIT**2
                 decibels.append(10 * (255**2 / error).log10().item())
-                costs.append((cost_of(coded, x, quality) * (0.01 / slope_of(quality)) ** EVENED).item())
+                costs.append(evened(cost_of(coded, x, quality), quality).item())
             found |= {f"bpp_{at}": round(float(np.mean(bits)), 4), f"psnr_{at}": round(float(np.mean(decibels)), 3)}
         return {**found, "cost": round(float(np.mean(costs)), 5)}

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -117,20 +116,16 @@ class Patient:
             found += [weight] if moves else []
         return found
 
-    def learn(self, steps: int, max_seconds: float | None = None) -> Found:
+    def learn(self, steps: int) -> Found:
         """Return the best that was found in so many steps of each tile."""
         pace = min(1.0, WAY / steps)
         on_latents = [Adam(each, pace * RATE) for each in self.latents]  # type: ignore[arg-type]
         on_weights = Adam(self.weights, pace * CHANGE_RATE)
-        began, is_settled, stale = time.perf_counter(), False, 0
+        is_settled, stale = False, 0
         every = max(1, steps // CHECKS)
         self._check(0.0)
         for step in range(steps):
             share = step / steps
-            if max_seconds is not None:
-                share = max(share, (time.perf_counter() - began) / max_seconds)
-            if share >= 1:
-                break
             if not is_settled and share >= SETTLED:
                 self._settle()
                 is_settled = True
@@ -185,7 +180,7 @@ class Patient:
 
     @torch.no_grad()
     def _measured(self) -> tuple[float, float]:
-        """Return bits of the latents, without planes that are all zero, and the sum of squared errors in levels."""
+        """Return bits of the latents and the sum of squared errors in levels."""
         bits = error = 0.0
         for number, x in enumerate(self.tiles):
             coded = self._coded(number, as_whole)
