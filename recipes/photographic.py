@@ -5,6 +5,10 @@
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it, and
 are reduced to a half or less. The run can be stopped at any time and goes on where it was: all that it needs lies in
 ``STATE``. How it learns: `isthmus.training.photographic`.
+
+A second run can go on from the weights that the package carries, at a lower rate:
+
+    python recipes/photographic.py ... --begin-with-shipped --rate 0.004 --minutes 90 -o FOLDER
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import isthmus
 from isthmus import artifact
 from isthmus.coding.photographs.weights import Weights
 from isthmus.networks.photographic_integers import to_integers
-from isthmus.tasks.compression.photographs import ANALYSIS, CLASS
+from isthmus.tasks.compression.photographs import ANALYSIS, CLASS, networks
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, Progress, train
 from isthmus.training.restoring import digest_of, sizes_of
 
@@ -68,6 +72,14 @@ def tell(progress: Progress) -> None:
         print(f"step {progress.step}, cost {progress.loss:.4f}, {progress.seconds / 60:.1f} min", flush=True)
 
 
+def begin_with_shipped(codec: Codec) -> str:
+    """Give a codec the weights that the package carries; return the fingerprint of the decoder's."""
+    analysis, decoder = networks()
+    codec.analysis.load_state_dict(analysis.state_dict())
+    codec.decoder.load_state_dict(decoder.state_dict())
+    return Weights(to_integers(decoder)).fingerprint.hex()
+
+
 def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
     """Write the files that the package carries, and how they came about: the decoder in whole numbers, the analysis."""
     provenance = {
@@ -83,6 +95,7 @@ def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: lis
         "numpy": np.__version__,
         "python": platform.python_version(),
         "seed": plan.seed,
+        "begun_with": plan.begun_with,
         "rate": plan.rate,
         "data": plan.data,
         "licence": LICENCES,
@@ -102,6 +115,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--begin-with-shipped", action="store_true", help="go on from the weights of the package")
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--rate", type=float, default=Plan.rate, help="learning rate of the first step")
     parser.add_argument("--minutes", type=float, help="time after which to be done; the rate falls accordingly")
@@ -115,10 +129,14 @@ def main() -> None:
     data = digest_of(
         f"{one.parent.name}/{one.name}".encode() + hashlib.sha256(one.read_bytes()).digest() for one in paths
     )
-    plan = Plan(given.steps, data, given.batch, given.patch, given.rate, precision=given.precision)
+    codec = Codec(Plan.seed)
+    begun_with = begin_with_shipped(codec) if given.begin_with_shipped else Plan.begun_with
+    plan = Plan(
+        given.steps, data, given.batch, given.patch, given.rate, precision=given.precision, begun_with=begun_with
+    )
     device = torch.device(given.device)
-    given.state.mkdir(parents=True, exist_ok=True)
-    codec = Codec(plan.seed)
+    for folder in (given.state, given.output):
+        folder.mkdir(parents=True, exist_ok=True)
     progress = train(
         codec,
         Patches(photographs_of(paths, plan.patch), plan),
