@@ -36,7 +36,8 @@ from isthmus.models.photographs import Own, own_photographs
 from isthmus.models.pictures import Pictures
 from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
 from isthmus.training.devices import device_named, device_to_load_on
-from isthmus.training.restoring import Plan, Progress, new_network, train
+from isthmus.training.restoring import Plan, new_network, train
+from isthmus.training.steps import Progress
 from isthmus.version import __version__
 
 if TYPE_CHECKING:
