@@ -5,6 +5,10 @@
 ``PHOTOGRAPHS`` is a folder of folders of pictures. Those that were JPEG files or lossy WebP carry the traces of it, and
 are reduced to a half or less. The run can be stopped at any time and goes on where it was: all that it needs lies in
 ``STATE``. How it learns: `isthmus.training.photographic`.
+
+A second run can go on from the weights that the package carries, at a lower rate:
+
+    python recipes/photographic.py ... --begin-with-shipped --rate 0.004 --minutes 90 -o FOLDER
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from common import course_of, digest_of_files, opened, parser_of, paths_of, prov
 from isthmus import artifact
 from isthmus.coding.photographs.weights import Weights
 from isthmus.networks.photographic_integers import to_integers
-from isthmus.tasks.compression.photographs import ANALYSIS, CLASS
+from isthmus.tasks.compression.photographs import ANALYSIS, CLASS, networks
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, train
 from isthmus.training.restoring import sizes_of
 from isthmus.training.steps import Progress
@@ -33,6 +37,14 @@ def photographs_of(paths: list[Path], patch: int) -> list[list[Levels]]:
 def validation_of(folder: Path) -> HeldOut:
     """Return the middle of every second picture of a folder of lossless ones."""
     return HeldOut([picture[64:448, 64:448] for picture in validation_pictures(folder)])
+
+
+def begin_with_shipped(codec: Codec) -> str:
+    """Give a codec the weights that the package carries; return the fingerprint of the decoder's."""
+    analysis, decoder = networks()
+    codec.analysis.load_state_dict(analysis.state_dict())
+    codec.decoder.load_state_dict(decoder.state_dict())
+    return Weights(to_integers(decoder)).fingerprint.hex()
 
 
 def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
@@ -50,14 +62,18 @@ def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: lis
 def main() -> None:
     """Train, or go on, and write the files."""
     parser = parser_of(__doc__.split("\n")[0], Plan, 100_000, "folder of the two files")
+    parser.add_argument("--begin-with-shipped", action="store_true", help="go on from the weights of the package")
     parser.add_argument("--batch", type=int, default=Plan.batch_size)
     parser.add_argument("--patch", type=int, default=Plan.patch)
     parser.add_argument("--precision", default=Plan.precision)
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    data = digest_of_files(paths)
-    plan = Plan(given.steps, data, given.batch, given.patch, given.rate, precision=given.precision)
-    codec, patches = Codec(plan.seed), Patches(photographs_of(paths, plan.patch), plan)
+    codec = Codec(Plan.seed)
+    begun_with = begin_with_shipped(codec) if given.begin_with_shipped else Plan.begun_with
+    how = {"precision": given.precision, "begun_with": begun_with}
+    plan = Plan(given.steps, digest_of_files(paths), given.batch, given.patch, given.rate, **how)
+    patches = Patches(photographs_of(paths, plan.patch), plan)
+    given.output.mkdir(parents=True, exist_ok=True)
     held_out = validation_of(given.validation)
     progress = train(codec, patches, device=torch.device(given.device), held_out=held_out, **course_of(given))
     write(given.output, codec, plan, progress, paths, given.device)

@@ -215,8 +215,10 @@ def test_memory_does_not_grow_with_the_data(tmp_path: Path, monkeypatch: pytest.
         finally:
             tracemalloc.stop()
 
-    peak(3)  # what is loaded and kept at first
-    assert peak(20) < peak(3) + 5_000
+    def least(pieces: int) -> int:  # what runs the tests takes memory at times, in a thread of its own
+        return min(peak(pieces) for _ in range(4))
+
+    assert least(20) < least(3) + 5_000
 
 
 # ------------------------------------------------------------------ saving what is sound

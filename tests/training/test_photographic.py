@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from isthmus.errors import ParameterError
+from isthmus.networks.photographic import UNIT
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, train
 
 
@@ -69,8 +70,26 @@ def test_a_checkpoint_of_another_plan_is_refused(plan: Plan, tmp_path: Path) -> 
 
 
 def test_qualities_of_a_batch_are_spread(plan: Plan) -> None:
-    _, quality = Patches(photographs(), plan).batch(3)
+    quality = Patches(photographs(), plan).batch(3).quality
     assert quality.sort().values.diff().tolist() == pytest.approx([0.5])
+
+
+def test_noise_is_added_to_some_and_counts_less_the_more_it_is(plan: Plan) -> None:
+    grey = Patches([[np.full((80, 90, 3), 128, np.uint8)]], plan)
+    batches = [grey.batch(step) for step in range(60)]
+    sigmas = torch.cat([batch.x.std((1, 2, 3)) for batch in batches]) * UNIT
+    shares = torch.cat([batch.share for batch in batches])
+    is_noisy = sigmas > 0
+    assert 0.1 < is_noisy.float().mean() < 0.3
+    assert (shares[~is_noisy] == 1).all()
+    torch.testing.assert_close(1 / (1 + sigmas[is_noisy] / 5), shares[is_noisy], rtol=0.06, atol=0)
+
+
+def test_half_of_the_batches_end_within_a_place(plan: Plan) -> None:
+    batches = [Patches(photographs(), plan).batch(step) for step in range(60)]
+    sides = [tuple(batch.x.shape[2:]) for batch in batches]
+    assert 20 <= sides.count((64, 64)) <= 40
+    assert all(48 <= side <= 64 for both in sides for side in both)
 
 
 def test_it_learns(plan: Plan) -> None:

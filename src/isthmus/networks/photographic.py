@@ -364,9 +364,13 @@ def halved(x: Tensor) -> Tensor:
     return torch.cat([haar[:, :, 0], haar[:, :, 1:].flatten(1, 2)], 1)
 
 
-def even(x: Tensor) -> Tensor:
-    """Return x with its last row or column repeated where their number is odd."""
-    right, below = x.shape[3] % 2, x.shape[2] % 2
+def to_whole_places(x: Tensor) -> Tensor:
+    """Return pictures with their last rows and columns repeated, so that all places of the coarsest level are whole.
+
+    Networks learned from patches of whole places; of others, and of a single one, they say what they have not learned.
+    """
+    side = 1 << LEVELS
+    below, right = (max(2 * side, -(-length // side) * side) - length for length in x.shape[2:])
     return F.pad(x, (0, right, 0, below), mode="replicate") if right or below else x
 
 
@@ -385,18 +389,18 @@ class Analysis(nn.Module):
         quantised: Callable[[Tensor], tuple[Tensor, Tensor]] = as_whole,
     ) -> Coded:
         """Return what the decoder makes of pictures, (b, 3, h, w) in units, and their latents, finest first."""
-        low, features = torch.einsum("rc,bchw->brhw", ROTATION.to(x), x), None
+        sides = sides_of(*x.shape[2:])
+        low, features = torch.einsum("rc,bchw->brhw", ROTATION.to(x), to_whole_places(x)), None
         haars, found = [], []
-        for level in self.levels:
-            low, features = level(even(low), None if features is None else even(features), quality)
-            haars.append(low)
-            found.append(features)
-            low = low[:, :3]
+        for level, (height, width) in zip(self.levels, sides[1:], strict=True):
+            low, features = level(low[:, :3], features, quality)
+            haars.append(low[:, :, :height, :width])
+            found.append(features[:, :, :height, :width])
 
         def latents(number: int, s: Tensor) -> Tensor:
             theirs: Level = decoder.levels[number]  # type: ignore[assignment]
             ours: AnalysisLevel = self.levels[number]  # type: ignore[assignment]
             return ours.latent(haars[number], found[number], s) / theirs.step(quality).exp()
 
-        coded: Coded = decoder(latents, sides_of(*x.shape[2:]), quality, quantised)
+        coded: Coded = decoder(latents, sides, quality, quantised)
         return coded

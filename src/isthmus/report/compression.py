@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ from numpy.typing import NDArray
 from isthmus.report import compression_plots, formatting
 from isthmus.report.contact_sheet import shown_as_bytes, side_by_side
 from isthmus.report.document import written
+from isthmus.report.embedding import data_address
 from isthmus.report.formatting import counted, per
-from isthmus.report.page import environment, inline_svg
+from isthmus.report.page import card, environment, inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,18 +174,18 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
     own = next(row for row in document["tools"] if row["is_own"])
     others, unit = [row for row in document["tools"] if not row["is_own"]], document["unit"]
     found = [
-        _card("size", _percent(own["share"]), f"{own['compressed_bytes']:,} of {document['bytes']:,} bytes"),
-        _card(f"bits {per(unit)}", _short(own["bits_per_unit"]), counted(document["units"], unit)),
+        card("size", _percent(own["share"]), f"{own['compressed_bytes']:,} of {document['bytes']:,} bytes"),
+        card(f"bits {per(unit)}", _short(own["bits_per_unit"]), counted(document["units"], unit)),
     ]
     if others and others[0]["compressed_bytes"]:
         change = own["compressed_bytes"] / others[0]["compressed_bytes"] - 1
         tone = "good" if change < -0.005 else "bad" if change > 0.005 else ""
         shown = f"{100 * change:+.0f} %".replace("-", "\N{MINUS SIGN}")
-        found.append(_card("against the smallest other", shown, others[0]["tool"], tone))
+        found.append(card("against the smallest other", shown, others[0]["tool"], tone))
     if document["bound"]:
-        found.append(_card("largest error", f"{own['max_error']:.3g}", f"bound {document['bound']:.3g}"))
-    found.append(_card("encodes, MB/s", _short(own["compress_mb_per_s"]), "one thread"))
-    found.append(_card("decodes, MB/s", _short(own["decompress_mb_per_s"]), "one thread"))
+        found.append(card("largest error", f"{own['max_error']:.3g}", f"bound {document['bound']:.3g}"))
+    found.append(card("encodes, MB/s", _short(own["compress_mb_per_s"]), "one thread"))
+    found.append(card("decodes, MB/s", _short(own["decompress_mb_per_s"]), "one thread"))
     return found
 
 
@@ -209,26 +208,18 @@ def _cards_of_records(document: Mapping[str, Any]) -> list[dict[str, str]]:
     best, least = max(curve, key=lambda point: point["psnr"]), min(curve, key=lambda point: point["bpp"])
     unit = document["unit"]
     found = [
-        _card("best PSNR, dB", f"{best['psnr']:.2f}", f"with {best['bpp']:.3g} bits a {unit}"),
-        _card(f"fewest bits a {unit}", f"{least['bpp']:.3g}", f"at {least['psnr']:.2f} dB"),
-        _card("records", formatting.number(document["records"]), f"{counted(document['pixels'], unit)} in all"),
-        _card("the model's file", f"{document['model_bytes'] / 1000:,.0f} kB", "not counted"),
+        card("best PSNR, dB", f"{best['psnr']:.2f}", f"with {best['bpp']:.3g} bits a {unit}"),
+        card(f"fewest bits a {unit}", f"{least['bpp']:.3g}", f"at {least['psnr']:.2f} dB"),
+        card("records", formatting.number(document["records"]), f"{counted(document['pixels'], unit)} in all"),
+        card("the model's file", f"{document['model_bytes'] / 1000:,.0f} kB", "not counted"),
     ]
     for row in document["at_size"][:1]:
-        found.append(_card("encodes, MB/s", _short(row["compress_mb_per_s"]), "with its search for a size"))
-        found.append(_card("decodes, MB/s", _short(row["decompress_mb_per_s"]), ""))
+        found.append(card("encodes, MB/s", _short(row["compress_mb_per_s"]), "with its search for a size"))
+        found.append(card("decodes, MB/s", _short(row["decompress_mb_per_s"]), ""))
     return found
-
-
-def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str]:
-    return {"title": title, "figure": figure, "detail": detail, "tone": tone}
 
 
 def _address(pictures: Sequence[NDArray[Any]]) -> str:
     """Return pictures side by side as a PNG picture, written out as a data address."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
     shown = [np.asarray(picture, np.uint8) for picture in shown_as_bytes(list(pictures))]
-    Image.fromarray(side_by_side(shown, len(shown))).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(side_by_side(shown, len(shown)), optimize=True)

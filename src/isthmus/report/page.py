@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from isthmus.report.sample import Sample
 
-__all__ = ["environment", "framed", "inline_svg", "render"]
+__all__ = ["card", "environment", "framed", "inline_svg", "render"]
 
 
 # What is known of a fit, in the order in which the page tells it, and what it is called there.
@@ -87,7 +87,7 @@ def render(document: dict[str, Any], sample: Sample, figures: Mapping[str, Figur
         "called": lambda name: PROVENANCE.get(name) or name.replace("_", " "),
     }
     texts = sample.kind == "text"
-    return ours.get_template("template.html").render(
+    return ours.get_template("report.html").render(
         report=document,
         cards=_cards(document),
         pictures={name: inline_svg(figure, name) for name, figure in figures.items()},
@@ -140,12 +140,12 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
     """Return the key figures at the top of the page."""
     scores, data, model, codes = document["scores"], document["data"], document["model"], document["codes"]
     row, measure = scores["rows"][0], scores["measures"][0]
-    cards = [_card(measure["title"], formatting.number(row["error"]["mean"]), _ends(row["error"]))]
+    cards = [card(measure["title"], formatting.number(row["error"]["mean"]), _ends(row["error"]))]
     difference = scores["difference_to_pca"]
     if difference and difference["relative"]:
         relative = difference["relative"]["mean"]
         cards.append(
-            _card(
+            card(
                 "against PCA",
                 f"{100 * relative:+.0f} %".replace("-", "\N{MINUS SIGN}"),
                 f"{formatting.number(scores['rows'][1]['code_size'])} components",
@@ -157,29 +157,30 @@ def _cards(document: dict[str, Any]) -> list[dict[str, str]]:
             )
         )
     if row.get("psnr"):
-        cards.append(_card("PSNR, dB", f"{row['psnr']['mean']:.2f}", _ends(row["psnr"])))
+        cards.append(card("PSNR, dB", f"{row['psnr']['mean']:.2f}", _ends(row["psnr"])))
     elif row.get("share"):
-        cards.append(_card("error left", formatting.percent(row["share"]["mean"]), "of what the mean record costs"))
+        cards.append(card("error left", formatting.percent(row["share"]["mean"]), "of what the mean record costs"))
     likelihood = scores["likelihood"]
     if likelihood and likelihood["bits_per_dimension"]:
         bits = likelihood["bits_per_dimension"]
-        cards.append(_card("bits/dimension", formatting.number(bits["mean"]), _ends(bits)))
+        cards.append(card("bits/dimension", formatting.number(bits["mean"]), _ends(bits)))
     cards.append(
-        _card(
+        card(
             "code", formatting.number(model["code_size"]), f"for {formatting.number(round(data['dimensions']))} values"
         )
     )
     cards.append(
-        _card("active units", f"{formatting.number(codes['active'])}", f"of {formatting.number(codes['units'])}")
+        card("active units", f"{formatting.number(codes['active'])}", f"of {formatting.number(codes['units'])}")
     )
     seconds = model["provenance"].get("seconds")
     if isinstance(seconds, int | float):
         weights = f"{formatting.number(model['n_weights'])} weights" if model["n_weights"] else ""
-        cards.append(_card("fitted in", formatting.duration(seconds), weights))
+        cards.append(card("fitted in", formatting.duration(seconds), weights))
     return cards
 
 
-def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str]:
+def card(title: str, figure: str, detail: str = "", tone: str = "") -> dict[str, str]:
+    """Return a key figure as the top of a page shows it; ``tone`` is "good", "bad" or nothing."""
     return {"title": title, "figure": figure, "detail": detail, "tone": tone}
 
 

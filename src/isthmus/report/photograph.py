@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from isthmus.report import compression_plots, formatting
 from isthmus.report.contact_sheet import shown_as_bytes
-from isthmus.report.page import environment, inline_svg
+from isthmus.report.embedding import data_address
+from isthmus.report.page import card, environment, inline_svg
 from isthmus.report.restoration import compared
 
 __all__ = ["rendered"]
@@ -49,10 +49,7 @@ def rendered(
         verdict=_verdict(document),
         cards=list(_cards(document)),
         chart=inline_svg(chart, "curve"),
-        rows=[
-            {"name": name, "figures": figures, "addresses": [_address(pixels, place) for place in places]}
-            for name, figures, pixels in shown
-        ],
+        rows=list(_rows(shown, places)),
         pictures=[compared(str(document["source"]), before, after, {})],
     )
 
@@ -74,14 +71,14 @@ def parts_of(picture: Picture) -> list[tuple[int, int]]:
     return [most] if most == middling else [most, middling]
 
 
-def _address(picture: Picture, place: tuple[int, int]) -> str:
-    from PIL import Image
-
-    top, left = place
-    [part] = shown_as_bytes([picture[top : top + CROP, left : left + CROP]])
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(part)).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _rows(
+    shown: Sequence[tuple[str, str, Picture]], places: Sequence[tuple[int, int]]
+) -> Iterator[dict[str, str | list[str]]]:
+    """Yield the parts of each picture, all of them on one scale."""
+    parts = [[pixels[top : top + CROP, left : left + CROP] for top, left in places] for _, _, pixels in shown]
+    addresses = (data_address(part, optimize=True) for part in shown_as_bytes([part for row in parts for part in row]))
+    for name, figures, _ in shown:
+        yield {"name": name, "figures": figures, "addresses": list(islice(addresses, len(places)))}
 
 
 def _signed(share: float | None) -> str:
@@ -103,18 +100,14 @@ def _cards(document: Mapping[str, Any]) -> Sequence[dict[str, str]]:
     own = document["at_size"][0]
     pixels = document["width"] * document["height"]
     found = [
-        _card("size", f"{own['compressed_bytes'] / 1000:,.1f} kB", f"of {3 * pixels / 1000:,.0f} kB in memory"),
-        _card("bits a pixel", f"{own['bpp']:.3f}", f"{document['width']:,} x {document['height']:,} pixels"),
-        _card("PSNR, dB", f"{own['psnr']:.2f}", "" if own["ssim"] is None else f"SSIM {own['ssim']:.4f}"),
-        _card("encodes, s", f"{own['encode_seconds']:.1f}", "with the search for the target"),
-        _card("decodes, s", f"{own['decode_seconds']:.2f}", ""),
+        card("size", f"{own['compressed_bytes'] / 1000:,.1f} kB", f"of {3 * pixels / 1000:,.0f} kB in memory"),
+        card("bits a pixel", f"{own['bpp']:.3f}", f"{document['width']:,} x {document['height']:,} pixels"),
+        card("PSNR, dB", f"{own['psnr']:.2f}", "" if own["ssim"] is None else f"SSIM {own['ssim']:.4f}"),
+        card("encodes, s", f"{own['encode_seconds']:.1f}", "with the search for the target"),
+        card("decodes, s", f"{own['decode_seconds']:.2f}", ""),
     ]
     rate = document["bd_rate"].get(own["tool"])
     if rate is not None:
         tone = "good" if rate < -0.005 else "bad" if rate > 0.005 else ""
-        found.append(_card("bytes against JPEG", _signed(rate), "for the same PSNR, on the mean", tone))
+        found.append(card("bytes against JPEG", _signed(rate), "for the same PSNR, on the mean", tone))
     return found
-
-
-def _card(title: str, figure: str, detail: str, tone: str = "") -> dict[str, str]:
-    return {"title": title, "figure": figure, "detail": detail, "tone": tone}

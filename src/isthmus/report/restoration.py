@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 
 from isthmus.report import formatting
 from isthmus.report.contact_sheet import shown_as_bytes
-from isthmus.report.page import environment
+from isthmus.report.embedding import data_address
+from isthmus.report.page import card, environment
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -135,13 +134,9 @@ def rendered(document: Mapping[str, Any], pictures: Sequence[Compared]) -> str:
 
 def _cards(document: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     megapixels, seconds = document["megapixels"], document["seconds"]
-    yield _card("pictures", formatting.number(document["count"]), formatting.megapixels(megapixels))
-    yield _card("time", formatting.duration(seconds), f"{megapixels / max(seconds, 1e-9):.2g} megapixels a second")
-    yield _card("weights", document["weights"], f"digest {document['digest'][:12]}")
-
-
-def _card(title: str, figure: str, detail: str) -> dict[str, str]:
-    return {"title": title, "figure": figure, "detail": detail}
+    yield card("pictures", formatting.number(document["count"]), formatting.megapixels(megapixels))
+    yield card("time", formatting.duration(seconds), f"{megapixels / max(seconds, 1e-9):.2g} megapixels a second")
+    yield card("weights", document["weights"], f"digest {document['digest'][:12]}")
 
 
 # ------------------------------------------------------------------ pictures as a browser shows them
@@ -206,20 +201,14 @@ def _part(was: Image.Image, now: Image.Image, missing: NDArray[np.bool_] | None)
 
 
 def _lossless(picture: Image.Image) -> str:
-    return _address(picture, "PNG")
+    return data_address(np.asarray(picture))
 
 
 def _lossy(picture: Image.Image) -> str:
     """Return a picture as JPEG, or as PNG where it is transparent."""
     if picture.mode not in ("L", "RGB"):
         return _lossless(picture)
-    return _address(picture, "JPEG", quality=QUALITY, subsampling=0)
-
-
-def _address(picture: Image.Image, kind: str, **options: Any) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_address(np.asarray(picture), "JPEG", quality=QUALITY, subsampling=0)
 
 
 def _resampling() -> Any:

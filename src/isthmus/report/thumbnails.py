@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.report.contact_sheet import shown_as_bytes
+from isthmus.report.embedding import data_address
 
 __all__ = ["sheets_of"]
 
@@ -83,13 +82,9 @@ def _fitted(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
 
 def _address(pictures: list[NDArray[np.uint8]], columns: int) -> str:
     """Return pictures of one size as one WebP picture, written out as a data address."""
-    from PIL import Image
-
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     whole = np.zeros((rows * columns, height, width, 3), np.uint8)
     whole[: len(pictures)] = pictures
     sheet = whole.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "WEBP", quality=QUALITY, method=2)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(sheet, "WEBP", quality=QUALITY, method=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ Levels = NDArray[np.uint8]
 QUALITIES = (0.1, 0.35, 0.6, 0.85)  # at which held-out pictures are scored
 EVENED = 0.4  # power of lambda that the costs at different rates differ by; without it the high ones would decide
 NEWEST = 0.02  # weight of the newest cost in their moving mean
+WHOLE = 0.5  # share of the batches whose patches are as large as may be; places at the border of others are not whole
+NOISY, SIGMAS = 0.2, (1.0, 40.0)  # share of the patches that noise is added to, and its deviation, in levels
+QUIET = 5.0  # deviation at which a noisy patch counts half: it costs several times as much as one without noise
 SPIKE = 3.0  # times the usual cost, beyond which a batch is passed over
 
 
@@ -59,6 +62,14 @@ def to_units(pictures: Sequence[Levels]) -> Tensor:
     return torch.from_numpy(x).permute(0, 3, 1, 2)  # by NumPy: torch's threads are busy with the networks
 
 
+class Batch(NamedTuple):
+    """Pictures in units, (b, 3, h, w), their qualities, (b,), and how much the cost of each counts, (b,)."""
+
+    x: Tensor
+    quality: Tensor
+    share: Tensor
+
+
 class Patches:
     """Patches of photographs, each with a quality: what step number k gets depends on the seed and k alone.
 
@@ -74,18 +85,30 @@ class Patches:
         weights = np.sqrt([max(size.size for size in sizes) for sizes in self.photographs])
         self.weights = weights / weights.sum()
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return pictures in units, (b, 3, h, w), and their qualities, (b,)."""
+    def batch(self, step: int) -> Batch:
+        """Return what a step learns from."""
         rng = np.random.default_rng([self.plan.seed, step])
-        count = self.plan.batch_size
-        patches = [np.ascontiguousarray(self._patch(rng)) for _ in range(count)]
+        count, side = self.plan.batch_size, self.plan.patch
+        height, width = (side, side) if rng.random() < WHOLE else rng.integers(3 * side // 4, side, 2, endpoint=True)
+        low, high = np.log(SIGMAS)
+        sigmas = np.exp(rng.uniform(low, high, count)) * (rng.random(count) < NOISY)
+        patches = [noisy(self._patch(rng)[:height, :width], sigma, rng) for sigma in sigmas]
         quality = (rng.random() + np.arange(count) / count) % 1  # each batch has low and high ones
-        return to_units(patches), torch.from_numpy(quality.astype(np.float32))
+        rest = (quality, 1 / (1 + sigmas / QUIET))
+        return Batch(to_units(patches), *(torch.from_numpy(each.astype(np.float32)) for each in rest))
 
     def _patch(self, rng: np.random.Generator) -> Levels:
         sizes = self.photographs[rng.choice(len(self.photographs), p=self.weights)]
         areas = np.sqrt([size.size for size in sizes])
         return turned(cut(sizes[rng.choice(len(sizes), p=areas / areas.sum())], self.plan.patch, rng), rng)
+
+
+def noisy(patch: Levels, sigma: float, rng: np.random.Generator) -> Levels:
+    """Return a patch with noise of a deviation in levels, as pictures have it: of whole levels, and cut."""
+    if not sigma:
+        return patch
+    noise = sigma * rng.standard_normal(patch.shape, dtype=np.float32)
+    return np.clip(np.rint(patch + noise), 0, 255).astype(np.uint8)
 
 
 def cost_of(coded: Coded, x: Tensor, quality: Tensor) -> Tensor:
@@ -129,10 +152,10 @@ def train(codec: Codec, patches: Batches, *, device: torch.device, **course: Unp
 
 def _slopes(codec: Codec, batch: Sequence[Tensor], precision: str) -> Tensor:
     """Return the mean cost of a batch, and leave its gradient in the codec."""
-    x, quality = batch
+    x, quality, share = batch
     with autocast(x.device.type, precision):
         coded = codec(x, quality, noisy=True)
-    cost = evened(cost_of(coded, x, quality), quality).mean()
+    cost = (share * evened(cost_of(coded, x, quality), quality)).mean()
     cost.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
     return cost.detach()
