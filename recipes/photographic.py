@@ -21,8 +21,8 @@ from common import course_of, digest_of_files, opened, parser_of, paths_of, prov
 
 from isthmus import artifact
 from isthmus.coding.photographs.weights import Weights
+from isthmus.models.photographic_codec import ANALYSIS, CLASS, PhotographicCodec
 from isthmus.networks.photographic_integers import to_integers
-from isthmus.tasks.compression.photographs import ANALYSIS, CLASS, networks
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, train
 from isthmus.training.restoring import sizes_of
 from isthmus.training.steps import Progress
@@ -41,7 +41,7 @@ def validation_of(folder: Path) -> HeldOut:
 
 def begin_with_shipped(codec: Codec) -> str:
     """Give a codec the weights that the package carries; return the fingerprint of the decoder's."""
-    analysis, decoder = networks()
+    analysis, decoder = PhotographicCodec.shipped().networks()
     codec.analysis.load_state_dict(analysis.state_dict())
     codec.decoder.load_state_dict(decoder.state_dict())
     return Weights(to_integers(decoder)).fingerprint.hex()

@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from isthmus.metrics import bd_rate
 from isthmus.networks.photographic import UNIT, Analysis, Coded, Decoder, as_whole, slope_of, with_noise
 from isthmus.training import steps
 from isthmus.training.optimizers import AdamW, Muon, Optimizer
 from isthmus.training.precision import autocast
 from isthmus.training.restoring import cut, turned
-from isthmus.training.steps import Batches, Course, Progress
+from isthmus.training.steps import Batches, Course, Progress, Record
 
-__all__ = ["Codec", "HeldOut", "Patches", "Plan", "cost_of", "optimizers_of", "to_units", "train"]
+__all__ = ["Codec", "HeldOut", "Patches", "Plan", "bits_saved", "cost_of", "optimizers_of", "to_units", "train"]
 
 Levels = NDArray[np.uint8]
 
@@ -185,7 +186,21 @@ class HeldOut:
                 coded = codec(x, quality)
                 bits.append(sum(coded.bits).item() / x[0, 0].numel())
                 error = (coded.picture.clamp(-4, 255 / UNIT - 4) - x).square().mean() * UNIT**2
-                decibels.append(10 * (255**2 / error).log10().item())
+                decibels.append(10 * (255**2 / error.clamp_min(1e-6)).log10().item())
                 costs.append(evened(cost_of(coded, x, quality), quality).item())
             found |= {f"bpp_{at}": round(float(np.mean(bits)), 4), f"psnr_{at}": round(float(np.mean(decibels)), 3)}
         return {**found, "cost": round(float(np.mean(costs)), 5)}
+
+
+def bits_saved(before: Record, after: Record) -> float | None:
+    """Return the share of the bits that one of two scores of held-out pictures needs less at the same PSNR.
+
+    Of the curves through the means at four qualities (Bjontegaard 2001); None where they have no PSNR in common.
+    """
+    curves = [
+        ([one[f"bpp_{at}"] for at in QUALITIES], [one[f"psnr_{at}"] for at in QUALITIES]) for one in (after, before)
+    ]
+    if min(map(min, (rates for rates, _ in curves))) <= 0:
+        return None
+    found = -bd_rate(*curves[0], *curves[1])
+    return found if np.isfinite(found) else None
