@@ -138,7 +138,7 @@ def test_models_says_what_flags_fit_has_for_a_restorer(run: Run) -> None:
     said = run("models", "restorer").out
     assert said.startswith("restorer: Tune the network")
     assert "  from            shipped|nothing" in said
-    assert "  content         auto|bytes|pictures|tables" in run("models", "codec").out
+    assert "  content         auto|bytes|pictures|tables|photographs" in run("models", "codec").out
 
 
 def test_help_and_info_of_a_restorer_load_no_torch(run: Run, photos: Path) -> None:

@@ -93,8 +93,9 @@ def compress(
 
     Photographs become much smaller with a loss that --psnr, --bpp, --size or --quality states, without a model:
     photo.png becomes photo.isth, a folder an archive of whose pictures each keeps the target. They come back as PNG
-    files. With -m and a codec that was fitted to such pictures (isthmus fit PICTURES --model codec) they become smaller
-    yet where they are unlike photographs; decompress needs it, too. Where a picture takes fewer bytes without a loss, as drawings do, nothing is lost, which is said.
+    files. Where a picture takes fewer bytes without a loss, as drawings do, nothing is lost, which is said. Pictures
+    unlike photographs become smaller yet with -m and a codec that learned from such (isthmus fit FOLDER --model codec),
+    which decompress needs, too.
 
     There is no encryption.
 

@@ -199,7 +199,7 @@ class PhotographicCodec(BaseEstimator):
         device = device_named(type(self).__name__, self.device)
         seed = seed_to_fit(self.random_state, self.device)
         own = _Own.of(X, validation, self.patch, seed)
-        codec = self._beginning(seed)
+        codec = _beginning(self.start, seed)
         first = _rounded(codec)
         plan = Plan(
             steps=self.max_steps,
@@ -221,24 +221,22 @@ class PhotographicCodec(BaseEstimator):
         self.history_, self._told = progress.history, None
         self.provenance_ = tuning.provenance_of(self, plan, progress, own, device) | {"source": tuning.source_of(X)}
         self.notes_ = telling.sentences()
+        if own.held_out and self.start is None:
+            self.provenance_["shipped"] = own.held_out.scores(_beginning("shipped", seed))
         found = _rounded(codec.cpu())
         if self.history_ and not self.history_[-1]["cost"] <= (before := self.history_[0]["cost"]):
             found = first
             self.notes_.append(checks.coding_did_harm(before, self.history_[-1]["cost"], own.held_out_records))
         return self._use(*found)
 
-    def _beginning(self, seed: int) -> Codec:
-        """Return the networks that a fit begins with."""
-        codec = Codec(seed)
-        if self.start is not None:
-            for mine, theirs in zip((codec.analysis, codec.decoder), type(self)._shipped().networks(), strict=True):
-                mine.load_state_dict(theirs.state_dict())
-        return codec
-
     @property
     def bits_saved_(self) -> float | None:
-        """The share of the bits of held-out pictures that the fit saves at the same PSNR; None where nothing says."""
-        return bits_saved(self.history_[0], self.history_[-1]) if self.history_ else None
+        """The share of the bits of held-out pictures saved at one PSNR, over the weights of the package; or None.
+
+        It is of those of the fit, also where ``notes_`` says that they were given up.
+        """
+        before = self.provenance_.get("shipped", self.history_[0] if self.history_ else None)
+        return bits_saved(before, self.history_[-1]) if before else None
 
     # ------------------------------------------------------------------ use
 
@@ -364,6 +362,15 @@ class PhotographicCodec(BaseEstimator):
         return made
 
 
+def _beginning(start: str | None, seed: int) -> Codec:
+    """Return the networks that a fit begins with."""
+    codec = Codec(seed)
+    if start is not None:
+        for own, theirs in zip((codec.analysis, codec.decoder), PhotographicCodec.shipped().networks(), strict=True):
+            own.load_state_dict(theirs.state_dict())
+    return codec
+
+
 @dataclass(frozen=True)
 class _Own:
     """Pictures to learn from, and those that judge it."""
@@ -383,7 +390,7 @@ class _Own:
     def held_out_records(self) -> int:
         return len(self.shown.held_out)
 
-    @property
+    @functools.cached_property
     def held_out(self) -> HeldOut | None:
         pictures = [middle(picture) for picture in _coloured(self.shown.held_out)]
         return HeldOut(pictures) if pictures else None

@@ -35,8 +35,13 @@ class Fits(Protocol):
 class Own(Protocol):
     """Pictures of one's own."""
 
-    records: int
-    held_out_records: int
+    @property
+    def records(self) -> int:
+        """How many were learned from."""
+
+    @property
+    def held_out_records(self) -> int:
+        """How many judge it."""
 
 
 def check(estimator: Fits) -> None:
