@@ -13,68 +13,35 @@ A second run can go on from the weights that the package carries, at a lower rat
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import platform
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from common import course_of, digest_of_files, opened, parser_of, paths_of, provenance_of, validation_pictures
 
-import isthmus
 from isthmus import artifact
 from isthmus.coding.photographs.weights import Weights
+from isthmus.models.photographic_codec import ANALYSIS, CLASS, PhotographicCodec
 from isthmus.networks.photographic_integers import to_integers
-from isthmus.tasks.compression.photographs import ANALYSIS, CLASS, networks
-from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, Progress, train
-from isthmus.training.restoring import digest_of, sizes_of
-
-SHARE_ALIKE = ("cid22",)  # folders that are validated on, and never trained on
-LICENCES = "CC0, public domain, CC BY, Unsplash and Pexels licences: see photographs_1.credits.txt"
-EVERY = 2000  # steps after which the held-out pictures are scored
-
-
-def paths_of(folder: Path) -> list[Path]:
-    """Return the files to train on."""
-    found = sorted([*folder.glob("*/*.webp"), *folder.glob("*/*.jpg")])
-    return [path for path in found if path.parent.name not in SHARE_ALIKE]
+from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, train
+from isthmus.training.restoring import sizes_of
+from isthmus.training.steps import Progress
 
 
 def photographs_of(paths: list[Path], patch: int) -> list[list[Levels]]:
     """Return each photograph at the sizes at which it can be shown."""
-    found = []
-    for path in paths:
-        picture = Image.open(path).convert("RGB")
-        found.append(sizes_of(picture, least=1.0 if "-lossless" in path.name else 2.0, patch=patch))
-    return found
-
-
-def digests_of(paths: list[Path]) -> Iterator[bytes]:
-    """Yield name and digest of each photograph trained on."""
-    for path in paths:
-        yield f"{path.parent.name}/{path.name}".encode() + hashlib.sha256(path.read_bytes()).digest()
+    pictures = (opened(path) for path in paths)
+    return [sizes_of(picture, least=least, patch=patch) for picture, least in pictures]
 
 
 def validation_of(folder: Path) -> HeldOut:
     """Return the middle of every second picture of a folder of lossless ones."""
-    pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*.webp"))[::2]]
-    return HeldOut([picture[64:448, 64:448] for picture in pictures])
-
-
-def tell(progress: Progress) -> None:
-    """Print what was measured, or how far the run is."""
-    if progress.history and progress.history[-1]["step"] == progress.step:
-        print(json.dumps(progress.history[-1]), flush=True)
-    else:
-        print(f"step {progress.step}, cost {progress.loss:.4f}, {progress.seconds / 60:.1f} min", flush=True)
+    return HeldOut([picture[64:448, 64:448] for picture in validation_pictures(folder)])
 
 
 def begin_with_shipped(codec: Codec) -> str:
     """Give a codec the weights that the package carries; return the fingerprint of the decoder's."""
-    analysis, decoder = networks()
+    analysis, decoder = PhotographicCodec.shipped().networks()
     codec.analysis.load_state_dict(analysis.state_dict())
     codec.decoder.load_state_dict(decoder.state_dict())
     return Weights(to_integers(decoder)).fingerprint.hex()
@@ -82,24 +49,7 @@ def begin_with_shipped(codec: Codec) -> str:
 
 def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
     """Write the files that the package carries, and how they came about: the decoder in whole numbers, the analysis."""
-    provenance = {
-        "source": ", ".join(sorted({path.parent.name for path in paths})),
-        "records": len(paths),
-        "steps": progress.step,
-        "minutes": round(progress.seconds / 60, 1),
-        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "precision": plan.precision,
-        "isthmus": isthmus.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "seed": plan.seed,
-        "begun_with": plan.begun_with,
-        "rate": plan.rate,
-        "data": plan.data,
-        "licence": LICENCES,
-    }
+    provenance = provenance_of(plan, progress, paths, device, "photographs_1.credits.txt")
     weights = Weights(to_integers(codec.decoder))
     weights.write(folder / "photographs_1.safetensors", provenance, progress.history, force=True)
     arrays = {
@@ -110,44 +60,23 @@ def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: lis
 
 
 def main() -> None:
-    """Train, or go on, and write the file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("photographs", type=Path)
-    parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=True)
+    """Train, or go on, and write the files."""
+    parser = parser_of(__doc__.split("\n")[0], Plan, 100_000, "folder of the two files")
     parser.add_argument("--begin-with-shipped", action="store_true", help="go on from the weights of the package")
-    parser.add_argument("--steps", type=int, default=100_000)
-    parser.add_argument("--rate", type=float, default=Plan.rate, help="learning rate of the first step")
-    parser.add_argument("--minutes", type=float, help="time after which to be done; the rate falls accordingly")
     parser.add_argument("--batch", type=int, default=Plan.batch_size)
     parser.add_argument("--patch", type=int, default=Plan.patch)
     parser.add_argument("--precision", default=Plan.precision)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the two files")
     given = parser.parse_args()
     paths = paths_of(given.photographs)
-    data = digest_of(
-        f"{one.parent.name}/{one.name}".encode() + hashlib.sha256(one.read_bytes()).digest() for one in paths
-    )
     codec = Codec(Plan.seed)
     begun_with = begin_with_shipped(codec) if given.begin_with_shipped else Plan.begun_with
-    plan = Plan(
-        given.steps, data, given.batch, given.patch, given.rate, precision=given.precision, begun_with=begun_with
-    )
-    device = torch.device(given.device)
-    for folder in (given.state, given.output):
-        folder.mkdir(parents=True, exist_ok=True)
-    progress = train(
-        codec,
-        Patches(photographs_of(paths, plan.patch), plan),
-        device=device,
-        held_out=validation_of(given.validation),
-        every=EVERY,
-        max_seconds=None if given.minutes is None else 60 * given.minutes,
-        checkpoint=given.state / "training.safetensors",
-        tell=tell,
-    )
-    write(given.output, codec, plan, progress, paths, device.type)
+    how = {"precision": given.precision, "begun_with": begun_with}
+    plan = Plan(given.steps, digest_of_files(paths), given.batch, given.patch, given.rate, **how)
+    patches = Patches(photographs_of(paths, plan.patch), plan)
+    given.output.mkdir(parents=True, exist_ok=True)
+    held_out = validation_of(given.validation)
+    progress = train(codec, patches, device=torch.device(given.device), held_out=held_out, **course_of(given))
+    write(given.output, codec, plan, progress, paths, given.device)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ LAW: dict[str, set[str]] = {
         *("errors", "checks", "artifact", "data", "density", "description", "documents", "encoded", "fitting"),
         *("preprocessing", "search", "telling", "training", "metrics", "likelihood_choice", "version", "watch"),
     },
-    "models": _BELOW_MODELS - {"metrics"} | {"description", "documents", "fitting", "graph", "layout", "version"},
+    "models": _BELOW_MODELS - {"metrics"}
+    | {"coding", "description", "documents", "fitting", "graph", "layout", "version"},
     "tasks": _BELOW_MODELS | {"coding", "documents", "description", "files", "fitting", "gradients", "graph", "layout"},
     "loading": {"artifact", "coding", "errors", "models", "tasks"},
     "report": _BELOW_MODELS - {"networks", "training"} | {"tasks", "description", "version"},

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isthmus.coding import read_rows as read_rows
     from isthmus.loading import load as load
     from isthmus.models import *  # noqa: F403 - type checkers and editors see the same names as the registries
+    from isthmus.models.photographic_codec import PhotographicCodec as PhotographicCodec
     from isthmus.models.restorer import Restorer as Restorer
     from isthmus.report import evaluate as evaluate
     from isthmus.tasks.compression.to_target import compress_photograph as compress_photograph
@@ -49,6 +50,7 @@ _MODULES = frozenset(
 )
 _OBJECTS = {
     "evaluate": "isthmus.report",
+    "PhotographicCodec": "isthmus.models.photographic_codec",
     "Restorer": "isthmus.models.restorer",
     "compress_photograph": "isthmus.tasks.compression.to_target",
     "load": "isthmus.loading",

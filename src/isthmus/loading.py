@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus import artifact
 from isthmus.coding import kinds
+from isthmus.coding.photographs.weights import holds_codec
 from isthmus.errors import ArtifactError
 
 __all__ = ["load"]
@@ -38,13 +39,14 @@ def load(path: str | os.PathLike[str], *, network: Any = None, device: str | Non
             f"{os.fspath(path)} is the checkpoint of a run that did not end, not a model; go on from it with --resume "
             f"(fit(..., resume=path))."
         )
-    if kinds.is_codec(path):
+    if kinds.is_codec(path) and not holds_codec(path):
         return kinds.load(path)
     from isthmus.models import REGISTRY as MODELS  # torch, of which a codec needs nothing
+    from isthmus.models.photographic_codec import PhotographicCodec
     from isthmus.models.restorer import Restorer
     from isthmus.tasks import REGISTRY as TASKS
 
-    known: dict[str, Any] = {**MODELS, **TASKS, "Restorer": Restorer}
+    known: dict[str, Any] = {**MODELS, **TASKS, "Restorer": Restorer, "PhotographicCodec": PhotographicCodec}
     if name not in known:
         raise ArtifactError(f"{os.fspath(path)} holds a {name}; isthmus has {', '.join(known)}.")
     return known[name].load(path, network=network, device=device)

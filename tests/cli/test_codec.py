@@ -102,7 +102,7 @@ def test_the_output_in_the_folder_is_not_learned_from(run: Run, corpus: Path) ->
         (
             ("corpus", "--content", "words"),
             2,
-            "--content must be one of 'auto', 'pictures', 'tables', 'bytes'",
+            "--content must be one of 'auto', 'pictures', 'tables', 'bytes', 'photographs'",
         ),
         (("-", "--content", "pictures"), 2, "the standard input (-) is learned from as bytes, not as pictures; name"),
         (("app.log", "--content", "pictures"), 3, "app.log does not begin like a PNG, .npy or IDX file; a model"),
@@ -134,7 +134,8 @@ def test_pictures_are_learned_from_as_such_unless_it_is_said_otherwise(run: Run,
     phrase = "learned from 3 pictures of 6 x 5, uint8"
     assert ran.out.startswith(f"m.safetensors: PictureCodec {fingerprint[:8]}, {phrase} in ")
     assert ran.err.splitlines() == [
-        "note: all files hold pictures, and are learned from as such; --content bytes takes them as bytes.",
+        "note: all files hold pictures, and are learned from as such; --content bytes takes them as bytes; "
+        "--content photographs is for a loss.",
         "next: isthmus compress FILE -m m.safetensors",
     ]
     assert run("info", "m.safetensors").out.splitlines()[1:] == [

@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(plan: Plan, tmp_path: Path, monkeypatch) -> None:
     whole = run(plan)
     batch, checkpoint = Patches.batch, tmp_path / "state.safetensors"
-    monkeypatch.setattr("isthmus.training.photographic.KEPT", 0.0)
+    monkeypatch.setattr("isthmus.training.steps.KEPT", 0.0)
 
     def stopping(self: Patches, step: int):
         if step == 4:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +21,8 @@ from isthmus import artifact
 from isthmus.errors import TrainingError
 from isthmus.networks.restoring import RestoringNetwork
 from isthmus.training import restoring
-from isthmus.training.restoring import HeldOut, Patches, Photographs, Plan, Progress, luma, new_network, sizes_of, train
+from isthmus.training.restoring import HeldOut, Patches, Photographs, Plan, luma, new_network, sizes_of, train
+from isthmus.training.steps import Progress
 
 CPU = torch.device("cpu")
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "restorer.py"
@@ -120,13 +123,15 @@ def test_held_out_pictures_are_scored_by_kind_of_damage() -> None:
 
 
 @pytest.fixture(scope="module")
-def recipe() -> ModuleType:
+def recipe() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(RECIPE.parent))  # as Python does for a script
     spec = importlib.util.spec_from_file_location("recipe_of_the_restorer", RECIPE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    sys.path.remove(str(RECIPE.parent))
 
 
 def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: ModuleType, tmp_path: Path) -> None:
@@ -145,7 +150,7 @@ def test_the_recipe_reads_photographs_and_writes_what_isthmus_loads(recipe: Modu
         [320, 226, 160],
     ]
     assert [len(sizes) for sizes in found.grey] == [3, 3, 3]  # of lossy WebP the whole brightness, too
-    assert len(recipe.validation_of(tmp_path / "cid22").pictures) == 1
+    assert len(recipe.validation_pictures(tmp_path / "cid22")) == 1
     network = small()
     progress = train(network, Patches(found, run := plan(steps=1, data="d")), device=CPU)
     recipe.write(tmp_path / "w.safetensors", network, run, progress, paths, "cpu")

@@ -109,10 +109,10 @@ def test_the_noise_of_a_pair_is_uncorrelated(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone_and_keeps_precision() -> None:
-    plan = Plan(9, "", "", batch_size=3, patch=32)
+    plan = Plan(9, "", batch_size=3, patch=32)
     pairs = NoisyPairs(noisy(), plan)
     pairs.batch(0)
-    again = NoisyPairs(noisy(), Plan(99, "", "", batch_size=3, patch=32))
+    again = NoisyPairs(noisy(), Plan(99, "", batch_size=3, patch=32))
     for a, b in zip(pairs.batch(5), again.batch(5), strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(pairs.batch(5)[1], pairs.batch(6)[1])

@@ -44,6 +44,7 @@ __all__ = [
     "content_with",
     "cut_short",
     "damaged",
+    "flag_of_photographs",
     "foreign_items",
     "input_is_a_terminal",
     "items_of_no_size",
@@ -80,6 +81,7 @@ __all__ = [
     "output_is_a_terminal",
     "partly_lost",
     "peers_missing",
+    "photographs_from_one_source",
     "records_alone",
     "report_of_comparison",
     "rows_as_bytes",
@@ -248,7 +250,8 @@ def model_with_files_only(content: str, other: str) -> ParameterError:
 
 def learned_as(content: str) -> str:
     """Return what is said where files are learned from as something else than bytes."""
-    return f"all files hold {content}, and are learned from as such; --content bytes takes them as bytes."
+    others = "; --content photographs is for a loss" if content == "pictures" else ""
+    return f"all files hold {content}, and are learned from as such; --content bytes takes them as bytes{others}."
 
 
 def learned_as_bytes(contents: Sequence[str]) -> str:
@@ -261,6 +264,22 @@ def only_bytes_from_standard_input(content: str) -> ParameterError:
     """Return the error for something else than bytes that should come from the standard input."""
     return ParameterError(
         f"fit --model codec: the standard input (-) is learned from as bytes, not as {content}; name files."
+    )
+
+
+def flag_of_photographs(name: str, content: str) -> ParameterError:
+    """Return the error for a flag of a fit to photographs where something else is learned from."""
+    return ParameterError(
+        f"fit --model codec: --{name.replace('start', 'from').replace('_', '-')} is for --content photographs, and "
+        f"--content is {content}; leave out one of them."
+    )
+
+
+def photographs_from_one_source(sources: Sequence[str]) -> ParameterError:
+    """Return the error for several things, or a pipe, that photographs are to be learned from."""
+    return ParameterError(
+        f"fit --model codec: photographs are learned from one file, folder or pattern, and "
+        f"{_listed(sources)} were given; name a folder, or a pattern in quotes."
     )
 
 

@@ -14,8 +14,10 @@ __all__ = [
     "effort_of_photographs",
     "exif_unreadable",
     "interrupted_while_learning",
+    "loss_with_codec",
     "lossless_is_smaller",
     "lossy_without_target",
+    "no_codec_of_photographs",
     "no_photographs_in",
     "one_target_of_photographs",
     "photograph_as_png",
@@ -123,6 +125,22 @@ def no_photographs_in(path: object) -> DataError:
 def compare_one_photograph(count: int) -> ParameterError:
     """Return the error for a comparison of several pictures."""
     return ParameterError(f"compress: --compare with a target shows one picture, and {count} were named; name one.")
+
+
+def no_codec_of_photographs(model: object) -> ParameterError:
+    """Return the error for a model of something else than photographs."""
+    return ParameterError(
+        f"compress: the model of photographs must be an isthmus.PhotographicCodec, or the path of its file; it is a "
+        f"{type(model).__name__}."
+    )
+
+
+def loss_with_codec(path: object, name: str, content: str, given: Sequence[str]) -> ParameterError:
+    """Return the error for a loss that is asked for of a model with which nothing is lost."""
+    return ParameterError(
+        f"compress: {', '.join(given)} asks for a loss, and {path} holds a {name}, a model of {content}, with which "
+        f"nothing is lost; leave out -m for photographs, or leave out {'it' if len(given) == 1 else 'them'}."
+    )
 
 
 def weights_missing() -> DataError:

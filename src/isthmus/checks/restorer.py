@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from isthmus.errors import DataError, ParameterError, ShapeError, UnavailableError
 
 __all__ = [
+    "CODEC_SIDES",
+    "RESTORER_SIDES",
     "are_pictures",
+    "coding_did_harm",
     "fine_tuning_did_harm",
     "hardly_any_noise",
     "judged_by_learned",
@@ -68,28 +71,34 @@ def no_onnx(package: str) -> UnavailableError:
 
 # --- what is learned from --------------------------------------------------------------------------------------------
 
-STEP, FIRST = 24, 8  # sides of patches: with a margin of 8 around they are multiples of 2, 3, 4 and 8
+# Sides of patches, how many a multiple of how many: of those with a margin of 8 around, which then are multiples of 2,
+# 3, 4 and 8; and of those that a pyramid of six levels has whole places of.
+RESTORER_SIDES, CODEC_SIDES = (8, 24), (0, 64)
 
 
-def patch_side(owner: str, side: int) -> None:
+def patch_side(owner: str, side: int, sides: tuple[int, int] = RESTORER_SIDES) -> None:
     """Refuse a side of patches that cannot be reduced and halved without a rest."""
-    if (side - FIRST) % STEP:
-        raise ParameterError(
-            f"{owner}: patch must be {FIRST} more than a multiple of {STEP}; it is {side}: take {_side(side)}."
-        )
+    more, step = sides
+    if (side - more) % step:
+        what = f"{more} more than a multiple of {step}" if more else f"a multiple of {step}"
+        raise ParameterError(f"{owner}: patch must be {what}; it is {side}: take {_side(side, sides)}.")
 
 
-def _side(most: int) -> int:
+def _side(most: int, sides: tuple[int, int]) -> int:
     """Return the longest side of patches that is not longer, or the shortest there is."""
-    return max(STEP + FIRST, (most - FIRST) // STEP * STEP + FIRST)
+    more, step = sides
+    return max(step + more, (most - more) // step * step + more)
 
 
-def pictures_too_small(owner: str, side: int, patch: int, margins: int) -> DataError:
+def pictures_too_small(
+    owner: str, side: int, patch: int, margins: int, sides: tuple[int, int] = RESTORER_SIDES
+) -> DataError:
     """Return the error for pictures of which no patch can be cut."""
-    advice = f"; set patch={_side(side - margins)}" if side >= STEP + FIRST + margins else ""
+    advice = f"; set patch={_side(side - margins, sides)}" if side >= sum(sides) + margins else ""
+    what = f"patches of {patch}{' with their margins' if margins else ''}"
     return DataError(
-        f"{owner}: pictures must have {patch + margins} pixels a side at least, for patches of {patch} with their "
-        f"margins, and the largest has {side}{advice or '; give larger ones'}."
+        f"{owner}: pictures must have {patch + margins} pixels a side at least, for {what}, and the largest has "
+        f"{side}{advice or '; give larger ones'}."
     )
 
 
@@ -118,6 +127,15 @@ def learned_in_levels(dtype: str) -> str:
     return f"the pictures, of {dtype}, were learned from in 256 levels"
 
 
+def coding_did_harm(before: float, after: float, pictures: int) -> str:
+    """Return what is said of a fit after which held-out pictures take more bits, or come back worse."""
+    return (
+        f"the fit did harm: the cost of {_held_out(pictures)} (bits a pixel, and lambda times the squared error) was "
+        f"{after:.4f}, and {before:.4f} before, so the weights are those that it began with; more pictures or a lower "
+        f"learning rate may help"
+    )
+
+
 def none_held_out() -> str:
     """Return what is said of a fit that nothing judges."""
     return "no picture was held out, so that nothing says whether the fit made things better"
@@ -125,12 +143,16 @@ def none_held_out() -> str:
 
 def fine_tuning_did_harm(before: float, after: float, pictures: int) -> str:
     """Return what is said of a fit after which held-out pictures are restored worse."""
-    numbers = {0: "the pictures", 1: "1 held-out picture"}  # none: those that were learned from
-    which = numbers.get(pictures, f"{pictures:,} held-out pictures")
     return (
-        f"the fit did harm: {which} came back at {after:.2f} dB, and at {before:.2f} dB before, so the weights are "
-        f"those that it began with; more pictures or a lower learning rate may help"
+        f"the fit did harm: {_held_out(pictures)} came back at {after:.2f} dB, and at {before:.2f} dB before, so the "
+        f"weights are those that it began with; more pictures or a lower learning rate may help"
     )
+
+
+def _held_out(pictures: int) -> str:
+    """Return what judged a fit: where none was held out, those that were learned from."""
+    numbers = {0: "the pictures", 1: "1 held-out picture"}
+    return numbers.get(pictures, f"{pictures:,} held-out pictures")
 
 
 # --- what is learned from noisy pictures alone -----------------------------------------------------------------------

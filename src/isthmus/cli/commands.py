@@ -21,7 +21,7 @@ from isthmus.cli import docstrings, outputs
 from isthmus.cli.terminal import Interrupted, Result, Terminal
 from isthmus.errors import ParameterError
 
-__all__ = ["COMMON", "NO_RECORDS", "Flag", "add_command", "flags_of_function"]
+__all__ = ["COMMON", "NO_RECORDS", "Flag", "add_command", "flags_of_function", "use_threads"]
 
 
 Verb = Callable[..., Result]
@@ -207,7 +207,7 @@ def add_command(
 
             integer("isthmus", "--seed", values["seed"], low=0)
         if values.get("threads") is not None:
-            _use_threads(values["threads"], of_torch=of_records)
+            use_threads(values["threads"], of_torch=of_records)
         try:
             with files.claims(), watch.watched():
                 result = (_told if of_records else _done)(function, terminal, values)
@@ -258,7 +258,7 @@ def _metavar(flag: Flag) -> str:
     return METAVARS.get(flag.name, flag.name.strip("_").upper())
 
 
-def _use_threads(threads: int, *, of_torch: bool) -> None:
+def use_threads(threads: int, *, of_torch: bool) -> None:
     """Let torch use so many processor threads; a verb that does without it uses them itself."""
     from isthmus.checks.parameters import integer
 

@@ -27,6 +27,7 @@ from isthmus.coding.codes import opened_codes
 from isthmus.coding.container import ARCHIVE, SMALL_CONTENT, SPEEDS, STREAM, Fields, Source, opened
 from isthmus.coding.contents import PICTURE, TABLE, Piece
 from isthmus.coding.kinds import AnyCodec, Known, fitted_in
+from isthmus.coding.photographs.weights import holds_codec
 from isthmus.coding.pictures import PictureCodec
 from isthmus.coding.pictures.photograph import PHOTOGRAPH
 from isthmus.coding.pictures.png_picture import PNG
@@ -92,7 +93,9 @@ def compress(
 
     Photographs become much smaller with a loss that --psnr, --bpp, --size or --quality states, without a model:
     photo.png becomes photo.isth, a folder an archive of whose pictures each keeps the target. They come back as PNG
-    files. Where a picture takes fewer bytes without a loss, as drawings do, nothing is lost, which is said.
+    files. Where a picture takes fewer bytes without a loss, as drawings do, nothing is lost, which is said. Pictures
+    unlike photographs become smaller yet with -m and a codec that learned from such (isthmus fit FOLDER --model codec),
+    which decompress needs, too.
 
     There is no encryption.
 
@@ -157,16 +160,18 @@ def compress(
     isthmus compress survey.csv --compare --report sizes.html
     isthmus compress photo.png --psnr 38
     isthmus compress photo.png --size 60kB --effort 5
+    isthmus compress scan.png --psnr 38 -m scans.safetensors
     """
     if report is not None and (dry_run or not compare):
         raise checks.report_of_comparison()
     page = None if report is None else outputs.check_page_output(report, force, "--report")
     losses = {"psnr": psnr, "bpp": bpp, "size": sizes.as_bytes("--size", size)}
     wanted = _given(**losses, quality=quality)
-    if model is None and wanted:
+    of_photographs = model is not None and holds_codec(model)
+    if of_photographs or (model is None and wanted):
         if bound := _given(max_error=max_error, rel_error=rel_error, fill=fill):
             raise checks.bound_without_array(", ".join(paths), _flag(min(bound)))
-        asked = photographs.Asked(wanted, effort, lossy, threads or THREADS)
+        asked = photographs.Asked(wanted, effort, lossy, threads or THREADS, model)
         if compare:
             return photograph_comparison.compare(terminal, paths, asked, page, force=force)
         how: dict[str, Any] = {"output": output, "stdout": stdout, "dry_run": dry_run, "force": force}
@@ -191,7 +196,10 @@ def compress(
         raise checks.bound_with_codec(_flag(min(bound)), codec.content)
     if given := _given(**losses):
         if not isinstance(codec, PictureCodec):
-            raise checks.target_without_model([f"--{name}" for name in given])
+            flags = [_flag(name) for name in given]
+            if known is None:
+                raise checks.target_without_model(flags)
+            raise checks.loss_with_codec(model, type(codec or known).__name__, known.content, flags)
         alone, into = _records_alone(paths, dry_run or compare or stdout, output), _targets(paths, output, force)
         return records.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from isthmus import checks, files
-from isthmus.cli import inputs, outputs
-from isthmus.cli.fit import SEED, check_checkpoint, keeping
+from isthmus import checks
+from isthmus.cli.fit import SEED
 from isthmus.cli.restorer import DAMAGES
 from isthmus.cli.terminal import Result, Terminal, counted
-from isthmus.errors import ParameterError
+from isthmus.cli.tuning import STARTS, tune
 
 if TYPE_CHECKING:
-    from isthmus.data import Data
     from isthmus.models.restorer import Restorer
 
 __all__ = ["fit_restorer"]
-
-STARTS = {"shipped": "shipped", "nothing": None}
 
 
 def fit_restorer(
@@ -107,31 +103,10 @@ def fit_restorer(
         random_state=seed,
         verbose=0 if terminal.quiet else 1,
     )
-    estimator.check_parameters()
-    path = outputs.check_file_output(output, force)
-    checkpoint = files.sibling(path, ".checkpoint")
-    check_checkpoint(checkpoint, resume=resume, force=force)
-    if not resume:
-        checkpoint.unlink(missing_ok=True)
-    pictures = _pictures(terminal, data, mode)
-    with keeping(checkpoint, "within the first two minutes"):
-        estimator.fit(pictures, validation=validation, checkpoint=checkpoint)
-    estimator.provenance_["command"] = terminal.command
-    estimator.save(path, force=force)
-    checkpoint.unlink(missing_ok=True)
-    told = [note for note in estimator.notes_ if f"{note}." not in pictures.notes]
-    terminal.say(*(f"note: {note}" for note in told), f"next: isthmus denoise FILE -m {output}")
+    how: dict[str, Any] = {"mode": mode, "validation": validation, "resume": resume, "force": force}
+    tune(terminal, estimator, data, output, model="restorer", **how)
+    terminal.say(f"next: isthmus denoise FILE -m {output}")
     return _fitted(estimator, output)
-
-
-def _pictures(terminal: Terminal, data: str, mode: str | None) -> Data:
-    """Return opened pictures of any sizes; records of another kind are refused."""
-    try:
-        return inputs.open_data(terminal, data, {"mode": mode, "sizes": "group"})
-    except ParameterError:  # sizes are for pictures
-        opened = inputs.open_data(terminal, data, {})
-        checks.are_pictures("fit --model restorer", data, opened.schema.kind)
-        raise
 
 
 def _fitted(estimator: Restorer, output: str) -> Result:

@@ -216,10 +216,10 @@ def load_model(path: str, device: str | None, *, or_a: type | tuple[type, ...] =
     import isthmus
     from isthmus.checks.coding import codec_elsewhere
     from isthmus.checks.tasks import a_model
-    from isthmus.coding.kinds import AnyCodec
+    from isthmus.coding.kinds import Fitted
 
     found = isthmus.load(path, device=device)
-    if isinstance(found, AnyCodec):
+    if isinstance(found, Fitted):
         raise codec_elsewhere(path, type(found).__name__)
     if not isinstance(found, or_a):
         a_model(path, found)

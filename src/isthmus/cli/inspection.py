@@ -74,7 +74,7 @@ def _about_model(model: str) -> Result:
         f"{model}: {envelope['class']}, {size:,} bytes, format {envelope['format']}, by isthmus {envelope['version']}"
     )
     with artifact.understanding(model):
-        about = codec.about(envelope) or restorer.about(envelope) or _about_learning(document)
+        about = codec.about(envelope, model) or restorer.about(envelope) or _about_learning(document)
     return Result({"path": model, "bytes": size, **envelope}, [head, *about])
 
 

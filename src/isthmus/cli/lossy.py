@@ -363,7 +363,7 @@ def _needed(coded: CodedRecords, model: str) -> Any:
     from isthmus.tasks.compression import compressible, fingerprint_of
 
     if not is_of_records(model):
-        coded.check_model(kinds.load(model).fitted().fingerprint)
+        coded.check_model(kinds.fitted_in("decompress", model).fingerprint)
     fitted = inputs.load_model(model, None)
     compressible(fitted)
     coded.check_model(fingerprint_of(fitted))

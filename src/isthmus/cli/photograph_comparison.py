@@ -49,7 +49,7 @@ def compare(terminal: Terminal, paths: Sequence[str], asked: Asked, page: Path |
     started = time.perf_counter()
     made = found.made(*target_of(asked.targets), effort=asked.effort, lossy=True)
     coded = time.perf_counter()
-    again = decompressed(made.data)
+    again = decompressed(made.data, model=asked.weights)
     seconds = coded - started, time.perf_counter() - coded
     colours = photo.colours[:, :, 0] if photo.colours.shape[2] == 1 else photo.colours
     back = again if again.ndim == 2 else again[:, :, : photo.colours.shape[2]].reshape(colours.shape)

@@ -1,4 +1,4 @@
-"""Photographs compressed by the codec that isthmus carries: each to a target that a person states, without a model."""
+"""Photographs compressed each to a target that a person states, by the codec that isthmus carries or one's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,6 +22,7 @@ from isthmus.files import replacing
 
 if TYPE_CHECKING:
     from isthmus.coding.contents import Content
+    from isthmus.coding.photographs.weights import Weights
     from isthmus.data.photographs import Photo
     from isthmus.tasks.compression.to_target import CompressedPhotograph, Targeting
 
@@ -43,17 +45,32 @@ class Asked:
     lossy : bool
         Whether targets are kept to even where a picture takes fewer bytes without a loss.
     threads : int
+    model : str, optional
+        The file of a codec that was fitted to such pictures.
     """
 
     targets: Mapping[str, Any]
     effort: int = 0
     lossy: bool = False
     threads: int = 2
+    model: str | None = None
 
     @property
     def flags(self) -> list[str]:
         """Of the targets."""
         return [f"--{name}" for name in self.targets]
+
+    @cached_property
+    def codec(self) -> Any:
+        """The codec; None for the one that isthmus carries."""
+        from isthmus.tasks.compression.to_target import codec_of
+
+        return codec_of(self.model)
+
+    @property
+    def weights(self) -> Weights | None:
+        """Of its decoder, which decompress needs; None of those that isthmus carries."""
+        return None if self.codec is None else self.codec.fitted()
 
 
 def compress(
@@ -155,7 +172,8 @@ def seeking(
     from isthmus.tasks.compression.to_target import Targeting
 
     photo, told = read_photo(path), _Told(terminal, os.path.basename(path), goes_on)
-    return Targeting(photo, path, path=path, threads=asked.threads, progress=told), photo
+    how: dict[str, Any] = {"threads": asked.threads, "progress": told, "model": asked.codec}
+    return Targeting(photo, path, path=path, **how), photo
 
 
 def _about(path: str, photo: Photo) -> Iterator[str]:
@@ -267,7 +285,9 @@ class _Members:
 
     def write(self, into: BinaryIO) -> int:
         """Write the archive, and return how many bytes that are."""
-        size = write_archive(into, self._files, verify=False, content_in=self._content_in)
+        weights = self._asked.weights
+        needs = None if weights is None else weights.fingerprint
+        size = write_archive(into, self._files, verify=False, content_in=self._content_in, needs=needs)
         if others := self._formats - {"PNG"}:
             self._terminal.say(f"note: {checks.photographs_as_png(sorted(others))}")
         return size

@@ -32,7 +32,7 @@ __all__ = [
 RENAMED = {"random_state": "--seed"}
 NOT_FLAGS = ("verbose",)
 # Those that fit learns with flags of their own: the module of isthmus.cli, and its function.
-OWN_FITS = {"codec": ("codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
+OWN_FITS = {"codec": ("fit_codec", "fit_codec"), "restorer": ("fit_restorer", "fit_restorer")}
 WORDS = {"none": None, "true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 

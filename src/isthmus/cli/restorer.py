@@ -1,4 +1,4 @@
-"""What info, and the list of models, say of a restorer: nothing here needs torch."""
+"""What info, and the list of models, say of a restorer, and how it was trained: nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.checks.coding import SHORT
 from isthmus.cli.terminal import counted
 
-__all__ = ["DAMAGES", "about", "scores_of"]
+__all__ = ["DAMAGES", "about", "about_training", "scores_of"]
 
 # Whose scores are shown: of damages, and what noisy pictures without clean ones have instead.
 DAMAGES = ("grey_noise_25", "noise_25", "grey_jpeg_10", "scale_2", "grey_holes_50", "estimated", "blind_spot")
@@ -27,15 +27,15 @@ def about(envelope: Mapping[str, Any]) -> list[str]:
     return [
         f"{uses}; digest {envelope['sha256'][:SHORT]}",
         f"network of {channels} channels",
-        *_about_training(provenance),
+        *about_training(provenance),
         *([scores_of(history[-1])] if history else []),
         *([f"command: {provenance['command']}"] if provenance.get("command") else []),
         *(f"note: {note}" for note in document.get("notes", [])),
     ]
 
 
-def _about_training(provenance: Mapping[str, Any]) -> list[str]:
-    """Return how a restorer was trained."""
+def about_training(provenance: Mapping[str, Any]) -> list[str]:
+    """Return how a restorer, or a codec of photographs, was trained."""
     if "steps" not in provenance:
         return []
     learned = (

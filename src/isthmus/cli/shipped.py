@@ -11,7 +11,7 @@ from isthmus import artifact
 from isthmus.checks.coding import SHORT
 from isthmus.cli.restorer import scores_of
 
-__all__ = ["lines", "weights"]
+__all__ = ["at_rates", "lines", "weights"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -40,7 +40,7 @@ class Shipped(NamedTuple):
     scored: Callable[[Mapping[str, Any]], str] = scores_of
 
 
-def _at_rates(scores: Mapping[str, Any]) -> str:
+def at_rates(scores: Mapping[str, Any]) -> str:
     """Return what held-out photographs took, and how near they came back, at some qualities."""
     pairs = [(scores[name], scores[name.replace("bpp", "psnr")]) for name in scores if name.startswith("bpp_")]
     return "held out: " + ", ".join(f"{bpp:.2f} bits a pixel at {psnr:.1f} dB" for bpp, psnr in pairs)
@@ -71,7 +71,7 @@ WEIGHTS = (
         "compress and decompress of photographs with a loss: the decoder, in whole numbers",
         _of_photographs,
         "CC0, public domain, CC BY, Unsplash and Pexels licences",
-        _at_rates,
+        at_rates,
     ),
     Shipped(
         "coding/photographs_1_analysis.safetensors",

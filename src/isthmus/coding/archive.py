@@ -510,6 +510,7 @@ def write_archive(
     prior: bool = True,
     content: str = AUTO,
     content_in: ContentIn | None = None,
+    needs: bytes | None = None,
 ) -> int:
     """Write an archive to a file that is only written to, never searched.
 
@@ -530,6 +531,8 @@ def write_archive(
     content_in : callable, optional
         Returns what a member is coded as with a model of something else than bytes, in place of its own method; it need
         not come back byte for byte.
+    needs : bytes, optional
+        Fingerprint of the model that ``content_in`` codes with, where isthmus does not carry it.
 
     Returns
     -------
@@ -552,7 +555,9 @@ def write_archive(
     coding = _coding(content, number, known, codec, prior=prior, content_in=content_in)
     fields = Fields.predicted(number, table_bits(GROUP * BLOCK, number), known)
     if codec:
-        fields = replace(fields, files=codec.fitted().fingerprint[:FINGERPRINT])
+        needs = codec.fitted().fingerprint
+    if needs:
+        fields = replace(fields, files=needs[:FINGERPRINT])
     elif coding.any_of(contents):
         fields = replace(fields, files=b"")
     writer = _ArchiveWriter(file, fields, known, label, progress)

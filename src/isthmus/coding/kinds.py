@@ -11,9 +11,10 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from isthmus import artifact, checks
+from isthmus.coding.photographs.weights import Weights, holds_codec
 
 __all__ = [
     "ANY",
@@ -33,6 +34,14 @@ __all__ = [
 BYTES = "bytes"
 ANY = object()  # stands for whatever model was used, where nothing is decoded
 FILE_LIMIT = 1 << 28  # bytes
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A model that makes data smaller, whatever its class."""
+
+    def fitted(self) -> Known:
+        """Return what coders and decoders take of it."""
 
 
 class Known(Protocol):
@@ -148,16 +157,16 @@ KINDS = {
     )
 }
 
-Model = AnyCodec | Known | str | os.PathLike[str] | None  # or the path of its file
+Model = Fitted | Known | str | os.PathLike[str] | None  # or the path of its file
 
 
 def is_codec(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file holds a model that makes data smaller; errors are those of :func:`artifact.describe`."""
-    return _kind_in(path) is not None
+    return _kind_in(path) is not None or holds_codec(path)
 
 
 def load(path: str | os.PathLike[str]) -> AnyCodec:
-    """Return the model of a file, of whatever kind.
+    """Return the model of a file, of whatever kind that learns without torch.
 
     Raises
     ------
@@ -181,8 +190,8 @@ def fitted_in(owner: str, model: Model) -> Any:
     ----------
     owner : str
         For sentences.
-    model : AnyCodec, path, Known or None
-        The last two are returned as they are.
+    model : Fitted, path, Known or None
+        The last two are returned as they are. Of the file of a codec of photographs the decoder's weights are taken.
 
     Raises
     ------
@@ -190,8 +199,8 @@ def fitted_in(owner: str, model: Model) -> Any:
         It is nothing of these, or was not fitted.
     """
     if isinstance(model, str | os.PathLike):
-        model = load(model)
-    if isinstance(model, AnyCodec):
+        model = Weights.read(model) if holds_codec(model) else load(model)
+    if isinstance(model, Fitted):
         return model.fitted()
     if model is not None and not isinstance(getattr(model, "fingerprint", None), bytes):
         raise checks.codec_or_path(owner, model)

@@ -110,7 +110,7 @@ def own_noisy(X: Any, validation: Any, patch: int, seed: int) -> OwnNoisy:
     DataError
         None is as large as a patch, or numbers are missing.
     """
-    own, others = parted(X, validation, seed, bytes_a_number=FLOAT32)
+    own, others = parted(OWNER, X, validation, seed, bytes_a_number=FLOAT32)
     learned = _planes(own, patch)
     if not learned:
         raise checks.pictures_too_small(OWNER, max(min(size) for size in own.pictures.data.sizes), patch, 0)

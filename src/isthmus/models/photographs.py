@@ -1,4 +1,4 @@
-"""What a restorer learns from: clean pictures of a person, in 8 bits and at several sizes, some of them held out."""
+"""What is learned from: clean pictures of a person, in 8 bits and at several sizes, some of them held out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isthmus.networks.degradations import MARGIN
 from isthmus.networks.restoring import RestoringNetwork
 from isthmus.training.restoring import HeldOut, Patches, Photographs, Plan, digest_of, luma, sizes_of
 
-__all__ = ["LEAST", "MOST", "OWNER", "Own", "Part", "own_photographs", "parted"]
+__all__ = ["LEAST", "MOST", "OWNER", "Own", "Part", "Shown", "own_photographs", "parted", "shown_and_held_out"]
 
 OWNER = "Restorer.fit"
 SHARE, MOST = 10, 16  # one picture of ten is held out, and no more than so many
@@ -60,9 +60,22 @@ class Own:
         return {}, []
 
 
-class Part(NamedTuple):
-    """Some rows of opened pictures."""
+class Shown(NamedTuple):
+    """Pictures of 8 bits, (h, w, 3) or (h, w, 1): those to learn from at several sizes each, and those held out."""
 
+    learned: list[list[Levels]]
+    held_out: list[Levels]
+
+    @property
+    def digest(self) -> str:
+        """Of all of them."""
+        return digest_of([*(size for sizes in self.learned for size in sizes), *self.held_out])
+
+
+class Part(NamedTuple):
+    """Some rows of opened pictures, and for whom."""
+
+    owner: str
     pictures: Pictures
     rows: NDArray[np.int64]
 
@@ -71,7 +84,7 @@ class Part(NamedTuple):
         limits = self.pictures.limits
         for row in self.rows.tolist():
             if self.pictures.missing[row] is not None:
-                raise checks.with_holes(OWNER, self.pictures.names[row])
+                raise checks.with_holes(self.owner, self.pictures.names[row])
             yield row, limits
 
 
@@ -94,27 +107,64 @@ def own_photographs(X: Any, validation: Any, patch: int, seed: int) -> Own:
     DataError
         None is as large as a patch with its margins, or numbers are missing.
     """
+    learned, judged = shown = shown_and_held_out(OWNER, X, validation, patch, seed, margin=MARGIN, least=LEAST)
+    colour = [sizes for sizes in learned if sizes[0].shape[2] == 3]
+    grey = [[size if size.shape[2] == 1 else luma(size) for size in sizes] for sizes in learned]
+    held_out = HeldOut(judged, seed) if judged else None
+    return Own(Photographs(colour, grey), held_out, shown.digest, len(learned), len(judged))
+
+
+def shown_and_held_out(
+    owner: str,
+    X: Any,
+    validation: Any,
+    patch: int,
+    seed: int,
+    *,
+    margin: int,
+    least: int,
+    sides: tuple[int, int] = checks.RESTORER_SIDES,
+) -> Shown:
+    """Return clean pictures to learn from, and those held out; tell what was done to them.
+
+    Parameters
+    ----------
+    owner : str
+        Whom sentences name.
+    X, validation, patch, seed
+        As :func:`own_photographs` takes them.
+    margin : int
+        Pixels around a patch that it needs.
+    least : int
+        Pixels a side of the smallest picture that can be scored.
+    sides : (int, int), optional
+        What sides of patches are: the first more than a multiple of the second.
+
+    Raises
+    ------
+    DataError
+        None is as large as a patch with its margins, or numbers are missing.
+    """
     # Each picture is kept at several sizes, which add up to twice its own, and in grey.
-    own, others = parted(X, validation, seed, bytes_a_number=3)
-    learned = _sizes(own, patch)
+    own, others = parted(owner, X, validation, seed, bytes_a_number=3)
+    learned = _sizes(own, patch + 2 * margin)
     if not learned:
-        raise checks.pictures_too_small(OWNER, max(min(size) for size in own.pictures.data.sizes), patch, 2 * MARGIN)
-    judged = [sizes[0] for sizes in _sizes(others, LEAST - 2 * MARGIN)]
+        largest = max(min(size) for size in own.pictures.data.sizes)
+        raise checks.pictures_too_small(owner, largest, patch, 2 * margin, sides)
+    judged = [sizes[0] for sizes in _sizes(others, least)]
     if not judged:
         telling.note(checks.none_held_out())
     _tell(own.pictures)
-    colour = [sizes for sizes in learned if sizes[0].shape[2] == 3]
-    grey = [[size if size.shape[2] == 1 else luma(size) for size in sizes] for sizes in learned]
-    digest = digest_of([*(size for sizes in learned for size in sizes), *judged])
-    held_out = HeldOut(judged, seed) if judged else None
-    return Own(Photographs(colour, grey), held_out, digest, len(learned), len(judged))
+    return Shown(learned, judged)
 
 
-def parted(X: Any, validation: Any, seed: int, *, bytes_a_number: int) -> tuple[Part, Part]:
+def parted(owner: str, X: Any, validation: Any, seed: int, *, bytes_a_number: int) -> tuple[Part, Part]:
     """Return the pictures to learn from and the held-out ones; of too many, as many as memory is meant for.
 
     Parameters
     ----------
+    owner : str
+        Whom sentences name.
     X : pictures
     validation : pictures, float or None
         Held-out pictures, or the share of ``X`` to hold out; by default a tenth, one of two at least.
@@ -123,20 +173,20 @@ def parted(X: Any, validation: Any, seed: int, *, bytes_a_number: int) -> tuple[
     bytes_a_number : int
         That are kept in memory.
     """
-    pictures = Pictures.of(OWNER, X)
+    pictures = Pictures.of(owner, X)
     rows = _rows(pictures, bytes_a_number)
     if not isinstance(validation, int | float | None) or isinstance(validation, bool):
-        others = Pictures.of(OWNER, validation)
-        return Part(pictures, rows), Part(others, np.arange(len(others.data)))
-    apart = rows[held_out_rows(len(rows), _count(len(rows), validation), seed)]
-    return Part(pictures, np.setdiff1d(rows, apart)), Part(pictures, apart)
+        others = Pictures.of(owner, validation)
+        return Part(owner, pictures, rows), Part(owner, others, np.arange(len(others.data)))
+    apart = rows[held_out_rows(len(rows), _count(owner, len(rows), validation), seed)]
+    return Part(owner, pictures, np.setdiff1d(rows, apart)), Part(owner, pictures, apart)
 
 
-def _count(n: int, share: float | None) -> int:
+def _count(owner: str, n: int, share: float | None) -> int:
     """Return how many of n pictures are held out."""
     if share is None:
         return 0 if n < 2 else min(MOST, max(1, n // SHARE))
-    checks.number(OWNER, "validation", share, low=0, high=1, below=True)
+    checks.number(owner, "validation", share, low=0, high=1, below=True)
     return min(round(n * share), n - 1)
 
 
@@ -152,9 +202,10 @@ def _rows(pictures: Pictures, bytes_a_number: int) -> NDArray[np.int64]:
     return chosen
 
 
-def _sizes(part: Part, patch: int) -> list[list[Levels]]:
-    """Return pictures at the sizes at which patches can be cut out of them; those that are too small are left out."""
+def _sizes(part: Part, side: int) -> list[list[Levels]]:
+    """Return pictures at the sizes that have such sides at least; those that are too small are left out."""
     pictures, found, small = part.pictures, [], 0
+    patch = side - 2 * MARGIN
     for row, limits in part.each():
         lossy = pictures.data.names is not None and Path(pictures.names[row]).suffix.lower() in LOSSY
         for levels in pictures.levels(row, limits):
@@ -165,7 +216,7 @@ def _sizes(part: Part, patch: int) -> list[list[Levels]]:
             else:
                 small += 1
     if small and found:
-        telling.note(checks.small_pictures_left_out(small, patch + 2 * MARGIN))
+        telling.note(checks.small_pictures_left_out(small, side))
     return found
 
 

@@ -12,10 +12,9 @@ import functools
 import importlib.util
 import math
 import os
-import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
@@ -31,13 +30,13 @@ from isthmus import artifact, checks, documents, telling, training
 from isthmus.base import seed_to_fit
 from isthmus.description import no_more_than, parameter_to_json, parameters_from_json
 from isthmus.errors import ArtifactError
-from isthmus.models.noisy import OwnNoisy, own_noisy
-from isthmus.models.photographs import Own, own_photographs
+from isthmus.models import tuning
+from isthmus.models.noisy import own_noisy
+from isthmus.models.photographs import own_photographs
 from isthmus.models.pictures import Pictures
 from isthmus.networks.restoring import MULTIPLE, PLANES, RestoringNetwork, fill, planes
 from isthmus.training.devices import device_named, device_to_load_on
-from isthmus.training.restoring import Plan, Progress, new_network, train
-from isthmus.version import __version__
+from isthmus.training.restoring import Plan, new_network, train
 
 if TYPE_CHECKING:
     from isthmus.tasks.pixels import Pixels
@@ -51,7 +50,6 @@ LEVELS = 3  # of the network
 FRESH_RATE, TUNING_RATE, WARM = 0.01, 0.001, 200  # peaks of the learning rate, and steps in which it rises
 EVEN = 0.1  # that an even picture may change, where white is 1
 TOGETHER = 2**16  # pixels of small pictures that go through the network together
-TOLD = 20  # steps after which progress is shown
 
 Bools = NDArray[np.bool_]
 
@@ -161,20 +159,15 @@ class Restorer(BaseEstimator):
 
     def check_parameters(self) -> None:
         """Refuse parameters that are invalid for any data."""
+        tuning.check(self)
         owner = type(self).__name__
         if self.start is not None:
-            checks.choice(owner, "start", self.start, ("shipped",))
             checks.not_together(owner, "channels", self.channels, "start", self.start, plain=None)
         checks.widths(owner, "channels", self.channels)
         if self.channels is not None and len(self.channels) != LEVELS:
             checks.same_number(owner, "the length of channels", len(self.channels), "the number of levels", LEVELS)
-        checks.integer(owner, "max_steps", self.max_steps, low=1)
-        checks.number(owner, "max_seconds", self.max_seconds, low=0, above=True, optional=True)
-        checks.integer(owner, "batch_size", self.batch_size, low=1)
         checks.integer(owner, "patch", self.patch, low=8)
         checks.patch_side(owner, self.patch)
-        checks.number(owner, "learning_rate", self.learning_rate, low=0, above=True, optional=True)
-        checks.choice(owner, "precision", self.precision, ("auto", "float32", "bfloat16"))
 
     @telling.learns
     def fit(
@@ -245,25 +238,18 @@ class Restorer(BaseEstimator):
             patch=self.patch,
             rate=self.learning_rate or (FRESH_RATE if self.start is None else TUNING_RATE),
             warm=min(WARM, self.max_steps // 10),
-            precision=self._training_precision(device.type),
+            precision=tuning.precision_of(self, device.type),
             seed=seed,
         )
-        progress = train(
-            network,
-            own.batches(plan),
-            device=device,
-            held_out=own.held_out,
-            max_seconds=self.max_seconds,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            tell_after=TOLD,
-            tell=_shown(plan) if self.verbose else lambda _: None,
+        course = tuning.course_of(
+            *(self, plan, checkpoint, own.held_out),
+            scored=lambda record: f"{_mean(record):.2f} dB",
+            learned=lambda loss: f"{-20 * math.log10(loss):.2f} dB",
         )
+        progress = train(network, own.batches(plan), device=device, **course)
         self.history_, self._told = progress.history, None
-        self.provenance_ = _provenance(plan, progress, own, device) | {
-            "start": self.start,
-            "self_supervised": self.self_supervised,
-            "source": _source(X),
-        }
+        self.provenance_ = tuning.provenance_of(self, plan, progress, own, device)
+        self.provenance_ |= {"self_supervised": self.self_supervised, "source": tuning.source_of(X)}
         self.notes_ = telling.sentences()
         if progress.history and (harm := _harm(progress.history, own.held_out_records)):
             network.load_state_dict(first)
@@ -282,11 +268,6 @@ class Restorer(BaseEstimator):
         network = RestoringNetwork(**shipped.shape())
         network.load_state_dict(shipped.state_dict())
         return network
-
-    def _training_precision(self, device_type: str) -> str:
-        if self.precision != "auto":
-            return self.precision
-        return "bfloat16" if training.has_fast_bfloat16(device_type) else "float32"
 
     # ------------------------------------------------------------------ use
 
@@ -763,20 +744,6 @@ def _as_onnx(network: RestoringNetwork) -> bytes:
 # ------------------------------------------------------------------ of a fit
 
 
-def _shown(plan: Plan) -> Callable[[Progress], None]:
-    """Return what shows how far a run is, on the standard error stream."""
-
-    def show(progress: Progress) -> None:
-        line = f"step {progress.step:,} of {plan.steps:,}, {progress.seconds:.0f} s"
-        if progress.history and progress.history[-1]["step"] == progress.step:
-            line += f": held-out pictures at {_mean(progress.history[-1]):.2f} dB"
-        elif progress.loss is not None:
-            line += f": patches at {-20 * math.log10(progress.loss):.2f} dB"
-        print(line, file=sys.stderr, flush=True)
-
-    return show
-
-
 def _mean(record: dict[str, Any]) -> float:
     """Return the mean PSNR over all kinds of damage, in dB; undamaged pictures are no such kind."""
     return float(np.mean([value for name, value in record.items() if name not in ("step", "seconds", "clean")]))
@@ -786,30 +753,6 @@ def _harm(history: list[dict[str, Any]], pictures: int) -> str:
     """Return what is said where held-out pictures are restored worse than by the weights of the start."""
     before, after = _mean(history[0]), _mean(history[-1])
     return checks.fine_tuning_did_harm(before, after, pictures) if after < before else ""
-
-
-def _source(X: Any) -> str:
-    """Return what pictures are called."""
-    return os.fspath(X) if isinstance(X, str | os.PathLike) else getattr(X, "source", "X")
-
-
-def _provenance(plan: Plan, progress: Progress, own: Own | OwnNoisy, device: torch.device) -> dict[str, Any]:
-    return {
-        "isthmus": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "seed": plan.seed,
-        "device": str(device),
-        "precision": plan.precision,
-        "threads": torch.get_num_threads(),
-        "records": own.records,
-        "held_out_records": own.held_out_records,
-        "data": plan.data,
-        "begun_with": plan.begun_with,
-        "steps": progress.step,
-        "minutes": round(progress.seconds / 60, 1),
-    }
 
 
 class _Network(TypedDict):

@@ -1,20 +1,12 @@
-"""How a restorer learns: damaged patches of clean pictures in, the clean ones out.
-
-What step number k gets depends on the seed and k alone. So a run that was stopped and goes on sees what one that was
-not sees, on a processor as on a GPU.
-"""
+"""How a restorer learns, step by step: damaged patches of clean pictures in, the clean ones out."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -22,22 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from isthmus import documents
-from isthmus.errors import TrainingError
 from isthmus.networks.degradations import MARGIN, damage
 from isthmus.networks.restoring import RestoringNetwork, fill, planes
-from isthmus.training import checkpoints, distributed
-from isthmus.training.optimizers import Muon, load_state_tensors, state_tensors
+from isthmus.training import distributed, steps
+from isthmus.training.optimizers import Muon
 from isthmus.training.precision import autocast
+from isthmus.training.steps import Batches, Course, Progress
 
 __all__ = [
-    "Batches",
     "HeldOut",
     "Patches",
     "Photographs",
     "Plan",
-    "Progress",
-    "Scoring",
     "cut",
     "digest_of",
     "luma",
@@ -55,67 +43,16 @@ Number = TypeVar("Number", bound=np.generic)
 GREY = 0.45  # share of grey patches where there are pictures in colour
 SIZES = 4  # at which a picture is shown, each smaller than the last by the root of 2
 CROP = 256  # pixels a side of what is scored of a held-out picture
-AHEAD = 3  # batches that are made while the network is busy
-TOLD, KEPT = 200, 120.0  # steps after which a line is told, and seconds after which a checkpoint is written
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run is: two runs of one plan make the same network, bit for bit with one thread on a processor.
+class Plan(steps.Plan):
+    """What a run is, of patches whose sides are 8 more than a multiple of 24."""
 
-    Parameters
-    ----------
-    steps : int
-        Of the optimiser, all runs together; the rate falls to nothing meanwhile.
-    data : str
-        Digest of what is learned from.
-    begun_with : str
-        Digest of the weights at the start.
-    batch_size : int, default=10
-        Patches a step.
-    patch : int, default=104
-        Pixels a side: 8 more than a multiple of 24.
-    rate : float, default=0.01
-        Of Muon, at the start.
-    warm : int, default=200
-        Steps in which the rate rises to it.
-    precision : {"bfloat16", "float32"}, default="bfloat16"
-        Of convolutions.
-    seed : int, default=0
-        Of everything random.
-    """
-
-    steps: int
-    data: str
-    begun_with: str
     batch_size: int = 10
     patch: int = 104
     rate: float = 0.01
     warm: int = 200
-    precision: str = "bfloat16"
-    seed: int = 0
-
-
-@dataclass
-class Progress:
-    """Where a run is.
-
-    Parameters
-    ----------
-    step : int
-        Steps that are done.
-    seconds : float
-        Wall time that they took, all runs together.
-    loss : float, optional
-        Moving mean of the loss.
-    history : list of dict
-        What was measured: ``step``, ``seconds`` and PSNR in dB by kind of damage.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    loss: float | None = None
-    history: list[dict[str, int | float]] = field(default_factory=list)
 
 
 def new_network(seed: int, **shape: Any) -> RestoringNetwork:
@@ -176,15 +113,6 @@ def digest_of(parts: Iterable[bytes | NDArray[Any]]) -> str:
     for part in parts:
         digest.update(part if isinstance(part, bytes) else f"{part.shape}".encode() + part.tobytes())
     return digest.hexdigest()
-
-
-class Batches(Protocol):
-    """What is learned from, step by step."""
-
-    plan: Plan
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return what the network reads, (b, 6, h, w), and what it is to return, (b, 3, h, w)."""
 
 
 class Patches:
@@ -266,98 +194,26 @@ def loss_of(restored: Tensor, clean: Tensor) -> Tensor:
     return (restored - clean).square().mean((1, 2, 3)).add((0.25 / 255) ** 2).sqrt().mean()
 
 
-def train(
-    network: RestoringNetwork,
-    patches: Batches,
-    *,
-    device: torch.device,
-    held_out: Scoring | None = None,
-    every: int | None = None,
-    max_seconds: float | None = None,
-    checkpoint: Path | None = None,
-    keep_after: float = KEPT,
-    tell_after: int = TOLD,
-    tell: Callable[[Progress], None] = lambda progress: None,
-) -> Progress:
-    """Train a network in place, for the steps of a plan.
-
-    Parameters
-    ----------
-    network : RestoringNetwork
-    patches : Batches
-        What it learns from, by plan.
-    device : device
-    held_out : Scoring, optional
-        Pictures that are scored before the first step, after the last, and in between.
-    every : int, optional
-        Steps after which to score them, too.
-    max_seconds : float, optional
-        Wall time after which to stop; the rate falls accordingly.
-    checkpoint : path, optional
-        A file to keep the state in; where it is there already, the run goes on from it.
-    keep_after : float, default=120
-        Seconds after which to write it again.
-    tell_after : int, default=200
-        Steps after which to tell how far the run is.
-    tell : callable, optional
-        Called with the progress after so many steps, and when pictures were scored.
-
-    Returns
-    -------
-    Progress
-
-    Raises
-    ------
-    ParameterError
-        The checkpoint is of another plan or network.
-    TrainingError
-        The loss is no number any more.
-    """
-    plan = patches.plan
+def train(network: RestoringNetwork, patches: Batches, *, device: torch.device, **course: Unpack[Course]) -> Progress:
+    """Train a network in place; parameters and errors are those of :func:`isthmus.training.steps.run`."""
     network = network.train().requires_grad_(True).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     distributed.agree(network)
-    optimizer = Muon(list(network.parameters()), plan.rate)
-    progress = _begun(checkpoint, plan, network, optimizer)
-    began, spent = time.perf_counter(), progress.seconds
-    saved, loss = began, None if progress.loss is None else torch.tensor(progress.loss, device=device)
-    _score(progress, held_out, network, tell, only_if=progress.step == 0)
-    for step, (x, clean) in enumerate(_ahead(patches, progress.step), progress.step):
-        left = 1 - step / plan.steps
-        if max_seconds is not None:
-            left = distributed.first_says(min(left, 1 - progress.seconds / max_seconds))
-            if left <= 0:
-                break
-        now = _slopes(network, x, clean, device, plan.precision)
-        optimizer.step(min(1, (step + 1) / max(1, plan.warm)) * left)
-        network.zero_grad()
-        loss = now.detach() if loss is None else loss.lerp(now.detach(), 0.01)
-        progress.step, progress.seconds = step + 1, spent + time.perf_counter() - began
-        if progress.step % tell_after == 0:
-            progress.loss = _finite(loss, progress.step)
-            tell(progress)
-        if every is not None and progress.step % every == 0 and progress.step < plan.steps:
-            _score(progress, held_out, network, tell)
-        if checkpoint is not None and distributed.is_first() and time.perf_counter() - saved > keep_after:
-            progress.loss, saved = _finite(loss, progress.step), time.perf_counter()
-            _keep(checkpoint, plan, progress, network, optimizer)
-    if loss is not None:
-        progress.loss = _finite(loss, progress.step)
-    _score(
-        progress, held_out, network, tell, only_if=not progress.history or progress.history[-1]["step"] < progress.step
-    )
-    if checkpoint is not None and distributed.is_first():
-        _keep(checkpoint, plan, progress, network, optimizer)
-    return progress
+
+    def backward(_: int, batch: Sequence[Tensor]) -> Tensor:
+        return _slopes(network, batch, device, patches.plan.precision)
+
+    optimizers = [Muon(list(network.parameters()), patches.plan.rate)]
+    return steps.run("Restorer", network, patches, optimizers, backward, **course)
 
 
-def _slopes(network: RestoringNetwork, x: Tensor, clean: Tensor, device: torch.device, precision: str) -> Tensor:
+def _slopes(network: RestoringNetwork, batch: Sequence[Tensor], device: torch.device, precision: str) -> Tensor:
     """Return the loss on a batch, and leave its gradient in the network: of ranks, each takes its share of the batch.
 
     One that has nothing of it goes along with a picture that does not count.
     """
     share = distributed.share()
-    mine = len(x[share]) / len(x)
-    x, clean = (each[share] if mine else each[:1] for each in (x, clean))
+    mine = len(batch[0][share]) / len(batch[0])
+    x, clean = (each[share] if mine else each[:1] for each in batch)
     with autocast(device.type, precision):
         restored = network(x.to(device, memory_format=torch.channels_last))
     loss = mine * loss_of(restored.float(), clean.to(device))
@@ -369,63 +225,7 @@ def _slopes(network: RestoringNetwork, x: Tensor, clean: Tensor, device: torch.d
     return found[0]  # type: ignore[return-value]
 
 
-def _finite(loss: Tensor, step: int) -> float:
-    if not math.isfinite(found := loss.item()):
-        raise TrainingError(f"Restorer: the loss was no number any more at step {step:,}; lower the learning rate.")
-    return found
-
-
-def _score(
-    progress: Progress,
-    held_out: Scoring | None,
-    network: RestoringNetwork,
-    tell: Callable[[Progress], None],
-    *,
-    only_if: bool = True,
-) -> None:
-    """Score held-out pictures, and put it into the history."""
-    if held_out is not None and only_if:
-        record = {"step": progress.step, "seconds": round(progress.seconds, 1), **held_out.scores(network)}
-        progress.history.append(record)
-        tell(progress)
-
-
-def _ahead(patches: Batches, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches of the steps from a first one, made while the network is busy with those before."""
-    steps = patches.plan.steps
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(patches.batch, step) for step in range(first, min(first + AHEAD, steps))]
-        for step in range(first, steps):
-            yield waiting.pop(0).result()
-            if step + AHEAD < steps:
-                waiting.append(pool.submit(patches.batch, step + AHEAD))
-
-
-def _keep(path: Path, plan: Plan, progress: Progress, network: RestoringNetwork, optimizer: Muon) -> None:
-    tensors = documents.prefixed("module", network.state_dict())
-    tensors |= documents.prefixed("optimizer", state_tensors([optimizer]))
-    checkpoints.write(path, tensors, progress, plan)
-
-
-def _begun(path: Path | None, plan: Plan, network: RestoringNetwork, optimizer: Muon) -> Progress:
-    """Return where a run goes on; take over the weights and the momentum of its checkpoint."""
-    if path is None or not path.exists():
-        return Progress()
-    tensors, progress, _ = checkpoints.read(path, plan, network)
-    network.load_state_dict(documents.under("module", tensors))
-    load_state_tensors([optimizer], documents.under("optimizer", tensors))
-    found: Progress = documents.read(Progress, progress)
-    return found
-
-
 # ------------------------------------------------------------------ held-out pictures
-
-
-class Scoring(Protocol):
-    """Pictures by which a network is judged."""
-
-    def scores(self, network: RestoringNetwork) -> dict[str, float]:
-        """Return PSNR in dB by name."""
 
 
 class HeldOut:

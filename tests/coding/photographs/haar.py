@@ -42,7 +42,15 @@ class Encoder:
     Effort makes nothing better, but tells how far it is, as an encoder does that takes minutes.
     """
 
-    def __init__(self, picture: NDArray[Any], *, bits: int, effort: int, progress: Callable[..., bool] | None) -> None:
+    def __init__(
+        self,
+        picture: NDArray[Any],
+        *,
+        bits: int,
+        effort: int,
+        progress: Callable[..., bool] | None,
+        model: object = None,
+    ) -> None:
         self._picture = picture.astype(np.float64) / ((1 << bits) - 1) * 255
         self._effort, self._progress = effort, progress
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,23 @@ from isthmus import artifact, checks, documents
 from isthmus.coding.photographs.tables import exp2
 from isthmus.errors import ArtifactError
 
-__all__ = ["CLASS", "DECODER", "LEVELS", "SHAPES", "Level", "Weights", "latents_at", "shipped", "sizes"]
+__all__ = [
+    "CLASS",
+    "CODEC",
+    "DECODER",
+    "FILE_LIMIT",
+    "LEVELS",
+    "SHAPES",
+    "Level",
+    "Weights",
+    "holds_codec",
+    "latents_at",
+    "shipped",
+    "sizes",
+]
 
 CLASS = "PhotographDecoder"  # that a file says it holds
+CODEC = "PhotographicCodec"  # that one says which holds the analysis, too
 DECODER = 1  # number of what a decoder makes of the tensors
 SHIPPED = Path(__file__).parents[1] / "photographs_1.safetensors"
 FILE_LIMIT = 1 << 24  # bytes
@@ -147,6 +161,7 @@ class Weights:
     """
 
     tensors: Mapping[str, NDArray[Any]]
+    content: ClassVar[str] = "photographs"  # what they are for
 
     def __post_init__(self) -> None:
         """Check the tensors, and let nobody change them."""
@@ -165,7 +180,7 @@ class Weights:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Weights:
-        """Return the weights of a file.
+        """Return the weights of a file: of a decoder, or of a codec of which that is a part.
 
         Raises
         ------
@@ -176,16 +191,16 @@ class Weights:
         FormatNumberError
             A later version of isthmus wrote it.
         """
-        artifact.describe(path)
+        is_codec = holds_codec(path)
         if os.path.getsize(path) > FILE_LIMIT:
             raise checks.codec_too_large(path, FILE_LIMIT)
-        document, arrays = artifact.read(path, CLASS)
+        document, arrays = artifact.read(path, CODEC if is_codec else CLASS)
         with artifact.understanding(path):
             number = documents.read(int, document.get("decoder"), "decoder")
         if number > DECODER:
             raise checks.later_codec(path, number)
         with artifact.understanding(path):
-            return cls(arrays)
+            return cls(documents.under("decoder", arrays) if is_codec else arrays)
 
     def write(
         self,
@@ -253,6 +268,11 @@ class Weights:
             up=of("up.weight"),
             up_bias=of("up_bias"),
         )
+
+
+def holds_codec(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file holds a codec of photographs; errors are those of :func:`isthmus.artifact.describe`."""
+    return bool(artifact.describe(path)["class"] == CODEC)
 
 
 @functools.cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,17 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus import artifact, checks
 from isthmus.coding.photographs import tiles
-from isthmus.coding.photographs.weights import shipped
 from isthmus.networks.photographic import UNIT, Analysis, Decoder, Latents
-from isthmus.networks.photographic_integers import from_integers
 from isthmus.tasks.compression.patient import EFFORTS, Goal, Patient, Progress
 
-__all__ = ["ANALYSIS", "CLASS", "Attempt", "Encoder"]
+__all__ = ["Attempt", "Encoder", "networks"]
 
-ANALYSIS = Path(__file__).parents[2] / "coding" / "photographs_1_analysis.safetensors"
-CLASS = "PhotographAnalysis"
 FINEST = 255  # the highest quality
 
 
@@ -55,6 +48,8 @@ class Encoder:
     effort : int, default=0
         0 takes one pass of a network; 1 to 9 learn the one picture.
     progress : callable, optional
+    model : object, optional
+        Has the ``networks``; by default those that isthmus carries.
 
     Raises
     ------
@@ -63,11 +58,18 @@ class Encoder:
     """
 
     def __init__(
-        self, picture: NDArray[Any], *, bits: int = 8, effort: int = 0, progress: Progress | None = None
+        self,
+        picture: NDArray[Any],
+        *,
+        bits: int = 8,
+        effort: int = 0,
+        progress: Progress | None = None,
+        model: Any = None,
     ) -> None:
         self.picture, self.peak = picture, (1 << bits) - 1
         self.effort, self.progress = effort, progress
         self.places = tiles.tiles_of(*picture.shape[:2])
+        self.networks = networks(model)
 
     def units(self) -> Iterator[Tensor]:
         """Yield each tile as the networks see it: (1, 3, h, w)."""
@@ -81,31 +83,26 @@ class Encoder:
         if not self.effort:
             return Attempt([whole(latents) for _, latents in self._quick(quality)], b"", quality)
         pictures, latents = zip(*self._quick(quality), strict=True)
-        patient = Patient(pictures, latents, networks()[1], quality, goal and Goal(*goal), self.progress)
+        patient = Patient(pictures, latents, self.networks[1], quality, goal and Goal(*goal), self.progress)
         learned = patient.learn(EFFORTS[self.effort])
         return Attempt([whole(each) for each in learned.latents], learned.changes, quality)
 
     @torch.no_grad()
     def _quick(self, quality: int) -> Iterator[tuple[Tensor, Latents]]:
         """Yield each tile and its latents, not rounded."""
-        analysis, decoder = networks()
+        analysis, decoder = self.networks
         at = torch.tensor([quality / FINEST])
         for x in self.units():
             yield x, analysis(x, decoder, at).latents
 
 
-@functools.cache
-def networks() -> tuple[Analysis, Decoder]:
-    """Return the analysis and the decoder that isthmus carries."""
-    weights = shipped()
-    if weights is None or not ANALYSIS.exists():
-        raise checks.weights_missing()
-    _, arrays = artifact.read(ANALYSIS, CLASS)
-    analysis = Analysis()
-    analysis.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in arrays.items()})
-    found = analysis, from_integers(weights.tensors)
-    for network in found:
-        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def networks(model: Any = None) -> tuple[Analysis, Decoder]:
+    """Return the analysis and the decoder of a model, or those that isthmus carries."""
+    if model is None:
+        from isthmus.models.photographic_codec import PhotographicCodec
+
+        model = PhotographicCodec.shipped()
+    found: tuple[Analysis, Decoder] = model.networks()
     return found
 
 

@@ -38,7 +38,16 @@ from isthmus.coding.pictures.png import SIGNATURE, Chunk, NoPixelsError, Png
 from isthmus.coding.pictures.png_picture import PngPicture
 from isthmus.data.photographs import Photo, as_photo, read_photo
 
-__all__ = ["TARGETS", "CompressedPhotograph", "Made", "Targeting", "compress_photograph", "psnr_between", "target_of"]
+__all__ = [
+    "TARGETS",
+    "CompressedPhotograph",
+    "Made",
+    "Targeting",
+    "codec_of",
+    "compress_photograph",
+    "psnr_between",
+    "target_of",
+]
 
 TARGETS = ("psnr", "bpp", "size", "quality")
 KEPT = (b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"pHYs", b"eXIf")  # chunks of a PNG file that fit any pixels
@@ -80,10 +89,10 @@ class Encodes(Protocol):
 Progress = Callable[[float, float, float], bool]
 
 
-def _encoder(picture: NDArray[Any], *, bits: int, effort: int, progress: Progress | None) -> Encodes:
+def _encoder(picture: NDArray[Any], *, bits: int, effort: int, progress: Progress | None, model: Any) -> Encodes:
     from isthmus.tasks.compression.photographs import Encoder
 
-    found: Encodes = Encoder(picture, bits=bits, effort=effort, progress=progress)
+    found: Encodes = Encoder(picture, bits=bits, effort=effort, progress=progress, model=model)
     return found
 
 
@@ -157,8 +166,9 @@ def compress_photograph(
     effort: int = 0,
     lossy: bool = False,
     threads: int = THREADS,
+    model: Any = None,
 ) -> CompressedPhotograph:
-    """Return a photograph in few bytes, near to what it was: by the codec that isthmus carries, without a model.
+    """Return a photograph in few bytes, near to what it was: by the codec that isthmus carries, or one of one's own.
 
     Exactly one of psnr, bpp, size and quality says how near, or how few.
 
@@ -181,11 +191,15 @@ def compress_photograph(
         Whether the target is kept to even where the picture takes fewer bytes without a loss, as drawings do.
     threads : int, default=2
         That may be used. No byte hangs on it.
+    model : PhotographicCodec or path, optional
+        One that was fitted to such pictures; whoever decompresses the file needs it too.
 
     Raises
     ------
     ParameterError
         There is not exactly one target, or none of its kind can be met; the nearest is named.
+    ArtifactError
+        The file of the model is damaged, or holds something else.
     DataError, DataTypeError, ShapeError
         It is no picture of such samples.
 
@@ -198,9 +212,19 @@ def compress_photograph(
     is_path = isinstance(picture, str | os.PathLike)
     photo = read_photo(picture) if is_path else as_photo(picture)
     name = os.fspath(picture) if is_path else "the photograph"
-    return Targeting(photo, name, path=picture if is_path else None, threads=threads).within(
-        *target, effort=effort, lossy=lossy
-    )
+    targeting = Targeting(photo, name, path=picture if is_path else None, threads=threads, model=codec_of(model))
+    return targeting.within(*target, effort=effort, lossy=lossy)
+
+
+def codec_of(model: Any) -> Any:
+    """Return a codec of photographs as it is, or that of a file; ParameterError for anything else but None."""
+    if isinstance(model, str | os.PathLike):
+        from isthmus.models.photographic_codec import PhotographicCodec
+
+        return PhotographicCodec.load(model)
+    if model is not None and not (hasattr(model, "networks") and hasattr(model, "fitted")):
+        raise checks.no_codec_of_photographs(model)
+    return model
 
 
 def target_of(given: Mapping[str, Any]) -> tuple[str, float]:
@@ -237,6 +261,8 @@ class Targeting:
         That may be used.
     progress : callable, optional
         Is told how far an encoder is that takes minutes, and says whether it goes on.
+    model : PhotographicCodec, optional
+        By default the one that isthmus carries.
     """
 
     def __init__(
@@ -247,9 +273,10 @@ class Targeting:
         path: str | os.PathLike[str] | None = None,
         threads: int = THREADS,
         progress: Progress | None = None,
+        model: Any = None,
     ) -> None:
         self.photo, self._name, self._path, self._threads = photo, name, path, threads
-        self._progress = progress
+        self._progress, self._model = progress, model
         self.height, self.width = photo.pixels.shape[:2]
         self.pixels = self.height * self.width
         self.notes = [*photo.notes]
@@ -339,7 +366,7 @@ class Targeting:
 
     def attempt(self, quality: int, attempt: Attempt) -> Made:
         """Return the photograph of what an encoder made of it at a quality."""
-        known = carried_weights()
+        known = carried_weights() if self._model is None else self._model.fitted()
         weights = changed(known, attempt.changes)
         channels, alpha = self.photo.pixels.shape[2], self._alpha
         plan = Plan(
@@ -374,7 +401,7 @@ class Targeting:
 
     def encoder(self, effort: int) -> Encodes:
         """Return an encoder of the colours."""
-        return _encoder(self._shown, bits=self.photo.bits, effort=effort, progress=self._told)
+        return _encoder(self._shown, bits=self.photo.bits, effort=effort, progress=self._told, model=self._model)
 
     def _told(self, *done: float) -> bool:
         """Tell how far an encoder is, and return whether it goes on."""
