@@ -29,6 +29,7 @@ from typing import Any
 import harness
 import numpy as np
 
+from isthmus.coding.photographs import weights
 from isthmus.coding.prior import SHIPPED, Prior
 from isthmus.errors import IsthmusError
 
@@ -43,7 +44,7 @@ PACKAGES = (
 CODING = harness.SOURCE / "isthmus" / "coding"
 MODULES = ("_native", "_photographs", "_values")
 EXACT = "-ffp-contract=off"  # as setup.py has it
-PRIOR = "prior.npz"
+CARRIED = ("prior.npz", "photographs.npz")  # what the package carries as safetensors files, which are not read there
 WRITTEN = " written there decodes here"
 CHILD = (
     f"WRITTEN = {WRITTEN!r}"
@@ -52,10 +53,12 @@ import functools, hashlib, importlib, json, sys
 import numpy as np
 from isthmus.coding import coder as coders, reference, values
 from isthmus.coding.photographs import decoder as photographs
+from isthmus.coding.photographs.weights import Weights
 from isthmus.coding.prior import Prior
 from isthmus.errors import IsthmusError
-kept = Prior(dict(np.load(sys.argv[1])))
-Prior.read = classmethod(lambda cls, path: kept)  # safetensors is not there
+for kind, path in zip((Prior, Weights), sys.argv[1:], strict=True):
+    kept = kind(dict(np.load(path)))
+    kind.read = classmethod(lambda cls, path, kept=kept: kept)  # safetensors is not there
 from tests.coding import golden_files as golden
 found = {"byte order": sys.byteorder, "compiled": coders.is_compiled()}
 found["compiled, with a prior"] = coders._native_with_prior() is not None  # else the norm would stand in for it
@@ -94,8 +97,10 @@ def main() -> int:
     options = harness.parser(__doc__).parse_args()
     report = harness.Report("other_machines", {}, harness.versions("numpy"))
     with tempfile.TemporaryDirectory() as name:
-        np.savez(Path(name) / PRIOR, **Prior.read(SHIPPED).tensors)
-        here = run([sys.executable], [harness.SOURCE, harness.HERE.parent], Path(name) / PRIOR)
+        for path, kept in zip(CARRIED, (Prior.read(SHIPPED), weights.shipped()), strict=True):
+            assert kept is not None
+            np.savez(Path(name) / path, **kept.tensors)
+        here = run([sys.executable], [harness.SOURCE, harness.HERE.parent], Path(name))
         found = {"this machine": here}
         for architecture, machine in MACHINES.items():
             found[machine] = emulated(Path(name) / architecture, architecture, machine)
@@ -151,14 +156,19 @@ def emulated(folder: Path, architecture: str, machine: str) -> dict[str, Any]:
     return run(
         command,
         [source, harness.HERE.parent, root / "usr" / "lib" / "python3" / "dist-packages"],
-        folder.parent / PRIOR,
+        folder.parent,
     )
 
 
-def run(python: list[str], paths: list[Path], prior: Path) -> dict[str, Any]:
-    """Run the child with a Python that finds its modules in some folders."""
+def run(python: list[str], paths: list[Path], carried: Path) -> dict[str, Any]:
+    """Run the child with a Python that finds its modules in some folders, and in another what the package carries."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([*python, "-c", CHILD, str(prior)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*python, "-c", CHILD, *(str(carried / name) for name in CARRIED)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)
