@@ -194,18 +194,15 @@ def main() -> int:
     if options.child:
         harness.emit(**areas(options.child, options.seed, choosing=options.validation))
         return 0
-    found: dict[str, Any] = {}
+    name_of_file = "outlier_tables" + ("_validation" if options.validation else "")
+    settings = {"seeds": options.seed, "rows": ROWS, "test": TEST}
+    found: dict[str, Any] = harness.earlier(options.out, name_of_file, settings)
     for name in options.detector:
         arguments = [__file__, "--child", name, "--seed", *map(str, options.seed)]
         arguments += ["--validation"] if options.validation else []
         found[name] = harness.child(sys.executable if name == OWN else options.peer_python, arguments)
         print(name, found[name].get("failed", "done"), flush=True)
-    report = harness.Report(
-        "outlier_tables" + ("_validation" if options.validation else ""),
-        {"seeds": options.seed, "rows": ROWS, "test": TEST},
-        harness.isthmus_versions(),
-    )
-    report.measurements = found
+    report = harness.Report(name_of_file, settings, harness.isthmus_versions(), measurements=found)
     done = {name: one for name, one in found.items() if "failed" not in one}
     means = {name: float(np.mean([np.mean(table["auc"]) for table in one.values()])) for name, one in done.items()}
     tables = list(next(iter(done.values()))) if done else []
@@ -223,7 +220,9 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     made = harness.parser(__doc__, peers=True)
-    made.add_argument("--detector", nargs="+", choices=(OWN, *PEERS), default=[OWN, *PEERS])
+    made.add_argument(
+        "--detector", nargs="+", choices=(OWN, *PEERS), default=[OWN, *PEERS], help="adds to earlier results"
+    )
     made.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     made.add_argument("--validation", action="store_true", help="rank the tables that choices are made on instead")
     made.add_argument("--child", help=argparse.SUPPRESS)

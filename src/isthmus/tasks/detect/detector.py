@@ -29,7 +29,7 @@ from isthmus.data import Data
 from isthmus.density import CodeDensity
 from isthmus.encoded import Encoded
 from isthmus.preprocessing import Features
-from isthmus.tasks.detect.reasons import Reason, from_repairs, from_residuals
+from isthmus.tasks.detect.reasons import Crossed, Reason, from_repairs, from_residuals
 from isthmus.tasks.detect.scores import (
     SCORERS,
     Residuals,
@@ -375,20 +375,20 @@ class Detector(OutlierMixin, TaskEstimator):
     def _score(self, data: Data) -> Float64:
         return np.concatenate([self._score_of(records) for records in self.coder_.encoded_blocks(data)])
 
-    def _score_of(self, records: Encoded) -> Float64:
-        """Return minus the anomaly score of encoded records, (n,)."""
+    def _score_of(self, records: Encoded, crossed: Crossed | None = None) -> Float64:
+        """Return minus the anomaly score of encoded records, (n,), whose codes and reconstructions may be known."""
         if self.method_ == "combined":
-            return -combined(self.score_distributions_, self._anomaly_scores(records))
+            return -combined(self.score_distributions_, self._anomaly_scores(records, crossed))
         if self.method_ == "distance":
             return 2 * self.density_.log_prob(self.coder_.codes_of(records))
         if self.method_ == "likelihood":
             return self.coder_.log_probs(records)
-        back = self.coder_.crossed(records)[1]
+        _, back = crossed or self.coder_.crossed(records)
         return -self.residuals_.anomaly_score(self.features_, records.scaled, back.snapped().scaled)
 
-    def _anomaly_scores(self, records: Encoded) -> dict[str, Float64]:
+    def _anomaly_scores(self, records: Encoded, crossed: Crossed | None = None) -> dict[str, Float64]:
         """Return each anomaly score of encoded records that is combined, (n,) each."""
-        codes, back = self.coder_.crossed(records)
+        codes, back = crossed or self.coder_.crossed(records)
         x = records.scaled
         scores = {
             "reconstruction": self.residuals_.anomaly_score(self.features_, x, back.snapped().scaled),

@@ -25,7 +25,7 @@ from isthmus.preprocessing import Features
 from isthmus.tasks.detect.scores import Residuals
 from isthmus.tasks.restore import refine
 
-__all__ = ["Reason", "from_repairs", "from_residuals"]
+__all__ = ["Crossed", "Reason", "from_repairs", "from_residuals"]
 
 ROUNDS = 3  # in which one feature is filled in: of a row of which all else is known, more change nothing
 CANDIDATES = 5  # features that a replacement is tried for, at least
@@ -36,6 +36,7 @@ MAX_CATEGORIES = 20  # values of a column up to which each of them is tried in a
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Crossed = tuple[Any, Encoded]  # codes and reconstructions
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def from_repairs(
     model: Any,
     features: Features,
     residuals: Residuals,
-    score: Callable[[Encoded], Float64],
+    score: Callable[..., Float64],
     records: Encoded,
     k: int,
 ) -> list[list[Reason]]:
@@ -90,16 +91,16 @@ def from_repairs(
     residuals : Residuals
         By which candidates are chosen.
     score : callable
-        Of encoded rows, higher for more normal ones.
+        Of encoded rows, and of their codes and reconstructions where these are known; higher for more normal ones.
     records : Encoded
     k : int
     """
-    x, r = records.scaled, model.crossed(records)[1].snapped().scaled
-    parts = features.totals(residuals.parts(features, x, r))
+    crossed = model.crossed(records)
+    parts = features.totals(residuals.parts(features, records.scaled, crossed[1].snapped().scaled))
     candidates = np.argsort(-parts, axis=1, kind="stable")[:, : max(k, CANDIDATES)]
     n, most = candidates.shape
     gains, expected = np.empty(n * most), np.empty(n * most, object)
-    before, rows, which = score(records), np.repeat(np.arange(n), most), candidates.ravel()
+    before, rows, which = score(records, crossed), np.repeat(np.arange(n), most), candidates.ravel()
     is_category = np.array([_tried(features, feature) for feature in range(len(features))])[which]
     for some, replaced in (
         (np.flatnonzero(is_category), _best_categories),
