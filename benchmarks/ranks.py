@@ -349,6 +349,10 @@ class SharedNoise:
         places = torch.searchsorted(below.contiguous(), torch.tensor(found))
         return places.clamp_max(chances.shape[-1] - 1)
 
+    def dropout(self, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        """Stand in for ``torch.nn.functional.dropout``."""
+        return x * (self.rand(x.shape) >= p).to(x.dtype) / (1 - p) if training and p > 0 else x
+
     def __enter__(self) -> SharedNoise:
         import torch
 
@@ -361,6 +365,7 @@ class SharedNoise:
             with contextlib.ExitStack() as stack:
                 for name in ("rand", "randn", "randint", "multinomial"):
                     stack.enter_context(mock.patch.object(torch, name, getattr(self, name)))
+                stack.enter_context(mock.patch.object(torch.nn.functional, "dropout", self.dropout))
                 like = lambda x, **_: self.randn(x.shape, dtype=x.dtype)  # noqa: E731
                 stack.enter_context(mock.patch.object(torch, "randn_like", like))
                 filled = lambda x, *_, **__: x.copy_(self.randn(x.shape, dtype=x.dtype))  # noqa: E731

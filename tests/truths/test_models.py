@@ -91,6 +91,17 @@ def test_polar_factor_moves_every_direction_at_nearly_one_speed():
     assert (speeds - speeds.diagonal().diag()).abs().max() < 1e-3  # the directions themselves are kept
 
 
+@pytest.mark.parametrize("records", [5, 35, 200])
+def test_polar_factor_is_exact_where_one_direction_is_by_far_the_longest(records):
+    """Of records that have much in common, as behind a rectifier, the gradient is nearly of rank one."""
+    rng = torch.Generator().manual_seed(records)
+    inputs = torch.relu(1 + torch.randn(records, 2048, generator=rng, dtype=torch.float64))
+    gradient = (torch.randn(64, records, generator=rng, dtype=torch.float64) @ inputs)[None]
+    rounded = (gradient * torch.logspace(-2, 0, 64, dtype=torch.float64)[:, None]).float()
+    apart = polar_factor(rounded).double() - polar_factor(rounded.double())
+    assert torch.linalg.matrix_norm(apart, 2).item() < 2e-4
+
+
 @pytest.mark.parametrize("shape", [(300, 400), (400, 300), (257, 260)])
 def test_muon_moves_each_block_of_rows_of_a_large_matrix_by_its_own_polar_factor(shape):
     rng = torch.Generator().manual_seed(0)
