@@ -170,7 +170,8 @@ def main() -> int:
     made.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds without a sign of a rank")
     made.add_argument("--worlds", type=int, nargs="+", default=list(WORLDS), help="numbers of ranks")
     options = made.parse_args()
-    report = harness.Report("lost_ranks", {"timeout": options.timeout, "step": STEP}, harness.isthmus_versions())
+    some = "" if options.worlds == list(WORLDS) else "_of_" + "_and_".join(map(str, options.worlds))
+    report = harness.Report(f"lost_ranks{some}", {"timeout": options.timeout, "step": STEP}, harness.isthmus_versions())
     table = []
     for world in options.worlds:
         whole = run(world, "nothing", 0, timeout=options.timeout)

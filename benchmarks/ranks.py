@@ -5,9 +5,14 @@ batches that the ranks can and cannot divide evenly, with few labels, with norma
 streamed and grouped records:
 
 between ranks   the largest difference of a weight or buffer, at the end of each epoch and of the fit: must be 0
-against one     the same after 50 steps of sgd and AdamW in 2 processes and in 1, in float32 and float64. Every draw of
-                noise is replaced by its middle, since ranks draw noise of their own. In float64, `Tensor.float` is
-                `Tensor.double` meanwhile, and what comes from NumPy or is made anew is of float64.
+against one     the same after 50 steps of sgd and AdamW in 2 processes and in 1, in float32 and float64, and the
+                losses of each epoch on the way. Ranks draw noise of their own, so meanwhile every draw for a record is
+                a function of its place in the batch and of the number of the draw, and other draws are their middle.
+                Of streamed records, one process takes the batches that two have together. In float64, `Tensor.float`
+                is `Tensor.double`, and what comes from NumPy or is made anew is of float64.
+alone           where that is beyond the bound in float32: how far one process ends from itself when every number of
+                its gradients is moved by less than a unit in its last place, the largest of some times. What goes
+                farther than that by being shared is a fault; what does not is how training magnifies rounding.
 quality         of a VAE, a GAN and a ladder network with 2 processes and with 1, over 5 seeds (`--quality`)
 
 It times nothing.
@@ -23,7 +28,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,6 +40,8 @@ SIZES = {"even": (96, 32), "odd": (105, 35)}  # records, and records in a batch:
 STEPS = 50
 EPOCHS = 4.0  # between ranks, with noise
 BOUNDS = {"float64": 1e-9, "float32": 1e-4}
+NUDGES = range(5)  # times that a process is compared with itself
+ALIKE = 3.0  # times as far: differences that grow out of rounding are of one size, and no two are equal
 OPTIMIZERS = ("sgd", "adamw")
 CLASSES, LABELLED = 3, 7
 WORLDS = (2, 3)
@@ -166,7 +173,9 @@ def imputed(n: int, settings: Settings) -> list[Any]:
     fit = DenoisingAutoencoder.fit
 
     def noted(self: Any, *given: Any, **named: Any) -> Any:
-        self.set_params(max_epochs=settings["max_epochs"])
+        self.set_params(
+            **{name: settings[name] for name in ("max_epochs", "precision", "optimizer") if name in settings}
+        )
         trained.append(fit(self, *given, **named))
         return trained[-1]
 
@@ -266,50 +275,151 @@ CASES: dict[str, Case] = {
     "Restorer": restorer,
     "feature network": features,
 }
-# Not compared with one process: streamed records are shared by stretches, so batches are others; trials of a search;
-# and a game in which, without noise, all fakes are alike, so that normalisation divides rounding by rounding.
-ONE = [name for name in CASES if name not in ("Autoencoder, streamed", "Tuner", "GAN, hinge, batch norm")]
 
 
 # ------------------------------------------------------------------ in one process
 
 
+class SharedNoise:
+    """Draws that do not depend on who draws them; a context, in which models are fitted.
+
+    What is drawn for the records of a batch is a function of each record's place in the batch of all ranks, and of the
+    number of the draw since the training began. What is not drawn record by record is the middle of its law.
+
+    Parameters
+    ----------
+    rank, world : int
+        Which process this is: it has every so many-th record of a batch.
+
+    Attributes
+    ----------
+    losses : list of float
+        Of each epoch of each training.
+    """
+
+    def __init__(self, rank: int, world: int) -> None:
+        self.rank, self.world = rank, world
+        self.records: int | None = None  # of a batch, that this process has
+        self.drawn = 0
+        self.losses: list[float] = []
+
+    def uniform(self, sides: Sequence[int]) -> np.ndarray | None:
+        """Return numbers below 1 for each record of this process; None where no axis is that of records."""
+        if self.records is None or self.records not in sides:
+            return None
+        axis = list(sides).index(self.records)
+        others = [side for i, side in enumerate(sides) if i != axis]
+        self.drawn += 1
+        numbers = np.random.default_rng(self.drawn).random((self.world * self.records, *others))
+        own = numbers[self.rank :: self.world] if self.world > 1 else numbers
+        return np.moveaxis(own, 0, axis)
+
+    def rand(self, *shape: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Any:
+        """Stand in for ``torch.rand``."""
+        import torch
+
+        sides = tuple(shape[0]) if shape and not isinstance(shape[0], int) else shape
+        found = self.uniform(sides)
+        return torch.full(sides, 0.5, dtype=dtype) if found is None else torch.tensor(found, dtype=dtype or _default())
+
+    def randn(self, *shape: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Any:
+        """Stand in for ``torch.randn``."""
+        import torch
+
+        return torch.special.ndtri(self.rand(*shape, dtype=dtype).double()).to(dtype or _default())
+
+    def randint(self, *given: Any, generator: Any = None, device: Any = None) -> Any:
+        """Stand in for ``torch.randint``."""
+        import torch
+
+        found = self.uniform(given[-1])
+        if found is None:
+            return torch.zeros(given[-1], dtype=torch.long)
+        low, high = (0, *given[:-1])[-2:]
+        return torch.tensor(low + np.floor(found * (high - low)), dtype=torch.long)
+
+    def multinomial(self, chances: Any, count: int, replacement: bool = False, *, generator: Any = None) -> Any:
+        """Stand in for ``torch.multinomial`` with replacement."""
+        import torch
+
+        found = self.uniform((*chances.shape[:-1], count))
+        if found is None:
+            return torch.zeros((*chances.shape[:-1], count), dtype=torch.long)
+        below = chances.double().cumsum(-1) / chances.double().sum(-1, keepdim=True)
+        places = torch.searchsorted(below.contiguous(), torch.tensor(found))
+        return places.clamp_max(chances.shape[-1] - 1)
+
+    def __enter__(self) -> SharedNoise:
+        import torch
+
+        from isthmus.training import Engine, StreamedBatches
+
+        run, terms, epoch = Engine.run, Engine._terms, StreamedBatches.epoch
+
+        def run_with(engine: Any) -> Any:
+            self.drawn = 0
+            with contextlib.ExitStack() as stack:
+                for name in ("rand", "randn", "randint", "multinomial"):
+                    stack.enter_context(mock.patch.object(torch, name, getattr(self, name)))
+                like = lambda x, **_: self.randn(x.shape, dtype=x.dtype)  # noqa: E731
+                stack.enter_context(mock.patch.object(torch, "randn_like", like))
+                filled = lambda x, *_, **__: x.copy_(self.randn(x.shape, dtype=x.dtype))  # noqa: E731
+                stack.enter_context(mock.patch.object(torch.Tensor, "normal_", filled))
+                found = run(engine)
+            self.losses += [record["train_loss"] for record in found.history]
+            return found
+
+        def terms_with(engine: Any, player: Any, batch: Any, *others: Any) -> Any:
+            self.records = len(batch[1])
+            try:
+                return terms(engine, player, batch, *others)
+            finally:
+                self.records = None
+
+        def epoch_of_two(batches: Any, size: int, generator: Any, share: slice = slice(None)) -> Iterator[Any]:
+            if share.step is not None:
+                return epoch(batches, size, generator, share)
+            shares = [epoch(batches, size, generator.clone_state(), slice(i, None, 2)) for i in range(2)]
+            return ((torch.cat([a, b]), torch.cat([i, j])) for (a, i), (b, j) in zip(*shares, strict=True))
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.object(Engine, "run", run_with))
+            stack.enter_context(mock.patch.object(Engine, "_terms", terms_with))
+            stack.enter_context(mock.patch.object(StreamedBatches, "epoch", epoch_of_two))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def _default() -> Any:
+    import torch
+
+    return torch.get_default_dtype()
+
+
 @contextlib.contextmanager
-def noise_free() -> Iterator[None]:
-    """Replace every draw of noise in training by its middle; orders of records stay."""
+def nudged(seed: int | None) -> Iterator[None]:
+    """Move every number of every gradient by less than a unit in its last place; not of None."""
     import torch
 
     from isthmus.training import Engine
 
-    def shaped(value: float) -> Callable[..., Any]:
-        def draw(*shape: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Any:
-            sides = shape[0] if shape and not isinstance(shape[0], int) else shape
-            return torch.full(tuple(sides), value, dtype=dtype, device=device)
+    if seed is None:
+        yield
+        return
+    move, rng = Engine._move, np.random.default_rng(seed)
 
-        return draw
+    def beside(self: Any, player: Any, gradients: Any, factor: float) -> None:
+        one = torch.finfo(torch.float32).eps
+        moved = [
+            None if each is None else each * torch.tensor(1 + one * rng.uniform(-1, 1, each.shape)).to(each.dtype)
+            for each in gradients
+        ]
+        move(self, player, moved, factor)
 
-    def whole(*given: Any, generator: Any = None, device: Any = None) -> Any:
-        return torch.zeros(given[-1], dtype=torch.long, device=device)
-
-    def several(chances: Any, count: int, replacement: bool = False, *, generator: Any = None) -> Any:
-        return torch.zeros((*chances.shape[:-1], count), dtype=torch.long)
-
-    run = Engine.run
-
-    def without(self: Any) -> Any:
-        with contextlib.ExitStack() as stack:
-            for name, draw in {
-                "randn": shaped(0.0),
-                "rand": shaped(0.5),
-                "randint": whole,
-                "multinomial": several,
-            }.items():
-                stack.enter_context(mock.patch.object(torch, name, draw))
-            stack.enter_context(mock.patch.object(torch, "randn_like", torch.zeros_like))
-            stack.enter_context(mock.patch.object(torch.Tensor, "normal_", lambda self, *_, **__: self.zero_()))
-            return run(self)
-
-    with mock.patch.object(Engine, "run", without):
+    with mock.patch.object(Engine, "_move", beside):
         yield
 
 
@@ -353,7 +463,7 @@ def settled(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     AdamW makes steps of full length of rounding, too, so the others are chance in one process already: biases that a
     normalisation over the batch takes out again, that of the code before a linear layer among them, with the running
     mean that follows them; and queries and keys of a prior of one token, which sees nothing but itself. Biases of
-    networks with such a normalisation are left out but for its own.
+    networks with such a normalisation are left out but for its own. What they do is in the losses, which are compared.
     """
     norms = {name.removesuffix(".running_mean") for name in found if name.endswith(".running_mean")}
 
@@ -423,8 +533,9 @@ def work(rank: int, world: int, store: str, folder: Path, names: list[str]) -> N
                 apart.append(between_ranks(list(tensors_of(modules).values())))
                 if rank == 0:
                     kept.write_text(json.dumps(max(apart)))
-            if world <= 2 and name in ONE:
-                _without_noise(name, size, n, rank, world, folder)
+            if world <= 2:
+                for precision, optimizer in itertools.product(BOUNDS, OPTIMIZERS):
+                    _compared(name, size, precision, optimizer, rank, world, folder)
         if rank == 0:
             print(f"{world}: {name}", file=sys.stderr, flush=True)
     if world > 1:
@@ -432,23 +543,43 @@ def work(rank: int, world: int, store: str, folder: Path, names: list[str]) -> N
         dist.destroy_process_group()
 
 
-def _without_noise(name: str, size: str, n: int, rank: int, world: int, folder: Path) -> None:
-    for precision in BOUNDS:
-        for optimizer in OPTIMIZERS:
-            kept = folder / f"{name}|{size}|{precision}|{optimizer}|{world}.npz"
-            if kept.exists():
-                continue
-            with noise_free(), in_precision(precision):
-                modules = CASES[name](n, settings_of(size, optimizer, STEPS / 3))
-            if rank == 0:
-                np.savez(kept, **{key: tensor.double().numpy() for key, tensor in tensors_of(modules).items()})
+def nudge(name: str, folder: Path) -> None:
+    """Fit in one process, with gradients that are not quite as they are."""
+    for size, optimizer, seed in itertools.product(SIZES, OPTIMIZERS, NUDGES):
+        _compared(name, size, "float32", optimizer, 0, 1, folder, seed)
+
+
+def _compared(
+    name: str, size: str, precision: str, optimizer: str, rank: int, world: int, folder: Path, seed: int | None = None
+) -> None:
+    """Fit what is compared between numbers of ranks, unless that was done."""
+    kept = folder / _file(name, size, precision, optimizer, world, seed)
+    if kept.exists():
+        return
+    with SharedNoise(rank, world) as noise, in_precision(precision), nudged(seed):
+        modules = CASES[name](SIZES[size][0], settings_of(size, optimizer, STEPS / 3))
+    if rank == 0:
+        found = {key: tensor.double().numpy() for key, tensor in tensors_of(modules).items()}
+        np.savez(kept, losses=np.array(noise.losses), **found)
+
+
+def _file(name: str, size: str, precision: str, optimizer: str, world: int, seed: int | None = None) -> str:
+    return f"{name}|{size}|{precision}|{optimizer}|{world}{'' if seed is None else f'|{seed}'}.npz"
+
+
+def gap(one: Path, other: Path) -> float:
+    """Return the largest difference between two fits: of a weight, or of a loss beside the largest loss."""
+    with np.load(one) as first, np.load(other) as second:
+        a, b = settled(first), settled(second)
+    unit = {"losses": max(1.0, float(np.abs(a["losses"]).max(initial=0.0)))}
+    return max(float(np.abs(a[key] - b[key]).max(initial=0.0)) / unit.get(key, 1.0) for key in a)
 
 
 # ------------------------------------------------------------------ quality
 
 
-def qualities(seed: int) -> dict[str, float]:
-    """Return a figure of each model on held-out digits, all better where higher."""
+def qualities(seed: int, epochs: int) -> dict[str, float]:
+    """Return a figure of each model on held-out digits, all better where higher; the GAN has three times the epochs."""
     from sklearn.datasets import load_digits
 
     import isthmus
@@ -457,11 +588,11 @@ def qualities(seed: int) -> dict[str, float]:
     x, y = digits.images.astype("uint8"), digits.target
     order = np.random.default_rng(seed).permutation(len(x))
     seen, new = order[:1200], order[1200:]
-    vae = isthmus.VAE(latent_dim=8, max_epochs=10, random_state=seed).fit(x[seen])
-    gan = isthmus.GAN(latent_dim=8, max_epochs=30, random_state=seed).fit(x[seen])
+    vae = isthmus.VAE(latent_dim=8, max_epochs=epochs, random_state=seed).fit(x[seen])
+    gan = isthmus.GAN(latent_dim=8, max_epochs=3 * epochs, random_state=seed).fit(x[seen])
     known = y.copy()
     known[order[100:]] = -1
-    ladder = isthmus.LadderNetwork(max_epochs=10, random_state=seed).fit(x[seen], known[seen])
+    ladder = isthmus.LadderNetwork(max_epochs=epochs, random_state=seed).fit(x[seen], known[seen])
     drawn = gan.sample(len(new), random_state=seed).reshape(len(new), -1).astype(float)
     return {
         "VAE: bound on log p(x), nats": float(vae.score(x[new])),
@@ -478,7 +609,7 @@ def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(2 * cdist(a, b).mean() - cdist(a, a).mean() - cdist(b, b).mean())
 
 
-def judge(rank: int, world: int, store: str, folder: Path) -> None:
+def judge(rank: int, world: int, store: str, folder: Path, epochs: int) -> None:
     """Fit what quality is measured of, with each seed, as one of some ranks."""
     import torch
     import torch.distributed as dist
@@ -486,9 +617,13 @@ def judge(rank: int, world: int, store: str, folder: Path) -> None:
     torch.set_num_threads(1)
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
-    found = [qualities(seed) for seed in SEEDS]
-    if rank == 0:
-        (folder / f"quality-{world}.json").write_text(json.dumps(found))
+    for seed in SEEDS:
+        kept = folder / f"quality-{world}-{seed}.json"
+        if not kept.exists():
+            found = qualities(seed, epochs)
+            if rank == 0:
+                kept.write_text(json.dumps(found))
+                print(f"{world}: seed {seed}: {found}", file=sys.stderr, flush=True)
     if world > 1:
         dist.barrier()
         dist.destroy_process_group()
@@ -497,15 +632,12 @@ def judge(rank: int, world: int, store: str, folder: Path) -> None:
 # ------------------------------------------------------------------ all of them
 
 
-def group(world: int, folder: Path, names: list[str], *, quality: bool = False) -> None:
-    """Run one group of processes to its end."""
+def group(world: int, folder: Path, names: list[str], what: str = "work", epochs: int = 0) -> None:
+    """Run one group of processes to its end: "work", "nudge" or, with so many epochs, "judge"."""
     environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    store = folder / f"store-{os.getpid()}-{world}-{quality}"
-    about = {"world": world, "store": str(store), "folder": str(folder), "names": names}
-    commands = [
-        [sys.executable, __file__, "--child", json.dumps(about | {"rank": rank, "quality": quality})]
-        for rank in range(world)
-    ]
+    store = folder / f"store-{os.getpid()}-{world}-{what}"
+    about = {"world": world, "store": str(store), "folder": str(folder), "names": names, "what": what, "epochs": epochs}
+    commands = [[sys.executable, __file__, "--child", json.dumps(about | {"rank": rank})] for rank in range(world)]
     processes = [subprocess.Popen(command, env=environment) for command in commands]
     codes = [process.wait() for process in processes]
     if any(codes):
@@ -515,8 +647,11 @@ def group(world: int, folder: Path, names: list[str], *, quality: bool = False) 
 def child(about: dict[str, Any]) -> None:
     """Be one process of a group."""
     rank, world, store, folder = about["rank"], about["world"], about["store"], Path(about["folder"])
-    if about["quality"]:
-        judge(rank, world, store, folder)
+    if about["what"] == "judge":
+        judge(rank, world, store, folder, about["epochs"])
+    elif about["what"] == "nudge":
+        for name in about["names"]:
+            nudge(name, folder)
     else:
         work(rank, world, store, folder, about["names"])
 
@@ -534,44 +669,64 @@ def weights(report: harness.Report, folder: Path, names: list[str]) -> None:
     worst = max(value for its in apart.values() for value in its.values())
     report.claim("largest difference between ranks", worst, "0", worst == 0)
 
-    against: dict[str, dict[str, float]] = {}
+    against: dict[str, dict[str, float]] = {name: {} for name in names}
     for name, size, precision, optimizer in itertools.product(names, SIZES, BOUNDS, OPTIMIZERS):
-        if name in ONE:
-            stem = f"{name}|{size}|{precision}|{optimizer}"
-            with np.load(folder / f"{stem}|1.npz") as one, np.load(folder / f"{stem}|2.npz") as two:
-                one, two = settled(one), settled(two)
-            gap = max(float(np.abs(one[key] - two[key]).max(initial=0.0)) for key in one)
-            against.setdefault(name, {})[f"{precision}, {optimizer}, {size}"] = gap
+        one, two = (folder / _file(name, size, precision, optimizer, world) for world in (1, 2))
+        against[name][f"{precision}, {optimizer}, {size}"] = gap(one, two)
     report.measurements["2 ranks against 1"] = against
     for precision, bound in BOUNDS.items():
-        over = [
-            name for name, its in against.items() if any(v > bound for k, v in its.items() if k.startswith(precision))
-        ]
+        over = _beyond(against, precision, bound)
         report.measurements[f"beyond the bound in {precision}"] = over
         report.claim(f"2 ranks against 1, {precision}: fits farther than {bound:g}", len(over), "0", not over)
+    alone(report, folder, against, _beyond(against, "float32", BOUNDS["float32"]))
     shown = [
-        (name, _largest(apart[name]), *(_largest(against.get(name, {}), precision) for precision in BOUNDS))
-        for name in names
+        (name, _largest(apart[name]), *(_largest(against[name], precision) for precision in BOUNDS)) for name in names
     ]
     harness.print_table(("fit", "between ranks", *BOUNDS), shown)
 
 
+def _beyond(against: dict[str, dict[str, float]], precision: str, bound: float) -> list[str]:
+    """Return the fits of a precision that are farther from one process than a bound."""
+    return [name for name, its in against.items() if any(v > bound for k, v in its.items() if k.startswith(precision))]
+
+
+def alone(report: harness.Report, folder: Path, against: dict[str, dict[str, float]], names: list[str]) -> None:
+    """Compare fits beyond the bound with how far one process ends from itself, moved by less than a last place."""
+    group(1, folder, names, "nudge")
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    for name, size, optimizer in itertools.product(names, SIZES, OPTIMIZERS):
+        whole = folder / _file(name, size, "float32", optimizer, 1)
+        moved = [folder / _file(name, size, "float32", optimizer, 1, seed) for seed in NUDGES]
+        found[name][f"{optimizer}, {size}"] = max(gap(whole, each) for each in moved)
+    report.measurements["1 against itself, gradients moved by less than a last place"] = found
+    shares = {name: _largest_of(against[name], "float32") / _largest_of(found[name]) for name in names}
+    report.measurements["2 ranks against 1, in such distances"] = shares
+    worst = max(shares.values(), default=0.0)
+    what = "2 ranks against 1, float32, beyond the bound: in distances of 1 from itself when gradients move"
+    report.claim(what, worst, f"{ALIKE:g} or less", worst <= ALIKE)
+
+
+def _largest_of(its: dict[str, float], precision: str = "") -> float:
+    return max((value for key, value in its.items() if key.startswith(precision)), default=0.0)
+
+
 def _largest(its: dict[str, float], precision: str = "") -> str:
-    values = [value for key, value in its.items() if key.startswith(precision)]
-    return f"{max(values):.2g}" if values else ""
+    return f"{_largest_of(its, precision):.2g}"
 
 
-def quality(report: harness.Report, folder: Path) -> None:
+def quality(report: harness.Report, folder: Path, epochs: int) -> None:
     """Compare quality with one and with two processes."""
     for world in (1, 2):
-        group(world, folder, [], quality=True)
-    found = {world: json.loads((folder / f"quality-{world}.json").read_text()) for world in (1, 2)}
+        group(world, folder, [], "judge", epochs)
+    found = {
+        world: [json.loads((folder / f"quality-{world}-{seed}.json").read_text()) for seed in SEEDS] for world in (1, 2)
+    }
     for what in found[1][0]:
         one, two = ([its[what] for its in found[world]] for world in (1, 2))
         spread = float(np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)))
-        gap = float(np.mean(two) - np.mean(one))
-        report.measurements[what] = {"1": one, "2": two, "difference of means": gap, "spread": spread}
-        report.claim(f"{what}: difference of means, in spreads", gap / spread, "-1 or more", gap >= -spread)
+        ahead = float(np.mean(two) - np.mean(one))
+        report.measurements[what] = {"1": one, "2": two, "difference of means": ahead, "spread": spread}
+        report.claim(f"{what}: difference of means, in spreads", ahead / spread, "-1 or more", ahead >= -spread)
 
 
 def main() -> int:
@@ -579,6 +734,7 @@ def main() -> int:
     made = harness.parser(__doc__)
     made.add_argument("--only", nargs="+", default=list(CASES), choices=list(CASES), metavar="FIT", help="some fits")
     made.add_argument("--quality", action="store_true", help="compare quality in the place of weights")
+    made.add_argument("--epochs", type=int, default=10, help="of what quality is measured of")
     made.add_argument("--keep", type=Path, help="folder of what was fitted; a call goes on where the last one was")
     made.add_argument("--child", help=argparse.SUPPRESS)
     options = made.parse_args()
@@ -586,13 +742,15 @@ def main() -> int:
         child(json.loads(options.child))
         return 0
     name = "ranks_quality" if options.quality else "ranks"
-    settings = {"sizes": SIZES, "steps": STEPS, "seeds": list(SEEDS)}
+    settings: dict[str, Any] = {"sizes": SIZES, "steps": STEPS, "nudges": list(NUDGES)}
+    if options.quality:
+        settings = {"seeds": list(SEEDS), "epochs": options.epochs}
     report = harness.Report(name, settings, harness.isthmus_versions())
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         if options.quality:
-            quality(report, folder)
+            quality(report, folder, options.epochs)
         else:
             weights(report, folder, options.only)
     return report.publish(options.out)

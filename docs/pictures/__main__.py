@@ -141,6 +141,17 @@ USES = {
             "isthmus inpaint torn.npy --mask mask.npy -m filler.safetensors -o filled.npy",
         ),
     ),
+    "restore": Use(
+        "restoring.md",
+        "denoise",
+        inputs.photographs,
+        drawings.restored,
+        (
+            "isthmus denoise noisy.png",
+            "isthmus inpaint photo.png --mask mask.png",
+            "isthmus enhance small.png --scale 4",
+        ),
+    ),
     "sample": Use(
         "sampling.md",
         "sample",
@@ -226,6 +237,8 @@ WITHOUT_COMMANDS = {"parts": drawings.parts, "photographs": drawings.photographs
 OVERVIEW = ("map", "cluster", "classify", "detect", "impute", "explain", "sample", "denoise")
 GAP = 60  # pixels between the pictures of the overview
 
+PHOTOGRAPHS = {"restore"}  # written with a loss: noise has no short form
+QUALITY = 50
 FINDS = {"doctor"}  # a verb that ends with exit code 1 where it found something
 
 
@@ -273,7 +286,7 @@ def write(picture: Image.Image, name: str, theme: Theme) -> None:
     """Write a picture as WebP and print its size."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}-{theme.name}.webp"
-    picture.save(path, lossless=True, method=6)
+    picture.save(path, lossless=name not in PHOTOGRAPHS, quality=QUALITY if name in PHOTOGRAPHS else 100, method=6)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from PIL import Image
 from pyarrow import csv
 from sklearn.metrics import adjusted_rand_score
 
@@ -203,6 +204,22 @@ def inpainted(theme: Theme) -> Figure:
         axes.add_patch(Rectangle((corner, (0.9 - side) / 2), side, side, facecolor=to_rgba(theme.alarm, 0.45)))
         around = {"fill": False, "edgecolor": theme.accent, "lw": 0.8}
         axes.add_patch(Rectangle((corner, 1 + (0.9 - side) / 2), side, side, **around))
+    return canvas.figure
+
+
+def restored(theme: Theme) -> Figure:
+    """Draw a photograph that was damaged in three ways, and what was made of each."""
+    canvas = Canvas(theme, 2.55)
+    columns = (
+        (("noise", "noisy"), ("denoised", "noisy-denoised")),
+        (("a bar is missing", "photo"), ("inpainted", "photo-inpainted")),
+        (("80 x 60 pixels", "small"), ("four times as large", "small-enhanced")),
+    )
+    for column, pair in enumerate(columns):
+        for row, (title, name) in enumerate(pair):
+            axes = canvas.bare((0.01 + 0.335 * column, 0.51 - 0.5 * row, 0.315, 0.41), title)
+            with Image.open(f"{name}.png") as picture:
+                axes.imshow(np.asarray(picture), interpolation="antialiased")
     return canvas.figure
 
 

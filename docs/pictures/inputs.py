@@ -10,7 +10,7 @@ import pyarrow as pa
 from isthmus import data
 from PIL import Image
 from pyarrow import csv
-from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.datasets import load_digits, load_iris, load_sample_image, load_wine
 
 PLANTED = {17: (158, 98), 203: (188, 51), 411: (151, 79)}
 """Rows of people who are short and heavy, or tall and light, with their height and weight."""
@@ -94,3 +94,15 @@ def people() -> None:
 def python_help() -> None:
     """Write the beginning of the help on the Python language, which every Python carries."""
     Path("help.txt").write_bytes("\n\n".join(topics.values()).encode()[:100_000])
+
+
+def photographs() -> None:
+    """Write a photograph with noise, one with a bar missing and the mask of it, and a small one, as the page does."""
+    photo = load_sample_image("china.jpg")[60:300, 120:440]
+    noise = np.random.default_rng(0).normal(0, 25, photo.shape)
+    Image.fromarray((photo + noise).clip(0, 255).astype("uint8")).save("noisy.png")
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[100:108, 40:280] = 255
+    Image.fromarray(mask).save("mask.png")
+    Image.fromarray(np.where(mask[..., None], 255, photo)).save("photo.png")
+    Image.fromarray(photo).resize((80, 60)).save("small.png")

@@ -180,6 +180,44 @@ def test_profile_and_exif_are_kept_and_the_picture_stands_upright(run: Run) -> N
         assert dict(back.getexif()) == {0x0112: 1, 0x010E: "a harbour"}
 
 
+def test_what_a_tiff_file_says_of_the_camera_is_kept(run: Run) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "a camera", 3
+    exif.get_ifd(0x8769)[0x829A] = 0.125  # seconds
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (8, 8)).save("exif.jpg", exif=exif)  # from a file, a TIFF file takes all of them
+    with Image.open("exif.jpg") as said:
+        Image.fromarray(photo()).save("x.tif", exif=said.getexif())
+    assert run("compress", "x.tif", "--quality", "60").code == 0
+    run("decompress", "x.isth", "-o", "back.png")
+    with Image.open("back.png") as back:
+        found = back.getexif()
+        assert {tag: found[tag] for tag in (0x010F, 0x0112)} == {0x010F: "a camera", 0x0112: 1}
+        assert (dict(found.get_ifd(0x8769)), dict(found.get_ifd(0x8825))) == ({0x829A: 0.125}, {1: "N"})
+        assert set(found) == {0x010F, 0x0112, 0x8769, 0x8825}
+
+
+def test_damaged_exif_data_are_left_out_and_that_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(image: Image.Image) -> bytes:
+        raise KeyError(262)  # as Pillow raised of a TIFF file without that field
+
+    Image.fromarray(photo()).save("x.tif")
+    monkeypatch.setattr("isthmus.data.photographs._of_tiff", damaged)
+    ran = run("compress", "x.tif", "--quality", "60")
+    assert (ran.code, "x.tif: what it may say of the camera cannot be read, and is not kept\n" in ran.err) == (0, True)
+
+
+def test_a_profile_that_is_too_long_is_left_out_and_that_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a harbour" * 20
+    Image.fromarray(photo()).save("x.jpg", exif=exif)
+    monkeypatch.setattr("isthmus.data.photographs.BESIDE_LIMIT", 100)
+    assert (
+        "note: x.jpg: a colour profile or EXIF data of more than 0 MiB are not kept\n"
+        in run("compress", "x.jpg", "--quality", "60").err
+    )
+
+
 def test_a_folder_becomes_an_archive(run: Run) -> None:
     Path("photos/more").mkdir(parents=True)
     Image.fromarray(photo()).save("photos/1.png")

@@ -59,6 +59,18 @@ def test_no_model_has_a_parameter_of_which_it_refuses_every_other_value(model):
 
 
 @every_model
+def test_a_network_of_texts_is_offered_by_models_that_can_train_with_it(model):
+    texts = ["some words", "more of them", "words"] * 10
+    y = np.arange(len(texts)) % 2 if model.learns_classes else None
+    one = model(network="sequence", max_epochs=0.1, random_state=0)
+    if "sequence" in docstrings.of_class(model).choices("network"):
+        one.fit(texts, y)
+    else:
+        with pytest.raises(ParameterError, match=r"network must be one of 'auto', 'dense'.*; it is 'sequence'"):
+            one.fit(texts, y)
+
+
+@every_model
 def test_no_parameter_is_retired_or_renamed_that_the_class_has(model):
     names = {field.name for field in dataclasses.fields(model) if field.init}
     assert not names & (model.retired_parameters.keys() | model.renamed_parameters.keys())

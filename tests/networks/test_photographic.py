@@ -34,6 +34,14 @@ def test_bits_are_those_of_the_mass_of_a_step(log_scale: float, away: float) -> 
     assert found.item() == pytest.approx(expected, rel=1e-4, abs=2e-5)
 
 
+def test_slopes_of_bits_are_those_of_their_values() -> None:
+    away = torch.tensor([-40.0, -3.2, -0.7, -0.4, -0.01, 0.2, 0.6, 2.5, 9.0], dtype=torch.float64)
+    log_scale = torch.tensor([-4.0, -1.5, 0.0, 1.0, 3.0, 9.0], dtype=torch.float64)
+    y, log_scale = (each.flatten().requires_grad_(True) for each in torch.meshgrid(away, log_scale, indexing="ij"))
+    mean = torch.full_like(y, 0.125).requires_grad_(True)
+    assert torch.autograd.gradcheck(bits_of, (y, mean, log_scale))
+
+
 def test_a_surprise_is_bounded_in_cost_and_pull() -> None:
     y = torch.tensor(300.0, requires_grad=True)
     bits = bits_of(y, torch.tensor(0.0), torch.tensor(-4.0))

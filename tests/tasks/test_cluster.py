@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
@@ -23,6 +24,7 @@ from isthmus.metrics import clustering_accuracy
 from isthmus.tasks.cluster import METHODS, splits, variational
 from isthmus.tasks.cluster.communities import NeighbourGraph
 from isthmus.tasks.cluster.evidence import of_splits
+from isthmus.tasks.cluster.mixture import fitted_mixture
 from isthmus.tasks.cluster.variational import nats_told
 
 SMALL = {"max_epochs": 20, "hidden": (16,), "random_state": 0}
@@ -77,6 +79,19 @@ def test_vade_starts_with_the_mixture_that_posteriors_add_up_to():
     for c, group in enumerate(order.tolist()):
         expected = draws[rows == c].var(axis=0)
         assert prior.log_vars[group].exp().detach().numpy() == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("draw", [1, 3, 7, 8, 10])
+def test_the_last_digits_of_codes_do_not_number_the_clusters_of_a_mixture_anew(draw):
+    """Starts that end in one place are equally good but for rounding, which is not to choose among them."""
+    rng = np.random.default_rng(draw)
+    codes = 0.35 * rng.normal(size=(96, 4)) + 0.7 * rng.normal(size=(3, 4))[np.arange(96) % 3]
+    near = [codes * (1 + 1e-7 * np.random.default_rng(seed).normal(size=codes.shape)) for seed in range(1, 4)]
+    one, *others = (fitted_mixture(each.astype(np.float32), 3, 0, "diag", starts=10) for each in (codes, *near))
+    for other in others:
+        assert other.means_ == pytest.approx(one.means_, abs=1e-5)
+    likeliest = GaussianMixture(3, covariance_type="diag", n_init=10, reg_covar=1e-4, random_state=0).fit(codes)
+    assert one.lower_bound_ > likeliest.lower_bound_ - 2e-3
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ __all__ = [
     "compare_one_photograph",
     "effort_of_nothing",
     "effort_of_photographs",
+    "exif_unreadable",
     "interrupted_while_learning",
     "loss_with_codec",
     "lossless_is_smaller",
@@ -29,6 +30,7 @@ __all__ = [
     "samples_of_photographs",
     "shape_of_photographs",
     "target_without_picture",
+    "too_long_beside",
     "weights_missing",
 ]
 
@@ -183,6 +185,16 @@ def photograph_under_another_name(path: object, output: object) -> ParameterErro
 def alpha_hides_colours(path: object, share: float) -> str:
     """Return what is said of colours that nobody sees."""
     return f"{path}: colours under full transparency, {100 * share:.0f} % of its pixels, are not kept"
+
+
+def exif_unreadable(path: object) -> str:
+    """Return what is said of a file whose EXIF data are damaged."""
+    return f"{path}: what it may say of the camera cannot be read, and is not kept"
+
+
+def too_long_beside(path: object, limit: int) -> str:
+    """Return what is said of a colour profile or EXIF data that are left out."""
+    return f"{path}: a colour profile or EXIF data of more than {limit >> 20} MiB are not kept"
 
 
 def interrupted_while_learning(path: object) -> str:

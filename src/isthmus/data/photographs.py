@@ -8,7 +8,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from isthmus.checks import photographs as checks
 from isthmus.data.windows import Picture
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 __all__ = ["Photo", "as_photo", "read_photo"]
 
 BESIDE_LIMIT = 1 << 24  # bytes of a profile or of EXIF data that are kept
 EXIF = b"Exif\0\0"  # that they begin with in JPEG files
 ORIENTATION = 0x0112
+DESCRIBING = frozenset((270, 271, 272, ORIENTATION, 305, 306, 315, 316, 33432))  # from ImageDescription to Copyright
+DIRECTORIES = (34665, 34853)  # of the exposure, and of the place
+UNREADABLE = (OSError, KeyError, ValueError, TypeError, SyntaxError, struct.error)  # that Pillow raises of a TIFF file
 SHORT = 3  # type of a field
 INCH = 0.0254  # metres
 BITS = {"bool": 8, "uint8": 8, "uint16": 16}
@@ -100,15 +106,27 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
         raise checks.shape_of_photographs(picture.shape)
     with picture.opened() as read:
         photo = as_photo(np.ascontiguousarray(read(0, 0, *picture.shape[:2])))
-    notes = list(picture.notes)
-    exif = None if header.format in ("NumPy", "Netpbm", "TIFF") else _exif(Path(path))
-    beside = [
+    beside, notes = _beside(picture)
+    return Photo(photo.pixels, beside, (*picture.notes, *notes), header.format)
+
+
+def _beside(picture: Picture) -> tuple[tuple[tuple[bytes, bytes], ...], list[str]]:
+    """Return what stands beside the pixels of a file, as chunks of a PNG file, and what is said of what is left out."""
+    exif, notes = None, []
+    if picture.header.format not in ("NumPy", "Netpbm"):
+        try:
+            exif = _exif(picture.path)
+        except UNREADABLE:
+            notes.append(checks.exif_unreadable(picture.path.name))
+    every = [
         *_as_chunk(b"iCCP", picture.surroundings.profile, b"profile\0\0", zlib.compress),
         *_resolution(picture.surroundings.resolution),
         *_as_chunk(b"eXIf", exif, b"", upright),
     ]
-    kept = tuple((kind, content) for kind, content in beside if len(content) <= BESIDE_LIMIT)
-    return Photo(photo.pixels, kept, tuple(notes), header.format)
+    kept = tuple((kind, content) for kind, content in every if len(content) <= BESIDE_LIMIT)
+    if len(kept) < len(every):
+        notes.append(checks.too_long_beside(picture.path.name, BESIDE_LIMIT))
+    return kept, notes
 
 
 def _as_chunk(kind: bytes, content: bytes | None, head: bytes, made: Any) -> list[tuple[bytes, bytes]]:
@@ -129,11 +147,22 @@ def _exif(path: Path) -> bytes | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
-            found = image.info.get("exif")
+            found = _of_tiff(image) if image.format == "TIFF" else image.info.get("exif")
     if not isinstance(found, bytes):
         return None
     found = found.removeprefix(EXIF)
     return found if found[:4] in (b"II*\0", b"MM\0*") else None
+
+
+def _of_tiff(image: Image.Image) -> bytes | None:
+    """Return as EXIF data what a TIFF file says of camera and picture, without what says how pixels lie in it."""
+    every = image.getexif()
+    kept = type(every)()
+    kept.update({tag: value for tag, value in every.items() if tag in DESCRIBING})
+    for directory in DIRECTORIES:
+        if found := every.get_ifd(directory):
+            kept[directory] = found
+    return kept.tobytes() if kept else None
 
 
 def upright(exif: bytes) -> bytes:

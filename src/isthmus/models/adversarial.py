@@ -145,6 +145,8 @@ class VAEGAN(VariationalModel):
         Weight of the feature distance in the decoder's loss; the adversarial term has 1.
     gamma : float, default=0.05
         Weight of the critic's gradient penalties.
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        By the kind of data, or any two ``torch.nn.Module``. The critic sees whole records, and has a network alike.
     **common
         ``beta`` and ``warm_up`` of :class:`isthmus.models.variational.VariationalModel`, and the parameters of every
         model: :class:`isthmus.base.Model`; the default optimiser is "adam", the default precision "float32". The
@@ -180,6 +182,7 @@ class VAEGAN(VariationalModel):
         owner = type(self).__name__
         checks.number(owner, "similarity", self.similarity, low=0)
         checks.number(owner, "gamma", self.gamma, low=0)
+        checks.check_network(owner, self.network, networks.WITHOUT_SEQUENCE)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         core: Any = super().build(rng)

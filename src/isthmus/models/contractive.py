@@ -30,7 +30,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from isthmus import checks
+from isthmus import checks, networks
 from isthmus.base import Model
 from isthmus.models.composition import compose
 from isthmus.search import Number, SearchSpace
@@ -47,6 +47,8 @@ class ContractiveAutoencoder(Model):
     ----------
     penalty : float, default=0.1
         lambda above: nats for each unit of the squared Jacobian norm, in scaled units.
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        By the kind of data, or any two ``torch.nn.Module``.
     **common
         The parameters of every model: :class:`isthmus.base.Model`. ``hidden=()`` makes the paper's one-layer encoder.
 
@@ -67,6 +69,7 @@ class ContractiveAutoencoder(Model):
     def check_parameters(self) -> None:  # noqa: D102
         super().check_parameters()
         checks.number(type(self).__name__, "penalty", self.penalty, low=0)
+        checks.check_network(type(self).__name__, self.network, networks.WITHOUT_SEQUENCE)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         checks.needs_numbers(type(self).__name__, self.schema_.kind)

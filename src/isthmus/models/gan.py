@@ -123,6 +123,8 @@ default="relativistic"
     components : int, optional
         Gaussians that the noise is drawn from, whose means and deviations are learned; by default 100 for rows, which
         often lie in separate pieces, and 1 for pictures and texts: a standard normal.
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        By the kind of data, or any two ``torch.nn.Module``. The critic sees whole records, and has a network alike.
     **common
         The parameters of every model: :class:`isthmus.base.Model`; the default ``latent_dim`` is 32, however narrow the
         records, the default optimiser "adam", and the default precision "float32". A likelihood gives records their
@@ -170,6 +172,7 @@ default="relativistic"
         checks.choice(owner, "loss", self.loss, tuple(LOSSES))
         checks.number(owner, "gamma", self.gamma, low=0)
         checks.integer(owner, "components", self.components, low=1, optional=True)
+        checks.check_network(owner, self.network, networks.WITHOUT_SEQUENCE)
         for kind in self.augment:
             checks.choice(owner, "each of augment", kind, CHANGES)
 

@@ -65,6 +65,8 @@ class LadderNetwork(Model):
     head_start : float, default=0.15
         Share of the training in which classes that spread over the graph of nearest records are learned too; 0 for the
         network of the paper. Without effect where all records have a label.
+    network : {"auto", "dense"}, default="auto"
+        Dense, whatever the kind of data.
     **common
         The parameters of every model: :class:`isthmus.base.Model`. ``hidden`` are the widths below the code, by default
         four of which the first has twice as many units as a record has numbers, 1,000 at most, and ``latent_dim`` is

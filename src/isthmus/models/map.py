@@ -67,10 +67,12 @@ class Map(Model):
         Factor on the attraction of neighbours: 1 draws as t-SNE does, 4 draws tight islands as UMAP does.
     landmarks : int, default=4096
         Records by which others are placed, at most: more are finer, and slower.
+    network : {"auto", "dense", "convolutional", "residual"} or (encoder, decoder), default="auto"
+        Of the decoder, "auto" a dense one; or any two ``torch.nn.Module``, of which the encoder learns the layout in
+        the place of landmarks.
     **common
         The parameters of every model: :class:`isthmus.base.Model`. All records are trained on unless ``fit`` is given
-        ``validation``; ``network`` and ``hidden`` are the decoder's, "auto" a dense one. An encoder of your own learns
-        the layout in the place of landmarks.
+        ``validation``; ``hidden`` are the decoder's widths.
 
     See Also
     --------
@@ -101,6 +103,7 @@ class Map(Model):
         checks.integer(owner, "n_neighbors", self.n_neighbors, low=2)
         checks.number(owner, "exaggeration", self.exaggeration, low=1)
         checks.integer(owner, "landmarks", self.landmarks, low=2)
+        checks.check_network(owner, self.network, networks.WITHOUT_SEQUENCE)
 
     def build(self, rng: torch.Generator) -> nn.Module:  # noqa: D102
         shape = self.preprocessor_.shape_

@@ -5,7 +5,7 @@ Nothing here knows of a model, a file or a training loop.
 
 from isthmus.networks.adversarial import AdversarialCore, Critic, Octaves
 from isthmus.networks.augmentation import AUGMENTATIONS, Augmentation, augment
-from isthmus.networks.auto import NETWORKS, build, code_shape
+from isthmus.networks.auto import NETWORKS, WITHOUT_SEQUENCE, build, code_shape
 from isthmus.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from isthmus.networks.core import Core, Slopes
 from isthmus.networks.corruption import BLANKING, CORRUPTIONS, IMAGE_CORRUPTIONS, TEXT_CORRUPTIONS, corrupt
@@ -46,6 +46,7 @@ __all__ = [
     "NETWORKS",
     "PRIORS",
     "TEXT_CORRUPTIONS",
+    "WITHOUT_SEQUENCE",
     "AdversarialCore",
     "Augmentation",
     "Autoregressive",

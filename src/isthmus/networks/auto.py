@@ -32,9 +32,10 @@ from isthmus.networks.likelihoods import FieldLike
 from isthmus.networks.residual import ResidualBlock
 from isthmus.networks.sequence import SequenceDecoder, SequenceEncoder, default_units
 
-__all__ = ["NETWORKS", "build", "code_shape"]
+__all__ = ["NETWORKS", "WITHOUT_SEQUENCE", "build", "code_shape"]
 
 NETWORKS = ("auto", "dense", "convolutional", "residual", "sequence")
+WITHOUT_SEQUENCE = NETWORKS[:-1]  # of models that do not take texts symbol by symbol
 NARROWEST, WIDEST = 64, 256  # first hidden layers of dense networks
 UNSIZED = 64  # side of the pictures that networks for several sizes are tried on
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -95,15 +95,41 @@ def bits_of(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     What is added, as the coder does, bounds what a surprise costs and how hard it pulls. ``log_scale`` is the binary
     logarithm of the scale.
     """
-    away = (y - mean).abs()
-    rate = torch.exp2(-log_scale)
-    # Beyond the middle step the mass is exp(-away/b) sinh(1/(2b)), whose logarithm is exact however small it is.
-    tail = away * rate - torch.log(torch.special.expm1(rate).clamp_min(1e-30)) + 0.5 * rate + math.log(2)
-    below, above = torch.exp(-(0.5 + away) * rate), torch.exp((away - 0.5).clamp_max(0) * rate)
-    near = -torch.log((1 - 0.5 * (below + above)).clamp_min(1e-9))
-    laplace = torch.where(away > 0.5, tail.clamp_min(1e-6), near)
-    far = torch.log1p(away.square()) - math.log(SURPRISE)
-    return -torch.logaddexp(-laplace, -far) / math.log(2)
+    found: Tensor = _Bits.apply(y - mean, log_scale)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Bits(torch.autograd.Function):
+    r"""Bits and their slopes at once: written down for autograd, they were a quarter of the time of a step.
+
+    With a = abs(y - mean), r = 1/scale, c = 1/2 - a, A = exp(-(a + 1/2) r) and B = exp(-abs(c) r)::
+
+        p = [c >= 0] - (A + sign(c) B) / 2        the mass of the step
+        dp/da = -r (B - A) / 2
+        dp/dr = ((a + 1/2) A + c B) / 2
+    """
+
+    @staticmethod
+    def forward(ctx: Any, away: Tensor, log_scale: Tensor) -> Tensor:
+        """Return bits; all that the slopes need is here, and so they are worked out."""
+        a, r = away.abs(), torch.exp2(-log_scale)
+        c = 0.5 - a
+        below, above = torch.exp(-(a + 0.5) * r), torch.exp(-c.abs() * r)
+        signed = above.copysign(c)
+        far = SURPRISE / a.square().add_(1)
+        mass = (below + signed).mul_(-0.5).add_(c >= 0).add_(far)
+        if any(ctx.needs_input_grad):
+            scaled = mass.mul(-math.log(2)).reciprocal_()
+            by_away = above.sub_(below).mul_(r).mul_(-0.5).addcmul_(a * far, far, value=-2 / SURPRISE)
+            by_rate = below.mul_(a.add_(0.5)).addcmul_(signed, c.abs_()).mul_(r).mul_(-0.5 * math.log(2))
+            ctx.save_for_backward(by_away.mul_(scaled).mul_(away.sign()), by_rate.mul_(scaled))
+        return mass.log2_().neg_()
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Return slopes of both."""
+        by_away, by_log_scale = ctx.saved_tensors
+        return slope * by_away, slope * by_log_scale
 
 
 class Conditional(nn.Module):

@@ -67,15 +67,15 @@ class Encoder:
 def latents(part: NDArray[np.float64], quality: int) -> list[NDArray[np.int16]]:
     """Return the latents of a tile, finest first."""
     x = torch.from_numpy((part - 128) / 32).permute(2, 0, 1)[None].float()
-    low, found = torch.einsum("rc,bchw->brhw", photographic.ROTATION, x), []
-    for level in range(1, LEVELS + 1):
-        haar = photographic.halved(photographic.even(low))
+    low, found = torch.einsum("rc,bchw->brhw", photographic.ROTATION, photographic.to_whole_places(x)), []
+    for level, (height, width) in enumerate(photographic.sides_of(*part.shape[:2])[1:], 1):
+        haar = photographic.halved(low)
         low = haar[:, :3]
         units = torch.cat([haar[:, 3:], low], 1) if level == LEVELS else haar[:, 3:]
         place = quality * 7 / 255
         steps = photographic.first_steps(level).log2()
         anchor = min(int(place), 6)
         step = torch.exp2(steps[anchor] + (place - anchor) * (steps[anchor + 1] - steps[anchor]))
-        y = (units[0] / step[:, None, None]).round().clamp(-32000, 32000)
+        y = (units[0, :, :height, :width] / step[:, None, None]).round().clamp(-32000, 32000)
         found.append(np.ascontiguousarray(y.permute(1, 2, 0).numpy().astype(np.int16)))
     return found
