@@ -2,9 +2,9 @@
 
     python benchmarks/photographs_own_weights.py --steps 600
 
-The kind is sheets of clothes: pictures of Fashion-MNIST, ten by ten, in grey; pictures to learn from are of its training
-set, held-out ones of its test set. Two photographs of Kodak show what the tuned codec does to others. Rates are of whole
-files, PSNR is of decoded pixels; BD-rate (Bjontegaard 2001) is of each picture, tuned against shipped.
+The kind is sheets of clothes: pictures of Fashion-MNIST, ten by ten, in grey; those to learn from are of its training
+set, held-out ones of its test set. Two photographs of Kodak show what the tuned codec does to others. Rates are of
+whole files, PSNR is of decoded pixels; BD-rate (Bjontegaard 2001) is of each picture, tuned against shipped.
 """
 
 from __future__ import annotations
