@@ -40,6 +40,7 @@ OWN = (
     ("stream_fuzz", ["--samples", "contents"]),
     ("start_time", []),
     ("decode_sweep", []),
+    ("photographs_own_weights", []),
 )
 # These compare with peers: scikit-learn is always there, the others where --peer-python has them.
 WITH_PEERS = (
@@ -100,6 +101,7 @@ QUICK = {
     "clustering": ["--records", "2000", "--seeds", "1", "--peer-epochs", "1", "1"],
     "synthetic_table": ["--model", "VAE"],
     "restoration": ["--pictures", "1", "--side", "256"],
+    "photographs_own_weights": ["--steps", "2", "--patch", "64"],
     "photographs": [
         *(
             "--pictures",

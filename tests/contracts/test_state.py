@@ -82,6 +82,8 @@ def made() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield tasks.Tuner(model=models.Autoencoder(**QUICK), n_trials=1, cv=2, random_state=0).fit(ROWS), ()
     small = {"start": None, "channels": (4, 4, 4), "patch": 32, "batch_size": 2, "max_steps": 1}
     yield isthmus.Restorer(**small, random_state=0).fit(np.random.default_rng(0).random((2, 64, 64))), ()
+    photographic = isthmus.PhotographicCodec(patch=64, batch_size=1, max_steps=1, random_state=0)
+    yield photographic.fit(np.random.default_rng(0).random((2, 64, 64))), ()
     yield CodeDensity.fit(ROWS, 0), (4,)
     yield tasks.feature_network(PICTURES, LABELS, cache=False), ()
     for records, scaling in ((ROWS, "quantile"), (PICTURES, "unit"), (TEXTS, "none"), (TABLE, "quantile")):

@@ -1105,7 +1105,7 @@ def models_of_compression(tmp: Path) -> None:
 @advises("checks.coding.no_codes")
 @advises("checks.coding.compresses_nothing")
 @advises("checks.coding.one_target")
-@advises("checks.coding.target_without_model")
+@advises("checks.photographs.loss_with_codec")
 @advises("checks.coding.target_unreachable", 2)
 @advises("checks.coding.records_alone")
 def compression_with_a_loss(tmp: Path) -> None:
@@ -1125,6 +1125,8 @@ def compression_with_a_loss(tmp: Path) -> None:
     codec = isthmus.Codec().fit([b"a harbour, and a strait" * 9])
     codec.save(tmp / "codec.safetensors")
     assert main(["compress", str(tmp / "x.npy"), "--bpp", "1", "-m", str(tmp / "codec.safetensors")]) == 2
+    run("compress", tmp / "x.npy", "-m", tmp / "codec.safetensors")
+    (tmp / "x.npy.isth").unlink()
     assert main(["compress", str(tmp / "x.npy"), "-m", str(saved), "--bpp", "1", "-c"]) == 2  # leave out -o
     run("compress", tmp / "x.npy", "-m", saved, "--bpp", "2")
     run("compress", tmp / "x.npy", "-m", saved, "--compare")
@@ -1267,6 +1269,19 @@ def pictures_that_are_compressed(tmp: Path) -> None:
 
 
 @advises("checks.coding.learned_as_bytes")
+@advises("checks.coding.flag_of_photographs")
+@advises("checks.coding.photographs_from_one_source")
+def what_a_codec_of_photographs_learns_from(tmp: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(pictures(1, 72)[0]).save(tmp / f"{name}.png")
+    few = ["--max-steps", "1", "--batch-size", "1", "--patch", "64", "--validation", "0"]
+    fit = ["fit", "--model", "codec", "-o", tmp / "m.safetensors", "--force"]
+    assert main([*map(str, fit), str(tmp), "--content", "bytes", *few]) == 2
+    assert main([*map(str, fit), str(tmp / "a.png"), str(tmp / "b.png"), *few]) == 2
+    run(*fit, tmp / "*.png", *few)  # a pattern, and one flag left out
+    assert isinstance(isthmus.load(tmp / "m.safetensors"), isthmus.PhotographicCodec)
+
+
 @advises("checks.coding.only_bytes_from_standard_input")
 @advises("checks.pictures.no_pictures_to_learn")
 @advises("checks.pictures.no_pictures_in")
@@ -1476,6 +1491,10 @@ def pictures_to_restore(tmp: Path) -> None:
 @advises("checks.restorer.pictures_too_small", 2)
 @advises("checks.restorer.with_holes")
 def pictures_to_learn_from(tmp: Path) -> None:
+    with told("it is 100: take 64"):
+        isthmus.PhotographicCodec(patch=100).fit(pictures(2, 48))
+    with told("set patch=64"):
+        isthmus.PhotographicCodec().fit(pictures(2, 72))
     with told("it is 40: take 32"):
         small_restorer(patch=40).fit(pictures(2, 48))
     with told("set patch=32"):

@@ -103,7 +103,6 @@ __all__ = [
     "table_without_rows",
     "table_without_separator",
     "target_unreachable",
-    "target_without_model",
     "text_or_file",
     "too_long",
     "unlike_its_source",
@@ -389,14 +388,6 @@ def one_target(given: Sequence[str]) -> ParameterError:
         f"compress: what a model of records compresses comes back with a loss, and exactly one of psnr, bpp and size "
         f"has to say which; got {found}. Give one (--psnr 35, --bpp 0.5, --size 200000), or leave out the model to "
         f"lose nothing."
-    )
-
-
-def target_without_model(names: Sequence[str]) -> ParameterError:
-    """Return the error for a loss that is asked for without a model of the records."""
-    return ParameterError(
-        f"compress: {', '.join(names)} asks for a loss, and without a model of such records there is none; give one "
-        f"with -m, as isthmus fit writes it, or leave {'it' if len(names) == 1 else 'them'} out."
     )
 
 

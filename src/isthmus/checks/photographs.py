@@ -135,11 +135,11 @@ def no_codec_of_photographs(model: object) -> ParameterError:
     )
 
 
-def loss_with_codec(path: object, name: str, content: str, given: Sequence[str]) -> ParameterError:
+def loss_with_codec(path: object, content: str, given: Sequence[str]) -> ParameterError:
     """Return the error for a loss that is asked for of a model with which nothing is lost."""
     return ParameterError(
-        f"compress: {', '.join(given)} asks for a loss, and {path} holds a {name}, a model of {content}, with which "
-        f"nothing is lost; leave out -m for photographs, or leave out {'it' if len(given) == 1 else 'them'}."
+        f"compress: {', '.join(given)} asks for a loss, and {path} is a model of {content}, with which nothing is "
+        f"lost; leave out the model for photographs, or the target."
     )
 
 

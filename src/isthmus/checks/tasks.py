@@ -41,7 +41,12 @@ OWNERS = {"class_logits": "a ConditionalVAE", "code_posterior": "a VAE"}  # of m
 
 
 def a_model(path: str, loaded: Any) -> None:
-    """Refuse a file that holds a task object where a model is needed."""
+    """Refuse a file that holds a task object, or a restorer of pictures, where a model of records is needed."""
+    if not hasattr(loaded, "model_") and not hasattr(loaded, "schema_"):
+        raise ArtifactError(
+            f"{path} holds a {type(loaded).__name__}, which denoises, fills and enlarges pictures and does nothing "
+            f"else with them; a model of records is needed here, or none."
+        )
     if hasattr(loaded, "model_"):
         raise ArtifactError(
             f"{path} holds a {type(loaded).__name__}, which has a model within; give it to the verb that made it, or "

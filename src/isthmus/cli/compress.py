@@ -196,10 +196,7 @@ def compress(
         raise checks.bound_with_codec(_flag(min(bound)), codec.content)
     if given := _given(**losses):
         if not isinstance(codec, PictureCodec):
-            flags = [_flag(name) for name in given]
-            if known is None:
-                raise checks.target_without_model(flags)
-            raise checks.loss_with_codec(model, type(codec or known).__name__, known.content, flags)
+            raise checks.loss_with_codec(model, known.content, [_flag(name) for name in given])
         alone, into = _records_alone(paths, dry_run or compare or stdout, output), _targets(paths, output, force)
         return records.compress_pictures(terminal, alone, into, codec, given, verify=not no_verify, force=force)
     checks.choice("compress", "--speed", speed, ("normal", "fast"))
