@@ -60,6 +60,16 @@ def test_a_codec_is_tuned_and_described(run: Run, scans: Path) -> None:
     assert run("verify", "mine.safetensors").out.endswith("mine.safetensors: ok\n")
 
 
+def test_png_files_of_several_sizes_are_taken_for_photographs(run: Run, scans: Path) -> None:
+    ran = run("fit", "scans", "--model", "codec")
+    assert "note: all files hold photographs, and are learned from as such; --content bytes takes them as b" in ran.err
+    assert (ran.code, "patches of 256, and the largest has 70; set patch=64" in ran.err) == (3, True)
+    (scans / "1.png").unlink()
+    ran = run("fit", "scans", "--model", "codec", "--json")
+    assert json.loads(ran.out)["model"] == "PictureCodec"
+    assert "--content photographs is for a loss" in ran.err
+
+
 def test_files_need_the_codec_that_they_were_made_with(run: Run, mine: str) -> None:
     assert run("compress", "scans/0.png", "-m", mine, "--psnr", "33", "--lossy", "-o", "0.isth").code == 0
     assert f"needs the model {fingerprint(mine)}, the file of which -m names" in run("info", "0.isth").out

@@ -88,7 +88,7 @@ def fit_codec(
     patch : int
         Pixels a side of a patch: a multiple of 64, by default 256.
     learning_rate : float
-        At the start; by default 0.001 from the weights of isthmus, else 0.008.
+        At the start; by default 0.003 from the weights of isthmus, else 0.008.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to learn.
     precision : {"auto", "float32", "bfloat16"}
@@ -129,11 +129,11 @@ def fit_codec(
         return _fit_to_photographs(terminal, data, output, given, **how)
     if flags:
         raise checks.flag_of_photographs(flags[0], content)
-    path = outputs.check_file_output(output, force)
-    files = _files(terminal, data, path)
+    files = _files(terminal, data, Path(output))
     content = _content(terminal, data, files) if content == AUTO else content
     if content == PHOTOGRAPHS:
         return _fit_to_photographs(terminal, data, output, {}, seed=seed, threads=threads, resume=False, force=force)
+    path = outputs.check_file_output(output, force)
     cls = kinds.KINDS[content].cls
     if STANDARD in data and cls.content != kinds.BYTES:
         raise checks.only_bytes_from_standard_input(cls.content)

@@ -38,7 +38,7 @@ __all__ = ["ANALYSIS", "CLASS", "PhotographicCodec"]
 
 ANALYSIS = Path(weights.__file__).parents[1] / "photographs_1_analysis.safetensors"  # that comes with the package
 CLASS = "PhotographAnalysis"  # that its file says it holds
-FRESH_RATE, TUNING_RATE, WARM = 0.008, 0.001, 100  # peaks of the learning rate, and steps in which it rises
+FRESH_RATE, TUNING_RATE, WARM = 0.008, 0.003, 100  # peaks of the learning rate, and steps in which it rises
 LEAST = 64  # pixels a side of the smallest picture that can be scored
 EVEN = 8.0  # levels that an even picture may change
 
@@ -65,7 +65,7 @@ class PhotographicCodec(BaseEstimator):
     patch : int, default=256
         Pixels a side of a patch: a multiple of 64.
     learning_rate : float, optional
-        At the start, from which it falls to nothing; by default 0.001 with the weights of the package, else 0.008.
+        At the start, from which it falls to nothing; by default 0.003 with the weights of the package, else 0.008.
     device : str, default="auto"
         To learn on: "cpu", "cuda", "mps"; "auto" takes a GPU where there is one. Pictures are coded by the processor.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
