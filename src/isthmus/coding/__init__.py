@@ -121,7 +121,7 @@ def decompress(data: Any, *, limit: int | None = None, model: Model = None) -> A
         A whole compressed file.
     limit : int, optional
         Bytes that may come out: a few bytes from a stranger can stand for gigabytes.
-    model : Codec, PictureCodec, TableCodec or path, optional
+    model : Codec, PictureCodec, TableCodec, PhotographicCodec or path, optional
         The model that they were compressed with. Where they were without one, it is not looked at.
 
     Raises

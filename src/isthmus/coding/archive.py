@@ -129,7 +129,7 @@ class Archive:
     ----------
     file : path or binary file
         Where it is; a file must be one that can be searched. Members can be added and deleted where a path was given.
-    model : Codec, PictureCodec, TableCodec or path, optional
+    model : Codec, PictureCodec, TableCodec, PhotographicCodec or path, optional
         The model that it was compressed with, where it was with one. Names and lengths can be had without it.
 
     Raises
