@@ -746,7 +746,8 @@ def main() -> int:
     if options.child:
         child(json.loads(options.child))
         return 0
-    name = "ranks_quality" if options.quality else "ranks"
+    some = "" if options.only == list(CASES) else "_some"  # the result of all stays
+    name = "ranks_quality" if options.quality else f"ranks{some}"
     settings: dict[str, Any] = {"sizes": SIZES, "steps": STEPS, "nudges": list(NUDGES)}
     if options.quality:
         settings = {"seeds": list(SEEDS), "epochs": options.epochs}

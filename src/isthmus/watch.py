@@ -224,14 +224,12 @@ class Watch:
             return all(word.state != AT_WORK for rank, word in self.words.items() if rank)
         return self.words[0].state != AT_WORK and not self.words[0].doubts
 
-    def is_first_alive(self) -> bool:
-        """Tell whether this is the lowest rank that is there: the one that speaks where the first is lost."""
-        if time.monotonic() - self.answered > self.timeout:  # without a store each machine knows of itself alone
-            return launch.local_rank() == 0
-        keys = [_key(rank) for rank in range(1, self.rank)]
-        before = self.store.multi_get(keys) if keys else []
-        time.sleep(3 * self.period if keys else 0)
-        return not keys or before == self.store.multi_get(keys)
+    def asks_first(self) -> bool:
+        """Tell whether no other rank has asked in this turn: the one that speaks where the first rank is lost."""
+        if time.monotonic() - self.answered <= self.timeout:
+            with suppress(Exception):  # a store that has just gone
+                return bool(self.store.add(f"{_attempt()}/speaks/{self.word.turn}", 1) == 1)
+        return launch.local_rank() == 0  # without a store each machine knows of itself alone
 
     def meet(self) -> None:
         """Wait until all ranks have come this far."""
@@ -486,5 +484,5 @@ def speaks(error: BaseException) -> bool:
         return launch.local_rank() == 0
     verdict = _watch.verdict
     if isinstance(error, LostRankError) and verdict is not None and verdict.rank == 0 and not verdict.told:
-        return _watch.is_first_alive()
+        return _watch.asks_first()
     return launch.is_first()

@@ -33,6 +33,10 @@ class Store(dict):
     def multi_get(self, keys):
         return [self[key] for key in keys]
 
+    def add(self, key, more):
+        self[key] = self.get(key, 0) + more
+        return self[key]
+
 
 class Ranks:
     """Ranks whose words are made up, and a clock that is set by hand."""
@@ -178,11 +182,26 @@ def test_interrupted_because_one_is_missing(ranks, monkeypatch):
     assert "rank 2 of 3 (process 102 on m) is lost" in ranks.watch.verdict.sentence
 
 
-def test_the_lowest_rank_that_is_there_speaks_where_the_first_is_lost(monkeypatch):
+def test_one_rank_speaks_where_the_first_is_lost_however_far_apart_they_find_out(monkeypatch):
+    ranks = Ranks(monkeypatch, rank=1)
+    other = Watch(ranks.store, 2, 3, TIMEOUT)
+    other.word.turn = 1
+    assert ranks.watch.asks_first()
+    ranks.pass_by(20, 0)
+    other.answered = ranks.now
+    assert not other.asks_first()
+    other.word.turn = 2  # another fit
+    assert other.asks_first()
+
+
+def test_without_a_store_one_rank_of_each_machine_speaks_where_the_first_is_lost(monkeypatch):
     ranks = Ranks(monkeypatch, rank=2)
-    assert not ranks.watch.is_first_alive()
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: ranks.pass_by(seconds, 0, 1))
-    assert ranks.watch.is_first_alive()
+    monkeypatch.setattr(ranks.store, "add", lambda key, more: pytest.fail("nobody answers"), raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    ranks.now += 2 * TIMEOUT
+    for local, speaks in (("0", True), ("1", False)):
+        monkeypatch.setenv("LOCAL_RANK", local)
+        assert ranks.watch.asks_first() is speaks
 
 
 def test_before_they_have_met_one_of_each_machine_speaks(monkeypatch):
