@@ -22,7 +22,7 @@ from common import course_of, digest_of_files, opened, parser_of, paths_of, prov
 from isthmus import artifact
 from isthmus.coding.photographs.weights import Weights
 from isthmus.models.photographic_codec import ANALYSIS, CLASS, PhotographicCodec
-from isthmus.networks.photographic_integers import to_integers
+from isthmus.networks.photographic_integers import to_integers, within_bounds
 from isthmus.training.photographic import Codec, HeldOut, Levels, Patches, Plan, train
 from isthmus.training.restoring import sizes_of
 from isthmus.training.steps import Progress
@@ -50,7 +50,7 @@ def begin_with_shipped(codec: Codec) -> str:
 def write(folder: Path, codec: Codec, plan: Plan, progress: Progress, paths: list[Path], device: str) -> None:
     """Write the files that the package carries, and how they came about: the decoder in whole numbers, the analysis."""
     provenance = provenance_of(plan, progress, paths, device, "photographs_1.credits.txt")
-    weights = Weights(to_integers(codec.decoder))
+    weights = Weights(to_integers(within_bounds(codec.decoder)))
     weights.write(folder / "photographs_1.safetensors", provenance, progress.history, force=True)
     arrays = {
         name: value.detach().cpu().numpy().astype(np.float16) for name, value in codec.analysis.state_dict().items()

@@ -9,9 +9,11 @@ import pytest
 import torch
 from scipy.integrate import quad
 
+from isthmus.coding.photographs.weights import Weights
+from isthmus.errors import ArtifactError
 from isthmus.networks import photographic
 from isthmus.networks.photographic import LEVELS, UNIT, Analysis, Conditional, Decoder, bits_of, sides_of, with_noise
-from isthmus.networks.photographic_integers import from_integers, to_integers
+from isthmus.networks.photographic_integers import from_integers, to_integers, within_bounds
 
 
 def picture(height: int, width: int) -> torch.Tensor:
@@ -111,6 +113,25 @@ def test_weights_in_whole_numbers_come_back() -> None:
     tensors = to_integers(decoder)
     again = to_integers(from_integers(tensors))
     assert all(np.array_equal(tensors[name], again[name]) for name in tensors)
+
+
+def test_units_that_add_up_too_much_are_made_smaller_and_what_they_give_larger() -> None:
+    decoder, x = Decoder(), picture(40, 56)
+    with torch.no_grad():
+        for name, value in decoder.named_parameters():
+            if name.endswith(("prior.last.weight", "up.weight", "prior.above.weight")):
+                value.normal_(0, 0.02)
+        decoder.levels[2].look.weight.mul_(8)  # its units, of small input, are nowhere cut
+        decoder.levels[2].prior.hidden.weight.mul_(20)
+        with pytest.raises(ArtifactError):
+            Weights(to_integers(decoder))
+        found = within_bounds(decoder)
+        Weights(to_integers(found))
+        before, after = (Analysis()(0.02 * x, each, torch.ones(1)) for each in (decoder, found))
+    torch.testing.assert_close(after.picture, before.picture, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.stack(after.bits), torch.stack(before.bits), atol=0, rtol=1e-4)
+    same = within_bounds(found).state_dict()
+    assert all(torch.equal(value, same[name]) for name, value in found.state_dict().items())
 
 
 def test_weights_that_are_too_large_are_refused() -> None:

@@ -29,7 +29,7 @@ from isthmus.errors import ArtifactError, TrainingError
 from isthmus.models import tuning
 from isthmus.models.photographs import Shown, shown_and_held_out
 from isthmus.networks.photographic import UNIT, Analysis, Decoder
-from isthmus.networks.photographic_integers import from_integers, to_integers
+from isthmus.networks.photographic_integers import from_integers, to_integers, within_bounds
 from isthmus.training.devices import device_named
 from isthmus.training.photographic import Codec, HeldOut, Patches, Plan, bits_saved, train
 from isthmus.training.restoring import middle
@@ -404,7 +404,7 @@ def _coloured(pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
 def _rounded(codec: Codec) -> tuple[Weights, dict[str, Float16]]:
     """Return what is kept of networks: the decoder in whole numbers, the analysis in 16 bits."""
     try:
-        decoder = Weights(to_integers(codec.decoder))
+        decoder = Weights(to_integers(within_bounds(codec.decoder)))
     except (ValueError, ArtifactError) as error:
         raise TrainingError(f"PhotographicCodec: {error}; lower the learning rate.") from error
     analysis = codec.analysis.state_dict().items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.networks.photographic import OUTPUT, Decoder
+from isthmus.networks.photographic import MOST, OUTPUT, Decoder
 
-__all__ = ["BIAS", "KERNEL", "from_integers", "to_integers"]
+__all__ = ["BIAS", "KERNEL", "from_integers", "to_integers", "within_bounds"]
 
 KERNEL, BIAS, STEP = 12, 21, 16  # fractional bits
+SUM, ROOM = 2.0 ** (31 - BIAS), 0.98  # what a sum may be, as the networks have it, and the share of it that is used
+UNITS = (
+    (("look.weight", "inject.weight"), "bias.anchors", ("prior.features.weight", "up.weight")),
+    (
+        ("prior.features.weight", "prior.above.weight", "prior.before.weight"),
+        "prior.bias.anchors",
+        ("prior.hidden.weight",),
+    ),
+    (("prior.hidden.weight",), "prior.hidden.bias", ("prior.last.weight",)),
+)  # what is added up in units that are cut, and what reads them
 SMALL = ("prior.last.weight", "up.weight")  # kernels of which the networks hold ten times as much
 
 Arrays = dict[str, NDArray[Any]]
@@ -36,6 +47,28 @@ def to_integers(decoder: Decoder) -> Arrays:
         if np.abs(whole).max(initial=0) > np.iinfo(kind).max:
             raise ValueError(f"the weights {name} are too large")
         found[name] = whole.astype(kind)
+    return found
+
+
+@torch.no_grad()
+def within_bounds(decoder: Decoder) -> Decoder:
+    """Return a decoder that computes the same, and none of whose units adds up more than 32 bits hold.
+
+    A unit whose sum might is made smaller, and what reads it is made larger by as much; only the place where it is cut
+    moves.
+    """
+    found = copy.deepcopy(decoder)
+    for level in found.levels:
+        tensors = dict(level.named_parameters())
+        for kernels, bias, readers in UNITS:
+            most = sum(MOST * tensors[name].abs().sum((1, 2, 3)) for name in kernels)
+            most = most + tensors[bias].abs().reshape(-1, len(most)).amax(0)
+            share = torch.where(most < SUM, 1.0, ROOM * SUM / most)
+            for name in kernels:
+                tensors[name].mul_(share[:, None, None, None])
+            tensors[bias].mul_(share)
+            for name in readers:
+                tensors[name].div_(share[:, None, None])
     return found
 
 
