@@ -7,7 +7,7 @@ streamed and grouped records:
 between ranks   the largest difference of a weight or buffer, at the end of each epoch and of the fit: must be 0
 against one     the same after 50 steps of sgd and AdamW in 2 processes and in 1, in float32 and float64, and the
                 losses of each epoch on the way. Ranks draw noise of their own, so meanwhile every draw for a record is
-                a function of its place in the batch and of the number of the draw, and other draws are their middle.
+                a function of its row and of the number of the draw, and other draws are their middle.
                 Of streamed records, one process takes the batches that two have together. In float64, `Tensor.float`
                 is `Tensor.double`, and what comes from NumPy or is made anew is of float64.
 alone           where that is beyond the bound in float32: how far one process ends from itself when every number of
@@ -283,13 +283,8 @@ CASES: dict[str, Case] = {
 class SharedNoise:
     """Draws that do not depend on who draws them; a context, in which models are fitted.
 
-    What is drawn for the records of a batch is a function of each record's place in the batch of all ranks, and of the
-    number of the draw since the training began. What is not drawn record by record is the middle of its law.
-
-    Parameters
-    ----------
-    rank, world : int
-        Which process this is: it has every so many-th record of a batch.
+    What is drawn for a record is a function of its row and of the number of the draw since the training began. What is
+    not drawn record by record is the middle of its law.
 
     Attributes
     ----------
@@ -297,22 +292,20 @@ class SharedNoise:
         Of each epoch of each training.
     """
 
-    def __init__(self, rank: int, world: int) -> None:
-        self.rank, self.world = rank, world
-        self.records: int | None = None  # of a batch, that this process has
+    def __init__(self) -> None:
+        self.rows = np.empty(0, int)  # of the batch, that this process has
         self.drawn = 0
         self.losses: list[float] = []
 
     def uniform(self, sides: Sequence[int]) -> np.ndarray | None:
         """Return numbers below 1 for each record of this process; None where no axis is that of records."""
-        if self.records is None or self.records not in sides:
+        if not len(self.rows) or len(self.rows) not in sides:
             return None
-        axis = list(sides).index(self.records)
+        axis = list(sides).index(len(self.rows))
         others = [side for i, side in enumerate(sides) if i != axis]
         self.drawn += 1
-        numbers = np.random.default_rng(self.drawn).random((self.world * self.records, *others))
-        own = numbers[self.rank :: self.world] if self.world > 1 else numbers
-        return np.moveaxis(own, 0, axis)
+        numbers = np.random.default_rng(self.drawn).random((self.rows.max() + 1, *others))
+        return np.moveaxis(numbers[self.rows], 0, axis)
 
     def rand(self, *shape: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Any:
         """Stand in for ``torch.rand``."""
@@ -375,11 +368,11 @@ class SharedNoise:
             return found
 
         def terms_with(engine: Any, player: Any, batch: Any, *others: Any) -> Any:
-            self.records = len(batch[1])
+            self.rows = batch[1].numpy()
             try:
                 return terms(engine, player, batch, *others)
             finally:
-                self.records = None
+                self.rows = np.empty(0, int)
 
         def epoch_of_two(batches: Any, size: int, generator: Any, share: slice = slice(None)) -> Iterator[Any]:
             if share.step is not None:
@@ -561,7 +554,7 @@ def _compared(
     kept = folder / _file(name, size, precision, optimizer, world, seed)
     if kept.exists():
         return
-    with SharedNoise(rank, world) as noise, in_precision(precision), nudged(seed):
+    with SharedNoise() as noise, in_precision(precision), nudged(seed):
         modules = CASES[name](SIZES[size][0], settings_of(size, optimizer, STEPS / 3))
     if rank == 0:
         found = {key: tensor.double().numpy() for key, tensor in tensors_of(modules).items()}
