@@ -91,13 +91,17 @@ def _wavelets() -> tuple[Any, Any]:
 
 
 @pytest.fixture
-def wavelet_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+def wavelet_codec(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compress photographs by a codec that has learned nothing, in place of the shipped one."""
     from isthmus.coding.photographs import weights
     from isthmus.coding.pictures import photograph
+    from isthmus.models.photographic_codec import PhotographicCodec
     from isthmus.tasks.compression import to_target
 
     wavelets, known = _wavelets()
     for module in (weights, photograph, to_target):
         monkeypatch.setattr(module, "shipped", lambda: known)
     monkeypatch.setattr(to_target, "_encoder", wavelets.Encoder)
+    PhotographicCodec._shipped.cache_clear()
+    yield
+    PhotographicCodec._shipped.cache_clear()  # what was read meanwhile are no weights that ship

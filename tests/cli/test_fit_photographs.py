@@ -33,8 +33,9 @@ def scans(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mine(run: Run, scans: Path) -> str:
-    """Return the file of a codec that was tuned to them."""
-    assert run("fit", "scans", "--model", "codec", *FEW, "-q", "-o", "mine.safetensors").code == 0
+    """Return the file of a codec that was tuned to them; nothing is held out, which could show that it did harm."""
+    order = ("fit", "scans", "--model", "codec", *FEW, "--validation", "0", "-q", "-o", "mine.safetensors")
+    assert run(*order).code == 0
     return "mine.safetensors"
 
 
