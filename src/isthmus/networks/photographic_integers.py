@@ -61,7 +61,7 @@ def within_bounds(decoder: Decoder) -> Decoder:
     for level in found.levels:
         tensors = dict(level.named_parameters())
         for kernels, bias, readers in UNITS:
-            most = sum(MOST * tensors[name].abs().sum((1, 2, 3)) for name in kernels)
+            most = MOST * torch.cat([tensors[name].abs().flatten(1) for name in kernels], 1).sum(1)
             most = most + tensors[bias].abs().reshape(-1, len(most)).amax(0)
             share = torch.where(most < SUM, 1.0, ROOM * SUM / most)
             for name in kernels:
